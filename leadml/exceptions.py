@@ -1,0 +1,57 @@
+"""What can go wrong, as one tree.
+
+::
+
+    LeadmlError            exit 1   a fault of ours, and the root of the tree
+    ├── UsageError         exit 2   a command, mapping, experiment or model reference is wrong
+    │   ├── RecordError             a YAML record breaks its schema
+    │   └── ModelRefError           a model reference names nothing that can be loaded
+    ├── InputError         exit 3   the input could not be used
+    ├── TooFewDealsError   exit 4   too few closed deals to learn from
+    ├── StoreError         exit 2   the models store refuses, and says what to do
+    └── TrackingError      exit 1   MLflow could not be reached or refused
+
+Every message names the place (file, row, column or YAML path), what came, what is valid and what to do.
+"""
+
+from typing import ClassVar
+
+
+class LeadmlError(Exception):
+    """Root of every error that leadml raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(LeadmlError):
+    """A command, mapping, experiment or model reference is wrong."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class RecordError(UsageError):
+    """A YAML record breaks its schema; the message lists every fault with its path."""
+
+
+class ModelRefError(UsageError):
+    """A model reference names nothing that can be loaded."""
+
+
+class StoreError(UsageError):
+    """The models store refuses, and the message says what to do."""
+
+
+class InputError(LeadmlError, ValueError):
+    """The input could not be used."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class TooFewDealsError(LeadmlError, ValueError):
+    """Too few closed deals to learn from."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class TrackingError(LeadmlError):
+    """MLflow could not be reached, or refused."""
