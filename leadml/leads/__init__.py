@@ -1,0 +1,1 @@
+"""What a CRM says: from an export to levels, by a mapping."""
