@@ -264,7 +264,7 @@ class _Tree:
                 return self._mapping(node, where)
             if isinstance(node, SequenceNode):
                 return [self.plain(child, (*where, i)) for i, child in enumerate(node.value)]
-            return self._scalar(node, where, line)
+            return self._scalar(typing.cast(ScalarNode, node), where, line)
         finally:
             self._open.discard(id(node))
 
@@ -352,11 +352,14 @@ def _validate(
     try:
         record = cls.model_validate_json(json.dumps(data, default=str), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
+        details: dict[Where, list[Any]] = {}
         for detail in error.errors(include_url=False):
             where = _in_data(detail["loc"], data, keep_last=detail["type"] == "missing")
+            details.setdefault(where, []).append(detail)
+        for where, here in details.items():
             line = next((lines[where[:n]] for n in range(len(where), -1, -1) if where[:n] in lines), 0)
             place = f"{_path_text(where)} (line {line})" if line else _path_text(where)
-            found.append((line, f"{name}: {place}: {_fault_text(cls, where, detail)}"))
+            found.append((line, f"{name}: {place}: {_fault_text(cls, where, here)}"))
     if found:
         unique = dict.fromkeys(sorted(found, key=lambda fault: fault[0]))
         raise RecordError("\n".join(text for _, text in unique))
@@ -395,31 +398,39 @@ _VALID = {
 }
 
 
-def _fault_text(cls: type[Record], where: Where, detail: Any) -> str:
-    kind, got = detail["type"], detail["input"]
+def _fault_text(cls: type[Record], where: Where, details: Sequence[Any]) -> str:
+    """Say what came, what is valid and what to do; several details at one place are the members of a union."""
+    kind, got = details[0]["type"], details[0]["input"]
     if kind == "extra_forbidden":
         keys = sorted({key for model in _models_at(cls, where[:-1]) for key in _keys(model)})
         return f"unknown key; valid: {', '.join(keys)}{nearest(str(where[-1]), keys) or '; remove it'}"
     if kind == "missing":
-        valid = {_annotation_text(m, str(where[-1])) for m in _models_at(cls, where[:-1])} - {""}
-        return "is missing" + "".join(f"; valid: {v}" for v in sorted(valid)) + "; add it"
+        takes = {_annotation_text(m, str(where[-1])) for m in _models_at(cls, where[:-1])} - {""}
+        return "is missing" + "".join(f"; valid: {text}" for text in sorted(takes)) + "; add it"
     if kind in ("value_error", "assertion_error"):
+        return str(details[0]["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    valid = ", or ".join(dict.fromkeys(_valid_text(detail) for detail in details))
+    return f"got {_value_text(got)}; valid: {valid}; {_todo_text(kind, got, valid)}"
+
+
+def _valid_text(detail: Any) -> str:
+    if detail["type"] in ("literal_error", "enum"):
+        return str(detail["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
+    if detail["type"] in ("value_error", "assertion_error"):
         return str(detail["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return _VALID.get(detail["type"]) or str(detail["msg"]).removeprefix("Input should be ").removeprefix("a valid ")
+
+
+def _todo_text(kind: str, got: object, valid: str) -> str:
     if kind in ("literal_error", "enum"):
-        expected = str(detail["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
-        near = nearest(str(got), expected.split(", "))
-        return f"got {_value_text(got)}; valid: {expected}{near or '; choose one of these'}"
-    valid = _VALID.get(kind) or str(detail["msg"]).removeprefix("Input should be ").removeprefix("a valid ")
-    todo = "correct it"
+        return nearest(str(got), valid.split(", ")).removeprefix("; ") or "choose one of these"
     if kind == "string_type" and isinstance(got, bool | int | float):
-        todo = f'put it in quotes: "{json.dumps(got)}"'
-    elif kind in ("int_type", "float_type") and isinstance(got, str) and isinstance(_core_scalar(got), int | float):
-        todo = "remove the quotes"
-    elif kind in ("tuple_type", "list_type") and not isinstance(got, dict):
-        todo = f"write it as a list: [{'' if got is None else got}]"
-    elif got is None:
-        todo = "give a value or remove the key"
-    return f"got {_value_text(got)}; valid: {valid}; {todo}"
+        return f'put it in quotes: "{json.dumps(got)}"'
+    if kind in ("int_type", "float_type") and isinstance(got, str) and isinstance(_core_scalar(got), int | float):
+        return "remove the quotes"
+    if kind in ("tuple_type", "list_type") and not isinstance(got, dict):
+        return f"write it as a list: [{'' if got is None else got}]"
+    return "give a value or remove the key" if got is None else "correct it"
 
 
 def _value_text(value: object) -> str:
