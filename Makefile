@@ -1,0 +1,63 @@
+# Needs make and Python 3.11 or newer, nothing else. Everything is installed into .venv, once.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+# Any interpreter that is new enough and can make a virtual environment; make PYTHON=... names another.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	"$$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 \
+	&& { echo "$$name"; break; }; done)
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+RUN := .venv/installed-run
+DEV := .venv/installed-dev
+
+WORKERS ?= 2
+
+.PHONY: help demo test check lock clean
+
+help:
+	@echo 'make demo    everything on a synthetic sample of known truth, in ./leadml-demo'
+	@echo 'make test    the tests, the slow ones too'
+	@echo 'make check   style, types, directions of import, docstrings'
+	@echo 'make lock    write requirements/*.txt again after a change of pyproject.toml (UPGRADE=1: newest releases)'
+	@echo 'make clean   remove what the other targets made'
+
+demo: $(RUN)
+	$(BIN)/leadml demo
+
+# One thread a worker: the workers already take every core.
+test: $(DEV)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
+
+check: $(DEV)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	git ls-files -z 'leadml/*.py' | xargs -0 $(BIN)/python -m numpydoc lint
+
+# The small list is cut from the large one, so that both hold the same releases.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--no-emit-index-url --no-header pyproject.toml requirements/build.in
+
+lock: $(DEV)
+	$(LOCK) $(if $(UPGRADE),--upgrade) --extra test --extra check -o requirements/dev.txt
+	$(LOCK) --extra excel --constraint requirements/dev.txt -o requirements/run.txt
+
+clean:
+	rm -rf .venv leadml-demo build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(BIN)/python:
+	@test -n '$(PYTHON)' || { echo 'leadml needs Python 3.11 or newer with its venv module; found none on the PATH. Name one: make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+$(RUN): requirements/run.txt pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements/run.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt | $(RUN)
+	$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
