@@ -1,8 +1,8 @@
 """YAML to frozen records: strict, and every fault of a file at once with its path and line.
 
-A record is a pydantic model that cannot be changed once made. Its YAML is read as YAML 1.2, so that ``no`` and
-``2026-01-01`` stay text until a field asks for something else; keys are always text, as written; a key that is
-given twice is a fault. Nothing is coerced: ``"3"`` is not 3.
+A record is a pydantic model that cannot be changed once made. Its YAML is read as YAML 1.2, so that ``no``
+and ``2026-01-01`` stay text until a field asks for something else; keys are always text, as written; a key
+that is given twice is a fault. Nothing is coerced: ``"3"`` is not 3.
 """
 
 import hashlib
@@ -186,7 +186,7 @@ def dump_record(record: Record) -> str:
 
 
 def digest_record(record: Record) -> str:
-    """Digest what a record says: the same for two files that differ only in layout, comments or order of keys.
+    """Digest what a record says: equal for files that differ only in layout, comments or order of keys.
 
     Parameters
     ----------
@@ -207,7 +207,8 @@ def _validate(
 ) -> R:
     if not isinstance(data, Mapping):
         raise RecordError(
-            f"{name}: got {value_text(data)}; valid: keys and values ({keys_text(cls)}); write `key: value` lines"
+            f"{name}: got {value_text(data)}; valid: keys and values ({keys_text(cls)}); "
+            "write `key: value` lines"
         )
     found = list(faults)
     try:

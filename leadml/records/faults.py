@@ -100,7 +100,7 @@ _VALID = {
 
 
 def _fault_text(cls: type[BaseModel], where: Where, details: Sequence[Any]) -> str:
-    """Say what came, what is valid and what to do; several details at one place are the members of a union."""
+    """Say what came, what is valid and what to do; details at one place are the members of a union."""
     kind, got = details[0]["type"], details[0]["input"]
     if kind == "extra_forbidden":
         keys = sorted({key for model in _models_at(cls, where[:-1]) for key in _keys(model)})

@@ -188,6 +188,9 @@ def _syntax_fault(name: str, error: MarkedYAMLError, text: str) -> str:
     lines = text.splitlines()
     shown = lines[line - 1] if line <= len(lines) else ""
     if "\t" in shown[: len(shown) - len(shown.lstrip())] or "'\\t'" in str(error.problem):
-        return f"{name}: line {line}: got a tab where YAML wants spaces; valid: spaces; replace the tab by spaces"
+        return f"{name}: line {line}: got a tab; valid: spaces, YAML's only indentation; replace the tab"
     problem = " ".join(filter(None, [error.context, error.problem]))
-    return f"{name}: line {line}: is not YAML ({problem}) in {shown.strip()!r}; check quotes, colons and indentation"
+    return (
+        f"{name}: line {line}: is not YAML ({problem}) in {shown.strip()!r}; "
+        "check quotes, colons and indentation"
+    )
