@@ -1,0 +1,58 @@
+"""What every test may ask for, and what no test may do: reach the network or send telemetry."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Before anything imports MLflow, and for the programs that tests start as well.
+os.environ |= {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "JUPYTER_PLATFORM_DIRS": "1"}
+for name in ("LEADML_STORE", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"):
+    os.environ.pop(name, None)  # a developer's own servers and stores are none of the tests' business
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of the real data sets; without it the test is skipped."""
+    folder = Path(os.environ.get("LEADML_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"needs the real data sets: no folder {folder}; LEADML_SHARED_DATA names another")
+    return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
+    """Refuse every connection of this process but those to the machine itself."""
+
+    def guard(
+        connect: Callable[[socket.socket, object], object],
+    ) -> Callable[[socket.socket, object], object]:
+        def connect_at_home(self: socket.socket, address: object) -> object:
+            if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(str(address[0])):
+                raise RuntimeError(f"a test tried to reach {address!r}; tests run without the network")
+            return connect(self, address)
+
+        return connect_at_home
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guard(socket.socket.connect))
+        patch.setattr(socket.socket, "connect_ex", guard(socket.socket.connect_ex))
+        yield
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

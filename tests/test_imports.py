@@ -1,0 +1,42 @@
+"""Laws of start-up: what is heavy is imported by what needs it, not by what might."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("altair", "mlflow", "pandas", "scipy", "sklearn")
+
+REPORT = f"""
+import atexit, json, sys
+atexit.register(lambda: print("LOADED", json.dumps([m for m in {HEAVY!r} if m in sys.modules]), file=sys.stderr))
+"""
+
+
+def loaded_after(code: str) -> str:
+    """Run code in a fresh interpreter; return which heavy packages it had loaded when it ended, as JSON."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", REPORT + code], capture_output=True, text=True, check=False
+    )
+    assert "LOADED" in done.stderr, done.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stderr.rpartition("LOADED ")[2].strip()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import leadml; leadml.__version__, dir(leadml)",
+        "import leadml; leadml.load_framework('bant'), leadml.list_policies()",
+        "import leadml; leadml.load_card",
+        "import leadml.cli",
+        "import sys; sys.argv = ['leadml', '--help']; import leadml.__main__",
+        "import sys; sys.argv = ['leadml', 'frameworks', 'bant']; import leadml.__main__",
+        *(
+            f"import sys; sys.argv = ['leadml', {command!r}, '--help']; import leadml.__main__"
+            for command in ("demo", "check", "qualify", "calibrate", "predict", "explain", "models", "report")
+        ),
+    ],
+)
+def test_imports_nothing_heavy(code: str) -> None:
+    assert loaded_after(code) == "[]"
