@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -35,23 +36,22 @@ def shared_data() -> Path:
 def no_network() -> Iterator[None]:
     """Refuse every connection of this process but those to the machine itself."""
 
-    def guard(
-        connect: Callable[[socket.socket, object], object],
-    ) -> Callable[[socket.socket, object], object]:
-        def connect_at_home(self: socket.socket, address: object) -> object:
-            if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(str(address[0])):
+    def only_at_home(connect: Callable[[socket.socket, Any], Any]) -> Callable[[socket.socket, Any], Any]:
+        def checked(self: socket.socket, address: Any) -> Any:
+            if self.family in (socket.AF_INET, socket.AF_INET6) and not is_loopback(address[0]):
                 raise RuntimeError(f"a test tried to reach {address!r}; tests run without the network")
             return connect(self, address)
 
-        return connect_at_home
+        return checked
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(socket.socket, "connect", guard(socket.socket.connect))
-        patch.setattr(socket.socket, "connect_ex", guard(socket.socket.connect_ex))
+        for method in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, method, only_at_home(getattr(socket.socket, method)))
         yield
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Say whether a host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -9,7 +9,8 @@ HEAVY = ("altair", "mlflow", "pandas", "scipy", "sklearn")
 
 REPORT = f"""
 import atexit, json, sys
-atexit.register(lambda: print("LOADED", json.dumps([m for m in {HEAVY!r} if m in sys.modules]), file=sys.stderr))
+heavy = lambda: json.dumps([name for name in {HEAVY!r} if name in sys.modules])
+atexit.register(lambda: print("LOADED", heavy(), file=sys.stderr))
 """
 
 
