@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-REGISTRIES = r"(?:pypi|pythonhosted|npmjs|anaconda|conda-forge)\.(?:org|com|io)\b|devpi|artifactory"
+REGISTRIES = r"(?:pypi|pythonhosted|npmjs|anaconda|conda-forge)\.(?:org|com|io)\b"
 FRAMEWORKS = ("anum", "bant", "champ", "faint", "gpct", "madr")
 LOCKED = ("requirements/run.txt", "requirements/dev.txt")
 
