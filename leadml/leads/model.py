@@ -109,7 +109,18 @@ class Leads:
                 return values.iloc[at].reset_index(drop=True)
             return values[at]
 
-        per_lead = ("levels", "lead_id", "outcome", "created_at", "closed_at", "group", "row_key", "amount", "context",
-                    "facts", "contactable")
+        per_lead = (
+            "levels",
+            "lead_id",
+            "outcome",
+            "created_at",
+            "closed_at",
+            "group",
+            "row_key",
+            "amount",
+            "context",
+            "facts",
+            "contactable",
+        )
         picked = {name: pick(getattr(self, name)) for name in per_lead}
         return dataclasses.replace(self, **picked, rejected=self.rejected.iloc[:0], n_rows=len(at))
