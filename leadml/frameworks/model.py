@@ -1,0 +1,258 @@
+"""What a documented framework consists of, as frozen records.
+
+Every piece says where it comes from: `source` names a document, and a field of type `Basis` tells what the
+document states from what is our own reading of it.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from leadml.records import CANONICAL, Record, nearest
+
+Basis = Literal["document", "our reading"]
+"""Whether the source states it, or we read it into the source."""
+
+Decision = Literal["ready", "wait", "no-match"]
+"""The three outcomes of a lead: ready for sales, wait and learn more, no match."""
+
+Level = Annotated[int, Field(ge=0, le=4)]
+"""How far a lead fulfils a criterion, from 0 to 4."""
+
+LEVEL_MAX = 4
+MET_LEVEL = 2
+"""A criterion is met from this level up unless the user says otherwise: our reading."""
+
+
+class Source(Record):
+    """A document, and where to find it."""
+
+    id: str
+    title: str
+    by: str
+    year: int | None = None
+
+
+class Rubric(Record):
+    """What a canonical criterion asks, and what each of its five levels means."""
+
+    id: str
+    asks: str
+    levels: Annotated[tuple[str, ...], Field(min_length=5, max_length=5)]
+    basis: Basis
+    source: str
+
+
+class Criterion(Record):
+    """A canonical criterion as one framework calls and asks it."""
+
+    id: str = Field(description="one of the 13 canonical criteria")
+    title: str
+    question: str
+    question_from: Basis
+    source: str
+    rubric: tuple[str, ...] = ()
+    rubric_from: Basis = "our reading"
+
+    @model_validator(mode="after")
+    def _is_canonical(self) -> Self:
+        if self.id not in CANONICAL:
+            raise ValueError(
+                f"got {self.id!r} as a criterion; valid: {', '.join(CANONICAL)}"
+                + (nearest(self.id, CANONICAL) or "; choose one of these")
+            )
+        if len(self.rubric) not in (0, LEVEL_MAX + 1):
+            raise ValueError(
+                f"got {len(self.rubric)} levels in a rubric; valid: 5, from 0 to 4; add the rest"
+            )
+        return self
+
+
+class Band(Record):
+    """A range of scores with one action: from `from_` up to the next band."""
+
+    id: str
+    title: str
+    from_: int = Field(alias="from", ge=0)
+    action: str
+    decision: Decision
+    basis: Basis = Field(description="whether the title and action are the document's")
+    decision_from: Basis = "our reading"
+
+
+class Policy(Record):
+    """A documented rule: how a score is counted, and from which score a lead qualifies."""
+
+    id: str
+    title: str
+    unit: Literal["met", "points", "contactable"]
+    cutoff: int = Field(ge=1)
+    bands: Annotated[tuple[Band, ...], Field(min_length=2)]
+    source: str
+    attributed_to: str | None = None
+    reading: tuple[str, ...] = ()
+    framework: str | None = None
+    criteria: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _bands_ascend(self) -> Self:
+        starts = self.band_starts
+        if starts[0] != 0 or list(starts) != sorted(set(starts)):
+            raise ValueError(f"got bands from {list(starts)}; valid: ascending from 0; correct the bands")
+        if self.cutoff not in starts:
+            raise ValueError(
+                f"got the cut-off {self.cutoff} inside a band; valid: where a band begins; correct one"
+            )
+        return self
+
+    @property
+    def band_starts(self) -> tuple[int, ...]:
+        """The lowest score of each band, ascending from 0."""
+        return tuple(band.from_ for band in self.bands)
+
+    @property
+    def total_max(self) -> int:
+        """The highest score: criteria when met are counted, four times as many in points, else 1."""
+        return {"met": len(self.criteria), "points": LEVEL_MAX * len(self.criteria), "contactable": 1}[
+            self.unit
+        ]
+
+
+class Gate(Record):
+    """A criterion that disqualifies a lead by itself when it is known to lie below a level."""
+
+    criterion: str
+    below: Annotated[int, Field(ge=1, le=4)]
+    text: str
+    source: str
+    basis: Basis
+    below_from: Basis = Field(description="whether the level is the document's")
+
+
+class OrderClaim(Record):
+    """A claim about the order of the criteria: by weight (testable on deals) or of judging."""
+
+    kind: Literal["weight", "judging"]
+    criteria: Annotated[tuple[str, ...], Field(min_length=2)]
+    text: str
+    source: str
+    basis: Basis
+    attributed_to: str | None = None
+
+
+class Caveat(Record):
+    """A warning that the framework's document gives, and the facts about a lead that call for it."""
+
+    id: str
+    text: str
+    when: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    source: str
+    basis: Basis
+    when_from: Basis = "document"
+
+    def applies(self, facts: dict[str, str | None]) -> bool:
+        """Say whether the caveat applies to a lead.
+
+        Parameters
+        ----------
+        facts : dict of str to str or None
+            What is known about the lead, e.g. ``{"purchase": "repeat"}``; None is not known.
+
+        Returns
+        -------
+        bool
+            True when the caveat holds always, or when each of its facts has one of the values named.
+        """
+        return all(facts.get(fact) in values for fact, values in self.when.items())
+
+
+class Note(Record):
+    """A statement that changes no score: where the framework fits, or where else a rule is found."""
+
+    text: str
+    source: str
+    basis: Basis
+
+
+class Framework(Record):
+    """A documented framework: its criteria, its rules and what its document warns about."""
+
+    id: str
+    title: str
+    summary: str
+    summary_from: Basis
+    source: str
+    criteria: Annotated[tuple[Criterion, ...], Field(min_length=1)]
+    policies: Annotated[tuple[Policy, ...], Field(min_length=1)]
+    gates: tuple[Gate, ...] = ()
+    order_claim: OrderClaim | None = None
+    judging_order: OrderClaim | None = None
+    caveats: tuple[Caveat, ...] = ()
+    fit: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+    @model_validator(mode="after")
+    def _names_its_own_criteria(self) -> Self:
+        own = self.criterion_ids
+        if len(set(own)) != len(own):
+            raise ValueError(f"got the criteria {', '.join(own)}; valid: each once; remove the second")
+        claims = [claim for claim in (self.order_claim, self.judging_order) if claim]
+        named = [gate.criterion for gate in self.gates] + [c for claim in claims for c in claim.criteria]
+        strangers = [name for name in named if name not in own]
+        if strangers:
+            raise ValueError(
+                f"got {', '.join(strangers)} in a gate or order; valid: {', '.join(own)}; choose among these"
+            )
+        return self
+
+    @property
+    def criterion_ids(self) -> tuple[str, ...]:
+        """The canonical names of the criteria, in the framework's order."""
+        return tuple(criterion.id for criterion in self.criteria)
+
+    def policy(self, policy_id: str) -> Policy:
+        """Find one of the framework's policies.
+
+        Parameters
+        ----------
+        policy_id : str
+            Its id.
+
+        Returns
+        -------
+        Policy
+            The policy.
+
+        Raises
+        ------
+        KeyError
+            The framework has no policy of this id.
+        """
+        return {policy.id: policy for policy in self.policies}[policy_id]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the whole record as plain data, ready for JSON.
+
+        Returns
+        -------
+        dict
+            Keys as in the YAML of the library.
+        """
+        return self.model_dump(mode="json", by_alias=True)
+
+
+class Common(Record):
+    """What holds for all frameworks: the sources, the vocabulary, and the rules that need no criteria."""
+
+    sources: tuple[Source, ...]
+    rubrics: tuple[Rubric, ...]
+    policies: tuple[Policy, ...]
+    notes: tuple[Note, ...]
+
+    @model_validator(mode="after")
+    def _covers_the_vocabulary(self) -> Self:
+        ids: Sequence[str] = [rubric.id for rubric in self.rubrics]
+        if tuple(ids) != CANONICAL:
+            raise ValueError(f"got rubrics of {', '.join(ids)}; valid: {', '.join(CANONICAL)}, in this order")
+        return self
