@@ -1,0 +1,67 @@
+"""Arrow arrays from numpy and Python, made from their buffers: ``pa.array`` would import pandas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+__all__ = ["bool_array", "number_array", "text_array"]
+
+
+def number_array(values: npt.NDArray[Any]) -> pa.Array:
+    """Make an Arrow array of whole or real numbers, without nulls.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        int32, int64 or float64.
+
+    Returns
+    -------
+    pyarrow.Array
+        The same n numbers.
+    """
+    kinds = {"int32": pa.int32(), "int64": pa.int64(), "float64": pa.float64()}
+    return pa.Array.from_buffers(
+        kinds[values.dtype.name], len(values), [None, pa.py_buffer(np.ascontiguousarray(values))]
+    )
+
+
+def bool_array(values: npt.NDArray[np.bool_]) -> pa.Array:
+    """Make an Arrow array of truth values.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), bool
+        Truth values.
+
+    Returns
+    -------
+    pyarrow.Array
+        The same n values.
+    """
+    bits = np.packbits(values, bitorder="little")
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, pa.py_buffer(bits)])
+
+
+def text_array(values: Sequence[str]) -> pa.Array:
+    """Make an Arrow array of text.
+
+    Parameters
+    ----------
+    values : sequence of str
+        n texts.
+
+    Returns
+    -------
+    pyarrow.StringArray
+        The same n texts.
+    """
+    encoded = [value.encode("utf-8", "replace") for value in values]
+    ends = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(each) for each in encoded], out=ends[1:])
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
