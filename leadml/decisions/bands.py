@@ -1,0 +1,75 @@
+"""Edges of bands on learned totals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def documented_shares(documented_by: Array, documented_from: list[int]) -> Array:
+    """Share of leads at or above each documented band's edge.
+
+    Parameters
+    ----------
+    documented_by : array of shape (n, documented_max + 1)
+        Leads at each documented total.
+    documented_from : list of int
+        Totals from which the documented bands begin, rising; the first is 0.
+
+    Returns
+    -------
+    array of shape (n, n_bands)
+        Shares, falling from 1.
+    """
+    size = np.maximum(documented_by.sum(axis=1), 1e-12)
+    return np.stack([documented_by[:, edge:].sum(axis=1) / size for edge in documented_from], axis=1)
+
+
+def edges_at_shares(learned_by: Array, shares: Array) -> Array:
+    """Edges on learned totals that give each band the same share of leads as documented.
+
+    Parameters
+    ----------
+    learned_by : array of shape (n, learned_max + 1)
+        Leads at each learned total.
+    shares : array of shape (n, n_bands)
+        Share at or above each edge, falling from 1.
+
+    Returns
+    -------
+    int array of shape (n, n_bands)
+        Edges, the first 0, never falling; the total whose share at or above comes nearest is taken.
+    """
+    size = np.maximum(learned_by.sum(axis=1, keepdims=True), 1e-12)
+    above = np.cumsum(learned_by[:, ::-1], axis=1)[:, ::-1] / size
+    above = np.concatenate([above, np.zeros((len(above), 1))], axis=1)
+    out = np.abs(above[:, None, :] - shares[:, :, None]).argmin(axis=2)
+    out[:, 0] = 0
+    return np.maximum.accumulate(out, axis=1)
+
+
+def spread_edges(edges: Array, total_max: int) -> Array:
+    """Make edges rise strictly, so that no band is empty by construction.
+
+    Parameters
+    ----------
+    edges : int array of shape (n_bands,)
+        Edges, never falling, the first 0.
+    total_max : int
+        Largest total.
+
+    Returns
+    -------
+    int array of shape (n_bands,)
+        Edges that rise by at least 1, the last at most total_max.
+    """
+    out = np.asarray(edges, dtype=int).copy()
+    for at in range(1, len(out)):
+        out[at] = max(out[at], out[at - 1] + 1)
+    for at in range(len(out) - 1, 0, -1):
+        out[at] = min(out[at], total_max - (len(out) - 1 - at))
+    return out

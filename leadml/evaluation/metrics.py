@@ -1,0 +1,340 @@
+"""Ranking, probability and decision figures of held-out deals, on the sample and every replicate at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leadml.evaluation.bootstrap import ROWS_AT_ONCE
+
+Array = NDArray[Any]
+
+MAX_LOGIT_CELLS = 200  # cells of log-odds that calibration is fitted on
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Held-out deals and how they are drawn again.
+
+    Attributes
+    ----------
+    outcome : array of shape (n,)
+        1 won, 0 lost.
+    stratum : int array of shape (n,)
+        Fold of each deal: deals are ranked only against deals of their fold, which one model judged.
+    cluster : int array of shape (n,)
+        What is drawn together.
+    draws : array of shape (1 + n_replicates, n_clusters)
+        Weights of clusters; row 0 is the sample itself.
+    """
+
+    outcome: Array
+    stratum: Array
+    cluster: Array
+    draws: Array
+
+    def add_up(self, values: Array) -> Array:
+        """Weighted sums of values for every draw.
+
+        Parameters
+        ----------
+        values : array of shape (n, n_values)
+            What to add up.
+
+        Returns
+        -------
+        array of shape (1 + n_replicates, n_values)
+            Sums.
+        """
+        n_clusters = self.draws.shape[1]
+        sums = np.stack([np.bincount(self.cluster, v, minlength=n_clusters) for v in values.T], axis=1)
+        return np.asarray(self.draws.astype(float) @ sums)
+
+    @cached_property
+    def totals(self) -> Array:
+        """Deals and won deals of every draw, shape (1 + n_replicates, 2)."""
+        return self.add_up(np.stack([np.ones(len(self.outcome)), self.outcome], axis=1))
+
+    def blocks(self, rows: Array) -> Iterator[tuple[slice, Array]]:
+        """Weights of the given deals for blocks of draws that fit in memory.
+
+        Parameters
+        ----------
+        rows : int array
+            Positions of deals.
+
+        Yields
+        ------
+        draws : slice
+            Which draws.
+        weights : array of shape (n_draws, len(rows))
+            Their weights.
+        """
+        step = max(1, ROWS_AT_ONCE // max(1, len(rows)))
+        columns = self.cluster[rows]
+        for first in range(0, len(self.draws), step):
+            block = slice(first, first + step)
+            yield block, self.draws[block][:, columns].astype(float)
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Deals of each stratum in order of a score, highest first, ties in one cell.
+
+    Attributes
+    ----------
+    rows : int array of shape (n,)
+        Positions of deals, cell by cell.
+    starts : int array of shape (n_cells,)
+        Where each cell starts in `rows`.
+    first_of_stratum : int array of shape (n_cells,)
+        Cell with which the cell's stratum starts.
+    """
+
+    rows: Array
+    starts: Array
+    first_of_stratum: Array
+
+
+def rank_within(score: Array, stratum: Array) -> Ranked:
+    """Order deals within strata by score, highest first.
+
+    Parameters
+    ----------
+    score : array of shape (n,)
+        Any numbers.
+    stratum : int array of shape (n,)
+        Strata.
+
+    Returns
+    -------
+    Ranked
+        The order, with ties in cells.
+    """
+    rows = np.lexsort((-score, stratum))
+    s, g = score[rows], stratum[rows]
+    new_stratum = np.r_[True, g[1:] != g[:-1]]
+    new_cell = new_stratum | np.r_[True, s[1:] != s[:-1]]
+    starts = np.flatnonzero(new_cell)
+    firsts = np.flatnonzero(new_stratum[starts])
+    return Ranked(rows, starts, firsts[np.cumsum(new_stratum[starts]) - 1])
+
+
+def find_auc(held: HeldOut, score: Array) -> Array:
+    """Area under the ROC curve within strata: P(a won deal outranks a lost one of its fold).
+
+    Parameters
+    ----------
+    held : HeldOut
+        Deals and draws.
+    score : array of shape (n,)
+        Any numbers; ties count half.
+
+    Returns
+    -------
+    array of shape (1 + n_replicates,)
+        0 to 1; NaN where a draw holds no pair.
+
+    References
+    ----------
+    Hanley, J., McNeil, B. (1982). The meaning and use of the area under a ROC curve. Radiology 143(1).
+    """
+    ranked = rank_within(score, held.stratum)
+    won_row = held.outcome[ranked.rows]
+    out = np.empty(len(held.draws))
+    for block, weights in held.blocks(ranked.rows):
+        won = np.add.reduceat(weights * won_row, ranked.starts, axis=1)
+        lost = np.add.reduceat(weights * (1.0 - won_row), ranked.starts, axis=1)
+        won_above = _before(won, ranked.first_of_stratum)
+        won_all, lost_all = _per_stratum(won, ranked), _per_stratum(lost, ranked)
+        concordant = (lost * (won_above + 0.5 * won)).sum(axis=1)
+        pairs = (won_all * lost_all).sum(axis=1)
+        out[block] = np.divide(concordant, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
+    return out
+
+
+def _before(cells: Array, first: Array) -> Array:
+    """Sum over the cells of a stratum that rank before each cell."""
+    before = np.cumsum(cells, axis=1) - cells
+    return np.asarray(before - before[:, first])
+
+
+def _per_stratum(cells: Array, ranked: Ranked) -> Array:
+    return np.asarray(np.add.reduceat(cells, np.unique(ranked.first_of_stratum), axis=1))
+
+
+def wins_at_workload(held: HeldOut, score: Array, decision: Array) -> Array:
+    """Won deals among the highest-ranked, as many of each fold as a rule would follow up.
+
+    Ties at the edge are shared out: each tied deal counts with the part of the tie that is taken.
+
+    Parameters
+    ----------
+    held : HeldOut
+        Deals and draws.
+    score : array of shape (n,)
+        What to rank by.
+    decision : array of shape (n,)
+        1 where the rule would follow up, 0 elsewhere.
+
+    Returns
+    -------
+    array of shape (1 + n_replicates,)
+        Weighted count of won deals.
+    """
+    ranked = rank_within(score, held.stratum)
+    won_row, taken_row = held.outcome[ranked.rows], decision[ranked.rows]
+    out = np.empty(len(held.draws))
+    firsts, at = np.unique(ranked.first_of_stratum, return_inverse=True)
+    for block, weights in held.blocks(ranked.rows):
+        size = np.add.reduceat(weights, ranked.starts, axis=1)
+        won = np.add.reduceat(weights * won_row, ranked.starts, axis=1)
+        taken = np.add.reduceat(weights * taken_row, ranked.starts, axis=1)
+        workload = np.add.reduceat(taken, firsts, axis=1)[:, at]
+        room = workload - _before(size, ranked.first_of_stratum)
+        share = np.clip(np.divide(room, size, out=np.zeros_like(size), where=size > 0), 0.0, 1.0)
+        out[block] = (won * share).sum(axis=1)
+    return out
+
+
+def find_calibration(held: HeldOut, probability: Array) -> tuple[Array, Array]:
+    """Calibration line: intercept (with the slope held at 1) and slope of outcomes on the log-odds told.
+
+    Parameters
+    ----------
+    held : HeldOut
+        Deals and draws.
+    probability : array of shape (n,)
+        P(won) as told.
+
+    Returns
+    -------
+    intercept : array of shape (1 + n_replicates,)
+        Calibration in the large, log-odds: 0 is calibrated, above 0 wins more than told.
+    slope : array of shape (1 + n_replicates,)
+        1 is calibrated, below 1 too extreme.
+
+    References
+    ----------
+    Cox, D. (1958). Two further applications of a model for binary regression. Biometrika 45.
+    """
+    told = _log_odds(probability)
+    values, cell = np.unique(told, return_inverse=True)
+    if len(values) > MAX_LOGIT_CELLS:
+        edges = np.quantile(told, np.linspace(0, 1, MAX_LOGIT_CELLS + 1)[1:-1])
+        cell = np.searchsorted(edges, told)
+        size = np.bincount(cell, minlength=MAX_LOGIT_CELLS)
+        values = np.bincount(cell, told, minlength=MAX_LOGIT_CELLS) / np.maximum(size, 1)
+    from scipy.sparse import csr_array
+
+    shape = (held.draws.shape[1], len(values))
+    draws = held.draws.astype(float)
+    total = np.asarray(draws @ csr_array((np.ones(len(cell)), (held.cluster, cell)), shape=shape))
+    won = np.asarray(draws @ csr_array((held.outcome, (held.cluster, cell)), shape=shape))
+    n = len(draws)
+    intercept = np.zeros(n)
+    for _ in range(25):
+        mu = _probability(intercept[:, None] + values)
+        step = (won - total * mu).sum(axis=1) / np.maximum((total * mu * (1 - mu)).sum(axis=1), 1e-9)
+        intercept += np.clip(step, -2, 2)
+    if len(values) < 2 or np.ptp(values) < 1e-9:
+        return intercept, np.full(n, np.nan)
+    a, b = np.zeros(n), np.ones(n)
+    for _ in range(25):
+        mu = _probability(a[:, None] + b[:, None] * values)
+        rest, weight = won - total * mu, total * mu * (1 - mu)
+        g0, g1 = rest.sum(axis=1), rest @ values
+        h00, h01, h11 = weight.sum(axis=1), weight @ values, weight @ values**2
+        det = np.maximum(h00 * h11 - h01**2, 1e-9)
+        a += np.clip((h11 * g0 - h01 * g1) / det, -2, 2)
+        b += np.clip((h00 * g1 - h01 * g0) / det, -1, 1)
+    return intercept, b
+
+
+def log_loss_of(outcome: Array, probability: Array) -> Array:
+    """Log loss of each deal, nats.
+
+    Parameters
+    ----------
+    outcome : array of shape (n,)
+        1 won, 0 lost.
+    probability : array of shape (n,)
+        P(won) as told.
+
+    Returns
+    -------
+    array of shape (n,)
+        At least 0.
+    """
+    p = np.clip(probability, 1e-12, 1 - 1e-12)
+    return np.asarray(-(outcome * np.log(p) + (1 - outcome) * np.log(1 - p)))
+
+
+def find_reliability(outcome: Array, probability: Array, n_bins: int = 10) -> list[dict[str, Any]]:
+    """Told and seen rate of won deals in bins of equal size.
+
+    Parameters
+    ----------
+    outcome : array of shape (n,)
+        1 won, 0 lost.
+    probability : array of shape (n,)
+        P(won) as told.
+    n_bins : int
+        Bins.
+
+    Returns
+    -------
+    list of dict
+        p_mean, rate (with Wilson's interval), n.
+    """
+    ranked = np.argsort(probability, kind="stable")
+    out = []
+    for rows in np.array_split(ranked, min(n_bins, len(ranked))):
+        out.append(
+            {
+                "p_mean": float(probability[rows].mean()),
+                "rate": rate_figure(float(outcome[rows].sum()), float(len(rows))),
+                "n": len(rows),
+            }
+        )
+    return out
+
+
+def rate_figure(won: float, n: float) -> dict[str, float | None]:
+    """Rate of won deals with Wilson's 95% interval.
+
+    Parameters
+    ----------
+    won, n : float
+        Won deals and all deals.
+
+    Returns
+    -------
+    dict
+        value, low, high; None without deals.
+
+    References
+    ----------
+    Wilson, E. (1927). Probable inference, the law of succession, and statistical inference.
+    Journal of the American Statistical Association 22.
+    """
+    if n <= 0:
+        return {"value": None, "low": None, "high": None}
+    z2, p = 1.959964**2, won / n
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return {"value": float(p), "low": float(max(0.0, centre - half)), "high": float(min(1.0, centre + half))}
+
+
+def _log_odds(probability: Array) -> Array:
+    p = np.clip(probability, 1e-9, 1 - 1e-9)
+    return np.asarray(np.round(np.log(p / (1 - p)), 9))
+
+
+def _probability(log_odds: Array) -> Array:
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(log_odds, -500, 500))))

@@ -1,0 +1,114 @@
+"""Closed deals as a table of patterns: the sufficient statistic of everything that is learned.
+
+A framework of k criteria has at most 6^k patterns of levels, however many deals there are. The table counts
+won and lost deals of each pattern for each key; a key is what a split or a bootstrap draw moves as one piece
+(a deal, an account, or equal rows).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class PatternTable:
+    """Won and lost deals by pattern and key.
+
+    Attributes
+    ----------
+    levels : array of shape (n_patterns, n_criteria)
+        Levels 0 to 4 of each pattern, NaN = unknown.
+    pattern, key : int arrays of shape (n_rows,)
+        Pattern and key of each row.
+    won, lost : arrays of shape (n_rows,)
+        Deals, or their weights.
+    n_keys : int
+        Number of keys; keys are 0 to n_keys - 1.
+    """
+
+    levels: Array
+    pattern: Array
+    key: Array
+    won: Array
+    lost: Array
+    n_keys: int
+
+    @property
+    def n_patterns(self) -> int:
+        """Number of patterns."""
+        return len(self.levels)
+
+    def counts(self) -> tuple[Array, Array]:
+        """Won deals and all deals of each pattern.
+
+        Returns
+        -------
+        won, total : arrays of shape (n_patterns,)
+            Sums over keys.
+        """
+        won = np.bincount(self.pattern, self.won, minlength=self.n_patterns)
+        lost = np.bincount(self.pattern, self.lost, minlength=self.n_patterns)
+        return won, won + lost
+
+    def weigh(self, key_weights: Array) -> tuple[Array, Array]:
+        """Won deals and all deals of each pattern when keys are weighted, for many weightings at once.
+
+        Parameters
+        ----------
+        key_weights : array of shape (n_rows, n_keys)
+            One weighting a row: a fold (0 or 1), or a bootstrap draw (whole numbers).
+
+        Returns
+        -------
+        won, total : arrays of shape (n_rows, n_patterns)
+            Weighted sums.
+        """
+        from scipy.sparse import csr_array
+
+        shape = (self.n_keys, self.n_patterns)
+        weights = np.asarray(key_weights, dtype=float)
+        won = weights @ csr_array((self.won, (self.key, self.pattern)), shape=shape)
+        lost = weights @ csr_array((self.lost, (self.key, self.pattern)), shape=shape)
+        return np.asarray(won), np.asarray(won + lost)
+
+
+def make_patterns(levels: Array, outcome: Array, key: Array, n_keys: int | None = None) -> PatternTable:
+    """Count closed deals by pattern and key.
+
+    Parameters
+    ----------
+    levels : array of shape (n, n_criteria)
+        Levels 0 to 4, NaN = unknown.
+    outcome : array of shape (n,)
+        1 won, 0 lost.
+    key : int array of shape (n,)
+        What each deal moves with.
+    n_keys : int, optional
+        Number of keys, the largest key plus one by default.
+
+    Returns
+    -------
+    PatternTable
+        The counts.
+    """
+    codes = np.where(np.isnan(levels), 5, levels).astype(np.int64)
+    packed = codes @ (6 ** np.arange(codes.shape[1], dtype=np.int64))
+    seen, first, pattern = np.unique(packed, return_index=True, return_inverse=True)
+    n_keys = int(key.max()) + 1 if n_keys is None else n_keys
+    cell, at = np.unique(key.astype(np.int64) * len(seen) + pattern, return_inverse=True)
+    won = np.bincount(at, outcome, minlength=len(cell))
+    total = np.bincount(at, minlength=len(cell)).astype(float)
+    return PatternTable(
+        levels=np.asarray(levels, dtype=float)[first],
+        pattern=cell % len(seen),
+        key=cell // len(seen),
+        won=won,
+        lost=total - won,
+        n_keys=n_keys,
+    )
