@@ -31,7 +31,7 @@ MEMORY = 100_000
 class Patterns:
     """What p patterns of level codes come to; row i of every field is the same pattern.
 
-    Parameters
+    Attributes
     ----------
     codes : ndarray of shape (p, k), uint8
         Levels 0 to 4, 5 for unknown.

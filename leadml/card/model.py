@@ -27,7 +27,7 @@ __all__ = ["Card", "CardBand", "CardCaveat", "CardCriterion", "CardGate", "CardT
 class CardCriterion:
     """Points of one criterion.
 
-    Parameters
+    Attributes
     ----------
     id : str
         Canonical name.
@@ -52,7 +52,7 @@ class CardCriterion:
 class CardTotal:
     """What one total of points means.
 
-    Parameters
+    Attributes
     ----------
     points : int
         The total.
@@ -72,7 +72,7 @@ class CardTotal:
 class CardBand:
     """A run of totals that ask for the same action.
 
-    Parameters
+    Attributes
     ----------
     id, title : str
         Its name, for a column and for a reader.
@@ -95,7 +95,7 @@ class CardBand:
 class CardGate:
     """A level that disqualifies, whatever the points.
 
-    Parameters
+    Attributes
     ----------
     criterion : str
         One of the card's criteria.
@@ -114,7 +114,7 @@ class CardGate:
 class CardCaveat:
     """A documented limit of the framework.
 
-    Parameters
+    Attributes
     ----------
     id, text : str
         Its name and what it says.
@@ -131,7 +131,7 @@ class CardCaveat:
 class Card:
     """A scorecard that can be read, compared, stored and applied. Make one by `build_card` or `load_card`.
 
-    Parameters
+    Attributes
     ----------
     name : str
         Name of the model.

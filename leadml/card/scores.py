@@ -42,7 +42,7 @@ DISQUALIFY = "disqualify"
 class Texts(NamedTuple):
     """One pattern in words.
 
-    Parameters
+    Attributes
     ----------
     reasons : str
         ``criterion +points`` joined by ``; ``, largest first.

@@ -114,7 +114,7 @@ def pretty(document: dict[str, Any]) -> str:
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a JSON object strictly: no key twice, no NaN or infinity, nothing huge, nothing nested without end.
+    """Read a JSON object strictly: no key twice, no NaN or infinity, nothing huge or nested without end.
 
     Parameters
     ----------
