@@ -1,6 +1,7 @@
 """Laws of the repository: what may stand in it, and that its parts name each other truly."""
 
 import re
+import socket
 import subprocess
 import sys
 import zipfile
@@ -81,6 +82,11 @@ def test_repository_readme_commands_are_make_targets(repository: Path) -> None:
 def test_repository_ci_runs_the_checks_and_the_tests(repository: Path) -> None:
     script = (repository / ".ci" / "run").read_text(encoding="utf-8")
     assert re.findall(r"^make .*$", script, re.MULTILINE) == ["make check", "make test"]
+
+
+def test_repository_tests_reach_no_network() -> None:
+    with socket.socket() as client, pytest.raises(RuntimeError, match="without the network"):
+        client.connect(("192.0.2.1", 80))  # an address reserved for documentation
 
 
 @pytest.mark.slow
