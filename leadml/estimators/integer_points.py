@@ -25,7 +25,7 @@ Array = NDArray[Any]
 Points = NDArray[Any]
 
 MAX_ROUNDS = 60
-MOVES_TRIED = 400  # most promising moves of a round that are evaluated in full
+MOVES_TRIED = 64  # most promising moves of a round that are evaluated in full
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class PatternTable:
         Deals, or their weights.
     n_keys : int
         Number of keys; keys are 0 to n_keys - 1.
+    of_deal : int array of shape (n,)
+        Pattern of each deal that was counted.
     """
 
     levels: Array
@@ -38,6 +40,7 @@ class PatternTable:
     won: Array
     lost: Array
     n_keys: int
+    of_deal: Array
 
     @property
     def n_patterns(self) -> int:
@@ -111,4 +114,5 @@ def make_patterns(levels: Array, outcome: Array, key: Array, n_keys: int | None 
         won=won,
         lost=total - won,
         n_keys=n_keys,
+        of_deal=pattern,
     )

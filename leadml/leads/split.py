@@ -152,8 +152,8 @@ def make_split(
         if both and (kind == "out-of-time" or share >= LEAST_TRAIN_SHARE):
             return split
         no_time = (
-            f"out of time would leave {share:.0%} of the earlier deals to train on, since groups or equal rows"
-            " stand on both sides of the date"
+            f"out of time would leave {share:.0%} of the earlier deals to train on, since groups or"
+            " equal rows stand on both sides of the date"
             if both
             else "out of time would leave a side without won or without lost deals"
         )
@@ -170,8 +170,8 @@ def _out_of_time(key: Array, order: Array, test_share: float) -> Split:
     straddles = np.isin(key, key[test]) & ~test
     fold[straddles] = LEFT_OUT
     reason = (
-        f"the latest {test.mean():.0%} of the deals are held out; {int(straddles.sum())} earlier deals are left out"
-        " because their group or an equal row is held out"
+        f"the latest {test.mean():.0%} of the deals are held out; {int(straddles.sum())} earlier deals are"
+        " left out because their group or an equal row is held out"
     )
     # a key on both sides would train through its held-out half: it counts as held out
     return Split("out-of-time", fold[None], key, 1, reason)
