@@ -23,7 +23,7 @@ _HOMES = {
     "Framework": "leadml.frameworks",
     "InputError": "leadml.exceptions",
     "LeadmlError": "leadml.exceptions",
-    "Leads": "leadml.leads",
+    "Leads": "leadml.leads.model",
     "Policy": "leadml.frameworks",
     "PolicyClassifier": "leadml.estimators",
     "RubricEncoder": "leadml.estimators",
@@ -35,11 +35,11 @@ _HOMES = {
     "list_policies": "leadml.frameworks",
     "load_card": "leadml.card",
     "load_framework": "leadml.frameworks",
-    "load_mapping": "leadml.leads",
+    "load_mapping": "leadml.leads.mapping",
     "load_model": "leadml.store",
     "load_policy": "leadml.frameworks",
-    "make_leads": "leadml.leads",
-    "read_leads": "leadml.leads",
+    "make_leads": "leadml.leads.sample",
+    "read_leads": "leadml.leads.read",
 }
 
 __all__ = [

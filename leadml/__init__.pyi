@@ -14,10 +14,10 @@ from leadml.frameworks import list_frameworks as list_frameworks
 from leadml.frameworks import list_policies as list_policies
 from leadml.frameworks import load_framework as load_framework
 from leadml.frameworks import load_policy as load_policy
-from leadml.leads import Leads as Leads
-from leadml.leads import load_mapping as load_mapping
-from leadml.leads import make_leads as make_leads
-from leadml.leads import read_leads as read_leads
+from leadml.leads.mapping import load_mapping as load_mapping
+from leadml.leads.model import Leads as Leads
+from leadml.leads.read import read_leads as read_leads
+from leadml.leads.sample import make_leads as make_leads
 from leadml.store import load_model as load_model
 from leadml.workflows.calibrate import Calibration as Calibration
 from leadml.workflows.calibrate import calibrate as calibrate
