@@ -122,7 +122,7 @@ class Tree:
 
     def _scalar(self, node: ScalarNode, where: Where, line: int) -> Any:
         kind = str(node.tag).removeprefix("tag:yaml.org,2002:")
-        if kind == "str" or node.style in ("'", '"', "|", ">"):
+        if kind == "str":
             return node.value
         if kind in ("null", "bool", "int", "float", "timestamp"):
             return core_scalar(node.value)
