@@ -1,12 +1,14 @@
 """The mapping: which column of a CRM export means what, as a strict YAML record.
 
-Every fault of a file is reported at once, with its YAML path and line. Values that cells are compared with are
-kept as text, the way `leadml.leads.values.category` writes them, so that ``1``, ``1.0`` and ``"1"`` are one value.
+Every fault of a file is reported at once, with its YAML path and line. Values that cells are compared with
+are kept as text, the way `leadml.leads.values.category` writes them, so that ``1``, ``1.0`` and ``"1"`` are
+one value.
 """
 
 from __future__ import annotations
 
 import codecs
+import itertools
 import os
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, TypeVar
@@ -38,7 +40,8 @@ def _level(value: int) -> int:
 def _criterion(name: str) -> str:
     if name not in CANONICAL:
         raise ValueError(
-            f"no criterion has this name; valid: {', '.join(CANONICAL)}{nearest(name, CANONICAL) or '; rename it'}"
+            f"no criterion has this name; valid: {', '.join(CANONICAL)}"
+            f"{nearest(name, CANONICAL) or '; rename it'}"
         )
     return name
 
@@ -71,7 +74,7 @@ class ReadOptions(Record):
             return value and codecs.lookup(value).name
         except LookupError:
             raise ValueError(
-                f"got {value!r}; valid: utf-8, utf-16, cp1252 or another encoding that Python knows; correct it"
+                f"got {value!r}; valid: utf-8, utf-16, cp1252 or another encoding of Python; correct it"
             ) from None
 
 
@@ -128,7 +131,7 @@ class Criterion(Record):
         faults = []
         if not 1 <= len(edges) < N_LEVELS:
             faults.append(f"got {len(edges)} edges")
-        if any(not (low < high) for low, high in zip(edges, edges[1:], strict=False)):
+        if any(not (low < high) for low, high in itertools.pairwise(edges)):
             faults.append(f"the edges {list(edges)} do not increase")
         _raise(faults, "1 to 4 edges, each larger than the one before")
         return edges
@@ -181,12 +184,12 @@ class Mapping(Record):
     order: Literal["rows"] | None = None
     group: tuple[str, ...] = ()
     amount: Amount | None = None
-    criteria: dict[CriterionId, Criterion] = {}
-    stand_in: dict[CriterionId, CriterionId] = {}
+    criteria: dict[CriterionId, Criterion] = Field(default_factory=dict)
+    stand_in: dict[CriterionId, CriterionId] = Field(default_factory=dict)
     contactable: Contactable | None = None
     context: tuple[str, ...] = ()
-    facts: dict[str, Fact] = {}
-    exclude: dict[str, str] = {}
+    facts: dict[str, Fact] = Field(default_factory=dict)
+    exclude: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("criteria", "context")
     @classmethod

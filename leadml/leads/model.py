@@ -21,7 +21,7 @@ class Leads:
     Parameters
     ----------
     levels : DataFrame of shape (n, k), float64
-        Levels 0 to 4, NaN for unknown. One column a mapped criterion, in the canonical order; stand-ins applied.
+        Levels 0 to 4, NaN for unknown. One column a mapped criterion, in canonical order; stand-ins applied.
     lead_id : ndarray of shape (n,), object
         Identity of each lead as text; the row number in the file, from 1, when the mapping names no column.
     outcome : ndarray of shape (n,), float64, or None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -123,7 +124,7 @@ def number_array(values: npt.NDArray[np.generic]) -> pa.Array:
     values = np.ascontiguousarray(values)
     mask = None
     if values.dtype.kind == "M":
-        unit = np.datetime_data(values.dtype)[0]
+        unit = np.datetime_data(cast("np.dtype[np.datetime64]", values.dtype))[0]
         kind = pa.timestamp(unit)
         mask = pa.py_buffer(np.packbits(~np.isnat(values), bitorder="little"))
     else:

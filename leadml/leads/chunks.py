@@ -1,0 +1,136 @@
+"""What every reader hands out: chunks in which every row is either data or a rejection."""
+
+from __future__ import annotations
+
+import bz2
+import dataclasses
+import datetime
+import gzip
+import io
+import lzma
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from leadml.exceptions import InputError
+
+CHUNK_ROWS = 1 << 16
+SHOWN_CHARACTERS = 200
+"""A rejected value is shown up to this length."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rejection:
+    """Why one row cannot be used.
+
+    Parameters
+    ----------
+    row : int
+        Number of the row in the input, from 1, the header not counted.
+    column : str
+        The column at fault; empty when it is the row as a whole.
+    value : str
+        What the cell or the row holds, shortened.
+    reason : str
+        What is valid and what to do.
+    """
+
+    row: int
+    column: str
+    value: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """Some rows of a table.
+
+    Parameters
+    ----------
+    rows : ndarray of int64, shape (n,)
+        Number of each row in the input, from 1.
+    data : RecordBatch of n rows
+        Canonical columns: text, numbers, dates or timestamps.
+    rejected : list of Rejection
+        Rows that could not even be cut into cells.
+    """
+
+    rows: npt.NDArray[np.int64]
+    data: pa.RecordBatch
+    rejected: list[Rejection]
+
+
+class Reader(Protocol):
+    """What every reader offers."""
+
+    columns: tuple[str, ...]
+    format: dict[str, Any]
+    notes: tuple[str, ...]
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Read the columns named, in that order.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Columns that the table has.
+        """
+
+
+OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+def open_binary(where: Path, source: str) -> BinaryIO:
+    """Open a file for reading, unpacking it when its ending says that it is packed.
+
+    Parameters
+    ----------
+    where : Path
+        The file.
+    source : str
+        What messages call it.
+
+    Returns
+    -------
+    binary stream
+        Its content.
+
+    Raises
+    ------
+    InputError
+        The file cannot be opened.
+    """
+    try:
+        return cast(BinaryIO, OPENERS.get(where.suffix, io.open)(where, "rb"))
+    except OSError as error:
+        raise InputError(
+            f"{source}: cannot be read ({error.strerror}); check the path and its permissions"
+        ) from None
+
+
+def cell_text(value: Any) -> str | None:
+    """Write a cell of Python type as text: 3.0 as 3, midnight as its date, true and false in small letters.
+
+    Parameters
+    ----------
+    value : object
+        The cell.
+
+    Returns
+    -------
+    str or None
+        Its text; None stays None.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ").removesuffix(" 00:00:00")
+    return str(value)

@@ -1,0 +1,218 @@
+"""Parquet, JSON lines and pandas frames, as chunks of canonical Arrow columns."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from leadml.exceptions import InputError
+from leadml.leads.chunks import CHUNK_ROWS, SHOWN_CHARACTERS, Chunk, Rejection, cell_text, open_binary
+from leadml.leads.values import canonical, text_array
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class ParquetReader:
+    """A Parquet file.
+
+    Parameters
+    ----------
+    source : str
+        What messages call it.
+    where : Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        The file is no Parquet.
+    """
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, source: str, where: Path) -> None:
+        import pyarrow.parquet as pq
+
+        try:
+            self._file = pq.ParquetFile(where, memory_map=False)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(
+                f"{source}: is not a Parquet file ({str(error).splitlines()[0]}); check the export"
+            ) from None
+        self._source = source
+        self.columns = tuple(self._file.schema_arrow.names)
+        self.format: dict[str, Any] = {"kind": "parquet", "decimal": ".", "sniffed": []}
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Read the columns named, in that order.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Columns that the table has.
+
+        Yields
+        ------
+        Chunk
+            The next rows.
+
+        Raises
+        ------
+        InputError
+            The file is damaged, or a column holds nested values.
+        """
+        before = 0
+        try:
+            for batch in self._file.iter_batches(CHUNK_ROWS, columns=list(columns)):
+                rows = np.arange(before + 1, before + batch.num_rows + 1)
+                before += batch.num_rows
+                yield Chunk(rows, _canonical_batch(batch, columns), [])
+        except (pa.ArrowInvalid, OSError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(f"{self._source}: {str(error).splitlines()[0]}") from None
+
+
+class JsonReader:
+    """One JSON object a line; a key that a line lacks is an empty cell.
+
+    Parameters
+    ----------
+    source : str
+        What messages call it.
+    where : Path
+        The file, compressed or not.
+
+    Raises
+    ------
+    InputError
+        The file holds no object.
+    """
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, source: str, where: Path) -> None:
+        self._source, self._where = source, where
+        keys: dict[str, None] = {}
+        for record, _ in self._records():
+            if record:
+                keys.update(dict.fromkeys(record))
+        if not keys:
+            raise InputError(f"{source}: holds no JSON object; valid: one object a line; check the export")
+        self.columns = tuple(keys)
+        self.format: dict[str, Any] = {"kind": "jsonl", "encoding": "utf-8", "decimal": ".", "sniffed": []}
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Read the columns named, in that order.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Columns that the table has.
+
+        Yields
+        ------
+        Chunk
+            The next rows; a line that is no JSON object is rejected.
+        """
+        rows: list[int] = []
+        cells: list[list[str | None]] = [[] for _ in columns]
+        rejected: list[Rejection] = []
+
+        def chunk() -> Chunk:
+            arrays = [text_array(column) for column in cells]
+            data = pa.RecordBatch.from_arrays(arrays, names=list(columns))
+            return Chunk(np.array(rows, np.int64), data, rejected)
+
+        for row, (record, line) in enumerate(self._records(), start=1):
+            if record is None:
+                reason = "is not a JSON object; write one object a line"
+                rejected.append(Rejection(row, "", line[:SHOWN_CHARACTERS], reason))
+            else:
+                rows.append(row)
+                for column, cell in zip(columns, cells, strict=True):
+                    cell.append(_json_text(record.get(column)))
+            if len(rows) + len(rejected) >= CHUNK_ROWS:
+                yield chunk()
+                rows, rejected, cells = [], [], [[] for _ in columns]
+        yield chunk()
+
+    def _records(self) -> Iterator[tuple[dict[str, Any] | None, str]]:
+        with open_binary(self._where, self._source) as stream:
+            lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace")
+            for line in lines:
+                if not line.strip():
+                    continue
+                try:
+                    # Numbers stay as written, so that an identity of 20 digits keeps them all.
+                    record = json.loads(line, parse_float=str, parse_int=str)
+                except (ValueError, RecursionError):
+                    record = None
+                yield (record if isinstance(record, dict) else None), line.strip()
+
+
+class FrameReader:
+    """A pandas DataFrame.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The rows; its index is not read.
+    """
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._frame = frame
+        self.columns = tuple(map(str, frame.columns))
+        self.format: dict[str, Any] = {"kind": "DataFrame", "decimal": ".", "sniffed": []}
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Read the columns named, in that order.
+
+        Parameters
+        ----------
+        columns : sequence of str
+            Columns that the table has.
+
+        Yields
+        ------
+        Chunk
+            All rows.
+        """
+        arrays = []
+        for name in columns:
+            series = self._frame.iloc[:, self.columns.index(name)]
+            try:
+                array = pa.array(series, from_pandas=True)
+            except (pa.ArrowInvalid, pa.ArrowTypeError):
+                array = text_array([None if v is None or v != v else cell_text(v) for v in series])
+            array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+            arrays.append(_canonical_array(array, name))
+        rows = np.arange(1, len(self._frame) + 1)
+        yield Chunk(rows, pa.RecordBatch.from_arrays(arrays, names=list(columns)), [])
+
+
+def _canonical_array(array: pa.Array, column: str) -> pa.Array:
+    try:
+        return canonical(array, column)
+    except ValueError as error:
+        raise InputError(str(error)) from None
+
+
+def _canonical_batch(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+    arrays = [_canonical_array(batch.column(name), name) for name in columns]
+    return pa.RecordBatch.from_arrays(arrays, names=list(columns)) if columns else batch
+
+
+def _json_text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if value is None or isinstance(value, str) else json.dumps(value)
