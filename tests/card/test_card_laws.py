@@ -22,7 +22,9 @@ LEVELS = st.sampled_from([None, 0, 1, 2, 3, 4])
 def cards(draw: Any, max_criteria: int = 4, gates: bool = True) -> Card:
     """Draw a learned card: any monotone points, bands, cut-off and gates."""
     ids = draw(st.lists(st.sampled_from(CANONICAL), min_size=1, max_size=max_criteria, unique=True))
-    points = [[0, *np.cumsum(draw(st.lists(st.integers(0, 3), min_size=4, max_size=4))).tolist()] for _ in ids]
+    points = [
+        [0, *np.cumsum(draw(st.lists(st.integers(0, 3), min_size=4, max_size=4))).tolist()] for _ in ids
+    ]
     total = sum(row[4] for row in points)
     edges = [0, *sorted(draw(st.sets(st.integers(1, total + 1), max_size=4)))]
     cutoff = draw(st.sampled_from([*edges, total + 1]))
@@ -41,7 +43,12 @@ def cards(draw: Any, max_criteria: int = 4, gates: bool = True) -> Card:
         unknown_points=[draw(st.integers(0, row[4])) for row in points],
         documented_points=[[0, 1, 2, 3, 4]] * len(ids),
         bands=[
-            {"id": f"b{edge}", "title": f"from {edge}", "from": edge, "action": actions.get(edge, "follow up")}
+            {
+                "id": f"b{edge}",
+                "title": f"from {edge}",
+                "from": edge,
+                "action": actions.get(edge, "follow up"),
+            }
             for edge in edges
         ],
         cutoff=cutoff,
@@ -159,7 +166,12 @@ def test_every_way_in_and_out_says_the_same(card: Card, seed: int) -> None:
         card.score_one({name: None if code == 5 else code for name, code in zip(ids, row, strict=True)})
         for row in codes.tolist()
     ]
-    for levels in (codes, floats, dict(zip(ids, floats.T, strict=True)), dict(zip(ids, codes.T, strict=True))):
+    for levels in (
+        codes,
+        floats,
+        dict(zip(ids, floats.T, strict=True)),
+        dict(zip(ids, codes.T, strict=True)),
+    ):
         assert card.score(levels).rows() == one_by_one
     scores = card.score(codes)
     assert scores.to_arrow().to_pylist() == one_by_one
@@ -233,7 +245,7 @@ def small_card() -> Card:
 
 
 def test_one_lead_by_hand() -> None:
-    # need 3 earns 6, budget is unknown and earns 0: 6 of 9, from 6 to 7. 7 is followed up, so the answer counts.
+    # need 3 earns 6, budget is unknown and earns 0: 6 of 9, from 6 to 7, and 7 is followed up.
     row = small_card().score_one({"need": 3}, {"purchase": "repeat"})
     assert row == {
         "probability": None,
