@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from leadml.card import Card
+
 CRITERIA = ("budget", "authority", "need", "timeline")
 LEARNED = {"budget": 0.55, "authority": 1.9, "need": 1.25, "timeline": 0.3}
 
@@ -335,8 +337,12 @@ def make_card() -> dict[str, Any]:
         "timeline": [0, 0, 1, 1, 2],
     }
     result = make_result()
-    bands = [{k: b[k] for k in ("id", "title", "from", "action")} for b in result["recommended"]["bands"]]
-    return {
+    decisions = {"no": "no-match", "light": "wait", "yes": "ready", "high": "ready"}
+    bands = [
+        {**{k: b[k] for k in ("id", "title", "from", "action")}, "decision": decisions[b["id"]]}
+        for b in result["recommended"]["bands"]
+    ]
+    card = {
         "schema_version": 1,
         "name": "closed_deals",
         "version": 1,
@@ -363,6 +369,7 @@ def make_card() -> dict[str, Any]:
         ],
         "bands": bands,
         "cutoff": 7,
+        "gates": [],
         "decision_labels": {"ready": "ready", "wait": "wait", "no-match": "no-match"},
         "caveats": [],
         "provenance": {
@@ -374,5 +381,5 @@ def make_card() -> dict[str, Any]:
             "mlflow_run_id": None,
             "leadml_version": "0.1.0",
         },
-        "sha256": "c3" * 32,
     }
+    return Card.from_dict(card, verify=False).to_dict()

@@ -1,0 +1,50 @@
+"""A card as an MLflow model from code: MLflow runs this file; the card is a JSON artifact, no pickle."""
+
+from typing import Any
+
+import pandas as pd
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+from leadml.card import load_card
+
+
+class CardModel(PythonModel):
+    """Score leads with a card."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Read the card.
+
+        Parameters
+        ----------
+        context : PythonModelContext
+            Knows where the card is.
+        """
+        self.card = load_card(context.artifacts["card"])
+
+    def predict(
+        self,
+        context: Any,  # noqa: ARG002 - MLflow's own signature
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,  # noqa: ARG002
+    ) -> pd.DataFrame:
+        """Score leads.
+
+        Parameters
+        ----------
+        context : PythonModelContext
+            Not used.
+        model_input : DataFrame
+            Levels 0 to 4 by criterion; NaN or an absent column for unknown.
+        params : dict or None
+            Not used.
+
+        Returns
+        -------
+        DataFrame
+            The columns of ``leadml predict``, without the lead's identity.
+        """
+        return self.card.score(model_input).to_pandas()
+
+
+set_model(CardModel())

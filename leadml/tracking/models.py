@@ -1,0 +1,227 @@
+"""Cards as MLflow models: logged with a run, registered with a champion, found again by reference."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from leadml.exceptions import ModelRefError, TrackingError
+from leadml.tracking.connection import OpenRun, chosen_uri, explained, make_client, sqlite_file
+
+if TYPE_CHECKING:
+    from mlflow.tracking import MlflowClient
+
+    from leadml.card import Card
+    from leadml.tracking.calibration import TrackedRun
+
+MODEL_NAME: Final = "card"
+"""What the logged model of a run is called."""
+
+CHAMPION: Final = "champion"
+"""The alias of the version in use."""
+
+_REQUIREMENTS: Final = ("mlflow", "numpy", "pandas")
+_TYPES: Final = {
+    "probability": "double",
+    "settled": "boolean",
+    **dict.fromkeys(("points", "points_max", "low", "high"), "integer"),
+}
+_fetched = contextlib.ExitStack()
+"""Cards fetched from MLflow; they live as long as the process."""
+
+atexit.register(_fetched.close)
+
+
+@dataclass(frozen=True)
+class RegisteredCard:
+    """A version in MLflow's registry.
+
+    Parameters
+    ----------
+    name : str
+        The registered model.
+    version : int
+        Its version.
+    champion : bool
+        Whether this version is the champion.
+    """
+
+    name: str
+    version: int
+    champion: bool
+
+
+def log_card(client: MlflowClient, run: OpenRun, path: Path) -> str:
+    """Log a card as a model from code with its run.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        For the run's store.
+    run : OpenRun
+        The run it belongs to.
+    path : Path
+        The card.
+
+    Returns
+    -------
+    str
+        Id of the logged model.
+    """
+    from mlflow.entities import LoggedModelOutput
+    from mlflow.models import Model
+
+    from leadml.card import load_card
+
+    card = load_card(path)
+    params = {"card": card.model, "cutoff": str(card.cutoff), "total_max": str(card.total_max)}
+    tags = {"kind": card.kind, "framework": card.framework or "", "card_sha256": card.sha256}
+    logged = client.create_logged_model(
+        run.experiment_id, MODEL_NAME, run.run_id, tags, params, "leadml card"
+    )
+    model = Model(
+        artifact_path=logged.artifact_location,
+        model_uuid=logged.model_id,
+        run_id=run.run_id,
+        model_id=logged.model_id,
+    )
+    with tempfile.TemporaryDirectory(prefix="leadml-") as temporary:
+        folder = Path(temporary) / "model"
+        _save_model(card, path, folder, model)
+        client.log_model_artifacts(logged.model_id, str(folder))
+    client.finalize_logged_model(logged.model_id, "READY")
+    client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
+    return str(logged.model_id)
+
+
+def register(run: TrackedRun, name: str) -> RegisteredCard:
+    """Register the card of a tracked calibration; the first version of a name becomes its champion.
+
+    Parameters
+    ----------
+    run : TrackedRun
+        What `track_calibration` gave.
+    name : str
+        The registered model; made when it is not there.
+
+    Returns
+    -------
+    RegisteredCard
+        The new version.
+
+    Raises
+    ------
+    TrackingError
+        The run has no card, or MLflow could not be reached or refused.
+    """
+    if run.model_id is None:
+        raise TrackingError(
+            f"tracking: run {run.run_id} has no card to register; a card is logged when one is recommended. "
+            "Register a run that has one."
+        )
+    with explained(f"registering {name!r}", run.tracking_uri):
+        from mlflow.exceptions import MlflowException
+
+        client = make_client(run.tracking_uri)
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"models:/{run.model_id}"
+        made = client.create_model_version(name, source, run.run_id, model_id=run.model_id)
+        champion = CHAMPION not in client.get_registered_model(name).aliases
+        if champion:
+            client.set_registered_model_alias(name, CHAMPION, str(made.version))
+    return RegisteredCard(name, int(made.version), champion)
+
+
+def resolve_model_uri(ref: str, tracking_uri: str | None = None) -> Path:
+    """Fetch the card that an MLflow reference names.
+
+    Parameters
+    ----------
+    ref : str
+        ``models:/NAME@ALIAS``, ``models:/NAME/VERSION``, ``models:/MODEL_ID``, ``runs:/RUN_ID``
+        or ``runs:/RUN_ID/PATH``.
+    tracking_uri : str or None
+        Where runs are kept; default as in `open_run`.
+
+    Returns
+    -------
+    pathlib.Path
+        The card; it is there until the process ends.
+
+    Raises
+    ------
+    ModelRefError
+        The reference has no such form, or what it names holds no card.
+    TrackingError
+        MLflow could not be reached, or knows no such model or run.
+    """
+    scheme, _, rest = ref.partition(":/")
+    rest = rest.strip("/")
+    if scheme not in ("models", "runs") or not rest:
+        raise ModelRefError(
+            f"model: got {ref!r}; valid is models:/NAME@ALIAS, models:/NAME/VERSION, models:/MODEL_ID, "
+            "runs:/RUN_ID or runs:/RUN_ID/PATH. Give one of these, or the name or path of a card."
+        )
+    uri = chosen_uri(tracking_uri)
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        raise ModelRefError(
+            f"model: got {ref!r}, but there is no store at {file}. "
+            "Set MLFLOW_TRACKING_URI to where the model was tracked, or run where mlflow.db is."
+        )
+    if scheme == "runs" and "/" not in rest:
+        rest += "/card.json"
+    held = _fetched.enter_context(tempfile.TemporaryDirectory(prefix="leadml-card-"))
+    hint = "Check the name, alias, version or run id, and that MLFLOW_TRACKING_URI is where it was tracked."
+    with explained(f"fetching {ref!r}", uri, hint):
+        make_client(uri)
+        from mlflow.artifacts import download_artifacts
+
+        found = Path(download_artifacts(f"{scheme}:/{rest}", dst_path=held, tracking_uri=uri))
+    places = [found] if found.is_file() else [found / "artifacts" / "card.json", found / "card.json"]
+    for place in places:
+        if place.is_file() and place.suffix == ".json":
+            return place
+    raise ModelRefError(
+        f"model: {ref!r} holds no card; valid is a model or artifact folder with "
+        "card.json in it. Give the run or model of a calibration."
+    )
+
+
+def _save_model(card: Card, path: Path, folder: Path, model: Any) -> None:
+    """Write the model's folder: code, card, signature, an example, pinned requirements."""
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.pyfunc import save_model
+    from mlflow.types import ColSpec, Schema
+
+    from leadml.card.scores import COLUMNS
+
+    names = [criterion.id for criterion in card.criteria]
+    inputs = Schema([ColSpec("double", name, required=False) for name in names])
+    outputs = Schema([ColSpec(_TYPES.get(name, "string"), name, required=False) for name in COLUMNS])
+    example = pd.DataFrame([[float(level % 5) for level in range(len(names))]], columns=names)
+    package = Path(__file__).parents[1]
+    with tempfile.TemporaryDirectory(prefix="leadml-") as temporary:
+        card_file = Path(temporary) / "card.json"
+        shutil.copyfile(path, card_file)
+        save_model(
+            path=str(folder),
+            mlflow_model=model,
+            python_model=str(Path(__file__).with_name("card_model.py")),
+            artifacts={"card": str(card_file)},
+            code_paths=[str(package)],
+            signature=ModelSignature(inputs, outputs),
+            input_example=example,
+            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
+        )

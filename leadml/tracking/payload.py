@@ -1,0 +1,344 @@
+"""From a result to what MLflow keeps of it: parameters, metrics, tags and tables; no rows."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, Final, NamedTuple
+
+FIGURES: Final = (
+    "auc",
+    "log_loss",
+    "brier",
+    "calibration_slope",
+    "calibration_intercept",
+    "workload",
+    "precision",
+    "recall",
+    "wins_captured",
+    "net_value_per_lead",
+)
+"""Figures of a contender that become metrics, each with its interval."""
+
+_PARTS: Final = (("value", ""), ("low", "_low"), ("high", "_high"), ("p_adjusted", "_p"))
+_DIGEST_LENGTH: Final = 36  # what MLflow accepts
+
+
+class Payload(NamedTuple):
+    """What one run is given.
+
+    Parameters
+    ----------
+    params, tags : dict of str to str
+        As MLflow keeps them.
+    metrics : dict of str to float
+        Finite numbers only.
+    """
+
+    params: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+
+
+def contender_payload(contender: Mapping[str, Any], policy: Mapping[str, Any] | None) -> Payload:
+    """Say what the nested run of a contender holds.
+
+    Parameters
+    ----------
+    contender : mapping
+        One of the result's ``contenders``.
+    policy : mapping or None
+        The documented rule of the same id, when it is one.
+
+    Returns
+    -------
+    Payload
+        Documented and learned weights, cut-offs, strengths; every figure with its interval; kind, family.
+    """
+    params = {"contender": str(contender["id"])}
+    params |= {
+        key: str(contender[key])
+        for key in ("shrink", "smooth", "n_points_steps")
+        if contender.get(key) is not None
+    }
+    for criterion, weight in (contender.get("weights") or {}).items():
+        params |= {
+            f"weight_{which}.{criterion}": _text(weight.get(which)) for which in ("documented", "learned")
+        }
+    metrics = figure_metrics(contender)
+    for criterion, weight in (contender.get("weights") or {}).items():
+        learned = {"value": weight.get("learned"), "low": weight.get("low"), "high": weight.get("high")}
+        metrics |= _metrics(f"weight.{criterion}", learned)
+    tags = {
+        "kind": str(contender["kind"]),
+        "family": str(contender.get("family") or ""),
+        "framework": str(contender.get("framework") or ""),
+        "title": str(contender.get("title") or contender["id"]),
+        "recommended": str(bool(contender.get("recommended"))).lower(),
+    }
+    if policy:
+        cutoff = policy.get("learned_cutoff") or {}
+        params |= {
+            "documented_cutoff": _text(policy.get("documented_cutoff")),
+            "learned_cutoff": _text(cutoff.get("value")),
+        }
+        metrics |= _metrics("documented_cutoff", {"value": policy.get("documented_cutoff")})
+        metrics |= _metrics("learned_cutoff", cutoff)
+        tags |= {
+            key: str(policy[key])
+            for key in ("verdict", "verdict_weights", "verdict_cutoff")
+            if policy.get(key)
+        }
+    return Payload(params, metrics, tags)
+
+
+def calibration_payload(result: Mapping[str, Any], git_commit: str | None = None) -> Payload:
+    """Say what the parent run holds: settings, what was recommended and its figures.
+
+    Parameters
+    ----------
+    result : mapping
+        What ``result.json`` holds.
+    git_commit : str or None
+        Of the working directory.
+
+    Returns
+    -------
+    Payload
+    """
+    data, chosen, settings = result["data"], result["recommended"], result.get("settings") or {}
+    contender: Mapping[str, Any] = next(
+        (c for c in result["contenders"] if c["id"] == chosen.get("contender")), {}
+    )
+    params = {key: _text(value) for key, value in flat(settings)}
+    params |= {
+        f"split.{key}": _text(value)
+        for key, value in (result.get("split") or {}).items()
+        if not isinstance(value, dict | list)
+    }
+    params["recommended"] = str(chosen.get("contender"))
+    metrics = figure_metrics(contender)
+    metrics |= {
+        key: float(data[key])
+        for key in ("n_leads", "n_won", "n_lost", "n_open", "n_rejected")
+        if data.get(key) is not None
+    }
+    metrics |= _metrics("base_rate", data.get("base_rate")) | _metrics("cutoff", chosen.get("cutoff"))
+    tags = {
+        "leadml.version": str(result.get("leadml_version") or ""),
+        "kind": "calibration",
+        "framework": str(chosen.get("framework") or ""),
+        "verdict": str(chosen.get("verdict") or ""),
+        "recommended": str(chosen.get("contender") or ""),
+        "data_digest": str(data.get("digest") or ""),
+        "mapping": str(data.get("mapping_name") or ""),
+        "mapping_digest": str(data.get("mapping_digest") or ""),
+        "seed": _text(settings.get("random_state")),
+        "mlflow.note.content": str(chosen.get("sentence") or ""),
+    }
+    tags |= {f"verdict.{policy['id']}": str(policy.get("verdict")) for policy in result["policies"]}
+    if git_commit:
+        tags |= {"git_commit": git_commit, "mlflow.source.git.commit": git_commit}
+    return Payload(params, metrics, tags)
+
+
+def figure_metrics(contender: Mapping[str, Any]) -> dict[str, float]:
+    """Give every figure and gain of a contender as metrics with their intervals.
+
+    Parameters
+    ----------
+    contender : mapping
+        One of the result's ``contenders``.
+
+    Returns
+    -------
+    dict of str to float
+        ``auc``, ``auc_low``, ``auc_high``, ..., ``gain_auc``, ``gain_auc_p``. What is not known is left out.
+
+    Examples
+    --------
+    >>> figure_metrics({"auc": {"value": 0.6, "low": 0.5, "high": None}})
+    {'auc': 0.6, 'auc_low': 0.5}
+    """
+    metrics: dict[str, float] = {}
+    for name in FIGURES:
+        metrics |= _metrics(name, contender.get(name))
+    for name, gain in (contender.get("gain") or {}).items():
+        metrics |= _metrics(f"gain_{name}", gain)
+    return metrics
+
+
+def comparison_table(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay the contenders side by side, as MLflow reads a table.
+
+    Parameters
+    ----------
+    result : mapping
+        What ``result.json`` holds.
+
+    Returns
+    -------
+    dict
+        ``columns`` and ``data``, a row a contender.
+    """
+    rows = []
+    for contender in result["contenders"]:
+        gain = (contender.get("gain") or {}).get("wins_captured")
+        row = {
+            "contender": contender["id"],
+            "title": contender.get("title"),
+            "kind": contender["kind"],
+            "framework": contender.get("framework"),
+        }
+        row |= {f"gain_wins_captured{suffix}": (gain or {}).get(part) for part, suffix in _PARTS}
+        for name in FIGURES:
+            row |= {f"{name}{suffix}": (contender.get(name) or {}).get(part) for part, suffix in _PARTS[:3]}
+        rows.append(row)
+    return _table(rows)
+
+
+def cutoff_table(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay learned and documented cut-offs side by side, as MLflow reads a table.
+
+    Parameters
+    ----------
+    result : mapping
+        What ``result.json`` holds.
+
+    Returns
+    -------
+    dict
+        ``columns`` and ``data``, a row a documented rule.
+    """
+    rows = []
+    for policy in result["policies"]:
+        learned, implied = policy.get("learned_cutoff") or {}, policy.get("implied_value") or {}
+        rows.append(
+            {
+                "policy": policy["id"],
+                "unit": policy.get("unit"),
+                "documented_cutoff": policy.get("documented_cutoff"),
+                "learned_cutoff": learned.get("value"),
+                "learned_low": learned.get("low"),
+                "learned_high": learned.get("high"),
+                "verdict": policy.get("verdict"),
+                "verdict_weights": policy.get("verdict_weights"),
+                "verdict_cutoff": policy.get("verdict_cutoff"),
+                "right_from_value": implied.get("low"),
+                "right_to_value": implied.get("high"),
+                "more_deals_needed": policy.get("more_deals_needed"),
+            }
+        )
+    return _table(rows)
+
+
+def dataset_fields(result: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Describe the data by digest and schema; no row of it is kept.
+
+    Parameters
+    ----------
+    result : mapping
+        What ``result.json`` holds.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``digest``, ``source``, ``schema``, ``profile`` (JSON texts) and ``context``;
+        training, then test.
+    """
+    data, split = result["data"], result.get("split") or {}
+    names = [c["id"] for c in data.get("criteria") or [] if c.get("mapped", True)]
+    columns = [{"type": "double", "name": name, "required": False} for name in names]
+    columns += [
+        {"type": "string", "name": str(name), "required": False} for name in data.get("context") or []
+    ]
+    digest = str(data.get("digest") or "").rpartition(":")[2][:_DIGEST_LENGTH]
+    fields = []
+    for context, size in (("training", "n_train"), ("test", "n_test")):
+        profile = {"num_rows": split.get(size), "split": split.get("kind")}
+        fields.append(
+            {
+                "name": f"{data.get('name') or 'deals'} ({context})",
+                "digest": digest,
+                "source": json.dumps({"uri": PurePath(str(data.get("source") or "")).name}),
+                "schema": json.dumps({"mlflow_colspec": columns}),
+                "profile": json.dumps(profile),
+                "context": context,
+            }
+        )
+    return fields
+
+
+def flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:
+    """Flatten nested settings to dotted keys.
+
+    Parameters
+    ----------
+    value : object
+        A mapping, or what one holds.
+    prefix : str
+        The key so far.
+
+    Returns
+    -------
+    list of (str, object)
+
+    Examples
+    --------
+    >>> flat({"split": {"folds": 10}, "baseline": "bant-ibm"})
+    [('split.folds', 10), ('baseline', 'bant-ibm')]
+    """
+    if isinstance(value, Mapping):
+        return [
+            pair
+            for key, inner in value.items()
+            for pair in flat(inner, f"{prefix}.{key}" if prefix else str(key))
+        ]
+    return [(prefix, value)]
+
+
+def safe_name(name: str) -> str:
+    """Make a name that MLflow accepts for a metric or parameter.
+
+    Parameters
+    ----------
+    name : str
+        Any text.
+
+    Returns
+    -------
+    str
+        Letters, digits and ``_-. /``; at most 250 of them.
+
+    Examples
+    --------
+    >>> safe_name("gain: wins (%)")
+    'gain_ wins ___'
+    """
+    return re.sub(r"[^\w\-. /]", "_", name)[:250]
+
+
+def _metrics(name: str, figure: Mapping[str, Any] | None) -> dict[str, float]:
+    """Give the finite parts of a figure."""
+    parts = ((suffix, (figure or {}).get(part)) for part, suffix in _PARTS)
+    return {
+        f"{name}{suffix}": float(value)
+        for suffix, value in parts
+        if value is not None and math.isfinite(value)
+    }
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Turn rows of the same keys into columns and data."""
+    columns = list(rows[0]) if rows else []
+    return {"columns": columns, "data": [[row[column] for column in columns] for row in rows]}
+
+
+def _text(value: Any) -> str:
+    """Write a parameter."""
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
