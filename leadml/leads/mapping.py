@@ -244,15 +244,21 @@ class Mapping(Record):
         """Criteria that have levels, stand-ins among them, in the canonical order."""
         return tuple(c for c in CANONICAL if c in self.criteria or c in self.stand_in)
 
-    def uses(self) -> tuple[tuple[str, str], ...]:
+    def uses(self, *, to_score: bool = False) -> tuple[tuple[str, str], ...]:
         """List what reads which column.
+
+        Parameters
+        ----------
+        to_score : bool
+            Only what scoring a new lead cannot do without: its id and the criteria.
 
         Returns
         -------
         tuple of (str, str)
             YAML path and column, for instance ``("criteria.need", "Needs")``.
         """
-        return tuple(_uses(dict(self)))
+        needed = ("lead_id", "criteria.") if to_score else ("",)
+        return tuple(use for use in _uses(dict(self)) if use[0].startswith(needed))
 
 
 def load_mapping(source: Mapping | dict[str, Any] | str | os.PathLike[str]) -> Mapping:

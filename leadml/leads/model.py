@@ -54,6 +54,10 @@ class Leads:
         Rows of the file: leads plus distinct rejected rows.
     truth : Truth or None
         For synthetic leads, the world they were drawn from.
+    findings : tuple of dict
+        What was met on reading, as `leadml.leads.outcomes` numbers it.
+    format : dict
+        How the file was written: kind, encoding, delimiter, quote, decimal, sheet, sniffed, n_files.
     """
 
     levels: pd.DataFrame
@@ -74,6 +78,8 @@ class Leads:
     digest: str
     n_rows: int
     truth: Truth | None = None
+    findings: tuple[dict[str, str], ...] = ()
+    format: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         """Count the leads.
