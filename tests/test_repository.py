@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from leadml.workflows.experiment import Experiment, load_experiment
+
 REGISTRIES = r"(?:pypi|pythonhosted|npmjs|anaconda|conda-forge)\.(?:org|com|io)\b"
 FRAMEWORKS = ("anum", "bant", "champ", "faint", "gpct", "madr")
 LOCKED = ("requirements/run.txt", "requirements/dev.txt")
@@ -77,6 +79,13 @@ def test_repository_readme_commands_are_make_targets(repository: Path) -> None:
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", readme, re.DOTALL))
     named = set(re.findall(r"\bmake ([a-z]+)\b", code))
     assert {"demo", "test"} <= named <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+
+
+def test_repository_default_experiment_explains_every_key_and_changes_none(repository: Path) -> None:
+    path = repository / "configs" / "experiments" / "default.yaml"
+    assert load_experiment(path) == Experiment()
+    keys = re.findall(r"^(?:# )?([a-z_]+): ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(keys) == sorted(Experiment.model_fields)
 
 
 def test_repository_ci_runs_the_checks_and_the_tests(repository: Path) -> None:
