@@ -281,6 +281,6 @@ def test_a_wrong_unit_or_shape_is_named_with_what_is_valid():
 
 
 def test_a_dud_changes_no_ranking_where_criteria_are_counted():
-    # Three of four met with one worthless: all leads with the three that matter, and of those with two of them
-    # the ones that also meet the fourth. Which of two equals is followed up makes no difference to the wins.
+    # Three of four met with one worthless: all leads with the three that matter, and of those with two of
+    # them the ones that also meet the fourth. Which of two equals is followed up changes no win.
     assert make_truth("dud", form="met").gain_at_equal_workload("met", 3) == 0
