@@ -50,26 +50,3 @@ def edges_at_shares(learned_by: Array, shares: Array) -> Array:
     out = np.abs(above[:, None, :] - shares[:, :, None]).argmin(axis=2)
     out[:, 0] = 0
     return np.maximum.accumulate(out, axis=1)
-
-
-def spread_edges(edges: Array, total_max: int) -> Array:
-    """Make edges rise strictly, so that no band is empty by construction.
-
-    Parameters
-    ----------
-    edges : int array of shape (n_bands,)
-        Edges, never falling, the first 0.
-    total_max : int
-        Largest total.
-
-    Returns
-    -------
-    int array of shape (n_bands,)
-        Edges that rise by at least 1, the last at most total_max.
-    """
-    out = np.asarray(edges, dtype=int).copy()
-    for at in range(1, len(out)):
-        out[at] = max(out[at], out[at - 1] + 1)
-    for at in range(len(out) - 1, 0, -1):
-        out[at] = min(out[at], total_max - (len(out) - 1 - at))
-    return out

@@ -293,16 +293,14 @@ def find_reliability(outcome: Array, probability: Array, n_bins: int = 10) -> li
         p_mean, rate (with Wilson's interval), n.
     """
     ranked = np.argsort(probability, kind="stable")
-    out = []
-    for rows in np.array_split(ranked, min(n_bins, len(ranked))):
-        out.append(
-            {
-                "p_mean": float(probability[rows].mean()),
-                "rate": rate_figure(float(outcome[rows].sum()), float(len(rows))),
-                "n": len(rows),
-            }
-        )
-    return out
+    return [
+        {
+            "p_mean": float(probability[rows].mean()),
+            "rate": rate_figure(float(outcome[rows].sum()), float(len(rows))),
+            "n": len(rows),
+        }
+        for rows in np.array_split(ranked, min(n_bins, len(ranked)))
+    ]
 
 
 def rate_figure(won: float, n: float) -> dict[str, float | None]:
@@ -329,6 +327,30 @@ def rate_figure(won: float, n: float) -> dict[str, float | None]:
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = np.sqrt(z2) / (1 + z2 / n) * np.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
     return {"value": float(p), "low": float(max(0.0, centre - half)), "high": float(min(1.0, centre + half))}
+
+
+def shrunk_rate(won: float, n: int, base_rate: float, strength: float) -> dict[str, float | None]:
+    """Rate of a small cell, shrunk toward the base rate as if so many deals at that rate were added.
+
+    Parameters
+    ----------
+    won, n : float, int
+        Won deals and all deals of the cell.
+    base_rate : float
+        Rate to shrink toward, 0 to 1.
+    strength : float
+        Number of deals added, above 0.
+
+    Returns
+    -------
+    dict
+        value, and the 95% interval low to high of the beta posterior.
+    """
+    from scipy.stats import beta
+
+    a, b = won + strength * base_rate, n - won + strength * (1 - base_rate)
+    low, high = beta.ppf([0.025, 0.975], a, b)
+    return {"value": float(a / (a + b)), "low": float(low), "high": float(high)}
 
 
 def _log_odds(probability: Array) -> Array:

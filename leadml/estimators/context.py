@@ -1,0 +1,201 @@
+"""Classifiers that see everything: rule scores and levels, and the CRM's context columns beside them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+Array = NDArray[Any]
+
+STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)  # inverse penalties tried by the logistic regression
+MAX_ITER, EVERY = 200, 20  # trees tried by the boosted model
+LEAST_CATEGORY = 3  # deals below which a category counts with the other rare ones
+MAX_CATEGORIES = 200  # that a boosted tree can tell apart; the commonest keep their name
+
+
+class ContextClassifier(ClassifierMixin, BaseEstimator):
+    """Wide classifier of won deals, tuned by log loss on inner folds that respect groups.
+
+    Parameters
+    ----------
+    kind : {"logistic", "boosting"}
+        Penalised logistic regression, or gradient-boosted trees whose prediction never falls when a level
+        or a rule score rises.
+    monotone : tuple of str
+        Columns that are numbers and may only raise the boosted model's prediction.
+    n_inner : int
+        Inner folds.
+
+    Attributes
+    ----------
+    classes_ : array of shape (2,)
+        0 lost, 1 won.
+    model_ : estimator
+        The fitted pipeline.
+    strength_ : float
+        Inverse penalty, or number of trees, that was chosen.
+
+    References
+    ----------
+    Friedman, J. (2001). Greedy function approximation: a gradient boosting machine. Annals of Statistics 29(5).
+    """
+
+    def __init__(
+        self,
+        kind: Literal["logistic", "boosting"] = "logistic",
+        monotone: tuple[str, ...] = (),
+        n_inner: int = 3,
+    ) -> None:
+        self.kind = kind
+        self.monotone = monotone
+        self.n_inner = n_inner
+
+    def fit(self, X: pd.DataFrame, y: Any, sample_weight: Any = None, fold: Any = None) -> ContextClassifier:
+        """Tune on inner folds and fit on all deals.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Numbers as float with NaN for unknown, anything else as text with None for unknown.
+        y : array-like of shape (n,)
+            1 won, 0 lost.
+        sample_weight : array-like of shape (n,), optional
+            Weight of each deal.
+        fold : int array-like of shape (n,), optional
+            Inner fold of each deal; by position where absent.
+
+        Returns
+        -------
+        ContextClassifier
+            Itself.
+        """
+        y = np.asarray(y, dtype=float)
+        weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
+        fold = np.arange(len(y)) % self.n_inner if fold is None else np.asarray(fold)
+        self.classes_ = np.array([0.0, 1.0])
+        tried = STRENGTHS if self.kind == "logistic" else tuple(range(EVERY, MAX_ITER + 1, EVERY))
+        losses = np.zeros(len(tried))
+        for f in np.unique(fold):
+            train, test = fold != f, fold == f
+            if len(np.unique(y[train])) < 2:
+                continue
+            losses += self._losses(X[train], y[train], weight[train], X[test], y[test], weight[test], tried)
+        self.strength_ = tried[int(np.argmin(losses))]
+        self.model_ = self._fit_one(X, y, weight, self.strength_)
+        return self
+
+    def predict_proba(self, X: pd.DataFrame) -> Array:
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Columns as in `fit`; categories never seen count as unknown.
+
+        Returns
+        -------
+        array of shape (n, 2)
+            P(lost) and P(won).
+        """
+        check_is_fitted(self)
+        return np.asarray(self.model_.predict_proba(X))
+
+    def predict(self, X: pd.DataFrame) -> Array:
+        """Likelier class of each lead.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Columns as in `fit`.
+
+        Returns
+        -------
+        array of shape (n,)
+            0 or 1.
+        """
+        return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
+
+    def _losses(
+        self,
+        X: pd.DataFrame,
+        y: Array,
+        weight: Array,
+        X_test: pd.DataFrame,
+        y_test: Array,
+        weight_test: Array,
+        tried: tuple[float, ...],
+    ) -> Array:
+        """Held-out log loss of every strength."""
+        if self.kind == "logistic":
+            prepare = self._columns(X)
+            train, test = prepare.fit_transform(X), prepare.transform(X_test)
+            probabilities = [_logistic(c).fit(train, y, weight).predict_proba(test)[:, 1] for c in tried]
+        else:
+            pipeline = self._fit_one(X, y, weight, MAX_ITER)
+            staged = pipeline[-1].staged_predict_proba(pipeline[:-1].transform(X_test))
+            probabilities = [p[:, 1] for at, p in enumerate(staged, start=1) if at % EVERY == 0]
+        out = []
+        for p in probabilities:
+            p = np.clip(p, 1e-12, 1 - 1e-12)
+            out.append(-(weight_test * (y_test * np.log(p) + (1 - y_test) * np.log(1 - p))).sum())
+        return np.array(out)
+
+    def _fit_one(self, X: pd.DataFrame, y: Array, weight: Array, strength: float) -> Any:
+        prepare = self._columns(X)
+        if self.kind == "logistic":
+            model: Any = _logistic(strength)
+            name = "logisticregression"
+        else:
+            numbers, texts = _kinds(X)
+            model = HistGradientBoostingClassifier(
+                learning_rate=0.05,
+                max_iter=int(strength),
+                max_leaf_nodes=6,
+                min_samples_leaf=10,
+                l2_regularization=1.0,
+                early_stopping=False,
+                categorical_features=[False] * len(numbers) + [True] * len(texts),
+                monotonic_cst=[int(name in self.monotone) for name in numbers] + [0] * len(texts),
+                random_state=0,
+            )
+            name = "histgradientboostingclassifier"
+        return make_pipeline(prepare, model).fit(X, y, **{f"{name}__sample_weight": weight})
+
+    def _columns(self, X: pd.DataFrame) -> Any:
+        numbers, texts = _kinds(X)
+        if self.kind == "logistic":
+            fill = SimpleImputer(strategy="mean", add_indicator=True, keep_empty_features=True)
+            one_hot = OneHotEncoder(
+                handle_unknown="infrequent_if_exist", min_frequency=LEAST_CATEGORY, drop=None
+            )
+            return make_column_transformer(
+                (make_pipeline(fill, StandardScaler()), numbers), (one_hot, texts), sparse_threshold=0.0
+            )
+        codes = OrdinalEncoder(
+            handle_unknown="use_encoded_value",
+            unknown_value=np.nan,
+            encoded_missing_value=np.nan,
+            min_frequency=LEAST_CATEGORY,
+            max_categories=MAX_CATEGORIES,
+        )
+        return make_column_transformer(("passthrough", numbers), (codes, texts))
+
+
+def _kinds(X: pd.DataFrame) -> tuple[list[str], list[str]]:
+    numbers = [str(name) for name in X.columns if pd.api.types.is_numeric_dtype(X[name])]
+    return numbers, [str(name) for name in X.columns if name not in numbers]
+
+
+def _logistic(strength: float) -> LogisticRegression:
+    return LogisticRegression(C=strength, max_iter=1000)

@@ -1,0 +1,168 @@
+"""Numbered findings of a calibration.
+
+========  ========================================================================================
+LML201    a criterion of the framework is not in the data
+LML202    a criterion earns no points: the deals show no effect, or the wrong sign
+LML203    a criterion hardly varies
+LML204    few deals: intervals are wide
+LML301    nothing beats the base rate
+LML302    the context columns know more than the rules
+LML303    a rule follows up everyone or no one
+LML401    the base rate differs between training and test deals
+LML402    a criterion is distributed differently in training and test deals
+LML403    deals are left out of training because their group or twin is held out
+LML501    no economics and no capacity were given: break-even is assumed
+========  ========================================================================================
+
+LML1xx are findings on the data and come from `leadml.leads.outcomes`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+HARDLY_VARIES = 0.85  # share of known levels at one level
+FEW_DEALS = 300
+DRIFT_PSI = 0.25  # population stability index from which a shift counts as large
+
+
+def make_finding(code: str, severity: str, title: str, explanation: str, where: str) -> dict[str, str]:
+    """Make one finding.
+
+    Parameters
+    ----------
+    code : str
+        LML and three digits.
+    severity : {"stop", "warn", "note"}
+        How much it endangers the result.
+    title, explanation : str
+        In a user's words.
+    where : str
+        Column, criterion, rule or file.
+
+    Returns
+    -------
+    dict
+        As in result.json.
+    """
+    return {"code": code, "severity": severity, "title": title, "explanation": explanation, "where": where}
+
+
+def find_on_criteria(levels: Any, frameworks: list[dict[str, Any]]) -> list[dict[str, str]]:
+    """Criteria that are missing or hardly vary.
+
+    Parameters
+    ----------
+    levels : DataFrame of shape (n, k)
+        Levels of the mapped criteria.
+    frameworks : list of dict
+        id, title, mapped, unmapped.
+
+    Returns
+    -------
+    list of dict
+        Findings LML201 and LML203.
+    """
+    out = [
+        make_finding(
+            "LML201",
+            "note",
+            f"{framework['title']} is judged on {len(framework['mapped'])} of its"
+            f" {len(framework['mapped']) + len(framework['unmapped'])} criteria",
+            f"These deals hold no {', '.join(framework['unmapped'])}: they count as unknown for every lead, so"
+            " documented cut-offs are harder to reach than the document means, and a learned card keeps"
+            " their documented points, untested.",
+            framework["id"],
+        )
+        for framework in frameworks
+        if framework["unmapped"]
+    ]
+    for name in levels.columns:
+        known = levels[name].dropna()
+        if len(known) and (share := float(known.value_counts(normalize=True).iloc[0])) >= HARDLY_VARIES:
+            level = int(known.mode().iloc[0])
+            out.append(
+                make_finding(
+                    "LML203",
+                    "note",
+                    f"{name} hardly varies",
+                    f"{share:.0%} of the known levels are {level}: whatever it is worth, these deals can"
+                    " hardly show it.",
+                    name,
+                )
+            )
+    return out
+
+
+def find_drift(levels: Any, outcome: Array, train: Array, test: Array) -> list[dict[str, str]]:
+    """Shifts between the training and the test part.
+
+    Parameters
+    ----------
+    levels : DataFrame of shape (n, k)
+        Levels.
+    outcome : array of shape (n,)
+        1 won, 0 lost.
+    train, test : bool arrays of shape (n,)
+        The two parts.
+
+    Returns
+    -------
+    list of dict
+        Findings LML401 and LML402.
+
+    References
+    ----------
+    Siddiqi, N. (2006). Credit risk scorecards. Wiley. (Population stability index.)
+    """
+    out = []
+    a, b = float(outcome[train].mean()), float(outcome[test].mean())
+    error = np.sqrt(a * (1 - a) / train.sum() + b * (1 - b) / test.sum())
+    if abs(a - b) > 3 * error:
+        out.append(
+            make_finding(
+                "LML401",
+                "warn",
+                f"the win rate moved from {a:.1%} to {b:.1%}",
+                "Training and test deals differ in how many are won. Rankings may hold; probabilities and"
+                " cut-offs learned on the earlier deals no longer do.",
+                "outcome",
+            )
+        )
+    for name in levels.columns:
+        codes = levels[name].fillna(5).to_numpy().astype(int)
+        psi = stability_index(codes[train], codes[test])
+        if psi >= DRIFT_PSI:
+            out.append(
+                make_finding(
+                    "LML402",
+                    "warn",
+                    f"{name} is distributed differently in the test deals",
+                    f"Population stability index {psi:.2f}, where {DRIFT_PSI} and more counts as a large shift.",
+                    name,
+                )
+            )
+    return out
+
+
+def stability_index(before: Array, after: Array) -> float:
+    """Population stability index of level codes.
+
+    Parameters
+    ----------
+    before, after : int arrays
+        Codes 0 to 5.
+
+    Returns
+    -------
+    float
+        0 where the distributions agree.
+    """
+    p = (np.bincount(before, minlength=6) + 0.5) / (len(before) + 3)
+    q = (np.bincount(after, minlength=6) + 0.5) / (len(after) + 3)
+    return float(((q - p) * np.log(q / p)).sum())

@@ -1,0 +1,363 @@
+"""The verdict on each documented rule: its weights, its cut-off, and what it implies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leadml.decisions.cutoff import (
+    Consequences,
+    cutoff_at_capacity,
+    cutoff_at_probability,
+    implied_value,
+    net_value_by_cutoff,
+    not_distinguishable,
+)
+from leadml.estimators.design import points_of
+from leadml.estimators.integer_points import count_by_total, fit_lines
+from leadml.estimators.monotone_fit import fit_scorecards
+from leadml.evaluation.bootstrap import Figure, adjust_holm, as_json, to_figure, two_sided_p
+from leadml.evaluation.metrics import HeldOut, rate_figure, wins_at_workload
+from leadml.evaluation.verdict import Verdict, give_verdict, join_verdicts, plan_more_deals
+from leadml.frameworks import Policy
+from leadml.workflows.contenders import Contender, Frame
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """A framework's closed deals, drawn again as a whole.
+
+    Attributes
+    ----------
+    won, total : arrays of shape (1 + n_replicates, n_patterns)
+        Weights of patterns; row 0 is the sample.
+    full : array of shape (1 + n_replicates, 1 + 5 * n_criteria)
+        Coefficients of the free (not shrunk) fit.
+    weights : array of shape (1 + n_replicates, n_criteria)
+        Share of each criterion in the free fit, adding up to 1; NaN where nothing matters.
+    """
+
+    won: Array
+    total: Array
+    full: Array
+    weights: Array
+
+    @property
+    def base_rate(self) -> Array:
+        """Share of won deals in each draw."""
+        return np.asarray(self.won.sum(axis=1) / self.total.sum(axis=1))
+
+
+def resample(frame: Frame, draws: Array) -> Resampled:
+    """Draw a framework's deals again, and re-weight its criteria freely each time.
+
+    Parameters
+    ----------
+    frame : Frame
+        The deals.
+    draws : array of shape (1 + n_replicates, n_keys)
+        Weights of keys; row 0 is the sample.
+
+    Returns
+    -------
+    Resampled
+        Counts and weights.
+
+    Notes
+    -----
+    The fit is not shrunk: shrinkage bends a bootstrap toward the document and its interval misses the truth.
+    """
+    won, total = frame.table.weigh(draws)
+    # one fit on the sample gives all replicates their start
+    settings: dict[str, Any] = {
+        "documented_points": frame.documented_points,
+        "shrink": 0.0,
+        "smooth": np.inf,
+    }
+    start = fit_scorecards(frame.table.levels, won[:1], total[:1], **settings)
+    full = fit_scorecards(
+        frame.table.levels, won, total, start=np.repeat(start, len(won), axis=0), **settings
+    )
+    weights = share_of_weights(frame, points_of(full)[0][..., -1])
+    return Resampled(won, total, full, weights)
+
+
+def share_of_weights(frame: Frame, top: Array) -> Array:
+    """Share of each mapped criterion in the log-odds between all at 0 and all at 4.
+
+    Parameters
+    ----------
+    frame : Frame
+        Tells which criteria the deals hold.
+    top : array of shape (n, n_criteria)
+        Log-odds of level 4.
+
+    Returns
+    -------
+    array of shape (n, n_criteria)
+        Shares that add up to 1 over the mapped criteria; NaN where nothing matters.
+    """
+    top = np.where(np.isin(frame.framework.criterion_ids, frame.mapped), top, 0.0)
+    whole = top.sum(axis=1, keepdims=True)
+    return np.divide(top, whole, out=np.full(top.shape, np.nan), where=whole > 1e-6)
+
+
+def judge_policy(
+    frame: Frame,
+    policy: Policy,
+    drawn: Resampled,
+    *,
+    held: HeldOut,
+    rule: Contender,
+    learned: Contender | None,
+    cutoff: Contender | None,
+    consequences: Consequences,
+    threshold: float,
+    met_level: int,
+    smallest_gain: float,
+    n_deals: int,
+    learned_weights: Array | None,
+) -> dict[str, Any]:
+    """Everything that result.json says of one documented rule.
+
+    Parameters
+    ----------
+    frame : Frame
+        The deals as its framework sees them.
+    policy : Policy
+        The rule.
+    drawn : Resampled
+        Its framework's deals, drawn again.
+    held : HeldOut
+        Held-out deals and draws.
+    rule, learned, cutoff : Contender
+        The rule as it stands, the learned card of its framework, and its score with a learned cut-off.
+    consequences : Consequences
+        What decides cut-offs.
+    threshold : float
+        P(won) from which following up pays.
+    met_level : int
+        Level from which a criterion is met.
+    smallest_gain : float
+        Smallest gain worth having, as a share of all won deals.
+    n_deals : int
+        Closed deals.
+    learned_weights : array of shape (n_criteria,), optional
+        Shares of the criteria in the learned card; the free fit's where absent.
+
+    Returns
+    -------
+    dict
+        As in result.json.
+    """
+    totals = frame.documented_totals(policy, met_level)
+    line, _ = fit_lines(totals, drawn.won, drawn.total, policy.total_max)
+    won_by, total_by = count_by_total(totals, drawn.won, drawn.total, policy.total_max)
+    if consequences.share is not None:
+        best = cutoff_at_capacity(total_by, consequences.share)
+    else:
+        best = cutoff_at_probability(
+            line[:, 0], line[:, 1], consequences.threshold(drawn.base_rate), policy.total_max
+        )
+    net = net_value_by_cutoff(won_by, total_by, consequences.threshold(drawn.base_rate))
+    low, high = implied_value(line[:, 0], line[:, 1], policy.cutoff)
+    won = held.totals[:, 1]
+
+    weights_gain, cutoff_gain = None, None
+    if learned is not None:
+        taken = wins_at_workload(held, learned.score, rule.decision)
+        own = held.add_up((rule.decision * held.outcome)[:, None])[:, 0]
+        weights_gain = _share(taken - own, won)
+    if cutoff is not None:
+        cutoff_gain = _share(_cutoff_worth(held, rule, cutoff, consequences, threshold), won)
+    silent = "cannot-judge"
+    figure_w, p_w = _figure(weights_gain)
+    figure_c, p_c = _figure(cutoff_gain)
+    adjusted = adjust_holm(np.array([p_w, p_c]))
+    verdict_w: Verdict = give_verdict(figure_w, smallest_gain) if weights_gain is not None else silent
+    verdict_c: Verdict = give_verdict(figure_c, smallest_gain) if cutoff_gain is not None else silent
+    if not rule.decision.any() or rule.decision.all():
+        verdict_w = silent  # it follows up none or all, so that no weights could pick differently
+    overall = join_verdicts(verdict_w, verdict_c)
+    more = [
+        plan_more_deals(figure, smallest_gain, n_deals)
+        for figure, verdict in ((figure_w, verdict_w), (figure_c, verdict_c))
+        if verdict == "undecided"
+    ]
+    low_figure, high_figure = to_figure(low), to_figure(high)
+    learned_share = drawn.weights[0] if learned_weights is None else learned_weights
+    scale = float(policy.total_max)
+    per_criterion = scale / len(frame.framework.criteria)
+    weights = {}
+    n_mapped_scale = per_criterion * len(frame.mapped)
+    for at, name in enumerate(frame.framework.criterion_ids):
+        if name in frame.mapped:
+            interval = to_figure(drawn.weights[:, at] * n_mapped_scale)
+            weights[name] = {
+                "documented": per_criterion,
+                "learned": as_json(learned_share[at] * n_mapped_scale),
+                "low": as_json(interval.low),
+                "high": as_json(interval.high),
+            }
+    return {
+        "id": policy.id,
+        "framework": frame.framework.id,
+        "title": policy.title,
+        "source": policy.source,
+        "unit": policy.unit,
+        "documented_cutoff": policy.cutoff,
+        "learned_cutoff": {
+            **to_figure(best).to_dict(),
+            "not_distinguishable": not_distinguishable(net, int(best[0])),
+        },
+        "implied_value": {
+            "low": as_json(low[0]),
+            "high": as_json(high[0]),
+            "low_interval": [as_json(low_figure.low), as_json(low_figure.high)],
+            "high_interval": [as_json(high_figure.low), as_json(high_figure.high)],
+        },
+        "verdict": overall,
+        "verdict_weights": verdict_w,
+        "verdict_cutoff": verdict_c,
+        "gain_weights": {
+            **figure_w.to_dict(),
+            "p_adjusted": as_json(adjusted[0]),
+            "unit": "share of all won deals, at the rule's own workload",
+        },
+        "gain_cutoff": {
+            **figure_c.to_dict(),
+            "p_adjusted": as_json(adjusted[1]),
+            "unit": "share of all won deals"
+            + (", within capacity" if consequences.share is not None else ", after the cost of follow-ups"),
+        },
+        "more_deals_needed": max((n for n in more if n is not None), default=None),
+        "weights": weights,
+        "order_claim": order_claim(frame, drawn),
+        "learned_contender": None if learned is None else learned.id,
+        "threshold": {"probability": as_json(threshold), "basis": consequences.basis},
+        "rates": [
+            {
+                "score": score,
+                "n": int(total_by[0, score]),
+                "won": int(won_by[0, score]),
+                "rate": rate_figure(float(won_by[0, score]), float(total_by[0, score])),
+                "probability": to_figure(1 / (1 + np.exp(-(line[:, 0] + line[:, 1] * score)))).to_dict(),
+            }
+            for score in range(policy.total_max + 1)
+        ],
+    }
+
+
+def order_claim(frame: Frame, drawn: Resampled) -> dict[str, Any] | None:
+    """How often the claimed order of the criteria's weights holds in the bootstrap.
+
+    Parameters
+    ----------
+    frame : Frame
+        Whose framework may claim an order.
+    drawn : Resampled
+        Weights of every draw.
+
+    Returns
+    -------
+    dict or None
+        claim, criteria, share (0 to 1) of draws in which each weighs more than the one after it.
+    """
+    claim = frame.framework.order_claim
+    if claim is None:
+        return None
+    ids = list(frame.framework.criterion_ids)
+    tested = [name for name in claim.criteria if name in frame.mapped]
+    if len(tested) < 2:
+        return None
+    ordered = drawn.weights[1:, [ids.index(name) for name in tested]]
+    ordered = ordered[np.isfinite(ordered).all(axis=1)]
+    share = float((np.diff(ordered, axis=1) < 0).all(axis=1).mean()) if len(ordered) else None
+    return {"claim": claim.text, "source": claim.source, "criteria": tested, "share": share}
+
+
+def _cutoff_worth(
+    held: HeldOut, rule: Contender, cutoff: Contender, consequences: Consequences, threshold: float
+) -> Array:
+    """Won deals (less the cost of follow-ups, in won deals) that the learned cut-off adds."""
+    if consequences.share is None:
+        worth = held.outcome - threshold
+        return held.add_up(((cutoff.decision - rule.decision) * worth)[:, None])[:, 0]
+    # the same number of leads for both: within the rule's picks, and by score, as far as capacity goes
+    capacity = np.full(len(held.outcome), consequences.share)
+    by_score = wins_at_workload(held, cutoff.score, capacity)
+    by_rule = wins_at_workload(held, rule.decision, np.minimum(capacity, 1.0))
+    return by_score - by_rule
+
+
+def _share(gain: Array, won: Array) -> Array:
+    return np.divide(gain, won, out=np.full(len(gain), np.nan), where=won > 0)
+
+
+def _figure(gain: Array | None) -> tuple[Figure, float]:
+    if gain is None:
+        return Figure(np.nan, np.nan, np.nan), float("nan")
+    return to_figure(gain), two_sided_p(gain)
+
+
+def say(policy: dict[str, Any], title: str) -> str:
+    """Give the verdict on a rule as a sales manager would read it.
+
+    Parameters
+    ----------
+    policy : dict
+        What `judge_policy` returned.
+    title : str
+        The rule's name, e.g. "3 of 4 met".
+
+    Returns
+    -------
+    str
+        One or two sentences with the interval.
+    """
+    gain = policy["gain_weights"]
+    points = f"{_signed(gain['value'])} of all won deals (95% interval {_signed(gain['low'])} to {_signed(gain['high'])})"
+    cut = policy["gain_cutoff"]
+    cut_points = f"{_signed(cut['value'])} ({_signed(cut['low'])} to {_signed(cut['high'])})"
+    learned = policy["learned_cutoff"]
+    documented = policy["documented_cutoff"]
+    verdict = policy["verdict"]
+    needed = policy["more_deals_needed"]
+    if verdict == "cannot-judge":
+        return f"Nothing can be said of “{title}”: on these deals it follows up everyone or no one."
+    if verdict == "keep":
+        return (
+            f"Keep “{title}”: with as many leads followed up, learned weights would change the wins by {points},"
+            f" and another cut-off by {cut_points}. Both lie below the smallest gain worth having."
+        )
+    parts = []
+    if policy["verdict_weights"] == "change":
+        parts.append(f"with as many leads followed up, learned weights win {points}")
+    if policy["verdict_cutoff"] == "change":
+        parts.append(
+            f"a cut-off of {_whole(learned['value'])} instead of {documented} is worth {cut_points} of all won deals"
+        )
+    if verdict == "change":
+        return f"Change “{title}”: " + "; ".join(parts) + "."
+    more = (
+        f" About {needed:,} more closed deals would decide."
+        if needed
+        else " More closed deals alone may not decide."
+    )
+    return (
+        f"Undecided on “{title}”: learned weights would change the wins by {points},"
+        f" another cut-off by {cut_points}.{more}"
+    )
+
+
+def _signed(share: float | None) -> str:
+    return "—" if share is None else f"{100 * share:+.1f}%"
+
+
+def _whole(number: float | None) -> str:
+    return "—" if number is None else f"{number:.0f}"
