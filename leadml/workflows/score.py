@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leadml.card import Card, card_from_policy, load_card
@@ -147,8 +146,8 @@ def qualify_file(
     out : str
         A file by its ending, or ``-`` for standard output. One row a lead and policy, named in ``policy``.
     policies : sequence of str, optional
-        Ids of documented policies. When absent, all of every framework with at least one mapped criterion, and
-        ``contactable`` when that is mapped.
+        Ids of documented policies. When absent, all of every framework with at least one mapped criterion,
+        and ``contactable`` when that is mapped.
     met_level : int
         The level, 1 to 4, from which a criterion counts as met.
     keep_columns : bool

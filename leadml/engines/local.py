@@ -1,0 +1,384 @@
+"""One machine, in a stream: batches in, levels, look-up, batches out, the order kept, memory bounded."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from leadml.card import Card
+from leadml.card.arrow import bool_array, number_array
+from leadml.card.scores import COLUMNS
+from leadml.engines.rejected import open_rejected, rejected_path
+from leadml.engines.writers import FORMULA, check_out, is_spreadsheet, make_harmless, open_writer
+from leadml.exceptions import InputError
+from leadml.leads.chunks import Chunk
+from leadml.leads.encode import UNKNOWN, encode_fact, encode_filled, encode_levels
+from leadml.leads.mapping import Mapping
+from leadml.leads.tables import Table, check_columns, open_table
+from leadml.leads.values import as_text
+
+__all__ = ["Scorer", "Totals", "score_table"]
+
+CONTACTABLE = "contactable"
+"""The criterion of the card that asks only whether a phone number is known."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Totals:
+    """What became of the rows.
+
+    Attributes
+    ----------
+    n_rows, n_scored, n_rejected : int
+        Rows read, scored and rejected; the first is the sum of the others.
+    rejected : str or None
+        The file that tells why.
+    """
+
+    n_rows: int
+    n_scored: int
+    n_rejected: int
+    rejected: str | None
+
+
+class Scorer:
+    """Cards bound to a mapping: from a batch of an export to a batch of scores.
+
+    Parameters
+    ----------
+    table : Table
+        The open table, for its columns and decimal mark.
+    mapping : Mapping
+        What its columns mean.
+    cards : sequence of Card
+        The cards; with several, every lead has one row a card.
+    keep_columns : bool
+        Whether the columns of the export come along.
+    name_policy : bool
+        Whether a column ``policy`` names the card of each row.
+
+    Raises
+    ------
+    InputError
+        When a column is missing, or the mapping says nothing that a card asks.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        mapping: Mapping,
+        cards: Sequence[Card],
+        *,
+        keep_columns: bool = False,
+        name_policy: bool = False,
+    ) -> None:
+        self.mapping, self.cards, self._decimal = mapping, tuple(cards), table.decimal
+        self._names_policy = name_policy
+        asked = dict.fromkeys(each.id for card in cards for each in card.criteria)
+        wanted_facts = {fact for card in cards for caveat in card.caveats for fact in caveat.when}
+        self._facts = {name: fact for name, fact in mapping.facts.items() if name in wanted_facts}
+        self.criteria = tuple(name for name in mapping.mapped if name in asked)
+        self.unmapped = tuple(
+            name
+            for name in asked
+            if name not in self.criteria and not (name == CONTACTABLE and mapping.contactable)
+        )
+        if len(self.unmapped) == len(asked):
+            raise InputError(
+                f"mapping {mapping.name!r} says nothing about {', '.join(asked)}, which the model asks; "
+                f"map at least one of them under criteria (it maps {', '.join(mapping.mapped) or 'none'})"
+            )
+        uses = self._uses(asked)
+        check_columns(table, uses, optional=mapping.optional)
+        self._has_id = mapping.lead_id is not None and mapping.lead_id in table.columns
+        needed = dict.fromkeys(column for _, column in uses if column in table.columns)
+        self.columns = tuple(table.columns if keep_columns else needed)
+        head = ("lead_id", "policy") if name_policy else ("lead_id",)
+        self.kept = _kept_names(table.columns, (*head, *COLUMNS), mapping.lead_id) if keep_columns else {}
+
+    def _uses(self, asked: dict[str, None]) -> list[tuple[str, str]]:
+        """List the columns that have to be read, with what reads them."""
+        criteria = set(asked)
+        while (
+            more := {self.mapping.stand_in[name] for name in criteria & {*self.mapping.stand_in}} - criteria
+        ):
+            criteria |= more
+        places = {f"criteria.{name}" for name in criteria} | {f"facts.{name}" for name in self._facts}
+        places |= {"lead_id"} | ({"contactable.column"} if CONTACTABLE in asked else set())
+        return [(place, column) for place, column in self.mapping.uses() if place in places]
+
+    def score(self, chunk: Chunk) -> tuple[pa.RecordBatch, list[Any], int]:
+        """Score the rows of a chunk that can be used.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            Rows of the table, with the columns that `columns` names.
+
+        Returns
+        -------
+        batch : RecordBatch
+            One row a usable lead and card, in the order of the leads.
+        rejected : list of Rejection
+            Why the others cannot be used.
+        n_rejected : int
+            How many those are.
+        """
+        encoded = encode_levels(
+            chunk.data, self.mapping, self.criteria, rows=chunk.rows, decimal=self._decimal
+        )
+        usable = encoded.usable
+        data, rows, codes = chunk.data, chunk.rows, encoded.codes
+        if not usable.all():
+            data, rows, codes = data.filter(bool_array(usable)), rows[usable], codes[usable]
+        levels: dict[str, npt.NDArray[np.uint8]] = dict(zip(self.criteria, codes.T, strict=True))
+        if CONTACTABLE not in self.unmapped and self.mapping.contactable:
+            levels[CONTACTABLE] = self._contactable(data)
+        facts = {
+            name: encode_fact(data.column(fact.column), fact)
+            for name, fact in self._facts.items()
+            if fact.column in data.schema.names
+        }
+        scored = [card.score(levels, facts).to_arrow() for card in self.cards]
+        rejected = sorted([*chunk.rejected, *encoded.rejected], key=lambda each: each.row)
+        n_rejected = len(chunk.rejected) + int(len(usable) - usable.sum())
+        return self._assemble(scored, data, rows), rejected, n_rejected
+
+    def ids(self, chunk: Chunk) -> list[str]:
+        """Name the leads of a chunk.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            Rows of the table.
+
+        Returns
+        -------
+        list of str
+            What the mapping's column of identities holds, or the number of the row, from 1.
+        """
+        return [each or "" for each in self._lead_id(chunk.data, chunk.rows).to_pylist()]
+
+    def take(self, chunk: Chunk, position: int) -> Chunk:
+        """Cut one row out of a chunk.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            Rows of the table.
+        position : int
+            Which, from 0.
+
+        Returns
+        -------
+        Chunk
+            That row.
+        """
+        return Chunk(chunk.rows[position : position + 1], chunk.data.slice(position, 1), [])
+
+    def levels(self, chunk: Chunk) -> dict[str, int | None]:
+        """Read the levels of a chunk's first row.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            At least one row.
+
+        Returns
+        -------
+        dict of str to int or None
+            Level of each criterion that a card asks; None for unknown.
+        """
+        asked = {each.id: None for card in self.cards for each in card.criteria}
+        encoded = encode_levels(
+            chunk.data, self.mapping, self.criteria, rows=chunk.rows, decimal=self._decimal
+        )
+        known = dict(zip(self.criteria, encoded.codes[0].tolist(), strict=True))
+        return {name: None if (level := known.get(name, UNKNOWN)) == UNKNOWN else level for name in asked}
+
+    def _lead_id(self, data: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> pa.Array:
+        if self._has_id:
+            return as_text(data.column(str(self.mapping.lead_id)))
+        return number_array(rows).cast(pa.string())
+
+    def _contactable(self, data: pa.RecordBatch) -> npt.NDArray[np.uint8]:
+        """Give level 4 to a lead that can be reached, 0 to one that cannot."""
+        rule = self.mapping.contactable
+        if rule is None or rule.column not in data.schema.names:
+            return np.full(data.num_rows, UNKNOWN, np.uint8)
+        return np.where(encode_filled(data.column(rule.column), rule.unknown), 4, 0).astype(np.uint8)
+
+    def _assemble(
+        self, scored: list[pa.RecordBatch], data: pa.RecordBatch, rows: npt.NDArray[np.int64]
+    ) -> pa.RecordBatch:
+        """Put identity, scores and kept columns side by side."""
+        lead_id = self._lead_id(data, rows)
+        kept = {name: data.column(column) for column, name in self.kept.items()}
+        batch = scored[0]
+        if len(scored) > 1:
+            batch, spread = _interleave(scored, data.num_rows)
+            lead_id = lead_id.take(spread)
+            kept = {name: column.take(spread) for name, column in kept.items()}
+        policy = {"policy": batch.column("model")} if self._names_policy else {}
+        columns = {"lead_id": lead_id, **policy, **dict(zip(COLUMNS, batch.columns, strict=True)), **kept}
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def score_table(
+    source: str | os.PathLike[str],
+    mapping: Mapping,
+    cards: Sequence[Card],
+    out: str,
+    *,
+    keep_columns: bool = False,
+    name_policy: bool = False,
+    say: Callable[[str], None],
+) -> Totals:
+    """Score a table with cards.
+
+    Parameters
+    ----------
+    source : str or path
+        Where the leads come from; see `leadml.leads.tables.open_table`.
+    mapping : Mapping
+        What its columns mean.
+    cards : sequence of Card
+        The cards.
+    out : str
+        A file by its ending, or ``-`` for standard output.
+    keep_columns : bool
+        Whether the columns of the export come along; one whose name is taken is called ``input_NAME``.
+    name_policy : bool
+        Whether a column ``policy`` names the card of each row.
+    say : callable
+        Takes a message for the user.
+
+    Returns
+    -------
+    Totals
+        Rows read, scored and rejected.
+
+    Raises
+    ------
+    InputError
+        When the table cannot be used, or none of its rows can.
+    UsageError
+        When the destination cannot be.
+    """
+    check_out(out, source)
+    table = open_table(source, mapping.read)
+    scorer = Scorer(table, mapping, cards, keep_columns=keep_columns, name_policy=name_policy)
+    _tell(scorer, table, say)
+    n_scored = n_rejected = n_harmless = 0
+    with contextlib.ExitStack() as stack:
+        # The rejected rows are kept even when none is left to score.
+        reject = stack.enter_context(open_rejected(out, say))
+        failed: InputError | None = None
+        with contextlib.ExitStack() as inner:
+            write = None
+            schema = pa.schema([])
+            for chunk in table.chunks(scorer.columns):
+                batch, rejected, n = scorer.score(chunk)
+                reject(rejected)
+                n_rejected += n
+                n_scored += len(chunk.rows) + len(chunk.rejected) - n
+                if is_spreadsheet(out):
+                    batch, changed = _harmless(batch, ("lead_id", *scorer.kept.values()))
+                    n_harmless += changed
+                if not batch.num_rows:
+                    continue
+                if write is None:
+                    schema = batch.schema
+                    write = inner.enter_context(open_writer(out, schema))
+                write(_like(batch, schema, table.source))
+            if write is None:
+                failed = InputError(
+                    f"{table.source}: none of its {table.n_rows} rows can be used; "
+                    f"see {rejected_path(out) or 'above'} and correct the mapping or the export"
+                )
+    if n_harmless:
+        say(f"{n_harmless} cells that a spreadsheet would run as a formula begin with ' now")
+    path = str(rejected_path(out)) if n_rejected and out != "-" else None
+    where = f" (why: {path})" if path else ""
+    say(f"{table.n_rows} rows = {n_scored} scored + {n_rejected} rejected{where}")
+    if failed:
+        raise failed
+    return Totals(table.n_rows, n_scored, n_rejected, path)
+
+
+def _tell(scorer: Scorer, table: Table, say: Callable[[str], None]) -> None:
+    """Say what the scores do not rest on."""
+    for note in table.notes:
+        say(note)
+    if scorer.unmapped:
+        say(f"not mapped, so unknown for every lead: {', '.join(scorer.unmapped)}")
+    absent = [c for name in scorer.criteria if (c := _own_column(scorer.mapping, name)) not in table.columns]
+    if absent:
+        say(f"not in the file, so unknown: {', '.join(map(str, absent))}")
+    renamed = [f"{column} as {name}" for column, name in scorer.kept.items() if column != name]
+    if renamed:
+        say(f"kept under another name, as theirs is taken: {', '.join(renamed)}")
+
+
+def _own_column(mapping: Mapping, name: str) -> str | None:
+    return mapping.criteria[name].column if name in mapping.criteria else None
+
+
+def _kept_names(columns: Sequence[str], taken: Sequence[str], lead_id: str | None) -> dict[str, str]:
+    """Name the kept columns so that none takes the place of another; the identity is there already."""
+    used = {*taken, *columns}
+    kept = {}
+    for column in columns:
+        if column == lead_id == "lead_id":
+            continue
+        name = column
+        if column in taken:
+            while name in used:
+                name = f"input_{name}"
+            used.add(name)
+        kept[column] = name
+    return kept
+
+
+def _harmless(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[pa.RecordBatch, int]:
+    """Keep a spreadsheet from running what the export held."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    n_changed = 0
+    for name in names:
+        columns[name], n = make_harmless(columns[name])
+        n_changed += n
+    titles = [f"'{name}" if re.match(FORMULA, name) else name for name in columns]
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=titles), n_changed
+
+
+def _like(batch: pa.RecordBatch, schema: pa.Schema, source: str) -> pa.RecordBatch:
+    """Give a batch the types of the first one: files of one folder need not agree."""
+    if batch.schema.equals(schema):
+        return batch
+    try:
+        return batch.cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"{source}: a column changes its type from one file to the next ({error}); "
+            "export them alike, or leave out --keep-columns"
+        ) from None
+
+
+def _interleave(batches: list[pa.RecordBatch], n: int) -> tuple[pa.RecordBatch, pa.Array]:
+    """Order rows by lead, then by card; also give the lead of each row."""
+    table = pa.Table.from_batches(batches)
+    order = np.arange(n * len(batches)).reshape(len(batches), n).T.ravel()
+    spread = number_array(np.repeat(np.arange(n), len(batches)))
+    merged = table.take(number_array(order)).combine_chunks()
+    batch = pa.RecordBatch.from_arrays(
+        [column.combine_chunks() for column in merged.columns], names=table.schema.names
+    )
+    return batch, spread

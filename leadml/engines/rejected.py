@@ -1,0 +1,82 @@
+"""Rows that could not be used, told one by one beside the output."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from leadml.card.files import replacing
+from leadml.engines.writers import FORMULA
+
+if TYPE_CHECKING:
+    from leadml.leads.chunks import Rejection
+
+__all__ = ["open_rejected", "rejected_path"]
+
+N_SHOWN = 10
+
+
+def rejected_path(out: str) -> Path | None:
+    """Name the file for the rejected rows.
+
+    Parameters
+    ----------
+    out : str
+        The destination of the scored ones.
+
+    Returns
+    -------
+    Path or None
+        ``OUT.rejected.csv``; None for standard output.
+    """
+    return None if out == "-" else Path(f"{out}.rejected.csv")
+
+
+@contextlib.contextmanager
+def open_rejected(out: str, say: Callable[[str], None]) -> Iterator[Callable[[Iterable[Rejection]], None]]:
+    """Open the file for the rejected rows. It is made when there are any; an old one goes otherwise.
+
+    Parameters
+    ----------
+    out : str
+        The destination of the scored ones; with ``-`` the first few are told instead of written.
+    say : callable
+        Takes a message.
+
+    Yields
+    ------
+    callable
+        Takes rejections.
+    """
+    path = rejected_path(out)
+    with contextlib.ExitStack() as stack:
+        writer = None
+        n_told = 0
+
+        def write(rejected: Iterable[Rejection]) -> None:
+            nonlocal writer, n_told
+            for each in rejected:
+                if path is None:
+                    n_told += 1
+                    if n_told <= N_SHOWN:
+                        say(f"  row {each.row}, {each.column or 'whole row'}: {each.value!r} {each.reason}")
+                    continue
+                if writer is None:
+                    temporary = stack.enter_context(replacing(path))
+                    file = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
+                    writer = csv.writer(file)
+                    writer.writerow(["row", "column", "value", "reason"])
+                cells = (each.column, each.value, each.reason)
+                writer.writerow(
+                    [each.row, *(f"'{cell}" if re.match(FORMULA, cell) else cell for cell in cells)]
+                )
+
+        yield write
+        if n_told > N_SHOWN:
+            say(f"  and {n_told - N_SHOWN} more; -o FILE writes them all to FILE.rejected.csv")
+        if writer is None and path is not None:
+            path.unlink(missing_ok=True)
