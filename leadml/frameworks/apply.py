@@ -26,7 +26,7 @@ Scores = npt.NDArray[np.int16]
 class DocumentedScore:
     """What a documented rule gives each lead.
 
-    Parameters
+    Attributes
     ----------
     score : (n,) int16
         Criteria met or points, unknowns at nothing.

@@ -26,7 +26,19 @@ MET_LEVEL = 2
 
 
 class Source(Record):
-    """A document, and where to find it."""
+    """A document, and where to find it.
+
+    Attributes
+    ----------
+    id : str
+        Short name.
+    title : str
+        Its title.
+    by : str
+        Who published it.
+    year : int or None
+        When, where known.
+    """
 
     id: str
     title: str
@@ -35,7 +47,21 @@ class Source(Record):
 
 
 class Rubric(Record):
-    """What a canonical criterion asks, and what each of its five levels means."""
+    """What a canonical criterion asks, and what each of its five levels means.
+
+    Attributes
+    ----------
+    id : str
+        One of the 13 canonical criteria.
+    asks : str
+        What it asks.
+    levels : tuple of 5 str
+        Meaning of the levels 0 to 4.
+    basis : Basis
+        Whether the document states it.
+    source : str
+        Id of a `Source`, and the place in it.
+    """
 
     id: str
     asks: str
@@ -45,7 +71,25 @@ class Rubric(Record):
 
 
 class Criterion(Record):
-    """A canonical criterion as one framework calls and asks it."""
+    """A canonical criterion as one framework calls and asks it.
+
+    Attributes
+    ----------
+    id : str
+        One of the 13 canonical criteria.
+    title : str
+        Its name inside the framework.
+    question : str
+        What is asked.
+    question_from : Basis
+        Whether the document asks it.
+    source : str
+        Id of a `Source`, and the place in it.
+    rubric : tuple of 5 str
+        Meaning of the levels 0 to 4; that of the vocabulary unless the framework has its own.
+    rubric_from : Basis
+        Whether the document spells the levels out.
+    """
 
     id: str = Field(description="one of the 13 canonical criteria")
     title: str
@@ -70,7 +114,25 @@ class Criterion(Record):
 
 
 class Band(Record):
-    """A range of scores with one action: from `from_` up to the next band."""
+    """A range of scores with one action: from `from_` up to the next band.
+
+    Attributes
+    ----------
+    id : str
+        Short name.
+    title : str
+        Name.
+    from_ : int
+        Lowest score; ``from`` in YAML.
+    action : str
+        What to do with the lead.
+    decision : Decision
+        Which of the three outcomes it stands for.
+    basis : Basis
+        Whether the title and the action are the document's.
+    decision_from : Basis
+        Whether the outcome is the document's.
+    """
 
     id: str
     title: str
@@ -82,7 +144,31 @@ class Band(Record):
 
 
 class Policy(Record):
-    """A documented rule: how a score is counted, and from which score a lead qualifies."""
+    """A documented rule: how a score is counted, and from which score a lead qualifies.
+
+    Attributes
+    ----------
+    id : str
+        Short name.
+    title : str
+        The rule in words.
+    unit : "met", "points" or "contactable"
+        What the score counts.
+    cutoff : int
+        Score from which a lead qualifies.
+    bands : tuple of Band
+        Ascending from 0; one begins at the cut-off.
+    source : str
+        Id of a `Source`, and the place in it.
+    attributed_to : str or None
+        Whose rule the source says it is.
+    reading : tuple of str
+        What in it is our reading.
+    framework : str or None
+        Id of its framework; None where no criteria count.
+    criteria : tuple of str
+        Canonical names of the criteria it counts.
+    """
 
     id: str
     title: str
@@ -120,7 +206,23 @@ class Policy(Record):
 
 
 class Gate(Record):
-    """A criterion that disqualifies a lead by itself when it is known to lie below a level."""
+    """A criterion that disqualifies a lead by itself when it is known to lie below a level.
+
+    Attributes
+    ----------
+    criterion : str
+        Canonical name.
+    below : int
+        1 to 4; a known level below it fails.
+    text : str
+        Why.
+    source : str
+        Id of a `Source`, and the place in it.
+    basis : Basis
+        Whether the document states it.
+    below_from : Basis
+        Whether the level is the document's.
+    """
 
     criterion: str
     below: Annotated[int, Field(ge=1, le=4)]
@@ -131,7 +233,23 @@ class Gate(Record):
 
 
 class OrderClaim(Record):
-    """A claim about the order of the criteria: by weight (testable on deals) or of judging."""
+    """A claim about the order of the criteria: by weight (testable on deals) or of judging.
+
+    Attributes
+    ----------
+    kind : "weight" or "judging"
+        What the order is of.
+    criteria : tuple of str
+        Canonical names, the first weighing most or judged first.
+    text : str
+        The claim in words.
+    source : str
+        Id of a `Source`, and the place in it.
+    basis : Basis
+        Whether the document states it.
+    attributed_to : str or None
+        Who claims it.
+    """
 
     kind: Literal["weight", "judging"]
     criteria: Annotated[tuple[str, ...], Field(min_length=2)]
@@ -142,7 +260,23 @@ class OrderClaim(Record):
 
 
 class Caveat(Record):
-    """A warning that the framework's document gives, and the facts about a lead that call for it."""
+    """A warning that the framework's document gives, and the facts about a lead that call for it.
+
+    Attributes
+    ----------
+    id : str
+        Short name.
+    text : str
+        The warning.
+    when : dict of str to tuple of str
+        Values of facts that call for it; empty calls for it always.
+    source : str
+        Id of a `Source`, and the place in it.
+    basis : Basis
+        Whether the document states it.
+    when_from : Basis
+        Whether the document names these facts.
+    """
 
     id: str
     text: str
@@ -168,7 +302,17 @@ class Caveat(Record):
 
 
 class Note(Record):
-    """A statement that changes no score: where the framework fits, or where else a rule is found."""
+    """A statement that changes no score: where the framework fits, or where else a rule is found.
+
+    Attributes
+    ----------
+    text : str
+        The statement.
+    source : str
+        Id of a `Source`, and the place in it.
+    basis : Basis
+        Whether the document states it.
+    """
 
     text: str
     source: str
@@ -176,7 +320,37 @@ class Note(Record):
 
 
 class Framework(Record):
-    """A documented framework: its criteria, its rules and what its document warns about."""
+    """A documented framework: its criteria, its rules and what its document warns about.
+
+    Attributes
+    ----------
+    id : str
+        Short name.
+    title : str
+        Name.
+    summary : str
+        What sets it apart.
+    summary_from : Basis
+        Whether the document says so.
+    source : str
+        Id of a `Source`, and the place in it.
+    criteria : tuple of Criterion
+        In the framework's order.
+    policies : tuple of Policy
+        Its documented rules.
+    gates : tuple of Gate
+        What disqualifies by itself.
+    order_claim : OrderClaim or None
+        Which criterion is claimed to weigh more.
+    judging_order : OrderClaim or None
+        Which criterion is looked at first.
+    caveats : tuple of Caveat
+        What the document warns about.
+    fit : tuple of Note
+        Where it fits.
+    notes : tuple of Note
+        What else is documented.
+    """
 
     id: str
     title: str
@@ -243,7 +417,19 @@ class Framework(Record):
 
 
 class Common(Record):
-    """What holds for all frameworks: the sources, the vocabulary, and the rules that need no criteria."""
+    """What holds for all frameworks: the sources, the vocabulary, and the rules that need no criteria.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+        Every document that a `source` names.
+    rubrics : tuple of Rubric
+        One for each canonical criterion, in their order.
+    policies : tuple of Policy
+        Rules that belong to no framework.
+    notes : tuple of Note
+        Statements about all frameworks.
+    """
 
     sources: tuple[Source, ...]
     rubrics: tuple[Rubric, ...]

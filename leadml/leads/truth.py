@@ -27,7 +27,7 @@ class Truth:
     Every figure is a sum over all 6^k patterns of the k criteria, never an estimate; the effect of the
     account, where there is one, is integrated out with 64 nodes of Gauss-Hermite.
 
-    Parameters
+    Attributes
     ----------
     world : str
         Name of the world.

@@ -49,7 +49,20 @@ def compose(text: str, name: str) -> Node | None:
 
 
 class Tree:
-    """Plain data of a YAML node tree, with the line of every path and the faults met on the way."""
+    """Plain data of a YAML node tree, with the line of every path and the faults met on the way.
+
+    Parameters
+    ----------
+    name : str
+        What messages call the text.
+
+    Attributes
+    ----------
+    lines : dict of path to int
+        Where each path begins, from 1.
+    faults : list of (int, str)
+        Line and message of each fault.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
