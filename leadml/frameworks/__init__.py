@@ -26,18 +26,13 @@ from leadml.frameworks.model import (
     LEVEL_MAX,
     MET_LEVEL,
     Band,
-    Caveat,
     Common,
     Criterion,
     Decision,
     Framework,
-    Gate,
-    Note,
-    OrderClaim,
     Policy,
-    Rubric,
-    Source,
 )
+from leadml.frameworks.statements import Basis, Caveat, Gate, Note, OrderClaim, Rubric, Source
 
 __all__ = [
     "DECISIONS",
@@ -46,6 +41,7 @@ __all__ = [
     "MET_LEVEL",
     "UNKNOWN",
     "Band",
+    "Basis",
     "Caveat",
     "Common",
     "Criterion",

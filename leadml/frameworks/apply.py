@@ -241,8 +241,8 @@ def decide(
 ) -> npt.NDArray[np.intp]:
     """Give each lead one of the three outcomes.
 
-    A lead that fails a gate is no match. Otherwise its band decides, and a lead whose band says no match
-    waits while the open answers could still bring it to a better band.
+    A lead that fails a gate is no match. Otherwise its band decides, and a lead that its band would drop
+    waits while the open answers could still make it ready.
 
     Parameters
     ----------
@@ -260,5 +260,6 @@ def decide(
     """
     of_band = np.array([DECISIONS.index(band.decision) for band in policy.bands])
     now, best = of_band[band_of(found.score, policy)], of_band[band_of(found.high, policy)]
-    decision = np.where((now == 0) & (best > 0), DECISIONS.index("wait"), now)
+    could_be_ready = (now == DECISIONS.index("no-match")) & (best == DECISIONS.index("ready"))
+    decision = np.where(could_be_ready, DECISIONS.index("wait"), now)
     return decision if gate_failed is None else np.where(gate_failed, DECISIONS.index("no-match"), decision)

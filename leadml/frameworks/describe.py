@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from textwrap import fill
 
-from leadml.frameworks.model import Basis, Framework, OrderClaim, Policy
+from leadml.frameworks.model import Framework, Policy
+from leadml.frameworks.statements import Basis, OrderClaim
 
 WIDTH = 100
 

@@ -183,6 +183,14 @@ def test_a_lead_waits_while_an_answer_could_still_help_it():
     assert is_settled(found, policy).tolist() == [True, False, True, True]
 
 
+def test_to_reach_the_next_band_is_not_yet_to_be_ready():
+    policy = load_policy("bant-points")
+    codes = np.array([[0, 0, 1, UNKNOWN], [0, 4, UNKNOWN, UNKNOWN], [4, 1, 0, UNKNOWN]], dtype=np.uint8)
+    # 1 to 5 points: at best nurtured; 4 to 12: at best followed up; 5 to 9: nurtured meanwhile
+    decision = decide(documented_score(codes, policy, BANT), policy)
+    assert [DECISIONS[d] for d in decision] == ["no-match", "wait", "wait"]
+
+
 def test_to_be_contactable_is_the_least_qualification():
     policy = load_policy("contactable")
     found = contactable_score(np.array([False, True]))
