@@ -1,0 +1,368 @@
+"""The command ``leadml``: messages to stderr, data to stdout, and an exit code that tells the rest."""
+
+import errno
+import json
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from leadml.exceptions import LeadmlError, UsageError
+
+HELP = """Lead qualification rules as documented, measured on your closed deals and learned from them.
+
+Exit codes: 0 done; 2 wrong usage, mapping, experiment or model; 3 the input could not be used;
+4 too few closed deals to learn; 1 a fault of ours.
+"""
+
+app = typer.Typer(
+    name="leadml",
+    help=HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(
+    help="List, show, promote and retire stored models.",
+    epilog="Example: leadml models promote bant@2 --because 'wins more'",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(models, name="models")
+
+FileArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help=".csv .tsv .parquet .xlsx .jsonl, a folder or glob of them, or - for CSV from stdin.",
+    ),
+]
+MappingOption = Annotated[
+    Path, typer.Option("--mapping", "-m", metavar="M", help="What the columns of FILE mean (YAML).")
+]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        metavar="REF",
+        help="NAME (its champion), NAME@VERSION, path of a card, models:/NAME@ALIAS or runs:/ID/...",
+    ),
+]
+OutOption = Annotated[
+    str,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="OUT",
+        help=".csv .tsv .parquet .jsonl .xlsx, or - for CSV to stdout. Unusable rows go to OUT.rejected.csv.",
+    ),
+]
+KeepOption = Annotated[bool, typer.Option("--keep-columns", help="Let the columns of FILE come along.")]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--store", metavar="DIR", help="Folder of the models; LEADML_STORE or ./models_store when absent."
+    ),
+]
+RefArgument = Annotated[str, typer.Argument(metavar="REF", help="NAME or NAME@VERSION.")]
+BecauseOption = Annotated[str | None, typer.Option("--because", help="Why; kept in the history.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+def say(message: str) -> None:
+    """Tell the user something, on stderr."""
+    typer.echo(message, err=True)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from leadml import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where a fault of ours came from.")] = False,
+) -> None: ...
+
+
+@app.command(epilog="Example: leadml demo")
+def demo(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path("leadml-demo"),
+) -> None:
+    """Try everything on a synthetic sample, ending with what to open."""
+    from leadml.workflows.demo import run_demo
+
+    run_demo(directory)
+
+
+@app.command(epilog="Example: leadml frameworks champ")
+def frameworks(
+    framework_id: Annotated[str | None, typer.Argument(metavar="[ID]", help="One framework in full.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the documented frameworks: criteria, cut-offs, sources, caveats, our reading."""
+    from leadml.frameworks import describe, list_frameworks, load_framework
+
+    if framework_id is not None:
+        found = load_framework(framework_id)
+        typer.echo(_json(found.to_dict()) if as_json else describe(found))
+        return
+    if as_json:
+        typer.echo(_json([each.to_dict() for each in list_frameworks()]))
+        return
+    for each in list_frameworks():
+        criteria = ", ".join(criterion.title.lower() for criterion in each.criteria)
+        typer.echo(f"{each.id:<6} {each.title:<6} {criteria}")
+        for policy in each.policies:
+            typer.echo(f"       {policy.id:<15} {policy.title} [{policy.source}]")
+    say("leadml frameworks ID shows one in full")
+
+
+@app.command(epilog="Example: leadml check deals.csv --mapping configs/mappings/b2b_deals.yaml")
+def check(file: FileArgument, mapping: MappingOption, as_json: JsonOption = False) -> None:
+    """Say what a file holds by its mapping: rows, levels, unknowns, outcomes, leaks, rejections."""
+    from leadml.workflows.check import check_file, format_check
+
+    found = check_file(file, mapping)
+    typer.echo(_json(found) if as_json else format_check(found))
+
+
+@app.command(
+    epilog="Example: leadml qualify leads.csv --mapping ours.yaml --policy bant-ibm -o qualified.csv"
+)
+def qualify(
+    file: FileArgument,
+    mapping: MappingOption,
+    out: OutOption,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--policy", metavar="ID", help="A documented rule; may be given again. All when absent."
+        ),
+    ] = None,
+    met_level: Annotated[int, typer.Option(help="The level from which a criterion counts as met.")] = 2,
+    keep_columns: KeepOption = False,
+) -> None:
+    """Judge leads by the documented rules alone; nothing is learned."""
+    from leadml.workflows.score import qualify_file
+
+    qualify_file(file, mapping, out, policies=policy, met_level=met_level, keep_columns=keep_columns, say=say)
+
+
+@app.command(epilog="Example: leadml calibrate deals.csv --mapping ours.yaml --name bant -o results")
+def calibrate(
+    file: FileArgument,
+    mapping: MappingOption,
+    experiment: Annotated[
+        Path | None,
+        typer.Option("--experiment", "-e", metavar="E", help="Settings (YAML); every key optional."),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the model in the store.")] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write.")
+    ] = None,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Log to MLflow.")] = True,
+    store: StoreOption = None,
+) -> None:
+    """Learn from closed deals, compare with the documented rules, report, store and track."""
+    from leadml.workflows.calibrate import calibrate_file
+
+    calibrate_file(file, mapping, experiment, name=name, out_dir=out_dir, track=track, store_root=store)
+
+
+@app.command(epilog="Example: leadml predict leads.csv --mapping ours.yaml --model bant -o scores.csv")
+def predict(
+    file: FileArgument,
+    mapping: MappingOption,
+    model: ModelOption,
+    out: OutOption,
+    keep_columns: KeepOption = False,
+    store: StoreOption = None,
+) -> None:
+    """Score new leads with a stored card."""
+    from leadml.workflows.score import predict_file
+
+    predict_file(file, mapping, model, out, store_root=store, keep_columns=keep_columns, say=say)
+
+
+@app.command(epilog="Example: leadml explain leads.csv --mapping ours.yaml --model bant --lead 1042")
+def explain(
+    file: FileArgument,
+    mapping: MappingOption,
+    model: ModelOption,
+    lead: Annotated[
+        str, typer.Option("--lead", metavar="ID", help="Identity of the lead, or its row from 1.")
+    ],
+    store: StoreOption = None,
+) -> None:
+    """Explain one lead in words and points."""
+    from leadml.workflows.score import explain_lead
+
+    typer.echo(explain_lead(file, mapping, model, lead, store_root=store))
+
+
+@app.command(epilog="Example: leadml report results")
+def report(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `leadml calibrate` wrote.")],
+) -> None:
+    """Render the report of a calibration again."""
+    from leadml.card.files import write_text
+    from leadml.report import render_html
+
+    result = _load_json(directory / "result.json")
+    card = _load_json(directory / "card.json") if (directory / "card.json").is_file() else None
+    write_text(directory / "report.html", render_html(result, card))
+    say(f"wrote {directory / 'report.html'}")
+
+
+@models.command("list", epilog="Example: leadml models list")
+def models_list(store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """List every version of every model."""
+    from leadml.store import Store
+
+    found = Store(store).list_versions()
+    if as_json:
+        typer.echo(_json([{"status": each.status, **each.manifest} for each in found]))
+        return
+    if not found:
+        say(
+            f"the store at {Store(store).root} is empty; `leadml calibrate FILE --mapping M --name NAME` fills it"
+        )
+    width = max((len(f"{each.name}@{each.version}") for each in found), default=0)
+    for each in found:
+        ref = f"{each.name}@{each.version}"
+        typer.echo(f"{ref:<{width}}  {each.status:<8}  {each.manifest['created_at']}")
+
+
+@models.command("show", epilog="Example: leadml models show bant@2")
+def models_show(ref: RefArgument, store: StoreOption = None, as_json: JsonOption = False) -> None:
+    """Show one version: its points, bands, figures and where it comes from."""
+    from leadml.store import Store
+
+    opened = Store(store)
+    found, card = opened.show(ref), opened.load(ref)
+    if as_json:
+        typer.echo(_json({"status": found.status, **found.manifest, "card": card.to_dict()}))
+        return
+    typer.echo(f"{card.model}: {found.status}, {card.kind}, framework {card.framework or 'none'}")
+    typer.echo(
+        f"stored {found.manifest['created_at']} in {found.folder}; MLflow run {found.manifest['run_id']}"
+    )
+    width = max(len(each.title) for each in card.criteria)
+    levels = "  ".join(f"{level:>3}" for level in range(5))
+    typer.echo(f"\n{'points at level':<{max(width, 13) + 2}}  {levels}  unknown")
+    for each in card.criteria:
+        points = "  ".join(f"{earned:>3}" for earned in each.points)
+        typer.echo(f"  {each.title:<{max(width, 13)}}  {points}  {each.unknown_points:>7}")
+    typer.echo("")
+    for band in card.bands:
+        chance = f", {card.table[band.from_].probability:.0%} chance at {band.from_}" if card.table else ""
+        typer.echo(f"  from {band.from_:>3}  {band.title}: {band.action}{chance}")
+    for name, value in found.manifest["metrics"].items():
+        typer.echo(f"  {name}: {value}")
+
+
+@models.command("promote", epilog="Example: leadml models promote bant@2 --because 'wins more'")
+def models_promote(ref: RefArgument, because: BecauseOption = None, store: StoreOption = None) -> None:
+    """Make a version the champion of its name; an earlier one to roll back."""
+    from leadml.store import Store
+
+    found = Store(store).promote(ref, because)
+    say(f"{found.name}@{found.version} is the champion of {found.name}")
+
+
+@models.command("retire", epilog="Example: leadml models retire bant@1 --because 'other product'")
+def models_retire(ref: RefArgument, because: BecauseOption = None, store: StoreOption = None) -> None:
+    """Take a version out of use; it stays on disk and can be promoted again."""
+    from leadml.store import Store
+
+    opened = Store(store)
+    found = opened.retire(ref, because)
+    champion = opened.champion(found.name)
+    say(
+        f"{found.name}@{found.version} is retired; "
+        + (f"the champion is {found.name}@{champion}" if champion else f"{found.name} has no champion now")
+    )
+
+
+@models.command("history", epilog="Example: leadml models history bant")
+def models_history(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")],
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell which version was in use from when to when, and why."""
+    from dataclasses import asdict
+
+    from leadml.store import Store
+
+    events = Store(store).history(name)
+    if as_json:
+        typer.echo(_json([asdict(event) for event in events]))
+        return
+    for event in events:
+        why = f"  because: {event.because}" if event.because else ""
+        typer.echo(f"{event.at}  {event.action:<8}  {name}@{event.version}{why}")
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str)
+
+
+def _load_json(path: Path) -> dict[str, Any]:
+    """Read a file that `leadml calibrate` wrote."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{path}: cannot be read ({error}); give the folder that `leadml calibrate -o DIR` wrote"
+        ) from None
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: holds no result; give the folder that `leadml calibrate -o DIR` wrote")
+    return found
+
+
+def main() -> None:
+    """Run the command line. Every fault ends in one message and an exit code, never in a bare traceback."""
+    words = sys.argv[1:]
+    debug = "--debug" in words
+    try:
+        app([word for word in words if word != "--debug"], prog_name="leadml")
+    except LeadmlError as error:
+        _end(error, f"leadml: {error}", error.exit_code, debug=debug)
+    except KeyboardInterrupt:
+        say("leadml: interrupted; nothing half-written is left behind")
+        sys.exit(130)
+    except BrokenPipeError:
+        _leave_pipe()
+    except OSError as error:
+        if error.errno == errno.EPIPE:
+            _leave_pipe()
+        _end(error, f"leadml: the system refused ({error})", 1, debug=debug)
+    except Exception as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        _end(error, f"leadml: a fault of ours: {told}; --debug shows where, please report it", 1, debug=debug)
+
+
+def _end(error: Exception, message: str, code: int, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+    say(message)
+    sys.exit(code)
+
+
+def _leave_pipe() -> None:
+    """End quietly when whoever read our output has seen enough."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(0)
