@@ -8,6 +8,7 @@ import datetime
 import gzip
 import io
 import lzma
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
@@ -82,6 +83,10 @@ class Reader(Protocol):
 
 
 OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+READ_FAULTS = (OSError, EOFError, lzma.LZMAError, zlib.error)
+"""What reading a broken or badly packed file raises."""
 
 
 def open_binary(where: Path, source: str) -> BinaryIO:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.exceptions import InputError
-from leadml.leads.chunks import OPENERS, SHOWN_CHARACTERS, Chunk, Rejection, open_binary
+from leadml.leads.chunks import OPENERS, READ_FAULTS, SHOWN_CHARACTERS, Chunk, Rejection, open_binary
 from leadml.leads.mapping import ReadOptions
 from leadml.leads.sniff import HEAD_BYTES, TextFormat, read_head, sniff_text
 from leadml.leads.values import text_array
@@ -44,8 +44,11 @@ class CsvReader:
         self._source, self._where = source, where
         packed = isinstance(where, Path) and where.suffix in OPENERS
         if isinstance(where, Path):
-            with open_binary(where, source) as stream:
-                self._head = read_head(stream)
+            try:
+                with open_binary(where, source) as stream:
+                    self._head = read_head(stream)
+            except READ_FAULTS as error:
+                raise InputError(f"{source}: cannot be read ({error}); check the file") from None
         else:
             self._head = read_head(where)
         complete = len(self._head) < HEAD_BYTES
@@ -139,6 +142,8 @@ class CsvReader:
                 yield Chunk(np.zeros(0, np.int64), empty, ragged)
         except (pa.ArrowInvalid, UnicodeError) as error:
             raise InputError(f"{self._source}: {_csv_fault(error, self.text.encoding)}") from None
+        except READ_FAULTS as error:
+            raise InputError(f"{self._source}: cannot be read to its end ({error}); check the file") from None
 
     def _open(self) -> Any:
         if isinstance(self._where, Path):

@@ -241,7 +241,7 @@ def _encode_criterion(
     usable[bad] = False
     where = np.flatnonzero(bad)
     at, distinct = as_categories(array.filter(_mask(bad)))
-    reasons = [_reason(criterion, value) for value in distinct]
+    reasons = [_reason(criterion, value[:60]) for value in distinct]
     numbers = where + 1 if rows is None else rows[where]
     rejected += [
         Rejection(row, criterion.column, distinct[code][:SHOWN_CHARACTERS], reasons[code])

@@ -196,7 +196,7 @@ def _joined(arrays: Sequence[pa.Array]) -> pa.Array:
 def _outcome_fault(source: str, outcome: Outcome, unlisted: dict[str, tuple[int, int]]) -> str:
     listed = (*outcome.won, *outcome.lost, *outcome.open)
     lines = [
-        f"  {value!r} in {n} rows, first in row {row}{nearest(value, listed)}"
+        f"  {value[:60]!r} in {n} rows, first in row {row}{nearest(value[:60], listed)}"
         for value, (row, n) in sorted(unlisted.items(), key=lambda item: item[1])
     ]
     shown = lines[:20] + ([f"  and {len(lines) - 20} more"] if len(lines) > 20 else [])

@@ -12,7 +12,15 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.exceptions import InputError
-from leadml.leads.chunks import CHUNK_ROWS, SHOWN_CHARACTERS, Chunk, Rejection, cell_text, open_binary
+from leadml.leads.chunks import (
+    CHUNK_ROWS,
+    READ_FAULTS,
+    SHOWN_CHARACTERS,
+    Chunk,
+    Rejection,
+    cell_text,
+    open_binary,
+)
 from leadml.leads.values import canonical, text_array
 
 if TYPE_CHECKING:
@@ -145,17 +153,14 @@ class JsonReader:
         yield chunk()
 
     def _records(self) -> Iterator[tuple[dict[str, Any] | None, str]]:
-        with open_binary(self._where, self._source) as stream:
-            lines = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace")
-            for line in lines:
-                if not line.strip():
-                    continue
-                try:
-                    # Numbers stay as written, so that an identity of 20 digits keeps them all.
-                    record = json.loads(line, parse_float=str, parse_int=str)
-                except (ValueError, RecursionError):
-                    record = None
-                yield (record if isinstance(record, dict) else None), line.strip()
+        try:
+            stream = open_binary(self._where, self._source)
+            with io.TextIOWrapper(stream, encoding="utf-8-sig", errors="replace") as lines:
+                for line in lines:
+                    if line.strip():
+                        yield _json_record(line), line.strip()
+        except READ_FAULTS as error:
+            raise InputError(f"{self._source}: cannot be read ({error}); check the file") from None
 
 
 class FrameReader:
@@ -210,6 +215,15 @@ def _canonical_array(array: pa.Array, column: str) -> pa.Array:
 def _canonical_batch(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
     arrays = [_canonical_array(batch.column(name), name) for name in columns]
     return pa.RecordBatch.from_arrays(arrays, names=list(columns)) if columns else batch
+
+
+def _json_record(line: str) -> dict[str, Any] | None:
+    try:
+        # Numbers stay as written, so that an identity of 20 digits keeps them all.
+        record = json.loads(line, parse_float=str, parse_int=str)
+    except (ValueError, RecursionError):
+        return None
+    return record if isinstance(record, dict) else None
 
 
 def _json_text(value: Any) -> str | None:

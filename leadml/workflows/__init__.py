@@ -1,0 +1,1 @@
+"""The verbs that notebooks, the command line and the page call."""
