@@ -285,9 +285,7 @@ def _draft(
     table = []
     for total in range(total_max + 1):
         figure = to_figure(told[:, total])
-        table.append(
-            {"points": total, "probability": figure.value, "low": figure.low, "high": figure.high}
-        )
+        table.append({"points": total, "probability": figure.value, "low": figure.low, "high": figure.high})
     card = build_card(
         framework=frame.framework,
         kind="learned",

@@ -8,6 +8,7 @@ LML204    few deals: intervals are wide
 LML301    nothing beats the base rate
 LML302    the context columns know more than the rules
 LML303    a rule follows up everyone or no one
+LML304    the baseline is not judged, another rule is compared with
 LML401    the base rate differs between training and test deals
 LML402    a criterion is distributed differently in training and test deals
 LML403    deals are left out of training because their group or twin is held out
@@ -19,10 +20,14 @@ LML1xx are findings on the data and come from `leadml.leads.outcomes`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from leadml.leads.split import LEFT_OUT, TRAIN_ONLY, Split
+from leadml.workflows.contenders import Frame
 
 Array = NDArray[Any]
 
@@ -166,3 +171,135 @@ def stability_index(before: Array, after: Array) -> float:
     p = (np.bincount(before, minlength=6) + 0.5) / (len(before) + 3)
     q = (np.bincount(after, minlength=6) + 0.5) / (len(after) + 3)
     return float(((q - p) * np.log(q / p)).sum())
+
+
+def find_on_result(
+    levels: Any,
+    outcome: Array,
+    frames: Sequence[Frame],
+    points_of_level_4: dict[str, Array],
+    figures: list[dict[str, Any]],
+    split: Split,
+    basis: str,
+) -> list[dict[str, str]]:
+    """Everything that a calibration has to say about itself, the gravest first.
+
+    Parameters
+    ----------
+    levels : DataFrame of shape (n, k)
+        Levels of the closed deals.
+    outcome : array of shape (n,)
+        1 won, 0 lost.
+    frames : sequence of Frame
+        Frameworks that were judged.
+    points_of_level_4 : dict of str to array
+        Whole points of level 4 of each criterion, by framework.
+    figures : list of dict
+        Contenders as in result.json.
+    split : Split
+        The folds.
+    basis : str
+        Where the cut-off comes from.
+
+    Returns
+    -------
+    list of dict
+        Findings.
+    """
+    found: list[dict[str, str]] = []
+    knows_prior = any(f["kind"] == "prior" for f in figures)
+    views = [
+        {
+            "id": f.framework.id,
+            "title": f.framework.title,
+            "mapped": f.mapped,
+            "unmapped": [c for c in f.framework.criterion_ids if c not in f.mapped],
+        }
+        for f in frames
+    ]
+    found += find_on_criteria(levels, views)
+    for frame in frames:
+        points = points_of_level_4[frame.framework.id]
+        silent = [
+            c
+            for c, p in zip(frame.framework.criterion_ids, points, strict=True)
+            if p == 0 and c in frame.mapped
+        ]
+        if silent:
+            found.append(
+                make_finding(
+                    "LML202",
+                    "warn",
+                    f"{frame.framework.title}: no points for {', '.join(silent)}",
+                    "In these deals a higher level does not go with more wins (no effect, or the wrong sign). A"
+                    " learned card never gives negative points; it gives none.",
+                    frame.framework.id,
+                )
+            )
+    if len(outcome) < FEW_DEALS:
+        found.append(
+            make_finding(
+                "LML204",
+                "note",
+                f"{len(outcome)} closed deals are few",
+                "Intervals are wide and “undecided” is the likely answer; it is a good answer.",
+                "data",
+            )
+        )
+    beats = [
+        f["id"]
+        for f in figures
+        if (g := f["gain_over_prior"]) is not None
+        and (g["log_loss"]["low"] or 0) > 0
+        and (g["log_loss"]["p_adjusted"] if g["log_loss"]["p_adjusted"] is not None else 1) < 0.05
+    ]
+    if knows_prior and not beats:
+        found.append(
+            make_finding(
+                "LML301",
+                "warn",
+                "nothing beats the base rate",
+                "No rule, learned card or wide classifier tells won from lost deals better than giving every"
+                " lead the same probability. These columns hold no answer; do not act on differences"
+                " between contenders.",
+                "contenders",
+            )
+        )
+    cards = [f for f in figures if f["kind"] == "learned"]
+    wide = [f for f in figures if f["kind"] == "context" and f["id"] in beats]
+    if cards and wide:
+        best_card = min(cards, key=lambda f: f["log_loss"]["value"])
+        best_wide = min(wide, key=lambda f: f["log_loss"]["value"])
+        if best_wide["auc"]["low"] > best_card["auc"]["high"]:
+            found.append(
+                make_finding(
+                    "LML302",
+                    "note",
+                    "the context columns know more than the rules",
+                    f"{best_wide['title']} ranks held-out deals at AUC {best_wide['auc']['value']:.2f}, the best"
+                    f" card at {best_card['auc']['value']:.2f}. What tells wins from losses here is only"
+                    " in part what the rules ask.",
+                    best_wide["id"],
+                )
+            )
+    if split.kind == "out-of-time":
+        test, train = split.fold[0] == 0, split.fold[0] == TRAIN_ONLY
+        found += find_drift(levels, outcome, train, test)
+        left = int((split.fold[0] == LEFT_OUT).sum())
+        if left:
+            title = f"{left} deals are left out of training"
+            found.append(make_finding("LML403", "note", title, split.reason, "split"))
+    if basis == "break-even":
+        found.append(
+            make_finding(
+                "LML501",
+                "note",
+                "break-even is assumed",
+                "No economics and no capacity were given, so a lead is worth following up when it is likelier to"
+                f" be won than the average lead ({float(outcome.mean()):.0%}). Each documented cut-off's implied value"
+                " is shown beside it.",
+                "experiment",
+            )
+        )
+    order = {"stop": 0, "warn": 1, "note": 2}
+    return sorted(found, key=lambda f: order[f["severity"]])

@@ -1,0 +1,433 @@
+"""One calibration, step by step: split, learn, judge, compare, recommend."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leadml.decisions.cutoff import Consequences
+from leadml.estimators.scorecard import ScorecardClassifier
+from leadml.evaluation.bootstrap import as_json, draw_clusters
+from leadml.evaluation.compare import Judged, Replicates, evaluate, figures_of, gains_over, reliability_of
+from leadml.evaluation.metrics import HeldOut
+from leadml.exceptions import UsageError
+from leadml.frameworks import Framework, Policy, contactable_score, list_frameworks, load_policy
+from leadml.leads.model import Leads
+from leadml.leads.split import make_keys, make_split
+from leadml.workflows.about import (
+    describe_data,
+    describe_provenance,
+    describe_split,
+    describe_weights,
+    last_day,
+    order_of,
+    top_log_odds,
+    version,
+)
+from leadml.workflows.cards import CardDraft, Learned, draft_documented_card, draft_learned_card, learn_all
+from leadml.workflows.contenders import (
+    Arena,
+    Contender,
+    Frame,
+    judge_by_policy,
+    judge_by_prior,
+    learn_context,
+    learn_cutoff,
+    learn_scorecards,
+    make_arena,
+    make_frame,
+)
+from leadml.workflows.experiment import Experiment
+from leadml.workflows.findings import find_on_result, make_finding
+from leadml.workflows.judge import Resampled, judge_policy, resample, say, share_of_weights
+from leadml.workflows.recommend import choose_card, find_disagreement, recommend
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Array = NDArray[Any]
+
+MANY_DEALS = 20_000  # from so many on, one repeat of the folds is enough
+FOLDS_OF_MANY = 5
+BUCKETS = 5_000  # keys are drawn again in at most so many pieces
+SCORECARDS = ("integer", "steps", "weights")  # the first that competes answers for learned weights
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What a comparison leaves behind.
+
+    Attributes
+    ----------
+    result : dict
+        As in result.json.
+    drafts : dict of str to CardDraft
+        Every card by contender.
+    predictions : DataFrame
+        One row a held-out deal, fold and contender.
+    estimator : ScorecardClassifier
+        The scikit-learn twin of the recommended framework's learned card.
+    """
+
+    result: dict[str, Any]
+    drafts: dict[str, CardDraft]
+    predictions: pd.DataFrame
+    estimator: ScorecardClassifier
+
+
+class Comparison:
+    """Documented rules against what closed deals teach.
+
+    Parameters
+    ----------
+    leads : Leads
+        All leads.
+    closed : Leads
+        The closed ones among them.
+    settings : Experiment
+        What to compare and how.
+    name : str
+        Name of the card.
+    findings : list of dict
+        Findings on the data so far.
+    """
+
+    def __init__(
+        self, leads: Leads, closed: Leads, settings: Experiment, name: str, findings: list[dict[str, str]]
+    ) -> None:
+        self.leads, self.closed, self.settings, self.name = leads, closed, settings, name
+        self.findings = findings
+        self.outcome: Array = np.asarray(closed.outcome)
+        self.consequences: Consequences = settings.consequences()
+        self.threshold = float(self.consequences.threshold(float(self.outcome.mean())))
+        wanted = settings.policies
+        mapped = set(closed.levels.columns)
+        self.frameworks: list[Framework] = [
+            framework
+            for framework in list_frameworks()
+            if mapped & set(framework.criterion_ids)
+            and (wanted is None or any(p.id in wanted for p in framework.policies))
+        ]
+        if not self.frameworks:
+            raise UsageError(
+                f"{closed.source}: no criterion of the rules to judge is mapped; mapped:"
+                f" {', '.join(sorted(mapped)) or 'none'}; map a criterion of a framework (leadml frameworks)"
+            )
+        self.policies: list[Policy] = [
+            p for f in self.frameworks for p in f.policies if wanted is None or p.id in wanted
+        ]
+
+    def run(self) -> Compared:
+        """Do it all.
+
+        Returns
+        -------
+        Compared
+            Result, cards, predictions and estimator.
+        """
+        s = self.settings
+        key = make_keys(self.closed.row_key, self.closed.group)
+        many = len(key) > MANY_DEALS
+        split = make_split(
+            self.outcome,
+            key,
+            order=order_of(self.closed),
+            kind=s.split.kind,
+            test_share=s.split.test_share,
+            folds=min(s.split.folds, FOLDS_OF_MANY) if many else s.split.folds,
+            repeats=1 if many else s.split.repeats,
+            random_state=s.random_state,
+        )
+        arena = make_arena(split, self.outcome, s.random_state)
+        frames = [make_frame(f, self.closed, key, split.n_keys) for f in self.frameworks]
+        contenders = self._contend(frames, arena)
+        baseline = self._baseline(contenders)
+
+        cluster, n_clusters = _buckets(split.n_keys, s.random_state)
+        draws = draw_clusters(n_clusters, s.bootstrap, s.random_state)
+        held = HeldOut(self.outcome[arena.rows], arena.fold, cluster[key[arena.rows]], draws)
+        replicates = self._evaluate(held, contenders, baseline)
+
+        learned = {f.framework.id: learn_all(f, arena.inner) for f in frames}
+        drawn = {f.framework.id: resample(_in_buckets(f, cluster, n_clusters), draws) for f in frames}
+        drafts = self._draft(frames, learned, drawn)
+        judged = self._judge(frames, contenders, held, drawn, learned)
+        figures = self._describe(contenders, held, replicates, baseline, frames, learned, drawn)
+
+        own = next((p for p in judged if p["id"] == baseline.id), None)
+        must_learn = own is not None and own["verdict_weights"] == "change"
+        chosen = choose_card(figures, drafts, replicates, baseline, must_learn)
+        for figure in figures:
+            figure["recommended"] = figure["id"] == chosen
+        level_4 = {name: fit.integer.points[:, -1] for name, fit in learned.items()}
+        found = find_on_result(
+            self.closed.levels, self.outcome, frames, level_4, figures, split, self.consequences.basis
+        )
+        by_id = {c.id: c for c in contenders}
+        model = _learned_card(by_id, baseline.framework) or by_id.get(chosen)
+        result = {
+            "schema_version": 1,
+            "leadml_version": version(),
+            "data": describe_data(self.leads, self.closed, self.outcome, self.frameworks, s, self.name),
+            "split": describe_split(split, self.outcome),
+            "settings": {**s.model_dump(mode="json"), "policies": [p.id for p in self.policies]},
+            "frameworks": [
+                {
+                    "id": f.framework.id,
+                    "title": f.framework.title,
+                    "mapped": list(f.mapped),
+                    "unmapped": [c for c in f.framework.criterion_ids if c not in f.mapped],
+                }
+                for f in frames
+            ],
+            "contenders": figures,
+            "policies": judged,
+            "disagreement": []
+            if model is None
+            else [find_disagreement(baseline, model, arena, self.closed.lead_id)],
+            "findings": self.findings + found,
+            "recommended": recommend(chosen, drafts[chosen], own, baseline, self.threshold),
+        }
+        frame = next(f for f in frames if f.framework.id == drafts[chosen].card.framework)
+        return Compared(result, drafts, self._predictions(contenders, arena), self._twin(frame, learned))
+
+    def _baseline(self, contenders: list[Contender]) -> Contender:
+        documented = [c for c in contenders if c.kind == "documented"]
+        for contender in documented:
+            if contender.id == self.settings.baseline:
+                return contender
+        self.findings.append(
+            make_finding(
+                "LML304",
+                "warn",
+                f"the baseline {self.settings.baseline} is not judged here",
+                "None of its criteria is mapped, or it is not among the policies; everything is compared with"
+                f" {documented[0].id} instead.",
+                self.settings.baseline,
+            )
+        )
+        return documented[0]
+
+    def _contend(self, frames: list[Frame], arena: Arena) -> list[Contender]:
+        s = self.settings
+        out: list[Contender] = []
+        families = [family for family in ("weights", "steps", "integer") if family in s.contenders]
+        for frame in frames:
+            policies = [p for p in self.policies if p.framework == frame.framework.id]
+            out += [judge_by_policy(frame, p, arena, s.met_level) for p in policies]
+            if "cutoff" in s.contenders:
+                out += [
+                    learn_cutoff(frame, p, arena, self.consequences, s.met_level)
+                    for p in _one_a_unit(policies)
+                ]
+            out += learn_scorecards(frame, arena, self.consequences, families)
+        if self.closed.contactable is not None and (s.policies is None or "contactable" in s.policies):
+            rule = load_policy("contactable")
+            score = contactable_score(self.closed.contactable).score[arena.rows].astype(float)
+            out.append(Contender(rule.id, rule.title, "documented", "policy", None, score, score, None, 0))
+        wide = [kind for kind in ("context-logistic", "context-boosting") if kind in s.contenders]
+        if wide:
+            table, monotone = self._wide_table(frames)
+            out += [learn_context(kind, table, monotone, arena, self.consequences) for kind in wide]
+        if "prior" in s.contenders:
+            out.append(judge_by_prior(arena, self.consequences))
+        return out
+
+    def _wide_table(self, frames: list[Frame]) -> tuple[pd.DataFrame, list[str]]:
+        """Rule scores, levels and context columns of every closed deal, and which of them may only raise."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {}
+        for frame in frames:
+            for policy in _one_a_unit(frame.framework.policies):
+                totals = frame.documented_totals(policy, self.settings.met_level)
+                columns[f"{frame.framework.id} {policy.unit}"] = totals[frame.table.of_deal].astype(float)
+        for name in self.closed.levels.columns:
+            columns[f"level of {name}"] = self.closed.levels[name].to_numpy(dtype=float)
+        monotone = list(columns)
+        for name in self.closed.context.columns:
+            values = self.closed.context[name]
+            if pd.api.types.is_numeric_dtype(values):
+                columns[f"context {name}"] = values.to_numpy(dtype=float)
+            else:
+                columns[f"context {name}"] = values.astype(object).where(values.notna(), None).to_numpy()
+        return pd.DataFrame(columns), monotone
+
+    def _evaluate(
+        self, held: HeldOut, contenders: list[Contender], baseline: Contender
+    ) -> dict[str, Replicates]:
+        e = self.settings.economics
+        value, cost = (e.won_value, e.follow_up_cost) if e is not None else (1.0, self.threshold)
+        return {c.id: evaluate(held, _judged(c), baseline.decision, value, cost) for c in contenders}
+
+    def _draft(
+        self, frames: list[Frame], learned: dict[str, Learned], drawn: dict[str, Resampled]
+    ) -> dict[str, CardDraft]:
+        s = self.settings
+        about = {
+            "name": self.name,
+            "created_at": s.as_of or last_day(self.leads),
+            "provenance": describe_provenance(self.leads, self.outcome, s),
+            "met_level": s.met_level,
+        }
+        out = {}
+        for frame in frames:
+            name = frame.framework.id
+            banded = max(frame.framework.policies, key=lambda p: len(p.bands))
+            for policy in _one_a_unit(frame.framework.policies):
+                out[f"{name}-{policy.unit}-cutoff"] = draft_documented_card(
+                    frame, policy, drawn[name], self.consequences, banded, **about
+                )
+            out[f"{name}-integer"] = draft_learned_card(
+                frame, learned[name], drawn[name], self.consequences, banded, **about
+            )
+        return out
+
+    def _judge(
+        self,
+        frames: list[Frame],
+        contenders: list[Contender],
+        held: HeldOut,
+        drawn: dict[str, Resampled],
+        learned: dict[str, Learned],
+    ) -> list[dict[str, Any]]:
+        by_id = {c.id: c for c in contenders}
+        out = []
+        for frame in frames:
+            name = frame.framework.id
+            shares = share_of_weights(frame, top_log_odds(learned[name].full)[None])[0]
+            for policy in (p for p in self.policies if p.framework == name):
+                judged = judge_policy(
+                    frame,
+                    policy,
+                    drawn[name],
+                    held=held,
+                    rule=by_id[policy.id],
+                    learned=_learned_card(by_id, name),
+                    cutoff=by_id.get(f"{name}-{policy.unit}-cutoff"),
+                    consequences=self.consequences,
+                    threshold=self.threshold,
+                    met_level=self.settings.met_level,
+                    smallest_gain=self.settings.smallest_gain,
+                    n_deals=len(self.outcome),
+                    learned_weights=shares,
+                )
+                judged["sentence"] = say(judged, f"{frame.framework.title}: {policy.title}")
+                out.append(judged)
+                if judged["verdict_weights"] == "cannot-judge":
+                    self.findings.append(
+                        make_finding(
+                            "LML303",
+                            "warn",
+                            f"{policy.id} follows up everyone or no one",
+                            "On these deals the rule does not tell leads apart, so no weights could pick"
+                            " differently at its workload.",
+                            policy.id,
+                        )
+                    )
+        return out
+
+    def _describe(
+        self,
+        contenders: list[Contender],
+        held: HeldOut,
+        replicates: dict[str, Replicates],
+        baseline: Contender,
+        frames: list[Frame],
+        learned: dict[str, Learned],
+        drawn: dict[str, Resampled],
+    ) -> list[dict[str, Any]]:
+        over_baseline = _gains(replicates, baseline.id, [c.id for c in contenders if c.id != baseline.id])
+        told = [c.id for c in contenders if c.probability is not None and c.kind != "prior"]
+        over_prior = _gains(replicates, "prior", told, ("log_loss", "auc")) if "prior" in replicates else {}
+        frame_of = {f.framework.id: f for f in frames}
+        out = []
+        for c in contenders:
+            about: dict[str, Any] = dict.fromkeys(("shrink", "smooth", "n_points_steps", "weights", "path"))
+            if c.family in SCORECARDS and c.framework is not None:
+                fit = learned[c.framework]
+                about["shrink"], about["smooth"] = as_json(fit.shrink), as_json(fit.smooth)
+                about["n_points_steps"] = int((np.diff(fit.integer.points, axis=1) > 0).sum())
+                about["weights"], about["path"] = describe_weights(
+                    frame_of[c.framework], fit, drawn[c.framework]
+                )
+            out.append(
+                {
+                    "id": c.id,
+                    "title": c.title,
+                    "kind": c.kind,
+                    "family": c.family,
+                    "framework": c.framework,
+                    **figures_of(replicates[c.id]),
+                    "gain": over_baseline.get(c.id),
+                    "gain_over_prior": over_prior.get(c.id),
+                    **about,
+                    "reliability": reliability_of(held, _judged(c)),
+                    "recommended": False,
+                }
+            )
+        return out
+
+    def _predictions(self, contenders: list[Contender], arena: Arena) -> pd.DataFrame:
+        import pandas as pd
+
+        n, missing = len(arena.rows), np.full(len(arena.rows), np.nan)
+        return pd.DataFrame(
+            {
+                "lead_id": np.tile(self.closed.lead_id[arena.rows].astype(str), len(contenders)),
+                "fold": np.tile(arena.fold, len(contenders)),
+                "contender": np.repeat([c.id for c in contenders], n),
+                "outcome": np.tile(self.outcome[arena.rows].astype(int), len(contenders)),
+                "probability": np.concatenate(
+                    [missing if c.probability is None else c.probability for c in contenders]
+                ),
+                "score": np.concatenate([c.score for c in contenders]),
+                "decision": np.concatenate([c.decision.astype(int) for c in contenders]),
+            }
+        )
+
+    def _twin(self, frame: Frame, learned: dict[str, Learned]) -> ScorecardClassifier:
+        fit, n = learned[frame.framework.id], len(self.outcome)
+        model = ScorecardClassifier(
+            frame.documented_points, shrink=fit.shrink * n, smooth=fit.smooth * n, integer=True
+        )
+        return model.fit(frame.levels, self.outcome)
+
+
+def _judged(contender: Contender) -> Judged:
+    return Judged(contender.id, contender.score, contender.decision, contender.probability)
+
+
+def _gains(
+    replicates: dict[str, Replicates],
+    baseline: str,
+    others: list[str],
+    names: tuple[str, ...] = ("wins_captured", "net_value_per_lead", "auc"),
+) -> dict[str, Any]:
+    found = gains_over(replicates[baseline], [replicates[name] for name in others], names)
+    return dict(zip(others, found, strict=True))
+
+
+def _learned_card(by_id: dict[str, Contender], framework: str | None) -> Contender | None:
+    names = [f"{framework}-{family}" for family in SCORECARDS]
+    return next((by_id[name] for name in names if name in by_id), None)
+
+
+def _one_a_unit(policies: Any) -> list[Policy]:
+    """One policy for each way of counting: met criteria, points."""
+    return list({p.unit: p for p in policies}.values())
+
+
+def _buckets(n_keys: int, random_state: int) -> tuple[Array, int]:
+    """Piece that each key is drawn with; every key is its own piece while there are not too many."""
+    if n_keys <= BUCKETS:
+        return np.arange(n_keys), n_keys
+    rng = np.random.default_rng([random_state, 11])
+    return rng.permutation(n_keys) % BUCKETS, BUCKETS
+
+
+def _in_buckets(frame: Frame, cluster: Array, n_clusters: int) -> Frame:
+    return replace(frame, table=replace(frame.table, key=cluster[frame.table.key], n_keys=n_clusters))
