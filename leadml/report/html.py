@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from leadml.exceptions import InputError
 from leadml.report.charts import WIDTHS, forest_svg, rates_svg, reliability_svg
 from leadml.report.summary import ANCHORS, KINDS, summarise
 
@@ -38,39 +36,6 @@ def render_html(result: Mapping[str, Any], card: Mapping[str, Any] | None = None
     return environment.get_template("report.html.j2").render(
         report=summary, pictures=_pictures(summary, result), kinds=KINDS, anchors=ANCHORS
     )
-
-
-def render_directory(directory: str | Path) -> Path:
-    """Render the report of a calibration again, from what its directory holds.
-
-    Parameters
-    ----------
-    directory : str or pathlib.Path
-        Holds ``result.json`` and, where a card was made, ``card.json``.
-
-    Returns
-    -------
-    pathlib.Path
-        The page that was written, ``report.html``.
-
-    Raises
-    ------
-    InputError
-        There is no readable ``result.json``.
-    """
-    folder = Path(directory)
-    try:
-        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        card_file = folder / str(result["recommended"].get("card") or "card.json")
-        card = json.loads(card_file.read_text(encoding="utf-8")) if card_file.is_file() else None
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(
-            f"{folder}: no calibration can be read here ({type(error).__name__}); valid is a directory that "
-            "`leadml calibrate -o DIR` wrote, with result.json in it. Give that one, or calibrate again."
-        ) from error
-    page = folder / "report.html"
-    page.write_text(render_html(result, card), encoding="utf-8")
-    return page
 
 
 def _pictures(summary: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,15 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leadml.exceptions import TrackingError
-from leadml.tracking.connection import (
-    EXPERIMENT,
-    OpenRun,
-    chosen_uri,
-    connect,
-    explained,
-    open_run,
-    sqlite_file,
-)
+from leadml.tracking.connection import OpenRun, chosen_uri, explained, make_client, open_run, sqlite_file
 from leadml.tracking.models import log_card
 from leadml.tracking.payload import (
     Payload,
@@ -105,9 +97,9 @@ def track_calibration(
     uri = run.tracking_uri if run else chosen_uri(tracking_uri)
     kept = f"The result is complete in {folder}; nothing is lost. Check the store, or use --no-track."
     if run is None:
-        run = open_run(str(result["data"].get("name") or folder.name), uri, EXPERIMENT)
+        run = open_run(str(result["data"].get("name") or folder.name), uri)
     with explained("tracking a calibration", uri, kept):
-        client, _ = connect(uri, EXPERIMENT) if sqlite_file(uri) else (_client(uri), "")
+        client = make_client(uri)
         try:
             model_id = _send(client, folder, result, run)
         except BaseException:
@@ -140,12 +132,6 @@ def look_command(run: OpenRun) -> str:
         here = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
         uri = f"sqlite:///{here.as_posix()}"
     return f"mlflow ui --backend-store-uri {uri} --port {_PORT}   # then open http://127.0.0.1:{_PORT}/{page}"
-
-
-def _client(uri: str) -> MlflowClient:
-    from leadml.tracking.connection import make_client
-
-    return make_client(uri)
 
 
 def _send(client: MlflowClient, folder: Path, result: Mapping[str, Any], run: OpenRun) -> str | None:

@@ -23,10 +23,16 @@ if TYPE_CHECKING:
 MODEL_NAME: Final = "card"
 """What the logged model of a run is called."""
 
+_CARD_FILE: Final = "artifacts/card.json"
+"""Where a logged model keeps its card."""
+
 CHAMPION: Final = "champion"
 """The alias of the version in use."""
 
 _REQUIREMENTS: Final = ("mlflow", "numpy", "pandas")
+_SCORING: Final = ("__init__.py", "exceptions.py", "card")
+"""The part of leadml that scores with a card; it travels with the model, so that nothing else is needed."""
+
 _TYPES: Final = {
     "probability": "double",
     "settled": "boolean",
@@ -134,7 +140,8 @@ def register(run: TrackedRun, name: str) -> RegisteredCard:
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
-        source = f"models:/{run.model_id}"
+        # Not models:/ID, which the registry looks up in whatever store is set globally.
+        source = client.get_logged_model(run.model_id).artifact_location
         made = client.create_model_version(name, source, run.run_id, model_id=run.model_id)
         champion = CHAMPION not in client.get_registered_model(name).aliases
         if champion:
@@ -161,9 +168,9 @@ def resolve_model_uri(ref: str, tracking_uri: str | None = None) -> Path:
     Raises
     ------
     ModelRefError
-        The reference has no such form, or what it names holds no card.
+        The reference has no such form, or there is no store.
     TrackingError
-        MLflow could not be reached, or knows no such model or run.
+        MLflow could not be reached, knows no such model or run, or it holds no card.
     """
     scheme, _, rest = ref.partition(":/")
     rest = rest.strip("/")
@@ -181,21 +188,46 @@ def resolve_model_uri(ref: str, tracking_uri: str | None = None) -> Path:
         )
     if scheme == "runs" and "/" not in rest:
         rest += "/card.json"
-    held = _fetched.enter_context(tempfile.TemporaryDirectory(prefix="leadml-card-"))
-    hint = "Check the name, alias, version or run id, and that MLFLOW_TRACKING_URI is where it was tracked."
+    held = tempfile.mkdtemp(prefix="leadml-card-")
+    _fetched.callback(shutil.rmtree, held, ignore_errors=True)
+    hint = (
+        "Check the name, alias, version or run id, that it holds a card, "
+        "and that MLFLOW_TRACKING_URI is where it was tracked."
+    )
     with explained(f"fetching {ref!r}", uri, hint):
-        make_client(uri)
+        client = make_client(uri)
         from mlflow.artifacts import download_artifacts
 
-        found = Path(download_artifacts(f"{scheme}:/{rest}", dst_path=held, tracking_uri=uri))
-    places = [found] if found.is_file() else [found / "artifacts" / "card.json", found / "card.json"]
-    for place in places:
-        if place.is_file() and place.suffix == ".json":
-            return place
-    raise ModelRefError(
-        f"model: {ref!r} holds no card; valid is a model or artifact folder with "
-        "card.json in it. Give the run or model of a calibration."
-    )
+        place = _locate_model(client, rest) if scheme == "models" else _locate_in_run(client, rest)
+        return Path(download_artifacts(place, dst_path=held, tracking_uri=uri))
+
+
+def _locate_model(client: MlflowClient, rest: str) -> str:
+    """Find the card of a logged or registered model: the address of its file."""
+    name, at, alias = rest.partition("@")
+    name, slash, number = (name, "", "") if at else rest.partition("/")
+    if at or slash:
+        found = (
+            client.get_model_version_by_alias(name, alias) if at else client.get_model_version(name, number)
+        )
+        scheme, _, model_id = str(found.source).partition(":/")
+        if scheme != "models":
+            return f"{client.get_model_version_download_uri(name, found.version)}/{_CARD_FILE}"
+        rest = model_id
+    return f"{client.get_logged_model(rest).artifact_location}/{_CARD_FILE}"
+
+
+def _locate_in_run(client: MlflowClient, rest: str) -> str:
+    """Find a card among a run's artifacts, or in the model of that name which the run logged."""
+    run_id, _, path = rest.partition("/")
+    run = client.get_run(run_id)
+    if path.endswith(".json"):
+        return f"{run.info.artifact_uri}/{path}"
+    for output in run.outputs.model_outputs if run.outputs else []:
+        model = client.get_logged_model(output.model_id)
+        if model.name == path:
+            return f"{model.artifact_location}/{_CARD_FILE}"
+    return f"{run.info.artifact_uri}/{path}/card.json"
 
 
 def _save_model(card: Card, path: Path, folder: Path, model: Any) -> None:
@@ -215,12 +247,17 @@ def _save_model(card: Card, path: Path, folder: Path, model: Any) -> None:
     with tempfile.TemporaryDirectory(prefix="leadml-") as temporary:
         card_file = Path(temporary) / "card.json"
         shutil.copyfile(path, card_file)
+        code = Path(temporary) / "leadml"
+        code.mkdir()
+        for name in _SCORING:
+            copy = shutil.copytree if (package / name).is_dir() else shutil.copyfile
+            copy(package / name, code / name)
         save_model(
             path=str(folder),
             mlflow_model=model,
             python_model=str(Path(__file__).with_name("card_model.py")),
             artifacts={"card": str(card_file)},
-            code_paths=[str(package)],
+            code_paths=[str(code)],
             signature=ModelSignature(inputs, outputs),
             input_example=example,
             pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],

@@ -1,0 +1,129 @@
+"""Cards in MLflow: logged without pickle, registered, found again, scoring alike wherever they run."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import mlflow
+import pandas as pd
+import pytest
+
+from leadml.card import load_card
+from leadml.exceptions import ModelRefError, TrackingError
+from leadml.tracking import TrackedRun, register, resolve_model_uri, track_calibration
+
+
+@pytest.fixture
+def tracked(calibration: Path, store_uri: str) -> TrackedRun:
+    return track_calibration(calibration, tracking_uri=store_uri)
+
+
+def model_folder(tracked: TrackedRun) -> Path:
+    """Where the files of the logged model are."""
+    logged = mlflow.MlflowClient(tracked.tracking_uri).get_logged_model(tracked.model_id)
+    return Path(url2pathname(urlsplit(logged.artifact_location).path))
+
+
+def test_a_logged_card_scores_as_the_card_does(tracked: TrackedRun, calibration: Path, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracked.tracking_uri)
+    frame = pd.DataFrame({"budget": [4.0, None, 0.0], "authority": [4.0, 2.0, 0.0], "need": [3.0, None, 1.0]})
+    model = mlflow.pyfunc.load_model(f"models:/{tracked.model_id}")
+    pd.testing.assert_frame_equal(
+        model.predict(frame), load_card(calibration / "card.json").score(frame).to_pandas()
+    )
+
+
+def test_a_logged_card_is_code_and_json_with_a_signature(tracked: TrackedRun, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracked.tracking_uri)
+    root = model_folder(tracked)
+    assert not [path for path in root.rglob("*") if path.suffix in (".pkl", ".joblib", ".pyc")]
+    info = mlflow.models.get_model_info(str(root))
+    assert {
+        column.name: (str(column.type), column.required) for column in info.signature.inputs
+    } == dict.fromkeys(("budget", "authority", "need", "timeline"), ("DataType.double", False))
+    pins = (root / "requirements.txt").read_text().split()
+    assert all("==" in pin for pin in pins)
+    assert "leadml" not in " ".join(pins)
+    assert json.loads((root / "input_example.json").read_text())["columns"] == [
+        "budget",
+        "authority",
+        "need",
+        "timeline",
+    ]
+
+
+@pytest.mark.slow
+def test_a_logged_card_needs_nothing_of_leadml_installed(tracked: TrackedRun, tmp_path: Path) -> None:
+    root = str(model_folder(tracked))
+    code = (
+        "import sys, mlflow.pyfunc, pandas as pd\n"
+        f"model = mlflow.pyfunc.load_model({root!r})\n"
+        "print(model.predict(pd.DataFrame({'authority': [4.0]})).points.tolist())\n"
+        "import leadml; print(leadml.__file__)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    points, home = done.stdout.split("\n")[:2]
+    assert points == "[7]"
+    assert home.startswith(root)
+
+
+def test_the_first_version_becomes_the_champion(tracked: TrackedRun) -> None:
+    assert register(tracked, "lead_card").champion
+    second = register(tracked, "lead_card")
+    assert (second.version, second.champion) == (2, False)
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "models:/lead_card@champion",
+        "models:/lead_card/1",
+        "models:/{model_id}",
+        "runs:/{run_id}",
+        "runs:/{run_id}/card",
+        "runs:/{run_id}/cards/bant-integer.json",
+    ],
+)
+def test_every_reference_finds_the_card(tracked: TrackedRun, calibration: Path, ref: str) -> None:
+    if "lead_card" in ref:
+        register(tracked, "lead_card")
+    ref = ref.format(model_id=tracked.model_id, run_id=tracked.run_id)
+    found = resolve_model_uri(ref, tracked.tracking_uri)
+    assert found.read_bytes() == (calibration / "card.json").read_bytes()
+
+
+@pytest.mark.parametrize("ref", ["models:/nobody@champion", "models:/lead_card/9", "runs:/" + "0" * 32])
+def test_a_reference_to_nothing_says_what_to_check(tracked: TrackedRun, ref: str) -> None:
+    with pytest.raises(TrackingError, match="Check the name"):
+        resolve_model_uri(ref, tracked.tracking_uri)
+
+
+@pytest.mark.parametrize("ref", ["s3://bucket/card", "models:/", "runs:"])
+def test_another_form_of_reference_is_refused(ref: str) -> None:
+    with pytest.raises(ModelRefError, match="valid is models:/NAME@ALIAS"):
+        resolve_model_uri(ref)
+
+
+def test_looking_for_a_model_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ModelRefError, match="there is no store"):
+        resolve_model_uri("models:/lead_card@champion")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_a_card_is_refused(tracked: TrackedRun) -> None:
+    with pytest.raises(TrackingError, match="that it holds a card"):
+        resolve_model_uri(f"runs:/{tracked.run_id}/cards", tracked.tracking_uri)
+
+
+def test_a_calibration_without_a_card_registers_nothing(calibration: Path, store_uri: str) -> None:
+    (calibration / "card.json").unlink()
+    tracked = track_calibration(calibration, tracking_uri=store_uri)
+    assert tracked.model_id is None
+    with pytest.raises(TrackingError, match="no card to register"):
+        register(tracked, "lead_card")
