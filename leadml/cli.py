@@ -236,9 +236,8 @@ def models_list(store: StoreOption = None, as_json: JsonOption = False) -> None:
         typer.echo(_json([{"status": each.status, **each.manifest} for each in found]))
         return
     if not found:
-        say(
-            f"the store at {Store(store).root} is empty; `leadml calibrate FILE --mapping M --name NAME` fills it"
-        )
+        how = "`leadml calibrate FILE --mapping M --name NAME` fills it"
+        say(f"the store at {Store(store).root} is empty; {how}")
     width = max((len(f"{each.name}@{each.version}") for each in found), default=0)
     for each in found:
         ref = f"{each.name}@{each.version}"

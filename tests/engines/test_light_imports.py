@@ -51,9 +51,7 @@ def test_scoring_loads_nothing_heavy(tmp_path: Path, ending: str, command: str) 
     words = [command, str(tmp_path / "in.csv"), "--mapping", str(tmp_path / "map.yaml"), "-o", out]
     words += ["--keep-columns"]
     words += ["--model", str(tmp_path / "card.json")] if command == "predict" else []
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, *words], capture_output=True, text=True, check=False, cwd=tmp_path
-    )
+    done = subprocess.run([sys.executable, "-c", RUN, *words], capture_output=True, text=True, check=False)
     assert json.loads(done.stderr.splitlines()[-1]) == [0, []], done.stderr
     assert "3 rows = 2 scored + 1 rejected" in done.stderr
     if ending == "-":
