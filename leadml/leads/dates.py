@@ -79,7 +79,7 @@ def parse_dates(array: pa.Array, day_first: bool | None = None) -> ParsedDates:
     }
     if day_first is not None:
         del readings["month-day-year" if day_first else "day-month-year"]
-    if sum("/" in text for text in texts) * 2 > len(texts):
+    if sum("/" in text for text in texts) * 2 > filled.sum():
         readings = dict(reversed(readings.items()))
     tried = {order: _read_all(texts, reading) for order, reading in readings.items()}
     n_read = {order: int((~np.isnat(values)).sum()) for order, values in tried.items()}
