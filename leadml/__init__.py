@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Calibration": "leadml.workflows.calibrate",
     "Card": "leadml.card",
+    "Experiment": "leadml.workflows.experiment",
     "Framework": "leadml.frameworks",
     "InputError": "leadml.exceptions",
     "LeadmlError": "leadml.exceptions",
@@ -45,6 +46,7 @@ _HOMES = {
 __all__ = [
     "Calibration",
     "Card",
+    "Experiment",
     "Framework",
     "InputError",
     "LeadmlError",

@@ -21,5 +21,6 @@ from leadml.leads.sample import make_leads as make_leads
 from leadml.store import load_model as load_model
 from leadml.workflows.calibrate import Calibration as Calibration
 from leadml.workflows.calibrate import calibrate as calibrate
+from leadml.workflows.experiment import Experiment as Experiment
 
 __version__: str
