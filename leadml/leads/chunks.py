@@ -28,7 +28,7 @@ SHOWN_CHARACTERS = 200
 class Rejection:
     """Why one row cannot be used.
 
-    Parameters
+    Attributes
     ----------
     row : int
         Number of the row in the input, from 1, the header not counted.
@@ -50,7 +50,7 @@ class Rejection:
 class Chunk:
     """Some rows of a table.
 
-    Parameters
+    Attributes
     ----------
     rows : ndarray of int64, shape (n,)
         Number of each row in the input, from 1.

@@ -22,7 +22,7 @@ _YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})" + _CLOCK)
 class ParsedDates(NamedTuple):
     """A column of dates.
 
-    Parameters
+    Attributes
     ----------
     values : ndarray of datetime64[s], shape (n,)
         UTC where the file gives an offset; NaT where there is none.

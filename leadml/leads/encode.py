@@ -33,7 +33,7 @@ _BAD = 255
 class Encoded:
     """Levels of n rows.
 
-    Parameters
+    Attributes
     ----------
     criteria : tuple of str
         The k criteria, in the canonical order.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Leads:
     """n leads read by one mapping; row i of every field is the same lead.
 
-    Parameters
+    Attributes
     ----------
     levels : DataFrame of shape (n, k), float64
         Levels 0 to 4, NaN for unknown. One column a mapped criterion, in canonical order; stand-ins applied.

@@ -60,7 +60,7 @@ _CATALOGUE = {
 class Counts(NamedTuple):
     """How the leads ended.
 
-    Parameters
+    Attributes
     ----------
     n_leads, n_won, n_lost, n_open : int
         All leads, and those won, lost and open; all are open when the mapping names no outcome.

@@ -29,7 +29,7 @@ _SAMPLE_ROWS = 200
 class TextFormat:
     """How a text file is written.
 
-    Parameters
+    Attributes
     ----------
     encoding : str
         Name of a Python codec.
