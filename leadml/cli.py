@@ -1,6 +1,5 @@
 """The command ``leadml``: messages to stderr, data to stdout, and an exit code that tells the rest."""
 
-import errno
 import json
 import os
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from leadml.exceptions import LeadmlError, UsageError
 
@@ -18,8 +18,25 @@ Exit codes: 0 done; 2 wrong usage, mapping, experiment or model; 3 the input cou
 4 too few closed deals to learn; 1 a fault of ours.
 """
 
+
+class _Group(TyperGroup):
+    """All commands, ending well when the user or the reader of our output has had enough."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # Whatever is still to be flushed at exit has nowhere to go.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from None
+        except KeyboardInterrupt:
+            say("leadml: interrupted; nothing half-written is left behind")
+            raise typer.Exit(130) from None
+
+
 app = typer.Typer(
     name="leadml",
+    cls=_Group,
     help=HELP,
     no_args_is_help=True,
     add_completion=False,
@@ -340,14 +357,7 @@ def main() -> None:
         app([word for word in words if word != "--debug"], prog_name="leadml")
     except LeadmlError as error:
         _end(error, f"leadml: {error}", error.exit_code, debug=debug)
-    except KeyboardInterrupt:
-        say("leadml: interrupted; nothing half-written is left behind")
-        sys.exit(130)
-    except BrokenPipeError:
-        _leave_pipe()
     except OSError as error:
-        if error.errno == errno.EPIPE:
-            _leave_pipe()
         _end(error, f"leadml: the system refused ({error})", 1, debug=debug)
     except Exception as error:
         told = " ".join(f"{type(error).__name__}: {error}".split())[:500]
@@ -359,9 +369,3 @@ def _end(error: Exception, message: str, code: int, *, debug: bool) -> None:
         traceback.print_exception(error)
     say(message)
     sys.exit(code)
-
-
-def _leave_pipe() -> None:
-    """End quietly when whoever read our output has seen enough."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.exit(0)
