@@ -1,17 +1,15 @@
-"""The pictures, as SVG in two widths, drawn in colour names that the page resolves for light, dark and print.
+"""The pictures, as SVG in two widths, in colours that the page resolves for light, dark and print.
 
-Each kind of contender has a colour and a shape of its own, so that nothing rests on colour alone.
+Each is a Vega-Lite specification as plain data. Each kind of contender has a colour and a shape of its own, so
+that nothing rests on colour alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zlib import crc32
-
-if TYPE_CHECKING:
-    import altair as alt
 
 WIDTHS: Final = {"wide": 640, "narrow": 330}
 """Widths in CSS pixels: for a laptop and for a phone."""
@@ -24,14 +22,19 @@ KIND_MARKS: Final = {
 }
 """Colour stand-in and shape of each kind of contender."""
 
-_INK, _SOFT, _LINE, _SHADE = "#010005", "#010006", "#010007", "#010008"
+_INK, _SOFT, _LINE, _SHADE, _PAPER = "#010005", "#010006", "#010007", "#010008", "#010009"
 _VARIABLES: Final = {
     **{colour: f"var(--{kind})" for kind, (colour, _) in KIND_MARKS.items()},
     _INK: "var(--ink)",
     _SOFT: "var(--soft)",
     _LINE: "var(--line)",
     _SHADE: "var(--shade)",
+    _PAPER: "var(--paper)",
 }
+_PLOT_HEIGHT: Final = 240
+_DASHED: Final = {"color": _SOFT, "strokeDash": [4, 4], "strokeWidth": 1.5}
+
+Spec = dict[str, Any]
 
 
 def forest_svg(rows: Sequence[Mapping[str, Any]], width: int) -> str:
@@ -49,57 +52,63 @@ def forest_svg(rows: Sequence[Mapping[str, Any]], width: int) -> str:
     str
         An ``<svg>`` element.
     """
-    import altair as alt
-
     values = [
-        {
-            "row": i,
-            "title": r["title"],
-            "kind": r["kind"],
-            "value": r["value"],
-            "low": _or(r["low"], r["value"]),
-            "high": _or(r["high"], r["value"]),
-            "text": r["text"]["value"]
-            + (f"  ({r['text']['interval']})" if r["text"]["interval"] and width > 400 else ""),
-        }
-        for i, r in enumerate(rows)
+        {**_interval(row), "row": i, "title": row["title"], "kind": row["kind"]} for i, row in enumerate(rows)
     ]
+    for value, row in zip(values, rows, strict=True):
+        text = row["text"]
+        value["text"] = text["value"] + (
+            f"  ({text['interval']})" if text["interval"] and width > 400 else ""
+        )
     ends = [0.0, *(v[key] for v in values for key in ("low", "high"))]
-    pad = 0.06 * (max(ends) - min(ends) or 1.0)
-    digits = 0 if max(ends) - min(ends) > 0.04 else 1
-    base = alt.Chart(alt.InlineData(values=values)).encode(y=alt.Y("row:O", axis=None, sort=None))
-    x = alt.X(
-        "low:Q",
-        title="more or fewer of all wins captured, at the same workload",
-        scale=alt.Scale(domain=[min(ends) - pad, max(ends) + pad], nice=False, zero=False),
-        axis=alt.Axis(
-            labelExpr=f"datum.value == 0 ? '0' : format(100 * datum.value, '+.{digits}f') + ' pp'",
-            tickCount=5,
-            grid=False,
+    span = max(ends) - min(ends) or 1.0
+    x = _axis(
+        "more or fewer of all wins captured, at the same workload",
+        [min(ends) - 0.06 * span, max(ends) + 0.06 * span],
+        grid=False,
+        labelExpr=f"datum.value == 0 ? '0' : format(100 * datum.value, '+.{0 if span > 0.04 else 1}f') + ' pp'",
+    )
+    y = {"field": "row", "type": "ordinal", "axis": None, "sort": None}
+    name = {"align": "left", "dy": -9, "fontSize": 13, "limit": width - 70}
+    # A name may stand on the zero line: it is set off by a rim of paper.
+    names = [
+        _layer("text", values, {**name, **rim}, x={"value": 0}, y=y, text={"field": "title"})
+        for rim in ({"stroke": _PAPER, "strokeWidth": 5, "color": _PAPER}, {"color": _INK})
+    ]
+    number = {"align": "right", "dy": -9, "fontSize": 13, "fontWeight": "bold", "color": _INK}
+    layers = [
+        _layer("rule", [{"at": 0}], {"color": _INK, "strokeWidth": 1.2}, x={"field": "at", **x}),
+        *names,
+        _layer(
+            "rule",
+            values,
+            {"strokeWidth": 2.5, "yOffset": 9},
+            x={"field": "low", **x},
+            x2={"field": "high"},
+            y=y,
+            color=_kind(0),
         ),
-    )
-    colour, shape = _kind_scales()
-    zero = alt.Chart(alt.InlineData(values=[{"low": 0}])).mark_rule(color=_INK, strokeWidth=1.2).encode(x=x)
-    lines = base.mark_rule(strokeWidth=2.5, yOffset=9).encode(x=x, x2="high:Q", color=colour)
-    points = base.mark_point(size=85, filled=True, opacity=1, yOffset=9).encode(
-        x=alt.X("value:Q"), color=colour, shape=shape
-    )
-    names = base.mark_text(align="left", dy=-9, fontSize=13, color=_INK, limit=width - 70).encode(
-        x=alt.value(0), text="title:N"
-    )
-    figures = base.mark_text(align="right", dy=-9, fontSize=13, fontWeight="bold", color=_INK).encode(
-        x=alt.value("width"), text="text:N"
-    )
-    return _render(alt.layer(zero, lines, points, names, figures), width, 46 * len(rows))
+        _layer(
+            "point",
+            values,
+            {"size": 85, "filled": True, "opacity": 1, "yOffset": 9},
+            x={"field": "value", **x},
+            y=y,
+            color=_kind(0),
+            shape=_kind(1),
+        ),
+        _layer("text", values, number, x={"value": "width"}, y=y, text={"field": "text"}),
+    ]
+    return _render(layers, width, 46 * len(rows))
 
 
 def reliability_svg(bins: Sequence[Mapping[str, Any]], kind: str, width: int) -> str:
-    """Draw what was said against what happened.
+    """Draw what was predicted against what happened.
 
     Parameters
     ----------
     bins : sequence of mapping
-        ``p_mean``, ``value``, ``low``, ``high`` (shares), ``n``.
+        ``p_mean``, ``value``, ``low``, ``high`` (shares).
     kind : str
         Kind of the contender, for its colour.
     width : int
@@ -110,37 +119,36 @@ def reliability_svg(bins: Sequence[Mapping[str, Any]], kind: str, width: int) ->
     str
         An ``<svg>`` element.
     """
-    import altair as alt
-
     width = min(width, 420)
-    seen = [
-        {
-            "said": b["p_mean"],
-            "won": b["value"],
-            "low": _or(b["low"], b["value"]),
-            "high": _or(b["high"], b["value"]),
-            "n": b["n"],
-            "kind": kind,
-        }
-        for b in bins
-        if b["value"] is not None
-    ]
+    seen = [{**_interval(b), "said": b["p_mean"], "kind": kind} for b in bins if b["value"] is not None]
     top = min(1.0, 1.08 * max([0.1, *(max(v["said"], v["high"]) for v in seen)]))
-    scale, axis = alt.Scale(domain=[0, top], nice=False), alt.Axis(format=".0%", tickCount=5)
-    x = alt.X("said:Q", title="chance of winning as predicted", scale=scale, axis=axis)
-    y = alt.Y("won:Q", title="share won", scale=scale, axis=axis)
-    ends = alt.Chart(alt.InlineData(values=[{"said": 0, "won": 0}, {"said": top, "won": top}]))
-    diagonal = ends.mark_line(color=_SOFT, strokeDash=[4, 4], strokeWidth=1.5).encode(x=x, y=y)
-    note = (
-        alt.Chart(alt.InlineData(values=[{"said": top * 0.97, "won": top * 0.97}]))
-        .mark_text(text="as predicted", align="right", dy=-2, dx=-14, fontSize=12, color=_SOFT)
-        .encode(x=x, y=y)
-    )
-    base = alt.Chart(alt.InlineData(values=seen))
-    colour, shape = _kind_scales()
-    lines = base.mark_rule(strokeWidth=2.5).encode(x=x, y=alt.Y("low:Q"), y2="high:Q", color=colour)
-    points = base.mark_point(filled=True, size=85, opacity=1).encode(x=x, y=y, color=colour, shape=shape)
-    return _render(alt.layer(diagonal, note, lines, points), width, width - 60)
+    x = _axis("chance of winning as predicted", [0, top], format=".0%")
+    y = _axis("share won", [0, top], format=".0%")
+    ends = [{"said": end, "value": end} for end in (0, top)]
+    note = {"text": "as predicted", "align": "right", "dx": -14, "fontSize": 12, "color": _SOFT}
+    layers = [
+        _layer("line", ends, _DASHED, x={"field": "said", **x}, y={"field": "value", **y}),
+        _layer("text", ends[1:], note, x={"field": "said", **x}, y={"field": "value", **y}),
+        _layer(
+            "rule",
+            seen,
+            {"strokeWidth": 2.5},
+            x={"field": "said", **x},
+            y={"field": "low", **y},
+            y2={"field": "high"},
+            color=_kind(0),
+        ),
+        _layer(
+            "point",
+            seen,
+            {"filled": True, "size": 85, "opacity": 1},
+            x={"field": "said", **x},
+            y={"field": "value", **y},
+            color=_kind(0),
+            shape=_kind(1),
+        ),
+    ]
+    return _render(layers, width, width - 60)
 
 
 def rates_svg(
@@ -155,7 +163,7 @@ def rates_svg(
     Parameters
     ----------
     rates : sequence of mapping
-        ``score``, ``value``, ``low``, ``high`` (shares), ``n`` or None.
+        ``score``, ``value``, ``low``, ``high`` (shares).
     cutoffs : mapping
         ``documented``; ``value``, ``low``, ``high`` of the learned one; any may be None.
     average : float or None
@@ -170,66 +178,49 @@ def rates_svg(
     str
         An ``<svg>`` element.
     """
-    import altair as alt
-
-    seen = [
-        {
-            "score": r["score"],
-            "won": r["value"],
-            "low": _or(r["low"], r["value"]),
-            "high": _or(r["high"], r["value"]),
-        }
-        for r in rates
-        if r["value"] is not None
-    ]
-    scores = [r["score"] for r in rates]
-    left, right = min(scores) - 0.6, max(scores) + 0.6
-    top = min(1.0, 1.3 * max([0.05, *(v["high"] for v in seen)]))
+    seen = [{**_interval(r), "score": r["score"]} for r in rates if r["value"] is not None]
+    scores = sorted(r["score"] for r in rates)
+    domain = (scores[0] - 0.6, scores[-1] + 0.6)
     step = 1 if len(scores) <= 6 or width > 400 else 2
-    ticks = [s for s in sorted(scores) if float(s).is_integer() and int(s) % step == 0]
-    x = alt.X(
-        "score:Q",
-        title=scale_title,
-        scale=alt.Scale(domain=[left, right], nice=False, zero=False),
-        axis=alt.Axis(values=ticks, format="d", grid=False),
-    )
-    y = alt.Y(
-        "won:Q",
-        title="share won",
-        scale=alt.Scale(domain=[0, top], nice=False),
-        axis=alt.Axis(format=".0%", tickCount=4),
-    )
-    layers: list[alt.Chart] = []
+    ticks = [score for score in scores if score % step == 0]
+    x = _axis(scale_title, list(domain), grid=False, values=ticks, format="d")
+    top = min(1.0, 1.3 * max([0.05, *(v["high"] for v in seen)]))
+    y = _axis("share won", [0, top], format=".0%", tickCount=4)
+    layers = _cutoff_layers(cutoffs, x, domain, width)
     if average is not None:
-        level = alt.Chart(alt.InlineData(values=[{"won": average, "text": f"average lead {average:.0%}"}]))
-        layers.append(level.mark_rule(color=_SOFT, strokeDash=[4, 4], strokeWidth=1.5).encode(y=y))
+        level = [{"at": average, "text": f"average lead {average:.0%}"}]
+        note = {"align": "right", "dy": -7, "fontSize": 12, "color": _SOFT}
+        layers.append(_layer("rule", level, _DASHED, y={"field": "at", **y}))
         layers.append(
-            level.mark_text(align="right", dy=-7, fontSize=12, color=_SOFT).encode(
-                y=y, x=alt.value("width"), text="text:N"
-            )
+            _layer("text", level, note, x={"value": "width"}, y={"field": "at", **y}, text={"field": "text"})
         )
-    base = alt.Chart(alt.InlineData(values=seen))
-    layers.append(base.mark_rule(color=_INK, strokeWidth=2).encode(x=x, y=alt.Y("low:Q"), y2="high:Q"))
-    layers.append(base.mark_point(color=_INK, filled=True, opacity=1, size=60).encode(x=x, y=y))
-    layers = [*_cutoff_layers(cutoffs, x, (left, right), width), *layers]
-    return _render(alt.layer(*layers), width, 240)
+    at = {"field": "score", **x}
+    layers.append(
+        _layer(
+            "rule",
+            seen,
+            {"color": _INK, "strokeWidth": 2},
+            x=at,
+            y={"field": "low", **y},
+            y2={"field": "high"},
+        )
+    )
+    dot = {"color": _INK, "filled": True, "opacity": 1, "size": 60}
+    layers.append(_layer("point", seen, dot, x=at, y={"field": "value", **y}))
+    return _render(layers, width, _PLOT_HEIGHT)
 
 
 def _cutoff_layers(
-    cutoffs: Mapping[str, float | None], x: alt.X, domain: tuple[float, float], width: int
-) -> list[alt.Chart]:
+    cutoffs: Mapping[str, float | None], x: Spec, domain: tuple[float, float], width: int
+) -> list[Spec]:
     """Draw both cut-offs half a step below the first score that passes, each named where it stands."""
-    import altair as alt
-
-    layers: list[alt.Chart] = []
+    layers: list[Spec] = []
     low, high = cutoffs.get("low"), cutoffs.get("high")
     if low is not None and high is not None and high > low:
-        band = alt.Chart(
-            alt.InlineData(values=[{"score": max(domain[0], low - 0.5), "end": min(domain[1], high - 0.5)}])
-        )
-        layers.append(
-            band.mark_rect(color=_SHADE, opacity=1).encode(x=x, x2="end:Q", y=alt.value(0), y2=alt.value(240))
-        )
+        strip = [{"from": max(domain[0], low - 0.5), "to": min(domain[1], high - 0.5)}]
+        span = {"y": {"value": 0}, "y2": {"value": _PLOT_HEIGHT}}
+        shade = {"color": _SHADE, "opacity": 1}
+        layers.append(_layer("rect", strip, shade, x={"field": "from", **x}, x2={"field": "to"}, **span))
     known = {key: found for key in ("documented", "value") if (found := cutoffs.get(key)) is not None}
     lowest = min(known, key=known.__getitem__) if len(known) > 1 else None
     room = width - 70
@@ -244,59 +235,74 @@ def _cutoff_layers(
         # The lower one is named on its left and the higher on its right, so that no name crosses a line.
         on_left = key == lowest if lowest else place > width / 2
         on_left = (on_left and place > need) or place + need > room
-        spot = alt.Chart(alt.InlineData(values=[{"score": cutoff - 0.5, "text": text}]))
-        colour, side = KIND_MARKS[kind][0], -1 if on_left else 1
-        layers.append(spot.mark_rule(color=colour, strokeWidth=2, strokeDash=dash).encode(x=x))
-        name = spot.mark_text(
-            align="right" if on_left else "left", dx=6 * side, fontSize=12, fontWeight="bold", color=colour
+        spot, colour = [{"at": cutoff - 0.5, "text": text}], KIND_MARKS[kind][0]
+        line = {"color": colour, "strokeWidth": 2, "strokeDash": dash}
+        layers.append(_layer("rule", spot, line, x={"field": "at", **x}))
+        name = {"align": "right" if on_left else "left", "dx": -6 if on_left else 6}
+        name |= {"fontSize": 12, "fontWeight": "bold", "color": colour}
+        layers.append(
+            _layer("text", spot, name, x={"field": "at", **x}, y={"value": height}, text={"field": "text"})
         )
-        layers.append(name.encode(x=x, y=alt.value(height), text="text:N"))
     return layers
 
 
-def _kind_scales() -> tuple[alt.Color, alt.Shape]:
-    """Give the colour and the shape of each kind."""
-    import altair as alt
-
-    kinds = list(KIND_MARKS)
-    colours, shapes = (alt.Scale(domain=kinds, range=[KIND_MARKS[kind][i] for kind in kinds]) for i in (0, 1))
-    return alt.Color("kind:N", scale=colours, legend=None), alt.Shape("kind:N", scale=shapes, legend=None)
+def _layer(
+    mark: str, values: Sequence[Mapping[str, Any]], style: Mapping[str, Any], **encoding: Spec
+) -> Spec:
+    """Make one layer: marks of one kind over rows of data."""
+    return {"data": {"values": list(values)}, "mark": {"type": mark, **style}, "encoding": encoding}
 
 
-def _render(chart: alt.LayerChart | alt.FacetChart, width: int, height: int) -> str:
-    """Turn a chart into an SVG element whose colours are the page's own."""
+def _axis(title: str, domain: Sequence[float], **axis: Any) -> Spec:
+    """Describe a quantitative axis over a fixed domain."""
+    scale = {"domain": list(domain), "nice": False, "zero": False}
+    return {"type": "quantitative", "title": title, "scale": scale, "axis": {"tickCount": 5, **axis}}
+
+
+def _kind(part: int) -> Spec:
+    """Give the colour (0) or the shape (1) of each kind."""
+    scale = {"domain": list(KIND_MARKS), "range": [mark[part] for mark in KIND_MARKS.values()]}
+    return {"field": "kind", "type": "nominal", "scale": scale, "legend": None}
+
+
+def _interval(figure: Mapping[str, Any]) -> Spec:
+    """Give a figure that can be drawn: an end that is not known is the value itself."""
+    value = figure["value"]
+    ends = {key: value if figure.get(key) is None else figure[key] for key in ("low", "high")}
+    return {"value": value, **ends}
+
+
+def _render(layers: Sequence[Spec], width: int, height: int) -> str:
+    """Turn layers into an SVG element whose colours are the page's own."""
     import vl_convert
 
-    text = {
+    text = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal"}
+    colours = {
         "labelColor": _SOFT,
         "titleColor": _SOFT,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-        "labelFont": "sans-serif",
-        "titleFont": "sans-serif",
+        "domainColor": _LINE,
+        "tickColor": _LINE,
+        "gridColor": _LINE,
     }
-    chart = (
-        chart.properties(
-            width=width - 12,
-            height=height,
-            background="transparent",
-            autosize={"type": "fit-x", "contains": "padding"},
-            padding=6,
-        )
-        .configure(font="sans-serif", aria=False)
-        .configure_view(stroke=None)
-        .configure_axis(domainColor=_LINE, tickColor=_LINE, gridColor=_LINE, gridOpacity=0.6, **text)
-    )
-    svg = vl_convert.vegalite_to_svg(chart.to_dict())
+    spec = {
+        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
+        "width": width - 12,
+        "height": height,
+        "padding": 6,
+        "background": "transparent",
+        "autosize": {"type": "fit-x", "contains": "padding"},
+        "layer": list(layers),
+        "config": {
+            "aria": False,
+            "font": "sans-serif",
+            "view": {"stroke": None},
+            "axis": {**text, **colours, "gridOpacity": 0.6},
+        },
+    }
+    svg = vl_convert.vegalite_to_svg(spec)
     for stand_in, variable in _VARIABLES.items():
         svg = svg.replace(f'"{stand_in}"', f'"{variable}"')
     # Several pictures share a page: what one defines must not be taken by another.
     prefix = f"p{crc32(svg.encode()):08x}-"
     svg = re.sub(r'\bid="', f'id="{prefix}', svg)
     return re.sub(r"url\(#", f"url(#{prefix}", svg)
-
-
-def _or(value: float | None, default: float) -> float:
-    """Replace a missing end of an interval."""
-    return default if value is None else value

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from leadml.report.charts import WIDTHS, forest_svg, rates_svg, reliability_svg
-from leadml.report.summary import ANCHORS, KINDS, summarise
+from leadml.report.contenders import KINDS
+from leadml.report.summary import summarise
 
 
 def render_html(result: Mapping[str, Any], card: Mapping[str, Any] | None = None) -> str:
@@ -34,7 +35,7 @@ def render_html(result: Mapping[str, Any], card: Mapping[str, Any] | None = None
     )
     summary = summarise(result, card)
     return environment.get_template("report.html.j2").render(
-        report=summary, pictures=_pictures(summary, result), kinds=KINDS, anchors=ANCHORS
+        report=summary, pictures=_pictures(summary, result), kinds=KINDS
     )
 
 
@@ -48,8 +49,9 @@ def _pictures(summary: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str
     def both(draw: Any) -> dict[str, Markup]:
         return {size: Markup(draw(width)) for size, width in WIDTHS.items()}
 
-    if summary["forest"]:
-        pictures["forest"] = both(lambda width: forest_svg(summary["forest"], width))
+    forest = [row for row in summary["forest"] if row["main"]]
+    if forest:
+        pictures["forest"] = both(lambda width: forest_svg(forest, width))
     if summary["card"]["table"]:
         table = [
             {"score": r["points"], "value": r["probability"], "low": r.get("low"), "high": r.get("high")}
@@ -58,7 +60,7 @@ def _pictures(summary: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str
         cutoff = result["recommended"].get("cutoff") or {}
         cutoffs = {"documented": None, **{key: cutoff.get(key) for key in ("value", "low", "high")}}
         pictures["card"] = both(lambda width: rates_svg(table, cutoffs, average, "points on the card", width))
-    for rule in summary["rules"]:
+    for rule in (rule for rule in summary["rules"] if rule["main"]):
         rates = [{"score": r["score"], **r["rate"]} for r in rule["rates"]]
         if any(r["value"] is not None for r in rates):
             pictures["rules"][rule["id"]] = both(

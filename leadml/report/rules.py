@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from leadml.report.wording import UNKNOWN_TEXT, figure_text, joined, number, percent
@@ -167,29 +167,29 @@ def rule_summary(
     """
     scale = "criteria met" if policy["unit"] == "met" else "points" if policy["unit"] == "points" else ""
     cutoff = policy.get("learned_cutoff") or {}
-    same = [number(k) for k in cutoff.get("not_distinguishable") or []]
     threshold = policy.get("threshold") or {}
-    more = policy.get("more_deals_needed")
+    more, sentence = policy.get("more_deals_needed"), policy.get("sentence") or ""
+    told = "would decide" in sentence
     learned = policy.get("learned_contender")
     return {
         "id": policy["id"],
-        "title": policy.get("title") or policy["id"],
+        "title": titles.get(policy["id"]) or policy.get("title") or policy["id"],
         "verdict": verdict_words(policy.get("verdict")),
         "weights_verdict": verdict_words(policy.get("verdict_weights")),
         "cutoff_verdict": verdict_words(policy.get("verdict_cutoff")),
-        "sentence": policy.get("sentence") or "",
+        "sentence": sentence,
         "documented_cutoff": f"from {number(policy.get('documented_cutoff'))} {scale}".strip(),
         "learned_cutoff": figure_text(cutoff, "whole"),
-        "same_cutoffs": f"Cut-offs that cannot be told from the best: {joined(same)}."
-        if len(same) > 1
-        else "",
+        "same_cutoffs": _same_text(cutoff.get("not_distinguishable") or []),
         "scale": scale,
         "gain_weights": gain_text(policy.get("gain_weights"), currency),
         "gain_cutoff": gain_text(policy.get("gain_cutoff"), currency),
         "against": titles.get(learned or "", learned or ""),
         "threshold": _threshold_text(threshold),
         "implied": implied_value_text(policy.get("implied_value")),
-        "more_deals": f"About {number(_rounded(more))} further closed deals would decide." if more else "",
+        "more_deals": ""
+        if told or not more
+        else f"About {number(_rounded(more))} further closed deals would decide.",
         "weights": [_weight_row(name, weight) for name, weight in (policy.get("weights") or {}).items()],
         "order": _order_text(policy.get("order_claim")),
         "rates": policy.get("rates") or [],
@@ -239,11 +239,23 @@ def _weight_row(name: str, weight: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _order_text(claim: Any) -> str:
+def _order_text(claim: Mapping[str, Any] | None) -> str:
     """Say how far a claimed order of the criteria holds."""
-    if not isinstance(claim, Mapping) or not claim:
+    if not claim or not claim.get("claim"):
         return ""
-    order, share = claim.get("claim") or claim.get("order") or claim.get("criteria"), claim.get("share")
-    words = " over ".join(map(str, order)) if isinstance(order, list | tuple) else str(order or "")
-    held = f" This held in {percent(share)} of the resamples." if isinstance(share, int | float) else ""
-    return f"Claimed order of weights: {words}.{held}" if words else ""
+    share = claim.get("share")
+    held = (
+        "" if share is None else f" The learned weights stood in this order in {percent(share)} of resamples."
+    )
+    return f"{claim['claim']}{held}"
+
+
+def _same_text(cutoffs: Sequence[float]) -> str:
+    """Name the cut-offs that cannot be told from the best, a run of them by its ends."""
+    if len(cutoffs) < 2:
+        return ""
+    run = len(cutoffs) > 2 and max(cutoffs) - min(cutoffs) == len(cutoffs) - 1
+    words = (
+        f"{number(min(cutoffs))} to {number(max(cutoffs))}" if run else joined([number(k) for k in cutoffs])
+    )
+    return f"Cut-offs that cannot be told from the best: {words}."

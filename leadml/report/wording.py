@@ -97,6 +97,8 @@ def figure_text(figure: Mapping[str, Any] | None, style: str, currency: str | No
     whole = write(value) + unit
     if low is None or high is None:
         return {"value": whole, "interval": ""}
+    if style == "whole" and low == high == value:
+        return {"value": whole, "interval": ""}
     shared = unit.startswith(" ")
     return {"value": whole, "interval": f"{write(low)}{'' if shared else unit} to {write(high)}{unit}"}
 

@@ -266,7 +266,7 @@ def make_result(verdict: str = "change", n_more_contenders: int = 0) -> dict[str
                 "points",
                 9,
                 "keep",
-                order_claim={"claim": ["budget", "authority", "need", "timeline"], "share": 0.02},
+                order_claim={"claim": "Budget weighs most, then authority, need, timeline.", "share": 0.02},
             ),
         ],
         "disagreement": [{"policy": "bant-ibm", "contender": "bant-integer", "cells": cells}],
