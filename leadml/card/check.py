@@ -80,6 +80,11 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 2000 and all(letter.isprintable() for letter in value)
 
 
+def _is_cell(value: object) -> bool:
+    """Tell whether a text may stand in a cell of a spreadsheet, where a first = + - @ makes a formula."""
+    return _is_text(value) and str(value)[0] not in "=+-@"
+
+
 def _is_plain(value: object) -> bool:
     return value is None or type(value) is bool or _is_number(value) or value == "" or _is_text(value)
 
@@ -94,6 +99,7 @@ def _is_points(value: object) -> bool:
 
 Field = tuple[str, Callable[[object], bool], str]
 
+CELL = "a line of text that begins with none of = + - @"
 TEXT = "a line of text of 1 to 2,000 characters"
 FIELDS: tuple[Field, ...] = (
     ("schema_version", lambda value: _is_whole(value, 1, 1), "1 (a later one needs a later leadml)"),
@@ -123,10 +129,10 @@ ENTRIES: dict[str, tuple[Field, ...]] = {
         ("high", _is_share, "a number from 0 to 1"),
     ),
     "bands": (
-        ("id", _is_text, TEXT),
+        ("id", _is_cell, CELL),
         ("title", _is_text, TEXT),
         ("from", lambda value: _is_whole(value, 0, MAX_TOTAL + 1), "a whole number from 0"),
-        ("action", _is_text, TEXT),
+        ("action", _is_cell, CELL),
         ("decision", lambda value: value in DECISIONS, f"one of {', '.join(DECISIONS)}"),
     ),
     "gates": (
@@ -135,7 +141,7 @@ ENTRIES: dict[str, tuple[Field, ...]] = {
         ("text", _is_text, TEXT),
     ),
     "caveats": (
-        ("id", _is_text, TEXT),
+        ("id", _is_cell, CELL),
         ("text", _is_text, TEXT),
         ("when", lambda value: _is_when(value), "facts, each with a list of texts"),
     ),
@@ -190,7 +196,7 @@ def _shape_faults(document: dict[str, Any]) -> Iterator[str]:
     if (
         not isinstance(labels, dict)
         or set(labels) != set(DECISIONS)
-        or not all(map(_is_text, labels.values()))
+        or not all(map(_is_cell, labels.values()))
     ):
         yield f"decision_labels: got {_say(labels)}, valid is a text for each of {', '.join(DECISIONS)}"
     provenance = document.get("provenance")
