@@ -193,9 +193,33 @@ def calibrate(
     store: StoreOption = None,
 ) -> None:
     """Learn from closed deals, compare with the documented rules, report, store and track."""
+    from leadml.exceptions import TrackingError
     from leadml.workflows.calibrate import calibrate_file
+    from leadml.workflows.words import format_calibration
 
-    calibrate_file(file, mapping, experiment, name=name, out_dir=out_dir, track=track, store_root=store)
+    done = calibrate_file(
+        file,
+        str(mapping),
+        str(experiment) if experiment else None,
+        name=name,
+        out_dir=out_dir,
+        track=track,
+        store_root=store,
+        say=say,
+    )
+    typer.echo(format_calibration(done.calibration.result))
+    say(f"\nresults: {done.directory}, to be opened: {done.directory / 'report.html'}")
+    role = (
+        "the champion"
+        if done.champion
+        else f"not the champion; leadml models promote {done.model} makes it so"
+    )
+    say(f"model: {done.model} ({role})")
+    if done.run is not None:
+        say(f"MLflow run: {done.run.run_id}; to look: {done.run.look}")
+    if done.tracking_error is not None:
+        say(f"not tracked, though everything is kept in {done.directory}: {done.tracking_error}")
+        raise typer.Exit(TrackingError.exit_code)
 
 
 @app.command(epilog="Example: leadml predict leads.csv --mapping ours.yaml --model bant -o scores.csv")
