@@ -1,7 +1,7 @@
 """The pictures, as SVG in two widths, in colours that the page resolves for light, dark and print.
 
-Each is a Vega-Lite specification as plain data. Each kind of contender has a colour and a shape of its own, so
-that nothing rests on colour alone.
+Each is a Vega-Lite specification as plain data. Each kind of contender has a colour and a shape of its
+own, so that nothing rests on colour alone.
 """
 
 from __future__ import annotations
@@ -62,11 +62,12 @@ def forest_svg(rows: Sequence[Mapping[str, Any]], width: int) -> str:
         )
     ends = [0.0, *(v[key] for v in values for key in ("low", "high"))]
     span = max(ends) - min(ends) or 1.0
+    digits = 0 if span > 0.04 else 1
     x = _axis(
         "more or fewer of all wins captured, at the same workload",
         [min(ends) - 0.06 * span, max(ends) + 0.06 * span],
         grid=False,
-        labelExpr=f"datum.value == 0 ? '0' : format(100 * datum.value, '+.{0 if span > 0.04 else 1}f') + ' pp'",
+        labelExpr=f"datum.value == 0 ? '0' : format(100 * datum.value, '+.{digits}f') + ' pp'",
     )
     y = {"field": "row", "type": "ordinal", "axis": None, "sort": None}
     name = {"align": "left", "dy": -9, "fontSize": 13, "limit": width - 70}
@@ -256,7 +257,12 @@ def _layer(
 def _axis(title: str, domain: Sequence[float], **axis: Any) -> Spec:
     """Describe a quantitative axis over a fixed domain."""
     scale = {"domain": list(domain), "nice": False, "zero": False}
-    return {"type": "quantitative", "title": title, "scale": scale, "axis": {"tickCount": 5, **axis}}
+    return {
+        "type": "quantitative",
+        "title": title,
+        "scale": scale,
+        "axis": axis if "values" in axis else {"tickCount": 5, **axis},
+    }
 
 
 def _kind(part: int) -> Spec:
@@ -285,7 +291,6 @@ def _render(layers: Sequence[Spec], width: int, height: int) -> str:
         "gridColor": _LINE,
     }
     spec = {
-        "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "width": width - 12,
         "height": height,
         "padding": 6,

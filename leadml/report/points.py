@@ -8,8 +8,8 @@ from typing import Any, Final
 from leadml.report.wording import figure_text, number, percent
 
 _ASIDE: Final = (
-    "The verdict above speaks of the rule. This is the best card that these deals give: for whoever wants points "
-    "and chances, not a reason to change."
+    "The verdict above speaks of the rule. This is the best card that these deals give: for whoever wants "
+    "points and chances, not a reason to change."
 )
 
 
@@ -54,6 +54,7 @@ def card_section(result: Mapping[str, Any], card: Mapping[str, Any] | None, titl
     weights = contender.get("weights") or {}
     return {
         "title": title,
+        "strip": bool(figure_text(chosen.get("cutoff"), "whole")["interval"]),
         "aside": _ASIDE
         if chosen.get("verdict") != "change" and rows and chosen.get("kind") == "learned"
         else "",
@@ -86,7 +87,7 @@ def _bands(
     chance = {row["points"]: row.get("probability") for row in table}
     ordered = sorted(bands, key=lambda band: float(band["from"]))
     rows = []
-    for band, after in zip(ordered, [*ordered[1:], None], strict=True):
+    for band, after in zip(ordered, [*ordered[1:], None], strict=False):
         start, end = band["from"], (after["from"] - 1 if after else top)
         inside = [
             chance[p]

@@ -124,15 +124,26 @@ def _findings(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                 "explanation": texts[0] if shared else "",
                 "members": [
                     {
-                        "title": _sentence(f["title"]).rstrip("."),
+                        "title": _title(str(f["title"]), _where(f.get("where"))),
                         "explanation": "" if shared else text,
-                        "where": _where(f.get("where")),
+                        "where": _elsewhere(str(f["title"]), _where(f.get("where"))),
                     }
                     for f, text in zip(members, texts, strict=True)
                 ],
             }
         )
     return shown
+
+
+def _title(title: str, where: str) -> str:
+    """Begin with a capital, unless it begins with a name."""
+    title = title.strip().rstrip(".")
+    return title if where and title.startswith(where) else title[:1].upper() + title[1:]
+
+
+def _elsewhere(title: str, where: str) -> str:
+    """Leave out a place that the title names already."""
+    return "" if where.casefold() in title.casefold() else where
 
 
 def _where(where: Any) -> str:
@@ -157,7 +168,11 @@ def _gaps(result: Mapping[str, Any]) -> dict[str, Any]:
                 "value": number(data.get("n_rejected")),
                 "note": "listed in rejected.csv" if data.get("n_rejected") else "",
             },
-            {"label": "Still open", "value": number(data.get("n_open")), "note": "not learned from"},
+            {
+                "label": "Still open",
+                "value": number(data.get("n_open")),
+                "note": "not learned from" if data.get("n_open") else "",
+            },
         ],
         "criteria": [
             {
