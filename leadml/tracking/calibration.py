@@ -38,7 +38,7 @@ _BATCH: Final = {"params": 100, "metrics": 900, "tags": 90}  # MLflow takes at m
 class TrackedRun:
     """A calibration that is complete in MLflow.
 
-    Parameters
+    Attributes
     ----------
     run_id : str
         The parent run.

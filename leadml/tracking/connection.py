@@ -35,7 +35,7 @@ _LOCK_SECONDS: Final = 120.0
 class OpenRun:
     """A run that was started and is not complete.
 
-    Parameters
+    Attributes
     ----------
     run_id : str
         Its id.

@@ -48,7 +48,7 @@ atexit.register(_fetched.close)
 class RegisteredCard:
     """A version in MLflow's registry.
 
-    Parameters
+    Attributes
     ----------
     name : str
         The registered model.

@@ -30,7 +30,7 @@ _DIGEST_LENGTH: Final = 36  # what MLflow accepts
 class Payload(NamedTuple):
     """What one run is given.
 
-    Parameters
+    Attributes
     ----------
     params, tags : dict of str to str
         As MLflow keeps them.
