@@ -20,7 +20,7 @@ from leadml.engines.rejected import open_rejected, rejected_path
 from leadml.engines.writers import FORMULA, check_out, is_spreadsheet, make_harmless, open_writer
 from leadml.exceptions import InputError
 from leadml.leads.chunks import Chunk
-from leadml.leads.encode import UNKNOWN, encode_fact, encode_filled, encode_levels
+from leadml.leads.encode import UNKNOWN, encode_fact, encode_filled, encode_levels, present_criteria
 from leadml.leads.mapping import Mapping
 from leadml.leads.tables import Table, check_columns, open_table
 from leadml.leads.values import as_text
@@ -98,6 +98,12 @@ class Scorer:
             )
         uses = self._uses(asked)
         check_columns(table, uses, optional=mapping.optional)
+        sources = {*present_criteria(mapping, table.columns)} & {*asked}
+        if not sources and (mapping.contactable is None or mapping.contactable.column not in table.columns):
+            raise InputError(
+                f"{table.source}: has no column that says anything about {', '.join(asked)}; "
+                f"it has {', '.join(table.columns)}; correct the mapping or the export"
+            )
         self._has_id = mapping.lead_id is not None and mapping.lead_id in table.columns
         needed = dict.fromkeys(column for _, column in uses if column in table.columns)
         self.columns = tuple(table.columns if keep_columns else needed)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import json
 import os
 import secrets
 import shutil
@@ -19,37 +18,24 @@ from typing import Any
 
 from leadml.card import Card, load_card
 from leadml.card.files import sync_folder, write_text
-from leadml.card.sealed import digest, is_name, pretty
-from leadml.exceptions import ModelRefError, StoreError
+from leadml.card.sealed import is_name
+from leadml.exceptions import ModelRefError
+from leadml.store.history import (
+    Event,
+    add_event,
+    champion_after,
+    cut_half_line,
+    event_line,
+    read_events,
+)
 from leadml.store.locking import locked
-from leadml.store.manifest import check_file, describe_file, installed_libraries, load_manifest
+from leadml.store.manifest import check_file, load_manifest
 from leadml.store.refs import VALID, check_name, is_path, is_tracked, parse_ref
+from leadml.store.writing import write_version
 
 __all__ = ["Event", "Store", "Version", "default_root"]
 
 TEMPORARY = ".writing-"
-
-
-@dataclasses.dataclass(frozen=True)
-class Event:
-    """One line of a model's history.
-
-    Attributes
-    ----------
-    at : str
-        When, ISO time in UTC.
-    action : str
-        ``saved``, ``promoted`` or ``retired``.
-    version : int
-        Which version.
-    because : str or None
-        Why, in the words of whoever did it.
-    """
-
-    at: str
-    action: str
-    version: int
-    because: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,11 +137,11 @@ class Store:
             target = temporary / "1" if first else temporary
             target.mkdir(parents=True)
             stored = dataclasses.replace(card, name=name, version=version)
-            _fill(target, stored, estimator, dict(metrics or {}), run_id, at)
+            write_version(target, stored, estimator, dict(metrics or {}), run_id, at)
             if first:
                 # The whole name appears at once, so that it has its champion from the first moment.
                 events = [Event(at, "saved", 1), Event(at, "promoted", 1, "the first version")]
-                write_text(temporary / "history.jsonl", "".join(map(_line, events)))
+                write_text(temporary / "history.jsonl", "".join(map(event_line, events)))
                 write_text(temporary / "champion", "1\n")
                 with contextlib.suppress(FileNotFoundError):
                     folder.rmdir()
@@ -346,17 +332,7 @@ class Store:
             When the history cannot be read.
         """
         self._known(check_name(name))
-        path = self.root / name / "history.jsonl"
-        events = []
-        lines = path.read_bytes().split(b"\n") if path.is_file() else []
-        for number, line in enumerate(lines[:-1], start=1):  # what follows the last line break is half a line
-            try:
-                events.append(Event(**json.loads(line)))
-            except (ValueError, TypeError) as error:
-                raise StoreError(
-                    f"{path}: line {number} is no event; take the file back from a copy"
-                ) from error
-        return events
+        return read_events(self.root / name / "history.jsonl")
 
     def champion(self, name: str) -> int | None:
         """Give the version in use.
@@ -429,20 +405,11 @@ class Store:
             yield
 
     def _append(self, name: str, event: Event) -> None:
-        path = self.root / name / "history.jsonl"
-        with path.open("ab") as file:
-            file.write(_line(event).encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
+        add_event(self.root / name / "history.jsonl", event)
 
     def _point(self, name: str) -> None:
         """Set the champion pointer to what the history says."""
-        champion = None
-        for event in self.history(name):
-            if event.action == "promoted":
-                champion = event.version
-            elif event.action == "retired" and event.version == champion:
-                champion = None
+        champion = champion_after(self.history(name))
         if champion == self.champion(name):
             return
         if champion is None:
@@ -452,11 +419,7 @@ class Store:
 
     def _mend(self, folder: Path) -> None:
         """Cut half a line off a history, tell it of every version, and follow it with the pointer."""
-        path = folder / "history.jsonl"
-        content = path.read_bytes() if path.is_file() else b""
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:
-            write_text(path, whole.decode("utf-8", "replace"))
+        cut_half_line(folder / "history.jsonl")
         for leftover in folder.glob(".*.tmp"):
             leftover.unlink()
         told = {event.version for event in self.history(folder.name)}
@@ -466,45 +429,6 @@ class Store:
                     folder.name, Event(load_manifest(folder / str(version))["created_at"], "saved", version)
                 )
         self._point(folder.name)
-
-
-def _fill(
-    target: Path, card: Card, estimator: object | None, metrics: dict[str, Any], run_id: str | None, at: str
-) -> None:
-    """Write the files of a version, the manifest last."""
-    card.save(target / "card.json")
-    files = {"card.json": describe_file(target / "card.json")}
-    if estimator is not None:
-        import joblib
-
-        path = target / "model.joblib"
-        with path.open("wb") as file:
-            joblib.dump(estimator, file, compress=3)
-            file.flush()
-            os.fsync(file.fileno())
-        files["model.joblib"] = describe_file(path)
-    manifest: dict[str, Any] = {
-        "schema_version": 1,
-        "name": card.name,
-        "version": card.version,
-        "created_at": at,
-        "run_id": run_id,
-        "data_digest": card.provenance.get("data_digest"),
-        "files": files,
-        "libraries": installed_libraries(),
-        "metrics": metrics,
-    }
-    try:
-        manifest["sha256"] = digest(manifest)
-    except (TypeError, ValueError) as error:
-        raise StoreError(
-            f"metrics: are no plain JSON values ({error}); give numbers, texts and None"
-        ) from error
-    write_text(target / "manifest.json", pretty(manifest))
-
-
-def _line(event: Event) -> str:
-    return json.dumps(dataclasses.asdict(event), ensure_ascii=False) + "\n"
 
 
 def _now() -> str:

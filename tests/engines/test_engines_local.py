@@ -256,3 +256,17 @@ def test_what_the_mapping_cannot_say_is_refused_by_name(tmp_path: Path) -> None:
     missing = load_mapping({"name": "m", "criteria": {"need": {"column": "Gaols"}}})
     with pytest.raises(InputError, match=r"'Gaols' \(criteria\.need\); did you mean"):
         score_table(source, missing, [make_card()], str(tmp_path / "out.csv"), say=quiet)
+
+
+def test_columns_that_may_be_absent_must_not_all_be(tmp_path: Path) -> None:
+    said: list[str] = []
+    source = tmp_path / "in.csv"
+    criteria = {name: {"column": name} for name in ("need", "budget", "authority")}
+    mapping = load_mapping({"name": "m", "optional": True, "criteria": criteria})
+    source.write_text("need,x\n4,1\n")
+    score_table(source, mapping, [make_card()], str(tmp_path / "out.csv"), say=said.append)
+    assert "not in the file, so unknown: budget, authority" in said
+    assert read_rows(tmp_path / "out.csv")[0]["unknown"] == "authority; budget"
+    source.write_text("x\n1\n")
+    with pytest.raises(InputError, match="has no column that says anything about authority, need, budget"):
+        score_table(source, mapping, [make_card()], str(tmp_path / "out.csv"), say=quiet)
