@@ -19,7 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 Array = NDArray[Any]
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)  # inverse penalties tried by the logistic regression
-MAX_ITER, EVERY = 200, 20  # trees tried by the boosted model
+MAX_ITER, EVERY = 60, 5  # trees tried by the boosted model, at most and at a time
+MANY = 5_000  # deals from which trees are larger, and twice as many
 LEAST_CATEGORY = 3  # deals below which a category counts with the other rare ones
 MAX_CATEGORIES = 200  # that a boosted tree can tell apart; the commonest keep their name
 
@@ -84,7 +85,8 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         fold = np.arange(len(y)) % self.n_inner if fold is None else np.asarray(fold)
         self.classes_ = np.array([0.0, 1.0])
-        tried = STRENGTHS if self.kind == "logistic" else tuple(range(EVERY, MAX_ITER + 1, EVERY))
+        most = 2 * MAX_ITER if len(y) >= MANY else MAX_ITER
+        tried = STRENGTHS if self.kind == "logistic" else tuple(range(EVERY, most + 1, EVERY))
         losses = np.zeros(len(tried))
         for f in np.unique(fold):
             train, test = fold != f, fold == f
@@ -142,7 +144,7 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
             train, test = prepare.fit_transform(X), prepare.transform(X_test)
             probabilities = [_logistic(c).fit(train, y, weight).predict_proba(test)[:, 1] for c in tried]
         else:
-            pipeline = self._fit_one(X, y, weight, MAX_ITER)
+            pipeline = self._fit_one(X, y, weight, tried[-1])
             staged = pipeline[-1].staged_predict_proba(pipeline[:-1].transform(X_test))
             probabilities = [p[:, 1] for at, p in enumerate(staged, start=1) if at % EVERY == 0]
         out = []
@@ -159,9 +161,9 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
         else:
             numbers, texts = _kinds(X)
             model = HistGradientBoostingClassifier(
-                learning_rate=0.05,
+                learning_rate=0.15,
                 max_iter=int(strength),
-                max_leaf_nodes=6,
+                max_leaf_nodes=16 if len(y) >= MANY else 6,
                 min_samples_leaf=10,
                 l2_regularization=1.0,
                 early_stopping=False,
@@ -198,4 +200,4 @@ def _kinds(X: pd.DataFrame) -> tuple[list[str], list[str]]:
 
 
 def _logistic(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, max_iter=1000)
+    return LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)

@@ -20,8 +20,8 @@ from leadml.estimators.design import Family, make_family, step_columns, tie_unkn
 Array = NDArray[Any]
 
 # Strengths a deal, from the document to the data: the curvature of the log loss is about 0.4 a deal.
-SHRINKS = (np.inf, 10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.0)
-SMOOTHS = (np.inf, 1.0, 0.1, 0.01)
+SHRINKS = (np.inf, 3.0, 1.0, 0.3, 0.1, 0.03, 0.0)
+SMOOTHS = (np.inf, 0.3, 0.03)
 
 
 def fit_scorecards(
@@ -139,6 +139,17 @@ class Path:
     grid: list[tuple[float, float]]
     losses: Array
     sizes: Array
+
+    def even(self) -> Path:
+        """Give the part of the grid in which steps keep their documented shape.
+
+        Returns
+        -------
+        Path
+            With smooth = inf throughout.
+        """
+        keep = [at for at, (_, smooth) in enumerate(self.grid) if np.isinf(smooth)]
+        return Path([self.grid[at] for at in keep], self.losses[..., keep], self.sizes)
 
     def choose(self, one_standard_error: bool = True) -> list[Strength]:
         """Pick for each training set the strength nearest the document that is within one standard error.

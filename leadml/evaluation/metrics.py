@@ -242,7 +242,8 @@ def find_calibration(held: HeldOut, probability: Array) -> tuple[Array, Array]:
         mu = _probability(intercept[:, None] + values)
         step = (won - total * mu).sum(axis=1) / np.maximum((total * mu * (1 - mu)).sum(axis=1), 1e-9)
         intercept += np.clip(step, -2, 2)
-    if len(values) < 2 or np.ptp(values) < 1e-9:
+    by_fold = np.unique(np.stack([held.stratum, told], axis=1), axis=0)
+    if len(by_fold) == len(np.unique(held.stratum)):  # one probability a fold: there is no slope
         return intercept, np.full(n, np.nan)
     a, b = np.zeros(n), np.ones(n)
     for _ in range(25):

@@ -154,7 +154,7 @@ def make_split(
         no_time = (
             f"out of time would leave {share:.0%} of the earlier deals to train on, since groups or"
             " equal rows stand on both sides of the date"
-            if both
+            if share < LEAST_TRAIN_SHARE
             else "out of time would leave a side without won or without lost deals"
         )
     return _grouped_folds(outcome, key, folds, repeats, random_state, no_time)

@@ -32,20 +32,20 @@ class Calibration:
     ----------
     result : dict
         Everything, as in result.json.
-    card : Card
-        The recommended card.
+    card : Card or None
+        The recommended card; None where no criterion of a framework is mapped.
     cards : dict of str to Card
         Every card by contender.
     predictions : DataFrame
         Held-out predictions: one row a deal, fold and contender.
     rejected : DataFrame
         Rows that could not be used: row, column, value, reason.
-    estimator : ScorecardClassifier
+    estimator : ScorecardClassifier or None
         The scikit-learn twin of the recommended framework's learned card.
     """
 
     result: dict[str, Any]
-    card: Card
+    card: Card | None
     cards: dict[str, Card]
     predictions: pd.DataFrame
     rejected: pd.DataFrame
@@ -71,7 +71,7 @@ class Calibration:
         """
         from leadml.report import render_html
 
-        return render_html(self.result, self.card.to_dict())
+        return render_html(self.result, None if self.card is None else self.card.to_dict())
 
     def save(self, directory: str | Path) -> Path:
         """Write result.json, card.json, cards/, predictions.parquet, rejected.csv and report.html.
@@ -92,7 +92,8 @@ class Calibration:
         write_text(out / "result.json", text + "\n")
         for name, card in self.cards.items():
             card.save(out / "cards" / f"{name}.json")
-        self.card.save(out / "card.json")
+        if self.card is not None:
+            self.card.save(out / "card.json")
         self.predictions.to_parquet(out / "predictions.parquet", index=False)
         self.rejected.to_csv(out / "rejected.csv", index=False)
         write_text(out / "report.html", self.to_html())
@@ -116,7 +117,8 @@ class Calibration:
             return dataclasses.replace(card, provenance={**card.provenance, "mlflow_run_id": run_id})
 
         cards = {name: named(card) for name, card in self.cards.items()}
-        return dataclasses.replace(self, card=named(self.card), cards=cards)
+        card = None if self.card is None else named(self.card)
+        return dataclasses.replace(self, card=card, cards=cards)
 
 
 def calibrate(
@@ -166,7 +168,7 @@ def calibrate(
     cards = {each: draft.card for each, draft in compared.drafts.items()}
     return Calibration(
         result=compared.result,
-        card=cards[compared.result["recommended"]["contender"]],
+        card=cards.get(compared.result["recommended"]["contender"]),
         cards=cards,
         predictions=compared.predictions,
         rejected=leads.rejected,
@@ -184,8 +186,8 @@ class CalibratedFile:
         What was found.
     directory : Path
         Folder that holds it.
-    model : str
-        NAME@VERSION in the store.
+    model : str or None
+        NAME@VERSION in the store; None where there is no card.
     champion : bool
         Whether that version is what NAME alone stands for.
     run : TrackedRun or None
@@ -196,7 +198,7 @@ class CalibratedFile:
 
     calibration: Calibration
     directory: Path
-    model: str
+    model: str | None
     champion: bool
     run: TrackedRun | None
     tracking_error: str | None
@@ -268,20 +270,17 @@ def calibrate_file(
         if run is not None:
             calibration = calibration.with_run(run.run_id)
     directory = calibration.save(out_dir or f"{known_as}-calibration")
-    store = Store(store_root)
-    own = next(
-        c
-        for c in calibration.result["contenders"]
-        if c["id"] == calibration.result["recommended"]["contender"]
-    )
-    metrics = {figure: own[figure]["value"] for figure in ("auc", "log_loss", "brier", "calibration_slope")}
-    model = store.save_model(
-        known_as,
-        calibration.card,
-        estimator=calibration.estimator,
-        metrics=metrics,
-        run_id=None if run is None else run.run_id,
-    )
+    model, champion = None, False
+    if calibration.card is not None:
+        store = Store(store_root)
+        model = store.save_model(
+            known_as,
+            calibration.card,
+            estimator=calibration.estimator,
+            metrics=_metrics(calibration.result),
+            run_id=None if run is None else run.run_id,
+        )
+        champion = store.champion(known_as) == int(model.rpartition("@")[2])
     tracked = None
     if run is not None:
         from leadml.tracking import track_calibration
@@ -291,8 +290,13 @@ def calibrate_file(
             tracked = track_calibration(directory, run)
         except TrackingError as caught:
             error = str(caught)
-    champion = store.champion(known_as) == int(model.rpartition("@")[2])
     return CalibratedFile(calibration, directory, model, champion, tracked, error)
+
+
+def _metrics(result: dict[str, Any]) -> dict[str, float | None]:
+    """Held-out figures of the recommended card."""
+    own = next(c for c in result["contenders"] if c["recommended"])
+    return {name: own[name]["value"] for name in ("auc", "log_loss", "brier", "calibration_slope")}
 
 
 def _open(name: str) -> tuple[Any, str | None]:

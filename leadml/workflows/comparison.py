@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 
-MANY_DEALS = 20_000  # from so many on, one repeat of the folds is enough
+MANY_DEALS = 5_000  # from so many on, one repeat of the folds is enough
 FOLDS_OF_MANY = 5
 BUCKETS = 5_000  # keys are drawn again in at most so many pieces
 SCORECARDS = ("integer", "steps", "weights")  # the first that competes answers for learned weights
@@ -68,14 +68,14 @@ class Compared:
         Every card by contender.
     predictions : DataFrame
         One row a held-out deal, fold and contender.
-    estimator : ScorecardClassifier
+    estimator : ScorecardClassifier or None
         The scikit-learn twin of the recommended framework's learned card.
     """
 
     result: dict[str, Any]
     drafts: dict[str, CardDraft]
     predictions: pd.DataFrame
-    estimator: ScorecardClassifier
+    estimator: ScorecardClassifier | None
 
 
 class Comparison:
@@ -111,7 +111,7 @@ class Comparison:
             if mapped & set(framework.criterion_ids)
             and (wanted is None or any(p.id in wanted for p in framework.policies))
         ]
-        if not self.frameworks:
+        if not self.frameworks and (wanted is not None or closed.context.columns.empty):
             raise UsageError(
                 f"{closed.source}: no criterion of the rules to judge is mapped; mapped:"
                 f" {', '.join(sorted(mapped)) or 'none'}; map a criterion of a framework (leadml frameworks)"
@@ -189,13 +189,25 @@ class Comparison:
             if model is None
             else [find_disagreement(baseline, model, arena, self.closed.lead_id)],
             "findings": self.findings + found,
-            "recommended": recommend(chosen, drafts[chosen], own, baseline, self.threshold),
+            "recommended": recommend(chosen, drafts.get(chosen), own, baseline, self.threshold),
         }
-        frame = next(f for f in frames if f.framework.id == drafts[chosen].card.framework)
-        return Compared(result, drafts, self._predictions(contenders, arena), self._twin(frame, learned))
+        twin = self._twin(frames, learned, drafts[chosen].card.framework) if drafts else None
+        return Compared(result, drafts, self._predictions(contenders, arena), twin)
 
     def _baseline(self, contenders: list[Contender]) -> Contender:
         documented = [c for c in contenders if c.kind == "documented"]
+        if not documented:
+            self.findings.append(
+                make_finding(
+                    "LML305",
+                    "warn",
+                    "no documented rule can be judged",
+                    "No criterion of any framework is mapped. The context columns are compared with the base rate"
+                    " alone, and there is no card.",
+                    "mapping",
+                )
+            )
+            return next(c for c in contenders if c.kind == "prior")
         for contender in documented:
             if contender.id == self.settings.baseline:
                 return contender
@@ -232,7 +244,7 @@ class Comparison:
         if wide:
             table, monotone = self._wide_table(frames)
             out += [learn_context(kind, table, monotone, arena, self.consequences) for kind in wide]
-        if "prior" in s.contenders:
+        if "prior" in s.contenders or not out or not frames:
             out.append(judge_by_prior(arena, self.consequences))
         return out
 
@@ -389,7 +401,10 @@ class Comparison:
             }
         )
 
-    def _twin(self, frame: Frame, learned: dict[str, Learned]) -> ScorecardClassifier:
+    def _twin(
+        self, frames: list[Frame], learned: dict[str, Learned], framework: str | None
+    ) -> ScorecardClassifier:
+        frame = next(f for f in frames if f.framework.id == framework)
         fit, n = learned[frame.framework.id], len(self.outcome)
         model = ScorecardClassifier(
             frame.documented_points, shrink=fit.shrink * n, smooth=fit.smooth * n, integer=True

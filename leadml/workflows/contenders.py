@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from leadml.decisions.cutoff import Consequences, cutoff_at_capacity, cutoff_at_probability
 from leadml.estimators.design import step_columns
 from leadml.estimators.integer_points import count_by_total, find_integer_card, fit_lines
-from leadml.estimators.monotone_fit import Path, cross_validate_strengths, fit_scorecards, make_grid
+from leadml.estimators.monotone_fit import cross_validate_strengths, fit_scorecards, make_grid
 from leadml.frameworks import Framework, Policy, documented_score, fails_gate
 from leadml.leads.model import Leads
 from leadml.leads.patterns import PatternTable, make_patterns
@@ -21,6 +21,7 @@ from leadml.leads.split import Split
 Array = NDArray[Any]
 
 INNER_FOLDS = 5
+SMALL = 10_000  # deals below which a wide classifier is fitted on one thread
 
 TITLES = {
     "cutoff": "documented score, learned cut-off",
@@ -49,8 +50,6 @@ class Contender:
         P(won) as told; a documented policy tells none.
     rank : int
         Simplicity: lower is simpler.
-    path : list of Path
-        Cross-validated losses along the strengths, where any were chosen.
     """
 
     id: str
@@ -62,7 +61,6 @@ class Contender:
     decision: Array
     probability: Array | None
     rank: int
-    path: list[Path] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -336,26 +334,19 @@ def learn_scorecards(
     inner_won, inner_total = (np.stack(part, axis=1) for part in zip(*inner, strict=True))
     at = table.of_deal[arena.rows]
     columns = step_columns(table.levels)
+    path = cross_validate_strengths(
+        table.levels,
+        inner_won,
+        inner_total,
+        documented_points=frame.documented_points,
+        grid=make_grid(steps=families != ["weights"]),
+    )
     out = []
-    steps_full: tuple[Array, Array, Array, Path] | None = None
     for family in families:
-        if family == "integer" and steps_full is not None:
-            full, shrink, smooth, path = steps_full
-        else:
-            grid = make_grid(steps=family != "weights")
-            path = cross_validate_strengths(
-                table.levels,
-                inner_won,
-                inner_total,
-                documented_points=frame.documented_points,
-                grid=grid,
-            )
-            chosen = path.choose()
-            shrink = np.array([strength.shrink for strength in chosen])
-            smooth = np.array([strength.smooth for strength in chosen])
-            full = fit_chosen(table.levels, won, total, frame.documented_points, shrink, smooth)
-            if family == "steps":
-                steps_full = (full, shrink, smooth, path)
+        chosen = (path.even() if family == "weights" else path).choose()
+        shrink = np.array([strength.shrink for strength in chosen])
+        smooth = np.array([strength.smooth for strength in chosen])
+        full = fit_chosen(table.levels, won, total, frame.documented_points, shrink, smooth)
         if family == "integer":
             cards = [
                 find_integer_card(
@@ -387,7 +378,6 @@ def learn_scorecards(
                 (~failed & (probability >= threshold[arena.fold] - 1e-12)).astype(float),
                 probability,
                 {"weights": 2, "steps": 4, "integer": 3}[family],
-                [path],
             )
         )
     return out
@@ -484,22 +474,24 @@ def learn_context(
     """
     from leadml.estimators.context import ContextClassifier
 
-    inner = arena.inner[arena.key] % 3
-    probability = np.empty(len(arena.rows))
-    decision = np.empty(len(arena.rows))
+    from threadpoolctl import threadpool_limits
+
     base_rates = arena.base_rates()
-    for fold in range(len(arena.training)):
-        train = np.flatnonzero(arena.training[fold][arena.key] > 0)
-        at = arena.fold == fold
-        model = ContextClassifier(kind.removeprefix("context-"), tuple(monotone))  # type: ignore[arg-type]
-        model.fit(table.iloc[train], arena.outcome[train], fold=inner[train])
-        probability[at] = model.predict_proba(table.iloc[arena.rows[at]])[:, 1]
-        if consequences.share is None:
-            threshold = float(consequences.threshold(base_rates[fold]))
-        else:
-            told = model.predict_proba(table.iloc[train])[:, 1]
-            threshold = float(np.quantile(told, 1 - consequences.share))
-        decision[at] = probability[at] >= threshold - 1e-12
+    probability, decision = np.empty(len(arena.rows)), np.empty(len(arena.rows))
+    # small trees: threads inside a fit wait for each other longer than they work
+    with threadpool_limits(1 if len(table) < SMALL else None):
+        for fold in range(len(arena.training)):
+            train = np.flatnonzero(arena.training[fold][arena.key] > 0)
+            at = arena.fold == fold
+            model = ContextClassifier(kind.removeprefix("context-"), tuple(monotone))  # type: ignore[arg-type]
+            model.fit(table.iloc[train], arena.outcome[train], fold=arena.inner[arena.key][train] % 3)
+            probability[at] = model.predict_proba(table.iloc[arena.rows[at]])[:, 1]
+            if consequences.share is None:
+                threshold = float(consequences.threshold(base_rates[fold]))
+            else:
+                seen = model.predict_proba(table.iloc[train])[:, 1]
+                threshold = float(np.quantile(seen, 1 - consequences.share))
+            decision[at] = probability[at] >= threshold - 1e-12
     return Contender(
         kind,
         TITLES[kind],

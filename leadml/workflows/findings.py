@@ -9,6 +9,7 @@ LML301    nothing beats the base rate
 LML302    the context columns know more than the rules
 LML303    a rule follows up everyone or no one
 LML304    the baseline is not judged, another rule is compared with
+LML305    no documented rule can be judged, since no criterion is mapped
 LML401    the base rate differs between training and test deals
 LML402    a criterion is distributed differently in training and test deals
 LML403    deals are left out of training because their group or twin is held out

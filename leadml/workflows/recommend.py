@@ -16,6 +16,7 @@ from leadml.workflows.contenders import Arena, Contender
 Array = NDArray[Any]
 
 CELL_PRIOR = 10  # deals at the base rate that a small cell's rate is shrunk with
+NO_RULE = "The documented rule cannot be judged: these deals do not hold its criteria."
 CELL_IDS = 20  # leads named in each cell of the disagreement table
 
 
@@ -46,14 +47,14 @@ def choose_card(
     Returns
     -------
     str
-        Id of the contender.
+        Id of the contender; the baseline's where there is no card.
     """
     cards = [f for f in figures if f["id"] in drafts]
     if must_learn:
         cards = [f for f in cards if f["family"] == "integer"] or cards
     if not cards:  # neither cutoff nor integer competes: the documented score, calibrated
         own = [name for name in drafts if name.startswith(f"{baseline.framework}-")]
-        return (own or list(drafts))[0]
+        return (own or list(drafts) or [baseline.id])[0]
     losses = {f["id"]: replicates[f["id"]].log_loss for f in cards}
     best = min(losses, key=lambda name: float(losses[name][0]))
 
@@ -68,7 +69,11 @@ def choose_card(
 
 
 def recommend(
-    contender: str, draft: CardDraft, policy: dict[str, Any] | None, baseline: Contender, threshold: float
+    contender: str,
+    draft: CardDraft | None,
+    policy: dict[str, Any] | None,
+    baseline: Contender,
+    threshold: float,
 ) -> dict[str, Any]:
     """Describe the recommended card as in result.json.
 
@@ -76,8 +81,8 @@ def recommend(
     ----------
     contender : str
         Its id.
-    draft : CardDraft
-        The card and its intervals.
+    draft : CardDraft or None
+        The card and its intervals; None where no framework is mapped.
     policy : dict or None
         What was judged of the baseline.
     baseline : Contender
@@ -92,12 +97,12 @@ def recommend(
     """
     return {
         "contender": contender,
-        "framework": draft.card.framework,
-        "kind": "learned",
+        "framework": None if draft is None else draft.card.framework,
+        "kind": baseline.kind if draft is None else "learned",
         "verdict": "cannot-judge" if policy is None else policy["verdict"],
-        "sentence": "" if policy is None else policy["sentence"],
-        "card": "card.json",
-        "cutoff": draft.cutoff.to_dict(),
+        "sentence": NO_RULE if policy is None else policy["sentence"],
+        "card": None if draft is None else "card.json",
+        "cutoff": None if draft is None else draft.cutoff.to_dict(),
         "threshold_probability": threshold,
         "bands": [
             {
@@ -105,7 +110,7 @@ def recommend(
                 "low": as_json(band["low"]),
                 "high": as_json(band["high"]),
             }
-            for band in draft.bands
+            for band in ([] if draft is None else draft.bands)
         ],
         "versus": baseline.id,
     }
