@@ -6,12 +6,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from leadml import __version__
 from leadml.card.sealed import digest, read_json
 from leadml.exceptions import StoreError
 
 __all__ = ["check_file", "check_libraries", "describe_file", "installed_libraries", "load_manifest"]
 
-LIBRARIES = ("joblib", "leadml", "numpy", "pandas", "scikit-learn", "scipy")
+LIBRARIES = ("joblib", "numpy", "pandas", "scikit-learn", "scipy")
 """A pickled estimator is sure to come back as it was only under the same releases of these."""
 
 KEYS = {
@@ -33,7 +34,7 @@ def installed_libraries() -> dict[str, str]:
     dict of str to str
         Release by library, Python among them.
     """
-    found = {"python": platform.python_version()}
+    found = {"leadml": __version__, "python": platform.python_version()}
     for name in LIBRARIES:
         try:
             found[name] = version(name)
