@@ -213,6 +213,7 @@ def calibrate_file(
     out_dir: str | Path | None = None,
     track: bool = True,
     store_root: str | Path | None = None,
+    tracking_uri: str | None = None,
     say: Callable[[str], None] | None = None,
     as_of: str | None = None,
 ) -> CalibratedFile:
@@ -234,6 +235,8 @@ def calibrate_file(
         Whether to log to MLflow.
     store_root : str or Path, optional
         The models store.
+    tracking_uri : str, optional
+        Where MLflow keeps runs; MLFLOW_TRACKING_URI, else mlflow.db in the working directory, by default.
     say : callable, optional
         Called with a line of progress.
     as_of : str, optional
@@ -266,7 +269,7 @@ def calibrate_file(
     known_as = str(calibration.result["data"]["name"])
     run, error = (None, None)
     if track:
-        run, error = _open(known_as)
+        run, error = _open(known_as, tracking_uri)
         if run is not None:
             calibration = calibration.with_run(run.run_id)
     directory = calibration.save(out_dir or f"{known_as}-calibration")
@@ -299,11 +302,11 @@ def _metrics(result: dict[str, Any]) -> dict[str, float | None]:
     return {name: own[name]["value"] for name in ("auc", "log_loss", "brier", "calibration_slope")}
 
 
-def _open(name: str) -> tuple[Any, str | None]:
+def _open(name: str, tracking_uri: str | None) -> tuple[Any, str | None]:
     """Start a run, or say why it cannot be started."""
     from leadml.tracking import open_run
 
     try:
-        return open_run(name), None
+        return open_run(name, tracking_uri), None
     except TrackingError as caught:
         return None, str(caught)

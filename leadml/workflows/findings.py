@@ -232,7 +232,7 @@ def find_on_result(
                     "LML202",
                     "warn",
                     f"{frame.framework.title}: no points for {', '.join(silent)}",
-                    "In these deals a higher level does not go with more wins (no effect, or the wrong sign). A"
+                    "In these deals a higher level goes with no more wins, or with too few for a whole point. A"
                     " learned card never gives negative points; it gives none.",
                     frame.framework.id,
                 )
