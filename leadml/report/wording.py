@@ -80,7 +80,7 @@ def figure_text(figure: Mapping[str, Any] | None, style: str, currency: str | No
     Returns
     -------
     dict
-        ``value`` and ``interval``; ``interval`` is empty where there is none.
+        ``value`` and ``interval``; ``interval`` is empty where there is none, or where it has no width.
 
     Examples
     --------
@@ -93,11 +93,11 @@ def figure_text(figure: Mapping[str, Any] | None, style: str, currency: str | No
     if value is None:
         return {"value": UNKNOWN_TEXT, "interval": ""}
     width = None if low is None or high is None else high - low
+    if width == 0.0 and low == value:
+        width = 1.0  # what never moves needs no digits
     write, unit = _writer(style, width, currency)
     whole = write(value) + unit
-    if low is None or high is None:
-        return {"value": whole, "interval": ""}
-    if style == "whole" and low == high == value:
+    if low is None or high is None or low == high == value:
         return {"value": whole, "interval": ""}
     shared = unit.startswith(" ")
     return {"value": whole, "interval": f"{write(low)}{'' if shared else unit} to {write(high)}{unit}"}

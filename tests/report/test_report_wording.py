@@ -27,7 +27,11 @@ def test_nothing_is_ever_minus_nothing(style: str) -> None:
     assert "−" not in text["value"] + text["interval"]
 
 
-def test_a_cutoff_that_never_moves_has_no_interval() -> None:
+def test_a_figure_that_never_moves_has_no_interval() -> None:
+    assert figure_text({"value": 1.0, "low": 1.0, "high": 1.0}, "percent") == {
+        "value": "100%",
+        "interval": "",
+    }
     assert figure_text({"value": 3.0, "low": 3.0, "high": 3.0}, "whole") == {"value": "3", "interval": ""}
 
 
