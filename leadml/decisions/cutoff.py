@@ -98,7 +98,7 @@ def cutoff_at_capacity(by_total: Array, share: float) -> Array:
     size = by_total.sum(axis=-1, keepdims=True)
     above = np.cumsum(by_total[..., ::-1], axis=-1)[..., ::-1]
     fits = above <= share * size + 1e-9
-    return np.where(fits.any(axis=-1), fits.argmax(axis=-1), by_total.shape[-1])
+    return np.asarray(np.where(fits.any(axis=-1), fits.argmax(axis=-1), by_total.shape[-1]))
 
 
 def net_value_by_cutoff(won_by: Array, total_by: Array, threshold: Array) -> Array:

@@ -49,7 +49,8 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
 
     References
     ----------
-    Friedman, J. (2001). Greedy function approximation: a gradient boosting machine. Annals of Statistics 29(5).
+    Friedman, J. (2001). Greedy function approximation: a gradient boosting machine. Annals of
+    Statistics 29(5).
     """
 
     def __init__(

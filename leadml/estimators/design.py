@@ -102,7 +102,20 @@ class Family:
         return out
 
     def penalty(self, shrink: float, smooth: float, n: float) -> Array:
-        """Penalty matrix; a floor of 1e-7 a deal sends what no deal shows back to the document."""
+        """Weigh both departures; a floor of 1e-7 a deal sends what no deal shows back to the document.
+
+        Parameters
+        ----------
+        shrink, smooth : float
+            Strengths in all, 0 to inf.
+        n : float
+            Number of deals.
+
+        Returns
+        -------
+        array of shape (n_free, n_free)
+            Penalty matrix of the free coefficients.
+        """
         floor = 1e-7 * n
         between = max(shrink, floor) if np.isfinite(shrink) else floor
         within = max(smooth, floor) if np.isfinite(smooth) else floor

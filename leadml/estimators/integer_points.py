@@ -234,7 +234,7 @@ def find_integer_card(
     start, start_unknown = round_points(log_odds[None], unknown[None], documented_points)
     points, unknown_points = start[0], start_unknown[0]
     family = make_family(documented_points, 0.0, 0.0)
-    seen = ~np.isnan(levels)[total > 0].all(axis=0)
+    seen = np.asarray(~np.isnan(levels)[total > 0].all(axis=0))
     document = np.isinf(shrink) and np.isinf(smooth)
     strength = (0.0 if np.isinf(shrink) else shrink, 1e6 * n if np.isinf(smooth) else smooth)
     quadratic = family.penalty(*strength, n)

@@ -117,7 +117,7 @@ def evaluate(
 
 
 def _divide(top: Array, bottom: Array) -> Array:
-    return np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0)
+    return np.asarray(np.divide(top, bottom, out=np.full(len(top), np.nan), where=bottom > 0))
 
 
 def gain_with_p(difference: Array) -> tuple[Figure, float]:

@@ -256,7 +256,7 @@ def calibrate_file(
     from leadml.leads import load_mapping, read_leads
     from leadml.store import Store
 
-    tell = say or (lambda line: None)
+    tell = say or (lambda _line: None)
     settings = load_experiment(experiment_path)
     if settings.as_of is None and as_of is not None:
         settings = settings.model_copy(update={"as_of": as_of})

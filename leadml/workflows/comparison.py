@@ -202,8 +202,8 @@ class Comparison:
                     "LML305",
                     "warn",
                     "no documented rule can be judged",
-                    "No criterion of any framework is mapped. The context columns are compared with the base rate"
-                    " alone, and there is no card.",
+                    "No criterion of any framework is mapped. The context columns are compared with the base"
+                    " rate alone, and there is no card.",
                     "mapping",
                 )
             )
@@ -279,7 +279,7 @@ class Comparison:
         self, frames: list[Frame], learned: dict[str, Learned], drawn: dict[str, Resampled]
     ) -> dict[str, CardDraft]:
         s = self.settings
-        about = {
+        about: dict[str, Any] = {
             "name": self.name,
             "created_at": s.as_of or last_day(self.leads),
             "provenance": describe_provenance(self.leads, self.outcome, s),

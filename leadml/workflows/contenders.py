@@ -1,4 +1,4 @@
-"""Held-out scores, probabilities and decisions of every contender, everything tuned inside the training part."""
+"""Held-out scores, probabilities and decisions of every contender, all tuned inside the training part."""
 
 from __future__ import annotations
 
@@ -155,8 +155,7 @@ def make_frame(framework: Framework, leads: Leads, key: Array, n_keys: int) -> F
     for at, name in enumerate(framework.criterion_ids):
         if name in mapped:
             levels[:, at] = leads.levels[name].to_numpy(dtype=float)
-    assert leads.outcome is not None  # closed deals only: the caller has made sure
-    table = make_patterns(levels, leads.outcome, key, n_keys)
+    table = make_patterns(levels, np.asarray(leads.outcome, dtype=float), key, n_keys)
     failed = fails_gate(to_codes(table.levels), framework, framework.criterion_ids)
     points = np.tile(np.arange(5.0), (len(framework.criteria), 1))
     return Frame(framework, mapped, levels, table, points, failed)
@@ -472,9 +471,9 @@ def learn_context(
     Contender
         Score, probability and decision.
     """
-    from leadml.estimators.context import ContextClassifier
-
     from threadpoolctl import threadpool_limits
+
+    from leadml.estimators.context import ContextClassifier
 
     base_rates = arena.base_rates()
     probability, decision = np.empty(len(arena.rows)), np.empty(len(arena.rows))

@@ -130,9 +130,8 @@ def run_demo(directory: str | Path, say: Callable[[str], None] = print) -> Path:
         say("The truth is known here. Weights in points (of 16), documented 4 each:")
         for name, weight in learned.items():
             interval = f"{weight['low']:.1f} to {weight['high']:.1f}"
-            say(
-                f"  {name:<10} true {truth.weights[name]:4.1f}   learned {weight['learned']:4.1f}  ({interval})"
-            )
+            true = truth.weights[name]
+            say(f"  {name:<10} true {true:4.1f}   learned {weight['learned']:4.1f}  ({interval})")
     scores = folder / "scores.csv"
     say("")
     say("Scoring the new leads")

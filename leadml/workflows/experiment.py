@@ -35,8 +35,8 @@ class Economics(Record):
     def _pays(self) -> Self:
         if self.won_value <= self.follow_up_cost:
             raise ValueError(
-                f"got won_value {self.won_value:g} and follow_up_cost {self.follow_up_cost:g}; valid: a won deal"
-                " is worth more than one follow-up; correct one of them"
+                f"got won_value {self.won_value:g} and follow_up_cost {self.follow_up_cost:g}; valid: a won"
+                " deal is worth more than one follow-up; correct one of them"
             )
         return self
 

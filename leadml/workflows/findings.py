@@ -80,8 +80,8 @@ def find_on_criteria(levels: Any, frameworks: list[dict[str, Any]]) -> list[dict
             "note",
             f"{framework['title']} is judged on {len(framework['mapped'])} of its"
             f" {len(framework['mapped']) + len(framework['unmapped'])} criteria",
-            f"These deals hold no {', '.join(framework['unmapped'])}: they count as unknown for every lead, so"
-            " documented cut-offs are harder to reach than the document means, and a learned card keeps"
+            f"These deals hold no {', '.join(framework['unmapped'])}: they count as unknown for every lead,"
+            " so documented cut-offs are harder to reach than the document means, and a learned card keeps"
             " their documented points, untested.",
             framework["id"],
         )
@@ -149,7 +149,8 @@ def find_drift(levels: Any, outcome: Array, train: Array, test: Array) -> list[d
                     "LML402",
                     "warn",
                     f"{name} is distributed differently in the test deals",
-                    f"Population stability index {psi:.2f}, where {DRIFT_PSI} and more counts as a large shift.",
+                    f"Population stability index {psi:.2f}, where {DRIFT_PSI} and more counts as a large"
+                    " shift.",
                     name,
                 )
             )
@@ -232,8 +233,8 @@ def find_on_result(
                     "LML202",
                     "warn",
                     f"{frame.framework.title}: no points for {', '.join(silent)}",
-                    "In these deals a higher level goes with no more wins, or with too few for a whole point. A"
-                    " learned card never gives negative points; it gives none.",
+                    "In these deals a higher level goes with no more wins, or with too few for a whole point."
+                    " A learned card never gives negative points; it gives none.",
                     frame.framework.id,
                 )
             )
@@ -277,8 +278,8 @@ def find_on_result(
                     "LML302",
                     "note",
                     "the context columns know more than the rules",
-                    f"{best_wide['title']} ranks held-out deals at AUC {best_wide['auc']['value']:.2f}, the best"
-                    f" card at {best_card['auc']['value']:.2f}. What tells wins from losses here is only"
+                    f"{best_wide['title']} ranks held-out deals at AUC {best_wide['auc']['value']:.2f}, the"
+                    f" best card at {best_card['auc']['value']:.2f}. What tells wins from losses here is only"
                     " in part what the rules ask.",
                     best_wide["id"],
                 )
@@ -296,9 +297,9 @@ def find_on_result(
                 "LML501",
                 "note",
                 "break-even is assumed",
-                "No economics and no capacity were given, so a lead is worth following up when it is likelier to"
-                f" be won than the average lead ({float(outcome.mean()):.0%}). Each documented cut-off's implied value"
-                " is shown beside it.",
+                "No economics and no capacity were given, so a lead is worth following up when it is likelier"
+                f" to be won than the average lead ({float(outcome.mean()):.0%}). Each documented cut-off's"
+                " implied value is shown beside it.",
                 "experiment",
             )
         )

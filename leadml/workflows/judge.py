@@ -104,7 +104,7 @@ def share_of_weights(frame: Frame, top: Array) -> Array:
     """
     top = np.where(np.isin(frame.framework.criterion_ids, frame.mapped), top, 0.0)
     whole = top.sum(axis=1, keepdims=True)
-    return np.divide(top, whole, out=np.full(top.shape, np.nan), where=whole > 1e-6)
+    return np.asarray(np.divide(top, whole, out=np.full(top.shape, np.nan), where=whole > 1e-6))
 
 
 def judge_policy(
@@ -175,7 +175,7 @@ def judge_policy(
         weights_gain = _share(taken - own, won)
     if cutoff is not None:
         cutoff_gain = _share(_cutoff_worth(held, rule, cutoff, consequences, threshold), won)
-    silent = "cannot-judge"
+    silent: Verdict = "cannot-judge"
     figure_w, p_w = _figure(weights_gain)
     figure_c, p_c = _figure(cutoff_gain)
     adjusted = adjust_holm(np.array([p_w, p_c]))
@@ -296,7 +296,7 @@ def _cutoff_worth(
 
 
 def _share(gain: Array, won: Array) -> Array:
-    return np.divide(gain, won, out=np.full(len(gain), np.nan), where=won > 0)
+    return np.asarray(np.divide(gain, won, out=np.full(len(gain), np.nan), where=won > 0))
 
 
 def _figure(gain: Array | None) -> tuple[Figure, float]:
@@ -321,7 +321,8 @@ def say(policy: dict[str, Any], title: str) -> str:
         One or two sentences with the interval.
     """
     gain = policy["gain_weights"]
-    points = f"{_signed(gain['value'])} of all won deals (95% interval {_signed(gain['low'])} to {_signed(gain['high'])})"
+    interval = f"{_signed(gain['low'])} to {_signed(gain['high'])}"
+    points = f"{_signed(gain['value'])} of all won deals (95% interval {interval})"
     cut = policy["gain_cutoff"]
     cut_points = f"{_signed(cut['value'])} ({_signed(cut['low'])} to {_signed(cut['high'])})"
     learned = policy["learned_cutoff"]
@@ -332,15 +333,16 @@ def say(policy: dict[str, Any], title: str) -> str:
         return f"Nothing can be said of “{title}”: on these deals it follows up everyone or no one."
     if verdict == "keep":
         return (
-            f"Keep “{title}”: with as many leads followed up, learned weights would change the wins by {points},"
-            f" and another cut-off by {cut_points}. Both lie below the smallest gain worth having."
+            f"Keep “{title}”: with as many leads followed up, learned weights would change the wins by"
+            f" {points}, and another cut-off by {cut_points}. Both lie below the smallest gain worth having."
         )
     parts = []
     if policy["verdict_weights"] == "change":
         parts.append(f"with as many leads followed up, learned weights win {points}")
     if policy["verdict_cutoff"] == "change":
         parts.append(
-            f"a cut-off of {_whole(learned['value'])} instead of {documented} is worth {cut_points} of all won deals"
+            f"a cut-off of {_whole(learned['value'])} instead of {documented} is worth {cut_points} of all"
+            " won deals"
         )
     if verdict == "change":
         return f"Change “{title}”: " + "; ".join(parts) + "."
