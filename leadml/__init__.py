@@ -37,7 +37,7 @@ _HOMES = {
     "load_card": "leadml.card",
     "load_framework": "leadml.frameworks",
     "load_mapping": "leadml.leads.mapping",
-    "load_model": "leadml.store",
+    "load_model": "leadml.workflows.score",
     "load_policy": "leadml.frameworks",
     "make_leads": "leadml.leads.sample",
     "read_leads": "leadml.leads.read",

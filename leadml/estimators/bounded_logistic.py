@@ -210,5 +210,12 @@ def _fit_block(
             open_ = np.setdiff1d(open_, finished, assume_unique=True)
         if not len(open_):
             break
-    found[open_] = theta[open_]
+    if len(open_) and start is not None:  # so far off that the loss is flat there
+        own = penalty[open_] if penalty.ndim == 3 else penalty
+        held = None if restrict is None else restrict[open_]
+        found[open_] = _fit_block(
+            columns, won[open_], total[open_], own, bounded, None, held, tolerance, max_iter
+        )
+    else:
+        found[open_] = theta[open_]
     return found

@@ -39,6 +39,7 @@ from leadml.workflows.contenders import (
     learn_scorecards,
     make_arena,
     make_frame,
+    reweigh_freely,
 )
 from leadml.workflows.experiment import Experiment
 from leadml.workflows.findings import find_on_result, make_finding
@@ -154,7 +155,7 @@ class Comparison:
         learned = {f.framework.id: learn_all(f, arena.inner) for f in frames}
         drawn = {f.framework.id: resample(_in_buckets(f, cluster, n_clusters), draws) for f in frames}
         drafts = self._draft(frames, learned, drawn)
-        judged = self._judge(frames, contenders, held, drawn, learned)
+        judged = self._judge(frames, contenders, arena, held, drawn, learned)
         figures = self._describe(contenders, held, replicates, baseline, frames, learned, drawn)
 
         own = next((p for p in judged if p["id"] == baseline.id), None)
@@ -302,6 +303,7 @@ class Comparison:
         self,
         frames: list[Frame],
         contenders: list[Contender],
+        arena: Arena,
         held: HeldOut,
         drawn: dict[str, Resampled],
         learned: dict[str, Learned],
@@ -311,6 +313,7 @@ class Comparison:
         for frame in frames:
             name = frame.framework.id
             shares = share_of_weights(frame, top_log_odds(learned[name].full)[None])[0]
+            free = reweigh_freely(frame, arena)
             for policy in (p for p in self.policies if p.framework == name):
                 judged = judge_policy(
                     frame,
@@ -326,6 +329,7 @@ class Comparison:
                     smallest_gain=self.settings.smallest_gain,
                     n_deals=len(self.outcome),
                     learned_weights=shares,
+                    free_score=free,
                 )
                 judged["sentence"] = say(judged, f"{frame.framework.title}: {policy.title}")
                 out.append(judged)

@@ -382,6 +382,35 @@ def learn_scorecards(
     return out
 
 
+def reweigh_freely(frame: Frame, arena: Arena) -> Array:
+    """Rank held-out deals by criteria re-weighted in each training part without any shrinkage.
+
+    Parameters
+    ----------
+    frame : Frame
+        The deals as the framework sees them.
+    arena : Arena
+        Held-out deals.
+
+    Returns
+    -------
+    array of shape (n_held,)
+        P(won); -1 where a gate fails.
+    """
+    won, total = frame.table.weigh(arena.training)
+    full = fit_scorecards(
+        frame.table.levels,
+        won,
+        total,
+        documented_points=frame.documented_points,
+        shrink=0.0,
+        smooth=np.inf,
+    )
+    by_pattern = _sigmoid(full @ step_columns(frame.table.levels).T)
+    by_pattern = np.where(frame.gate_failed, -1.0, by_pattern)
+    return np.asarray(by_pattern[arena.fold, frame.table.of_deal[arena.rows]])
+
+
 def fit_chosen(
     levels: Array, won: Array, total: Array, documented_points: Array, shrink: Array, smooth: Array
 ) -> Array:

@@ -122,6 +122,7 @@ def judge_policy(
     smallest_gain: float,
     n_deals: int,
     learned_weights: Array | None,
+    free_score: Array | None,
 ) -> dict[str, Any]:
     """Everything that result.json says of one documented rule.
 
@@ -149,11 +150,20 @@ def judge_policy(
         Closed deals.
     learned_weights : array of shape (n_criteria,), optional
         Shares of the criteria in the learned card; the free fit's where absent.
+    free_score : array of shape (n_held,), optional
+        Held-out ranking of criteria re-weighted without shrinkage.
 
     Returns
     -------
     dict
         As in result.json.
+
+    Notes
+    -----
+    A card that shrank to the document gains exactly nothing, and a learned cut-off that equals the documented
+    one too: that says how little was learned, not that there is nothing to gain. So the upper end of the weights'
+    gain is that of the free fit where it is higher, and the interval of the cut-off's gain spans those of every
+    cut-off in the interval of the learned one.
     """
     totals = frame.documented_totals(policy, met_level)
     line, _ = fit_lines(totals, drawn.won, drawn.total, policy.total_max)
@@ -169,15 +179,19 @@ def judge_policy(
     won = held.totals[:, 1]
 
     weights_gain, cutoff_gain = None, None
+    own = held.add_up((rule.decision * held.outcome)[:, None])[:, 0]
     if learned is not None:
-        taken = wins_at_workload(held, learned.score, rule.decision)
-        own = held.add_up((rule.decision * held.outcome)[:, None])[:, 0]
-        weights_gain = _share(taken - own, won)
+        weights_gain = _share(wins_at_workload(held, learned.score, rule.decision) - own, won)
     if cutoff is not None:
         cutoff_gain = _share(_cutoff_worth(held, rule, cutoff, consequences, threshold), won)
     silent: Verdict = "cannot-judge"
     figure_w, p_w = _figure(weights_gain)
     figure_c, p_c = _figure(cutoff_gain)
+    if free_score is not None and weights_gain is not None:
+        freely = to_figure(_share(wins_at_workload(held, free_score, rule.decision) - own, won))
+        figure_w = Figure(figure_w.value, figure_w.low, max(figure_w.high, freely.high))
+    if cutoff_gain is not None and consequences.share is None:
+        figure_c = _span(figure_c, net, to_figure(best.astype(float)), policy.cutoff, drawn)
     adjusted = adjust_holm(np.array([p_w, p_c]))
     verdict_w: Verdict = give_verdict(figure_w, smallest_gain) if weights_gain is not None else silent
     verdict_c: Verdict = give_verdict(figure_c, smallest_gain) if cutoff_gain is not None else silent
@@ -293,6 +307,19 @@ def _cutoff_worth(
     by_score = wins_at_workload(held, cutoff.score, capacity)
     by_rule = wins_at_workload(held, rule.decision, np.minimum(capacity, 1.0))
     return by_score - by_rule
+
+
+def _span(gain: Figure, net_value: Array, learned: Figure, documented: int, drawn: Resampled) -> Figure:
+    """Interval of the gain over every cut-off that may be the right one."""
+    if not (np.isfinite(learned.low) and np.isfinite(learned.high)):
+        return gain
+    per_won = drawn.total.sum(axis=1) / np.maximum(drawn.won.sum(axis=1), 1e-12)
+    lows, highs = [gain.low], [gain.high]
+    for cutoff in range(int(learned.low), int(learned.high) + 1):
+        other = to_figure((net_value[:, cutoff] - net_value[:, documented]) * per_won)
+        lows.append(other.low)
+        highs.append(other.high)
+    return Figure(gain.value, min(lows), max(highs))
 
 
 def _share(gain: Array, won: Array) -> Array:
