@@ -101,6 +101,12 @@ class Family:
         out[0] = False
         return out
 
+    @property
+    def unknowns(self) -> NDArray[np.intp]:
+        """Free coefficient of each criterion's unknown (shrink below infinity)."""
+        n_criteria = (len(self.basis) - 1) // PER_CRITERION
+        return np.array([np.flatnonzero(self.basis[_unknown_at(j)])[0] for j in range(n_criteria)])
+
     def penalty(self, shrink: float, smooth: float, n: float) -> Array:
         """Weigh both departures; a floor of 1e-7 a deal sends what no deal shows back to the document.
 
@@ -209,7 +215,7 @@ def tie_unknowns(family: Family, ties: NDArray[np.bool_]) -> Array:
     n_free = family.basis.shape[1]
     out = np.tile(np.eye(n_free), (n_rows, 1, 1))
     for j in range(k):
-        column = int(np.flatnonzero(family.basis[_unknown_at(j)])[0])
+        column = family.unknowns[j]
         top = family.basis[_steps_at(j)].sum(axis=0)
         out[:, column, :] = np.where(ties[:, j, None], top, out[:, column, :])
     return out

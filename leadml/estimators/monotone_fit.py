@@ -82,14 +82,27 @@ def fit_scorecards(
 def _hold_unknowns_down(
     columns: Array, won: Array, total: Array, penalty: Array, family: Family, free: Array
 ) -> Array:
-    """Refit the rows in which an unknown earns more than its top level, with the two tied."""
-    ties = np.zeros((len(free), (family.basis.shape[0] - 1) // 5), dtype=bool)
-    for _ in range(ties.shape[1]):
-        new = unknown_ties(free @ family.basis.T) & ~ties
-        rows = np.flatnonzero(new.any(axis=1))
+    """Refit the rows in which an unknown earns more than its top level, with the two tied.
+
+    A tie is let go again where the unknown would rather earn less (an active set). In the last rounds
+    ties are only added, so that it ends with none above its top level.
+    """
+    k = (family.basis.shape[0] - 1) // 5
+    ties = np.zeros((len(free), k), dtype=bool)
+    at = family.unknowns
+    for turn in range(3 * k):
+        above = unknown_ties(free @ family.basis.T) & ~ties
+        loose = np.zeros_like(ties)
+        tied = np.flatnonzero(ties.any(axis=1))
+        if len(tied) and turn < 2 * k:
+            mu = 1.0 / (1.0 + np.exp(-(free[tied] @ columns.T)))
+            slope = (total[tied] * mu - won[tied]) @ columns[:, at]
+            slope += np.einsum("rij,rj->ri", penalty[tied], free[tied])[:, at]
+            loose[tied] = ties[tied] & (slope > 1e-6 * total[tied].sum(axis=1, keepdims=True))
+        rows = np.flatnonzero((above | loose).any(axis=1))
         if not len(rows):
             break
-        ties |= new
+        ties = (ties | above) & ~loose
         free[rows] = fit_bounded_logistic(
             columns,
             won[rows],
