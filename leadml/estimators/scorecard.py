@@ -21,6 +21,8 @@ from leadml.estimators.monotone_fit import (
 
 Array = NDArray[Any]
 
+UNKNOWN_CODE = 5.0  # where levels must equal each other
+
 
 class ScorecardClassifier(ClassifierMixin, BaseEstimator):
     """Monotone scorecard, learned as a penalised departure from the documented points.
@@ -160,8 +162,10 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         if (weight < 0).any():
             raise ValueError("sample_weight holds negative weights; valid is 0 or more")
         documented = check_documented_points(self.documented_points, X.shape[1])
-        levels, row = np.unique(np.clip(X, 0.0, 4.0), axis=0, return_inverse=True)
-        row = row.ravel()
+        # unknowns get a number while rows are compared: NaN equals nothing
+        coded_levels = np.where(np.isnan(X), UNKNOWN_CODE, np.clip(X, 0.0, 4.0))
+        levels, row = np.unique(coded_levels, axis=0, return_inverse=True)
+        levels[levels == UNKNOWN_CODE], row = np.nan, row.ravel()
         total = np.bincount(row, weight, minlength=len(levels))
         won = np.bincount(row, weight * coded, minlength=len(levels))
         self.shrink_, self.smooth_, self.path_ = self._choose(levels, won, total, documented)
