@@ -118,7 +118,8 @@ def test_a_row_without_contrast_stays_finite(won):
     )
     assert np.isfinite(theta).all()
     np.testing.assert_array_equal(theta[1], 0.0)
-    assert (np.sign(theta[0, 0]) == np.sign(won - 2.5)) and np.abs(columns @ theta[0]).min() > 8
+    assert np.sign(theta[0, 0]) == np.sign(won - 2.5)
+    assert np.abs(columns @ theta[0]).min() > 8
 
 
 def test_a_restriction_holds_and_is_the_optimum_among_those_that_hold():
