@@ -177,7 +177,7 @@ def test_a_wrong_parameter_is_told(parameters, message):
 
 def test_deals_that_cannot_be_learned_from_are_told():
     levels, won = draw(9, n=50)
-    with pytest.raises(ValueError, match="one class .*won and lost deals"):
+    with pytest.raises(ValueError, match=r"one class .*won and lost deals"):
         ScorecardClassifier().fit(levels, np.ones(50))
     with pytest.raises(ValueError, match="negative weights"):
         ScorecardClassifier().fit(levels, won, sample_weight=np.full(50, -1.0))
