@@ -142,7 +142,7 @@ def make_split(
     Split
         The folds.
     """
-    no_time = "no dates and no order were mapped"
+    no_time = "no dates and no order were mapped" if order is None else "folds were asked for"
     if kind != "grouped-kfold" and order is not None:
         split = _out_of_time(key, order, test_share)
         train = split.fold[0] == TRAIN_ONLY
