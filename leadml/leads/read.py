@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.exceptions import InputError
+from leadml.leads.catalogue import data_finding
 from leadml.leads.chunks import SHOWN_CHARACTERS, Rejection
 from leadml.leads.dates import parse_dates
 from leadml.leads.encode import (
@@ -27,7 +28,6 @@ from leadml.leads.encode import (
 )
 from leadml.leads.mapping import Dates, Mapping, Outcome, load_mapping
 from leadml.leads.model import Leads
-from leadml.leads.outcomes import data_finding
 from leadml.leads.tables import Table, check_columns, open_table
 from leadml.leads.values import as_categories, as_numbers, as_text, buffer_bits, lengths
 from leadml.records import nearest

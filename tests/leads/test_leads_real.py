@@ -62,3 +62,13 @@ def test_the_value_of_a_close_is_found_to_be_a_leak(repository, shared_data):
     assert leads.created_at.isna().sum() == 500
     assert leads.closed_at.isna().sum() == 2089
     assert np.isnan(leads.outcome[leads.closed_at.isna()]).all()
+
+
+def test_the_length_of_a_call_is_found_to_be_a_leak_though_it_ranks_below_the_bound(repository, shared_data):
+    leads = read(
+        repository, shared_data, "bank_marketing", context=("age", "euribor3m", "duration"), exclude={}
+    )
+    first = check_data(leads)[-1]
+    assert (first["code"], first["where"], first["severity"]) == ("LML111", "duration", "warn")
+    assert "AUC 0.82" in first["explanation"]
+    assert "exclude: {duration: known only after the close}" in first["explanation"]
