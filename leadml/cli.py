@@ -3,14 +3,14 @@
 import json
 import os
 import sys
-import traceback
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from leadml.exceptions import LeadmlError, UsageError
+from leadml.console import end_well, say
+from leadml.exceptions import UsageError
 
 HELP = """Lead qualification rules as documented, measured on your closed deals and learned from them.
 
@@ -89,11 +89,6 @@ StoreOption = Annotated[
 RefArgument = Annotated[str, typer.Argument(metavar="REF", help="NAME or NAME@VERSION.")]
 BecauseOption = Annotated[str | None, typer.Option("--because", help="Why; kept in the history.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
-
-
-def say(message: str) -> None:
-    """Tell the user something, on stderr."""
-    typer.echo(message, err=True)
 
 
 def _show_version(wanted: bool) -> None:
@@ -314,12 +309,45 @@ def models_show(ref: RefArgument, store: StoreOption = None, as_json: JsonOption
 
 
 @models.command("promote", epilog="Example: leadml models promote bant@2 --because 'wins more'")
-def models_promote(ref: RefArgument, because: BecauseOption = None, store: StoreOption = None) -> None:
-    """Make a version the champion of its name; an earlier one to roll back."""
+def models_promote(
+    ref: RefArgument,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="FILE", help="Compare on deals closed since; with --mapping."),
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", "-m", metavar="M", help="What the columns of FILE mean.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Promote although it is worse; needs --because.")
+    ] = False,
+    because: BecauseOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Make a version the champion of its name, unless it is worse than the champion beyond noise."""
+    from leadml.workflows.promote import promote_model
+
+    done = promote_model(ref, on, mapping, store_root=store, force=force, because=because)
+    found = f"{done.version.name}@{done.version.version}"
+    if done.match is not None:
+        say(done.match.sentence)
+    if not done.changed:
+        say(f"{found} is the champion of {done.version.name} already; nothing was changed")
+    else:
+        say(f"{found} is the champion of {done.version.name}{', by force' if done.forced else ''}")
+
+
+@models.command("rollback", epilog="Example: leadml models rollback bant --because 'too many calls'")
+def models_rollback(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")],
+    because: BecauseOption = None,
+    store: StoreOption = None,
+) -> None:
+    """Return to the champion before this one; again, to the one before that."""
     from leadml.store import Store
 
-    found = Store(store).promote(ref, because)
-    say(f"{found.name}@{found.version} is the champion of {found.name}")
+    found = Store(store).roll_back(name, because)
+    say(f"{name}@{found.version} is the champion of {name} again")
 
 
 @models.command("retire", epilog="Example: leadml models retire bant@1 --because 'other product'")
@@ -351,9 +379,18 @@ def models_history(
     if as_json:
         typer.echo(_json([asdict(event) for event in events]))
         return
+    typer.echo("in use")
+    for spell in Store(store).reign(name).spells:
+        why = f"  because: {spell.because}" if spell.because else ""
+        end = f"until {spell.until} ({spell.ended_by})" if spell.until else "until now"
+        typer.echo(f"  {name}@{spell.version}  from {spell.since}  {end}{why}")
+    typer.echo("\nall that happened")
     for event in events:
         why = f"  because: {event.because}" if event.because else ""
-        typer.echo(f"{event.at}  {event.action:<8}  {name}@{event.version}{why}")
+        forced = " by force" if event.forced else ""
+        typer.echo(f"  {event.at}  {event.action:<11}  {name}@{event.version}{forced}{why}")
+        if event.evidence:
+            typer.echo(f"      {event.evidence}")
 
 
 def _json(value: Any) -> str:
@@ -375,21 +412,5 @@ def _load_json(path: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Run the command line. Every fault ends in one message and an exit code, never in a bare traceback."""
-    words = sys.argv[1:]
-    debug = "--debug" in words
-    try:
-        app([word for word in words if word != "--debug"], prog_name="leadml")
-    except LeadmlError as error:
-        _end(error, f"leadml: {error}", error.exit_code, debug=debug)
-    except OSError as error:
-        _end(error, f"leadml: the system refused ({error})", 1, debug=debug)
-    except Exception as error:
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        _end(error, f"leadml: a fault of ours: {told}; --debug shows where, please report it", 1, debug=debug)
-
-
-def _end(error: Exception, message: str, code: int, *, debug: bool) -> None:
-    if debug:
-        traceback.print_exception(error)
-    say(message)
-    sys.exit(code)
+    words = [word for word in sys.argv[1:] if word != "--debug"]
+    end_well(lambda: app(words, prog_name="leadml"), debug="--debug" in sys.argv[1:])

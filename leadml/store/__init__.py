@@ -1,8 +1,19 @@
 """The models store: versions that cannot change unseen, one champion a name, and what became of each."""
 
-from leadml.store.history import Event
+from leadml.store.history import Event, Reign, Spell
 from leadml.store.model import Model, load_model
 from leadml.store.refs import is_tracked, parse_ref
 from leadml.store.store import Store, Version, default_root
 
-__all__ = ["Event", "Model", "Store", "Version", "default_root", "is_tracked", "load_model", "parse_ref"]
+__all__ = [
+    "Event",
+    "Model",
+    "Reign",
+    "Spell",
+    "Store",
+    "Version",
+    "default_root",
+    "is_tracked",
+    "load_model",
+    "parse_ref",
+]

@@ -9,7 +9,16 @@ from pathlib import Path
 from leadml.card.files import write_text
 from leadml.exceptions import StoreError
 
-__all__ = ["Event", "add_event", "champion_after", "cut_half_line", "event_line", "read_events"]
+__all__ = [
+    "Event",
+    "Reign",
+    "Spell",
+    "add_event",
+    "cut_half_line",
+    "event_line",
+    "follow",
+    "read_events",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,17 +30,67 @@ class Event:
     at : str
         When, ISO time in UTC.
     action : str
-        ``saved``, ``promoted`` or ``retired``.
+        ``saved``, ``promoted``, ``rolled-back`` (to this version) or ``retired``.
     version : int
         Which version.
     because : str or None
         Why, in the words of whoever did it.
+    evidence : str or None
+        What a comparison with the champion of that time said.
+    forced : bool
+        Whether it was done against that comparison.
     """
 
     at: str
     action: str
     version: int
     because: str | None = None
+    evidence: str | None = None
+    forced: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Spell:
+    """A stretch of time in which one version was the champion.
+
+    Attributes
+    ----------
+    version : int
+        Which version.
+    since : str
+        ISO time.
+    until : str or None
+        ISO time; None while it lasts.
+    because : str or None
+        Why it began, in the words of whoever did it.
+    ended_by : str or None
+        ``promoted``, ``rolled-back`` or ``retired``; None while it lasts.
+    """
+
+    version: int
+    since: str
+    until: str | None
+    because: str | None
+    ended_by: str | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Reign:
+    """What a history comes to.
+
+    Attributes
+    ----------
+    champion : int or None
+        The version in use.
+    before : tuple of int
+        Versions to roll back to, the nearest last.
+    spells : tuple of Spell
+        Who was champion from when to when, the oldest first.
+    """
+
+    champion: int | None
+    before: tuple[int, ...]
+    spells: tuple[Spell, ...]
 
 
 def event_line(event: Event) -> str:
@@ -108,8 +167,11 @@ def cut_half_line(path: Path) -> None:
         write_text(path, whole.decode("utf-8", "replace"))
 
 
-def champion_after(events: Iterable[Event]) -> int | None:
-    """Work out which version is in use.
+def follow(events: Iterable[Event]) -> Reign:
+    """Work out which version is in use, which were before, and from when to when.
+
+    Rolling back returns to the version before, so twice returns to the one before that; what was retired
+    is never returned to.
 
     Parameters
     ----------
@@ -118,13 +180,30 @@ def champion_after(events: Iterable[Event]) -> int | None:
 
     Returns
     -------
-    int or None
-        The version that was promoted last, unless it was retired since.
+    Reign
+        The champion: promoted or returned to last, unless it was retired since.
     """
-    champion = None
+    champion: int | None = None
+    before: list[int] = []
+    spells: list[Spell] = []
     for event in events:
-        if event.action == "promoted":
-            champion = event.version
-        elif event.action == "retired" and event.version == champion:
+        if event.action == "saved":
+            continue
+        version, returned = event.version, event.action == "rolled-back"
+        if event.action == "retired":
+            before = [each for each in before if each != version]
+            if version != champion:
+                continue
             champion = None
-    return champion
+        elif version == champion:
+            continue
+        else:
+            if champion is not None and not returned:
+                before.append(champion)
+            before = before[: before.index(version)] if version in before else before
+            champion = version
+        if spells and spells[-1].until is None:
+            spells[-1] = dataclasses.replace(spells[-1], until=event.at, ended_by=event.action)
+        if champion is not None:
+            spells.append(Spell(version, event.at, None, event.because, None))
+    return Reign(champion, tuple(before), tuple(spells))

@@ -2,7 +2,6 @@
 
 import hashlib
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +33,8 @@ def installed_libraries() -> dict[str, str]:
     dict of str to str
         Release by library, Python among them.
     """
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {"leadml": __version__, "python": platform.python_version()}
     for name in LIBRARIES:
         try:

@@ -19,13 +19,14 @@ from typing import Any
 from leadml.card import Card, load_card
 from leadml.card.files import sync_folder, write_text
 from leadml.card.sealed import is_name
-from leadml.exceptions import ModelRefError
+from leadml.exceptions import ModelRefError, StoreError
 from leadml.store.history import (
     Event,
+    Reign,
     add_event,
-    champion_after,
     cut_half_line,
     event_line,
+    follow,
     read_events,
 )
 from leadml.store.locking import locked
@@ -96,6 +97,7 @@ class Store:
         estimator: object | None = None,
         metrics: Mapping[str, Any] | None = None,
         run_id: str | None = None,
+        beside: Mapping[str, bytes] | None = None,
         at: str | None = None,
     ) -> str:
         """Store a new version. The first of a name becomes its champion; a later one does not by itself.
@@ -112,6 +114,8 @@ class Store:
             Plain JSON values.
         run_id : str, optional
             The MLflow run that made it.
+        beside : mapping of str to bytes, optional
+            Further files of the version, by name.
         at : str, optional
             ISO time; now when not given.
 
@@ -137,7 +141,7 @@ class Store:
             target = temporary / "1" if first else temporary
             target.mkdir(parents=True)
             stored = dataclasses.replace(card, name=name, version=version)
-            write_version(target, stored, estimator, dict(metrics or {}), run_id, at)
+            write_version(target, stored, estimator, dict(metrics or {}), run_id, at, beside or {})
             if first:
                 # The whole name appears at once, so that it has its champion from the first moment.
                 events = [Event(at, "saved", 1), Event(at, "promoted", 1, "the first version")]
@@ -153,13 +157,69 @@ class Store:
                 self._append(name, Event(at, "saved", version))
         return f"{name}@{version}"
 
-    def promote(self, ref: str, because: str | None = None, at: str | None = None) -> Version:
-        """Make a version the champion of its name; an earlier one just as well, to roll back.
+    def promote(
+        self,
+        ref: str,
+        because: str | None = None,
+        at: str | None = None,
+        *,
+        evidence: str | None = None,
+        forced: bool = False,
+        instead_of: int | None = None,
+    ) -> Version:
+        """Make a version the champion of its name, without a look at how it compares.
 
         Parameters
         ----------
         ref : str
             ``NAME@VERSION``, or ``NAME`` for its newest version.
+        because : str, optional
+            Why.
+        at : str, optional
+            ISO time; now when not given.
+        evidence : str, optional
+            What a comparison with the champion said.
+        forced : bool
+            Whether this goes against that comparison.
+        instead_of : int, optional
+            The champion that it was compared with; any when not given.
+
+        Returns
+        -------
+        Version
+            The champion.
+
+        Raises
+        ------
+        ModelRefError
+            When there is no such version.
+        StoreError
+            When another version became champion since the comparison.
+        """
+        name, version = parse_ref(ref)
+        with self._writing(name):
+            found = self._known(name)
+            version = version if version is not None else max(found)
+            self._check_version(name, version)
+            load_card(self.root / name / str(version))
+            now = self.champion(name)
+            if instead_of is not None and now != instead_of:
+                raise StoreError(
+                    f"{name}: {name}@{now} became the champion while {name}@{version} was compared with "
+                    f"{name}@{instead_of}; promote again to compare with it"
+                )
+            event = Event(at or _now(), "promoted", version, because, evidence, forced)
+            self._append(name, event)
+            self._point(name)
+        return self.show(f"{name}@{version}")
+
+    def roll_back(self, name: str, because: str | None = None, at: str | None = None) -> Version:
+        """Return to the champion before this one; again, to the one before that.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
         because : str, optional
             Why.
         at : str, optional
@@ -173,15 +233,22 @@ class Store:
         Raises
         ------
         ModelRefError
-            When there is no such version.
+            When there is no such name.
+        StoreError
+            When no other version was champion before, or each was retired.
         """
-        name, version = parse_ref(ref)
+        check_name(name)
         with self._writing(name):
-            found = self._known(name)
-            version = version if version is not None else max(found)
-            self._check_version(name, version)
+            reign = self.reign(name)
+            if not reign.before:
+                versions = ", ".join(f"{name}@{each}" for each in self._versions(name))
+                raise StoreError(
+                    f"{name}: there is no champion before this one to return to, or it was retired; "
+                    f"the name has {versions}; promote one of them"
+                )
+            version = reign.before[-1]
             load_card(self.root / name / str(version))
-            self._append(name, Event(at or _now(), "promoted", version, because))
+            self._append(name, Event(at or _now(), "rolled-back", version, because))
             self._point(name)
         return self.show(f"{name}@{version}")
 
@@ -334,6 +401,21 @@ class Store:
         self._known(check_name(name))
         return read_events(self.root / name / "history.jsonl")
 
+    def reign(self, name: str) -> Reign:
+        """Tell which version was in use from when to when, and what rolling back would return to.
+
+        Parameters
+        ----------
+        name : str
+            Name of the model.
+
+        Returns
+        -------
+        Reign
+            Champion, versions before it, spells.
+        """
+        return follow(self.history(name))
+
     def champion(self, name: str) -> int | None:
         """Give the version in use.
 
@@ -409,7 +491,7 @@ class Store:
 
     def _point(self, name: str) -> None:
         """Set the champion pointer to what the history says."""
-        champion = champion_after(self.history(name))
+        champion = self.reign(name).champion
         if champion == self.champion(name):
             return
         if champion is None:

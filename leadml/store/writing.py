@@ -1,6 +1,7 @@
 """Writing the files of one version, the manifest last."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,13 @@ __all__ = ["write_version"]
 
 
 def write_version(
-    target: Path, card: Card, estimator: object | None, metrics: dict[str, Any], run_id: str | None, at: str
+    target: Path,
+    card: Card,
+    estimator: object | None,
+    metrics: dict[str, Any],
+    run_id: str | None,
+    at: str,
+    beside: Mapping[str, bytes],
 ) -> None:
     """Write the files of a version.
 
@@ -32,6 +39,8 @@ def write_version(
         The MLflow run that made it.
     at : str
         ISO time.
+    beside : mapping of str to bytes
+        Further files, by name.
 
     Raises
     ------
@@ -49,6 +58,12 @@ def write_version(
             file.flush()
             os.fsync(file.fileno())
         files["model.joblib"] = describe_file(path)
+    for name, content in beside.items():
+        with (target / name).open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        files[name] = describe_file(target / name)
     manifest: dict[str, Any] = {
         "schema_version": 1,
         "name": card.name,

@@ -255,6 +255,7 @@ def calibrate_file(
     """
     from leadml.leads import load_mapping, read_leads
     from leadml.store import Store
+    from leadml.workflows.deposit import keep_inputs, store_card
 
     tell = say or (lambda _line: None)
     settings = load_experiment(experiment_path)
@@ -273,16 +274,11 @@ def calibrate_file(
         if run is not None:
             calibration = calibration.with_run(run.run_id)
     directory = calibration.save(out_dir or f"{known_as}-calibration")
+    keep_inputs(calibration, leads, settings, directory)
     model, champion = None, False
     if calibration.card is not None:
         store = Store(store_root)
-        model = store.save_model(
-            known_as,
-            calibration.card,
-            estimator=calibration.estimator,
-            metrics=_metrics(calibration.result),
-            run_id=None if run is None else run.run_id,
-        )
+        model = store_card(calibration, directory, store, None if run is None else run.run_id)
         champion = store.champion(known_as) == int(model.rpartition("@")[2])
     tracked = None
     if run is not None:
@@ -294,12 +290,6 @@ def calibrate_file(
         except TrackingError as caught:
             error = str(caught)
     return CalibratedFile(calibration, directory, model, champion, tracked, error)
-
-
-def _metrics(result: dict[str, Any]) -> dict[str, float | None]:
-    """Held-out figures of the recommended card."""
-    own = next(c for c in result["contenders"] if c["recommended"])
-    return {name: own[name]["value"] for name in ("auc", "log_loss", "brier", "calibration_slope")}
 
 
 def _open(name: str, tracking_uri: str | None) -> tuple[Any, str | None]:

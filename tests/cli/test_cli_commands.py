@@ -76,7 +76,7 @@ def test_every_command_has_an_example(desk: Desk) -> None:
         code, out, _ = desk.run(command, "--help")
         assert code == 0
         assert f"Example: leadml {command}" in out
-    for verb in ("list", "show", "promote", "retire", "history"):
+    for verb in ("list", "show", "promote", "rollback", "retire", "history"):
         assert f"Example: leadml models {verb}" in desk.run("models", verb, "--help")[1]
     code, out, _ = desk.run("--help")
     assert all(command in out for command in COMMANDS)
@@ -176,12 +176,15 @@ def test_models_can_be_listed_promoted_and_retired(desk: Desk) -> None:
     code, out, _ = desk.run("models", "list")
     assert code == 0
     assert [line.split()[:2] for line in out.splitlines()] == [["bant@1", "champion"], ["bant@2", "version"]]
-    assert desk.run("models", "promote", "bant@2", "--because", "wins more")[2] == (
-        "bant@2 is the champion of bant\n"
-    )
+    _, _, err = desk.run("models", "promote", "bant@2", "--because", "wins more")
+    assert err.splitlines()[0].startswith("Not compared: there are no deals that both judged.")
+    assert err.splitlines()[1] == "bant@2 is the champion of bant"
     assert "bant@1 is retired; the champion is bant@2" in desk.run("models", "retire", "bant@1")[2]
     _, out, _ = desk.run("models", "history", "bant")
-    assert out.splitlines()[-2].endswith("promoted  bant@2  because: wins more")
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[1:3]] == ["bant@1", "bant@2"]
+    assert lines[1].endswith("(promoted)  because: the first version")
+    assert any(line.endswith("promoted     bant@2  because: wins more") for line in lines)
     _, out, _ = desk.run("models", "show", "bant@1")
     assert "bant@1: retired, learned" in out
     assert "auc: 0.7" in out
