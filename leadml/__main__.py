@@ -1,5 +1,86 @@
-"""``python -m leadml`` is the command ``leadml``."""
+"""``python -m leadml`` and the command ``leadml``.
 
-from leadml.cli import main
+Scoring is what other programs call, a lead at a time, so it has a door of its own: a plain ``leadml predict``
+is understood here, without loading the machinery of the command line. Whatever is not understood here, a
+mistake or a call for help among it, goes to `leadml.cli`, which knows every option.
+"""
 
-main()
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+VALUES = {"--mapping": "mapping", "-m": "mapping", "--model": "model", "--out": "out", "-o": "out",
+          "--store": "store"}  # fmt: skip
+FLAGS = {"--keep-columns": "keep_columns"}
+
+
+def read_words(words: Sequence[str]) -> dict[str, str | bool] | None:
+    """Understand a plain call of ``leadml predict``.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The words after ``leadml``.
+
+    Returns
+    -------
+    dict or None
+        Values by option, ``file`` among them; None when anything is not plain.
+
+    Examples
+    --------
+    >>> read_words(["predict", "a.csv", "-m", "m.yaml", "--model=bant", "-o", "-"])
+    {'file': 'a.csv', 'mapping': 'm.yaml', 'model': 'bant', 'out': '-'}
+    >>> read_words(["predict", "a.csv", "--help"])
+    """
+    if not words or words[0] != "predict":
+        return None
+    found: dict[str, str | bool] = {}
+    left = list(words[:0:-1])
+    while left:
+        word, equals, value = left.pop().partition("=")
+        if word in FLAGS and not equals:
+            found[FLAGS[word]] = True
+        elif word in VALUES and (word.startswith("--") or not equals):
+            if not equals and not left:
+                return None
+            name, value = VALUES[word], value if equals else left.pop()
+            if name in found or (value.startswith("-") and value != "-") or not value:
+                return None
+            found[name] = value
+        elif "file" in found or (word.startswith("-") and word != "-") or not word:
+            return None
+        else:
+            found["file"] = word + equals + value
+    return found if {"file", "mapping", "model", "out"} <= {*found} else None
+
+
+def main() -> None:
+    """Run the command line."""
+    plain = read_words(sys.argv[1:])
+    if plain is None:
+        from leadml.cli import main as run_any
+
+        run_any()
+        return
+    from leadml.console import end_well, say
+
+    def predict() -> None:
+        from leadml.workflows.score import predict_file
+
+        predict_file(
+            str(plain["file"]),
+            str(plain["mapping"]),
+            str(plain["model"]),
+            str(plain["out"]),
+            store_root=plain.get("store") or None,  # type: ignore[arg-type]
+            keep_columns=bool(plain.get("keep_columns")),
+            say=say,
+        )
+
+    end_well(predict)
+
+
+if __name__ == "__main__":
+    main()

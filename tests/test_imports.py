@@ -31,10 +31,10 @@ def loaded_after(code: str) -> str:
         "import leadml; leadml.load_framework('bant'), leadml.list_policies()",
         "import leadml; leadml.load_card",
         "import leadml.cli",
-        "import sys; sys.argv = ['leadml', '--help']; import leadml.__main__",
-        "import sys; sys.argv = ['leadml', 'frameworks', 'bant']; import leadml.__main__",
+        "import sys; sys.argv = ['leadml', '--help']; from leadml.__main__ import main; main()",
+        "import sys; sys.argv = ['leadml', 'frameworks', 'bant']; from leadml.__main__ import main; main()",
         *(
-            f"import sys; sys.argv = ['leadml', {command!r}, '--help']; import leadml.__main__"
+            f"import sys; sys.argv = ['leadml', {command!r}, '-h']; from leadml.__main__ import main; main()"
             for command in ("demo", "check", "qualify", "calibrate", "predict", "explain", "models", "report")
         ),
     ],

@@ -7,7 +7,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,9 +21,11 @@ from leadml.engines.writers import FORMULA, check_out, is_spreadsheet, make_harm
 from leadml.exceptions import InputError
 from leadml.leads.chunks import Chunk
 from leadml.leads.encode import UNKNOWN, encode_fact, encode_filled, encode_levels, present_criteria
-from leadml.leads.mapping import Mapping
 from leadml.leads.tables import Table, check_columns, open_table
 from leadml.leads.values import as_text
+
+if TYPE_CHECKING:
+    from leadml.leads.mapping import Mapping
 
 __all__ = ["Scorer", "Totals", "score_table"]
 

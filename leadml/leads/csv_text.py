@@ -7,7 +7,7 @@ import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +15,11 @@ import pyarrow as pa
 
 from leadml.exceptions import InputError
 from leadml.leads.chunks import OPENERS, READ_FAULTS, SHOWN_CHARACTERS, Chunk, Rejection, open_binary
-from leadml.leads.mapping import ReadOptions
 from leadml.leads.sniff import HEAD_BYTES, TextFormat, read_head, sniff_text
 from leadml.leads.values import text_array
+
+if TYPE_CHECKING:
+    from leadml.leads.mapping import ReadOptions
 
 CSV_BLOCK_BYTES = 1 << 22
 
@@ -33,6 +35,8 @@ class CsvReader:
         A file, compressed or not, or a stream such as standard input.
     options : ReadOptions
         What the mapping says; the remainder is sniffed.
+    delimiter : str, optional
+        The delimiter, where the mapping does not tell it.
 
     Raises
     ------
@@ -40,7 +44,9 @@ class CsvReader:
         The file is empty or no text.
     """
 
-    def __init__(self, source: str, where: Path | BinaryIO, options: ReadOptions) -> None:
+    def __init__(
+        self, source: str, where: Path | BinaryIO, options: ReadOptions, delimiter: str | None = None
+    ) -> None:
         self._source, self._where = source, where
         packed = isinstance(where, Path) and where.suffix in OPENERS
         if isinstance(where, Path):
@@ -57,6 +63,7 @@ class CsvReader:
             options,
             source,
             complete=complete,
+            delimiter=options.delimiter or delimiter,
             path=where if isinstance(where, Path) and not packed and not complete else None,
         )
         if isinstance(where, Path) and complete:

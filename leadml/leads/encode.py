@@ -8,16 +8,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.leads.chunks import SHOWN_CHARACTERS, Rejection
-from leadml.leads.mapping import N_LEVELS, Criterion, Fact, Mapping, Outcome
-from leadml.leads.values import as_categories, as_numbers, buffer_bits, buffer_values, category, lengths
+from leadml.leads.values import (
+    N_LEVELS,
+    as_categories,
+    as_numbers,
+    buffer_bits,
+    buffer_values,
+    category,
+    lengths,
+)
 from leadml.records import CANONICAL, nearest
+
+if TYPE_CHECKING:
+    from leadml.leads.mapping import Criterion, Fact, Mapping, Outcome
 
 UNKNOWN = 5
 """The code of an unknown level."""

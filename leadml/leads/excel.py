@@ -7,15 +7,17 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from leadml.exceptions import InputError
 from leadml.leads.chunks import Chunk, cell_text
-from leadml.leads.mapping import ReadOptions
 from leadml.leads.values import number_array, text_array
+
+if TYPE_CHECKING:
+    from leadml.leads.mapping import ReadOptions
 
 MAX_CELLS = 50_000_000
 """A workbook that declares more cells than this is refused before it is opened."""

@@ -15,11 +15,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from leadml.leads.values import category
+from leadml.leads.values import N_LEVELS, category
 from leadml.records import CANONICAL, Record, check_record, load_record, nearest
-
-N_LEVELS = 5
-"""Levels 0 to 4."""
 
 V = TypeVar("V")
 

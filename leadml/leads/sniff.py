@@ -10,11 +10,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from leadml.exceptions import InputError
-from leadml.leads.mapping import ReadOptions
 from leadml.leads.values import number_pattern
+
+if TYPE_CHECKING:
+    from leadml.leads.mapping import ReadOptions
 
 HEAD_BYTES = 1 << 20
 """How much of a file is looked at to guess how it is written."""
@@ -60,7 +62,13 @@ class TextFormat:
 
 
 def sniff_text(
-    head: bytes, options: ReadOptions, source: str, *, complete: bool, path: Path | None = None
+    head: bytes,
+    options: ReadOptions,
+    source: str,
+    *,
+    complete: bool,
+    delimiter: str | None = None,
+    path: Path | None = None,
 ) -> TextFormat:
     """Guess how a text file is written, unless the mapping says so.
 
@@ -74,6 +82,8 @@ def sniff_text(
         What messages call the file.
     complete : bool
         Whether `head` is the whole file.
+    delimiter : str, optional
+        The delimiter; guessed when absent.
     path : Path, optional
         An uncompressed file whose remainder can be scanned for quotes, zero bytes and what is not UTF-8.
 
@@ -106,12 +116,12 @@ def sniff_text(
         encoding, head = "utf-8", head[3:]
     text = _decode(head, encoding, source, complete)
     quote = _quote(text)
-    delimiter = options.delimiter or _delimiter(text, quote, complete)
+    told = {"encoding": options.encoding, "delimiter": delimiter, "decimal": options.decimal}
+    delimiter = delimiter or _delimiter(text, quote, complete)
     records = _records(text, delimiter, quote, complete)
     decimal, decimal_notes = _decimal(
         (cell for record in records[1:] for cell in record), delimiter, told=options.decimal
     )
-    told = {"encoding": options.encoding, "delimiter": options.delimiter, "decimal": options.decimal}
     return TextFormat(
         encoding=encoding,
         delimiter=delimiter,

@@ -18,12 +18,13 @@ from leadml.exceptions import InputError
 from leadml.leads.chunks import OPENERS, Chunk, Reader, Rejection
 from leadml.leads.csv_text import CsvReader
 from leadml.leads.excel import ExcelReader
-from leadml.leads.mapping import ReadOptions
 from leadml.leads.readers import FrameReader, JsonReader, ParquetReader
 from leadml.records import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from leadml.leads.mapping import ReadOptions
 
 KINDS = {
     ".csv": "csv",
@@ -179,14 +180,17 @@ def open_table(
     Traceback (most recent call last):
     leadml.exceptions.InputError: deals.xyz: no such file or folder...
     """
-    options = read or ReadOptions()
+    if read is None:
+        from leadml.leads.mapping import ReadOptions
+
+        read = ReadOptions()
     if not isinstance(source, str | os.PathLike):
         return Table("DataFrame", [], [FrameReader(source)], columns)
     name = os.fspath(source)
     if name == "-":
-        return Table("standard input", [], [CsvReader("standard input", sys.stdin.buffer, options)], columns)
+        return Table("standard input", [], [CsvReader("standard input", sys.stdin.buffer, read)], columns)
     files = _files(name)
-    return Table(name, files, [_reader(path, options) for path in files], columns)
+    return Table(name, files, [_reader(path, read) for path in files], columns)
 
 
 def check_columns(
@@ -293,9 +297,7 @@ def _reader(path: Path, options: ReadOptions) -> Reader:
     if kind == "xlsx":
         return ExcelReader(str(path), path, options)
     if kind == "csv":
-        if path.suffix.lower() == ".tsv" and options.delimiter is None:
-            options = options.model_copy(update={"delimiter": "\t"})
-        return CsvReader(str(path), path, options)
+        return CsvReader(str(path), path, options, "\t" if ".tsv" in path.name.lower() else None)
     raise InputError(
         f"{path}: ends in {path.suffix or 'nothing'!r}; valid: {', '.join(KINDS)},"
         " text also packed as .csv.gz; rename or export it again"

@@ -19,6 +19,9 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
+N_LEVELS = 5
+"""Levels 0 to 4."""
+
 DECIMALS = {",": r"\.", ".": ","}
 """Decimal mark to the mark that then groups thousands, as a regular expression."""
 

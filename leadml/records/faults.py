@@ -1,6 +1,5 @@
 """What pydantic found wrong, in words: what came, what is valid, what to do."""
 
-import difflib
 import json
 import types
 import typing
@@ -9,27 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from leadml.records.words import nearest
 from leadml.records.yaml_text import Where, core_scalar, path_text
-
-
-def nearest(word: str, valid: Sequence[str]) -> str:
-    """Say which valid word was probably meant.
-
-    Parameters
-    ----------
-    word : str
-        What came.
-    valid : sequence of str
-        What could have come.
-
-    Returns
-    -------
-    str
-        ``"; did you mean X?"``, or an empty string when nothing is near.
-    """
-    lowered = {v.lower(): v for v in valid}
-    found = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
-    return f"; did you mean {lowered[found[0]]}?" if found else ""
 
 
 def faults_of(

@@ -118,11 +118,11 @@ def predict_file(
     """
     from leadml.engines import score_table
     from leadml.engines.writers import check_out
-    from leadml.leads.mapping import load_mapping
+    from leadml.leads.known import open_mapping
 
     check_out(out, source)
     card = open_card(ref, store_root)
-    return score_table(source, load_mapping(mapping_path), [card], out, keep_columns=keep_columns, say=say)
+    return score_table(source, open_mapping(mapping_path), [card], out, keep_columns=keep_columns, say=say)
 
 
 def qualify_file(
@@ -167,10 +167,10 @@ def qualify_file(
     """
     from leadml.engines import score_table
     from leadml.engines.writers import check_out
-    from leadml.leads.mapping import load_mapping
+    from leadml.leads.known import open_mapping
 
     check_out(out, source)
-    mapping = load_mapping(mapping_path)
+    mapping = open_mapping(mapping_path)
     cards = policy_cards(mapping, policies, met_level)
     if policies is None:
         say(f"policies: {', '.join(card.name for card in cards)}")
@@ -247,11 +247,11 @@ def explain_lead(
         When there is no such lead, or it cannot be scored.
     """
     from leadml.engines import Scorer
-    from leadml.leads.mapping import load_mapping
+    from leadml.leads.known import open_mapping
     from leadml.leads.tables import open_table
 
     card = open_card(ref, store_root)
-    mapping = load_mapping(mapping_path)
+    mapping = open_mapping(mapping_path)
     table = open_table(source, mapping.read)
     scorer = Scorer(table, mapping, [card])
     first: list[str] = []
