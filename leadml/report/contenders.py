@@ -16,6 +16,16 @@ KINDS: Final = {
 }
 """What each kind of contender is called."""
 
+FAMILIES: Final = {
+    "weights": "learned weights",
+    "steps": "learned weights and steps",
+    "integer": "learned card of whole points",
+    "context-logistic": "logistic regression with further columns",
+    "context-boosting": "boosted trees with further columns",
+    "prior": "the base rate for every lead",
+}
+"""What the contenders of a family are."""
+
 _TABLES: Final = (
     (
         "Ranking",
@@ -71,7 +81,8 @@ def name_contenders(result: Mapping[str, Any], baseline: str | None) -> dict[str
     Returns
     -------
     dict of str to dict
-        By id: ``id``, ``title``, ``kind``, ``kind_title``, ``recommended``, ``baseline``, ``main`` (of the
+        By id: ``id``, ``title``, ``what`` (the title without its framework), ``kind``, ``kind_title``,
+        ``recommended``, ``baseline``, ``main`` (of the
         baseline's or the recommended framework, or of none).
     """
     frameworks = {f["id"]: str(f.get("title") or f["id"]) for f in result.get("frameworks") or []}
@@ -80,13 +91,13 @@ def name_contenders(result: Mapping[str, Any], baseline: str | None) -> dict[str
     names = {}
     for contender in result["contenders"]:
         id_, kind, framework = contender["id"], contender["kind"], contender.get("framework")
-        title = str(contender.get("title") or id_)
         prefix = frameworks.get(framework or "", "")
-        if prefix and prefix.casefold() not in title.casefold():
-            title = f"{prefix}: {title}"
+        what = _what(contender).removeprefix(f"{prefix}: ")
+        title = f"{prefix}: {what}" if prefix and prefix.casefold() not in what.casefold() else what
         names[id_] = {
             "id": id_,
             "title": title[:1].upper() + title[1:],
+            "what": what,
             "kind": kind,
             "kind_title": KINDS.get(kind, kind),
             "recommended": bool(contender.get("recommended")),
@@ -256,6 +267,14 @@ def disagreement_cells(table: Mapping[str, Any], titles: Mapping[str, str]) -> d
         "contender": titles.get(table["contender"], table["contender"]),
         "cells": {key: cells.get(key, empty) for key in ("yes-yes", "yes-no", "no-yes", "no-no")},
     }
+
+
+def _what(contender: Mapping[str, Any]) -> str:
+    """Say what a contender is, in the report's words."""
+    if contender.get("family") == "cutoff":
+        score = "criteria met" if contender["id"].endswith("-met-cutoff") else "documented points"
+        return f"{score}, learned cut-off"
+    return FAMILIES.get(str(contender.get("family")), str(contender.get("title") or contender["id"]))
 
 
 def _known(contender: Mapping[str, Any], key: str) -> bool:

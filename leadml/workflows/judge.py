@@ -23,6 +23,7 @@ from leadml.evaluation.bootstrap import Figure, adjust_holm, as_json, to_figure,
 from leadml.evaluation.metrics import HeldOut, rate_figure, wins_at_workload
 from leadml.evaluation.verdict import Verdict, give_verdict, join_verdicts, plan_more_deals
 from leadml.frameworks import Policy
+from leadml.report.wording import number
 from leadml.workflows.contenders import Contender, Frame
 
 Array = NDArray[Any]
@@ -347,45 +348,63 @@ def say(policy: dict[str, Any], title: str) -> str:
     str
         One or two sentences with the interval.
     """
-    gain = policy["gain_weights"]
-    interval = f"{_signed(gain['low'])} to {_signed(gain['high'])}"
-    points = f"{_signed(gain['value'])} of all won deals (95% interval {interval})"
-    cut = policy["gain_cutoff"]
-    cut_points = f"{_signed(cut['value'])} ({_signed(cut['low'])} to {_signed(cut['high'])})"
-    learned = policy["learned_cutoff"]
-    documented = policy["documented_cutoff"]
     verdict = policy["verdict"]
-    needed = policy["more_deals_needed"]
     if verdict == "cannot-judge":
-        return f"Nothing can be said of “{title}”: on these deals it follows up everyone or no one."
+        return f"Nothing can be said of “{title}”: {_why_silent(policy)}."
+    parts = {"weights": _say_weights(policy), "cutoff": _say_cutoff(policy)}
     if verdict == "keep":
-        return (
-            f"Keep “{title}”: with as many leads followed up, learned weights would change the wins by"
-            f" {points}, and another cut-off by {cut_points}. Both lie below the smallest gain worth having."
-        )
-    parts = []
-    if policy["verdict_weights"] == "change":
-        parts.append(f"with as many leads followed up, learned weights win {points}")
-    if policy["verdict_cutoff"] == "change":
-        parts.append(
-            f"a cut-off of {_whole(learned['value'])} instead of {documented} is worth {cut_points} of all"
-            " won deals"
-        )
+        return f"Keep “{title}”: " + "; ".join(parts.values()) + ". Neither is worth a change."
     if verdict == "change":
-        return f"Change “{title}”: " + "; ".join(parts) + "."
+        reasons = [words for name, words in parts.items() if policy[f"verdict_{name}"] == "change"]
+        return f"Change “{title}”: " + "; ".join(reasons) + "."
+    needed = policy["more_deals_needed"]
     more = (
-        f" About {needed:,} more closed deals would decide."
+        f"About {float(f'{needed:.2g}'):,.0f} more closed deals would decide."
         if needed
-        else " More closed deals alone may not decide."
+        else "More closed deals alone may not decide."
     )
-    return (
-        f"Undecided on “{title}”: learned weights would change the wins by {points},"
-        f" another cut-off by {cut_points}.{more}"
-    )
+    return f"Undecided on “{title}”: " + "; ".join(parts.values()) + f". {more}"
+
+
+def _say_weights(policy: dict[str, Any]) -> str:
+    """Say what other weights would bring."""
+    gain = policy["gain_weights"]
+    if policy["verdict_weights"] == "cannot-judge":
+        return f"other weights cannot be judged, since {_why_silent(policy)}"
+    wins = f"{_signed(gain['value'])} of all won deals (95% interval {_ends(gain)})"
+    if policy["verdict_weights"] == "change":
+        return f"with as many leads followed up, learned weights win more: {wins}"
+    return f"with as many leads followed up, learned weights would change the wins by {wins}"
+
+
+def _say_cutoff(policy: dict[str, Any]) -> str:
+    """Say what another cut-off on the same score would be worth."""
+    gain, documented = policy["gain_cutoff"], policy["documented_cutoff"]
+    learned = _whole(policy["learned_cutoff"]["value"])
+    if policy["verdict_cutoff"] == "cannot-judge":
+        return "no learned cut-off competes"
+    worth = f"{_signed(gain['value'])} of all won deals ({_ends(gain)})"
+    if policy["verdict_cutoff"] == "change":
+        return f"a cut-off of {learned} instead of {documented} is worth {worth}"
+    if learned == str(documented):
+        others = "" if gain["low"] == gain["high"] else f", others may be worth {_ends(gain)}"
+        return f"the documented cut-off of {documented} seems the best{others}"
+    return f"a cut-off of {learned} instead of {documented} would change their worth by {worth}"
+
+
+def _why_silent(policy: dict[str, Any]) -> str:
+    """Say why other weights cannot be judged."""
+    if policy["gain_weights"]["value"] is None:
+        return "no learned card competes with it"
+    return "on these deals it follows up everyone or no one"
 
 
 def _signed(share: float | None) -> str:
-    return "—" if share is None else f"{100 * share:+.1f}%"
+    return "—" if share is None else f"{number(100 * share, 1, signed=True)}%"
+
+
+def _ends(gain: dict[str, Any]) -> str:
+    return f"{_signed(gain['low'])} to {_signed(gain['high'])}"
 
 
 def _whole(number: float | None) -> str:
