@@ -1,8 +1,9 @@
 """Whole points with the documented total kept: what is shown is what is used.
 
-The real-valued card is rounded, then improved by moving one point at a time while the penalised log loss
-falls. The real-valued fit's loss is a lower bound, so the gap that is reported bounds what any other
-whole points could gain.
+The real-valued card is rounded, then improved by moving one point at a time while the log loss falls that the
+real-valued fit expects. Its own expected loss is a lower bound, so the gap that is reported bounds what any
+other whole points could gain. Expected, not observed: the fit has already weighed the deals against the
+document, and whole points need not fit their noise again.
 
 References
 ----------
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadml.estimators.bounded_logistic import fit_bounded_logistic
-from leadml.estimators.design import make_family, points_of, step_columns
+from leadml.estimators.design import PER_CRITERION, points_of, step_columns
 
 Array = NDArray[Any]
 Points = NDArray[Any]
@@ -41,7 +42,8 @@ class IntegerCard:
     base, slope : float
         log-odds = base + slope * total.
     log_loss, real_log_loss : float
-        Penalised log loss a deal of this card, and of the real-valued fit, which no whole points can beat.
+        Log loss a deal that the real-valued fit expects of this card, and of itself, which no whole points
+        can beat.
     """
 
     points: Points
@@ -133,9 +135,7 @@ def round_points(
     return points.astype(np.int64), unknown_points.astype(np.int64)
 
 
-def fit_lines(
-    totals: Points, won: Array, total: Array, total_max: int, penalty: Array | None = None
-) -> tuple[Array, Array]:
+def fit_lines(totals: Points, won: Array, total: Array, total_max: int) -> tuple[Array, Array]:
     """Fit log-odds = base + slope * points with slope >= 0, for many cards or replicates at once.
 
     Parameters
@@ -146,25 +146,21 @@ def fit_lines(
         Weight of won and of all deals.
     total_max : int
         Largest total.
-    penalty : array of shape (n_rows,), optional
-        Penalty s of the slope: s * slope squared / 2 is added to the log loss.
 
     Returns
     -------
     coefficients : array of shape (n_rows, 2)
         base and slope of each row.
     losses : array of shape (n_rows,)
-        Penalised log loss, summed over deals.
+        Log loss, summed over deals.
     """
     won_by, total_by = count_by_total(totals, won, total, total_max)
     columns = np.stack([np.ones(total_max + 1), np.arange(total_max + 1.0)], axis=1)
-    quadratic = np.zeros((len(won_by), 2, 2))
-    if penalty is not None:
-        quadratic[:, 1, 1] = penalty
-    line = fit_bounded_logistic(columns, won_by, total_by, penalty=quadratic, bounded=np.array([False, True]))
+    line = fit_bounded_logistic(
+        columns, won_by, total_by, penalty=np.zeros((2, 2)), bounded=np.array([False, True])
+    )
     eta = line @ columns.T
-    losses = (total_by * np.logaddexp(0.0, eta) - won_by * eta).sum(axis=1)
-    return line, losses + 0.5 * quadratic[:, 1, 1] * line[:, 1] ** 2
+    return line, np.asarray((total_by * np.logaddexp(0.0, eta) - won_by * eta).sum(axis=1))
 
 
 def count_by_total(totals: Points, won: Array, total: Array, total_max: int) -> tuple[Array, Array]:
@@ -205,8 +201,7 @@ def find_integer_card(
     full: Array,
     *,
     documented_points: Array,
-    shrink: float,
-    smooth: float,
+    max_steps: int | None = None,
 ) -> IntegerCard:
     """Choose whole points that keep the documented total and lose least against the real-valued fit.
 
@@ -217,48 +212,61 @@ def find_integer_card(
     won, total : arrays of shape (n_patterns,)
         Weight of won and of all deals of each pattern.
     full : array of shape (1 + 5 * n_criteria,)
-        Real-valued coefficients fitted with these strengths.
+        Real-valued coefficients.
     documented_points : array of shape (n_criteria, 5)
-        Points as documented.
-    shrink, smooth : float
-        Strengths (not a deal, but in all), as in `fit_scorecards`.
+        Points as documented: their total is kept.
+    max_steps : int, optional
+        Steps that may earn points at most, at least 1: a shorter card. Unlimited by default.
 
     Returns
     -------
     IntegerCard
-        The card.
+        The card; base and slope are fitted to the deals.
     """
     total_max = round(float(documented_points[:, -1].sum()))
-    n = float(total.sum())
-    log_odds, unknown = points_of(full)
-    start, start_unknown = round_points(log_odds[None], unknown[None], documented_points)
-    points, unknown_points = start[0], start_unknown[0]
-    family = make_family(documented_points, 0.0, 0.0)
-    seen = np.asarray(~np.isnan(levels)[total > 0].all(axis=0))
-    document = np.isinf(shrink) and np.isinf(smooth)
-    strength = (0.0 if np.isinf(shrink) else shrink, 1e6 * n if np.isinf(smooth) else smooth)
-    quadratic = family.penalty(*strength, n)
     columns = step_columns(levels)
     eta = columns @ full
-    free_part = np.r_[0.0, full[1:]]
-    real = float((total * np.logaddexp(0.0, eta) - won * eta).sum() + 0.5 * free_part @ quadratic @ free_part)
-    vector = _to_vector(points, unknown_points)
-    line, losses = _score_vectors(columns, won, total, vector[None], total_max, quadratic)
+    expected = total / (1.0 + np.exp(-eta))
+    real = float((total * np.logaddexp(0.0, eta) - expected * eta).sum())
+    seen = np.asarray(~np.isnan(levels)[total > 0].all(axis=0))
+    vector = _start(full, columns, total, documented_points, max_steps)
+    line, losses = _score_vectors(columns, expected, total, vector[None], total_max)
     best = float(losses[0])
-    for _ in range(0 if document else MAX_ROUNDS):
-        moves = _moves(vector, seen, keep_shape=np.isinf(smooth))
-        if not len(moves):
+    for _ in range(MAX_ROUNDS):
+        moves = _moves(vector, seen, max_steps)
+        if best - real <= 1e-9 * abs(real) or not len(moves):
             break
-        moves = _most_promising(moves, vector, line[0], columns, won, total, quadratic)
-        lines, losses = _score_vectors(columns, won, total, moves, total_max, quadratic)
+        moves = _most_promising(moves, vector, line[0], columns, expected, total)
+        lines, losses = _score_vectors(columns, expected, total, moves, total_max)
         pick = int(np.argmin(losses))
         if losses[pick] >= best - 1e-9 * abs(best):
             break
         vector, line, best = moves[pick], lines[[pick]], float(losses[pick])
     points, unknown_points = _from_vector(vector)
+    line, _ = _score_vectors(columns, won, total, vector[None], total_max)
+    size = max(float(total.sum()), 1e-300)
     return IntegerCard(
-        points, unknown_points, float(line[0, 0]), float(line[0, 1]), best / n, min(real, best) / n
+        points, unknown_points, float(line[0, 0]), float(line[0, 1]), best / size, min(real, best) / size
     )
+
+
+def _start(
+    full: Array, columns: Array, total: Array, documented_points: Array, max_steps: int | None
+) -> Points:
+    """Rounded points, as few steps of them as allowed: those that spread the leads most."""
+    log_odds, unknown = points_of(full)
+    if max_steps is not None:
+        steps = np.diff(log_odds, axis=1)
+        if steps.sum() <= 1e-9:
+            steps = np.diff(documented_points, axis=1)
+        mean = total @ columns / total.sum()
+        spread = np.sqrt(np.maximum(mean * (1 - mean), 0.0))[1:].reshape(-1, PER_CRITERION)[:, :-1]
+        rank = np.argsort(np.argsort(-(steps * spread).ravel(), kind="stable"), kind="stable")
+        kept = np.where(rank.reshape(steps.shape) < max_steps, steps, 0.0)
+        log_odds = np.concatenate([np.zeros((len(kept), 1)), np.cumsum(kept, axis=1)], axis=1)
+        unknown = np.minimum(unknown, log_odds[:, -1])
+    points, unknown_points = round_points(log_odds[None], unknown[None], documented_points)
+    return _to_vector(points[0], unknown_points[0])
 
 
 def _to_vector(points: Points, unknown_points: Points) -> Points:
@@ -268,32 +276,27 @@ def _to_vector(points: Points, unknown_points: Points) -> Points:
 
 
 def _from_vector(vector: Points) -> tuple[Points, Points]:
-    body = vector[1:].reshape(-1, 5)
-    points = np.concatenate(
-        [np.zeros((len(body), 1), dtype=np.int64), np.cumsum(body[:, :4], axis=1)], axis=1
-    )
+    body = vector[1:].reshape(-1, PER_CRITERION)
+    points = np.zeros((len(body), 5), dtype=np.int64)
+    points[:, 1:] = np.cumsum(body[:, :4], axis=1)
     return points, body[:, 4].copy()
 
 
-def _moves(vector: Points, seen: NDArray[np.bool_], keep_shape: bool) -> Points:
+def _moves(vector: Points, seen: NDArray[np.bool_], max_steps: int | None) -> Points:
     """All cards one move away: a point taken from one step and given to another, or an unknown's point."""
     k = len(seen)
-    body = vector[1:].reshape(k, 5)
+    body = vector[1:].reshape(k, PER_CRITERION)
     out: list[Points] = []
     cells = [(j, level) for j in range(k) if seen[j] for level in range(4)]
     for j, level in cells:
         if body[j, level] == 0:
             continue
         for i, other in cells:
-            if (i, other) == (j, level) or (keep_shape and i == j):
+            if (i, other) == (j, level):
                 continue
             new = body.copy()
             new[j, level] -= 1
             new[i, other] += 1
-            if keep_shape:
-                for row in {i, j}:
-                    count = int(new[row, :4].sum())
-                    new[row, :4] = np.diff(np.floor(np.arange(5) * count / 4 + 0.5 - 1e-12)).astype(int)
             new[j, 4] = min(new[j, 4], new[j, :4].sum())
             out.append(new.ravel())
     for j in range(k):
@@ -302,30 +305,29 @@ def _moves(vector: Points, seen: NDArray[np.bool_], keep_shape: bool) -> Points:
                 new = body.copy()
                 new[j, 4] += change
                 out.append(new.ravel())
-    if not out:
-        return np.empty((0, len(vector)), dtype=np.int64)
-    moves = np.unique(np.array(out, dtype=np.int64), axis=0)
+    moves = np.array(out, dtype=np.int64).reshape(-1, k * PER_CRITERION)
+    if max_steps is not None:
+        n_steps = (moves.reshape(-1, k, PER_CRITERION)[:, :, :4] > 0).sum(axis=(1, 2))
+        moves = moves[n_steps <= max_steps]
     return np.concatenate([np.zeros((len(moves), 1), dtype=np.int64), moves], axis=1)
 
 
 def _most_promising(
-    moves: Points, vector: Points, line: Array, columns: Array, won: Array, total: Array, quadratic: Array
+    moves: Points, vector: Points, line: Array, columns: Array, won: Array, total: Array
 ) -> Points:
     """Keep the moves whose loss falls most to first and second order."""
     if len(moves) <= MOVES_TRIED:
         return moves
-    theta = line[1] * vector + np.r_[line[0], np.zeros(len(vector) - 1)]
-    mu = 1.0 / (1.0 + np.exp(-(columns @ theta)))
-    gradient = (total * mu - won) @ columns + quadratic @ np.r_[0.0, theta[1:]]
-    hessian = columns.T @ ((total * mu * (1.0 - mu))[:, None] * columns) + quadratic
+    mu = 1.0 / (1.0 + np.exp(-(line[0] + line[1] * (columns @ vector))))
+    gradient = (total * mu - won) @ columns
+    hessian = columns.T @ ((total * mu * (1.0 - mu))[:, None] * columns)
     change = line[1] * (moves - vector)
-    gain = change @ gradient + 0.5 * np.einsum("mi,ij,mj->m", change, hessian, change, optimize=True)
+    gain = change @ gradient + 0.5 * ((change @ hessian) * change).sum(axis=1)
     return moves[np.argsort(gain, kind="stable")[:MOVES_TRIED]]
 
 
 def _score_vectors(
-    columns: Array, won: Array, total: Array, vectors: Points, total_max: int, quadratic: Array
+    columns: Array, won: Array, total: Array, vectors: Points, total_max: int
 ) -> tuple[Array, Array]:
     totals = np.rint(vectors[:, 1:] @ columns[:, 1:].T).astype(np.int64)
-    penalty = np.einsum("mi,ij,mj->m", vectors, quadratic, vectors, optimize=True)
-    return fit_lines(totals, won, total, total_max, penalty)
+    return fit_lines(totals, won, total, total_max)

@@ -33,6 +33,7 @@ def fit_scorecards(
     shrink: float,
     smooth: float,
     per_deal: bool = False,
+    monotone: bool = True,
     start: Array | None = None,
 ) -> Array:
     """Fit one scorecard for each row of weights.
@@ -49,6 +50,8 @@ def fit_scorecards(
         Strengths, 0 to inf.
     per_deal : bool
         Whether the strengths are to be multiplied by the weight of all deals of a row.
+    monotone : bool
+        False leaves steps and unknowns free to be negative: a bootstrap at a bound would not cover the truth.
     start : array of shape (n_rows, n_full), optional
         Full coefficients to start from.
 
@@ -69,12 +72,11 @@ def fit_scorecards(
         penalty = np.stack([family.penalty(shrink, smooth, n) for n in np.unique(size)])
         penalty = penalty[np.unique(size, return_inverse=True)[1]]
     free_start = None if start is None else start @ np.linalg.pinv(family.basis).T
-    if free_start is not None:
+    bounded = family.bounded & monotone
+    if free_start is not None and monotone:
         free_start[:, 1:] = np.maximum(free_start[:, 1:], 0.0)
-    free = fit_bounded_logistic(
-        columns, won, total, penalty=penalty, bounded=family.bounded, start=free_start
-    )
-    if np.isfinite(shrink):
+    free = fit_bounded_logistic(columns, won, total, penalty=penalty, bounded=bounded, start=free_start)
+    if np.isfinite(shrink) and monotone:
         free = _hold_unknowns_down(columns, won, total, penalty, family, free)
     return free @ family.basis.T
 

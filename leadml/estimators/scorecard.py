@@ -43,6 +43,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         inf keeps each criterion's documented shape; 0 leaves its steps free; "cv" chooses.
     integer : bool
         Whether to use whole points with the documented total kept.
+    max_steps : int, optional
+        Steps that may earn whole points at most, for a shorter card.
     folds : int
         Folds of the cross-validation, at least 2; equal rows stay together.
     one_standard_error : bool
@@ -99,6 +101,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         shrink: float | str = "cv",
         smooth: float | str = "cv",
         integer: bool = False,
+        max_steps: int | None = None,
         folds: int = 5,
         one_standard_error: bool = True,
         random_state: int = 0,
@@ -107,6 +110,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         self.shrink = shrink
         self.smooth = smooth
         self.integer = integer
+        self.max_steps = max_steps
         self.folds = folds
         self.one_standard_error = one_standard_error
         self.random_state = random_state
@@ -182,8 +186,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
                 total,
                 full,
                 documented_points=documented,
-                shrink=self.shrink_,
-                smooth=self.smooth_,
+                max_steps=self.max_steps,
             )
             self.integer_card_ = card
             self.intercept_ = card.base

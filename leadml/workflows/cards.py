@@ -98,8 +98,6 @@ def learn_all(frame: Frame, inner: Array) -> Learned:
         total,
         full,
         documented_points=documented,
-        shrink=chosen.shrink * size,
-        smooth=chosen.smooth * size,
     )
     tops = [points_of(each)[0][:, -1] for each in along]
     return Learned(full, chosen.shrink, chosen.smooth, path, tops, integer)

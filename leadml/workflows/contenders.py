@@ -354,8 +354,6 @@ def learn_scorecards(
                     total[row],
                     full[row],
                     documented_points=frame.documented_points,
-                    shrink=shrink[row] * total[row].sum(),
-                    smooth=smooth[row] * total[row].sum(),
                 )
                 for row in range(len(full))
             ]

@@ -16,7 +16,7 @@ from leadml.decisions.cutoff import (
     net_value_by_cutoff,
     not_distinguishable,
 )
-from leadml.estimators.design import points_of
+from leadml.estimators.design import PER_CRITERION, points_of
 from leadml.estimators.integer_points import count_by_total, fit_lines
 from leadml.estimators.monotone_fit import fit_scorecards
 from leadml.evaluation.bootstrap import Figure, adjust_holm, as_json, to_figure, two_sided_p
@@ -27,6 +27,8 @@ from leadml.report.wording import number
 from leadml.workflows.contenders import Contender, Frame
 
 Array = NDArray[Any]
+
+HARDLY = 1e-3  # shrinkage a deal that only keeps separated draws finite
 
 
 @dataclass(frozen=True)
@@ -71,19 +73,25 @@ def resample(frame: Frame, draws: Array) -> Resampled:
 
     Notes
     -----
-    The fit is not shrunk: shrinkage bends a bootstrap toward the document and its interval misses the truth.
+    The fit is hardly shrunk and has no bounds: shrinkage bends a bootstrap toward the document, and a bootstrap at a
+    bound does not cover the truth. What comes out negative counts as 0 once the deals are drawn.
     """
     won, total = frame.table.weigh(draws)
     # one fit on the sample gives all replicates their start
     settings: dict[str, Any] = {
         "documented_points": frame.documented_points,
-        "shrink": 0.0,
+        "shrink": HARDLY,
         "smooth": np.inf,
+        "per_deal": True,
+        "monotone": False,
     }
     start = fit_scorecards(frame.table.levels, won[:1], total[:1], **settings)
     full = fit_scorecards(
         frame.table.levels, won, total, start=np.repeat(start, len(won), axis=0), **settings
     )
+    body = np.maximum(full[:, 1:].reshape(len(full), -1, PER_CRITERION), 0.0)
+    body[:, :, -1] = np.minimum(body[:, :, -1], body[:, :, :-1].sum(axis=2))
+    full = np.concatenate([full[:, :1], body.reshape(len(full), -1)], axis=1)
     weights = share_of_weights(frame, points_of(full)[0][..., -1])
     return Resampled(won, total, full, weights)
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from leadml.estimators.design import make_family, points_of, step_columns
+from leadml.estimators.design import points_of, step_columns
 from leadml.estimators.integer_points import (
     count_by_total,
     find_integer_card,
@@ -30,7 +30,7 @@ def find(levels, won, points, shrink=0.0, smooth=0.0):
     total = np.ones(len(won))
     strengths = {"documented_points": points, "shrink": shrink, "smooth": smooth}
     full = fit_scorecards(levels, won, total, **strengths)[0]
-    return find_integer_card(levels, won, total, full, **strengths), full
+    return find_integer_card(levels, won, total, full, documented_points=points), full
 
 
 def document(k, most=4):
@@ -67,29 +67,46 @@ def test_points_shown_are_points_used(strengths):
         assert sum(shown) == total
 
 
-def card_loss(levels, won, points, unknown_points, quadratic):
-    """Penalised log loss of whole points with the best line."""
-    vector = np.r_[0, np.c_[np.diff(points, axis=1), unknown_points].ravel()]
-    totals = total_points(levels, points, unknown_points)
-    penalty = np.array([vector @ quadratic @ vector])
-    return fit_lines(totals, won, np.ones(len(won)), int(points[:, -1].sum()), penalty)[1][0]
+def expected_wins(levels, full):
+    """Wins that the real-valued fit expects of each deal."""
+    return 1 / (1 + np.exp(-(step_columns(levels) @ full)))
 
 
-@pytest.mark.parametrize("strengths", STRENGTHS[:2])
+@pytest.mark.parametrize("strengths", STRENGTHS[:3])
 @pytest.mark.parametrize("seed", range(4))
 def test_it_is_never_worse_than_rounding_and_never_better_than_real_points(seed, strengths):
     levels, won = draw(seed, unknown=0.1)
     card, full = find(levels, won, document(3), *strengths)
-    quadratic = make_family(document(3), 0.0, 0.0).penalty(*strengths, len(won))
+    expected, ones = expected_wins(levels, full), np.ones(len(won))
     by_level, unknown = points_of(full)
     rounded = [part[0] for part in round_points(by_level[None], unknown[None], document(3))]
-    own = card_loss(levels, won, card.points, card.unknown_points, quadratic)
-    assert card.log_loss * len(won) == pytest.approx(own, rel=1e-9)
-    assert own <= card_loss(levels, won, *rounded, quadratic) + 1e-9
+    losses = [
+        fit_lines(total_points(levels, *points), expected, ones, 12)[1][0]
+        for points in ((card.points, card.unknown_points), rounded)
+    ]
+    assert card.log_loss * len(won) == pytest.approx(losses[0], rel=1e-9)
+    assert losses[0] <= losses[1] + 1e-9
+    # what the fit expects of itself is its entropy
+    real = -(expected * np.log(expected) + (1 - expected) * np.log(1 - expected)).mean()
+    assert card.real_log_loss == pytest.approx(real, rel=1e-9)
     assert card.log_loss >= card.real_log_loss - 1e-12
-    eta = step_columns(levels) @ full
-    real = (np.logaddexp(0, eta) - won * eta).sum() + 0.5 * full @ quadratic @ full
-    assert card.real_log_loss == pytest.approx(real / len(won), rel=1e-9)
+    # base and slope are those of the deals themselves
+    line, _ = fit_lines(card.totals(levels), won, ones, 12)
+    np.testing.assert_allclose([card.base, card.slope], line[0], rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("max_steps", [1, 3, 5])
+def test_a_short_card_earns_points_at_so_many_steps_at_most(max_steps):
+    levels, won = draw(2, unknown=0.1)
+    full = fit_scorecards(levels, won, np.ones(len(won)), documented_points=document(3), shrink=0, smooth=0)[
+        0
+    ]
+    ones = np.ones(len(won))
+    short = find_integer_card(levels, won, ones, full, documented_points=document(3), max_steps=max_steps)
+    whole = find_integer_card(levels, won, ones, full, documented_points=document(3))
+    assert 1 <= (np.diff(short.points, axis=1) > 0).sum() <= max_steps
+    assert short.points[:, -1].sum() == 12
+    assert short.log_loss >= whole.log_loss - 1e-9
 
 
 @pytest.mark.parametrize(
@@ -105,16 +122,14 @@ def test_no_other_whole_points_lose_less(seed, most, weights):
     # C(13, 7) = 1,716 for 6.
     levels, won = draw(seed, n=200, weights=weights)
     strengths = (5.0, 2.0)
-    card, _ = find(levels, won, document(2, most), *strengths)
-    quadratic = make_family(document(2, most), 0.0, 0.0).penalty(*strengths, len(won))
+    card, full = find(levels, won, document(2, most), *strengths)
     vectors = []
     for bars in itertools.combinations(range(2 * most + 7), 7):
         steps = np.diff(np.r_[-1, bars, 2 * most + 7]) - 1
         vectors.append(np.concatenate([[0], steps[:4], [0], steps[4:], [0]]))
     vectors = np.array(vectors)
     totals = np.rint(vectors[:, 1:] @ step_columns(levels)[:, 1:].T).astype(int)
-    penalty = np.einsum("mi,ij,mj->m", vectors, quadratic, vectors)
-    _, losses = fit_lines(totals, won, np.ones(200), 2 * most, penalty)
+    _, losses = fit_lines(totals, expected_wins(levels, full), np.ones(200), 2 * most)
     assert len(losses) in (330, 1716)
     assert card.log_loss * 200 <= losses.min() + 1e-6
 
