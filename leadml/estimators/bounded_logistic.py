@@ -13,6 +13,7 @@ algorithms for linear least squares problems with nonnegative variables. Mathema
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 CELLS_AT_ONCE = 4_000_000  # replicates x patterns held in memory in one block
-WIDE = 40  # from so many columns on, one shared Hessian costs less than one a replicate
+FEW = 8  # rows below which their Gram matrices are made one by one
 RIDGE = 1e-9  # per deal; keeps a separated fit finite without moving any other
 
 
@@ -156,8 +157,7 @@ def _fit_block(
     theta = np.zeros((n_rows, n_columns)) if start is None else start.copy()
     if restrict is not None:
         theta = np.einsum("rij,rj->ri", restrict, theta)
-    upper = np.triu_indices(n_columns)
-    pairs = columns[:, upper[0]] * columns[:, upper[1]]
+    curvature_of = _curvature(columns, n_rows)
     won_columns = won @ columns
     found = np.empty_like(theta)
     open_ = np.arange(n_rows)
@@ -185,11 +185,7 @@ def _fit_block(
         rows = open_[ok]
         if len(rows):
             gradient = (total[rows] * mu[ok]) @ columns - won_columns[rows] + s_theta[ok]
-            curvature = (total[rows] * mu[ok] * (1.0 - mu[ok])) @ pairs
-            hessian = s[ok].copy()
-            hessian[:, upper[0], upper[1]] += curvature
-            below = upper[0] != upper[1]
-            hessian[:, upper[1][below], upper[0][below]] += curvature[:, below]
+            hessian = s[ok] + curvature_of(total[rows] * mu[ok] * (1.0 - mu[ok]))
             if restrict is None:
                 linear = np.einsum("rij,rj->ri", hessian, theta[rows]) - gradient
                 new = solve_bounded(hessian, linear, bounded)
@@ -219,3 +215,20 @@ def _fit_block(
     else:
         found[open_] = theta[open_]
     return found
+
+
+def _curvature(columns: Array, n_rows: int) -> Callable[[Array], Array]:
+    """Make the map from weights of patterns (n, n_patterns) to Gram matrices (n, n_columns, n_columns)."""
+    if n_rows < FEW:
+        return lambda weights: np.stack([columns.T @ (w[:, None] * columns) for w in weights])
+    first, second = np.triu_indices(columns.shape[1])
+    pairs = columns[:, first] * columns[:, second]
+
+    def grams(weights: Array) -> Array:
+        entries = weights @ pairs
+        out = np.empty((len(weights), columns.shape[1], columns.shape[1]))
+        out[:, first, second] = entries
+        out[:, second, first] = entries
+        return out
+
+    return grams
