@@ -176,6 +176,16 @@ def test_a_criterion_of_the_wrong_sign_earns_nothing():
         assert by_level[0, -1] > 1
 
 
+def test_without_bounds_it_is_the_plain_logistic_regression():
+    levels, won = draw(5, n=800, weights=(0.6, 0.3, -0.8), unknown=0.0)
+    full = fit(levels, won, smooth=INF, monotone=False)
+    plain = LogisticRegression(C=1e12, tol=1e-12, max_iter=1000).fit(levels, won)
+    found = points_of(full)[0][:, -1] / 4
+    np.testing.assert_allclose(found, plain.coef_[0], atol=1e-3)  # the wrong sign is kept
+    bounded = fit(levels, won, smooth=INF)
+    assert points_of(bounded)[0][2, -1] == pytest.approx(0, abs=1e-6)
+
+
 def test_what_no_deal_shows_keeps_to_the_document():
     levels, won = draw(6, n=600, weights=(0.5, 0.5, 0.0), unknown=0.0)
     levels[:, 2] = np.nan  # never asked: as heavy as the others on average
