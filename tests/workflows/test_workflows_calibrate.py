@@ -17,11 +17,8 @@ from leadml.workflows.experiment import CONTENDERS, Experiment, load_experiment
 
 SPLIT = {"kind": "grouped-kfold", "folds": 3, "repeats": 2}
 SMALL = {"bootstrap": 100, "split": SPLIT, "policies": ("bant-ibm", "bant-points")}
-QUICK = SMALL | {
-    "bootstrap": 50,
-    "split": SPLIT | {"repeats": 1},
-    "contenders": ("cutoff", "integer", "prior"),
-}
+ONCE = {"bootstrap": 50, "split": SPLIT | {"repeats": 1}}
+QUICK = SMALL | ONCE | {"contenders": ("cutoff", "integer", "prior")}
 BANT = ("budget", "authority", "need", "timeline")
 
 TOP = {
