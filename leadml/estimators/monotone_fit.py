@@ -35,6 +35,7 @@ def fit_scorecards(
     per_deal: bool = False,
     monotone: bool = True,
     start: Array | None = None,
+    tolerance: float = 1e-8,
 ) -> Array:
     """Fit one scorecard for each row of weights.
 
@@ -54,6 +55,8 @@ def fit_scorecards(
         False leaves steps and unknowns free to be negative: a bootstrap at a bound would not cover the truth.
     start : array of shape (n_rows, n_full), optional
         Full coefficients to start from.
+    tolerance : float
+        Largest change of a coefficient at which a fit counts as found.
 
     Returns
     -------
@@ -75,7 +78,9 @@ def fit_scorecards(
     bounded = family.bounded & monotone
     if free_start is not None and monotone:
         free_start[:, 1:] = np.maximum(free_start[:, 1:], 0.0)
-    free = fit_bounded_logistic(columns, won, total, penalty=penalty, bounded=bounded, start=free_start)
+    free = fit_bounded_logistic(
+        columns, won, total, penalty=penalty, bounded=bounded, start=free_start, tolerance=tolerance
+    )
     if np.isfinite(shrink) and monotone:
         free = _hold_unknowns_down(columns, won, total, penalty, family, free)
     return free @ family.basis.T
