@@ -9,16 +9,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["bool_array", "number_array", "text_array"]
+__all__ = ["bool_array", "dictionary_array", "number_array", "text_array"]
 
 
-def number_array(values: npt.NDArray[Any]) -> pa.Array:
-    """Make an Arrow array of whole or real numbers, without nulls.
+def number_array(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+    """Make an Arrow array of whole or real numbers.
 
     Parameters
     ----------
     values : ndarray of shape (n,)
         int32, int64 or float64.
+    missing : ndarray of shape (n,), bool, optional
+        Which are null.
 
     Returns
     -------
@@ -26,9 +28,28 @@ def number_array(values: npt.NDArray[Any]) -> pa.Array:
         The same n numbers.
     """
     kinds = {"int32": pa.int32(), "int64": pa.int64(), "float64": pa.float64()}
+    mask = None if missing is None else pa.py_buffer(np.packbits(~missing, bitorder="little"))
     return pa.Array.from_buffers(
-        kinds[values.dtype.name], len(values), [None, pa.py_buffer(np.ascontiguousarray(values))]
+        kinds[values.dtype.name], len(values), [mask, pa.py_buffer(np.ascontiguousarray(values))]
     )
+
+
+def dictionary_array(words: pa.StringArray, index: npt.NDArray[np.int32]) -> pa.DictionaryArray:
+    """Make an Arrow array of words that occur often.
+
+    Parameters
+    ----------
+    words : StringArray
+        Each word once or more.
+    index : ndarray of shape (n,), int32
+        Position of each value among the words.
+
+    Returns
+    -------
+    pyarrow.DictionaryArray
+        n words.
+    """
+    return pa.DictionaryArray.from_arrays(number_array(index), words)
 
 
 def bool_array(values: npt.NDArray[np.bool_]) -> pa.Array:

@@ -11,10 +11,13 @@ import numpy.typing as npt
 
 from leadml.exceptions import InputError
 
-__all__ = ["UNKNOWN", "code_of", "read_columns"]
+__all__ = ["UNKNOWN", "code_of", "read_columns", "read_one"]
 
 UNKNOWN = 5
 """Level code of a level that is not known."""
+
+BLOCK = 1 << 15
+"""So many leads are read at once, which stay in the processor's cache."""
 
 _CODES: dict[Any, int] = {None: UNKNOWN, 0: 0, 1: 1, 2: 2, 3: 3, 4: 4}
 
@@ -47,6 +50,37 @@ def code_of(level: Any, name: str) -> int:
     raise InputError(f"{name}: got {level!r}, valid is a level 0 to 4, or None or NaN for unknown")
 
 
+def read_one(levels: Any, ids: tuple[str, ...]) -> tuple[int, ...] | None:
+    """Read the level codes of one lead without arrays, where that is what came.
+
+    Parameters
+    ----------
+    levels : object
+        Levels; see `Card.score`.
+    ids : tuple of str
+        The k criteria.
+
+    Returns
+    -------
+    tuple of k int, or None
+        None for anything else than one lead, and for one that has to be refused.
+    """
+    row: Any
+    if isinstance(levels, dict):
+        row = [levels.get(name) for name in ids]
+        if not any(name in levels for name in ids):
+            return None
+    elif isinstance(levels, np.ndarray) and levels.shape == (1, len(ids)) and levels.dtype.kind in "if":
+        row = levels.tolist()[0]
+    else:
+        return None
+    try:
+        # NaN alone is unequal to itself.
+        return tuple([UNKNOWN if level != level else _CODES[level] for level in row])
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def read_columns(levels: Any, ids: tuple[str, ...]) -> list[npt.NDArray[np.uint8]]:
     """Read one column of level codes a criterion.
 
@@ -75,7 +109,23 @@ def read_columns(levels: Any, ids: tuple[str, ...]) -> list[npt.NDArray[np.uint8
             f"levels: got an array of shape {matrix.shape}, valid is (n, {len(ids)}) with the columns "
             f"{', '.join(ids)}; or give a mapping of columns by name"
         )
+    if matrix.dtype.kind == "f" and (codes := _float_codes(matrix)) is not None:
+        return list(codes)
     return [_codes(matrix[:, position], name) for position, name in enumerate(ids)]
+
+
+def _float_codes(matrix: npt.NDArray[Any]) -> npt.NDArray[np.uint8] | None:
+    """Give the codes of a matrix of levels and NaN, criterion by criterion; None when a value is neither."""
+    codes = np.empty(matrix.shape[::-1], np.uint8)
+    for start in range(0, len(matrix), BLOCK):
+        block = matrix[start : start + BLOCK].T
+        filled = np.where(np.isnan(block), UNKNOWN, block)
+        with np.errstate(invalid="ignore"):
+            codes[:, start : start + BLOCK] = filled
+        here = codes[:, start : start + BLOCK]
+        if (here != filled).any() or np.fmax.reduce(block, axis=None, initial=0) >= UNKNOWN:
+            return None
+    return codes
 
 
 def _named_columns(levels: Any, ids: tuple[str, ...]) -> list[npt.NDArray[np.uint8]]:

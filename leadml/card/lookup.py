@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -10,21 +11,29 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.card.check import DECISIONS
-from leadml.card.levels import UNKNOWN, code_of, read_columns
-from leadml.card.scores import Scores, Texts
+from leadml.card.levels import UNKNOWN, code_of, read_columns, read_one
+from leadml.card.scores import Scores
+from leadml.card.single import Single
 from leadml.exceptions import InputError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from leadml.card.model import Card
 
 __all__ = ["Lookup", "Patterns"]
 
 SMALL = 6**6
-"""Up to so many possible patterns are counted instead of sorted."""
+"""Up to so many possible patterns are all worked out; of more, only those that occur."""
+
+MEMORY = 100_000
+"""So many single leads are remembered."""
+
+FEW = 64
+"""Up to so many leads are put into words one by one: that needs no machinery to be loaded."""
 
 WAIT, NO_MATCH = DECISIONS.index("wait"), DECISIONS.index("no-match")
-MEMORY = 100_000
-"""So many patterns are kept in words between batches."""
+ONE = np.zeros(1, np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +58,8 @@ class Patterns:
         Position of the criterion to ask about next; -1 for none.
     gates_failed, gates_open : ndarray of shape (p,), int64
         One bit a gate: failed, and not known yet.
+    words : dict of str to StringArray
+        What was put into words so far.
     """
 
     codes: npt.NDArray[np.uint8]
@@ -62,6 +73,11 @@ class Patterns:
     ask_next: npt.NDArray[np.int8]
     gates_failed: npt.NDArray[np.int64]
     gates_open: npt.NDArray[np.int64]
+    words: dict[str, pa.StringArray] = dataclasses.field(default_factory=dict)
+
+
+KINDS = (np.int32, np.int32, np.int32, np.int32, np.int8, np.bool_, np.int8, np.int64, np.int64)
+"""Types of the fields of `Patterns` from `points` on."""
 
 
 class Lookup:
@@ -85,8 +101,15 @@ class Lookup:
         self.probability = np.array(
             [row.probability for row in card.table] or [np.nan] * (card.total_max + 1)
         )
-        self._texts: dict[int, Texts] = {}
-        self._leads: dict[tuple[int, ...], dict[str, Any]] = {}
+        self.single = Single(card)
+        self._rows: dict[tuple[int, ...], dict[str, Any]] = {}
+        self._ones: dict[tuple[int, ...], Patterns] = {}
+        self._always = self._caveat_bits(None, 1)
+
+    @functools.cached_property
+    def everything(self) -> Patterns:
+        """All patterns that there can be, each at the position that its key says."""
+        return self.explain(np.arange(6 ** len(self.ids), dtype=np.int64))
 
     def band_of(self, points: Any) -> Any:
         """Find the band of totals.
@@ -118,21 +141,34 @@ class Lookup:
         Scores
             One row a lead.
         """
+        if (codes := read_one(levels, self.ids)) is not None:
+            return Scores(self, self._one(codes), ONE, self._caveat_bits(facts, 1) if facts else self._always)
         columns = read_columns(levels, self.ids)
-        key = np.zeros(len(columns[0]), np.int64)
-        for column, power in zip(columns, self.powers, strict=True):
-            key += column * power
-        n_possible = 6 ** len(columns)
-        if n_possible <= SMALL:
-            present = np.flatnonzero(np.bincount(key, minlength=1))
-            place = np.zeros(present[-1] + 1 if len(present) else 1, np.int32)
-            place[present] = np.arange(len(present), dtype=np.int32)
-            index = place[key]
-        else:
-            present, inverse = np.unique(key, return_inverse=True)
-            index = inverse.astype(np.int32)
-        patterns = self.explain(present.astype(np.int64))
-        return Scores(self, patterns, index, self._caveat_bits(facts, len(index)))
+        n, n_possible = len(columns[0]), 6 ** len(columns)
+        key: npt.NDArray[Any] = np.zeros(n, np.int32 if n_possible < 2**31 else np.int64)
+        for column in reversed(columns):
+            key *= 6
+            key += column
+        bits = self._caveat_bits(facts, n)
+        if n_possible <= min(SMALL, 4 * n):
+            return Scores(self, self.everything, key, bits)
+        present, index = np.unique(key, return_inverse=True)
+        return Scores(self, self.explain(present.astype(np.int64)), index.astype(np.int32), bits)
+
+    def _one(self, codes: tuple[int, ...]) -> Patterns:
+        """Give a single pattern, remembered."""
+        known = self._ones.get(codes)
+        if known is None:
+            if len(self._ones) > MEMORY:
+                self._ones.clear()
+            found = self.single.explain(codes)
+            key = sum([code * 6**position for position, code in enumerate(codes)])
+            known = self._ones[codes] = Patterns(
+                np.array([codes], np.uint8),
+                np.array([key], np.int64),
+                *(np.array([value], kind) for value, kind in zip(found, KINDS, strict=True)),  # type: ignore[arg-type]
+            )
+        return known
 
     def explain(self, key: npt.NDArray[np.int64]) -> Patterns:
         """Work patterns out.
@@ -185,39 +221,61 @@ class Lookup:
         best[done] = -1
         return best
 
-    def texts(self, patterns: Patterns) -> list[Texts]:
-        """Put patterns into words.
+    def words(self, name: str, patterns: Patterns) -> pa.StringArray:
+        """Put patterns into words, once.
 
         Parameters
         ----------
+        name : str
+            ``reasons`` (``criterion +points`` joined by ``; ``, largest first) or ``unknown``.
         patterns : Patterns
             p patterns.
 
         Returns
         -------
-        list of Texts
-            The reasons and the unknown criteria of each.
+        StringArray of p texts
+            One a pattern.
         """
-        found = []
-        if len(self._texts) > MEMORY:
-            self._texts.clear()
-        for key, codes in zip(patterns.key.tolist(), patterns.codes.tolist(), strict=True):
-            texts = self._texts.get(key)
-            if texts is None:
-                texts = self._texts[key] = self._put_into_words(codes)
-            found.append(texts)
+        found = patterns.words.get(name)
+        if found is None:
+            found = patterns.words[name] = self._put_into_words(name, patterns.codes)
         return found
 
-    def _put_into_words(self, codes: list[int]) -> Texts:
-        """Say what one pattern earned, largest first, and what is not known of it."""
-        earned = [
-            (points, f"{name} (unknown) +{points}" if code == UNKNOWN else f"{name} +{points}")
-            for name, code, row in zip(self.ids, codes, self.points.tolist(), strict=True)
-            if (points := row[code]) > 0
-        ]
-        earned.sort(key=lambda pair: -pair[0])
-        unknown = [name for name, code in zip(self.ids, codes, strict=True) if code == UNKNOWN]
-        return Texts("; ".join(text for _, text in earned), "; ".join(unknown))
+    def _put_into_words(self, name: str, codes: npt.NDArray[np.uint8]) -> pa.StringArray:
+        from leadml.card.arrow import number_array, text_array
+
+        if len(codes) <= FEW:
+            each = map(tuple, codes.tolist())
+            if name == "reasons":
+                return text_array([self.single.reasons(row) for row in each])
+            return text_array(
+                [
+                    "; ".join([n for n, code in zip(self.ids, row, strict=True) if code == UNKNOWN])
+                    for row in each
+                ]
+            )
+        import pyarrow.compute as pc
+
+        # Place j of every pattern is a word among all words, or none; the places are then joined.
+        position = np.arange(len(self.ids))
+        if name == "unknown":
+            words = list(self.ids)
+            place = np.where(codes == UNKNOWN, position, -1)
+        else:
+            words = [
+                f"{name} (unknown) +{points}" if code == UNKNOWN else f"{name} +{points}"
+                for name, row in zip(self.ids, self.points.tolist(), strict=True)
+                for code, points in enumerate(row)
+            ]
+            earned = self.points[position, codes]
+            order = np.argsort(-earned, axis=1, kind="stable")
+            place = np.where(earned > 0, position * 6 + codes, -1)
+            place = np.take_along_axis(place, order, axis=1)
+        # Arrow leaves a row out whose places are all empty.
+        place[(place < 0).all(axis=1), 0] = len(words)
+        known = text_array([*words, ""])
+        columns = [known.take(number_array(column.astype(np.int32), column < 0)) for column in place.T]
+        return pc.binary_join_element_wise(*columns, text_array(["; "])[0], null_handling="skip")
 
     def score_one(self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None) -> dict[str, Any]:
         """Score one lead; see `Card.score_one`.
@@ -235,27 +293,26 @@ class Lookup:
             One value a column.
         """
         codes = tuple([code_of(lead.get(name), name) for name in self.ids])
-        known = self._leads.get(codes)
+        known = self._rows.get(codes)
         if known is None:
             if not any(name in lead for name in self.ids):
                 names = ", ".join(self.ids)
                 raise InputError(f"lead: none of the criteria {names} is there; give at least one")
-            if len(self._leads) > MEMORY:
-                self._leads.clear()
-            columns = [np.array([code], np.uint8) for code in codes]
-            row = self.score(dict(zip(self.ids, columns, strict=True)), None).rows()[0]
-            known = self._leads[codes] = row
+            if len(self._rows) > MEMORY:
+                self._rows.clear()
+            known = self._rows[codes] = self.single.row(codes)
         made = dict(known)
         if facts and any(caveat.when for caveat in self.card.caveats):
-            columns = [np.array([code], np.uint8) for code in codes]
-            held = {fact: [value] for fact, value in facts.items()}
-            made["caveats"] = self.score(dict(zip(self.ids, columns, strict=True)), held).caveats[0]
+            made["caveats"] = self.single.caveats(self.single.explain(codes), facts)
         return made
 
     def _caveat_bits(self, facts: Mapping[str, Any] | None, n: int) -> npt.NDArray[np.int64]:
         """Give one bit a caveat that applies, for each lead."""
-        bits = np.zeros(n, np.int64)
+        always = sum(1 << position for position, each in enumerate(self.card.caveats) if not each.when)
+        bits = np.full(n, always, np.int64)
         for position, caveat in enumerate(self.card.caveats):
+            if not caveat.when:
+                continue
             applies = np.ones(n, bool)
             for fact, values in caveat.when.items():
                 applies &= _holds(facts, fact, values, n)
@@ -270,6 +327,9 @@ def _holds(
     if facts is None or fact not in facts:
         return np.zeros(n, bool)
     column = facts[fact]
+    if hasattr(column, "dictionary"):
+        at = np.frombuffer(column.indices.buffers()[1], np.int32, count=n)
+        return np.array([value in values for value in column.dictionary.to_pylist()], bool)[at]
     found: list[Any] = column.to_pylist() if hasattr(column, "to_pylist") else list(column)
     if len(found) != n:
         raise InputError(f"facts.{fact}: has {len(found)} values for {n} leads; give one a lead")

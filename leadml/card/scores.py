@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leadml.card.check import DECISIONS
+from leadml.card.single import DISQUALIFY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from leadml.card.lookup import Lookup, Patterns
 
-__all__ = ["COLUMNS", "Scores", "Texts"]
+__all__ = ["COLUMNS", "Scores"]
 
 COLUMNS = (
     "probability",
@@ -35,23 +36,8 @@ COLUMNS = (
 )
 """The columns that `predict` writes after the lead's identity, in order."""
 
-DISQUALIFY = "disqualify"
-"""The action for a lead that fails a gate, whatever its points."""
-
-
-class Texts(NamedTuple):
-    """One pattern in words.
-
-    Attributes
-    ----------
-    reasons : str
-        ``criterion +points`` joined by ``; ``, largest first.
-    unknown : str
-        Criteria whose level is not known, joined by ``; ``.
-    """
-
-    reasons: str
-    unknown: str
+FEW = 64
+"""Up to so many leads are spread by hand: that needs no machinery to be loaded."""
 
 
 class Scores:
@@ -157,6 +143,34 @@ class Scores:
         """Name and version of the card."""
         return self._text("model")
 
+    @property
+    def index(self) -> npt.NDArray[np.int32]:
+        """Pattern of each lead: its position among the p patterns of `answers`."""
+        return self._index
+
+    @property
+    def caveat_bits(self) -> npt.NDArray[np.int64]:
+        """One bit a caveat that applies, for each lead."""
+        return self._caveat_bits
+
+    def answers(self, caveat_bits: int) -> Scores:
+        """Score the patterns themselves, so that what is told often has to be worded once.
+
+        Parameters
+        ----------
+        caveat_bits : int
+            One bit a caveat that applies.
+
+        Returns
+        -------
+        Scores
+            p rows, in which each lead finds its own by `index`.
+        """
+        n = len(self._patterns.key)
+        return Scores(
+            self._lookup, self._patterns, np.arange(n, dtype=np.int32), np.full(n, caveat_bits, np.int64)
+        )
+
     def _text(self, name: str) -> npt.NDArray[np.object_]:
         """Spread a column of words over the leads."""
         words, index = self._words(name)
@@ -171,8 +185,7 @@ class Scores:
         if name == "caveats":
             return self._caveat_words()
         if name in ("reasons", "unknown"):
-            found = [getattr(texts, name) for texts in self._lookup.texts(patterns)]
-            return found or [""], self._index
+            return self._lookup.words(name, patterns).to_pylist() or [""], self._index
         if name == "band":
             words, of_pattern = [band.id for band in card.bands], patterns.band
         elif name == "action":
@@ -187,8 +200,10 @@ class Scores:
     def _caveat_words(self) -> tuple[list[str], npt.NDArray[np.int32]]:
         """Put the caveats and gates of each lead into words, once a combination."""
         card, n_caveats, n_gates = self._card, len(self._card.caveats), len(self._card.gates)
-        gates = self._patterns.gates_failed | self._patterns.gates_open << n_gates
-        bits = self._caveat_bits | gates[self._index] << n_caveats
+        bits = self._caveat_bits
+        if n_gates:
+            gates = self._patterns.gates_failed | self._patterns.gates_open << n_gates
+            bits = bits | gates[self._index] << n_caveats
         combinations, index = np.unique(bits, return_inverse=True)
         names = [caveat.id for caveat in card.caveats]
         names += [f"gate failed: {gate.criterion}" for gate in card.gates]
@@ -224,8 +239,13 @@ class Scores:
 
         return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
 
-    def to_arrow(self) -> pa.RecordBatch:
+    def to_arrow(self, *, plain: bool = True) -> pa.RecordBatch:
         """Give an Arrow batch, without importing pandas.
+
+        Parameters
+        ----------
+        plain : bool
+            Whether columns of text hold the text of every lead; as dictionaries they take less room.
 
         Returns
         -------
@@ -234,17 +254,42 @@ class Scores:
         """
         import pyarrow as pa
 
-        from leadml.card.arrow import bool_array, number_array, text_array
-
-        arrays: list[pa.Array] = []
-        for name in COLUMNS:
-            if name == "probability" and not self._card.table:
-                arrays.append(pa.nulls(len(self), pa.float64()))
-            elif name in ("probability", "points", "points_max", "low", "high"):
-                arrays.append(number_array(getattr(self, name)))
-            elif name == "settled":
-                arrays.append(bool_array(self.settled))
-            else:
-                words, index = self._words(name)
-                arrays.append(text_array(words).take(number_array(index)))
+        arrays = [self.column(name, plain=plain) for name in COLUMNS]
         return pa.RecordBatch.from_arrays(arrays, names=list(COLUMNS))
+
+    def column(self, name: str, *, plain: bool = True) -> pa.Array:
+        """Give one column as an Arrow array.
+
+        Parameters
+        ----------
+        name : str
+            One of `COLUMNS`.
+        plain : bool
+            Whether text comes as the text of every lead, or as a dictionary.
+
+        Returns
+        -------
+        Array of n values
+            The column.
+        """
+        import pyarrow as pa
+
+        from leadml.card.arrow import bool_array, dictionary_array, number_array, text_array
+
+        if name == "probability" and not self._card.table:
+            return pa.nulls(len(self), pa.float64())
+        if name in ("probability", "points", "points_max", "low", "high"):
+            return number_array(getattr(self, name))
+        if name == "settled":
+            return bool_array(self.settled)
+        if name in ("reasons", "unknown") and len(self._patterns.key):
+            words, index = self._lookup.words(name, self._patterns), self._index
+        else:
+            found, index = self._words(name)
+            words = text_array(found)
+        if not plain:
+            return dictionary_array(words, index)
+        if len(self) <= FEW:
+            known = words.to_pylist()
+            return text_array([known[at] for at in index.tolist()])
+        return words.take(number_array(index))

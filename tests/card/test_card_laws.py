@@ -300,3 +300,29 @@ def test_bands_that_contradict_the_cutoff_are_refused() -> None:
     document["cutoff"] = 3
     with pytest.raises(StoreError, match=r"bands\[1\].decision: got 'wait' from 3"):
         Card.from_dict(document, verify=False)
+
+
+@given(cards(max_criteria=3), st.integers(0, 2**32 - 1))
+@settings(max_examples=30, deadline=None)
+def test_many_leads_say_what_each_says_alone(card: Card, seed: int) -> None:
+    # More leads than are put into words one by one, and every pattern among them.
+    ids = [each.id for each in card.criteria]
+    every = np.array(list(itertools.product(range(6), repeat=len(ids))), np.uint8)
+    codes = np.random.default_rng(seed).permutation(np.concatenate([every] * (1 + 200 // len(every))))
+    facts = {"purchase": np.array(["repeat", "new", None], object)[np.arange(len(codes)) % 3]}
+    levels = np.where(codes == 5, None, codes.astype(object)).tolist()
+    leads = [dict(zip(ids, row, strict=True)) for row in levels]
+    purchase = facts["purchase"].tolist()
+    alone = [card.score_one(lead, {"purchase": fact}) for lead, fact in zip(leads, purchase, strict=True)]
+    scores = card.score(codes, facts)
+    assert scores.rows() == alone
+    assert scores.to_arrow().to_pylist() == scores.to_arrow(plain=False).to_pylist() == alone
+    for row, lead in zip(codes[:5], alone[:5], strict=True):
+        single = card.score(row[None].astype(float) * np.where(row == 5, np.nan, 1)).rows()[0]
+        assert single | {"caveats": lead["caveats"]} == lead
+    for bits in np.unique(scores.caveat_bits):
+        here = scores.caveat_bits == bits
+        answers = scores.answers(int(bits)).rows()
+        assert [answers[at] for at in scores.index[here]] == [
+            each for each, is_here in zip(alone, here, strict=True) if is_here
+        ]
