@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Basis = Literal["economics", "capacity", "break-even"]
+Basis = Literal["economics", "capacity", "probability", "break-even"]
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,13 @@ class Consequences:
 
     Attributes
     ----------
-    basis : {"economics", "capacity", "break-even"}
+    basis : {"economics", "capacity", "probability", "break-even"}
         Where the threshold comes from.
-    cost, value : float
-        Cost of following up one lead and value of a won deal, in `currency`; break-even takes the value
-        of a won deal as unit.
+    cost : float or None
+        Cost of following up one lead, in `currency`; for probability the threshold itself.
+    value : float, array of shape (n,) or None
+        Value of a won deal; one for each set of deals where it is estimated from them. Break-even takes the
+        value of a won deal as unit.
     share : float or None
         Share of leads that can be followed up, 0 to 1, for capacity.
     currency : str
@@ -34,7 +36,7 @@ class Consequences:
 
     basis: Basis
     cost: float | None = None
-    value: float | None = None
+    value: float | Array | None = None
     share: float | None = None
     currency: str = ""
 
@@ -51,8 +53,8 @@ class Consequences:
         array
             Thresholds, 0 to 1.
         """
-        if self.basis == "economics" and self.cost is not None and self.value is not None:
-            return np.full(np.shape(base_rate), self.cost / self.value)
+        if self.cost is not None and self.value is not None:
+            return np.broadcast_to(np.asarray(self.cost / self.value), np.shape(base_rate)).copy()
         return np.asarray(base_rate, dtype=float)
 
 

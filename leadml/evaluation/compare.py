@@ -72,7 +72,7 @@ FIGURES = tuple(Replicates.__dataclass_fields__)
 
 
 def evaluate(
-    held: HeldOut, judged: Judged, baseline_decision: Array, value: float, cost: float
+    held: HeldOut, judged: Judged, baseline_decision: Array, value: Array | float, cost: float
 ) -> Replicates:
     """Work out every figure of one contender.
 
@@ -84,8 +84,10 @@ def evaluate(
         What the contender says.
     baseline_decision : array of shape (n,)
         1 where the baseline follows up: the workload at which wins are compared.
-    value, cost : float
-        Of a won deal and of one follow-up, in one unit.
+    value : float or array of shape (1 + n_replicates,)
+        Of a won deal; one for each draw where it is estimated.
+    cost : float
+        Of one follow-up, in the same unit.
 
     Returns
     -------

@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 
 def describe_data(
-    leads: Leads, closed: Leads, outcome: Array, frameworks: list[Framework], settings: Experiment, name: str
+    leads: Leads, closed: Leads, outcome: Array, frameworks: list[Framework], currency: str, name: str
 ) -> dict[str, Any]:
     """Describe the data as in result.json.
 
@@ -37,8 +37,8 @@ def describe_data(
         1 won, 0 lost, of the closed ones.
     frameworks : list of Framework
         Those that are judged.
-    settings : Experiment
-        Gives the currency.
+    currency : str
+        Unit of net values; empty where no money is told.
     name : str
         Name of the card.
 
@@ -76,7 +76,7 @@ def describe_data(
         "mapping_digest": mapping_digest(leads),
         "criteria": mapped + silent,
         "context": [str(c) for c in closed.context.columns],
-        "currency": settings.economics.currency if settings.economics else None,
+        "currency": currency or None,
     }
 
 

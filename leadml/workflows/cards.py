@@ -179,6 +179,7 @@ def draft_documented_card(
     consequences: Consequences,
     bands_from: Policy,
     met_level: int,
+    floor: int = 0,
     **about: Any,
 ) -> CardDraft:
     """Make the card of a documented score, calibrated and with a learned cut-off.
@@ -197,6 +198,8 @@ def draft_documented_card(
         Documented bands whose shares of leads are kept.
     met_level : int
         Level from which a criterion is met.
+    floor : int
+        Lowest cut-off that can be judged.
     **about
         name, created_at, provenance of the card.
 
@@ -221,6 +224,7 @@ def draft_documented_card(
         unknown_points=np.zeros(k, dtype=int),
         documented_points=points,
         met_level=met_level,
+        floor=floor,
         **about,
     )
 
@@ -237,6 +241,7 @@ def _draft(
     points: Array,
     unknown_points: Array,
     documented_points: Array,
+    floor: int = 0,
     **about: Any,
 ) -> CardDraft:
     line, _ = fit_lines(totals, drawn.won, drawn.total, total_max)
@@ -247,6 +252,7 @@ def _draft(
     else:
         threshold = consequences.threshold(drawn.base_rate)
         cutoffs = cutoff_at_probability(again_line[:, 0], again_line[:, 1], threshold, total_max)
+    cutoffs = np.maximum(cutoffs, floor)
     cutoff = int(cutoffs[0])
     documented_by = count_by_total(
         frame.documented_totals(bands_from, about.get("met_level", 2)),

@@ -45,6 +45,8 @@ from leadml.workflows.experiment import Experiment
 from leadml.workflows.findings import find_on_result, make_finding
 from leadml.workflows.judge import Resampled, judge_policy, resample, say, share_of_weights
 from leadml.workflows.recommend import choose_card, find_disagreement, recommend
+from leadml.workflows.stakes import find_stakes
+from leadml.workflows.worked import find_all_worked, say_worked
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,15 +96,23 @@ class Comparison:
         Name of the card.
     findings : list of dict
         Findings on the data so far.
+    considered : Leads, optional
+        Those leads that had the time to close, open ones among them; all where absent.
     """
 
     def __init__(
-        self, leads: Leads, closed: Leads, settings: Experiment, name: str, findings: list[dict[str, str]]
+        self,
+        leads: Leads,
+        closed: Leads,
+        settings: Experiment,
+        name: str,
+        findings: list[dict[str, str]],
+        considered: Leads | None = None,
     ) -> None:
         self.leads, self.closed, self.settings, self.name = leads, closed, settings, name
-        self.findings = findings
         self.outcome: Array = np.asarray(closed.outcome)
-        self.consequences: Consequences = settings.consequences()
+        self.stakes = find_stakes(settings, leads, closed)
+        self.consequences: Consequences = self.stakes.consequences
         self.threshold = float(self.consequences.threshold(float(self.outcome.mean())))
         wanted = settings.policies
         mapped = set(closed.levels.columns)
@@ -120,6 +130,10 @@ class Comparison:
         self.policies: list[Policy] = [
             p for f in self.frameworks for p in f.policies if wanted is None or p.id in wanted
         ]
+        self.worked = find_all_worked(
+            self.frameworks, self.policies, leads if considered is None else considered, settings.met_level
+        )
+        self.findings = findings + self.stakes.findings() + say_worked(self.worked, self.policies)
 
     def run(self) -> Compared:
         """Do it all.
@@ -150,12 +164,13 @@ class Comparison:
         cluster, n_clusters = _buckets(split.n_keys, s.random_state)
         draws = draw_clusters(n_clusters, s.bootstrap, s.random_state)
         held = HeldOut(self.outcome[arena.rows], arena.fold, cluster[key[arena.rows]], draws)
-        replicates = self._evaluate(held, contenders, baseline)
+        drawn_stakes = self.stakes.of_sets(draws, cluster[key])
+        replicates = self._evaluate(held, contenders, baseline, drawn_stakes)
 
         learned = {f.framework.id: learn_all(f, arena.inner) for f in frames}
         drawn = {f.framework.id: resample(_in_buckets(f, cluster, n_clusters), draws) for f in frames}
-        drafts = self._draft(frames, learned, drawn)
-        judged = self._judge(frames, contenders, arena, held, drawn, learned)
+        drafts = self._draft(frames, learned, drawn, drawn_stakes)
+        judged = self._judge(frames, contenders, arena, held, drawn, learned, drawn_stakes)
         figures = self._describe(contenders, held, replicates, baseline, frames, learned, drawn)
 
         own = next((p for p in judged if p["id"] == baseline.id), None)
@@ -172,7 +187,9 @@ class Comparison:
         result = {
             "schema_version": 1,
             "leadml_version": version(),
-            "data": describe_data(self.leads, self.closed, self.outcome, self.frameworks, s, self.name),
+            "data": describe_data(
+                self.leads, self.closed, self.outcome, self.frameworks, self.stakes.currency, self.name
+            ),
             "split": describe_split(split, self.outcome),
             "settings": {**s.model_dump(mode="json"), "policies": [p.id for p in self.policies]},
             "frameworks": [
@@ -184,6 +201,9 @@ class Comparison:
                 }
                 for f in frames
             ],
+            "consequences": self.stakes.describe(
+                drawn_stakes, _base_rates(draws, cluster[key], self.outcome)
+            ),
             "contenders": figures,
             "policies": judged,
             "disagreement": []
@@ -226,6 +246,7 @@ class Comparison:
 
     def _contend(self, frames: list[Frame], arena: Arena) -> list[Contender]:
         s = self.settings
+        stakes = self.stakes.of_sets(arena.training, arena.key)
         out: list[Contender] = []
         families = [family for family in ("weights", "steps", "integer") if family in s.contenders]
         for frame in frames:
@@ -233,10 +254,10 @@ class Comparison:
             out += [judge_by_policy(frame, p, arena, s.met_level) for p in policies]
             if "cutoff" in s.contenders:
                 out += [
-                    learn_cutoff(frame, p, arena, self.consequences, s.met_level)
+                    learn_cutoff(frame, p, arena, stakes, s.met_level, self._floor(p))
                     for p in _one_a_unit(policies)
                 ]
-            out += learn_scorecards(frame, arena, self.consequences, families)
+            out += learn_scorecards(frame, arena, stakes, families)
         if self.closed.contactable is not None and (s.policies is None or "contactable" in s.policies):
             rule = load_policy("contactable")
             score = contactable_score(self.closed.contactable).score[arena.rows].astype(float)
@@ -244,10 +265,14 @@ class Comparison:
         wide = [kind for kind in ("context-logistic", "context-boosting") if kind in s.contenders]
         if wide:
             table, monotone = self._wide_table(frames)
-            out += [learn_context(kind, table, monotone, arena, self.consequences) for kind in wide]
+            out += [learn_context(kind, table, monotone, arena, stakes) for kind in wide]
         if "prior" in s.contenders or not out or not frames:
-            out.append(judge_by_prior(arena, self.consequences))
+            out.append(judge_by_prior(arena, stakes))
         return out
+
+    def _floor(self, policy: Policy) -> int:
+        """Lowest cut-off on the policy's score that can be judged."""
+        return self.worked[str(policy.framework), policy.unit].floor
 
     def _wide_table(self, frames: list[Frame]) -> tuple[pd.DataFrame, list[str]]:
         """Rule scores, levels and context columns of every closed deal, and which of them may only raise."""
@@ -270,14 +295,18 @@ class Comparison:
         return pd.DataFrame(columns), monotone
 
     def _evaluate(
-        self, held: HeldOut, contenders: list[Contender], baseline: Contender
+        self, held: HeldOut, contenders: list[Contender], baseline: Contender, stakes: Consequences
     ) -> dict[str, Replicates]:
-        e = self.settings.economics
-        value, cost = (e.won_value, e.follow_up_cost) if e is not None else (1.0, self.threshold)
+        value = 1.0 if stakes.value is None else stakes.value
+        cost = self.threshold if stakes.cost is None else stakes.cost
         return {c.id: evaluate(held, _judged(c), baseline.decision, value, cost) for c in contenders}
 
     def _draft(
-        self, frames: list[Frame], learned: dict[str, Learned], drawn: dict[str, Resampled]
+        self,
+        frames: list[Frame],
+        learned: dict[str, Learned],
+        drawn: dict[str, Resampled],
+        stakes: Consequences,
     ) -> dict[str, CardDraft]:
         s = self.settings
         about: dict[str, Any] = {
@@ -292,10 +321,10 @@ class Comparison:
             banded = max(frame.framework.policies, key=lambda p: len(p.bands))
             for policy in _one_a_unit(frame.framework.policies):
                 out[f"{name}-{policy.unit}-cutoff"] = draft_documented_card(
-                    frame, policy, drawn[name], self.consequences, banded, **about
+                    frame, policy, drawn[name], stakes, banded, floor=self._floor(policy), **about
                 )
             out[f"{name}-integer"] = draft_learned_card(
-                frame, learned[name], drawn[name], self.consequences, banded, **about
+                frame, learned[name], drawn[name], stakes, banded, **about
             )
         return out
 
@@ -307,6 +336,7 @@ class Comparison:
         held: HeldOut,
         drawn: dict[str, Resampled],
         learned: dict[str, Learned],
+        stakes: Consequences,
     ) -> list[dict[str, Any]]:
         by_id = {c.id: c for c in contenders}
         out = []
@@ -323,17 +353,18 @@ class Comparison:
                     rule=by_id[policy.id],
                     learned=_learned_card(by_id, name),
                     cutoff=by_id.get(f"{name}-{policy.unit}-cutoff"),
-                    consequences=self.consequences,
-                    threshold=self.threshold,
+                    consequences=stakes,
+                    threshold=self.threshold if stakes.value is None else stakes.threshold(held.totals[:, 0]),
                     met_level=self.settings.met_level,
                     smallest_gain=self.settings.smallest_gain,
                     n_deals=len(self.outcome),
                     learned_weights=shares,
                     free_score=free,
+                    floor=self._floor(policy),
                 )
                 judged["sentence"] = say(judged, f"{frame.framework.title}: {policy.title}")
                 out.append(judged)
-                if judged["verdict_weights"] == "cannot-judge":
+                if judged["verdict_weights"] == "cannot-judge" and not judged["judged_from"]:
                     self.findings.append(
                         make_finding(
                             "LML303",
@@ -414,6 +445,13 @@ class Comparison:
             frame.documented_points, shrink=fit.shrink * n, smooth=fit.smooth * n, integer=True
         )
         return model.fit(frame.levels, self.outcome)
+
+
+def _base_rates(draws: Array, key: Array, outcome: Array) -> Array:
+    """Share of won deals in every draw."""
+    n_keys = draws.shape[1]
+    won = draws @ np.bincount(key, outcome, minlength=n_keys)
+    return np.asarray(won / (draws @ np.bincount(key, minlength=n_keys)))
 
 
 def _judged(contender: Contender) -> Judged:

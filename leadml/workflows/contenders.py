@@ -263,7 +263,12 @@ def judge_by_policy(frame: Frame, policy: Policy, arena: Arena, met_level: int) 
 
 
 def learn_cutoff(
-    frame: Frame, policy: Policy, arena: Arena, consequences: Consequences, met_level: int
+    frame: Frame,
+    policy: Policy,
+    arena: Arena,
+    consequences: Consequences,
+    met_level: int,
+    floor: int = 0,
 ) -> Contender:
     """A documented score whose cut-off is learned from consequences in each training part.
 
@@ -279,6 +284,8 @@ def learn_cutoff(
         What decides the cut-off.
     met_level : int
         Level from which a criterion is met.
+    floor : int
+        Lowest cut-off that can be judged.
 
     Returns
     -------
@@ -300,7 +307,7 @@ def learn_cutoff(
     probability = _sigmoid(line[arena.fold, 0] + line[arena.fold, 1] * totals[at])
     name = f"{frame.framework.id}-{policy.unit}-cutoff"
     title = f"{frame.framework.title}: documented {policy.unit}, learned cut-off"
-    decision = (score >= cutoff[arena.fold]).astype(float)
+    decision = (score >= np.maximum(cutoff, floor)[arena.fold]).astype(float)
     return Contender(
         name, title, "learned", "cutoff", frame.framework.id, score.astype(float), decision, probability, 1
     )
@@ -513,7 +520,7 @@ def learn_context(
             model.fit(table.iloc[train], arena.outcome[train], fold=arena.inner[arena.key][train] % 3)
             probability[at] = model.predict_proba(table.iloc[arena.rows[at]])[:, 1]
             if consequences.share is None:
-                threshold = float(consequences.threshold(base_rates[fold]))
+                threshold = float(consequences.threshold(base_rates)[fold])
             else:
                 seen = model.predict_proba(table.iloc[train])[:, 1]
                 threshold = float(np.quantile(seen, 1 - consequences.share))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from leadml.decisions.cutoff import Consequences
 from leadml.exceptions import RecordError
 from leadml.frameworks import list_policies
 from leadml.records import Record, load_record, nearest
@@ -25,15 +25,24 @@ CONTENDERS = (
 
 
 class Economics(Record):
-    """What following up one lead costs and what a won deal is worth, in one currency."""
+    """What following up one lead costs and what a won deal is worth, in one currency.
+
+    A won deal is worth `won_value`, or `margin` (a share of its amount) times the mean amount of won deals.
+    """
 
     follow_up_cost: Annotated[float, Field(gt=0)]
-    won_value: Annotated[float, Field(gt=0)]
+    won_value: Annotated[float | None, Field(gt=0)] = None
+    margin: Annotated[float | None, Field(gt=0, le=1)] = None
     currency: str = ""
 
     @model_validator(mode="after")
     def _pays(self) -> Self:
-        if self.won_value <= self.follow_up_cost:
+        if (self.won_value is None) == (self.margin is None):
+            raise ValueError(
+                f"got {'neither won_value nor' if self.margin is None else 'both won_value and'} margin;"
+                " valid: won_value, or margin where the mapping names an amount; give one of them"
+            )
+        if self.won_value is not None and self.won_value <= self.follow_up_cost:
             raise ValueError(
                 f"got won_value {self.won_value:g} and follow_up_cost {self.follow_up_cost:g}; valid: a won"
                 " deal is worth more than one follow-up; correct one of them"
@@ -42,9 +51,65 @@ class Economics(Record):
 
 
 class Capacity(Record):
-    """How many leads there is time for."""
+    """How many leads there is time for: a share of them, or so many a week."""
 
-    share: Annotated[float, Field(gt=0, lt=1)]
+    share: Annotated[float | None, Field(gt=0, lt=1)] = None
+    per_week: Annotated[float | None, Field(gt=0)] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.share is None) == (self.per_week is None):
+            raise ValueError(
+                f"got {'neither share nor' if self.share is None else 'both share and'} per_week;"
+                " valid: share (0 to 1), or per_week where dates are mapped; give one of them"
+            )
+        return self
+
+
+class Bands(Record):
+    """Where the bands of a card begin.
+
+    shares: each band holds the share of leads that the documented one holds (no edges). probability: from
+    each edge, a chance of winning. economics: from each edge, a multiple of the chance from which following
+    up pays, 1 among them. Two edges make three bands (drop, nurture, now), three make four; a lead is
+    followed up from the last of two edges and from the middle one of three.
+    """
+
+    by: Literal["shares", "probability", "economics"] = "shares"
+    edges: tuple[float, ...] = ()
+
+    @property
+    def follow_up_at(self) -> int:
+        """Position of the edge from which leads are followed up."""
+        return min(len(self.edges) - 1, 1)
+
+    @property
+    def follow_up_from(self) -> float:
+        """The edge from which leads are followed up."""
+        return self.edges[self.follow_up_at]
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.by == "shares":
+            if self.edges:
+                raise ValueError(
+                    f"got edges {list(self.edges)} with by: shares; valid: none, the documented bands give"
+                    " the shares; remove them, or set by: probability"
+                )
+            return self
+        rising = all(low < high for low, high in itertools.pairwise(self.edges))
+        inside = all(edge > 0 and (self.by == "economics" or edge < 1) for edge in self.edges)
+        if not (1 <= len(self.edges) <= 3 and rising and inside):
+            raise ValueError(
+                f"got edges {list(self.edges)}; valid: one to three rising numbers, between 0 and 1 by"
+                " probability, above 0 by economics; correct them"
+            )
+        if self.by == "economics" and self.follow_up_from != 1:
+            raise ValueError(
+                f"got edges {list(self.edges)}; valid: [1], [low, 1] or [low, 1, high], multiples of the"
+                " chance from which following up pays; correct them"
+            )
+        return self
 
 
 class SplitSettings(Record):
@@ -76,6 +141,8 @@ class Experiment(Record):
     bootstrap: Annotated[int, Field(ge=50)] = 1000
     random_state: Annotated[int, Field(ge=0)] = 0
     as_of: str | None = None
+    maturity: Literal["auto", "off"] = "auto"
+    bands: Bands = Bands()
 
     @field_validator("policies", "baseline")
     @classmethod
@@ -110,20 +177,20 @@ class Experiment(Record):
                 raise ValueError(f"got {value!r}; valid: a date like 2026-01-31; correct it") from None
         return value
 
-    def consequences(self) -> Consequences:
-        """Give what decides the cut-off: economics, else capacity, else break-even.
-
-        Returns
-        -------
-        Consequences
-            The one in force.
-        """
-        if self.economics is not None:
-            e = self.economics
-            return Consequences("economics", e.follow_up_cost, e.won_value, currency=e.currency)
-        if self.capacity is not None:
-            return Consequences("capacity", share=self.capacity.share)
-        return Consequences("break-even")
+    @model_validator(mode="after")
+    def _one_cutoff(self) -> Self:
+        given = "economics" if self.economics else "capacity" if self.capacity else None
+        if self.bands.by == "probability" and given:
+            raise ValueError(
+                f"got bands by probability (followed up from {self.bands.follow_up_from:g}) and {given},"
+                " which decides that too; valid: one of them; remove the other, or set bands by economics"
+            )
+        if self.bands.by == "economics" and given == "capacity":
+            raise ValueError(
+                "got bands by economics and a capacity, which knows no chance from which following up pays;"
+                " valid: by economics with economics or break-even; remove one"
+            )
+        return self
 
 
 def load_experiment(path: str | Path | None) -> Experiment:

@@ -126,12 +126,13 @@ def judge_policy(
     learned: Contender | None,
     cutoff: Contender | None,
     consequences: Consequences,
-    threshold: float,
+    threshold: Array | float,
     met_level: int,
     smallest_gain: float,
     n_deals: int,
     learned_weights: Array | None,
     free_score: Array | None,
+    floor: int = 0,
 ) -> dict[str, Any]:
     """Everything that result.json says of one documented rule.
 
@@ -149,8 +150,8 @@ def judge_policy(
         The rule as it stands, the learned card of its framework, and its score with a learned cut-off.
     consequences : Consequences
         What decides cut-offs.
-    threshold : float
-        P(won) from which following up pays.
+    threshold : float or array of shape (1 + n_replicates,)
+        P(won) from which following up pays; one for each draw where it is estimated.
     met_level : int
         Level from which a criterion is met.
     smallest_gain : float
@@ -161,6 +162,8 @@ def judge_policy(
         Shares of the criteria in the learned card; the free fit's where absent.
     free_score : array of shape (n_held,), optional
         Held-out ranking of criteria re-weighted without shrinkage.
+    floor : int
+        Lowest cut-off that can be judged: hardly any lead below it was worked.
 
     Returns
     -------
@@ -173,6 +176,9 @@ def judge_policy(
     one too: that says how little was learned, not that there is nothing to gain. So the upper end of the weights'
     gain is that of the free fit where it is higher, and the interval of the cut-off's gain spans those of every
     cut-off in the interval of the learned one.
+
+    Where leads below `floor` were hardly worked, "keep" would claim to know them: it becomes "cannot-judge".
+    And a capacity or break-even is a share or a rate of all leads, which worked ones cannot tell.
     """
     totals = frame.documented_totals(policy, met_level)
     line, _ = fit_lines(totals, drawn.won, drawn.total, policy.total_max)
@@ -183,6 +189,7 @@ def judge_policy(
         best = cutoff_at_probability(
             line[:, 0], line[:, 1], consequences.threshold(drawn.base_rate), policy.total_max
         )
+    best = np.maximum(best, floor)
     net = net_value_by_cutoff(won_by, total_by, consequences.threshold(drawn.base_rate))
     low, high = implied_value(line[:, 0], line[:, 1], policy.cutoff)
     won = held.totals[:, 1]
@@ -206,6 +213,10 @@ def judge_policy(
     verdict_c: Verdict = give_verdict(figure_c, smallest_gain) if cutoff_gain is not None else silent
     if not rule.decision.any() or rule.decision.all():
         verdict_w = silent  # it follows up none or all, so that no weights could pick differently
+    if floor and verdict_w == "keep":
+        verdict_w = silent
+    if floor and (verdict_c == "keep" or consequences.basis in ("capacity", "break-even")):
+        verdict_c = silent
     overall = join_verdicts(verdict_w, verdict_c)
     more = [
         plan_more_deals(figure, smallest_gain, n_deals)
@@ -234,9 +245,10 @@ def judge_policy(
         "source": policy.source,
         "unit": policy.unit,
         "documented_cutoff": policy.cutoff,
+        "judged_from": floor,
         "learned_cutoff": {
             **to_figure(best).to_dict(),
-            "not_distinguishable": not_distinguishable(net, int(best[0])),
+            "not_distinguishable": [k for k in not_distinguishable(net, int(best[0])) if k >= floor],
         },
         "implied_value": {
             "low": as_json(low[0]),
@@ -262,7 +274,7 @@ def judge_policy(
         "weights": weights,
         "order_claim": order_claim(frame, drawn),
         "learned_contender": None if learned is None else learned.id,
-        "threshold": {"probability": as_json(threshold), "basis": consequences.basis},
+        "threshold": {"probability": as_json(np.ravel(threshold)[0]), "basis": consequences.basis},
         "rates": [
             {
                 "score": score,
@@ -305,12 +317,13 @@ def order_claim(frame: Frame, drawn: Resampled) -> dict[str, Any] | None:
 
 
 def _cutoff_worth(
-    held: HeldOut, rule: Contender, cutoff: Contender, consequences: Consequences, threshold: float
+    held: HeldOut, rule: Contender, cutoff: Contender, consequences: Consequences, threshold: Array | float
 ) -> Array:
     """Won deals (less the cost of follow-ups, in won deals) that the learned cut-off adds."""
     if consequences.share is None:
-        worth = held.outcome - threshold
-        return held.add_up(((cutoff.decision - rule.decision) * worth)[:, None])[:, 0]
+        more = cutoff.decision - rule.decision
+        sums = held.add_up(np.stack([more * held.outcome, more], axis=1))
+        return np.asarray(sums[:, 0] - threshold * sums[:, 1])
     # the same number of leads for both: within the rule's picks, and by score, as far as capacity goes
     capacity = np.full(len(held.outcome), consequences.share)
     by_score = wins_at_workload(held, cutoff.score, capacity)
@@ -390,6 +403,8 @@ def _say_cutoff(policy: dict[str, Any]) -> str:
     gain, documented = policy["gain_cutoff"], policy["documented_cutoff"]
     learned = _whole(policy["learned_cutoff"]["value"])
     if policy["verdict_cutoff"] == "cannot-judge":
+        if policy.get("judged_from"):
+            return f"another cut-off cannot be judged, since {_why_silent(policy)}"
         return "no learned cut-off competes"
     worth = f"{_signed(gain['value'])} of all won deals ({_ends(gain)})"
     if policy["verdict_cutoff"] == "change":
@@ -402,6 +417,8 @@ def _say_cutoff(policy: dict[str, Any]) -> str:
 
 def _why_silent(policy: dict[str, Any]) -> str:
     """Say why other weights cannot be judged."""
+    if policy.get("judged_from"):
+        return f"hardly any lead below {policy.get('judged_from')} was worked"
     if policy["gain_weights"]["value"] is None:
         return "no learned card competes with it"
     return "on these deals it follows up everyone or no one"
