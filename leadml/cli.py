@@ -248,6 +248,42 @@ def explain(
     typer.echo(explain_lead(file, mapping, model, lead, store_root=store))
 
 
+@app.command(epilog="Example: leadml monitor deals.csv --mapping ours.yaml --model bant -o watch")
+def monitor(
+    file: FileArgument,
+    mapping: MappingOption,
+    model: ModelOption,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="DIR", help="Where to write monitor.html and .json.")
+    ] = None,
+    predictions: Annotated[
+        str | None,
+        typer.Option("--predictions", metavar="OUT", help="Scores that `leadml predict` wrote earlier."),
+    ] = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="End with 10 for watch and 20 for recalibrate.")
+    ] = False,
+    track: Annotated[bool, typer.Option("--track/--no-track", help="Log to MLflow.")] = True,
+    store: StoreOption = None,
+) -> None:
+    """Watch a card in use: drift, chances against outcomes, the documented rule; one verdict."""
+    from leadml.exceptions import TrackingError
+    from leadml.workflows.monitor import EXIT_CODES, format_monitor, monitor_file
+
+    done = monitor_file(
+        file, mapping, model, out_dir, predictions=predictions, store_root=store, track=track, say=say
+    )
+    typer.echo(format_monitor(done.result))
+    say(f"to be opened: {done.directory / 'monitor.html'}")
+    if done.run_id is not None:
+        say(f"MLflow run: {done.run_id}")
+    if done.tracking_error is not None:
+        say(f"not tracked, though everything is kept in {done.directory}: {done.tracking_error}")
+        raise typer.Exit(TrackingError.exit_code)
+    if exit_code:
+        raise typer.Exit(EXIT_CODES[done.result["verdict"]])
+
+
 @app.command(epilog="Example: leadml report results")
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `leadml calibrate` wrote.")],

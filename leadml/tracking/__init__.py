@@ -3,6 +3,7 @@
 from leadml.tracking.calibration import TrackedRun, track_calibration
 from leadml.tracking.connection import OpenRun, open_run
 from leadml.tracking.models import RegisteredCard, register, resolve_model_uri
+from leadml.tracking.monitoring import track_monitoring
 
 __all__ = [
     "OpenRun",
@@ -12,4 +13,5 @@ __all__ = [
     "register",
     "resolve_model_uri",
     "track_calibration",
+    "track_monitoring",
 ]

@@ -7,7 +7,6 @@ import json
 import shutil
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,15 +22,14 @@ from leadml.tracking.payload import (
     contender_payload,
     cutoff_table,
     dataset_fields,
-    safe_name,
 )
+from leadml.tracking.sending import send_payload
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
 _ARTIFACTS: Final = ("report.html", "result.json", "card.json", "cards")
 _PORT: Final = 5000
-_BATCH: Final = {"params": 100, "metrics": 900, "tags": 90}  # MLflow takes at most 1,000 of all together
 
 
 @dataclass(frozen=True)
@@ -142,7 +140,7 @@ def _send(client: MlflowClient, folder: Path, result: Mapping[str, Any], run: Op
     tables = {"comparison.json": comparison_table(result), "cutoffs.json": cutoff_table(result)}
     # The tag by which MLflow's pages know a table among the artifacts.
     payload.tags["mlflow.loggedArtifacts"] = json.dumps([{"path": name, "type": "table"} for name in tables])
-    _log(client, run.run_id, payload)
+    send_payload(client, run.run_id, payload)
     inputs = []
     for fields in dataset_fields(result):
         context = InputTag("mlflow.data.context", fields.pop("context"))
@@ -163,7 +161,7 @@ def _send(client: MlflowClient, folder: Path, result: Mapping[str, Any], run: Op
         _log_contender(client, run, contender, policies.get(contender["id"]))
     card = folder / str(result["recommended"].get("card") or "card.json")
     model_id = log_card(client, run, card) if card.is_file() else None
-    _log(client, run.run_id, Payload({}, {}, {"status": "complete"}))
+    send_payload(client, run.run_id, Payload({}, {}, {"status": "complete"}))
     client.set_terminated(run.run_id)
     return model_id
 
@@ -177,24 +175,8 @@ def _log_contender(
     nested = client.create_run(
         run.experiment_id, run_name=str(contender["id"]), tags={**tags, "status": "started"}
     )
-    _log(client, nested.info.run_id, payload._replace(tags={"status": "complete"}))
+    send_payload(client, nested.info.run_id, payload._replace(tags={"status": "complete"}))
     client.set_terminated(nested.info.run_id)
-
-
-def _log(client: MlflowClient, run_id: str, payload: Payload) -> None:
-    """Write parameters, metrics and tags in as few batches as MLflow's limits allow."""
-    from mlflow.entities import Metric, Param, RunTag
-
-    now = int(time.time() * 1000)
-    params = [Param(safe_name(key), value[:6000]) for key, value in payload.params.items()]
-    metrics = [Metric(safe_name(key), value, now, 0) for key, value in payload.metrics.items()]
-    tags = [RunTag(key, value[:5000]) for key, value in payload.tags.items()]
-    while params or metrics or tags:
-        batch: dict[str, list[Any]] = {"params": params, "metrics": metrics, "tags": tags}
-        client.log_batch(
-            run_id, **{kind: batch[kind][:limit] for kind, limit in _BATCH.items()}, synchronous=True
-        )
-        params, metrics, tags = (batch[kind][limit:] for kind, limit in _BATCH.items())
 
 
 def _git_commit() -> str | None:

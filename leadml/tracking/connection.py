@@ -50,7 +50,12 @@ class OpenRun:
     tracking_uri: str
 
 
-def open_run(name: str, tracking_uri: str | None = None, experiment_name: str = EXPERIMENT) -> OpenRun:
+def open_run(
+    name: str,
+    tracking_uri: str | None = None,
+    experiment_name: str = EXPERIMENT,
+    source: str = "leadml calibrate",
+) -> OpenRun:
     """Start a run, so that what is made can carry its id.
 
     Parameters
@@ -61,6 +66,8 @@ def open_run(name: str, tracking_uri: str | None = None, experiment_name: str = 
         Where runs are kept; default: ``MLFLOW_TRACKING_URI``, else ``mlflow.db`` in the working directory.
     experiment_name : str
         The experiment; made when it is not there.
+    source : str
+        The command that the run comes from.
 
     Returns
     -------
@@ -75,7 +82,7 @@ def open_run(name: str, tracking_uri: str | None = None, experiment_name: str = 
     uri = chosen_uri(tracking_uri)
     with explained("starting a run", uri):
         client, experiment_id = connect(uri, experiment_name)
-        tags = {"status": "started", "leadml.version": __version__, "mlflow.source.name": "leadml calibrate"}
+        tags = {"status": "started", "leadml.version": __version__, "mlflow.source.name": source}
         run = client.create_run(experiment_id, run_name=name, tags=tags)
     return OpenRun(run.info.run_id, experiment_id, uri)
 

@@ -71,7 +71,7 @@ def contender_payload(contender: Mapping[str, Any], policy: Mapping[str, Any] | 
     metrics = figure_metrics(contender)
     for criterion, weight in (contender.get("weights") or {}).items():
         learned = {"value": weight.get("learned"), "low": weight.get("low"), "high": weight.get("high")}
-        metrics |= _metrics(f"weight.{criterion}", learned)
+        metrics |= figure_parts(f"weight.{criterion}", learned)
     tags = {
         "kind": str(contender["kind"]),
         "family": str(contender.get("family") or ""),
@@ -85,8 +85,8 @@ def contender_payload(contender: Mapping[str, Any], policy: Mapping[str, Any] | 
             "documented_cutoff": _text(policy.get("documented_cutoff")),
             "learned_cutoff": _text(cutoff.get("value")),
         }
-        metrics |= _metrics("documented_cutoff", {"value": policy.get("documented_cutoff")})
-        metrics |= _metrics("learned_cutoff", cutoff)
+        metrics |= figure_parts("documented_cutoff", {"value": policy.get("documented_cutoff")})
+        metrics |= figure_parts("learned_cutoff", cutoff)
         tags |= {
             key: str(policy[key])
             for key in ("verdict", "verdict_weights", "verdict_cutoff")
@@ -126,7 +126,7 @@ def calibration_payload(result: Mapping[str, Any], git_commit: str | None = None
         for key in ("n_leads", "n_won", "n_lost", "n_open", "n_rejected")
         if data.get(key) is not None
     }
-    metrics |= _metrics("base_rate", data.get("base_rate")) | _metrics("cutoff", chosen.get("cutoff"))
+    metrics |= figure_parts("base_rate", data.get("base_rate")) | figure_parts("cutoff", chosen.get("cutoff"))
     tags = {
         "leadml.version": str(result.get("leadml_version") or ""),
         "kind": "calibration",
@@ -165,9 +165,9 @@ def figure_metrics(contender: Mapping[str, Any]) -> dict[str, float]:
     """
     metrics: dict[str, float] = {}
     for name in FIGURES:
-        metrics |= _metrics(name, contender.get(name))
+        metrics |= figure_parts(name, contender.get(name))
     for name, gain in (contender.get("gain") or {}).items():
-        metrics |= _metrics(f"gain_{name}", gain)
+        metrics |= figure_parts(f"gain_{name}", gain)
     return metrics
 
 
@@ -321,8 +321,21 @@ def safe_name(name: str) -> str:
     return re.sub(r"[^\w\-. /]", "_", name)[:250]
 
 
-def _metrics(name: str, figure: Mapping[str, Any] | None) -> dict[str, float]:
-    """Give the finite parts of a figure."""
+def figure_parts(name: str, figure: Mapping[str, Any] | None) -> dict[str, float]:
+    """Give the finite parts of a figure as metrics.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    figure : mapping or None
+        ``value``, ``low``, ``high``, ``p_adjusted``, any of them None or absent.
+
+    Returns
+    -------
+    dict of str to float
+        NAME, NAME_low, NAME_high, NAME_p.
+    """
     parts = ((suffix, (figure or {}).get(part)) for part, suffix in _PARTS)
     return {
         f"{name}{suffix}": float(value)

@@ -106,8 +106,8 @@ def match_cards(candidate: Card, champion: Card, deals: Leads) -> Match:
     if not len(outcome) or outcome.min() == outcome.max():
         why = f"{len(outcome)} closed deals that neither had seen hold no won or no lost one"
         return Match("cannot-tell", len(outcome), int(outcome.sum()), None, None, f"Cannot tell: {why}.")
-    judged = [judge_by_card(card, deals) for card in (candidate, champion)]
-    return match(hold_out(deals), *judged, names, "deals that neither learned from")
+    mine, theirs = judge_by_card(candidate, deals), judge_by_card(champion, deals)
+    return match(hold_out(deals), mine, theirs, names, "deals that neither learned from")
 
 
 def match_held_out(candidate: pd.DataFrame, champion: pd.DataFrame, names: tuple[str, str]) -> Match | None:
@@ -133,14 +133,14 @@ def match_held_out(candidate: pd.DataFrame, champion: pd.DataFrame, names: tuple
     outcome = pair["outcome_a"].to_numpy(dtype=float)
     if not len(pair) or outcome.min() == outcome.max():
         return None
-    judged = [
+    mine, theirs = (
         Judgement(told, np.round(pair[f"decision_{side}"].to_numpy(dtype=float)), told)
         for side in "ab"
         for told in [pair[f"probability_{side}"].to_numpy(dtype=float)]
-    ]
+    )
     n = len(pair)
     held = HeldOut(outcome, np.zeros(n, np.int64), np.arange(n), draw_clusters(n, N_REPLICATES, 0))
-    return match(held, *judged, names, "deals that both calibrations held out")
+    return match(held, mine, theirs, names, "deals that both calibrations held out")
 
 
 def match(

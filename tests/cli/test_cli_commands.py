@@ -17,7 +17,18 @@ from leadml.card import build_card, load_card
 from leadml.exceptions import TooFewDealsError
 from leadml.store import Store
 
-COMMANDS = ("demo", "frameworks", "check", "qualify", "calibrate", "predict", "explain", "models", "report")
+COMMANDS = (
+    "demo",
+    "frameworks",
+    "check",
+    "qualify",
+    "calibrate",
+    "predict",
+    "explain",
+    "models",
+    "monitor",
+    "report",
+)
 
 
 class Desk:
