@@ -230,10 +230,8 @@ def format_monitor(result: dict[str, Any]) -> str:
 
 def _describe(card: Card, leads: Leads, recent: Leads, fresh: Fresh) -> dict[str, Any]:
     """Describe what was watched on."""
-    learned_won, learned_lost = (card.provenance.get(key) for key in ("n_won", "n_lost"))
-    counted = (
-        isinstance(learned_won, int) and isinstance(learned_lost, int) and learned_won + learned_lost > 0
-    )
+    learned = [card.provenance.get(key) for key in ("n_won", "n_lost")]
+    counts = [n for n in learned if isinstance(n, int)]
     won = 0 if leads.outcome is None else int(np.nansum(np.asarray(leads.outcome)[fresh.closed]))
     return {
         "source": Path(leads.source).name if leads.source else "",
