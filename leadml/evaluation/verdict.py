@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import ceil, isfinite
+from math import ceil, erfc, isfinite, sqrt
 from typing import Literal
 
 from leadml.evaluation.bootstrap import Figure
@@ -96,3 +96,26 @@ def plan_more_deals(gain: Figure, smallest_gain: float, n_deals: int) -> int | N
     if distance <= 0:
         return None
     return max(0, ceil(n_deals * ((Z_INTERVAL + Z_POWER) * error / distance) ** 2) - n_deals)
+
+
+def planned_power(gain: float, standard_error: float) -> float:
+    """Chance that `change` will be said when the true gain is this and its estimate is as uncertain as that.
+
+    Parameters
+    ----------
+    gain : float
+        True gain, learned minus documented.
+    standard_error : float
+        Of its estimate, above 0; it falls with the root of the number of deals.
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    Examples
+    --------
+    >>> round(planned_power(0.05, 0.05 / (1.96 + 0.84)), 2)
+    0.8
+    """
+    return 0.5 * erfc((Z_INTERVAL - gain / standard_error) / sqrt(2.0))

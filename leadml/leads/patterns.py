@@ -113,7 +113,7 @@ class PatternTable:
 
 
 def _draw_counts(means: Array, n_rows: int, rng: np.random.Generator) -> Array:
-    """Poisson numbers; for large means by their normal law with the skewness put in, which is ten times as fast."""
+    """Poisson numbers; for large means by their normal law with the skewness put in, many times as fast."""
     out = np.empty((n_rows, len(means)))
     large = means >= LARGE
     out[:, ~large] = rng.poisson(means[~large], (n_rows, int((~large).sum())))
