@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from leadml.exceptions import TooFewDealsError
+
 Array = NDArray[Any]
 
 TRAIN_ONLY = -1
@@ -141,7 +143,17 @@ def make_split(
     -------
     Split
         The folds.
+
+    Raises
+    ------
+    TooFewDealsError
+        When all deals have one key, so that none can be held out.
     """
+    if len(np.unique(key)) < 2:
+        raise TooFewDealsError(
+            f"all {len(key)} closed deals are one group or equal rows, so that none can be held out; valid:"
+            " two or more groups; look at group in the mapping"
+        )
     no_time = "no dates and no order were mapped" if order is None else "folds were asked for"
     if kind != "grouped-kfold" and order is not None:
         split = _out_of_time(key, order, test_share)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from leadml.exceptions import TooFewDealsError
 from leadml.leads.split import LEFT_OUT, TRAIN_ONLY, make_keys, make_split
 
 OUTCOMES = np.tile([0.0, 1.0], 50)
@@ -153,3 +154,9 @@ def test_without_a_time_it_says_so_and_with_one_it_says_who_chose_folds():
     assert asked.kind == "grouped-kfold"
     assert "no dates" not in asked.reason
     assert "asked" in asked.reason
+
+
+@pytest.mark.parametrize("order", [None, np.arange(100.0)])
+def test_one_group_of_all_deals_cannot_be_split(order):
+    with pytest.raises(TooFewDealsError, match="all 100 closed deals are one group or equal rows"):
+        make_split(OUTCOMES, np.zeros(100, dtype=int), order=order)
