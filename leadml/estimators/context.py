@@ -192,12 +192,17 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
             min_frequency=LEAST_CATEGORY,
             max_categories=MAX_CATEGORIES,
         )
-        return make_column_transformer(("passthrough", numbers), (codes, texts))
+        empty = [name for name in numbers if X[name].isna().all()]  # trees cannot bin what holds no value
+        nothing = SimpleImputer(strategy="constant", fill_value=0.0, keep_empty_features=True)
+        known = [name for name in numbers if name not in empty]
+        return make_column_transformer(("passthrough", known), (nothing, empty), (codes, texts))
 
 
 def _kinds(X: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """Numbers, those without any value last, and texts."""
     numbers = [str(name) for name in X.columns if pd.api.types.is_numeric_dtype(X[name])]
-    return numbers, [str(name) for name in X.columns if name not in numbers]
+    texts = [str(name) for name in X.columns if name not in numbers]
+    return sorted(numbers, key=lambda name: bool(X[name].isna().all())), texts
 
 
 def _logistic(strength: float) -> LogisticRegression:
