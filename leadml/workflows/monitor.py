@@ -232,6 +232,7 @@ def _describe(card: Card, leads: Leads, recent: Leads, fresh: Fresh) -> dict[str
     """Describe what was watched on."""
     learned = [card.provenance.get(key) for key in ("n_won", "n_lost")]
     counts = [n for n in learned if isinstance(n, int)]
+    n_learned = sum(counts)
     won = 0 if leads.outcome is None else int(np.nansum(np.asarray(leads.outcome)[fresh.closed]))
     return {
         "source": Path(leads.source).name if leads.source else "",
@@ -248,5 +249,5 @@ def _describe(card: Card, leads: Leads, recent: Leads, fresh: Fresh) -> dict[str
         "n_closed": int(fresh.closed.sum()),
         "n_won": won,
         "n_lost": int(fresh.closed.sum()) - won,
-        "card_base_rate": counts[0] / sum(counts) if len(counts) == 2 and sum(counts) else None,
+        "card_base_rate": counts[0] / n_learned if len(counts) == 2 and n_learned else None,
     }
