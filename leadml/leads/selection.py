@@ -13,7 +13,8 @@ HARDLY = 0.2
 MIN_LEADS = 20
 """Scores are judged in groups of at least so many leads."""
 FEW_BELOW = 0.05
-"""Without open leads: hardly any closed deal lies below a cut-off when fewer than this share, and 20, do."""
+"""Fewer leads than this share below a cut-off are not worth asking for. Where all leads are closed, hardly any
+was worked below it when fewer than this share, and fewer than 20, lie there."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,9 @@ def find_worked(
 
     With open leads in the data, scores are gone through from the highest down, neighbours together until
     they hold 20 leads; the first group whose leads were closed less than a fifth as often as those of the
-    best-worked group ends what can be judged. In data of closed deals alone a documented cut-off is such an
-    end when fewer than 5% of the deals, and fewer than 20, lie below it.
+    best-worked group ends what can be judged, unless fewer than 5% of the leads lie below. In data of closed
+    deals alone a documented cut-off is such an end when fewer than 5% of the deals, and fewer than 20, lie
+    below it.
 
     Parameters
     ----------
@@ -88,4 +90,6 @@ def find_worked(
             floor = groups[number - 1][0]
             break
         worked = worked or share >= HARDLY * most
+    if n_leads[:floor].sum() < FEW_BELOW * len(score):
+        floor = 0
     return Worked(int(floor), n_leads, n_closed)

@@ -69,6 +69,7 @@ def describe_data(
         "n_won": int(won),
         "n_lost": int(n - won),
         "n_open": n_open,
+        "n_left_out": len(leads) - n_open - n,
         "n_rejected": int(leads.n_rows - len(leads)),
         "base_rate": rate_figure(won, n),
         "digest": leads.digest,

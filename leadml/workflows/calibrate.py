@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from leadml.card import Card
 from leadml.card.files import write_text
 from leadml.exceptions import TrackingError, UsageError
@@ -17,6 +15,7 @@ from leadml.leads.model import Leads
 from leadml.leads.outcomes import check_data, check_enough
 from leadml.workflows.about import name_of
 from leadml.workflows.experiment import Experiment, load_experiment
+from leadml.workflows.outcomes import add_outcomes, choose_deals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -129,7 +128,7 @@ def calibrate(
     Parameters
     ----------
     leads : Leads
-        Leads with outcomes; open ones are left out.
+        Leads with outcomes. Learned from are the closed ones that were created long enough ago.
     experiment : Experiment, path or None
         Settings.
     name : str, optional
@@ -162,9 +161,13 @@ def calibrate(
             f"{leads.source}: the mapping names no outcome; valid: outcome: {{column: ..., won: [...], lost:"
             " [...]}; add it to the mapping"
         )
-    closed = leads.take(np.flatnonzero(np.isfinite(leads.outcome)))
-    check_enough(closed)
-    compared = Comparison(leads, closed, settings, name or name_of(leads), check_data(leads)).run()
+    check_enough(leads)
+    chosen = choose_deals(leads, settings)
+    findings = check_data(leads) + chosen.findings
+    compared = Comparison(
+        leads, chosen.closed, settings, name or name_of(leads), findings, chosen.considered
+    ).run()
+    add_outcomes(compared.result, chosen, leads, settings)
     cards = {each: draft.card for each, draft in compared.drafts.items()}
     return Calibration(
         result=compared.result,

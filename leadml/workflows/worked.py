@@ -62,12 +62,12 @@ def say_worked(worked: dict[tuple[str, str], Worked], policies: Sequence[Policy]
     Returns
     -------
     list of dict
-        LML603, one a rule with a cut-off near enough to be lowered there.
+        LML603, one for each score.
     """
     found = []
-    for policy in policies:
-        own = worked.get((str(policy.framework), policy.unit))
-        if own is None or not own.floor:
+    for (framework, unit), own in worked.items():
+        rules = [p for p in policies if (p.framework, p.unit) == (framework, unit)]
+        if not own.floor or not rules:
             continue
         k = own.floor
         leads, closed = int(own.n_leads[:k].sum()), int(own.n_closed[:k].sum())
@@ -78,16 +78,17 @@ def say_worked(worked: dict[tuple[str, str], Worked], policies: Sequence[Policy]
             if leads > closed
             else f"{closed:,} of {closed + closed_above:,} closed deals lie below {k}"
         )
+        scale = "points" if unit == "points" else "criteria met"
         found.append(
             make_finding(
                 "LML603",
                 "warn",
-                f"{policy.id}: cannot judge below {k}",
+                f"{framework}: cannot judge below {k} {scale}",
                 f"{seen}. What the others would have become is not in the data, and it is not made up: no"
-                f" cut-off below {k} is considered, and weights are compared among worked leads only. Base"
-                " rate, workload and probabilities are those of worked leads. To find out, work a few leads"
-                f" below {k}, picked at random.",
-                policy.id,
+                f" cut-off below {k} is considered for {', '.join(p.id for p in rules)}, and weights are"
+                " compared among worked leads only. Base rate, workload and probabilities are those of worked"
+                f" leads. To find out, work a few leads below {k}, picked at random.",
+                rules[0].id,
             )
         )
     return found
