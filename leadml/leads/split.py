@@ -147,7 +147,7 @@ def make_split(
     Raises
     ------
     TooFewDealsError
-        When all deals have one key, so that none can be held out.
+        When all deals have one key, or all won or all lost deals are held out together.
     """
     if len(np.unique(key)) < 2:
         raise TooFewDealsError(
@@ -205,5 +205,13 @@ def _grouped_folds(outcome: Array, key: Array, folds: int, repeats: int, seed: i
         by_key = np.empty(n_keys, dtype=np.int64)
         by_key[ranked] = rng.permutation(n_folds)[position]
         out[repeat] = by_key[key]
+        for kind, counted in (("won", outcome), ("lost", 1.0 - outcome)):
+            by_fold = np.bincount(out[repeat], counted, minlength=n_folds)
+            if by_fold.max() >= by_fold.sum():
+                raise TooFewDealsError(
+                    f"all {kind} deals are in the same few of {n_keys} groups: held out together they leave"
+                    " none to learn from; valid: won and lost deals in several groups; look at group in the"
+                    " mapping"
+                )
     text = f"{n_folds} folds, {repeats} times, each group and all equal rows together: {reason}"
     return Split("grouped-kfold", out, key, n_folds, text)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from leadml.exceptions import TooFewDealsError
@@ -36,12 +36,15 @@ def test_a_key_is_the_smallest_set_that_holds_its_groups_and_its_equal_rows(seed
     np.testing.assert_array_equal(key[:, None] == key, label[:, None] == label)
 
 
-@given(st.integers(0, 10**6), st.integers(2, 40), st.integers(2, 12), st.integers(1, 3))
+@given(st.integers(0, 10**6), st.integers(8, 60), st.integers(2, 12), st.integers(1, 3))
 @settings(max_examples=60, deadline=None)
 def test_every_deal_is_held_out_once_a_repeat_and_no_key_straddles(seed, n_keys, folds, repeats):
     rng = np.random.default_rng(seed)
     key = make_keys(rng.integers(0, n_keys, 80))
-    split = make_split(rng.integers(0, 2, 80), key, folds=folds, repeats=repeats, random_state=seed)
+    outcome = rng.integers(0, 2, 80)
+    outcome[:2] = 0, 1
+    assume(min(len(set(key[outcome == won])) for won in (0, 1)) > 5)
+    split = make_split(outcome, key, folds=folds, repeats=repeats, random_state=seed)
     assert split.kind == "grouped-kfold"
     assert split.fold.shape == (repeats, 80)
     assert split.n_folds == min(folds, split.n_keys)
@@ -160,3 +163,12 @@ def test_without_a_time_it_says_so_and_with_one_it_says_who_chose_folds():
 def test_one_group_of_all_deals_cannot_be_split(order):
     with pytest.raises(TooFewDealsError, match="all 100 closed deals are one group or equal rows"):
         make_split(OUTCOMES, np.zeros(100, dtype=int), order=order)
+
+
+def test_wins_of_one_group_alone_cannot_be_learned_from():
+    # Held out, the winning account leaves nothing but lost deals.
+    key = np.r_[np.zeros(30, dtype=int), 1 + np.arange(70) % 5]
+    with pytest.raises(TooFewDealsError, match="all won deals are in the same few of 6 groups"):
+        make_split(np.r_[np.ones(30), np.zeros(70)], key)
+    with pytest.raises(TooFewDealsError, match="all lost deals are in the same few of 6 groups"):
+        make_split(np.r_[np.zeros(30), np.ones(70)], key)
