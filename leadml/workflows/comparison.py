@@ -178,7 +178,8 @@ class Comparison:
         chosen = choose_card(figures, drafts, replicates, baseline, must_learn)
         for figure in figures:
             figure["recommended"] = figure["id"] == chosen
-        level_4 = {name: fit.integer.points[:, -1] for name, fit in learned.items()}
+        # a card without any effect keeps the documented points, and none of them counts
+        level_4 = {name: fit.integer.points[:, -1] * (fit.integer.slope > 0) for name, fit in learned.items()}
         found = find_on_result(
             self.closed.levels, self.outcome, frames, level_4, figures, split, self.consequences.basis
         )

@@ -456,6 +456,14 @@ def test_an_unmapped_criterion_counts_as_unknown_and_that_is_said(leads):
     assert sum(c["points"][4] for c in plain["criteria"]) == 16
 
 
+def test_criteria_that_all_point_the_wrong_way_are_told(leads):
+    found = leadml.calibrate(dataclasses.replace(leads, outcome=1 - leads.outcome), Experiment(**QUICK))
+    finding = next(f for f in found.result["findings"] if f["code"] == "LML202")
+    assert all(name in finding["title"] for name in BANT)
+    # no negative points: the card tells the base rate for every lead
+    assert found.cards["bant-integer"].to_dict()["slope"] == 0
+
+
 def test_economics_set_the_threshold(leads):
     economics = {"follow_up_cost": 150, "won_value": 600, "currency": "EUR"}
     found = leadml.calibrate(leads, Experiment(**QUICK, economics=economics))
