@@ -11,13 +11,16 @@ import lzma
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.exceptions import InputError
+
+if TYPE_CHECKING:
+    from leadml.leads.workers import Workers
 
 CHUNK_ROWS = 1 << 16
 SHOWN_CHARACTERS = 200
@@ -53,7 +56,7 @@ class Chunk:
     Attributes
     ----------
     rows : ndarray of int64, shape (n,)
-        Number of each row in the input, from 1.
+        Number of each row in the input, from 1; of those that a reader hands out, in the chunk.
     data : RecordBatch of n rows
         Canonical columns: text, numbers, dates or timestamps.
     rejected : list of Rejection
@@ -72,17 +75,23 @@ class Reader(Protocol):
     format: dict[str, Any]
     notes: tuple[str, ...]
 
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Read the columns named, in that order.
+    def chunks(self, columns: Sequence[str], workers: Workers) -> Iterator[Chunk]:
+        """Read the columns named, in that order. In each chunk the rows are numbered from 1.
 
         Parameters
         ----------
         columns : sequence of str
             Columns that the table has.
+        workers : Workers
+            Threads to read with.
         """
 
 
-OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+def _open_zstd(where: Path, _: str) -> BinaryIO:
+    return cast(BinaryIO, pa.input_stream(str(where), compression="zstd"))
+
+
+OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _open_zstd}
 
 
 READ_FAULTS = (OSError, EOFError, lzma.LZMAError, zlib.error)

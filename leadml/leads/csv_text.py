@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -15,11 +16,13 @@ import pyarrow as pa
 
 from leadml.exceptions import InputError
 from leadml.leads.chunks import OPENERS, READ_FAULTS, SHOWN_CHARACTERS, Chunk, Rejection, open_binary
+from leadml.leads.csv_blocks import Block, Joined, cut_blocks, stand_around_cells
 from leadml.leads.sniff import HEAD_BYTES, TextFormat, read_head, sniff_text
 from leadml.leads.values import text_array
 
 if TYPE_CHECKING:
     from leadml.leads.mapping import ReadOptions
+    from leadml.leads.workers import Workers
 
 CSV_BLOCK_BYTES = 1 << 22
 
@@ -80,13 +83,15 @@ class CsvReader:
             "sniffed": list(self.text.sniffed),
         }
 
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+    def chunks(self, columns: Sequence[str], workers: Workers) -> Iterator[Chunk]:
         """Read the columns named, in that order.
 
         Parameters
         ----------
         columns : sequence of str
             Columns that the table has.
+        workers : Workers
+            Threads to read with.
 
         Yields
         ------
@@ -98,79 +103,117 @@ class CsvReader:
         InputError
             The text is broken, or in another encoding further down.
         """
-        import pyarrow.csv as pc
-
-        ragged: list[Rejection] = []
-
-        def reject(row: Any) -> str:
-            text = row.text if len(row.text) <= SHOWN_CHARACTERS else row.text[:SHOWN_CHARACTERS] + "..."
-            reason = f"{row.actual_columns} cells where the header has {row.expected_columns}"
-            ragged.append(Rejection(row.number - 1, "", text, f"{reason}; check quotes and delimiters"))
-            return "skip"
-
-        # Names of our own: the header may repeat a name or leave one empty in columns that nobody reads.
-        names = [f"c{i}" for i in range(len(self.columns))]
-        wanted = [names[self.columns.index(column)] for column in columns]
         try:
-            reader = pc.open_csv(
-                self._open(),
-                # With threads, a rejected row would not know its number.
-                read_options=pc.ReadOptions(
-                    use_threads=False,
-                    block_size=CSV_BLOCK_BYTES,
-                    column_names=names,
-                    skip_rows_after_names=1,
-                    encoding=self.text.encoding,
-                ),
-                parse_options=pc.ParseOptions(
-                    delimiter=self.text.delimiter,
-                    quote_char=self.text.quote,
-                    newlines_in_values=self.text.has_quotes,
-                    invalid_row_handler=reject,
-                ),
-                convert_options=pc.ConvertOptions(
-                    column_types={name: pa.string() for name in wanted},
-                    # Without a column wanted, one is read all the same, for its number of rows.
-                    include_columns=wanted or names[:1],
-                    strings_can_be_null=False,
-                    null_values=[],
-                ),
-            )
-            before = 0
-            for batch in reader:
-                rows = _row_numbers(batch.num_rows, before, [r.row for r in ragged])
-                before = int(rows[-1]) if len(rows) else before
-                n_done = bisect_right([r.row for r in ragged], before)
-                done, ragged[:n_done] = ragged[:n_done], []
-                data = pa.RecordBatch.from_arrays(batch.columns[: len(wanted)], names=list(columns))
-                yield Chunk(rows, data if wanted else batch, done)
-            if ragged:
-                empty = pa.RecordBatch.from_arrays([text_array([]) for _ in columns], names=list(columns))
-                yield Chunk(np.zeros(0, np.int64), empty, ragged)
+            with self._open() as stream:
+                if self.text.encoding not in ("utf-8", "ascii"):
+                    yield from self._in_a_stream(stream, columns)
+                    return
+                blocks = cut_blocks(stream, ord(self.text.quote), CSV_BLOCK_BYTES)
+                read = workers.map(lambda block: self._in_a_block(block, columns), blocks)
+                for block, chunk in read:
+                    if chunk is None:
+                        rest = Joined(each.content for each in chain([block], read.left()))
+                        yield from self._in_a_stream(rest, columns, has_header=block.is_first)
+                        return
+                    yield chunk
         except (pa.ArrowInvalid, UnicodeError) as error:
             raise InputError(f"{self._source}: {_csv_fault(error, self.text.encoding)}") from None
         except READ_FAULTS as error:
             raise InputError(f"{self._source}: cannot be read to its end ({error}); check the file") from None
 
+    def _in_a_block(self, block: Block, columns: Sequence[str]) -> Chunk | None:
+        """Read whole records; None when only reading from the beginning can tell where they end."""
+        import pyarrow.csv as pc
+
+        quote, delimiter = ord(self.text.quote), self.text.delimiter
+        if not block.is_whole or (
+            quote in block.content
+            and not (delimiter.isascii() and stand_around_cells(block.content, quote, ord(delimiter)))
+        ):
+            return None
+        if not block.content.strip(b"\r\n"):
+            return Chunk(np.zeros(0, np.int64), _nothing(columns), [])
+        ragged: list[Rejection] = []
+        options = self._options(columns, ragged, has_header=block.is_first)
+        options["read_options"].block_size = len(block.content) + 1
+        table = pc.read_csv(pa.BufferReader(block.content), **options)
+        rows = _row_numbers(table.num_rows, 0, [each.row for each in ragged])
+        arrays = [column.combine_chunks() for column in table.columns[: len(columns)]]
+        data = _nothing(columns) if columns else table.combine_chunks().to_batches()[0]
+        return Chunk(
+            rows, pa.RecordBatch.from_arrays(arrays, names=list(columns)) if columns else data, ragged
+        )
+
+    def _in_a_stream(
+        self, stream: Any, columns: Sequence[str], *, has_header: bool = True
+    ) -> Iterator[Chunk]:
+        """Read from the beginning, one block after the other."""
+        import pyarrow.csv as pc
+
+        ragged: list[Rejection] = []
+        options = self._options(columns, ragged, has_header=has_header)
+        before = 0
+        for batch in pc.open_csv(pa.PythonFile(stream, mode="r"), **options):
+            rows = _row_numbers(batch.num_rows, before, [each.row for each in ragged])
+            last = int(rows[-1]) if len(rows) else before
+            n_done = bisect_right([each.row for each in ragged], last)
+            done = [dataclasses.replace(each, row=each.row - before) for each in ragged[:n_done]]
+            del ragged[:n_done]
+            data = pa.RecordBatch.from_arrays(batch.columns[: len(columns)], names=list(columns))
+            yield Chunk(rows - before, data if columns else batch, done)
+            before = last
+        if ragged:
+            done = [dataclasses.replace(each, row=each.row - before) for each in ragged]
+            yield Chunk(np.zeros(0, np.int64), _nothing(columns), done)
+
+    def _options(
+        self, columns: Sequence[str], ragged: list[Rejection], *, has_header: bool
+    ) -> dict[str, Any]:
+        """Say how to read; rows with too many or too few cells are put into `ragged`."""
+        import pyarrow.csv as pc
+
+        def reject(row: Any) -> str:
+            text = row.text if len(row.text) <= SHOWN_CHARACTERS else row.text[:SHOWN_CHARACTERS] + "..."
+            reason = f"{row.actual_columns} cells where the header has {row.expected_columns}"
+            number = row.number - has_header
+            ragged.append(Rejection(number, "", text, f"{reason}; check quotes and delimiters"))
+            return "skip"
+
+        # Names of our own: the header may repeat a name or leave one empty in columns that nobody reads.
+        names = [f"c{i}" for i in range(len(self.columns))]
+        wanted = [names[self.columns.index(column)] for column in columns]
+        return {
+            "read_options": pc.ReadOptions(
+                # With threads, a rejected row would not know its number.
+                use_threads=False,
+                block_size=CSV_BLOCK_BYTES,
+                column_names=names,
+                skip_rows_after_names=int(has_header),
+                encoding=self.text.encoding,
+            ),
+            "parse_options": pc.ParseOptions(
+                delimiter=self.text.delimiter,
+                quote_char=self.text.quote,
+                newlines_in_values=self.text.has_quotes,
+                invalid_row_handler=reject,
+            ),
+            "convert_options": pc.ConvertOptions(
+                column_types={name: pa.string() for name in wanted},
+                # Without a column wanted, one is read all the same, for its number of rows.
+                include_columns=wanted or names[:1],
+                strings_can_be_null=False,
+                null_values=[],
+            ),
+        }
+
     def _open(self) -> Any:
         if isinstance(self._where, Path):
-            return (
-                open_binary(self._where, self._source) if self._where.suffix in OPENERS else str(self._where)
-            )
-        return pa.PythonFile(_Resumed(self._head, self._where), mode="r")
+            return open_binary(self._where, self._source)
+        return Joined(chain([self._head], iter(partial(self._where.read, CSV_BLOCK_BYTES), b"")))
 
 
-class _Resumed(io.RawIOBase):
-    """A stream whose beginning was read already."""
-
-    def __init__(self, head: bytes, rest: BinaryIO) -> None:
-        self._head, self._rest = io.BytesIO(head), rest
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        return self._head.read(size) or self._rest.read(size)
+def _nothing(columns: Sequence[str]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([text_array([]) for _ in columns], names=list(columns))
 
 
 def _row_numbers(n: int, before: int, skipped: list[int]) -> npt.NDArray[np.int64]:

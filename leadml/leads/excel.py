@@ -18,6 +18,7 @@ from leadml.leads.values import number_array, text_array
 
 if TYPE_CHECKING:
     from leadml.leads.mapping import ReadOptions
+    from leadml.leads.workers import Workers
 
 MAX_CELLS = 50_000_000
 """A workbook that declares more cells than this is refused before it is opened."""
@@ -79,13 +80,15 @@ class ExcelReader:
                 f"read the first of {len(sheets)} sheets; set read.sheet in the mapping for another",
             )
 
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+    def chunks(self, columns: Sequence[str], workers: Workers) -> Iterator[Chunk]:  # noqa: ARG002
         """Read the columns named, in that order.
 
         Parameters
         ----------
         columns : sequence of str
             Columns that the table has.
+        workers : Workers
+            Not needed here.
 
         Yields
         ------

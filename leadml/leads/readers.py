@@ -26,6 +26,8 @@ from leadml.leads.values import canonical, text_array
 if TYPE_CHECKING:
     import pandas as pd
 
+    from leadml.leads.workers import Workers
+
 
 class ParquetReader:
     """A Parquet file.
@@ -58,13 +60,15 @@ class ParquetReader:
         self.columns = tuple(self._file.schema_arrow.names)
         self.format: dict[str, Any] = {"kind": "parquet", "decimal": ".", "sniffed": []}
 
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+    def chunks(self, columns: Sequence[str], workers: Workers) -> Iterator[Chunk]:  # noqa: ARG002
         """Read the columns named, in that order.
 
         Parameters
         ----------
         columns : sequence of str
             Columns that the table has.
+        workers : Workers
+            Not needed here.
 
         Yields
         ------
@@ -76,11 +80,9 @@ class ParquetReader:
         InputError
             The file is damaged, or a column holds nested values.
         """
-        before = 0
         try:
             for batch in self._file.iter_batches(CHUNK_ROWS, columns=list(columns)):
-                rows = np.arange(before + 1, before + batch.num_rows + 1)
-                before += batch.num_rows
+                rows = np.arange(1, batch.num_rows + 1)
                 yield Chunk(rows, _canonical_batch(batch, columns), [])
         except (pa.ArrowInvalid, OSError, ValueError) as error:
             if isinstance(error, InputError):
@@ -117,13 +119,15 @@ class JsonReader:
         self.columns = tuple(keys)
         self.format: dict[str, Any] = {"kind": "jsonl", "encoding": "utf-8", "decimal": ".", "sniffed": []}
 
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+    def chunks(self, columns: Sequence[str], workers: Workers) -> Iterator[Chunk]:  # noqa: ARG002
         """Read the columns named, in that order.
 
         Parameters
         ----------
         columns : sequence of str
             Columns that the table has.
+        workers : Workers
+            Not needed here.
 
         Yields
         ------
@@ -139,7 +143,8 @@ class JsonReader:
             data = pa.RecordBatch.from_arrays(arrays, names=list(columns))
             return Chunk(np.array(rows, np.int64), data, rejected)
 
-        for row, (record, line) in enumerate(self._records(), start=1):
+        for record, line in self._records():
+            row = len(rows) + len(rejected) + 1
             if record is None:
                 reason = "is not a JSON object; write one object a line"
                 rejected.append(Rejection(row, "", line[:SHOWN_CHARACTERS], reason))
@@ -179,13 +184,15 @@ class FrameReader:
         self.columns = tuple(map(str, frame.columns))
         self.format: dict[str, Any] = {"kind": "DataFrame", "decimal": ".", "sniffed": []}
 
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+    def chunks(self, columns: Sequence[str], workers: Workers) -> Iterator[Chunk]:  # noqa: ARG002
         """Read the columns named, in that order.
 
         Parameters
         ----------
         columns : sequence of str
             Columns that the table has.
+        workers : Workers
+            Not needed here.
 
         Yields
         ------

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
+
 from leadml.exceptions import InputError
 from leadml.leads.values import number_pattern
 
@@ -23,7 +25,7 @@ HEAD_BYTES = 1 << 20
 
 DELIMITERS = (",", ";", "\t", "|")
 
-_CHUNK_BYTES = 1 << 24
+_CHUNK_BYTES = 1 << 20
 _SAMPLE_ROWS = 200
 
 
@@ -166,15 +168,18 @@ def _scan(path: Path, source: str) -> tuple[bool, bool]:
     """Look through a whole file: can a cell be quoted, and is it UTF-8? Costs about as much as copying it."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     has_quotes, utf8, before = False, True, 0
-    with path.open("rb") as file:
-        while part := file.read(_CHUNK_BYTES):
-            _refuse_zero_bytes(part, source, before)
-            before += len(part)
-            has_quotes = has_quotes or b'"' in part
+    room = bytearray(_CHUNK_BYTES)
+    with path.open("rb", buffering=0) as file:
+        while size := file.readinto(room):
+            part = np.frombuffer(room, np.uint8, count=size)
+            if not part.min():
+                _refuse_zero_bytes(bytes(part), source, before)
+            before += size
+            has_quotes = has_quotes or bool((part == ord('"')).any())
             # What follows a character cut in two is not ASCII alone, so the decoder sees both halves.
-            if utf8 and not (part.isascii() and decoder.getstate() == (b"", 0)):
+            if utf8 and (part.max() > 127 or decoder.getstate() != (b"", 0)):
                 try:
-                    decoder.decode(part, final=False)
+                    decoder.decode(part.tobytes(), final=False)
                 except UnicodeDecodeError:
                     utf8 = False
         if utf8 and decoder.getstate() != (b"", 0):

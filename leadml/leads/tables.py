@@ -19,6 +19,7 @@ from leadml.leads.chunks import OPENERS, Chunk, Reader, Rejection
 from leadml.leads.csv_text import CsvReader
 from leadml.leads.excel import ExcelReader
 from leadml.leads.readers import FrameReader, JsonReader, ParquetReader
+from leadml.leads.workers import Workers
 from leadml.records import nearest
 
 if TYPE_CHECKING:
@@ -93,13 +94,15 @@ class Table:
         """The decimal mark of numbers that came as text."""
         return str(self.format["decimal"])
 
-    def chunks(self, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
+    def chunks(self, columns: Sequence[str] | None = None, workers: Workers | None = None) -> Iterator[Chunk]:
         """Read on, with the number of every row and with the rows that could not be cut into cells.
 
         Parameters
         ----------
         columns : sequence of str, optional
             Which columns to read; those given when opening, else all.
+        workers : Workers, optional
+            Threads to read with; one when absent.
 
         Yields
         ------
@@ -113,9 +116,8 @@ class Table:
         """
         names = tuple(columns if columns is not None else self._wanted or self.columns)
         for reader in self._readers:
-            before = self.n_rows
-            for chunk in reader.chunks(names):
-                rejected = chunk.rejected
+            for chunk in reader.chunks(names, workers or Workers(1)):
+                rejected, before = chunk.rejected, self.n_rows
                 if before:
                     rejected = [Rejection(r.row + before, r.column, r.value, r.reason) for r in rejected]
                     chunk = Chunk(chunk.rows + before, chunk.data, rejected)
