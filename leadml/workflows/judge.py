@@ -73,8 +73,9 @@ def resample(frame: Frame, draws: Array) -> Resampled:
 
     Notes
     -----
-    The fit is hardly shrunk and has no bounds: shrinkage bends a bootstrap toward the document, and a bootstrap at a
-    bound does not cover the truth. What comes out negative counts as 0 once the deals are drawn.
+    The fit is hardly shrunk and has no bounds: shrinkage bends a bootstrap toward the document, and a
+    bootstrap at a bound does not cover the truth. What comes out negative counts as 0 once the deals are
+    drawn.
     """
     won, total = frame.table.weigh(draws)
     # one fit on the sample gives all replicates their start
@@ -172,10 +173,10 @@ def judge_policy(
 
     Notes
     -----
-    A card that shrank to the document gains exactly nothing, and a learned cut-off that equals the documented
-    one too: that says how little was learned, not that there is nothing to gain. So the upper end of the weights'
-    gain is that of the free fit where it is higher, and the interval of the cut-off's gain spans those of every
-    cut-off in the interval of the learned one.
+    A card that shrank to the document gains exactly nothing, and a learned cut-off that equals the
+    documented one too: that says how little was learned, not that there is nothing to gain. So the upper end
+    of the weights' gain is that of the free fit where it is higher, and the interval of the cut-off's gain
+    spans those of every cut-off in the interval of the learned one.
 
     Where leads below `floor` were hardly worked, "keep" would claim to know them: it becomes "cannot-judge".
     And a capacity or break-even is a share or a rate of all leads, which worked ones cannot tell.
