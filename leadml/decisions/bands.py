@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from leadml.decisions.cutoff import cutoff_at_probability
+
 Array = NDArray[Any]
 
 
@@ -50,3 +52,24 @@ def edges_at_shares(learned_by: Array, shares: Array) -> Array:
     out = np.abs(above[:, None, :] - shares[:, :, None]).argmin(axis=2)
     out[:, 0] = 0
     return np.maximum.accumulate(out, axis=1)
+
+
+def edges_at_probabilities(base: Array, slope: Array, probabilities: Array, total_max: int) -> Array:
+    """Edges on totals from which the chance of winning reaches given probabilities.
+
+    Parameters
+    ----------
+    base, slope : arrays of shape (n,)
+        log-odds = base + slope * total, slope >= 0.
+    probabilities : array of shape (n, n_bands - 1)
+        Rising, 0 to 1; from 1 on no total is high enough.
+    total_max : int
+        Largest total; one more means that no total is high enough.
+
+    Returns
+    -------
+    int array of shape (n, n_bands)
+        Edges, the first 0, never falling.
+    """
+    columns = [cutoff_at_probability(base, slope, np.minimum(p, 1.0), total_max) for p in probabilities.T]
+    return np.stack([np.zeros(len(base), dtype=np.int64), *columns], axis=1)

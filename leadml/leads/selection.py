@@ -13,8 +13,8 @@ HARDLY = 0.2
 MIN_LEADS = 20
 """Scores are judged in groups of at least so many leads."""
 FEW_BELOW = 0.05
-"""Fewer leads than this share below a cut-off are not worth asking for. Where all leads are closed, hardly any
-was worked below it when fewer than this share, and fewer than 20, lie there."""
+"""Fewer leads than this share below a cut-off are not worth asking for. Where all leads are closed, hardly
+any was worked below it when fewer than this share, and fewer than 20, lie there."""
 
 
 @dataclass(frozen=True)

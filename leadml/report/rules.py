@@ -36,6 +36,7 @@ VERDICTS: Final[dict[str, dict[str, str]]] = {
 _BASES: Final = {
     "economics": "the value of a won deal and the cost of a follow-up that were given",
     "capacity": "the number of leads that can be followed up, as given",
+    "probability": "the probability that was given with the bands",
     "break-even": "break-even, as nothing else was given: follow up when a lead is at least as likely "
     "to be won as an average one",
 }
@@ -180,10 +181,11 @@ def rule_summary(
         "sentence": sentence,
         "documented_cutoff": f"from {number(policy.get('documented_cutoff'))} {scale}".strip(),
         "learned_cutoff": figure_text(cutoff, "whole"),
-        "same_cutoffs": _same_text(cutoff.get("not_distinguishable") or []),
+        "same_cutoffs": _same_text(
+            cutoff.get("not_distinguishable") or [], len(policy.get("rates") or []) - 1
+        ),
         "scale": scale,
-        "gain_weights": gain_text(policy.get("gain_weights"), currency),
-        "gain_cutoff": gain_text(policy.get("gain_cutoff"), currency),
+        **{f"gain_{name}": _judged_gain(policy, name, currency) for name in ("weights", "cutoff")},
         "against": titles.get(learned or "", learned or ""),
         "threshold": _threshold_text(threshold),
         "implied": implied_value_text(policy.get("implied_value")),
@@ -205,6 +207,12 @@ def rule_summary(
             **{key: cutoff.get(key) for key in ("value", "low", "high")},
         },
     }
+
+
+def _judged_gain(policy: Mapping[str, Any], question: str, currency: str | None) -> dict[str, str]:
+    """Write the gain behind a verdict; none where nothing could be judged."""
+    silent = policy.get(f"verdict_{question}") == "cannot-judge"
+    return gain_text(None if silent else policy.get(f"gain_{question}"), currency)
 
 
 def _end(value: float | None, interval: list[float] | None) -> str:
@@ -250,12 +258,14 @@ def _order_text(claim: Mapping[str, Any] | None) -> str:
     return f"{claim['claim']}{held}"
 
 
-def _same_text(cutoffs: Sequence[float]) -> str:
+def _same_text(cutoffs: Sequence[float], top: int) -> str:
     """Name the cut-offs that cannot be told from the best, a run of them by its ends."""
-    if len(cutoffs) < 2:
+    reached = [k for k in cutoffs if top < 1 or k <= top]
+    beyond = "; nor can following up no one" if len(reached) < len(cutoffs) else ""
+    if len(cutoffs) < 2 or not reached:
         return ""
-    run = len(cutoffs) > 2 and max(cutoffs) - min(cutoffs) == len(cutoffs) - 1
+    run = len(reached) > 2 and max(reached) - min(reached) == len(reached) - 1
     words = (
-        f"{number(min(cutoffs))} to {number(max(cutoffs))}" if run else joined([number(k) for k in cutoffs])
+        f"{number(min(reached))} to {number(max(reached))}" if run else joined([number(k) for k in reached])
     )
-    return f"Cut-offs that cannot be told from the best: {words}."
+    return f"Cut-offs that cannot be told from the best: {words}{beyond}."

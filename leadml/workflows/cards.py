@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadml.card import Card, build_card
-from leadml.decisions.bands import documented_shares, edges_at_shares
 from leadml.decisions.cutoff import Consequences, cutoff_at_capacity, cutoff_at_probability
 from leadml.estimators.design import points_of
 from leadml.estimators.integer_points import (
@@ -23,7 +22,9 @@ from leadml.estimators.integer_points import (
 from leadml.estimators.monotone_fit import Path, cross_validate_strengths, fit_scorecards, make_grid
 from leadml.evaluation.bootstrap import Figure, to_figure
 from leadml.frameworks import Policy
+from leadml.workflows.bands import describe_bands, lay_bands
 from leadml.workflows.contenders import INNER_FOLDS, Frame
+from leadml.workflows.experiment import Bands
 from leadml.workflows.judge import Resampled
 
 Array = NDArray[Any]
@@ -128,6 +129,7 @@ def draft_learned_card(
     drawn: Resampled,
     consequences: Consequences,
     bands_from: Policy,
+    bands: Bands,
     **about: Any,
 ) -> CardDraft:
     """Make the card of whole points.
@@ -143,7 +145,9 @@ def draft_learned_card(
     consequences : Consequences
         What decides the cut-off.
     bands_from : Policy
-        Documented bands whose shares of leads are kept.
+        Documented bands, whose shares of leads are kept unless `bands` says otherwise.
+    bands : Bands
+        Where bands begin.
     **about
         name, created_at, provenance of the card.
 
@@ -164,6 +168,7 @@ def draft_learned_card(
         drawn,
         consequences,
         bands_from,
+        bands,
         total_max,
         points=learned.integer.points,
         unknown_points=learned.integer.unknown_points,
@@ -178,6 +183,7 @@ def draft_documented_card(
     drawn: Resampled,
     consequences: Consequences,
     bands_from: Policy,
+    bands: Bands,
     met_level: int,
     floor: int = 0,
     **about: Any,
@@ -195,7 +201,9 @@ def draft_documented_card(
     consequences : Consequences
         What decides the cut-off.
     bands_from : Policy
-        Documented bands whose shares of leads are kept.
+        Documented bands, whose shares of leads are kept unless `bands` says otherwise.
+    bands : Bands
+        Where bands begin.
     met_level : int
         Level from which a criterion is met.
     floor : int
@@ -219,6 +227,7 @@ def draft_documented_card(
         drawn,
         consequences,
         bands_from,
+        bands,
         policy.total_max,
         points=points,
         unknown_points=np.zeros(k, dtype=int),
@@ -236,6 +245,7 @@ def _draft(
     drawn: Resampled,
     consequences: Consequences,
     bands_from: Policy,
+    settings: Bands,
     total_max: int,
     *,
     points: Array,
@@ -247,10 +257,10 @@ def _draft(
     line, _ = fit_lines(totals, drawn.won, drawn.total, total_max)
     again_line, _ = fit_lines(again, drawn.won, drawn.total, total_max)
     _, again_by = count_by_total(again, drawn.won, drawn.total, total_max)
+    threshold = consequences.threshold(drawn.base_rate)
     if consequences.share is not None:
         cutoffs = cutoff_at_capacity(again_by, consequences.share)
     else:
-        threshold = consequences.threshold(drawn.base_rate)
         cutoffs = cutoff_at_probability(again_line[:, 0], again_line[:, 1], threshold, total_max)
     cutoffs = np.maximum(cutoffs, floor)
     cutoff = int(cutoffs[0])
@@ -260,31 +270,8 @@ def _draft(
         drawn.total,
         bands_from.total_max,
     )[1]
-    shares = documented_shares(documented_by, [band.from_ for band in bands_from.bands])
-    edges = edges_at_shares(again_by, shares)
-    ready = next(at for at, band in enumerate(bands_from.bands) if band.from_ == bands_from.cutoff)
-    edges[:, ready] = cutoffs
-    edges[:, 1:ready] = np.minimum(edges[:, 1:ready], cutoffs[:, None])
-    edges[:, ready + 1 :] = np.maximum(edges[:, ready + 1 :], cutoffs[:, None])
-    figures = [to_figure(edges[:, at].astype(float)) for at in range(edges.shape[1])]
-    bands: list[dict[str, Any]] = []
-    for at, band in enumerate(bands_from.bands):
-        begins = int(edges[0, at])
-        if begins > total_max:
-            continue  # no total is high enough
-        if bands and begins <= bands[-1]["from"]:
-            bands.pop()  # the band before holds no total
-        bands.append(
-            {
-                "id": band.id,
-                "title": band.title,
-                "from": begins,
-                "action": band.action,
-                "decision": band.decision,
-                "low": figures[at].low,
-                "high": figures[at].high,
-            }
-        )
+    laid = lay_bands(settings, bands_from, cutoffs, again_line, threshold, again_by, documented_by)
+    bands = describe_bands(laid, total_max)
     told = 1.0 / (1.0 + np.exp(-(line[:, [0]] + line[:, [1]] * np.arange(total_max + 1))))
     table = []
     for total in range(total_max + 1):

@@ -315,6 +315,7 @@ class Comparison:
             "created_at": s.as_of or last_day(self.leads),
             "provenance": describe_provenance(self.leads, self.outcome, s),
             "met_level": s.met_level,
+            "bands": s.bands,
         }
         out = {}
         for frame in frames:

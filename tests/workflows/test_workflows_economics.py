@@ -140,3 +140,73 @@ def test_leads_a_week_without_dates_are_refused(leads):
     for capacity, words in (({}, "neither share nor"), ({"share": 0.2, "per_week": 5}, "both share and")):
         with pytest.raises(RecordError, match=words):
             settings(capacity=capacity)
+
+
+def bands_of(result):
+    return [(band["id"], band["from"]) for band in result["recommended"]["bands"]]
+
+
+@pytest.mark.parametrize(
+    ("edges", "ids", "follow_up"),
+    [
+        ([0.3], ["drop", "now"], 0.3),
+        ([0.15, 0.3], ["drop", "nurture", "now"], 0.3),
+        ([0.1, 0.25, 0.5], ["drop", "nurture", "follow-up", "immediate"], 0.25),
+    ],
+)
+def test_bands_by_probability_begin_where_the_card_reaches_it(leads, edges, ids, follow_up):
+    calibration = calibrate(leads, settings(bands={"by": "probability", "edges": edges}))
+    result = calibration.to_dict()
+    # drop and now for one edge, nurture between for two; three make the document's own four bands
+    assert [name for name, _ in bands_of(result)] == ids
+    table = {row.points: row.probability for row in calibration.card.table}
+    for (_, begins), edge in zip(bands_of(result)[1:], edges, strict=True):
+        assert table[begins - 1] < edge <= table[begins]
+    assert calibration.card.cutoff == dict(bands_of(result))[ids[1 + edges.index(follow_up)]]
+    assert result["policies"][0]["threshold"] == {"probability": follow_up, "basis": "probability"}
+    assert result["recommended"]["threshold_probability"] == follow_up
+    for band in result["recommended"]["bands"]:
+        assert band["low"] <= band["from"] <= band["high"]
+    assert result["recommended"]["bands"][-1]["low"] < result["recommended"]["bands"][-1]["high"]
+
+
+def test_bands_by_economics_are_multiples_of_the_probability_that_pays(leads):
+    # following up pays from 150 / 600 = 25%; nurture from 12.5%, first from 50%
+    money = {"follow_up_cost": 150, "won_value": 600}
+    by_economics = calibrate(
+        leads, settings(economics=money, bands={"by": "economics", "edges": [0.5, 1, 2]})
+    ).to_dict()
+    by_probability = calibrate(
+        leads, settings(bands={"by": "probability", "edges": [0.125, 0.25, 0.5]})
+    ).to_dict()
+    assert bands_of(by_economics) == bands_of(by_probability)
+    assert by_economics["recommended"]["cutoff"] == by_probability["recommended"]["cutoff"]
+    three = calibrate(
+        leads, settings(economics=money, bands={"by": "economics", "edges": [0.5, 1]})
+    ).to_dict()
+    assert bands_of(three) == [
+        (name, begins)
+        for name, (_, begins) in zip(("drop", "nurture", "now"), bands_of(by_economics)[:3], strict=True)
+    ]
+
+
+def test_an_edge_that_no_total_reaches_leaves_its_band_out(leads):
+    result = calibrate(leads, settings(bands={"by": "probability", "edges": [0.1, 0.25, 0.9999]})).to_dict()
+    assert [name for name, _ in bands_of(result)] == ["drop", "nurture", "follow-up"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ({"bands": {"edges": [0.2]}}, "with by: shares"),
+        ({"bands": {"by": "probability"}}, "one to three rising numbers"),
+        ({"bands": {"by": "probability", "edges": [0.4, 0.2]}}, "one to three rising numbers"),
+        ({"bands": {"by": "probability", "edges": [0.4, 1.2]}}, "between 0 and 1"),
+        ({"bands": {"by": "economics", "edges": [0.5, 2]}}, r"valid: \[1\], \[low, 1\]"),
+        ({"bands": {"by": "economics", "edges": [0.5, 1]}, "capacity": {"share": 0.2}}, "and a capacity"),
+        ({"bands": {"by": "probability", "edges": [0.5]}, "capacity": {"share": 0.2}}, "and capacity"),
+    ],
+)
+def test_bands_that_do_not_fit_together_are_refused(keys, words):
+    with pytest.raises(RecordError, match=words):
+        settings(**keys)
