@@ -48,7 +48,8 @@ _TABLES: Final = (
         (
             ("workload", "Workload", "percent"),
             ("precision", "Won among followed up", "percent"),
-            ("wins_captured", "Wins captured", "percent"),
+            ("recall", "Wins caught", "percent"),
+            ("wins_captured", "Wins at equal workload", "percent"),
             ("net_value_per_lead", "Net value per lead", "money"),
         ),
     ),
@@ -62,7 +63,8 @@ ANCHORS: Final = {
     "Calibration intercept": "calibration",
     "Workload": "workload",
     "Won among followed up": "precision",
-    "Wins captured": "wins-captured",
+    "Wins caught": "recall",
+    "Wins at equal workload": "wins-captured",
     "Net value per lead": "net-value",
 }
 """Where the glossary explains a column."""

@@ -8,12 +8,14 @@ from typing import Any, Final
 from leadml.report.wording import figure_text, number, percent
 
 _ASIDE: Final = (
-    "The verdict above speaks of the rule. This is the best card that these deals give: for whoever wants "
-    "points and chances, not a reason to change."
+    "The verdict above speaks of “{versus}”. This card is the simplest among those that predict these deals "
+    "best{other}: for whoever wants points and chances, not a reason to change."
 )
 
 
-def card_section(result: Mapping[str, Any], card: Mapping[str, Any] | None, title: str) -> dict[str, Any]:
+def card_section(
+    result: Mapping[str, Any], card: Mapping[str, Any] | None, titles: Mapping[str, str]
+) -> dict[str, Any]:
     """Lay out the card.
 
     Parameters
@@ -22,8 +24,8 @@ def card_section(result: Mapping[str, Any], card: Mapping[str, Any] | None, titl
         What ``result.json`` holds.
     card : mapping or None
         What ``card.json`` holds.
-    title : str
-        What the recommended contender is called.
+    titles : mapping
+        Title of each contender, by id.
 
     Returns
     -------
@@ -34,6 +36,8 @@ def card_section(result: Mapping[str, Any], card: Mapping[str, Any] | None, titl
     contender: dict[str, Any] = next(
         (c for c in result["contenders"] if c["id"] == chosen.get("contender")), {}
     )
+    frameworks = {f["id"]: f for f in result.get("frameworks") or []}
+    own = frameworks.get(chosen.get("framework") or "", {})
     table = [
         {**row, "text": figure_text({**row, "value": row.get("probability")}, "percent")}
         for row in (card or {}).get("table") or []
@@ -48,14 +52,15 @@ def card_section(result: Mapping[str, Any], card: Mapping[str, Any] | None, titl
                 )
             ],
             "unknown": number(criterion.get("unknown_points")),
+            "absent": criterion["id"] in (own.get("unmapped") or []),
         }
         for criterion in (card or {}).get("criteria") or []
     ]
     weights = contender.get("weights") or {}
     return {
-        "title": title,
+        "title": titles.get(chosen.get("contender"), ""),
         "strip": bool(figure_text(chosen.get("cutoff"), "whole")["interval"]),
-        "aside": _ASIDE
+        "aside": _aside(result, own, titles)
         if chosen.get("verdict") != "change" and rows and chosen.get("kind") == "learned"
         else "",
         "rows": rows,
@@ -78,6 +83,18 @@ def card_section(result: Mapping[str, Any], card: Mapping[str, Any] | None, titl
         "framework": str(chosen.get("framework") or ""),
         "file": str(chosen.get("card") or ""),
     }
+
+
+def _aside(result: Mapping[str, Any], own: Mapping[str, Any], titles: Mapping[str, str]) -> str:
+    """Say what a card is for when the verdict on the rule is no change."""
+    versus = result["recommended"].get("versus") or ""
+    framework = next((c.get("framework") for c in result["contenders"] if c["id"] == versus), None)
+    other = (
+        ""
+        if own.get("id") == framework
+        else f", and of another framework, {own.get('title') or own.get('id')}"
+    )
+    return _ASIDE.format(versus=titles.get(versus, versus), other=other)
 
 
 def _bands(

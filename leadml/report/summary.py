@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ def summarise(result: Mapping[str, Any], card: Mapping[str, Any] | None = None) 
         "subtitle": f"What {number(data['n_won'] + data['n_lost'])} closed deals say about "
         "documented lead qualification rules",
         "answer": _answer(result, titles, rules),
-        "card": card_section(result, card, titles.get(chosen.get("contender"), "")),
+        "card": card_section(result, card, titles),
         "rules": rules,
         "threshold": rules[0]["threshold"] if len({rule["threshold"] for rule in rules}) == 1 else "",
         "comparison": comparison_tables(result, names, currency),
@@ -60,7 +61,7 @@ def summarise(result: Mapping[str, Any], card: Mapping[str, Any] | None = None) 
         "baseline": titles.get(baseline or "", baseline or ""),
         "reliability": reliability_rows(result, names),
         "disagreement": [disagreement_cells(table, titles) for table in result.get("disagreement") or []],
-        "findings": _findings(result.get("findings") or []),
+        "findings": _findings(result.get("findings") or [], titles),
         "gaps": _gaps(result),
         "method": _method(result),
     }
@@ -85,14 +86,22 @@ def _answer(
         },
         _fact("An average lead is won in", figure_text(data.get("base_rate"), "percent"), "of cases"),
     ]
-    if (contender.get("gain") or {}).get("wins_captured"):
-        facts.append(_fact("More of the wins, with the card below", gain, "no gain shown"))
-    if chosen.get("cutoff") and chosen["cutoff"].get("value") is not None:
-        facts.append(_fact("Follow up from", {**cutoff, "value": cutoff["value"] + " points"}, ""))
+    if chosen.get("verdict") == "change":
+        if (contender.get("gain") or {}).get("wins_captured"):
+            facts.append(_fact("More of the wins, with the card below", gain, "no gain shown"))
+        if chosen.get("cutoff") and chosen["cutoff"].get("value") is not None:
+            facts.append(_fact("Follow up from", {**cutoff, "value": cutoff["value"] + " points"}, ""))
+    else:  # the figures of a card would read as a reason to change
+        own: dict[str, Any] = next((c for c in result["contenders"] if c["id"] == chosen.get("versus")), {})
+        facts += [
+            _fact("The rule follows up", figure_text(own.get("workload"), "percent"), "of leads"),
+            _fact("Of those it follows up, won", figure_text(own.get("precision"), "percent"), ""),
+        ]
     return {
         "verdict": verdict_words(chosen.get("verdict")),
         "sentence": chosen.get("sentence") or "",
         "more_deals": rule["more_deals"] if rule and chosen.get("verdict") == "undecided" else "",
+        "card_words": "Recommended" if chosen.get("verdict") == "change" else "Best card on these deals",
         "recommended": titles.get(chosen.get("contender"), chosen.get("contender") or ""),
         "versus": titles.get(chosen.get("versus"), chosen.get("versus") or ""),
         "facts": facts,
@@ -104,8 +113,9 @@ def _fact(label: str, text: Mapping[str, str], note: str) -> dict[str, str]:
     return {"label": label, "value": text["value"], "note": text["interval"] or note}
 
 
-def _findings(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _findings(findings: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> list[dict[str, Any]]:
     """Put findings of one kind together, the gravest first; an explanation that they share is said once."""
+    findings = [{**finding, **_named(finding, titles)} for finding in findings]
     words = {"stop": "Stop", "warn": "Mind", "note": "Note"}
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for finding in findings:
@@ -133,6 +143,22 @@ def _findings(findings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             }
         )
     return shown
+
+
+def _named(finding: Mapping[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+    """Put the title of a rule where a finding has its id."""
+
+    def named(text: str) -> str:
+        return re.sub(r"[a-z]+(?:-[a-z]+)+", lambda found: titles.get(found[0], found[0]), text)
+
+    where = finding.get("where")
+    return {
+        "title": named(str(finding["title"])),
+        "explanation": named(str(finding.get("explanation") or "")),
+        "where": [named(str(w)) for w in where]
+        if isinstance(where, list | tuple)
+        else named(str(where or "")),
+    }
 
 
 def _title(title: str, where: str) -> str:

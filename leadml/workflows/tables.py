@@ -37,7 +37,7 @@ class Table:
         What the table tells.
     header : tuple of str
         Names of the columns; empty for none.
-    rows : list of tuple of str
+    rows : sequence of tuple of str
         As many cells each as there are columns.
     note : str
         How to read it; empty for none.
@@ -47,7 +47,7 @@ class Table:
 
     title: str
     header: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: Sequence[tuple[str, ...]]
     note: str = ""
     spare: tuple[str, ...] = ()
 
