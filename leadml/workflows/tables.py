@@ -76,9 +76,18 @@ def format_blocks(blocks: Sequence[str | Table], terminal: bool | None = None) -
       id  won
       a   yes
     """
-    if sys.stdout.isatty() if terminal is None else terminal:
-        return _draw(blocks)
-    return "\n\n".join(_lay_out(block) for block in blocks)
+    drawn = sys.stdout.isatty() if terminal is None else terminal
+    return _printable(_draw(blocks) if drawn else "\n\n".join(map(_lay_out, blocks)))
+
+
+def _printable(text: str) -> str:
+    """Put something near in place of what stdout's encoding lacks, such as a true minus on some Windows."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.replace("−", "-").encode(encoding, "replace").decode(encoding)
+    return text
 
 
 def _lay_out(block: str | Table) -> str:

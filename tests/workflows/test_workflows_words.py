@@ -1,5 +1,6 @@
 """A calibration in a terminal, and the verdict as a sentence."""
 
+import io
 from typing import Any
 
 import pytest
@@ -137,6 +138,13 @@ def test_a_terminal_gets_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None
     assert all(
         " ".join(line.split()) in drawn for line in told(make_result()) if not line.startswith("Gains")
     )
+
+
+def test_an_encoding_without_a_true_minus_gets_a_hyphen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding="cp1252"))
+    text = format_calibration(make_result())
+    assert "+0.6% (-1.2 to +2.7)" in text
+    text.encode("cp1252")
 
 
 @pytest.mark.parametrize("verdict", ["keep", "change", "undecided", "cannot-judge"])
