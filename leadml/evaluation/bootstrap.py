@@ -85,7 +85,8 @@ def to_figure(replicates: Array, value: float | None = None) -> Figure:
     Parameters
     ----------
     replicates : array of shape (1 + n_replicates,)
-        The statistic on the sample, then on each replicate.
+        The statistic on the sample, then on each replicate. Of whole numbers the ends are whole, rounded
+        outward.
     value : float, optional
         Value to show instead of the first entry.
 
@@ -98,7 +99,8 @@ def to_figure(replicates: Array, value: float | None = None) -> Figure:
     drawn = replicates[1:][np.isfinite(replicates[1:])]
     if len(drawn) < 0.5 * (len(replicates) - 1) or not len(drawn):
         return Figure(first, np.nan, np.nan)
-    low, high = np.percentile(drawn, [2.5, 97.5])
+    ends = ("lower", "higher") if replicates.dtype.kind in "iu" else ("linear", "linear")
+    low, high = (np.percentile(drawn, p, method=how) for p, how in zip((2.5, 97.5), ends, strict=True))
     return Figure(first, float(low), float(high))
 
 

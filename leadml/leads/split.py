@@ -181,10 +181,11 @@ def _out_of_time(key: Array, order: Array, test_share: float) -> Split:
     fold = np.where(test, 0, TRAIN_ONLY)
     straddles = np.isin(key, key[test]) & ~test
     fold[straddles] = LEFT_OUT
-    reason = (
-        f"the latest {test.mean():.0%} of the deals are held out; {int(straddles.sum())} earlier deals are"
-        " left out because their group or an equal row is held out"
-    )
+    reason = f"the latest {test.mean():.0%} of the deals are held out"
+    if straddles.any():
+        reason += (
+            f"; {int(straddles.sum())} earlier ones are left out, as their group or an equal row is held out"
+        )
     # a key on both sides would train through its held-out half: it counts as held out
     return Split("out-of-time", fold[None], key, 1, reason)
 
@@ -213,5 +214,6 @@ def _grouped_folds(outcome: Array, key: Array, folds: int, repeats: int, seed: i
                     " none to learn from; valid: won and lost deals in several groups; look at group in the"
                     " mapping"
                 )
-    text = f"{n_folds} folds, {repeats} times, each group and all equal rows together: {reason}"
+    times = "once" if repeats == 1 else f"{repeats} times"
+    text = f"{n_folds} folds, {times}, each group and all equal rows together: {reason}"
     return Split("grouped-kfold", out, key, n_folds, text)

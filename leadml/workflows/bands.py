@@ -130,7 +130,7 @@ def describe_bands(laid: LaidBands, total_max: int) -> list[dict[str, Any]]:
             continue  # no total is high enough
         if bands and begins <= bands[-1]["from"]:
             bands.pop()  # the band before holds no total
-        figure = to_figure(laid.edges[:, at].astype(float))
+        figure = to_figure(laid.edges[:, at])
         bands.append(
             {
                 "id": band.id,

@@ -291,4 +291,4 @@ def _draft(
         cutoff=cutoff,
         **about,
     )
-    return CardDraft(card, to_figure(cutoffs.astype(float)), bands)
+    return CardDraft(card, to_figure(cutoffs), bands)
