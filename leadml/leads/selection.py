@@ -33,6 +33,23 @@ class Worked:
     n_leads: NDArray[np.int64]
     n_closed: NDArray[np.int64]
 
+    def floor_of(self, cutoff: int) -> int:
+        """Give the lowest cut-off that can be judged for one rule.
+
+        Parameters
+        ----------
+        cutoff : int
+            The rule's documented cut-off.
+
+        Returns
+        -------
+        int
+            The lowest of all where open leads show how often each score was worked. In data of closed deals
+            alone it is known for rules only below which hardly any deal lies; for others 0.
+        """
+        knows_open = bool((self.n_leads > self.n_closed).any())
+        return self.floor if knows_open or cutoff <= self.floor else 0
+
 
 def find_worked(
     score: NDArray[np.int64], closed: NDArray[np.bool_], cutoffs: Sequence[int], score_max: int

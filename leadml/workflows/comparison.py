@@ -45,6 +45,7 @@ from leadml.workflows.experiment import Experiment
 from leadml.workflows.findings import find_on_result, make_finding
 from leadml.workflows.judge import Resampled, judge_policy, resample, say, share_of_weights
 from leadml.workflows.recommend import choose_card, find_disagreement, recommend
+from leadml.workflows.shift import find_shift
 from leadml.workflows.stakes import find_stakes
 from leadml.workflows.worked import find_all_worked, say_worked
 
@@ -183,6 +184,8 @@ class Comparison:
         found = find_on_result(
             self.closed.levels, self.outcome, frames, level_4, figures, split, self.consequences.basis
         )
+        points = drafts[chosen].card.score(self.closed.levels).points if chosen in drafts else None
+        moved = find_shift(self.closed.levels, self.outcome, split, figures, points)
         by_id = {c.id: c for c in contenders}
         model = _learned_card(by_id, baseline.framework) or by_id.get(chosen)
         result = {
@@ -210,7 +213,7 @@ class Comparison:
             "disagreement": []
             if model is None
             else [find_disagreement(baseline, model, arena, self.closed.lead_id)],
-            "findings": self.findings + found,
+            "findings": self.findings + moved + found,
             "recommended": recommend(chosen, drafts.get(chosen), own, baseline, self.threshold),
         }
         twin = self._twin(frames, learned, drafts[chosen].card.framework) if drafts else None
@@ -255,7 +258,7 @@ class Comparison:
             out += [judge_by_policy(frame, p, arena, s.met_level) for p in policies]
             if "cutoff" in s.contenders:
                 out += [
-                    learn_cutoff(frame, p, arena, stakes, s.met_level, self._floor(p))
+                    learn_cutoff(frame, p, arena, stakes, s.met_level, self._shared_floor(p))
                     for p in _one_a_unit(policies)
                 ]
             out += learn_scorecards(frame, arena, stakes, families)
@@ -272,8 +275,13 @@ class Comparison:
         return out
 
     def _floor(self, policy: Policy) -> int:
-        """Lowest cut-off on the policy's score that can be judged."""
-        return self.worked[str(policy.framework), policy.unit].floor
+        """Lowest cut-off that can be judged for the policy."""
+        return self.worked[str(policy.framework), policy.unit].floor_of(policy.cutoff)
+
+    def _shared_floor(self, policy: Policy) -> int:
+        """Lowest cut-off that can be judged for any rule on the policy's score."""
+        alike = [p for p in self.policies if (p.framework, p.unit) == (policy.framework, policy.unit)]
+        return min((self._floor(p) for p in alike), default=0)
 
     def _wide_table(self, frames: list[Frame]) -> tuple[pd.DataFrame, list[str]]:
         """Rule scores, levels and context columns of every closed deal, and which of them may only raise."""
@@ -323,7 +331,7 @@ class Comparison:
             banded = max(frame.framework.policies, key=lambda p: len(p.bands))
             for policy in _one_a_unit(frame.framework.policies):
                 out[f"{name}-{policy.unit}-cutoff"] = draft_documented_card(
-                    frame, policy, drawn[name], stakes, banded, floor=self._floor(policy), **about
+                    frame, policy, drawn[name], stakes, banded, floor=self._shared_floor(policy), **about
                 )
             out[f"{name}-integer"] = draft_learned_card(
                 frame, learned[name], drawn[name], stakes, banded, **about

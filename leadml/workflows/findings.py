@@ -13,10 +13,19 @@ LML305    no documented rule can be judged, since no criterion is mapped
 LML401    the base rate differs between training and test deals
 LML402    a criterion is distributed differently in training and test deals
 LML403    deals are left out of training because their group or twin is held out
+LML404    the points of the recommended card are distributed differently in training and test deals
+LML405    the probabilities told do not hold on the test deals
 LML501    no economics and no capacity were given: break-even is assumed
+LML502    what share of the leads a capacity of so many a week is
+LML503    what a won deal is worth, from the amounts of won deals
+LML601    closed deals of leads too recent to count are left out
+LML602    what the verdict is when open and overdue deals count as lost
+LML603    hardly any lead below a score was worked: lower cut-offs cannot be judged
+LML604    too few deals are old enough, so recent ones count too
 ========  ========================================================================================
 
-LML1xx are findings on the data and come from `leadml.leads.outcomes`.
+LML1xx are findings on the data, see `leadml.leads.catalogue`; LML401 to LML405 come from
+`leadml.workflows.shift`, LML502 and LML503 from `stakes`, LML601 to LML604 from `outcomes` and `worked`.
 """
 
 from __future__ import annotations
@@ -24,17 +33,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from leadml.leads.split import LEFT_OUT, TRAIN_ONLY, Split
+from leadml.leads.split import LEFT_OUT, Split
 from leadml.workflows.contenders import Frame
 
 Array = NDArray[Any]
 
 HARDLY_VARIES = 0.85  # share of known levels at one level
 FEW_DEALS = 300
-DRIFT_PSI = 0.25  # population stability index from which a shift counts as large
 
 
 def make_finding(code: str, severity: str, title: str, explanation: str, where: str) -> dict[str, str]:
@@ -103,76 +110,6 @@ def find_on_criteria(levels: Any, frameworks: list[dict[str, Any]]) -> list[dict
                 )
             )
     return out
-
-
-def find_drift(levels: Any, outcome: Array, train: Array, test: Array) -> list[dict[str, str]]:
-    """Shifts between the training and the test part.
-
-    Parameters
-    ----------
-    levels : DataFrame of shape (n, k)
-        Levels.
-    outcome : array of shape (n,)
-        1 won, 0 lost.
-    train, test : bool arrays of shape (n,)
-        The two parts.
-
-    Returns
-    -------
-    list of dict
-        Findings LML401 and LML402.
-
-    References
-    ----------
-    Siddiqi, N. (2006). Credit risk scorecards. Wiley. (Population stability index.)
-    """
-    out = []
-    a, b = float(outcome[train].mean()), float(outcome[test].mean())
-    error = np.sqrt(a * (1 - a) / train.sum() + b * (1 - b) / test.sum())
-    if abs(a - b) > 3 * error:
-        out.append(
-            make_finding(
-                "LML401",
-                "warn",
-                f"the win rate moved from {a:.1%} to {b:.1%}",
-                "Training and test deals differ in how many are won. Rankings may hold; probabilities and"
-                " cut-offs learned on the earlier deals no longer do.",
-                "outcome",
-            )
-        )
-    for name in levels.columns:
-        codes = levels[name].fillna(5).to_numpy().astype(int)
-        psi = stability_index(codes[train], codes[test])
-        if psi >= DRIFT_PSI:
-            out.append(
-                make_finding(
-                    "LML402",
-                    "warn",
-                    f"{name} is distributed differently in the test deals",
-                    f"Population stability index {psi:.2f}, where {DRIFT_PSI} and more counts as a large"
-                    " shift.",
-                    name,
-                )
-            )
-    return out
-
-
-def stability_index(before: Array, after: Array) -> float:
-    """Population stability index of level codes.
-
-    Parameters
-    ----------
-    before, after : int arrays
-        Codes 0 to 5.
-
-    Returns
-    -------
-    float
-        0 where the distributions agree.
-    """
-    p = (np.bincount(before, minlength=6) + 0.5) / (len(before) + 3)
-    q = (np.bincount(after, minlength=6) + 0.5) / (len(after) + 3)
-    return float(((q - p) * np.log(q / p)).sum())
 
 
 def find_on_result(
@@ -285,8 +222,6 @@ def find_on_result(
                 )
             )
     if split.kind == "out-of-time":
-        test, train = split.fold[0] == 0, split.fold[0] == TRAIN_ONLY
-        found += find_drift(levels, outcome, train, test)
         left = int((split.fold[0] == LEFT_OUT).sum())
         if left:
             title = f"{left} deals are left out of training"

@@ -208,7 +208,7 @@ def judge_policy(
         freely = to_figure(_share(wins_at_workload(held, free_score, rule.decision) - own, won))
         figure_w = Figure(figure_w.value, figure_w.low, max(figure_w.high, freely.high))
     if cutoff_gain is not None and consequences.share is None:
-        figure_c = _span(figure_c, net, to_figure(best.astype(float)), policy.cutoff, drawn)
+        figure_c = _span(figure_c, net, to_figure(best), policy.cutoff, drawn)
     adjusted = adjust_holm(np.array([p_w, p_c]))
     verdict_w: Verdict = give_verdict(figure_w, smallest_gain) if weights_gain is not None else silent
     verdict_c: Verdict = give_verdict(figure_c, smallest_gain) if cutoff_gain is not None else silent
@@ -419,7 +419,7 @@ def _say_cutoff(policy: dict[str, Any]) -> str:
 def _why_silent(policy: dict[str, Any]) -> str:
     """Say why other weights cannot be judged."""
     if policy.get("judged_from"):
-        return f"hardly any lead below {policy.get('judged_from')} was worked"
+        return f"too few leads below {policy.get('judged_from')} were worked to an end"
     if policy["gain_weights"]["value"] is None:
         return "no learned card competes with it"
     return "on these deals it follows up everyone or no one"

@@ -186,6 +186,9 @@ def _describe(leads: Leads, found: Maturity, ended: np.ndarray[Any, Any]) -> dic
         "n_undated": found.n_undated,
         "base_rate_of_all": rate_figure(float(np.nansum(outcome)), float(ended.sum())),
         "base_rate_of_mature": rate_figure(float(kept.sum()), float(len(kept))),
+        "base_rate_if_overdue_are_lost": rate_figure(
+            float(kept.sum()), float(len(kept) + found.overdue.sum())
+        ),
     }
 
 

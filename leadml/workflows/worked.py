@@ -66,28 +66,33 @@ def say_worked(worked: dict[tuple[str, str], Worked], policies: Sequence[Policy]
     """
     found = []
     for (framework, unit), own in worked.items():
-        rules = [p for p in policies if (p.framework, p.unit) == (framework, unit)]
-        if not own.floor or not rules:
+        rules = [p for p in policies if (p.framework, p.unit) == (framework, unit) and own.floor_of(p.cutoff)]
+        if not rules:
             continue
         k = own.floor
         leads, closed = int(own.n_leads[:k].sum()), int(own.n_closed[:k].sum())
         above, closed_above = int(own.n_leads[k:].sum()), int(own.n_closed[k:].sum())
-        seen = (
-            f"{closed:,} of the {leads:,} leads below {k} were worked to an end ({closed / leads:.1%}), and"
-            f" {closed_above:,} of the {above:,} from {k} on ({closed_above / max(above, 1):.0%})"
-            if leads > closed
-            else f"{closed:,} of {closed + closed_above:,} closed deals lie below {k}"
-        )
+        named = ", ".join(p.id for p in rules)
+        if leads > closed:
+            said = (
+                f"{closed:,} of the {leads:,} leads below {k} were worked to an end ({closed / leads:.1%}),"
+                f" and {closed_above:,} of the {above:,} from {k} on ({closed_above / max(above, 1):.0%})."
+                " What the others would have become is not in the data, and it is not made up"
+            )
+        else:
+            said = (
+                f"{closed:,} of {closed + closed_above:,} closed deals lie below {k}: too few to say what"
+                " lower cut-offs would bring, whether such leads do not come or are not worked"
+            )
         scale = "points" if unit == "points" else "criteria met"
         found.append(
             make_finding(
                 "LML603",
                 "warn",
                 f"{framework}: cannot judge below {k} {scale}",
-                f"{seen}. What the others would have become is not in the data, and it is not made up: no"
-                f" cut-off below {k} is considered for {', '.join(p.id for p in rules)}, and weights are"
-                " compared among worked leads only. Base rate, workload and probabilities are those of worked"
-                f" leads. To find out, work a few leads below {k}, picked at random.",
+                f"{said}. No cut-off below {k} is considered for {named}, and weights are compared among"
+                " worked leads only. Base rate, workload and probabilities are those of worked leads. To find"
+                f" out, work a few leads below {k}, picked at random.",
                 rules[0].id,
             )
         )

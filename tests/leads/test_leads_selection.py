@@ -53,3 +53,12 @@ def test_without_open_leads_the_count_below_the_documented_cutoff_decides(n_belo
     score = np.r_[np.repeat(3, 1000), np.repeat(1, n_below)]
     assert find_worked(score, np.ones(len(score), bool), [2], 3).floor == floor
     assert find_worked(score, np.ones(len(score), bool), [], 3).floor == 0
+
+
+def test_without_open_leads_a_rule_with_a_higher_cutoff_is_not_concerned():
+    score = np.r_[np.repeat([3, 2], 500), np.repeat(1, 10)]
+    closed_only = find_worked(score, np.ones(len(score), bool), [2, 3], 3)
+    assert [closed_only.floor_of(k) for k in (1, 2, 3)] == [2, 2, 0]
+    # with open leads it is known that scores below 2 were not worked, whatever the rule
+    open_too = find_worked(np.r_[score, np.repeat(1, 200)], np.arange(1210) < 1010, [2, 3], 3)
+    assert [open_too.floor_of(k) for k in (1, 2, 3)] == [2, 2, 2]

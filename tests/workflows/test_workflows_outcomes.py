@@ -130,7 +130,7 @@ def test_below_what_was_worked_no_cutoff_is_considered_and_nothing_is_kept(econo
     assert min(learned["value"], learned["low"], *learned["not_distinguishable"]) >= 9
     assert policy["verdict_cutoff"] == "cannot-judge"
     assert policy["verdict_weights"] != "keep"
-    assert "hardly any lead below 9 was worked" in policy["sentence"]
+    assert "too few leads below 9 were worked to an end" in policy["sentence"]
     assert calibration.cards["bant-points-cutoff"].cutoff >= 9
     held = calibration.predictions.query("contender == 'bant-points-cutoff' and decision == 1")
     assert held["score"].min() >= 9
@@ -144,3 +144,44 @@ def test_a_higher_cutoff_can_still_be_judged_by_economics():
     ).to_dict()
     assert result["policies"][0]["verdict_cutoff"] == "change"
     assert result["policies"][0]["learned_cutoff"]["low"] > 9
+
+
+def bank(repository, shared_data):
+    from leadml.leads.mapping import load_mapping
+    from leadml.leads.read import read_leads
+
+    mapping = load_mapping(repository / "configs" / "mappings" / "bank_marketing.yaml")
+    return read_leads(shared_data / "bank_marketing" / "bank-additional-full.csv", mapping)
+
+
+def test_when_the_base_rate_drifted_probabilities_are_said_not_to_hold(repository, shared_data):
+    keys = {"policies": ["madr-half"], "baseline": "madr-half", "split": {"test_share": 0.2}}
+    result = calibrate(bank(repository, shared_data), settings(**keys)).to_dict()
+    found = codes(result)
+    assert found["LML401"]["title"] == "the win rate moved from 6.4% to 30.8%"
+    assert "Probabilities learned on the earlier deals no longer hold" in found["LML401"]["explanation"]
+    own = next(c for c in result["contenders"] if c["recommended"])
+    off = own["calibration_intercept"]
+    # told about one in ten, won three in ten: log-odds apart by about 1.4
+    assert 1 < off["low"] < off["value"] < off["high"] < 1.8
+    assert f"({off['low']:+.2f} to {off['high']:+.2f}" in found["LML405"]["explanation"].replace(
+        "95% interval ", ""
+    )
+    assert "won more often" in found["LML405"]["title"]
+    assert found["LML402"]["where"] == "response"
+    assert own["id"] in found["LML404"]["title"]
+
+
+def test_where_nothing_drifts_nothing_is_said_of_drift():
+    alarms = 0
+    for seed in range(10):
+        found = codes(calibrate(make_leads(500, random_state=seed), settings()).to_dict())
+        assert not {"LML402", "LML404"} & set(found)
+        alarms += bool({"LML401", "LML405"} & set(found))
+    assert alarms <= 2  # an interval of 95% misses now and then: more than 2 of 10 with chance 0.012
+
+
+def test_a_drifting_world_is_said_to_drift():
+    found = codes(calibrate(make_leads(4000, world="drifting", random_state=1), settings()).to_dict())
+    assert "LML401" in found
+    assert "won more often" in found["LML405"]["title"]
