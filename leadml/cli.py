@@ -209,7 +209,7 @@ def calibrate(
         if done.champion
         else f"not the champion; leadml models promote {done.model} makes it so"
     )
-    say(f"model: {done.model} ({role})")
+    say(f"model: {done.model} ({role})" if done.model else "no model: these deals give no card")
     if done.run is not None:
         say(f"MLflow run: {done.run.run_id}; to look: {done.run.look}")
     if done.tracking_error is not None:

@@ -13,7 +13,7 @@ __all__ = ["format_calibration"]
 
 _SPLITS: Final = {
     "out-of-time": "judged on the latest {n_test} of them, learned on earlier ones",
-    "grouped-kfold": "judged on deals held out in turn ({folds} folds, {repeats} times)",
+    "grouped-kfold": "judged on deals held out in turn ({folds} folds{times})",
 }
 _SEVERITIES: Final = ("stop", "warn", "note")
 
@@ -35,7 +35,8 @@ def format_calibration(result: Mapping[str, Any], terminal: bool | None = None) 
         recommended card, and the findings.
     """
     data, split = result["data"], result["split"]
-    how = _SPLITS.get(split["kind"], "judged on {n_test} held-out deals").format(**split)
+    times = "" if split["repeats"] == 1 else f", {split['repeats']} times"
+    how = _SPLITS.get(split["kind"], "judged on {n_test} held-out deals").format(**split, times=times)
     n_closed = data["n_won"] + data["n_lost"]
     blocks: list[str | Table | None] = [
         f"{data['name']}: {number(n_closed)} closed deals ({number(data['n_won'])} won,"
@@ -89,7 +90,7 @@ def _contenders(result: Mapping[str, Any]) -> Table:
     shown.sort(key=lambda c: c["id"] != chosen["versus"])
     rows = [
         (
-            each["id"] + (" *" if each["id"] == chosen["contender"] else ""),
+            each["id"] + (" *" if chosen["card"] and each["id"] == chosen["contender"] else ""),
             names[each["id"]]["what"] + (", the baseline" if each["id"] == chosen["versus"] else ""),
             _figure(each["auc"], "decimal"),
             _figure(each["log_loss"], "decimal"),
@@ -97,10 +98,11 @@ def _contenders(result: Mapping[str, Any]) -> Table:
         )
         for each in shown
     ]
-    note = (
-        "* recommended. AUC: the chance that a won deal ranks above a lost one, 0.5 is a coin. Log loss: how"
-        " far the probabilities are off, less is better. Gain: wins more than the baseline's, in % of all won"
-        " deals, with as many leads followed up."
+    note = "* the best card. " if chosen["card"] else ""
+    note += (
+        "AUC: the chance that a won deal ranks above a lost one, 0.5 is a coin. Log loss: how far the"
+        " probabilities are off, less is better. Gain: wins more than the baseline's, in % of all won deals, with"
+        " as many leads followed up."
     )
     header = ("contender", "what it is", "AUC", "log loss", f"gain over {chosen['versus']}")
     return Table("On the same held-out deals", header, rows, note, spare=("what it is",))

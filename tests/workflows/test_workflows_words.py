@@ -76,6 +76,7 @@ def told(result: dict[str, Any]) -> list[str]:
 
 def test_the_answer_comes_first_and_the_findings_last_the_gravest_before_the_others() -> None:
     lines = told(make_result())
+    assert lines[0].endswith("judged on deals held out in turn (10 folds, 3 times).")
     assert lines[2] == "Undecided."
     assert lines[-2:] == ["warn LML1 loud (and 1 more)", "note LML2 quiet"]
 
@@ -127,6 +128,7 @@ def test_nothing_is_said_of_what_is_not_there() -> None:
     }
     text = format_calibration(make_result(policies=[], findings=[], recommended=chosen), terminal=False)
     assert "rule" not in text
+    assert "*" not in text
     assert "card" not in text
     assert "Findings" not in text
 
