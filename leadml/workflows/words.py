@@ -101,8 +101,8 @@ def _contenders(result: Mapping[str, Any]) -> Table:
     note = "* the best card. " if chosen["card"] else ""
     note += (
         "AUC: the chance that a won deal ranks above a lost one, 0.5 is a coin. Log loss: how far the"
-        " probabilities are off, less is better. Gain: wins more than the baseline's, in % of all won deals, with"
-        " as many leads followed up."
+        " probabilities are off, less is better. Gain: wins more than the baseline's, in % of all won deals,"
+        " with as many leads followed up."
     )
     header = ("contender", "what it is", "AUC", "log loss", f"gain over {chosen['versus']}")
     return Table("On the same held-out deals", header, rows, note, spare=("what it is",))
