@@ -184,7 +184,7 @@ def _out_of_time(key: Array, order: Array, test_share: float) -> Split:
     reason = f"the latest {test.mean():.0%} of the deals are held out"
     if straddles.any():
         reason += (
-            f"; {int(straddles.sum())} earlier ones are left out, as their group or an equal row is held out"
+            f"; {int(straddles.sum())} earlier deals are left out, as their group or an equal row is held out"
         )
     # a key on both sides would train through its held-out half: it counts as held out
     return Split("out-of-time", fold[None], key, 1, reason)
