@@ -93,10 +93,11 @@ def _answer(
             facts.append(_fact("Follow up from", {**cutoff, "value": cutoff["value"] + " points"}, ""))
     else:  # the figures of a card would read as a reason to change
         own: dict[str, Any] = next((c for c in result["contenders"] if c["id"] == chosen.get("versus")), {})
-        facts += [
-            _fact("The rule follows up", figure_text(own.get("workload"), "percent"), "of leads"),
-            _fact("Of those it follows up, won", figure_text(own.get("precision"), "percent"), ""),
-        ]
+        if own.get("kind") == "documented":
+            facts += [
+                _fact("The rule follows up", figure_text(own.get("workload"), "percent"), "of leads"),
+                _fact("Of those it follows up, won", figure_text(own.get("precision"), "percent"), ""),
+            ]
     return {
         "verdict": verdict_words(chosen.get("verdict")),
         "sentence": chosen.get("sentence") or "",

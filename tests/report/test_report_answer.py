@@ -62,3 +62,9 @@ def test_findings_name_rules_by_their_titles(make_result) -> None:
     assert rule not in title
     assert title.endswith("follows up no one")
     assert shown["members"][0]["where"] == ""
+
+
+def test_where_there_is_no_rule_none_is_said_to_follow_up(make_result) -> None:
+    result = make_result("cannot-judge")
+    result["recommended"] |= {"contender": "prior", "versus": "prior", "framework": None, "card": None}
+    assert len(labels(result)) == 2
