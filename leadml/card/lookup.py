@@ -101,6 +101,7 @@ class Lookup:
         self.probability = np.array(
             [row.probability for row in card.table] or [np.nan] * (card.total_max + 1)
         )
+        self.is_small = 6 ** len(self.ids) <= SMALL
         self.single = Single(card)
         self._rows: dict[tuple[int, ...], dict[str, Any]] = {}
         self._ones: dict[tuple[int, ...], Patterns] = {}

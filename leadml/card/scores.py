@@ -153,6 +153,11 @@ class Scores:
         """One bit a caveat that applies, for each lead."""
         return self._caveat_bits
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the p patterns are all that there can be, so that they are the same for other leads."""
+        return self._patterns is self._lookup.__dict__.get("everything")
+
     def answers(self, caveat_bits: int) -> Scores:
         """Score the patterns themselves, so that what is told often has to be worded once.
 
@@ -245,7 +250,8 @@ class Scores:
         Parameters
         ----------
         plain : bool
-            Whether columns of text hold the text of every lead; as dictionaries they take less room.
+            Whether columns of text hold the text of every lead; as dictionaries they take less room, where a
+            text is told often.
 
         Returns
         -------
@@ -265,7 +271,7 @@ class Scores:
         name : str
             One of `COLUMNS`.
         plain : bool
-            Whether text comes as the text of every lead, or as a dictionary.
+            Whether text comes as the text of every lead, or as a dictionary where a text is told often.
 
         Returns
         -------
@@ -287,7 +293,7 @@ class Scores:
         else:
             found, index = self._words(name)
             words = text_array(found)
-        if not plain:
+        if not plain and (name not in ("reasons", "unknown") or self._lookup.is_small):
             return dictionary_array(words, index)
         if len(self) <= FEW:
             known = words.to_pylist()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,19 +12,23 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.card import Card
-from leadml.card.arrow import bool_array, number_array
+from leadml.card import Card, Scores
+from leadml.card.arrow import bool_array, dictionary_array, number_array, text_array
 from leadml.card.scores import COLUMNS
 from leadml.engines.rejected import open_rejected, rejected_path
-from leadml.engines.writers import FORMULA, check_out, is_spreadsheet, make_harmless, open_writer
-from leadml.exceptions import InputError
-from leadml.leads.chunks import Chunk
-from leadml.leads.encode import UNKNOWN, encode_fact, encode_filled, encode_levels, present_criteria
+from leadml.engines.sinks import open_sink
+from leadml.engines.writers import check_out
+from leadml.exceptions import InputError, UsageError
+from leadml.leads.chunks import Chunk, Rejection
+from leadml.leads.encode import UNKNOWN, encode_filled, encode_levels, look_up_fact, present_criteria
 from leadml.leads.tables import Table, check_columns, open_table
 from leadml.leads.values import as_text
+from leadml.leads.values import text_array as optional_text_array
+from leadml.leads.workers import Workers
+from leadml.records import nearest
 
 if TYPE_CHECKING:
-    from leadml.leads.mapping import Mapping
+    from leadml.leads.mapping import Fact, Mapping
 
 __all__ = ["Scorer", "Totals", "score_table"]
 
@@ -51,6 +54,66 @@ class Totals:
     rejected: str | None
 
 
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """What cards say of the rows of a chunk.
+
+    Attributes
+    ----------
+    lead_id : StringArray of n identities
+        The usable leads.
+    scored : list of Scores of n leads
+        One a card.
+    kept : dict of str to Array of n values
+        Columns that come along, by their new names.
+    rejected : list of Rejection
+        Why the other rows cannot be used.
+    n_rejected : int
+        How many those are.
+    """
+
+    lead_id: pa.StringArray
+    scored: list[Scores]
+    kept: dict[str, pa.Array]
+    rejected: list[Rejection]
+    n_rejected: int
+
+
+def check_told(told: Sequence[str] | None) -> tuple[str, ...]:
+    """Refuse columns that `predict` does not know.
+
+    Parameters
+    ----------
+    told : sequence of str or None
+        Names of columns.
+
+    Returns
+    -------
+    tuple of str
+        The columns, each once; all of them for None.
+
+    Raises
+    ------
+    UsageError
+        Naming what is not known.
+
+    Examples
+    --------
+    >>> check_told(["points", "bands"])
+    Traceback (most recent call last):
+    leadml.exceptions.UsageError: --columns: got 'bands', valid are probability, points, ...
+    """
+    if told is None:
+        return COLUMNS
+    for name in told:
+        if name not in COLUMNS:
+            raise UsageError(
+                f"--columns: got {name!r}, valid are {', '.join(COLUMNS)}{nearest(name, COLUMNS)};"
+                " lead_id is always written"
+            )
+    return tuple(dict.fromkeys(told))
+
+
 class Scorer:
     """Cards bound to a mapping: from a batch of an export to a batch of scores.
 
@@ -62,6 +125,8 @@ class Scorer:
         What its columns mean.
     cards : sequence of Card
         The cards; with several, every lead has one row a card.
+    told : sequence of str, optional
+        Which columns of `predict` to give; all of them when absent.
     keep_columns : bool
         Whether the columns of the export come along.
     name_policy : bool
@@ -79,11 +144,12 @@ class Scorer:
         mapping: Mapping,
         cards: Sequence[Card],
         *,
+        told: Sequence[str] | None = None,
         keep_columns: bool = False,
         name_policy: bool = False,
     ) -> None:
         self.mapping, self.cards, self._decimal = mapping, tuple(cards), table.decimal
-        self._names_policy = name_policy
+        self.names_policy, self.told = name_policy, check_told(told)
         asked = dict.fromkeys(each.id for card in cards for each in card.criteria)
         wanted_facts = {fact for card in cards for caveat in card.caveats for fact in caveat.when}
         self._facts = {name: fact for name, fact in mapping.facts.items() if name in wanted_facts}
@@ -110,7 +176,7 @@ class Scorer:
         needed = dict.fromkeys(column for _, column in uses if column in table.columns)
         self.columns = tuple(table.columns if keep_columns else needed)
         head = ("lead_id", "policy") if name_policy else ("lead_id",)
-        self.kept = _kept_names(table.columns, (*head, *COLUMNS), mapping.lead_id) if keep_columns else {}
+        self.kept = _kept_names(table.columns, (*head, *self.told), mapping.lead_id) if keep_columns else {}
 
     def _uses(self, asked: dict[str, None]) -> list[tuple[str, str]]:
         """List the columns that have to be read, with what reads them."""
@@ -123,8 +189,44 @@ class Scorer:
         places |= {"lead_id"} | ({"contactable.column"} if CONTACTABLE in asked else set())
         return [(place, column) for place, column in self.mapping.uses() if place in places]
 
-    def score(self, chunk: Chunk) -> tuple[pa.RecordBatch, list[Any], int]:
+    def judge(self, chunk: Chunk) -> Judged:
         """Score the rows of a chunk that can be used.
+
+        Parameters
+        ----------
+        chunk : Chunk
+            Rows of the table, with the columns that `columns` names.
+
+        Returns
+        -------
+        Judged
+            The usable rows with what each card says of them, and why the others cannot be used.
+        """
+        encoded = encode_levels(
+            chunk.data, self.mapping, self.criteria, rows=chunk.rows, decimal=self._decimal
+        )
+        usable = encoded.usable
+        data, rows, codes = chunk.data, chunk.rows, encoded.codes
+        if not usable.all():
+            data, rows, codes = data.filter(bool_array(usable)), rows[usable], codes[usable]
+        levels: dict[str, npt.NDArray[np.uint8]] = dict(zip(self.criteria, codes.T, strict=True))
+        if CONTACTABLE not in self.unmapped and self.mapping.contactable:
+            levels[CONTACTABLE] = self._contactable(data)
+        facts = {
+            name: self._fact(data.column(fact.column), fact)
+            for name, fact in self._facts.items()
+            if fact.column in data.schema.names
+        }
+        return Judged(
+            lead_id=self._lead_id(data, rows),
+            scored=[card.score(levels, facts) for card in self.cards],
+            kept={name: data.column(column) for column, name in self.kept.items()},
+            rejected=sorted([*chunk.rejected, *encoded.rejected], key=lambda each: each.row),
+            n_rejected=len(chunk.rejected) + int(len(usable) - usable.sum()),
+        )
+
+    def score(self, chunk: Chunk) -> tuple[pa.RecordBatch, list[Any], int]:
+        """Score the rows of a chunk that can be used, as a batch.
 
         Parameters
         ----------
@@ -140,25 +242,44 @@ class Scorer:
         n_rejected : int
             How many those are.
         """
-        encoded = encode_levels(
-            chunk.data, self.mapping, self.criteria, rows=chunk.rows, decimal=self._decimal
-        )
-        usable = encoded.usable
-        data, rows, codes = chunk.data, chunk.rows, encoded.codes
-        if not usable.all():
-            data, rows, codes = data.filter(bool_array(usable)), rows[usable], codes[usable]
-        levels: dict[str, npt.NDArray[np.uint8]] = dict(zip(self.criteria, codes.T, strict=True))
-        if CONTACTABLE not in self.unmapped and self.mapping.contactable:
-            levels[CONTACTABLE] = self._contactable(data)
-        facts = {
-            name: encode_fact(data.column(fact.column), fact)
-            for name, fact in self._facts.items()
-            if fact.column in data.schema.names
-        }
-        scored = [card.score(levels, facts).to_arrow() for card in self.cards]
-        rejected = sorted([*chunk.rejected, *encoded.rejected], key=lambda each: each.row)
-        n_rejected = len(chunk.rejected) + int(len(usable) - usable.sum())
-        return self._assemble(scored, data, rows), rejected, n_rejected
+        judged = self.judge(chunk)
+        return self.assemble(judged), judged.rejected, judged.n_rejected
+
+    def assemble(self, judged: Judged) -> pa.RecordBatch:
+        """Put identity, scores and kept columns side by side.
+
+        Parameters
+        ----------
+        judged : Judged
+            What `judge` gave.
+
+        Returns
+        -------
+        RecordBatch
+            One row a lead and card, in the order of the leads.
+        """
+        plain = len(self.cards) > 1
+        scored = [
+            pa.RecordBatch.from_arrays(
+                [each.column(name, plain=plain) for name in self.told], names=list(self.told)
+            )
+            for each in judged.scored
+        ]
+        lead_id, kept, n = judged.lead_id, judged.kept, len(judged.lead_id)
+        batch, models = scored[0], [card.model for card in self.cards]
+        if len(scored) > 1:
+            batch, spread = _interleave(scored, n)
+            lead_id = lead_id.take(spread)
+            kept = {name: column.take(spread) for name, column in kept.items()}
+        policy = {"policy": text_array(models * n)} if self.names_policy else {}
+        columns = {"lead_id": lead_id, **policy, **dict(zip(self.told, batch.columns, strict=True)), **kept}
+        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every column of the result, in order."""
+        policy = ("policy",) if self.names_policy else ()
+        return ("lead_id", *policy, *self.told, *self.kept.values())
 
     def ids(self, chunk: Chunk) -> list[str]:
         """Name the leads of a chunk.
@@ -224,20 +345,9 @@ class Scorer:
             return np.full(data.num_rows, UNKNOWN, np.uint8)
         return np.where(encode_filled(data.column(rule.column), rule.unknown), 4, 0).astype(np.uint8)
 
-    def _assemble(
-        self, scored: list[pa.RecordBatch], data: pa.RecordBatch, rows: npt.NDArray[np.int64]
-    ) -> pa.RecordBatch:
-        """Put identity, scores and kept columns side by side."""
-        lead_id = self._lead_id(data, rows)
-        kept = {name: data.column(column) for column, name in self.kept.items()}
-        batch = scored[0]
-        if len(scored) > 1:
-            batch, spread = _interleave(scored, data.num_rows)
-            lead_id = lead_id.take(spread)
-            kept = {name: column.take(spread) for name, column in kept.items()}
-        policy = {"policy": batch.column("model")} if self._names_policy else {}
-        columns = {"lead_id": lead_id, **policy, **dict(zip(COLUMNS, batch.columns, strict=True)), **kept}
-        return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    def _fact(self, column: pa.Array, fact: Fact) -> pa.DictionaryArray:
+        at, names = look_up_fact(column, fact)
+        return dictionary_array(optional_text_array(names), at)
 
 
 def score_table(
@@ -246,6 +356,7 @@ def score_table(
     cards: Sequence[Card],
     out: str,
     *,
+    told: Sequence[str] | None = None,
     keep_columns: bool = False,
     name_policy: bool = False,
     say: Callable[[str], None],
@@ -262,6 +373,8 @@ def score_table(
         The cards.
     out : str
         A file by its ending, or ``-`` for standard output.
+    told : sequence of str, optional
+        Which columns of `predict` to write; all of them when absent.
     keep_columns : bool
         Whether the columns of the export come along; one whose name is taken is called ``input_NAME``.
     name_policy : bool
@@ -282,32 +395,28 @@ def score_table(
         When the destination cannot be.
     """
     check_out(out, source)
+    check_told(told)
     table = open_table(source, mapping.read)
-    scorer = Scorer(table, mapping, cards, keep_columns=keep_columns, name_policy=name_policy)
+    scorer = Scorer(table, mapping, cards, told=told, keep_columns=keep_columns, name_policy=name_policy)
     _tell(scorer, table, say)
     n_scored = n_rejected = n_harmless = 0
     with contextlib.ExitStack() as stack:
         # The rejected rows are kept even when none is left to score.
         reject = stack.enter_context(open_rejected(out, say))
         failed: InputError | None = None
-        with contextlib.ExitStack() as inner:
-            write = None
-            schema = pa.schema([])
-            for chunk in table.chunks(scorer.columns):
-                batch, rejected, n = scorer.score(chunk)
-                reject(rejected)
-                n_rejected += n
-                n_scored += len(chunk.rows) + len(chunk.rejected) - n
-                if is_spreadsheet(out):
-                    batch, changed = _harmless(batch, ("lead_id", *scorer.kept.values()))
-                    n_harmless += changed
-                if not batch.num_rows:
-                    continue
-                if write is None:
-                    schema = batch.schema
-                    write = inner.enter_context(open_writer(out, schema))
-                write(_like(batch, schema, table.source))
-            if write is None:
+        with Workers() as workers, contextlib.ExitStack() as inner:
+            sink = open_sink(out, scorer, inner)
+            done = workers.map(
+                lambda chunk: sink.make(scorer.judge(chunk)), table.chunks(scorer.columns, workers)
+            )
+            for _, made in done:
+                reject(made.rejected)
+                n_rejected += made.n_rejected
+                n_scored += made.n_scored
+                n_harmless += made.n_harmless
+                if made.n_scored:
+                    sink.write(made)
+            if not n_scored:
                 failed = InputError(
                     f"{table.source}: none of its {table.n_rows} rows can be used; "
                     f"see {rejected_path(out) or 'above'} and correct the mapping or the export"
@@ -354,30 +463,6 @@ def _kept_names(columns: Sequence[str], taken: Sequence[str], lead_id: str | Non
             used.add(name)
         kept[column] = name
     return kept
-
-
-def _harmless(batch: pa.RecordBatch, names: Sequence[str]) -> tuple[pa.RecordBatch, int]:
-    """Keep a spreadsheet from running what the export held."""
-    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    n_changed = 0
-    for name in names:
-        columns[name], n = make_harmless(columns[name])
-        n_changed += n
-    titles = [f"'{name}" if re.match(FORMULA, name) else name for name in columns]
-    return pa.RecordBatch.from_arrays(list(columns.values()), names=titles), n_changed
-
-
-def _like(batch: pa.RecordBatch, schema: pa.Schema, source: str) -> pa.RecordBatch:
-    """Give a batch the types of the first one: files of one folder need not agree."""
-    if batch.schema.equals(schema):
-        return batch
-    try:
-        return batch.cast(schema)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(
-            f"{source}: a column changes its type from one file to the next ({error}); "
-            "export them alike, or leave out --keep-columns"
-        ) from None
 
 
 def _interleave(batches: list[pa.RecordBatch], n: int) -> tuple[pa.RecordBatch, pa.Array]:

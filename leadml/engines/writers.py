@@ -11,23 +11,45 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from leadml.card.arrow import text_array
 from leadml.card.files import replacing
 from leadml.exceptions import UsageError
 
-__all__ = ["FORMULA", "Write", "check_out", "is_spreadsheet", "open_writer"]
+__all__ = [
+    "FORMULA",
+    "Write",
+    "check_out",
+    "is_spreadsheet",
+    "kind_of_out",
+    "make_harmless",
+    "open_text",
+    "open_writer",
+]
 
 Write = Callable[[pa.RecordBatch], None]
 
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
+PACKINGS = {".gz": "gzip", ".zst": "zstd"}
+"""Endings of packed text, and what packs it."""
+
+PACKED = (".csv", ".tsv", ".jsonl")
+"""What can be packed."""
+
+ROW_GROUP = 1 << 18
+"""So many rows a group of a Parquet file has."""
+
 XLSX_ROWS = 1_048_575
 """So many rows a sheet holds below its header."""
 
 FORMULA = r"^(?:[=@\t\r]|[+-](?:[^0-9 (.,]|[0-9 ().,/-]*[^0-9 ().,/eE%-]))"
 """Text that a spreadsheet would run as a formula; a number such as -5 or +31 20 is none."""
+
+
+RUN = np.isin(np.arange(256), [ord(letter) for letter in "=@\t\r+-"])
+"""Whether a text that begins with this byte may be a formula."""
 
 
 def check_out(out: str, source: object = None) -> str:
@@ -59,9 +81,10 @@ def check_out(out: str, source: object = None) -> str:
     if out == "-":
         return out
     path = Path(out)
-    if path.suffix.lower() not in ENDINGS:
+    if kind_of_out(out) not in ENDINGS or (packing(out) and kind_of_out(out) not in PACKED):
         raise UsageError(
-            f"--out: got {out!r}, valid endings are {', '.join(ENDINGS)}, or - for standard output (CSV)"
+            f"--out: got {out!r}, valid endings are {', '.join(ENDINGS)}, text also packed as .csv.gz or "
+            ".csv.zst, or - for standard output (CSV)"
         )
     if path.is_dir() or not path.absolute().parent.is_dir():
         raise UsageError(
@@ -71,6 +94,39 @@ def check_out(out: str, source: object = None) -> str:
     if is_file and path.samefile(cast(str, source)):
         raise UsageError(f"--out: {out!r} is the input itself; give another file")
     return out
+
+
+def kind_of_out(out: str) -> str:
+    """Tell what kind of file a destination is.
+
+    Parameters
+    ----------
+    out : str
+        The destination.
+
+    Returns
+    -------
+    str
+        One of the endings; standard output is ``.csv``.
+    """
+    return ".csv" if out == "-" else Path(out.removesuffix(packing(out))).suffix.lower()
+
+
+def packing(out: str) -> str:
+    """Tell how a destination is packed.
+
+    Parameters
+    ----------
+    out : str
+        The destination.
+
+    Returns
+    -------
+    str
+        ``.gz``, ``.zst`` or nothing.
+    """
+    ending = Path(out).suffix
+    return ending if ending in PACKINGS else ""
 
 
 def is_spreadsheet(out: str) -> bool:
@@ -86,7 +142,7 @@ def is_spreadsheet(out: str) -> bool:
     bool
         True for CSV and TSV; a cell of the other kinds is never a formula.
     """
-    return out == "-" or Path(out).suffix.lower() in (".csv", ".tsv")
+    return kind_of_out(out) in (".csv", ".tsv")
 
 
 def make_harmless(column: pa.Array) -> tuple[pa.Array, int]:
@@ -104,13 +160,52 @@ def make_harmless(column: pa.Array) -> tuple[pa.Array, int]:
     n_changed : int
         How many cells were changed.
     """
-    if not pa.types.is_string(column.type):
+    if not pa.types.is_string(column.type) or not _may_be_run(column):
         return column, 0
+    import pyarrow.compute as pc
+
     n_changed = pc.sum(pc.match_substring_regex(column, pattern=FORMULA)).as_py() or 0
     if n_changed:
         changed = pc.binary_join_element_wise(text_array([""])[0], column, text_array(["'"])[0])
         column = pc.if_else(pc.match_substring_regex(column, pattern=FORMULA), changed, column)
     return column, n_changed
+
+
+def _may_be_run(column: pa.StringArray) -> bool:
+    """Tell whether any text begins as a formula does, by its first byte."""
+    content, ends = column.buffers()[2], column.buffers()[1]
+    if content is None or ends is None or not len(column):
+        return False
+    at = np.frombuffer(ends, np.int32, count=column.offset + len(column) + 1)[column.offset :]
+    begins = at[:-1][at[:-1] < at[1:]]
+    return bool(RUN[np.frombuffer(content, np.uint8)[begins]].any())
+
+
+@contextlib.contextmanager
+def open_text(out: str) -> Iterator[Callable[[bytes | memoryview], object]]:
+    """Open a destination for text. A file takes its place when the block ends well, and not otherwise.
+
+    Parameters
+    ----------
+    out : str
+        A file by its ending, packed or not, or ``-`` for standard output.
+
+    Yields
+    ------
+    callable
+        Takes the next piece, as UTF-8.
+    """
+    if out == "-":
+        yield sys.stdout.buffer.write
+        sys.stdout.buffer.flush()
+        return
+    with replacing(out) as temporary:
+        if packed := packing(out):
+            with pa.output_stream(str(temporary), compression=PACKINGS[packed]) as stream:
+                yield stream.write
+        else:
+            with temporary.open("wb") as file:
+                yield file.write
 
 
 @contextlib.contextmanager
@@ -120,7 +215,7 @@ def open_writer(out: str, schema: pa.Schema) -> Iterator[Write]:
     Parameters
     ----------
     out : str
-        A file by its ending, or ``-`` for standard output.
+        A file by its ending, other than CSV and TSV.
     schema : pyarrow.Schema
         Columns of every batch.
 
@@ -129,70 +224,49 @@ def open_writer(out: str, schema: pa.Schema) -> Iterator[Write]:
     Write
         Takes one batch at a time.
     """
-    if out == "-":
-        with _write_csv(pa.PythonFile(_Unclosed(sys.stdout.buffer), mode="w"), schema, ",") as write:
-            yield write
-        sys.stdout.buffer.flush()
+    kind = kind_of_out(out)
+    if kind == ".jsonl":
+        with open_text(out) as write, _write_jsonl(write) as write_rows:
+            yield write_rows
         return
-    kind = Path(out).suffix.lower()
     with replacing(out) as temporary:
-        if kind in (".csv", ".tsv"):
-            opened = _write_csv(str(temporary), schema, "," if kind == ".csv" else "\t")
-        elif kind == ".parquet":
-            opened = _write_parquet(temporary, schema)
-        elif kind == ".jsonl":
-            opened = _write_jsonl(temporary)
-        else:
-            opened = _write_xlsx(temporary, schema)
+        opened = _write_parquet(temporary, schema) if kind == ".parquet" else _write_xlsx(temporary, schema)
         with opened as write:
             yield write
-
-
-class _Unclosed:
-    """Standard output, which closing must not close: what comes after would have nowhere to go."""
-
-    closed = False
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def write(self, data: bytes) -> int:
-        return int(self._stream.write(data))
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-    def close(self) -> None:
-        self._stream.flush()
-
-
-@contextlib.contextmanager
-def _write_csv(where: Any, schema: pa.Schema, delimiter: str) -> Iterator[Write]:
-    import pyarrow.csv
-
-    options = pyarrow.csv.WriteOptions(delimiter=delimiter)
-    with pyarrow.csv.CSVWriter(where, schema, write_options=options) as writer:
-        yield writer.write_batch
 
 
 @contextlib.contextmanager
 def _write_parquet(where: Path, schema: pa.Schema) -> Iterator[Write]:
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetWriter(where, schema) as writer:
-        yield writer.write_batch
+    waiting: list[pa.RecordBatch] = []
+    # An identity hardly ever comes twice, and nothing is to be read back as a category.
+    often = [name for name in schema.names if name != "lead_id"]
+    with pyarrow.parquet.ParquetWriter(where, schema, use_dictionary=often, store_schema=False) as writer:
+
+        def write_group() -> None:
+            if waiting:
+                table = pa.Table.from_batches(waiting, schema).unify_dictionaries()
+                waiting.clear()
+                writer.write_table(table, row_group_size=2 * ROW_GROUP)
+
+        def write(batch: pa.RecordBatch) -> None:
+            waiting.append(batch)
+            if sum(each.num_rows for each in waiting) >= ROW_GROUP:
+                write_group()
+
+        yield write
+        write_group()
 
 
 @contextlib.contextmanager
-def _write_jsonl(where: Path) -> Iterator[Write]:
-    with where.open("w", encoding="utf-8", newline="\n") as file:
+def _write_jsonl(write_text: Callable[[bytes], object]) -> Iterator[Write]:
+    def write(batch: pa.RecordBatch) -> None:
+        for row in batch.to_pylist():
+            plain = {name: _plain(value) for name, value in row.items()}
+            write_text((json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
-        def write(batch: pa.RecordBatch) -> None:
-            for row in batch.to_pylist():
-                plain = {name: _plain(value) for name, value in row.items()}
-                file.write(json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n")
-
-        yield write
+    yield write
 
 
 @contextlib.contextmanager

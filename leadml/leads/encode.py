@@ -221,10 +221,31 @@ def encode_fact(array: pa.Array, fact: Fact) -> npt.NDArray[np.object_]:
     ndarray of object, shape (n,)
         The name; ``other`` for a value listed nowhere, None for an empty cell.
     """
+    at, names = look_up_fact(array, fact)
+    return np.array(names, object)[at]
+
+
+def look_up_fact(array: pa.Array, fact: Fact) -> tuple[npt.NDArray[np.int32], list[str | None]]:
+    """Number the names of a fact.
+
+    Parameters
+    ----------
+    array : Array of shape (n,)
+        A canonical column.
+    fact : Fact
+        Which values have which name.
+
+    Returns
+    -------
+    at : ndarray of int32, shape (n,)
+        Position of each cell's name in `names`.
+    names : list of str or None
+        As `encode_fact` gives them; a name may occur more than once.
+    """
     listed: dict[str, str | None] = {"": None}
     listed |= {value: name for name, values in fact.values.items() for value in values}
     at, distinct = as_categories(array)
-    return np.array([listed.get(category(value), "other") for value in distinct], object)[at]
+    return at, [listed.get(category(value), "other") for value in distinct]
 
 
 def _encode_criterion(

@@ -84,6 +84,7 @@ def predict_file(
     out: str,
     *,
     store_root: Source | None = None,
+    columns: Sequence[str] | None = None,
     keep_columns: bool = False,
     say: Say = _quiet,
 ) -> Totals:
@@ -101,6 +102,8 @@ def predict_file(
         A file by its ending, or ``-`` for standard output.
     store_root : str or path, optional
         Folder of the store.
+    columns : sequence of str, optional
+        Which columns to write after the lead's identity; all of them when absent.
     keep_columns : bool
         Whether the columns of the export come along.
     say : callable
@@ -122,7 +125,8 @@ def predict_file(
 
     check_out(out, source)
     card = open_card(ref, store_root)
-    return score_table(source, open_mapping(mapping_path), [card], out, keep_columns=keep_columns, say=say)
+    mapping = open_mapping(mapping_path)
+    return score_table(source, mapping, [card], out, told=columns, keep_columns=keep_columns, say=say)
 
 
 def qualify_file(
