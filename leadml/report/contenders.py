@@ -102,7 +102,7 @@ def name_contenders(result: Mapping[str, Any], baseline: str | None) -> dict[str
             "what": what,
             "kind": kind,
             "kind_title": KINDS.get(kind, kind),
-            "recommended": bool(contender.get("recommended")),
+            "recommended": bool(contender.get("recommended")) and kind != "prior",
             "baseline": id_ == baseline,
             "main": framework in central,
         }
@@ -178,7 +178,9 @@ def gain_rows(
     list of dict
         Names, ``value``, ``low``, ``high`` as shares, and texts.
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
+    if any(name["baseline"] and name["kind"] == "prior" for name in names.values()):
+        return rows  # it follows up everyone, so at its workload nobody gains
     for contender in result["contenders"]:
         gains = contender.get("gain") or {}
         gain = gains.get("wins_captured") or {}

@@ -37,7 +37,7 @@ def summarise(result: Mapping[str, Any], card: Mapping[str, Any] | None = None) 
     """
     data, currency = result["data"], result["data"].get("currency")
     chosen = result["recommended"]
-    baseline = (result.get("settings") or {}).get("baseline") or chosen.get("versus")
+    baseline = chosen.get("versus") or (result.get("settings") or {}).get("baseline")
     names = name_contenders(result, baseline)
     titles = {id_: name["title"] for id_, name in names.items()}
     rules = [rule_summary(policy, titles, currency) for policy in result["policies"]]
@@ -102,7 +102,11 @@ def _answer(
         "verdict": verdict_words(chosen.get("verdict")),
         "sentence": chosen.get("sentence") or "",
         "more_deals": rule["more_deals"] if rule and chosen.get("verdict") == "undecided" else "",
-        "card_words": "Recommended" if chosen.get("verdict") == "change" else "Best card on these deals",
+        "card_words": ""
+        if contender.get("kind") == "prior"
+        else "Recommended"
+        if chosen.get("verdict") == "change"
+        else "Best card on these deals",
         "recommended": titles.get(chosen.get("contender"), chosen.get("contender") or ""),
         "versus": titles.get(chosen.get("versus"), chosen.get("versus") or ""),
         "facts": facts,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from leadml.report import summarise
+from leadml.report import render_html, summarise
 from leadml.report.rules import rule_summary
 
 
@@ -68,3 +68,20 @@ def test_where_there_is_no_rule_none_is_said_to_follow_up(make_result) -> None:
     result = make_result("cannot-judge")
     result["recommended"] |= {"contender": "prior", "versus": "prior", "framework": None, "card": None}
     assert len(labels(result)) == 2
+
+
+def test_a_page_without_rules_and_card_says_so_and_shows_no_empty_table(make_result) -> None:
+    result = make_result("cannot-judge")
+    prior = next(c for c in result["contenders"] if c["kind"] == "prior")
+    result["contenders"] = [c for c in result["contenders"] if c["kind"] in ("context", "prior")]
+    result |= {"policies": [], "frameworks": [], "disagreement": []}
+    result["recommended"] |= {"contender": prior["id"], "versus": prior["id"], "framework": None}
+    result["recommended"] |= {"card": None, "cutoff": None, "bands": [], "kind": "prior"}
+    prior["recommended"] = True
+    shown, page = summarise(result), render_html(result)
+    assert shown["forest"] == []
+    assert shown["answer"]["card_words"] == ""
+    assert "these deals hold none of them" in page
+    assert "None can be judged" in page
+    assert "<tbody></tbody>" not in page
+    assert "<b>recommended</b>" not in page
