@@ -18,9 +18,9 @@ from leadml.leads.mapping import load_mapping as load_mapping
 from leadml.leads.model import Leads as Leads
 from leadml.leads.read import read_leads as read_leads
 from leadml.leads.sample import make_leads as make_leads
-from leadml.workflows.score import load_model as load_model
 from leadml.workflows.calibrate import Calibration as Calibration
 from leadml.workflows.calibrate import calibrate as calibrate
 from leadml.workflows.experiment import Experiment as Experiment
+from leadml.workflows.score import load_model as load_model
 
 __version__: str
