@@ -284,6 +284,24 @@ def monitor(
         raise typer.Exit(EXIT_CODES[done.result["verdict"]])
 
 
+@app.command(epilog="Example: leadml track results")
+def track(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="What `leadml calibrate` or `leadml monitor` wrote.")
+    ],
+    store: StoreOption = None,
+) -> None:
+    """Send results to MLflow that could not be sent when they were made."""
+    from leadml.workflows.track import track_folder
+
+    done = track_folder(directory, store_root=store)
+    say(f"MLflow run: {done.run_id}" + ("" if done.sent else ", which is complete already; nothing was sent"))
+    if done.registered:
+        say(f"registered: {done.registered}")
+    if done.look:
+        say(f"to look: {done.look}")
+
+
 @app.command(epilog="Example: leadml report results")
 def report(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="What `leadml calibrate` wrote.")],
@@ -371,6 +389,7 @@ def models_promote(
         say(f"{found} is the champion of {done.version.name} already; nothing was changed")
     else:
         say(f"{found} is the champion of {done.version.name}{', by force' if done.forced else ''}")
+    _say_registry(done.registry, done.registry_error)
 
 
 @models.command("rollback", epilog="Example: leadml models rollback bant --because 'too many calls'")
@@ -381,9 +400,11 @@ def models_rollback(
 ) -> None:
     """Return to the champion before this one; again, to the one before that."""
     from leadml.store import Store
+    from leadml.workflows.promote import follow_in_registry
 
     found = Store(store).roll_back(name, because)
     say(f"{name}@{found.version} is the champion of {name} again")
+    _say_registry(*follow_in_registry(Store(store), name, because))
 
 
 @models.command("retire", epilog="Example: leadml models retire bant@1 --because 'other product'")
@@ -398,6 +419,9 @@ def models_retire(ref: RefArgument, because: BecauseOption = None, store: StoreO
         f"{found.name}@{found.version} is retired; "
         + (f"the champion is {found.name}@{champion}" if champion else f"{found.name} has no champion now")
     )
+    from leadml.workflows.promote import follow_in_registry
+
+    _say_registry(*follow_in_registry(opened, found.name, because))
 
 
 @models.command("history", epilog="Example: leadml models history bant")
@@ -427,6 +451,17 @@ def models_history(
         typer.echo(f"  {event.at}  {event.action:<11}  {name}@{event.version}{forced}{why}")
         if event.evidence:
             typer.echo(f"      {event.evidence}")
+
+
+def _say_registry(told: str, error: str | None) -> None:
+    """Tell whether MLflow's registry follows the store."""
+    if told:
+        say(told)
+    if error is not None:
+        from leadml.exceptions import TrackingError
+
+        say(error)
+        raise typer.Exit(TrackingError.exit_code)
 
 
 def _json(value: Any) -> str:

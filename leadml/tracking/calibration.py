@@ -1,4 +1,4 @@
-"""A whole calibration in MLflow: a parent run, a nested run a contender, in few batches."""
+"""A whole calibration in MLflow: a parent run, a nested run a framework and a contender, in few requests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,14 +23,27 @@ from leadml.tracking.payload import (
     contender_payload,
     cutoff_table,
     dataset_fields,
+    framework_payload,
 )
+from leadml.tracking.receipt import Receipt, without_password, write_receipt
 from leadml.tracking.sending import send_payload
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-_ARTIFACTS: Final = ("report.html", "result.json", "card.json", "cards")
+_ARTIFACTS: Final = (
+    "report.html",
+    "result.json",
+    "card.json",
+    "cards",
+    "reference.json",
+    "mapping.yaml",
+    "experiment.yaml",
+)
 _PORT: Final = 5000
+
+LONGEST: Final = 120.0
+"""Seconds after which sending is given up: what is slow is sent later by `leadml track`."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ class TrackedRun:
     experiment_id : str
         The experiment it belongs to.
     n_contenders : int
-        How many nested runs it has.
+        How many contenders have a nested run.
     look : str
         How to look at it.
     model_id : str or None
@@ -61,18 +75,24 @@ class TrackedRun:
 
 
 def track_calibration(
-    directory: str | Path, run: OpenRun | None = None, tracking_uri: str | None = None
+    directory: str | Path,
+    run: OpenRun | None = None,
+    tracking_uri: str | None = None,
+    *,
+    longest: float = LONGEST,
 ) -> TrackedRun:
     """Send what a calibration wrote to MLflow.
 
     Parameters
     ----------
     directory : str or pathlib.Path
-        Holds ``result.json`` and what else was written: the report, the cards.
+        Holds ``result.json`` and what else was written: the report, the cards. A receipt is written beside.
     run : OpenRun or None
-        The run that `open_run` started; default: a new one.
+        The run that `open_run` started, also one that got only a part; default: a new one.
     tracking_uri : str or None
         Where runs are kept, when there is no `run`.
+    longest : float
+        Seconds after which it is given up.
 
     Returns
     -------
@@ -82,7 +102,8 @@ def track_calibration(
     Raises
     ------
     TrackingError
-        There is no result to send, or MLflow could not be reached or refused. What is on disk is not touched.
+        There is no result to send, or MLflow could not be reached, refused or was too slow. What is on disk
+        is not touched.
     """
     folder = Path(directory)
     try:
@@ -93,17 +114,24 @@ def track_calibration(
             "valid is a directory that `leadml calibrate -o DIR` wrote. Give that directory."
         ) from None
     uri = run.tracking_uri if run else chosen_uri(tracking_uri)
-    kept = f"The result is complete in {folder}; nothing is lost. Check the store, or use --no-track."
+    kept = (
+        f"The result is complete in {folder}; nothing is lost. `leadml track {folder}` sends it later, "
+        "--no-track leaves it out."
+    )
+    until = time.monotonic() + longest
     if run is None:
-        run = open_run(str(result["data"].get("name") or folder.name), uri)
+        run = open_run(str(result["data"].get("name") or folder.name), uri, then=kept)
+    receipt = Receipt(run.run_id, run.experiment_id, without_password(uri), "started")
+    write_receipt(folder, receipt)
     with explained("tracking a calibration", uri, kept):
         client = make_client(uri)
         try:
-            model_id = _send(client, folder, result, run)
+            model_id = _send(client, folder, result, run, until)
         except BaseException:
             with contextlib.suppress(Exception):
                 client.set_terminated(run.run_id, "FAILED")
             raise
+    write_receipt(folder, Receipt(run.run_id, run.experiment_id, without_password(uri), "complete"))
     n_contenders = len(result["contenders"])
     return TrackedRun(run.run_id, uri, run.experiment_id, n_contenders, look_command(run), model_id)
 
@@ -124,7 +152,7 @@ def look_command(run: OpenRun) -> str:
     page = f"#/experiments/{run.experiment_id}/runs/{run.run_id}"
     file = sqlite_file(run.tracking_uri)
     if run.tracking_uri.startswith("http"):
-        return f"{run.tracking_uri.rstrip('/')}/{page}"
+        return f"{without_password(run.tracking_uri).rstrip('/')}/{page}"
     uri = run.tracking_uri
     if file is not None:
         here = file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file
@@ -132,10 +160,15 @@ def look_command(run: OpenRun) -> str:
     return f"mlflow ui --backend-store-uri {uri} --port {_PORT}   # then open http://127.0.0.1:{_PORT}/{page}"
 
 
-def _send(client: MlflowClient, folder: Path, result: Mapping[str, Any], run: OpenRun) -> str | None:
+def _send(
+    client: MlflowClient, folder: Path, result: Mapping[str, Any], run: OpenRun, until: float
+) -> str | None:
     """Write parent, nested runs, artifacts, datasets and the card; complete only at the very end."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
+    # A run that got a part before: its nested runs are sent anew.
+    for half in client.search_runs([run.experiment_id], f"tags.`mlflow.parentRunId` = '{run.run_id}'"):
+        client.delete_run(half.info.run_id)
     payload = calibration_payload(result, _git_commit())
     tables = {"comparison.json": comparison_table(result), "cutoffs.json": cutoff_table(result)}
     # The tag by which MLflow's pages know a table among the artifacts.
@@ -156,9 +189,13 @@ def _send(client: MlflowClient, folder: Path, result: Mapping[str, Any], run: Op
         for name, table in tables.items():
             (staged / name).write_text(json.dumps(table), encoding="utf-8")
         client.log_artifacts(run.run_id, str(staged))
+    for framework in result.get("frameworks") or []:
+        _log_nested(client, run, f"framework {framework['id']}", framework_payload(framework, result), until)
     policies = {policy["id"]: policy for policy in result["policies"]}
     for contender in result["contenders"]:
-        _log_contender(client, run, contender, policies.get(contender["id"]))
+        payload = contender_payload(contender, policies.get(contender["id"]))
+        own = folder / "cards" / f"{contender['id']}.json"
+        _log_nested(client, run, str(contender["id"]), payload, until, own if own.is_file() else None)
     card = folder / str(result["recommended"].get("card") or "card.json")
     model_id = log_card(client, run, card) if card.is_file() else None
     send_payload(client, run.run_id, Payload({}, {}, {"status": "complete"}))
@@ -166,17 +203,22 @@ def _send(client: MlflowClient, folder: Path, result: Mapping[str, Any], run: Op
     return model_id
 
 
-def _log_contender(
-    client: MlflowClient, run: OpenRun, contender: Mapping[str, Any], policy: Mapping[str, Any] | None
+def _log_nested(
+    client: MlflowClient, run: OpenRun, name: str, payload: Payload, until: float, card: Path | None = None
 ) -> None:
-    """Write the nested run of one contender."""
-    payload = contender_payload(contender, policy)
+    """Write a nested run, with its card as a model."""
+    if time.monotonic() > until:
+        raise TrackingError(
+            f"tracking: {without_password(run.tracking_uri)} is too slow; the result is on disk, and "
+            "`leadml track DIR` sends it later."
+        )
     tags = {**payload.tags, "mlflow.parentRunId": run.run_id, "mlflow.source.name": "leadml calibrate"}
-    nested = client.create_run(
-        run.experiment_id, run_name=str(contender["id"]), tags={**tags, "status": "started"}
-    )
-    send_payload(client, nested.info.run_id, payload._replace(tags={"status": "complete"}))
-    client.set_terminated(nested.info.run_id)
+    nested = client.create_run(run.experiment_id, run_name=name, tags={**tags, "status": "started"})
+    own = OpenRun(nested.info.run_id, run.experiment_id, run.tracking_uri)
+    if card is not None:
+        log_card(client, own, card, name)
+    send_payload(client, own.run_id, payload._replace(tags={"status": "complete"}))
+    client.set_terminated(own.run_id)
 
 
 def _git_commit() -> str | None:

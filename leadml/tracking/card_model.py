@@ -35,7 +35,7 @@ class CardModel(PythonModel):
         context : PythonModelContext
             Not used.
         model_input : DataFrame
-            Levels 0 to 4 by criterion; NaN or an absent column for unknown.
+            Levels 0 to 4 by criterion; NaN or an absent column for unknown; facts that caveats ask for.
         params : dict or None
             Not used.
 
@@ -44,7 +44,9 @@ class CardModel(PythonModel):
         DataFrame
             The columns of ``leadml predict``, without the lead's identity.
         """
-        return self.card.score(model_input).to_pandas()
+        wanted = {fact for caveat in self.card.caveats for fact in caveat.when}
+        facts = {fact: model_input[fact].tolist() for fact in wanted if fact in model_input}
+        return self.card.score(model_input, facts).to_pandas()
 
 
 set_model(CardModel())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from leadml import __version__
 from leadml.exceptions import LeadmlError, TrackingError
+from leadml.tracking.receipt import without_password
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -24,11 +25,13 @@ EXPERIMENT: Final = "leadml"
 
 _DEFAULTS: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # A server that is down must not hold a calibration up for minutes.
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    # A server that is down or hangs must not hold a calibration up for minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
 }
 _LOCK_SECONDS: Final = 120.0
+_quick: Final[set[Path]] = set()
+"""Stores whose connections are looked after already."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def open_run(
     tracking_uri: str | None = None,
     experiment_name: str = EXPERIMENT,
     source: str = "leadml calibrate",
+    then: str = "",
 ) -> OpenRun:
     """Start a run, so that what is made can carry its id.
 
@@ -68,6 +72,8 @@ def open_run(
         The experiment; made when it is not there.
     source : str
         The command that the run comes from.
+    then : str
+        What is safe and what to do when it fails, for the message.
 
     Returns
     -------
@@ -80,11 +86,45 @@ def open_run(
         MLflow could not be reached, or refused.
     """
     uri = chosen_uri(tracking_uri)
-    with explained("starting a run", uri):
+    with explained("starting a run", uri, then):
         client, experiment_id = connect(uri, experiment_name)
         tags = {"status": "started", "leadml.version": __version__, "mlflow.source.name": source}
         run = client.create_run(experiment_id, run_name=name, tags=tags)
     return OpenRun(run.info.run_id, experiment_id, uri)
+
+
+def run_exists(run_id: str, tracking_uri: str) -> bool:
+    """Tell whether a run is there.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    tracking_uri : str
+        Where it would be.
+
+    Returns
+    -------
+    bool
+        False where it is not known or was deleted.
+
+    Raises
+    ------
+    TrackingError
+        MLflow could not be reached, or refused.
+    """
+    file = sqlite_file(tracking_uri)
+    if file is not None and not file.exists():
+        return False
+    with explained("looking a run up", tracking_uri):
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return bool(make_client(tracking_uri).get_run(run_id).info.lifecycle_stage == "active")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
 
 
 def chosen_uri(tracking_uri: str | None) -> str:
@@ -124,7 +164,30 @@ def make_client(uri: str) -> MlflowClient:
     # What MLflow says of its own progress is no message of ours.
     for name in ("mlflow.store.db.utils", "mlflow.tracking", "mlflow.pyfunc", "alembic"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    _write_quickly(uri)
     return MlflowClient(tracking_uri=uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI", uri))
+
+
+def _write_quickly(uri: str) -> None:
+    """Let a store that has a write-ahead log wait for the disk only where that keeps it whole.
+
+    MLflow commits seven times a run; waiting for the disk each time takes as long as all the rest.
+    """
+    file = sqlite_file(uri)
+    if file is None or file in _quick:
+        return
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def relax(connection: object, _record: object) -> None:
+        if not isinstance(connection, sqlite3.Connection):
+            return
+        of = connection.execute("PRAGMA database_list").fetchone()[2]
+        if of == os.path.realpath(file) and connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            connection.execute("PRAGMA synchronous=NORMAL")
+
+    event.listen(Engine, "connect", relax)
+    _quick.add(file)
 
 
 def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
@@ -154,6 +217,8 @@ def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
             "Give sqlite:///PATH/mlflow.db or http(s)://HOST, or leave MLFLOW_TRACKING_URI unset."
         )
     with locked(file) if file else contextlib.nullcontext():
+        if file is not None and not file.exists():
+            _make_with_log(file)
         client = make_client(uri)
         found = client.get_experiment_by_name(experiment_name)
         if found is not None and found.lifecycle_stage == "active":
@@ -164,6 +229,13 @@ def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
         # A server decides itself where artifacts go; beside a database file they go into one folder.
         place = (file.parent / "mlartifacts" / experiment_name).as_uri() if file else None
         return client, client.create_experiment(experiment_name, artifact_location=place)
+
+
+def _make_with_log(file: Path) -> None:
+    """Make a database with a write-ahead log; where the disk allows none, as on some networks, without."""
+    connection = sqlite3.connect(file)
+    with contextlib.closing(connection), contextlib.suppress(sqlite3.OperationalError):
+        connection.execute("PRAGMA journal_mode=WAL")
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -261,7 +333,7 @@ def explained(doing: str, uri: str, then: str = "") -> Iterator[None]:
         raise
     except Exception as error:
         # MLflow's own messages can quote the rows that it was given: only their kind is passed on.
-        shown = re.sub(r"://[^@/]*@", "://…@", uri)
+        shown = without_password(uri)
         hint = then or "Check that the store can be reached and written to; --no-track does without it."
         raise TrackingError(f"tracking: {doing} in {shown} failed: {_kind(error)}. {hint}") from None
 

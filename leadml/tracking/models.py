@@ -6,28 +6,23 @@ import atexit
 import contextlib
 import shutil
 import tempfile
-from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from leadml.exceptions import ModelRefError, TrackingError
+from leadml.exceptions import ModelRefError
 from leadml.tracking.connection import OpenRun, chosen_uri, explained, make_client, sqlite_file
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
     from leadml.card import Card
-    from leadml.tracking.calibration import TrackedRun
 
 MODEL_NAME: Final = "card"
 """What the logged model of a run is called."""
 
 _CARD_FILE: Final = "artifacts/card.json"
 """Where a logged model keeps its card."""
-
-CHAMPION: Final = "champion"
-"""The alias of the version in use."""
 
 _REQUIREMENTS: Final = ("mlflow", "numpy", "pandas")
 _SCORING: Final = ("__init__.py", "exceptions.py", "card")
@@ -44,26 +39,7 @@ _fetched = contextlib.ExitStack()
 atexit.register(_fetched.close)
 
 
-@dataclass(frozen=True)
-class RegisteredCard:
-    """A version in MLflow's registry.
-
-    Attributes
-    ----------
-    name : str
-        The registered model.
-    version : int
-        Its version.
-    champion : bool
-        Whether this version is the champion.
-    """
-
-    name: str
-    version: int
-    champion: bool
-
-
-def log_card(client: MlflowClient, run: OpenRun, path: Path) -> str:
+def log_card(client: MlflowClient, run: OpenRun, path: Path, name: str = MODEL_NAME) -> str:
     """Log a card as a model from code with its run.
 
     Parameters
@@ -73,7 +49,9 @@ def log_card(client: MlflowClient, run: OpenRun, path: Path) -> str:
     run : OpenRun
         The run it belongs to.
     path : Path
-        The card.
+        The card; a reference that lies beside it comes along.
+    name : str
+        What the logged model is called.
 
     Returns
     -------
@@ -88,9 +66,7 @@ def log_card(client: MlflowClient, run: OpenRun, path: Path) -> str:
     card = load_card(path)
     params = {"card": card.model, "cutoff": str(card.cutoff), "total_max": str(card.total_max)}
     tags = {"kind": card.kind, "framework": card.framework or "", "card_sha256": card.sha256}
-    logged = client.create_logged_model(
-        run.experiment_id, MODEL_NAME, run.run_id, tags, params, "leadml card"
-    )
+    logged = client.create_logged_model(run.experiment_id, name, run.run_id, tags, params, "leadml card")
     model = Model(
         artifact_path=logged.artifact_location,
         model_uuid=logged.model_id,
@@ -104,49 +80,6 @@ def log_card(client: MlflowClient, run: OpenRun, path: Path) -> str:
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return str(logged.model_id)
-
-
-def register(run: TrackedRun, name: str) -> RegisteredCard:
-    """Register the card of a tracked calibration; the first version of a name becomes its champion.
-
-    Parameters
-    ----------
-    run : TrackedRun
-        What `track_calibration` gave.
-    name : str
-        The registered model; made when it is not there.
-
-    Returns
-    -------
-    RegisteredCard
-        The new version.
-
-    Raises
-    ------
-    TrackingError
-        The run has no card, or MLflow could not be reached or refused.
-    """
-    if run.model_id is None:
-        raise TrackingError(
-            f"tracking: run {run.run_id} has no card to register; a card is logged when one is recommended. "
-            "Register a run that has one."
-        )
-    with explained(f"registering {name!r}", run.tracking_uri):
-        from mlflow.exceptions import MlflowException
-
-        client = make_client(run.tracking_uri)
-        try:
-            client.create_registered_model(name)
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                raise
-        # Not models:/ID, which the registry looks up in whatever store is set globally.
-        source = client.get_logged_model(run.model_id).artifact_location
-        made = client.create_model_version(name, source, run.run_id, model_id=run.model_id)
-        champion = CHAMPION not in client.get_registered_model(name).aliases
-        if champion:
-            client.set_registered_model_alias(name, CHAMPION, str(made.version))
-    return RegisteredCard(name, int(made.version), champion)
 
 
 def resolve_model_uri(ref: str, tracking_uri: str | None = None) -> Path:
@@ -199,7 +132,11 @@ def resolve_model_uri(ref: str, tracking_uri: str | None = None) -> Path:
         from mlflow.artifacts import download_artifacts
 
         place = _locate_model(client, rest) if scheme == "models" else _locate_in_run(client, rest)
-        return Path(download_artifacts(place, dst_path=held, tracking_uri=uri))
+        card = Path(download_artifacts(place, dst_path=held, tracking_uri=uri))
+        beside = f"{place.rpartition('/')[0]}/reference.json"
+        with contextlib.suppress(Exception):  # cards of earlier releases have none
+            download_artifacts(beside, dst_path=held, tracking_uri=uri)
+        return card
 
 
 def _locate_model(client: MlflowClient, rest: str) -> str:
@@ -235,18 +172,24 @@ def _save_model(card: Card, path: Path, folder: Path, model: Any) -> None:
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.pyfunc import save_model
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, Schema, TensorSpec
 
     from leadml.card.scores import COLUMNS
 
     names = [criterion.id for criterion in card.criteria]
-    inputs = Schema([ColSpec("double", name, required=False) for name in names])
+    facts = sorted({fact for caveat in card.caveats for fact in caveat.when} - set(names))
+    columns: list[ColSpec | TensorSpec] = [ColSpec("double", name, required=False) for name in names]
+    columns += [ColSpec("string", fact, required=False) for fact in facts]
+    inputs = Schema(columns)
     outputs = Schema([ColSpec(_TYPES.get(name, "string"), name, required=False) for name in COLUMNS])
     example = pd.DataFrame([[float(level % 5) for level in range(len(names))]], columns=names)
     package = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory(prefix="leadml-") as temporary:
-        card_file = Path(temporary) / "card.json"
-        shutil.copyfile(path, card_file)
+        artifacts = {}
+        for file in (path, path.with_name("reference.json")):
+            if file.is_file():
+                name = "card" if file == path else "reference"
+                artifacts[name] = shutil.copyfile(file, Path(temporary) / f"{name}.json")
         code = Path(temporary) / "leadml"
         code.mkdir()
         for name in _SCORING:
@@ -256,7 +199,7 @@ def _save_model(card: Card, path: Path, folder: Path, model: Any) -> None:
             path=str(folder),
             mlflow_model=model,
             python_model=str(Path(__file__).with_name("card_model.py")),
-            artifacts={"card": str(card_file)},
+            artifacts={name: str(file) for name, file in artifacts.items()},
             code_paths=[str(code)],
             signature=ModelSignature(inputs, outputs),
             input_example=example,

@@ -13,6 +13,7 @@ from typing import Any, Final
 from leadml.exceptions import TrackingError
 from leadml.tracking.connection import chosen_uri, explained, make_client, open_run
 from leadml.tracking.payload import Payload, figure_parts
+from leadml.tracking.receipt import Receipt, without_password, write_receipt
 from leadml.tracking.sending import send_payload
 
 _ARTIFACTS: Final = ("monitor.html", "monitor.json")
@@ -47,8 +48,10 @@ def track_monitoring(directory: str | Path, tracking_uri: str | None = None) -> 
             "valid is a directory that `leadml monitor -o DIR` wrote. Give that directory."
         ) from None
     uri = chosen_uri(tracking_uri)
-    run = open_run(f"monitor {result['model']}", uri, source="leadml monitor")
     kept = f"The result is complete in {folder}; nothing is lost. `leadml track {folder}` sends it later."
+    run = open_run(f"monitor {result['model']}", uri, source="leadml monitor", then=kept)
+    shown = without_password(uri)
+    write_receipt(folder, Receipt(run.run_id, run.experiment_id, shown, "started"))
     with explained("tracking a monitoring", uri, kept):
         client = make_client(uri)
         try:
@@ -64,6 +67,7 @@ def track_monitoring(directory: str | Path, tracking_uri: str | None = None) -> 
             with contextlib.suppress(Exception):
                 client.set_terminated(run.run_id, "FAILED")
             raise
+    write_receipt(folder, Receipt(run.run_id, run.experiment_id, shown, "complete"))
     return run.run_id
 
 

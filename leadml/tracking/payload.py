@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
@@ -78,6 +79,7 @@ def contender_payload(contender: Mapping[str, Any], policy: Mapping[str, Any] | 
         "framework": str(contender.get("framework") or ""),
         "title": str(contender.get("title") or contender["id"]),
         "recommended": str(bool(contender.get("recommended"))).lower(),
+        "mlflow.note.content": str((policy or {}).get("sentence") or contender.get("title") or ""),
     }
     if policy:
         cutoff = policy.get("learned_cutoff") or {}
@@ -92,6 +94,41 @@ def contender_payload(contender: Mapping[str, Any], policy: Mapping[str, Any] | 
             for key in ("verdict", "verdict_weights", "verdict_cutoff")
             if policy.get(key)
         }
+    return Payload(params, metrics, tags)
+
+
+def framework_payload(framework: Mapping[str, Any], result: Mapping[str, Any]) -> Payload:
+    """Say what the nested run of a framework holds.
+
+    Parameters
+    ----------
+    framework : mapping
+        One of the result's ``frameworks``.
+    result : mapping
+        What ``result.json`` holds.
+
+    Returns
+    -------
+    Payload
+        Its criteria, the verdict on each of its documented rules, and how far its best card ranks.
+    """
+    own = [c for c in result["contenders"] if c.get("framework") == framework["id"]]
+    rules = [p for p in result["policies"] if p.get("framework") == framework["id"]]
+    told = [c for c in own if (c.get("log_loss") or {}).get("value") is not None]
+    best: Mapping[str, Any] = min(told, key=lambda c: float(c["log_loss"]["value"]), default={})
+    params = {
+        "criteria": _text(framework.get("mapped")),
+        "criteria_not_in_the_data": _text(framework.get("unmapped")),
+        "best_contender": str(best.get("id") or ""),
+    }
+    metrics = figure_metrics(best) | {"n_criteria": float(len(framework.get("mapped") or []))}
+    tags = {
+        "kind": "framework",
+        "framework": str(framework["id"]),
+        "title": str(framework.get("title") or framework["id"]),
+        "mlflow.note.content": "\n\n".join(str(p.get("sentence") or p["id"]) for p in rules),
+    }
+    tags |= {f"verdict.{p['id']}": str(p.get("verdict")) for p in rules}
     return Payload(params, metrics, tags)
 
 
@@ -136,6 +173,7 @@ def calibration_payload(result: Mapping[str, Any], git_commit: str | None = None
         "data_digest": str(data.get("digest") or ""),
         "mapping": str(data.get("mapping_name") or ""),
         "mapping_digest": str(data.get("mapping_digest") or ""),
+        "experiment_digest": hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
         "seed": _text(settings.get("random_state")),
         "mlflow.note.content": str(chosen.get("sentence") or ""),
     }

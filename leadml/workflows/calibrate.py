@@ -89,14 +89,24 @@ class Calibration:
         (out / "cards").mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.result, indent=2, ensure_ascii=False, allow_nan=False)
         write_text(out / "result.json", text + "\n")
-        for name, card in self.cards.items():
-            card.save(out / "cards" / f"{name}.json")
-        if self.card is not None:
-            self.card.save(out / "card.json")
+        self.save_cards(out)
         self.predictions.to_parquet(out / "predictions.parquet", index=False)
         self.rejected.to_csv(out / "rejected.csv", index=False)
         write_text(out / "report.html", self.to_html())
         return out
+
+    def save_cards(self, directory: Path) -> None:
+        """Write card.json and cards/.
+
+        Parameters
+        ----------
+        directory : Path
+            Folder that `save` made.
+        """
+        for name, card in self.cards.items():
+            card.save(directory / "cards" / f"{name}.json")
+        if self.card is not None:
+            self.card.save(directory / "card.json")
 
     def with_run(self, run_id: str) -> Calibration:
         """Name the MLflow run on every card.
@@ -271,13 +281,14 @@ def calibrate_file(
     tell("learning and comparing")
     calibration = calibrate(leads, settings, name)
     known_as = str(calibration.result["data"]["name"])
-    run, error = (None, None)
-    if track:
-        run, error = _open(known_as, tracking_uri)
-        if run is not None:
-            calibration = calibration.with_run(run.run_id)
     directory = calibration.save(out_dir or f"{known_as}-calibration")
     keep_inputs(calibration, leads, settings, directory)
+    run, error = (None, None)
+    if track:  # whatever MLflow does from here on, the results are on disk
+        run, error = _open(known_as, tracking_uri, directory)
+        if run is not None:
+            calibration = calibration.with_run(run.run_id)
+            calibration.save_cards(directory)
     model, champion = None, False
     if calibration.card is not None:
         store = Store(store_root)
@@ -286,20 +297,23 @@ def calibrate_file(
     tracked = None
     if run is not None:
         from leadml.tracking import track_calibration
+        from leadml.workflows.track import register_card
 
         tell("tracking in MLflow")
         try:
             tracked = track_calibration(directory, run)
+            register_card(directory, tracked, store_root)
         except TrackingError as caught:
             error = str(caught)
     return CalibratedFile(calibration, directory, model, champion, tracked, error)
 
 
-def _open(name: str, tracking_uri: str | None) -> tuple[Any, str | None]:
+def _open(name: str, tracking_uri: str | None, directory: Path) -> tuple[Any, str | None]:
     """Start a run, or say why it cannot be started."""
     from leadml.tracking import open_run
 
+    later = f"The result is complete in {directory}; `leadml track {directory}` sends it later."
     try:
-        return open_run(name, tracking_uri), None
+        return open_run(name, tracking_uri, then=later), None
     except TrackingError as caught:
         return None, str(caught)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leadml.exceptions import StoreError, UsageError
+from leadml.exceptions import StoreError, TrackingError, UsageError
 from leadml.leads import load_mapping, read_leads
 from leadml.store import Store, Version, parse_ref
 from leadml.store.manifest import check_file
@@ -33,12 +33,18 @@ class Promoted:
         Whether it was promoted although it is worse.
     changed : bool
         Whether it was not the champion already.
+    registry : str
+        What became of MLflow's registry, for a reader; empty where the model was never tracked.
+    registry_error : str or None
+        Why the registry does not follow, though it should.
     """
 
     version: Version
     match: Match | None
     forced: bool
     changed: bool
+    registry: str = ""
+    registry_error: str | None = None
 
 
 def promote_model(
@@ -94,7 +100,8 @@ def promote_model(
     candidate = store.show(ref)
     now = store.champion(name)
     if now == candidate.version:
-        return Promoted(candidate, None, forced=False, changed=False)
+        told, error = follow_in_registry(store, name, because)
+        return Promoted(candidate, None, forced=False, changed=False, registry=told, registry_error=error)
     found = None
     if now is not None:
         found = compare_versions(store, candidate, store.show(f"{name}@{now}"), source, mapping)
@@ -106,7 +113,45 @@ def promote_model(
         )
     evidence = None if found is None else found.sentence
     version = store.promote(ref, because, evidence=evidence, forced=worse, instead_of=now)
-    return Promoted(version, found, forced=worse, changed=True)
+    told, error = follow_in_registry(store, name, because)
+    return Promoted(version, found, forced=worse, changed=True, registry=told, registry_error=error)
+
+
+def follow_in_registry(store: Store, name: str, because: str | None = None) -> tuple[str, str | None]:
+    """Let MLflow's registry have the champion that the store has.
+
+    Parameters
+    ----------
+    store : Store
+        The models store.
+    name : str
+        Name of the model.
+    because : str, optional
+        Why, kept as a tag.
+
+    Returns
+    -------
+    told : str
+        What became of it; empty where no version of the name was tracked.
+    error : str or None
+        Why it could not follow; the store is as it should be all the same.
+    """
+    versions = [each for each in store.list_versions() if each.name == name]
+    if not any(each.manifest.get("run_id") for each in versions):
+        return "", None
+    from leadml.tracking import point_champion, unset_champion
+
+    champion = store.champion(name)
+    try:
+        if champion is None:
+            unset_champion(name)
+            return f"registry: {name} has no champion now", None
+        found = point_champion(name, f"{name}@{champion}", because)
+    except TrackingError as caught:
+        return "", f"the registry was not changed: {caught} `leadml models promote {name}@{champion}` again"
+    if found is None:
+        return f"registry: holds no version that is {name}@{champion}; its champion was left as it is", None
+    return f"registry: {name} version {found.version} is the champion too", None
 
 
 def compare_versions(

@@ -1,8 +1,9 @@
 """A calibration on disk, and a store that is copied rather than made anew: making one takes seconds."""
 
+import contextlib
 import json
 import runpy
-import shutil
+import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,7 +25,9 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store_uri(empty_store: Path, tmp_path: Path) -> str:
     """A store of the test's own."""
-    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
+    copy = sqlite3.connect(tmp_path / "mlflow.db")
+    with contextlib.closing(sqlite3.connect(empty_store)) as template, contextlib.closing(copy):
+        template.backup(copy)  # what still stands in the log comes along
     return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 
-from leadml.exceptions import TrackingError
-from leadml.tracking import open_run, track_calibration
+from leadml.exceptions import TrackingError, UsageError
+from leadml.tracking import open_run, read_receipt, track_calibration
 from leadml.tracking.payload import calibration_payload, contender_payload, dataset_fields, figure_metrics
+from leadml.workflows.track import track_folder
 
 
 def nested(client: MlflowClient, run) -> dict:
@@ -21,8 +22,16 @@ def test_a_parent_and_a_nested_run_a_contender(calibration: Path, store_uri: str
     tracked = track_calibration(calibration, tracking_uri=store_uri)
     client = MlflowClient(store_uri)
     result = json.loads((calibration / "result.json").read_text())
-    runs = nested(client, tracked)
+    everything = nested(client, tracked)
+    runs = {name: run for name, run in everything.items() if run.data.tags["kind"] != "framework"}
     assert sorted(runs) == sorted(c["id"] for c in result["contenders"])
+    assert sorted(set(everything) - set(runs)) == [f"framework {f['id']}" for f in result["frameworks"]]
+    bant = everything["framework bant"].data
+    assert bant.tags["verdict.bant-ibm"] == "change"
+    # The framework's run shows the contender of it with the least log loss.
+    losses = {c["id"]: c["log_loss"]["value"] for c in result["contenders"] if c["framework"] == "bant"}
+    told = {name: loss for name, loss in losses.items() if loss is not None}
+    assert bant.params["best_contender"] == min(told, key=told.get)
     assert tracked.n_contenders == len(runs) == 9
     assert {name: run.data.tags["kind"] for name, run in runs.items()} == {
         c["id"]: c["kind"] for c in result["contenders"]
@@ -137,12 +146,13 @@ def test_a_folder_is_refused_with_what_to_do(calibration: Path, uri: str) -> Non
 def test_a_server_that_is_down_loses_nothing(calibration: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     before = {path: path.read_bytes() for path in calibration.rglob("*") if path.is_file()}
-    with pytest.raises(TrackingError) as caught:
+    with pytest.raises(TrackingError, match=r"`leadml track .*` sends it later") as caught:
         track_calibration(calibration, tracking_uri="http://me:secret@127.0.0.1:9")
     assert "secret" not in str(caught.value)
     assert "--no-track" in str(caught.value)
     assert caught.value.__cause__ is None
     assert {path: path.read_bytes() for path in calibration.rglob("*") if path.is_file()} == before
+    assert read_receipt(calibration) is None
 
 
 def test_a_failure_halfway_never_quotes_what_was_sent(
@@ -177,3 +187,38 @@ def test_payloads_of_a_bare_result_hold() -> None:
     assert calibration_payload(bare).metrics == {}
     assert contender_payload({"id": "prior", "kind": "prior"}, None).tags["kind"] == "prior"
     assert [fields["context"] for fields in dataset_fields(bare)] == ["training", "test"]
+
+
+def test_what_was_sent_by_half_is_completed_in_its_own_run(
+    calibration: Path, store_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = open_run("early", store_uri)
+    with pytest.raises(TrackingError, match="is too slow"):
+        track_calibration(calibration, run, longest=-1.0)
+    receipt = read_receipt(calibration)
+    assert receipt is not None
+    assert (receipt.run_id, receipt.status) == (run.run_id, "started")
+    client = MlflowClient(store_uri)
+    assert client.get_run(run.run_id).info.status == "FAILED"
+    half = client.create_run(run.experiment_id, tags={"mlflow.parentRunId": run.run_id}, run_name="prior")
+    sent = track_folder(calibration, tracking_uri=store_uri, store_root=calibration / "no_store")
+    assert (sent.run_id, sent.sent) == (run.run_id, True)
+    runs = nested(client, run)
+    assert half.info.run_id not in {each.info.run_id for each in runs.values()}
+    n_contenders = len(json.loads((calibration / "result.json").read_text())["contenders"])
+    assert sum(each.data.tags["kind"] != "framework" for each in runs.values()) == n_contenders
+    assert client.get_run(run.run_id).info.status == "FINISHED"
+    # A second time there is nothing to do, and nothing is doubled.
+    assert not track_folder(calibration, tracking_uri=store_uri).sent
+    assert len(nested(client, run)) == len(runs)
+    assert [each.version for each in client.search_model_versions("")] == [1]
+    # A store that lost the run gets a new one.
+    client.delete_run(run.run_id)
+    again = track_folder(calibration, tracking_uri=store_uri, store_root=calibration / "no_store")
+    assert again.sent
+    assert again.run_id != run.run_id
+
+
+def test_a_folder_without_results_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"neither result\.json nor monitor\.json"):
+        track_folder(tmp_path)

@@ -13,7 +13,15 @@ import pytest
 
 from leadml.card import load_card
 from leadml.exceptions import ModelRefError, TrackingError
-from leadml.tracking import TrackedRun, register, resolve_model_uri, track_calibration
+from leadml.tracking import (
+    TrackedRun,
+    list_registered,
+    point_champion,
+    register,
+    resolve_model_uri,
+    track_calibration,
+    unset_champion,
+)
 
 
 @pytest.fixture
@@ -72,10 +80,51 @@ def test_a_logged_card_needs_nothing_of_leadml_installed(tracked: TrackedRun, tm
     assert home.startswith(root)
 
 
-def test_the_first_version_becomes_the_champion(tracked: TrackedRun) -> None:
+def test_the_first_version_becomes_the_champion(tracked: TrackedRun, calibration: Path) -> None:
     assert register(tracked, "lead_card").champion
-    second = register(tracked, "lead_card")
+    # The same run again is the same version.
+    assert register(tracked, "lead_card").version == 1
+    another = track_calibration(calibration, tracking_uri=tracked.tracking_uri)
+    second = register(another, "lead_card", stored_as="lead_card@2")
     assert (second.version, second.champion) == (2, False)
+    aliases = mlflow.MlflowClient(tracked.tracking_uri).get_registered_model("lead_card").aliases
+    assert {name: int(version) for name, version in aliases.items()} == {"champion": 1, "challenger": 2}
+
+
+def test_the_registry_follows_the_store(tracked: TrackedRun, calibration: Path) -> None:
+    uri = tracked.tracking_uri
+    register(tracked, "lead_card", stored_as="lead_card@1")
+    another = track_calibration(calibration, tracking_uri=uri)
+    register(another, "lead_card", stored_as="lead_card@2", champion=False)
+    found = point_champion("lead_card", "lead_card@2", "wins more", uri)
+    assert found is not None
+    assert (found.version, found.champion) == (2, True)
+    listed = list_registered("lead_card", uri)
+    assert [(each.stored_as, each.champion) for each in listed] == [
+        ("lead_card@1", False),
+        ("lead_card@2", True),
+    ]
+    client = mlflow.MlflowClient(uri)
+    assert set(client.get_registered_model("lead_card").aliases) == {"champion"}
+    assert client.get_model_version("lead_card", "2").tags["leadml.because"] == "wins more"
+    assert point_champion("lead_card", "lead_card@7", None, uri) is None
+    unset_champion("lead_card", uri)
+    assert not any(each.champion for each in list_registered("lead_card", uri))
+    assert list_registered("nobody", uri) == []
+
+
+def test_every_card_is_a_model_of_its_contender(tracked: TrackedRun, calibration: Path, monkeypatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracked.tracking_uri)
+    client = mlflow.MlflowClient(tracked.tracking_uri)
+    runs = client.search_runs([tracked.experiment_id], "attributes.run_name = 'bant-integer'")
+    outputs = runs[0].outputs.model_outputs
+    assert len(outputs) == 1
+    logged = client.get_logged_model(outputs[0].model_id)
+    assert (logged.name, logged.tags["framework"], str(logged.status)) == ("bant-integer", "bant", "READY")
+    model = mlflow.pyfunc.load_model(f"models:/{logged.model_id}")
+    frame = pd.DataFrame({"need": [4.0, 0.0]})
+    expected = load_card(calibration / "cards" / "bant-integer.json").score(frame).to_pandas()
+    pd.testing.assert_frame_equal(model.predict(frame), expected)
 
 
 @pytest.mark.parametrize(

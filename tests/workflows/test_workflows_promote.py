@@ -249,3 +249,34 @@ def test_a_retired_champion_can_be_rolled_back_from(store: Store) -> None:
     store.retire("bant")
     assert store.champion("bant") is None
     assert store.roll_back("bant").version == 1
+
+
+def test_the_registry_follows_promotion_and_rolling_back(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two versions that the registry holds as well; and what is said when it cannot be reached."""
+    from leadml import tracking
+    from leadml.exceptions import TrackingError
+
+    for _ in range(2):
+        store.save_model("bant", make_card(EVEN), run_id="r")
+    pointed: list[tuple[str, str]] = []
+
+    def point(name: str, stored_as: str, because: str | None = None) -> tracking.RegisteredCard:
+        pointed.append((name, stored_as))
+        return tracking.RegisteredCard(name, 5, True, stored_as)
+
+    monkeypatch.setattr(tracking, "point_champion", point)
+    done = promote_model("bant@2", store_root=store.root)
+    assert pointed == [("bant", "bant@2")]
+    assert done.registry == "registry: bant version 5 is the champion too"
+
+    def refuse(*_: object, **__: object) -> None:
+        raise TrackingError("tracking: down.")
+
+    monkeypatch.setattr(tracking, "point_champion", refuse)
+    back = promote_model("bant@1", store_root=store.root)
+    assert store.champion("bant") == 1
+    assert "the registry was not changed: tracking: down. `leadml models promote bant@1` again" in (
+        back.registry_error or ""
+    )
