@@ -99,8 +99,9 @@ def to_figure(replicates: Array, value: float | None = None) -> Figure:
     drawn = replicates[1:][np.isfinite(replicates[1:])]
     if len(drawn) < 0.5 * (len(replicates) - 1) or not len(drawn):
         return Figure(first, np.nan, np.nan)
-    ends = ("lower", "higher") if replicates.dtype.kind in "iu" else ("linear", "linear")
-    low, high = (np.percentile(drawn, p, method=how) for p, how in zip((2.5, 97.5), ends, strict=True))
+    whole = replicates.dtype.kind in "iu"
+    low = np.percentile(drawn, 2.5, method="lower" if whole else "linear")
+    high = np.percentile(drawn, 97.5, method="higher" if whole else "linear")
     return Figure(first, float(low), float(high))
 
 
