@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.exceptions import InputError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 
 __all__ = ["UNKNOWN", "code_of", "read_columns", "read_one"]
 

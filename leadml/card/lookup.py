@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.card.check import DECISIONS
 from leadml.card.levels import UNKNOWN, code_of, read_columns, read_one
@@ -17,6 +16,7 @@ from leadml.card.single import Single
 from leadml.exceptions import InputError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import pyarrow as pa
 
     from leadml.card.model import Card

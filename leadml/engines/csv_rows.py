@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.card import Card, Scores
 from leadml.card.arrow import number_array, text_array
 from leadml.card.lookup import FEW
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 
 __all__ = ["CsvRows"]
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.card import Card, Scores
@@ -28,6 +27,8 @@ from leadml.leads.workers import Workers
 from leadml.records import nearest
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from leadml.leads.mapping import Fact, Mapping
 
 __all__ = ["Scorer", "Totals", "score_table"]

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import bz2
 import dataclasses
 import datetime
-import gzip
-import io
-import lzma
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.exceptions import InputError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from leadml.leads.workers import Workers
 
 CHUNK_ROWS = 1 << 16
@@ -87,15 +83,22 @@ class Reader(Protocol):
         """
 
 
-def _open_zstd(where: Path, _: str) -> BinaryIO:
-    return cast(BinaryIO, pa.input_stream(str(where), compression="zstd"))
+OPENERS = (".gz", ".bz2", ".xz", ".zst")
+"""Endings of packed files."""
 
 
-OPENERS: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".zst": _open_zstd}
+def read_faults() -> tuple[type[Exception], ...]:
+    """List what reading a broken or badly packed file raises.
 
+    Returns
+    -------
+    tuple of exception types
+        For an ``except`` clause, which asks only when something was raised.
+    """
+    import lzma
+    import zlib
 
-READ_FAULTS = (OSError, EOFError, lzma.LZMAError, zlib.error)
-"""What reading a broken or badly packed file raises."""
+    return (OSError, EOFError, lzma.LZMAError, zlib.error)
 
 
 def open_binary(where: Path, source: str) -> BinaryIO:
@@ -119,11 +122,29 @@ def open_binary(where: Path, source: str) -> BinaryIO:
         The file cannot be opened.
     """
     try:
-        return cast(BinaryIO, OPENERS.get(where.suffix, io.open)(where, "rb"))
+        return _opened(where)
     except OSError as error:
         raise InputError(
             f"{source}: cannot be read ({error.strerror}); check the path and its permissions"
         ) from None
+
+
+def _opened(where: Path) -> BinaryIO:
+    if where.suffix == ".gz":
+        import gzip
+
+        return cast(BinaryIO, gzip.open(where, "rb"))
+    if where.suffix == ".bz2":
+        import bz2
+
+        return cast(BinaryIO, bz2.open(where, "rb"))
+    if where.suffix == ".xz":
+        import lzma
+
+        return cast(BinaryIO, lzma.open(where, "rb"))
+    if where.suffix == ".zst":
+        return cast(BinaryIO, pa.input_stream(str(where), compression="zstd"))
+    return where.open("rb")
 
 
 def cell_text(value: Any) -> str | None:

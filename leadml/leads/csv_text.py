@@ -11,16 +11,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.exceptions import InputError
-from leadml.leads.chunks import OPENERS, READ_FAULTS, SHOWN_CHARACTERS, Chunk, Rejection, open_binary
+from leadml.leads.chunks import OPENERS, SHOWN_CHARACTERS, Chunk, Rejection, open_binary, read_faults
 from leadml.leads.csv_blocks import Block, Joined, cut_blocks, stand_around_cells
 from leadml.leads.sniff import HEAD_BYTES, TextFormat, read_head, sniff_text
 from leadml.leads.values import text_array
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from leadml.leads.mapping import ReadOptions
     from leadml.leads.workers import Workers
 
@@ -56,7 +57,7 @@ class CsvReader:
             try:
                 with open_binary(where, source) as stream:
                     self._head = read_head(stream)
-            except READ_FAULTS as error:
+            except read_faults() as error:
                 raise InputError(f"{source}: cannot be read ({error}); check the file") from None
         else:
             self._head = read_head(where)
@@ -118,7 +119,7 @@ class CsvReader:
                     yield chunk
         except (pa.ArrowInvalid, UnicodeError) as error:
             raise InputError(f"{self._source}: {_csv_fault(error, self.text.encoding)}") from None
-        except READ_FAULTS as error:
+        except read_faults() as error:
             raise InputError(f"{self._source}: cannot be read to its end ({error}); check the file") from None
 
     def _in_a_block(self, block: Block, columns: Sequence[str]) -> Chunk | None:

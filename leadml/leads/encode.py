@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.leads.chunks import SHOWN_CHARACTERS, Rejection
@@ -27,14 +26,16 @@ from leadml.leads.values import (
 from leadml.records import CANONICAL, nearest
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Codes = npt.NDArray[np.uint8]
+
     from leadml.leads.mapping import Criterion, Fact, Mapping, Outcome
 
 UNKNOWN = 5
 """The code of an unknown level."""
 
 LOST, WON, OPEN = 0, 1, 2
-
-Codes = npt.NDArray[np.uint8]
 
 _BAD = 255
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -114,6 +113,8 @@ def _cells_array(cells: list[Any]) -> pa.Array:
 
 def _check_declared_size(source: str, where: Path) -> None:
     """Refuse a workbook that says it is enormous: the parser would reserve memory for every cell declared."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(where) as archive:
             for part in archive.infolist():

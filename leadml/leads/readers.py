@@ -14,12 +14,12 @@ import pyarrow as pa
 from leadml.exceptions import InputError
 from leadml.leads.chunks import (
     CHUNK_ROWS,
-    READ_FAULTS,
     SHOWN_CHARACTERS,
     Chunk,
     Rejection,
     cell_text,
     open_binary,
+    read_faults,
 )
 from leadml.leads.values import canonical, text_array
 
@@ -164,7 +164,7 @@ class JsonReader:
                 for line in lines:
                     if line.strip():
                         yield _json_record(line), line.strip()
-        except READ_FAULTS as error:
+        except read_faults() as error:
             raise InputError(f"{self._source}: cannot be read ({error}); check the file") from None
 
 

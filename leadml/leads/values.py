@@ -13,7 +13,6 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -21,6 +20,9 @@ Ints = npt.NDArray[np.int64]
 
 N_LEVELS = 5
 """Levels 0 to 4."""
+
+FEW = 64
+"""Up to so many cells are numbered by hand."""
 
 DECIMALS = {",": r"\.", ".": ","}
 """Decimal mark to the mark that then groups thousands, as a regular expression."""
@@ -160,6 +162,8 @@ def canonical(array: pa.Array, column: str) -> pa.Array:
         array, kind = array.dictionary_decode(), kind.value_type
     if pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_float64(kind):
         return array
+    import pyarrow.compute as pc
+
     if pa.types.is_date(kind):
         return pc.cast(array, pa.date32())
     if pa.types.is_timestamp(kind):
@@ -192,6 +196,8 @@ def as_text(array: pa.Array) -> pa.StringArray:
     kind = array.type
     if pa.types.is_string(kind):
         return array
+    import pyarrow.compute as pc
+
     if pa.types.is_floating(kind):
         nan = pc.is_nan(array)
         return pc.if_else(
@@ -218,7 +224,16 @@ def as_categories(array: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
     distinct : list of str
         Each distinct text once, as written, in order of appearance; the empty text last.
     """
-    encoded = as_text(array).dictionary_encode()
+    text = as_text(array)
+    if len(text) <= FEW:
+        # By hand: it needs no machinery to be loaded.
+        cells = text.to_pylist()
+        position = {
+            cell: at for at, cell in enumerate(dict.fromkeys(cell for cell in cells if cell is not None))
+        }
+        codes = np.array([len(position) if cell is None else position[cell] for cell in cells], np.int32)
+        return codes, [*position, ""]
+    encoded = text.dictionary_encode()
     codes = buffer_values(encoded.indices).astype(np.int32)
     distinct = encoded.dictionary.to_pylist()
     if encoded.indices.null_count:
@@ -260,6 +275,8 @@ def as_numbers(array: pa.Array, decimal: str = ".") -> tuple[Floats, Bools, Bool
         bad = np.isinf(numbers)
         numbers[bad] = np.nan
         return numbers, missing, bad
+    import pyarrow.compute as pc
+
     encoded = as_text(array).dictionary_encode()
     distinct, known = _parse_numbers(encoded.dictionary, decimal)
     codes = buffer_values(encoded.indices).astype(np.int64)
@@ -310,6 +327,8 @@ def lengths(array: pa.StringArray) -> npt.NDArray[np.int32]:
 
 
 def _parse_numbers(distinct: pa.StringArray, decimal: str) -> tuple[Floats, Bools]:
+    import pyarrow.compute as pc
+
     text = pc.utf8_trim_whitespace(pc.replace_substring_regex(distinct, pattern=_CURRENCY, replacement=""))
     is_number = pc.match_substring_regex(text, pattern=number_pattern(decimal))
     known = buffer_bits(is_number)

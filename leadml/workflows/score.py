@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from leadml.card import Card, card_from_policy, load_card
 from leadml.exceptions import InputError, UsageError
-from leadml.store import Model, Store, is_tracked
-from leadml.store import load_model as load_stored
 
 if TYPE_CHECKING:
     from leadml.engines import Totals
     from leadml.leads.mapping import Mapping
+    from leadml.store import Model
 
 __all__ = ["explain_lead", "load_model", "open_card", "predict_file", "qualify_file"]
 
@@ -46,6 +45,10 @@ def open_card(ref: Source, store_root: Source | None = None) -> Card:
         When the reference names none.
     """
     ref = os.fspath(ref)
+    if ref.endswith(".json") and os.path.isfile(ref):  # noqa: PTH113
+        return load_card(ref)  # a card of its own needs no store
+    from leadml.store import Store, is_tracked
+
     if is_tracked(ref):
         from leadml.tracking import resolve_model_uri
 
@@ -73,6 +76,9 @@ def load_model(ref: Source, store_root: Source | None = None) -> Model:
     ModelRefError
         When the reference names none.
     """
+    from leadml.store import Model, is_tracked
+    from leadml.store import load_model as load_stored
+
     ref = os.fspath(ref)
     return Model(open_card(ref)) if is_tracked(ref) else load_stored(ref, store_root)
 
