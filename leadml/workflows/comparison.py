@@ -16,6 +16,7 @@ from leadml.evaluation.metrics import HeldOut
 from leadml.exceptions import UsageError
 from leadml.frameworks import Framework, Policy, contactable_score, list_frameworks, load_policy
 from leadml.leads.model import Leads
+from leadml.leads.patterns import PatternTable
 from leadml.leads.split import make_keys, make_split
 from leadml.workflows.about import (
     describe_data,
@@ -169,7 +170,18 @@ class Comparison:
         replicates = self._evaluate(held, contenders, baseline, drawn_stakes)
 
         learned = {f.framework.id: learn_all(f, arena.inner) for f in frames}
-        drawn = {f.framework.id: resample(_in_buckets(f, cluster, n_clusters), draws) for f in frames}
+        by_deal = self.closed.group is None and n_clusters < split.n_keys
+        drawn = {
+            f.framework.id: resample(
+                f,
+                *(
+                    f.table.draw(s.bootstrap, s.random_state)
+                    if by_deal
+                    else _in_buckets(f.table, cluster, n_clusters).weigh(draws)
+                ),
+            )
+            for f in frames
+        }
         drafts = self._draft(frames, learned, drawn, drawn_stakes)
         judged = self._judge(frames, contenders, arena, held, drawn, learned, drawn_stakes)
         figures = self._describe(contenders, held, replicates, baseline, frames, learned, drawn)
@@ -496,5 +508,5 @@ def _buckets(n_keys: int, random_state: int) -> tuple[Array, int]:
     return rng.permutation(n_keys) % BUCKETS, BUCKETS
 
 
-def _in_buckets(frame: Frame, cluster: Array, n_clusters: int) -> Frame:
-    return replace(frame, table=replace(frame.table, key=cluster[frame.table.key], n_keys=n_clusters))
+def _in_buckets(table: PatternTable, cluster: Array, n_clusters: int) -> PatternTable:
+    return replace(table, key=cluster[table.key], n_keys=n_clusters)

@@ -56,15 +56,15 @@ class Resampled:
         return np.asarray(self.won.sum(axis=1) / self.total.sum(axis=1))
 
 
-def resample(frame: Frame, draws: Array) -> Resampled:
+def resample(frame: Frame, won: Array, total: Array) -> Resampled:
     """Draw a framework's deals again, and re-weight its criteria freely each time.
 
     Parameters
     ----------
     frame : Frame
         The deals.
-    draws : array of shape (1 + n_replicates, n_keys)
-        Weights of keys; row 0 is the sample.
+    won, total : arrays of shape (1 + n_replicates, n_patterns)
+        Won and all deals of each pattern in each draw; row 0 is the sample.
 
     Returns
     -------
@@ -77,7 +77,6 @@ def resample(frame: Frame, draws: Array) -> Resampled:
     bootstrap at a bound does not cover the truth. What comes out negative counts as 0 once the deals are
     drawn.
     """
-    won, total = frame.table.weigh(draws)
     # one fit on the sample gives all replicates their start
     settings: dict[str, Any] = {
         "documented_points": frame.documented_points,
@@ -85,6 +84,7 @@ def resample(frame: Frame, draws: Array) -> Resampled:
         "smooth": np.inf,
         "per_deal": True,
         "monotone": False,
+        "tolerance": 1e-4,
     }
     start = fit_scorecards(frame.table.levels, won[:1], total[:1], **settings)
     full = fit_scorecards(

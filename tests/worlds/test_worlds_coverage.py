@@ -13,6 +13,7 @@ pytestmark = pytest.mark.slow
 
 REPLICATES = 200
 DRAWS = 400
+MANY = 5_000  # from so many deals on a calibration draws by the counts of patterns
 
 
 @pytest.mark.parametrize(
@@ -24,7 +25,10 @@ def test_intervals_hold_the_truth(world, n, draw_frame, figure):
     weights, probabilities, cutoffs = [], [], []
     for seed in range(REPLICATES):
         frame, truth = draw_frame(world, n, seed)
-        drawn = resample(frame, draw_clusters(n, DRAWS, seed))
+        if n > MANY:
+            drawn = resample(frame, *frame.table.draw(DRAWS, seed))
+        else:
+            drawn = resample(frame, *frame.table.weigh(draw_clusters(n, DRAWS, seed)))
         low, high = np.percentile(drawn.weights[1:] * truth.total_max, [2.5, 97.5], axis=0)
         true = np.array([truth.weights[name] for name in frame.framework.criterion_ids])
         weights.append((low - 1e-9 <= true) & (true <= high + 1e-9))
