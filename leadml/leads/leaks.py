@@ -82,8 +82,14 @@ def find_leaks(leads: Leads) -> list[dict[str, str]]:
     return [
         data_finding(
             code,
-            f"{column!r} ({place}): {explanation}. If it is known only after the close, take it from {place}"
-            f" and add to the mapping: exclude: {{{column}: known only after the close}}",
+            f"{column!r} ({place}): {explanation}. "
+            + (
+                "An amount only tells what won deals are worth and ranks no lead; map it as nothing else, or"
+                f" take it out and add to the mapping: exclude: {{{column}: known only after the close}}"
+                if place == "amount"
+                else f"If it is known only after the close, take it from {place} and add to the mapping:"
+                f" exclude: {{{column}: known only after the close}}"
+            ),
             column,
         )
         for code, column, place, explanation in found

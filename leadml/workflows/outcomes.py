@@ -58,10 +58,9 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
         Deals and what was done.
     """
     ended = np.isfinite(np.asarray(leads.outcome))
-    everything = leads.take(ended)
 
     def leave(reason: str, findings: list[dict[str, str]] | None = None) -> Chosen:
-        return Chosen(everything, leads, {"applied": False, "reason": reason}, findings or [])
+        return Chosen(_pick(leads, ended), leads, {"applied": False, "reason": reason}, findings or [])
 
     if settings.maturity == "off":
         return leave("switched off in the experiment")
@@ -73,14 +72,13 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
     if min((kept == 1).sum(), (kept == 0).sum()) < MIN_DEALS:
         reason = "too few deals belong to mature cohorts"
         return replace(leave(reason, [_too_few(about)]), about={**about, "applied": False, "reason": reason})
-    considered = leads.take(found.mature)
+    considered = _pick(leads, found.mature)
     overdue = None
     if found.overdue.any():
         outcome = np.where(found.overdue, 0.0, np.asarray(leads.outcome))[found.mature]
-        coded = replace(considered, outcome=outcome)
-        overdue = coded.take(np.isfinite(outcome))
+        overdue = _pick(replace(considered, outcome=outcome), np.isfinite(outcome))
     findings = [_left_out(about)] if about["n_left_out"] else []
-    return Chosen(leads.take(ended & found.mature), considered, about, findings, overdue)
+    return Chosen(_pick(considered, ended[found.mature]), considered, about, findings, overdue)
 
 
 def add_outcomes(result: dict[str, Any], chosen: Chosen, leads: Leads, settings: Experiment) -> None:
@@ -167,6 +165,11 @@ def judge_other_coding(
         "recommended": {"contender": card, "auc": own_auc.get(card), "other_auc": auc.get(card)},
     }
     return about, _say_other(about, result["data"]["base_rate"], recommended["versus"])
+
+
+def _pick(leads: Leads, rows: np.ndarray[Any, Any]) -> Leads:
+    """Pick leads by a mask; all of them are themselves."""
+    return leads if rows.all() else leads.take(rows)
 
 
 def _describe(leads: Leads, found: Maturity, ended: np.ndarray[Any, Any]) -> dict[str, Any]:
