@@ -79,6 +79,14 @@ OutOption = Annotated[
         help=".csv .tsv .parquet .jsonl .xlsx, or - for CSV to stdout. Unusable rows go to OUT.rejected.csv.",
     ),
 ]
+ColumnsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--columns",
+        metavar="A,B",
+        help="Which columns to write after lead_id, such as probability,points,band; all when absent.",
+    ),
+]
 KeepOption = Annotated[bool, typer.Option("--keep-columns", help="Let the columns of FILE come along.")]
 StoreOption = Annotated[
     Path | None,
@@ -223,13 +231,16 @@ def predict(
     mapping: MappingOption,
     model: ModelOption,
     out: OutOption,
+    columns: ColumnsOption = None,
     keep_columns: KeepOption = False,
     store: StoreOption = None,
 ) -> None:
     """Score new leads with a stored card."""
     from leadml.workflows.score import predict_file
 
-    predict_file(file, mapping, model, out, store_root=store, keep_columns=keep_columns, say=say)
+    predict_file(
+        file, mapping, model, out, store_root=store, columns=columns, keep_columns=keep_columns, say=say
+    )
 
 
 @app.command(epilog="Example: leadml explain leads.csv --mapping ours.yaml --model bant --lead 1042")

@@ -90,7 +90,7 @@ def predict_file(
     out: str,
     *,
     store_root: Source | None = None,
-    columns: Sequence[str] | None = None,
+    columns: str | Sequence[str] | None = None,
     keep_columns: bool = False,
     say: Say = _quiet,
 ) -> Totals:
@@ -108,8 +108,8 @@ def predict_file(
         A file by its ending, or ``-`` for standard output.
     store_root : str or path, optional
         Folder of the store.
-    columns : sequence of str, optional
-        Which columns to write after the lead's identity; all of them when absent.
+    columns : str or sequence of str, optional
+        Which columns to write after the lead's identity, a text joined by commas; all of them when absent.
     keep_columns : bool
         Whether the columns of the export come along.
     say : callable
@@ -132,7 +132,8 @@ def predict_file(
     check_out(out, source)
     card = open_card(ref, store_root)
     mapping = open_mapping(mapping_path)
-    return score_table(source, mapping, [card], out, told=columns, keep_columns=keep_columns, say=say)
+    told = [name.strip() for name in columns.split(",")] if isinstance(columns, str) else columns
+    return score_table(source, mapping, [card], out, told=told, keep_columns=keep_columns, say=say)
 
 
 def qualify_file(
