@@ -108,7 +108,6 @@ def test_lines_are_those_of_arrow(
 def test_packed_text_holds_the_same(tmp_path: Path) -> None:
     ids = CANONICAL[:3]
     pq.write_table(make_export(500, ids), tmp_path / "in.parquet")
-    card, mapping = make_card(ids), make_mapping(ids)
     for out in ("o.csv", "o.csv.gz", "o.csv.zst", "o.jsonl", "o.jsonl.gz"):
         score_table(
             tmp_path / "in.parquet", make_mapping(ids), [make_card(ids)], str(tmp_path / out), say=print
@@ -126,7 +125,6 @@ def test_some_columns_are_those_of_the_whole(tmp_path: Path) -> None:
     ids = CANONICAL[:3]
     pq.write_table(make_export(300, ids), tmp_path / "in.parquet")
     names = ("band", "probability", "points")
-    card, mapping = make_card(ids), make_mapping(ids)
     for out, told in (("all.parquet", None), ("some.parquet", names), ("some.csv", names)):
         score_table(
             tmp_path / "in.parquet",
