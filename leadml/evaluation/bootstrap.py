@@ -79,7 +79,7 @@ def draw_clusters(n_clusters: int, n_replicates: int, random_state: int) -> Arra
     return out
 
 
-def to_figure(replicates: Array, value: float | None = None) -> Figure:
+def to_figure(replicates: Array, value: float | None = None, tail: float = 0.025) -> Figure:
     """Percentile interval out of replicates whose first entry is the sample itself.
 
     Parameters
@@ -89,20 +89,51 @@ def to_figure(replicates: Array, value: float | None = None) -> Figure:
         outward.
     value : float, optional
         Value to show instead of the first entry.
+    tail : float
+        Share of replicates left out at each end.
 
     Returns
     -------
     Figure
-        2.5th and 97.5th percentiles; NaN when fewer than half the replicates have a value.
+        2.5th and 97.5th percentiles, unless `tail` says otherwise; NaN when fewer than half the
+        replicates have a value.
     """
     first = float(replicates[0]) if value is None else value
     drawn = replicates[1:][np.isfinite(replicates[1:])]
     if len(drawn) < 0.5 * (len(replicates) - 1) or not len(drawn):
         return Figure(first, np.nan, np.nan)
     whole = replicates.dtype.kind in "iu"
-    low = np.percentile(drawn, 2.5, method="lower" if whole else "linear")
-    high = np.percentile(drawn, 97.5, method="higher" if whole else "linear")
+    low = np.percentile(drawn, 100 * tail, method="lower" if whole else "linear")
+    high = np.percentile(drawn, 100 - 100 * tail, method="higher" if whole else "linear")
     return Figure(first, float(low), float(high))
+
+
+def expanded_tail(n_rarer: float, n_parameters: int) -> float:
+    """Tail of a percentile interval that allows for the parameters fitted to few deals.
+
+    A bootstrap draws from the sample as if it were all there is, so its spread is too small by about
+    sqrt((n - p) / n), and its tails are those of the normal law, not of Student's.
+
+    Parameters
+    ----------
+    n_rarer : float
+        Deals of the rarer outcome, which is what a logistic fit learns from.
+    n_parameters : int
+        Parameters fitted.
+
+    Returns
+    -------
+    float
+        Share to leave out at each end, at most 0.025.
+
+    References
+    ----------
+    Hesterberg, T. (2015). What teachers should know about the bootstrap. The American Statistician 69(4).
+    """
+    from scipy.stats import norm, t
+
+    freedom = max(n_rarer - n_parameters, 2.0)
+    return float(norm.cdf(-np.sqrt(max(n_rarer, 3.0) / freedom) * t.ppf(0.975, freedom)))
 
 
 def two_sided_p(replicates: Array) -> float:

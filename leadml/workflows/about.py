@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadml.estimators.design import points_of
-from leadml.evaluation.bootstrap import as_json, to_figure
+from leadml.evaluation.bootstrap import as_json
 from leadml.evaluation.metrics import rate_figure
 from leadml.frameworks import Framework
 from leadml.leads.model import Leads
@@ -200,7 +200,7 @@ def describe_weights(
     weights = {}
     for at, name in enumerate(ids):
         if name in frame.mapped:
-            interval = to_figure(drawn.weights[:, at] * scale)
+            interval = drawn.weight_figure(at, scale)
             weights[name] = {
                 "documented": 4.0,
                 "learned": as_json(shares[at] * scale),

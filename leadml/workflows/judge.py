@@ -19,7 +19,7 @@ from leadml.decisions.cutoff import (
 from leadml.estimators.design import PER_CRITERION, points_of
 from leadml.estimators.integer_points import count_by_total, fit_lines
 from leadml.estimators.monotone_fit import fit_scorecards
-from leadml.evaluation.bootstrap import Figure, adjust_holm, as_json, to_figure, two_sided_p
+from leadml.evaluation.bootstrap import Figure, adjust_holm, as_json, expanded_tail, to_figure, two_sided_p
 from leadml.evaluation.metrics import HeldOut, rate_figure, wins_at_workload
 from leadml.evaluation.verdict import Verdict, give_verdict, join_verdicts, plan_more_deals
 from leadml.frameworks import Policy
@@ -49,6 +49,25 @@ class Resampled:
     total: Array
     full: Array
     weights: Array
+
+    def weight_figure(self, criterion: int, scale: float) -> Figure:
+        """Weight of a criterion in the free fit, with its interval.
+
+        Parameters
+        ----------
+        criterion : int
+            Position in the framework.
+        scale : float
+            Points that all criteria share.
+
+        Returns
+        -------
+        Figure
+            In points.
+        """
+        won, total = self.won[0].sum(), self.total[0].sum()
+        tail = expanded_tail(min(won, total - won), 1 + 2 * self.weights.shape[1])
+        return to_figure(self.weights[:, criterion] * scale, tail=tail)
 
     @property
     def base_rate(self) -> Array:
@@ -232,7 +251,7 @@ def judge_policy(
     n_mapped_scale = per_criterion * len(frame.mapped)
     for at, name in enumerate(frame.framework.criterion_ids):
         if name in frame.mapped:
-            interval = to_figure(drawn.weights[:, at] * n_mapped_scale)
+            interval = drawn.weight_figure(at, n_mapped_scale)
             weights[name] = {
                 "documented": per_criterion,
                 "learned": as_json(learned_share[at] * n_mapped_scale),
