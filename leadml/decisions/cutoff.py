@@ -168,3 +168,30 @@ def implied_value(base: Array, slope: Array, cutoff: int) -> tuple[Array, Array]
 def _logit(p: Array) -> Array:
     clipped = np.clip(np.asarray(p, dtype=float), 1e-12, 1 - 1e-12)
     return np.asarray(np.log(clipped / (1 - clipped)))
+
+
+def sweep_cutoffs(score: Array, outcome: Array, threshold: float) -> tuple[Array, Array]:
+    """Net value of every cut-off that tells deals apart, exactly, by one sort.
+
+    Parameters
+    ----------
+    score : array of shape (n,)
+        Any numbers: a probability, points.
+    outcome : array of shape (n,)
+        1 won, 0 lost.
+    threshold : float
+        Cost of a follow-up over the value of a won deal.
+
+    Returns
+    -------
+    cutoffs : array of shape (n_values + 1,)
+        The scores that occur, rising, then infinity for following up no one.
+    net_value : array of shape (n_values + 1,)
+        (won deals followed up - threshold * deals followed up) / deals, at each cut-off.
+    """
+    ranked = np.argsort(score, kind="stable")
+    sorted_score = np.asarray(score, dtype=float)[ranked]
+    worth = np.asarray(outcome, dtype=float)[ranked] - threshold
+    above = np.append(np.cumsum(worth[::-1])[::-1], 0.0)
+    first = np.flatnonzero(np.r_[True, sorted_score[1:] != sorted_score[:-1], True])
+    return np.append(sorted_score[first[:-1]], np.inf), above[first] / max(len(worth), 1)

@@ -15,6 +15,7 @@ from leadml.decisions.cutoff import (
     implied_value,
     net_value_by_cutoff,
     not_distinguishable,
+    sweep_cutoffs,
 )
 
 BASES = st.floats(-6, 2)
@@ -167,3 +168,18 @@ def test_the_documented_score_keeps_its_own_bands(seed):
     by_total = np.random.default_rng(seed).integers(1, 9, (2, 17)).astype(float)
     shares = documented_shares(by_total, [0, 5, 9, 13])
     np.testing.assert_array_equal(edges_at_shares(by_total, shares), [[0, 5, 9, 13]] * 2)
+
+
+def test_a_sweep_by_hand():
+    # Costs a quarter of a win. At 1: 2 wins - 5 / 4; at 2: 2 - 4 / 4; at 3: 1 - 1 / 4; none: 0; over 5 deals.
+    cutoffs, net = sweep_cutoffs(np.array([2, 1, 3, 2, 2]), np.array([1, 0, 1, 0, 0]), 0.25)
+    np.testing.assert_array_equal(cutoffs, [1, 2, 3, np.inf])
+    np.testing.assert_allclose(net, np.array([0.75, 1.0, 0.75, 0.0]) / 5)
+
+
+def test_a_sweep_of_points_is_the_net_value_of_every_cutoff():
+    rng = np.random.default_rng(0)
+    points, outcome = rng.integers(0, 9, 400), rng.integers(0, 2, 400)
+    won, total = (np.bincount(points, w, minlength=9)[None].astype(float) for w in (outcome, np.ones(400)))
+    expected = net_value_by_cutoff(won, total, np.array([0.4]))[0]
+    np.testing.assert_allclose(sweep_cutoffs(points, outcome, 0.4)[1], expected, atol=1e-12)
