@@ -120,7 +120,7 @@ def track_calibration(
     )
     until = time.monotonic() + longest
     if run is None:
-        run = open_run(str(result["data"].get("name") or folder.name), uri, then=kept)
+        run = open_run(f"calibrate {result['data'].get('name') or folder.name}", uri, then=kept)
     receipt = Receipt(run.run_id, run.experiment_id, without_password(uri), "started")
     write_receipt(folder, receipt)
     with explained("tracking a calibration", uri, kept):
@@ -173,7 +173,9 @@ def _send(
     tables = {"comparison.json": comparison_table(result), "cutoffs.json": cutoff_table(result)}
     # The tag by which MLflow's pages know a table among the artifacts.
     payload.tags["mlflow.loggedArtifacts"] = json.dumps([{"path": name, "type": "table"} for name in tables])
-    send_payload(client, run.run_id, payload)
+    card = folder / str(result["recommended"].get("card") or "card.json")
+    model_id = log_card(client, run, card) if card.is_file() else None
+    send_payload(client, run.run_id, payload, model_id)
     inputs = []
     for fields in dataset_fields(result):
         context = InputTag("mlflow.data.context", fields.pop("context"))
@@ -196,8 +198,6 @@ def _send(
         payload = contender_payload(contender, policies.get(contender["id"]))
         own = folder / "cards" / f"{contender['id']}.json"
         _log_nested(client, run, str(contender["id"]), payload, until, own if own.is_file() else None)
-    card = folder / str(result["recommended"].get("card") or "card.json")
-    model_id = log_card(client, run, card) if card.is_file() else None
     send_payload(client, run.run_id, Payload({}, {}, {"status": "complete"}))
     client.set_terminated(run.run_id)
     return model_id
@@ -215,9 +215,8 @@ def _log_nested(
     tags = {**payload.tags, "mlflow.parentRunId": run.run_id, "mlflow.source.name": "leadml calibrate"}
     nested = client.create_run(run.experiment_id, run_name=name, tags={**tags, "status": "started"})
     own = OpenRun(nested.info.run_id, run.experiment_id, run.tracking_uri)
-    if card is not None:
-        log_card(client, own, card, name)
-    send_payload(client, own.run_id, payload._replace(tags={"status": "complete"}))
+    model_id = None if card is None else log_card(client, own, card, name)
+    send_payload(client, own.run_id, payload._replace(tags={"status": "complete"}), model_id)
     client.set_terminated(own.run_id)
 
 

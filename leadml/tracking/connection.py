@@ -29,6 +29,15 @@ _DEFAULTS: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
 }
+_ABOUT: Final = {
+    # Without it MLflow's pages take an experiment for one of language models, and speak of agents.
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": (
+        "Lead qualification rules, measured and learned by leadml. Each *calibrate* run compares documented "
+        "rules with what closed deals teach: open it for the verdict, `report.html` and the tables; unfold "
+        "it for a nested run a framework and a contender. Each *monitor* run watches a card in use."
+    ),
+}
 _LOCK_SECONDS: Final = 120.0
 _quick: Final[set[Path]] = set()
 """Stores whose connections are looked after already."""
@@ -228,7 +237,7 @@ def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:
             return client, found.experiment_id
         # A server decides itself where artifacts go; beside a database file they go into one folder.
         place = (file.parent / "mlartifacts" / experiment_name).as_uri() if file else None
-        return client, client.create_experiment(experiment_name, artifact_location=place)
+        return client, client.create_experiment(experiment_name, artifact_location=place, tags=_ABOUT)
 
 
 def _make_with_log(file: Path) -> None:

@@ -85,20 +85,22 @@ def monitor_payload(result: Mapping[str, Any]) -> Payload:
         Figures with their intervals, the verdict and its reasons.
     """
     data = result["data"]
-    metrics = {f"psi.{row['id']}": row["psi"] for row in result["drift"] if row["psi"] is not None}
+    metrics = {f"psi/{row['id']}": row["psi"] for row in result["drift"] if row["psi"] is not None}
     for group, key in (("unknown", "unknown"), ("band", "bands")):
         rows = result[key] if key == "unknown" else result[key]["bands"]
         for row in rows:
-            metrics |= figure_parts(f"{group}.{row['id']}", row["now"])
-    for prefix, found in (("", result["outcomes"]), ("backtest.", result["backtest"])):
+            metrics |= figure_parts(f"{group}/{row['id']}", row["now"])
+    for prefix, found in (("", result["outcomes"]), ("backtest/", result["backtest"])):
         for name in ("base_rate", "intercept", "slope", "auc", "log_loss") if found else ():
             title = f"calibration_{name}" if name in ("intercept", "slope") else name
             metrics |= figure_parts(prefix + title, found[name])
         if found:
             metrics[f"{prefix}told_mean"] = found["told_mean"]
     if result["rule"]:
-        metrics |= figure_parts("gain_wins_captured", result["rule"]["gain"])
-    metrics |= {key: float(data[key]) for key in ("n_recent", "n_closed", "n_won", "n_lost", "n_rejected")}
+        metrics |= figure_parts("gain/wins_captured", result["rule"]["gain"])
+    metrics |= {
+        f"data/{key}": float(data[key]) for key in ("n_recent", "n_closed", "n_won", "n_lost", "n_rejected")
+    }
     tags = {
         "kind": "monitor",
         "model": result["model"],

@@ -72,7 +72,7 @@ def contender_payload(contender: Mapping[str, Any], policy: Mapping[str, Any] | 
     metrics = figure_metrics(contender)
     for criterion, weight in (contender.get("weights") or {}).items():
         learned = {"value": weight.get("learned"), "low": weight.get("low"), "high": weight.get("high")}
-        metrics |= figure_parts(f"weight.{criterion}", learned)
+        metrics |= figure_parts(f"weight/{criterion}", learned)
     tags = {
         "kind": str(contender["kind"]),
         "family": str(contender.get("family") or ""),
@@ -87,8 +87,8 @@ def contender_payload(contender: Mapping[str, Any], policy: Mapping[str, Any] | 
             "documented_cutoff": _text(policy.get("documented_cutoff")),
             "learned_cutoff": _text(cutoff.get("value")),
         }
-        metrics |= figure_parts("documented_cutoff", {"value": policy.get("documented_cutoff")})
-        metrics |= figure_parts("learned_cutoff", cutoff)
+        metrics |= figure_parts("cutoff/documented", {"value": policy.get("documented_cutoff")})
+        metrics |= figure_parts("cutoff/learned", cutoff)
         tags |= {
             key: str(policy[key])
             for key in ("verdict", "verdict_weights", "verdict_cutoff")
@@ -121,7 +121,7 @@ def framework_payload(framework: Mapping[str, Any], result: Mapping[str, Any]) -
         "criteria_not_in_the_data": _text(framework.get("unmapped")),
         "best_contender": str(best.get("id") or ""),
     }
-    metrics = figure_metrics(best) | {"n_criteria": float(len(framework.get("mapped") or []))}
+    metrics = figure_metrics(best) | {"data/n_criteria": float(len(framework.get("mapped") or []))}
     tags = {
         "kind": "framework",
         "framework": str(framework["id"]),
@@ -159,11 +159,13 @@ def calibration_payload(result: Mapping[str, Any], git_commit: str | None = None
     params["recommended"] = str(chosen.get("contender"))
     metrics = figure_metrics(contender)
     metrics |= {
-        key: float(data[key])
+        f"data/{key}": float(data[key])
         for key in ("n_leads", "n_won", "n_lost", "n_open", "n_rejected")
         if data.get(key) is not None
     }
-    metrics |= figure_parts("base_rate", data.get("base_rate")) | figure_parts("cutoff", chosen.get("cutoff"))
+    metrics |= figure_parts("data/base_rate", data.get("base_rate")) | figure_parts(
+        "cutoff/card", chosen.get("cutoff")
+    )
     tags = {
         "leadml.version": str(result.get("leadml_version") or ""),
         "kind": "calibration",
@@ -177,7 +179,6 @@ def calibration_payload(result: Mapping[str, Any], git_commit: str | None = None
         "seed": _text(settings.get("random_state")),
         "mlflow.note.content": str(chosen.get("sentence") or ""),
     }
-    tags |= {f"verdict.{policy['id']}": str(policy.get("verdict")) for policy in result["policies"]}
     if git_commit:
         tags |= {"git_commit": git_commit, "mlflow.source.git.commit": git_commit}
     return Payload(params, metrics, tags)
@@ -194,18 +195,18 @@ def figure_metrics(contender: Mapping[str, Any]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``auc``, ``auc_low``, ``auc_high``, ..., ``gain_auc``, ``gain_auc_p``. What is not known is left out.
+        ``auc``, ``interval/auc_low``, ..., ``gain/auc``, ``gain/auc_p``; what is not known is left out.
 
     Examples
     --------
     >>> figure_metrics({"auc": {"value": 0.6, "low": 0.5, "high": None}})
-    {'auc': 0.6, 'auc_low': 0.5}
+    {'auc': 0.6, 'interval/auc_low': 0.5}
     """
     metrics: dict[str, float] = {}
     for name in FIGURES:
         metrics |= figure_parts(name, contender.get(name))
     for name, gain in (contender.get("gain") or {}).items():
-        metrics |= figure_parts(f"gain_{name}", gain)
+        metrics |= figure_parts(f"gain/{name}", gain)
     return metrics
 
 
@@ -362,6 +363,9 @@ def safe_name(name: str) -> str:
 def figure_parts(name: str, figure: Mapping[str, Any] | None) -> dict[str, float]:
     """Give the finite parts of a figure as metrics.
 
+    MLflow's charts put what stands before a slash into a section of its own: the ends of intervals are kept
+    apart, so that the figures themselves can be overlooked.
+
     Parameters
     ----------
     name : str
@@ -372,14 +376,20 @@ def figure_parts(name: str, figure: Mapping[str, Any] | None) -> dict[str, float
     Returns
     -------
     dict of str to float
-        NAME, NAME_low, NAME_high, NAME_p.
+        NAME, interval/NAME_low, interval/NAME_high; all in one section for a name that has one.
+
+    Examples
+    --------
+    >>> figure_parts("gain/auc", {"value": 0.1, "low": None, "p_adjusted": 0.2})
+    {'gain/auc': 0.1, 'gain/auc_p': 0.2}
     """
-    parts = ((suffix, (figure or {}).get(part)) for part, suffix in _PARTS)
-    return {
-        f"{name}{suffix}": float(value)
-        for suffix, value in parts
-        if value is not None and math.isfinite(value)
-    }
+    metrics = {}
+    for part, suffix in _PARTS:
+        value = (figure or {}).get(part)
+        if value is not None and math.isfinite(value):
+            apart = "interval/" if suffix and "/" not in name else ""
+            metrics[f"{apart}{name}{suffix}"] = float(value)
+    return metrics
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

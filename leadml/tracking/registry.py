@@ -46,7 +46,12 @@ class RegisteredCard:
 
 
 def register(
-    run: TrackedRun, name: str, *, stored_as: str | None = None, champion: bool | None = None
+    run: TrackedRun,
+    name: str,
+    *,
+    stored_as: str | None = None,
+    champion: bool | None = None,
+    description: str | None = None,
 ) -> RegisteredCard:
     """Register the card of a tracked calibration as the champion or as the challenger.
 
@@ -60,6 +65,8 @@ def register(
         ``NAME@VERSION`` in the local store.
     champion : bool, optional
         Whether it is the version in use; where not given, the first version of a name is.
+    description : str, optional
+        Shown with the version.
 
     Returns
     -------
@@ -92,7 +99,9 @@ def register(
             # Not models:/ID, which the registry looks up in whatever store is set globally.
             source = client.get_logged_model(run.model_id).artifact_location
             tags = {_SAME_AS: stored_as} if stored_as else {}
-            made = client.create_model_version(name, source, run.run_id, tags=tags, model_id=run.model_id)
+            made = client.create_model_version(
+                name, source, run.run_id, tags=tags, description=description, model_id=run.model_id
+            )
         version = int(made.version)
         in_use = _aliases(client, name).get(CHAMPION)
         first = in_use is None if champion is None else champion

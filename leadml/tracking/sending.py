@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _BATCH: Final = {"params": 100, "metrics": 900, "tags": 90}  # MLflow takes at most 1,000 of all together
 
 
-def send_payload(client: MlflowClient, run_id: str, payload: Payload) -> None:
+def send_payload(client: MlflowClient, run_id: str, payload: Payload, model_id: str | None = None) -> None:
     """Write the parameters, metrics and tags of a run.
 
     Parameters
@@ -24,12 +24,17 @@ def send_payload(client: MlflowClient, run_id: str, payload: Payload) -> None:
         The run.
     payload : Payload
         What it is given.
+    model_id : str, optional
+        The model that the figures are of: those without a section are its own as well.
     """
     from mlflow.entities import Metric, Param, RunTag
 
     now = int(time.time() * 1000)
     params = [Param(safe_name(key), value[:6000]) for key, value in payload.params.items()]
-    metrics = [Metric(safe_name(key), value, now, 0) for key, value in payload.metrics.items()]
+    metrics = [
+        Metric(safe_name(key), value, now, 0, model_id=None if "/" in key else model_id)
+        for key, value in payload.metrics.items()
+    ]
     tags = [RunTag(key, value[:5000]) for key, value in payload.tags.items()]
     while params or metrics or tags:
         batch: dict[str, list[Any]] = {"params": params, "metrics": metrics, "tags": tags}

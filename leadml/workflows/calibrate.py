@@ -314,6 +314,6 @@ def _open(name: str, tracking_uri: str | None, directory: Path) -> tuple[Any, st
 
     later = f"The result is complete in {directory}; `leadml track {directory}` sends it later."
     try:
-        return open_run(name, tracking_uri, then=later), None
+        return open_run(f"calibrate {name}", tracking_uri, then=later), None
     except TrackingError as caught:
         return None, str(caught)

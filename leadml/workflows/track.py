@@ -136,7 +136,8 @@ def register_card(
             champion = store.champion(card.name) == card.version
     except ModelRefError:
         pass  # the folder came from elsewhere
-    made = register(tracked, card.name, stored_as=stored_as, champion=champion)
+    said = read_result(Path(directory))["recommended"].get("sentence")
+    made = register(tracked, card.name, stored_as=stored_as, champion=champion, description=said)
     return f"{made.name} version {made.version} ({'champion' if made.champion else 'challenger'})"
 
 

@@ -58,9 +58,9 @@ def test_figures_weights_and_cutoffs_carry_their_intervals(calibration: Path, st
         "1.0",
         "1.9",
     )
-    assert weights.metrics["auc_low"] < weights.metrics["auc"] < weights.metrics["auc_high"]
-    assert weights.metrics["weight.authority_low"] == pytest.approx(1.9 - 0.35)
-    assert weights.metrics["gain_wins_captured_p"] == 0.01
+    assert weights.metrics["interval/auc_low"] < weights.metrics["auc"] < weights.metrics["interval/auc_high"]
+    assert weights.metrics["weight/authority_low"] == pytest.approx(1.9 - 0.35)
+    assert weights.metrics["gain/wins_captured_p"] == 0.01
     rule = runs["bant-ibm"].data
     assert (rule.params["documented_cutoff"], rule.params["learned_cutoff"]) == ("3", "2")
     assert rule.tags["verdict"] == "change"

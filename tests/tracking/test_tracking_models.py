@@ -121,6 +121,8 @@ def test_every_card_is_a_model_of_its_contender(tracked: TrackedRun, calibration
     assert len(outputs) == 1
     logged = client.get_logged_model(outputs[0].model_id)
     assert (logged.name, logged.tags["framework"], str(logged.status)) == ("bant-integer", "bant", "READY")
+    # The figures of the contender are the model's as well, so that models can be compared in MLflow's pages.
+    assert {each.key: each.value for each in logged.metrics}["auc"] == runs[0].data.metrics["auc"]
     model = mlflow.pyfunc.load_model(f"models:/{logged.model_id}")
     frame = pd.DataFrame({"need": [4.0, 0.0]})
     expected = load_card(calibration / "cards" / "bant-integer.json").score(frame).to_pandas()
