@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 VALUES = {"--mapping": "mapping", "-m": "mapping", "--model": "model", "--out": "out", "-o": "out",
-          "--store": "store", "--columns": "columns"}  # fmt: skip
+          "--store": "store", "--columns": "columns", "--query": "query", "--table": "table"}  # fmt: skip
 FLAGS = {"--keep-columns": "keep_columns"}
 
 
@@ -76,6 +76,8 @@ def main() -> None:
             str(plain["out"]),
             store_root=plain.get("store") or None,  # type: ignore[arg-type]
             columns=plain.get("columns"),  # type: ignore[arg-type]
+            query=plain.get("query"),  # type: ignore[arg-type]
+            table=plain.get("table"),  # type: ignore[arg-type]
             keep_columns=bool(plain.get("keep_columns")),
             say=say,
         )

@@ -15,7 +15,7 @@ from leadml.exceptions import UsageError
 HELP = """Lead qualification rules as documented, measured on your closed deals and learned from them.
 
 Exit codes: 0 done; 2 wrong usage, mapping, experiment or model; 3 the input could not be used;
-4 too few closed deals to learn; 1 a fault of ours.
+4 too few closed deals to learn; 1 a fault of ours; 10 and 20 verdicts of monitor and reproduce.
 """
 
 
@@ -56,7 +56,7 @@ FileArgument = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help=".csv .tsv .parquet .xlsx .jsonl, a folder or glob of them, or - for CSV from stdin.",
+        help=".csv .tsv .parquet .xlsx .jsonl, a folder or glob, - for CSV from stdin, or a database URL.",
     ),
 ]
 MappingOption = Annotated[
@@ -78,6 +78,14 @@ OutOption = Annotated[
         metavar="OUT",
         help=".csv .tsv .parquet .jsonl .xlsx, or - for CSV to stdout. Unusable rows go to OUT.rejected.csv.",
     ),
+]
+QueryOption = Annotated[
+    str | None,
+    typer.Option("--query", metavar="SQL", help="What to ask, when FILE is a SQLAlchemy URL."),
+]
+TableOption = Annotated[
+    str | None,
+    typer.Option("--table", metavar="NAME", help="The table to make, when OUT is a SQLAlchemy URL."),
 ]
 ColumnsOption = Annotated[
     str | None,
@@ -173,11 +181,23 @@ def qualify(
     ] = None,
     met_level: Annotated[int, typer.Option(help="The level from which a criterion counts as met.")] = 2,
     keep_columns: KeepOption = False,
+    query: QueryOption = None,
+    table: TableOption = None,
 ) -> None:
     """Judge leads by the documented rules alone; nothing is learned."""
     from leadml.workflows.score import qualify_file
 
-    qualify_file(file, mapping, out, policies=policy, met_level=met_level, keep_columns=keep_columns, say=say)
+    qualify_file(
+        file,
+        mapping,
+        out,
+        policies=policy,
+        met_level=met_level,
+        keep_columns=keep_columns,
+        query=query,
+        table=table,
+        say=say,
+    )
 
 
 @app.command(epilog="Example: leadml calibrate deals.csv --mapping ours.yaml --name bant -o results")
@@ -233,13 +253,24 @@ def predict(
     out: OutOption,
     columns: ColumnsOption = None,
     keep_columns: KeepOption = False,
+    query: QueryOption = None,
+    table: TableOption = None,
     store: StoreOption = None,
 ) -> None:
     """Score new leads with a stored card."""
     from leadml.workflows.score import predict_file
 
     predict_file(
-        file, mapping, model, out, store_root=store, columns=columns, keep_columns=keep_columns, say=say
+        file,
+        mapping,
+        model,
+        out,
+        store_root=store,
+        columns=columns,
+        keep_columns=keep_columns,
+        query=query,
+        table=table,
+        say=say,
     )
 
 
@@ -311,6 +342,23 @@ def track(
         say(f"registered: {done.registered}")
     if done.look:
         say(f"to look: {done.look}")
+
+
+@app.command(epilog="Example: leadml reproduce results --data deals.csv")
+def reproduce(
+    ref: Annotated[
+        str, typer.Argument(metavar="RUN|DIR", help="Id of an MLflow run, or what `leadml calibrate` wrote.")
+    ],
+    data: Annotated[str, typer.Option("--data", metavar="FILE", help="The deals that it was made from.")],
+) -> None:
+    """Make a calibration again from what was kept of it; say same, or different and end with 10."""
+    from leadml.workflows.reproduce import format_reproduced
+    from leadml.workflows.reproduce import reproduce as make_again
+
+    found = make_again(ref, data, say=say)
+    typer.echo(format_reproduced(found))
+    if found.sameness in ("different", "other-data"):
+        raise typer.Exit(10)
 
 
 @app.command(epilog="Example: leadml report results")

@@ -360,6 +360,8 @@ def score_table(
     told: Sequence[str] | None = None,
     keep_columns: bool = False,
     name_policy: bool = False,
+    query: str | None = None,
+    into: str | None = None,
     say: Callable[[str], None],
 ) -> Totals:
     """Score a table with cards.
@@ -380,6 +382,10 @@ def score_table(
         Whether the columns of the export come along; one whose name is taken is called ``input_NAME``.
     name_policy : bool
         Whether a column ``policy`` names the card of each row.
+    query : str, optional
+        What to ask of a database as source.
+    into : str, optional
+        The table to make in a database as destination.
     say : callable
         Takes a message for the user.
 
@@ -395,18 +401,18 @@ def score_table(
     UsageError
         When the destination cannot be.
     """
-    check_out(out, source)
+    check_out(out, source, into)
     check_told(told)
-    table = open_table(source, mapping.read)
+    table = open_table(source, mapping.read, query=query)
     scorer = Scorer(table, mapping, cards, told=told, keep_columns=keep_columns, name_policy=name_policy)
     _tell(scorer, table, say)
     n_scored = n_rejected = n_harmless = 0
     with contextlib.ExitStack() as stack:
         # The rejected rows are kept even when none is left to score.
-        reject = stack.enter_context(open_rejected(out, say))
+        reject = stack.enter_context(open_rejected(out, say, into))
         failed: InputError | None = None
         with Workers() as workers, contextlib.ExitStack() as inner:
-            sink = open_sink(out, scorer, inner)
+            sink = open_sink(out, scorer, inner, into)
             done = workers.map(
                 lambda chunk: sink.make(scorer.judge(chunk)), table.chunks(scorer.columns, workers)
             )
@@ -420,11 +426,11 @@ def score_table(
             if not n_scored:
                 failed = InputError(
                     f"{table.source}: none of its {table.n_rows} rows can be used; "
-                    f"see {rejected_path(out) or 'above'} and correct the mapping or the export"
+                    f"see {rejected_path(out, into) or 'above'} and correct the mapping or the export"
                 )
     if n_harmless:
         say(f"{n_harmless} cells that a spreadsheet would run as a formula begin with ' now")
-    path = str(rejected_path(out)) if n_rejected and out != "-" else None
+    path = str(rejected_path(out, into)) if n_rejected and out != "-" else None
     where = f" (why: {path})" if path else ""
     say(f"{table.n_rows} rows = {n_scored} scored + {n_rejected} rejected{where}")
     if failed:

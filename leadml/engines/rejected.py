@@ -20,24 +20,30 @@ __all__ = ["open_rejected", "rejected_path"]
 N_SHOWN = 10
 
 
-def rejected_path(out: str) -> Path | None:
+def rejected_path(out: str, table: str | None = None) -> Path | None:
     """Name the file for the rejected rows.
 
     Parameters
     ----------
     out : str
         The destination of the scored ones.
+    table : str, optional
+        The table of a database.
 
     Returns
     -------
     Path or None
-        ``OUT.rejected.csv``; None for standard output.
+        ``OUT.rejected.csv``, of a database ``TABLE.rejected.csv``; None for standard output.
     """
+    if table is not None:
+        return Path(f"{table.replace('/', '_')}.rejected.csv")
     return None if out == "-" else Path(f"{out}.rejected.csv")
 
 
 @contextlib.contextmanager
-def open_rejected(out: str, say: Callable[[str], None]) -> Iterator[Callable[[Iterable[Rejection]], None]]:
+def open_rejected(
+    out: str, say: Callable[[str], None], table: str | None = None
+) -> Iterator[Callable[[Iterable[Rejection]], None]]:
     """Open the file for the rejected rows. It is made when there are any; an old one goes otherwise.
 
     Parameters
@@ -46,13 +52,15 @@ def open_rejected(out: str, say: Callable[[str], None]) -> Iterator[Callable[[It
         The destination of the scored ones; with ``-`` the first few are told instead of written.
     say : callable
         Takes a message.
+    table : str, optional
+        The table of a database.
 
     Yields
     ------
     callable
         Takes rejections.
     """
-    path = rejected_path(out)
+    path = rejected_path(out, table)
     with contextlib.ExitStack() as stack:
         writer = None
         n_told = 0

@@ -74,7 +74,7 @@ class Sink(Protocol):
         """
 
 
-def open_sink(out: str, scorer: Scorer, stack: contextlib.ExitStack) -> Sink:
+def open_sink(out: str, scorer: Scorer, stack: contextlib.ExitStack, table: str | None = None) -> Sink:
     """Open a destination, once there is something to write.
 
     Parameters
@@ -85,13 +85,15 @@ def open_sink(out: str, scorer: Scorer, stack: contextlib.ExitStack) -> Sink:
         Whose leads will come.
     stack : ExitStack
         Closes the destination: well, or not at all.
+    table : str, optional
+        The table of a database.
 
     Returns
     -------
     Sink
         The destination.
     """
-    return TextSink(out, scorer, stack) if is_spreadsheet(out) else BatchSink(out, scorer, stack)
+    return TextSink(out, scorer, stack) if is_spreadsheet(out) else BatchSink(out, scorer, stack, table)
 
 
 class TextSink:
@@ -150,7 +152,7 @@ class TextSink:
 
 
 class BatchSink:
-    """Parquet, JSON lines and Excel.
+    """Parquet, JSON lines, Excel and databases.
 
     Parameters
     ----------
@@ -160,10 +162,14 @@ class BatchSink:
         Whose leads will come.
     stack : ExitStack
         Closes the destination.
+    table : str, optional
+        The table of a database.
     """
 
-    def __init__(self, out: str, scorer: Scorer, stack: contextlib.ExitStack) -> None:
-        self._out, self._scorer, self._stack = out, scorer, stack
+    def __init__(
+        self, out: str, scorer: Scorer, stack: contextlib.ExitStack, table: str | None = None
+    ) -> None:
+        self._out, self._scorer, self._stack, self._table = out, scorer, stack, table
         self._schema = pa.schema([])
         self._write: Write | None = None
 
@@ -193,8 +199,15 @@ class BatchSink:
         """
         if self._write is None:
             self._schema = made.content.schema  # type: ignore[union-attr]
-            self._write = self._stack.enter_context(open_writer(self._out, self._schema))
+            self._write = self._stack.enter_context(self._open())
         self._write(_like(made.content, self._schema))
+
+    def _open(self) -> contextlib.AbstractContextManager[Write]:
+        if self._table is None:
+            return open_writer(self._out, self._schema)
+        from leadml.engines.sql_out import open_table_out
+
+        return open_table_out(self._out, self._table, self._schema)
 
 
 def _like(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

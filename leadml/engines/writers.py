@@ -17,6 +17,7 @@ import pyarrow as pa
 from leadml.card.arrow import text_array
 from leadml.card.files import replacing
 from leadml.exceptions import UsageError
+from leadml.leads.sql import is_url, shown_url
 
 __all__ = [
     "FORMULA",
@@ -52,7 +53,7 @@ RUN = np.isin(np.arange(256), [ord(letter) for letter in "=@\t\r+-"])
 """Whether a text that begins with this byte may be a formula."""
 
 
-def check_out(out: str, source: object = None) -> str:
+def check_out(out: str, source: object = None, table: str | None = None) -> str:
     """Refuse a destination before anything is read.
 
     Parameters
@@ -61,6 +62,8 @@ def check_out(out: str, source: object = None) -> str:
         A file by its ending, or ``-`` for standard output.
     source : object, optional
         Where the leads come from, which must not be overwritten.
+    table : str, optional
+        The table of a database.
 
     Returns
     -------
@@ -78,7 +81,13 @@ def check_out(out: str, source: object = None) -> str:
     Traceback (most recent call last):
     leadml.exceptions.UsageError: --out: got 'scores.doc', valid endings are .csv, ...
     """
-    if out == "-":
+    if is_url(out) != (table is not None):
+        raise UsageError(
+            f"--out: {shown_url(out)} needs --table NAME"
+            if is_url(out)
+            else f"--table: goes with a SQLAlchemy URL as OUT, and {out} is none; leave it out"
+        )
+    if out == "-" or is_url(out):
         return out
     path = Path(out)
     if kind_of_out(out) not in ENDINGS or (packing(out) and kind_of_out(out) not in PACKED):
@@ -107,8 +116,10 @@ def kind_of_out(out: str) -> str:
     Returns
     -------
     str
-        One of the endings; standard output is ``.csv``.
+        One of the endings; standard output is ``.csv``, and a database ``table``.
     """
+    if is_url(out):
+        return "table"
     return ".csv" if out == "-" else Path(out.removesuffix(packing(out))).suffix.lower()
 
 

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from leadml.exceptions import InputError
+from leadml.exceptions import InputError, UsageError
 from leadml.leads.chunks import OPENERS, Chunk, Reader, Rejection
 from leadml.leads.csv_text import CsvReader
 from leadml.leads.excel import ExcelReader
 from leadml.leads.readers import FrameReader, JsonReader, ParquetReader
+from leadml.leads.sql import SqlReader, is_url, shown_url
 from leadml.leads.workers import Workers
 from leadml.records import nearest
 
@@ -153,6 +154,8 @@ def open_table(
     source: str | os.PathLike[str] | pd.DataFrame,
     read: ReadOptions | None = None,
     columns: Sequence[str] | None = None,
+    *,
+    query: str | None = None,
 ) -> Table:
     """Open a table for reading in batches.
 
@@ -160,11 +163,13 @@ def open_table(
     ----------
     source : str, path or DataFrame
         A file ending in .csv, .tsv, .parquet, .xlsx or .jsonl (text also packed: .csv.gz), ``-`` for CSV from
-        standard input, a folder or a glob of such files, or a pandas DataFrame.
+        standard input, a folder or a glob of such files, a SQLAlchemy URL, or a pandas DataFrame.
     read : ReadOptions, optional
         ``mapping.read``; what it leaves out is sniffed and reported in ``format``.
     columns : sequence of str, optional
         Which columns to read; all of them when absent.
+    query : str, optional
+        What to ask of a database.
 
     Returns
     -------
@@ -175,6 +180,8 @@ def open_table(
     ------
     InputError
         There is no such file, or it cannot be used.
+    UsageError
+        A database without a query, or a query without a database.
 
     Examples
     --------
@@ -189,6 +196,10 @@ def open_table(
     if not isinstance(source, str | os.PathLike):
         return Table("DataFrame", [], [FrameReader(source)], columns)
     name = os.fspath(source)
+    if is_url(name):
+        return Table(shown_url(name), [], [SqlReader(name, query)], columns)
+    if query is not None:
+        raise UsageError(f"--query: goes with a SQLAlchemy URL as FILE, and {name} is none; leave it out")
     if name == "-":
         return Table("standard input", [], [CsvReader("standard input", sys.stdin.buffer, read)], columns)
     files = _files(name)

@@ -92,6 +92,8 @@ def predict_file(
     store_root: Source | None = None,
     columns: str | Sequence[str] | None = None,
     keep_columns: bool = False,
+    query: str | None = None,
+    table: str | None = None,
     say: Say = _quiet,
 ) -> Totals:
     """Score new leads with a card.
@@ -112,6 +114,10 @@ def predict_file(
         Which columns to write after the lead's identity, a text joined by commas; all of them when absent.
     keep_columns : bool
         Whether the columns of the export come along.
+    query : str, optional
+        What to ask of a database as source.
+    table : str, optional
+        The table to make in a database as destination.
     say : callable
         Takes a message for the user.
 
@@ -129,11 +135,13 @@ def predict_file(
     from leadml.engines.writers import check_out
     from leadml.leads.known import open_mapping
 
-    check_out(out, source)
+    check_out(out, source, table)
     card = open_card(ref, store_root)
     mapping = open_mapping(mapping_path)
     told = [name.strip() for name in columns.split(",")] if isinstance(columns, str) else columns
-    return score_table(source, mapping, [card], out, told=told, keep_columns=keep_columns, say=say)
+    return score_table(
+        source, mapping, [card], out, told=told, keep_columns=keep_columns, query=query, into=table, say=say
+    )
 
 
 def qualify_file(
@@ -144,6 +152,8 @@ def qualify_file(
     policies: Sequence[str] | None = None,
     met_level: int = 2,
     keep_columns: bool = False,
+    query: str | None = None,
+    table: str | None = None,
     say: Say = _quiet,
 ) -> Totals:
     """Judge leads by documented rules alone; nothing is learned, so there is no probability.
@@ -163,6 +173,10 @@ def qualify_file(
         The level, 1 to 4, from which a criterion counts as met.
     keep_columns : bool
         Whether the columns of the export come along.
+    query : str, optional
+        What to ask of a database as source.
+    table : str, optional
+        The table to make in a database as destination.
     say : callable
         Takes a message for the user.
 
@@ -180,12 +194,22 @@ def qualify_file(
     from leadml.engines.writers import check_out
     from leadml.leads.known import open_mapping
 
-    check_out(out, source)
+    check_out(out, source, table)
     mapping = open_mapping(mapping_path)
     cards = policy_cards(mapping, policies, met_level)
     if policies is None:
         say(f"policies: {', '.join(card.name for card in cards)}")
-    return score_table(source, mapping, cards, out, keep_columns=keep_columns, name_policy=True, say=say)
+    return score_table(
+        source,
+        mapping,
+        cards,
+        out,
+        keep_columns=keep_columns,
+        name_policy=True,
+        query=query,
+        into=table,
+        say=say,
+    )
 
 
 def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: int = 2) -> list[Card]:
