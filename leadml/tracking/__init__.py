@@ -2,7 +2,7 @@
 
 from leadml.tracking.calibration import TrackedRun, track_calibration
 from leadml.tracking.connection import OpenRun, chosen_uri, open_run, run_exists
-from leadml.tracking.models import resolve_model_uri
+from leadml.tracking.models import fetch_artifacts, resolve_model_uri
 from leadml.tracking.monitoring import track_monitoring
 from leadml.tracking.receipt import Receipt, read_receipt, without_password
 from leadml.tracking.registry import (
@@ -19,6 +19,7 @@ __all__ = [
     "RegisteredCard",
     "TrackedRun",
     "chosen_uri",
+    "fetch_artifacts",
     "list_registered",
     "open_run",
     "point_champion",

@@ -139,6 +139,37 @@ def resolve_model_uri(ref: str, tracking_uri: str | None = None) -> Path:
         return card
 
 
+def fetch_artifacts(run_id: str, tracking_uri: str | None = None) -> Path:
+    """Fetch everything that a run keeps.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    tracking_uri : str or None
+        Where runs are kept; default as in `open_run`.
+
+    Returns
+    -------
+    pathlib.Path
+        A folder; it is there until the process ends.
+
+    Raises
+    ------
+    TrackingError
+        MLflow could not be reached, or knows no such run.
+    """
+    uri = chosen_uri(tracking_uri)
+    held = tempfile.mkdtemp(prefix="leadml-run-")
+    _fetched.callback(shutil.rmtree, held, ignore_errors=True)
+    hint = "Check the id, and that MLFLOW_TRACKING_URI is where it was tracked."
+    with explained(f"fetching the run {run_id}", uri, hint):
+        make_client(uri)
+        from mlflow.artifacts import download_artifacts
+
+        return Path(download_artifacts(run_id=run_id, dst_path=held, tracking_uri=uri))
+
+
 def _locate_model(client: MlflowClient, rest: str) -> str:
     """Find the card of a logged or registered model: the address of its file."""
     name, at, alias = rest.partition("@")
