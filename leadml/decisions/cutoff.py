@@ -189,9 +189,15 @@ def sweep_cutoffs(score: Array, outcome: Array, threshold: float) -> tuple[Array
     net_value : array of shape (n_values + 1,)
         (won deals followed up - threshold * deals followed up) / deals, at each cut-off.
     """
-    ranked = np.argsort(score, kind="stable")
-    sorted_score = np.asarray(score, dtype=float)[ranked]
-    worth = np.asarray(outcome, dtype=float)[ranked] - threshold
-    above = np.append(np.cumsum(worth[::-1])[::-1], 0.0)
-    first = np.flatnonzero(np.r_[True, sorted_score[1:] != sorted_score[:-1], True])
-    return np.append(sorted_score[first[:-1]], np.inf), above[first] / max(len(worth), 1)
+    score, n = np.asarray(score), max(len(outcome), 1)
+    if score.dtype.kind in "iu" and len(score) and score.min() >= 0:  # points: count instead of sorting
+        size = np.bincount(score)
+        worth = np.bincount(score, outcome) - threshold * size
+        seen = np.flatnonzero(size)
+        above = np.append(np.cumsum(worth[seen][::-1])[::-1], 0.0)
+        return np.append(seen, np.inf), above / n
+    ranked = np.argsort(score)
+    ordered = score[ranked].astype(float)
+    above = np.append(np.cumsum((np.asarray(outcome, dtype=float)[ranked] - threshold)[::-1])[::-1], 0.0)
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]]))
+    return np.append(ordered[first[:-1]], np.inf), above[first] / n
