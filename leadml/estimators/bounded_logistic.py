@@ -220,7 +220,8 @@ def _fit_block(
 def _curvature(columns: Array, n_rows: int) -> Callable[[Array], Array]:
     """Make the map from weights of patterns (n, n_patterns) to Gram matrices (n, n_columns, n_columns)."""
     if n_rows < FEW:
-        return lambda weights: np.stack([columns.T @ (w[:, None] * columns) for w in weights])
+        # the square root makes it a product with itself, at half the cost
+        return lambda weights: np.stack([_square(np.sqrt(w)[:, None] * columns) for w in weights])
     first, second = np.triu_indices(columns.shape[1])
     pairs = columns[:, first] * columns[:, second]
 
@@ -232,3 +233,7 @@ def _curvature(columns: Array, n_rows: int) -> Callable[[Array], Array]:
         return out
 
     return grams
+
+
+def _square(columns: Array) -> Array:
+    return np.asarray(columns.T @ columns)

@@ -26,7 +26,7 @@ Array = NDArray[Any]
 Points = NDArray[Any]
 
 MAX_ROUNDS = 60
-MOVES_TRIED = 64  # most promising moves of a round that are evaluated in full
+MOVES_TRIED = 32  # most promising moves of a round that are evaluated in full
 
 
 @dataclass(frozen=True)
@@ -232,11 +232,11 @@ def find_integer_card(
     vector = _start(full, columns, total, documented_points, max_steps)
     line, losses = _score_vectors(columns, expected, total, vector[None], total_max)
     best = float(losses[0])
+    nearness = _Nearness.make(columns, expected, total, full)
     for _ in range(MAX_ROUNDS):
-        moves = _moves(vector, seen, max_steps)
+        moves = _moves(vector, seen, max_steps, nearness)
         if best - real <= 1e-9 * abs(real) or not len(moves):
             break
-        moves = _most_promising(moves, vector, line[0], columns, expected, total)
         lines, losses = _score_vectors(columns, expected, total, moves, total_max)
         pick = int(np.argmin(losses))
         if losses[pick] >= best - 1e-9 * abs(best):
@@ -282,48 +282,61 @@ def _from_vector(vector: Points) -> tuple[Points, Points]:
     return points, body[:, 4].copy()
 
 
-def _moves(vector: Points, seen: NDArray[np.bool_], max_steps: int | None) -> Points:
-    """All cards one move away: a point taken from one step and given to another, or an unknown's point."""
+@dataclass(frozen=True)
+class _Nearness:
+    """How near cards come to the real-valued fit, to second order: there the expected loss is least.
+
+    With the best line through them, points v lose less the larger (v'c)^2 / v'Hv is.
+    """
+
+    c: Array
+    hessian: Array
+
+    @classmethod
+    def make(cls, columns: Array, expected: Array, total: Array, full: Array) -> _Nearness:
+        """Take the curvature at the fit, its intercept profiled out."""
+        size = np.maximum(total, 1e-300)
+        root = np.sqrt(expected * (1.0 - expected / size))[:, None] * columns
+        gram = root.T @ root
+        hessian = gram[1:, 1:] - np.outer(gram[0, 1:], gram[0, 1:]) / max(gram[0, 0], 1e-300)
+        return cls(hessian @ full[1:], hessian)
+
+    def of_moves(self, points: Points, take: Points, give: Points) -> Array:
+        """Nearness after one point is taken from one column and given to another (-1 = none), every move."""
+        along = self.hessian @ points
+        c, h = np.append(self.c, 0.0), np.append(np.diag(self.hessian), 0.0)
+        along, across = np.append(along, 0.0), np.pad(self.hessian, (0, 1))
+        top = points @ self.c + c[give] - c[take]
+        bottom = points @ along[:-1] + 2.0 * (along[give] - along[take])
+        bottom += h[give] + h[take] - 2.0 * across[give, take]
+        return np.where(bottom > 1e-12, top * np.abs(top) / np.maximum(bottom, 1e-12), 0.0)
+
+
+def _moves(vector: Points, seen: NDArray[np.bool_], max_steps: int | None, nearness: _Nearness) -> Points:
+    """The most promising cards one move away: a point from one step to another, or an unknown's point."""
     k = len(seen)
-    body = vector[1:].reshape(k, PER_CRITERION)
-    out: list[Points] = []
-    cells = [(j, level) for j in range(k) if seen[j] for level in range(4)]
-    for j, level in cells:
-        if body[j, level] == 0:
-            continue
-        for i, other in cells:
-            if (i, other) == (j, level):
-                continue
-            new = body.copy()
-            new[j, level] -= 1
-            new[i, other] += 1
-            new[j, 4] = min(new[j, 4], new[j, :4].sum())
-            out.append(new.ravel())
-    for j in range(k):
-        for change in (-1, 1):
-            if 0 <= body[j, 4] + change <= body[j, :4].sum():
-                new = body.copy()
-                new[j, 4] += change
-                out.append(new.ravel())
-    moves = np.array(out, dtype=np.int64).reshape(-1, k * PER_CRITERION)
+    points = vector[1:]
+    column = np.arange(k * PER_CRITERION)
+    is_step = (column % PER_CRITERION < PER_CRITERION - 1) & np.repeat(seen, PER_CRITERION)
+    take, give = np.meshgrid(column[is_step & (points > 0)], column[is_step], indexing="ij")
+    unknown = column[PER_CRITERION - 1 :: PER_CRITERION]
+    top = points.reshape(k, PER_CRITERION)[:, :-1].sum(axis=1)
+    lower, raise_ = unknown[points[unknown] > 0], unknown[points[unknown] < top]
+    take = np.concatenate([take.ravel(), lower, np.full(len(raise_), -1)])
+    give = np.concatenate([give.ravel(), np.full(len(lower), -1), raise_])
+    take, give = take[take != give], give[take != give]
+    ranked = np.argsort(-nearness.of_moves(points, take, give), kind="stable")
+    if max_steps is None:
+        ranked = ranked[:MOVES_TRIED]
+    moves = np.tile(np.append(points, 0), (len(ranked), 1))  # the last column stands for none
+    rows = np.arange(len(ranked))
+    moves[rows, take[ranked]] -= 1
+    moves[rows, give[ranked]] += 1
+    body = moves[:, :-1].reshape(-1, k, PER_CRITERION)
+    body[:, :, -1] = np.minimum(body[:, :, -1], body[:, :, :-1].sum(axis=2))
     if max_steps is not None:
-        n_steps = (moves.reshape(-1, k, PER_CRITERION)[:, :, :4] > 0).sum(axis=(1, 2))
-        moves = moves[n_steps <= max_steps]
-    return np.concatenate([np.zeros((len(moves), 1), dtype=np.int64), moves], axis=1)
-
-
-def _most_promising(
-    moves: Points, vector: Points, line: Array, columns: Array, won: Array, total: Array
-) -> Points:
-    """Keep the moves whose loss falls most to first and second order."""
-    if len(moves) <= MOVES_TRIED:
-        return moves
-    mu = 1.0 / (1.0 + np.exp(-(line[0] + line[1] * (columns @ vector))))
-    gradient = (total * mu - won) @ columns
-    hessian = columns.T @ ((total * mu * (1.0 - mu))[:, None] * columns)
-    change = line[1] * (moves - vector)
-    gain = change @ gradient + 0.5 * ((change @ hessian) * change).sum(axis=1)
-    return moves[np.argsort(gain, kind="stable")[:MOVES_TRIED]]
+        body = body[(body[:, :, :-1] > 0).sum(axis=(1, 2)) <= max_steps][:MOVES_TRIED]
+    return np.concatenate([np.zeros((len(body), 1), dtype=np.int64), body.reshape(len(body), -1)], axis=1)
 
 
 def _score_vectors(
