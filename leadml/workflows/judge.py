@@ -413,6 +413,11 @@ def _say_weights(policy: dict[str, Any]) -> str:
     if policy["verdict_weights"] == "cannot-judge":
         return f"other weights cannot be judged, since {_why_silent(policy)}"
     wins = f"{_signed(gain['value'])} of all won deals (95% interval {_ends(gain)})"
+    if all(weight["learned"] is None for weight in policy["weights"].values()):
+        return (
+            "the deals teach no weights that rank them; drawing as many leads by lot would change the wins by"
+            f" {wins}"
+        )
     if policy["verdict_weights"] == "change":
         return f"with as many leads followed up, learned weights win more: {wins}"
     return f"with as many leads followed up, learned weights would change the wins by {wins}"
