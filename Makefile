@@ -27,9 +27,9 @@ help:
 demo: $(RUN)
 	$(BIN)/leadml demo
 
-# One thread a worker: the workers already take every core.
+# One thread a worker: the workers already take every core. An idle worker takes over what another has not begun.
 test: $(DEV)
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --durations 10
 
 check: $(DEV)
 	$(BIN)/ruff check
