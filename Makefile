@@ -15,12 +15,13 @@ DEV := .venv/installed-dev
 
 WORKERS ?= 2
 
-.PHONY: help demo test check lock clean
+.PHONY: help demo test check bench lock clean
 
 help:
 	@echo 'make demo    everything on a synthetic sample of known truth, in ./leadml-demo'
 	@echo 'make test    the tests, the slow ones too'
 	@echo 'make check   style, types, directions of import, docstrings'
+	@echo 'make bench   every figure of speed against its peer, into benchmarks/RESULTS.md (BENCH="--rows 50000": quickly)'
 	@echo 'make lock    write requirements/*.txt again after a change of pyproject.toml (UPGRADE=1: newest releases)'
 	@echo 'make clean   remove what the other targets made'
 
@@ -37,6 +38,10 @@ check: $(DEV)
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	git ls-files -z 'leadml/*.py' | xargs -0 $(BIN)/python -m numpydoc lint
+
+# Peers are installed into .venv-peers, in the first run.
+bench: $(DEV)
+	$(BIN)/python benchmarks/run.py $(BENCH)
 
 # The small list is cut from the large one, so that both hold the same releases.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \

@@ -1,0 +1,198 @@
+"""Every figure of speed against its peer or limit, in one run: ``make bench``.
+
+``--rows 50000 --pairs 1`` tries it quickly; ``--parts`` names some of the parts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+from picture import draw
+from timing import Command, run_once, run_pairs
+
+HERE = Path(__file__).resolve().parent
+PARTS = ("start", "files", "memory", "peers")
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One line of the table; the ratio is ours to the peer's, so less is faster."""
+
+    what: str
+    peer: str
+    ours_seconds: float
+    peer_seconds: float
+    ratio: float
+    limit: float
+    megabytes: float = float("nan")
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the limit is kept."""
+        return self.ratio <= self.limit
+
+
+class Bench:
+    """The parts, on one folder of material."""
+
+    def __init__(self, folder: Path, rows: int, pairs: int) -> None:
+        self.folder, self.rows, self.pairs = folder, rows, pairs
+        self.peers_python = HERE.parent / ".venv-peers" / "bin" / "python"
+
+    def start(self) -> Iterator[Figure]:
+        """Start-up, against the imports that it cannot do without."""
+        predict = self._predict("one.csv", "one_scores.csv")
+        for what, ours, code in (
+            ("leadml --help", ["--help"], "import typer"),
+            ("leadml predict, one lead", predict, "import numpy, pyarrow"),
+        ):
+            yield self._against(what, ours, f"python -c '{code}'", [sys.executable, "-c", code], 1.5)
+
+    def files(self) -> Iterator[Figure]:
+        """Whole processes from file to file, against a bare script of pyarrow."""
+        for ending, few, every in ((".csv", 1.2, 1.6), (".parquet", 1.5, 2.0)):
+            source = f"leads{ending}"
+            bare = [sys.executable, str(HERE / "bare.py"), source, f"bare{ending}"]
+            four = [*self._predict(source, f"four{ending}"), "--columns", "probability,points,band"]
+            for what, ours, limit in (
+                ("id, probability, points, band", four, few),
+                ("every column, with reasons", self._predict(source, f"all{ending}"), every),
+            ):
+                kind = {".csv": "CSV", ".parquet": "Parquet"}[ending]
+                yield self._against(
+                    f"{kind} to {kind}: {what}", ours, "bare pyarrow, four columns", bare, limit
+                )
+
+    def memory(self) -> Iterator[Figure]:
+        """In a warm process."""
+        self._make_peers()
+        for n, name, limit in ((self.rows, "ebm", 1.0), (1, "sklearn", 1 / 50)):
+            if not (self.folder / f"{name}.joblib").exists():
+                continue
+            pairs = [
+                (
+                    self._printed([sys.executable, str(HERE / "warm.py"), "card.json", str(n)]),
+                    self._printed([str(self.peers_python), str(HERE / "peer.py"), "memory", name, str(n)]),
+                )
+                for _ in range(self.pairs)
+            ]
+            ours, peer = (statistics.median(each) for each in zip(*pairs, strict=True))
+            ratio = statistics.median(a / b for a, b in pairs)
+            what = "one lead" if n == 1 else f"{n:,} leads"
+            yield Figure(
+                f"in memory, {what}, with reasons", f"{name} predict_proba", ours, peer, ratio, limit
+            )
+
+    def peers(self) -> Iterator[Figure]:
+        """Whole processes from CSV to CSV with reasons, against peers that write none."""
+        self._make_peers()
+        ours = self._predict("leads.csv", "all.csv")
+        for name, times in (("optbinning", 8), ("sklearn", 5), ("ebm", 4)):
+            if (self.folder / f"{name}.joblib").exists():
+                peer = [str(self.peers_python), str(HERE / "peer.py"), "score", name]
+                yield self._against(
+                    "CSV to CSV: every column, with reasons", ours, f"{name}, no reasons", peer, 1 / times
+                )
+
+    def _against(self, what: str, ours: Command, name: str, peer: Command, limit: float) -> Figure:
+        found = run_pairs([sys.executable, "-m", "leadml", *ours], peer, self.folder, self.pairs)
+        return Figure(what, name, found.ours, found.peer, found.ratio, limit, found.megabytes)
+
+    def _predict(self, source: str, out: str) -> list[str]:
+        return ["predict", source, "--mapping", "map.yaml", "--model", "card.json", "--out", out]
+
+    def _printed(self, command: Command) -> float:
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
+        return float(done.stdout.split()[-1])
+
+    def _make_peers(self) -> None:
+        """Install the peers into an environment of their own, and fit them; once."""
+        if not self.peers_python.exists():
+            folder = str(self.peers_python.parents[1])
+            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+            install = ["-m", "pip", "install", "--quiet", "-r", str(HERE / "requirements-peers.txt")]
+            subprocess.run([str(self.peers_python), *install], check=True)
+        if not list(self.folder.glob("*.joblib")):
+            run_once([str(self.peers_python), str(HERE / "peer.py"), "fit"], self.folder)
+
+
+def table(figures: list[Figure], bench: Bench) -> str:
+    """Lay the figures out in Markdown."""
+    lines = [
+        "# Speed",
+        "",
+        f"Medians of {bench.pairs} interleaved pairs of whole runs; {bench.rows:,} leads of 13 criteria and"
+        " four columns of text. A ratio is ours to the peer's: below 1 is faster than the peer.",
+        "",
+        f"{machine()}",
+        "",
+        "| what | against | leadml | peer | ratio | limit | kept | peak memory |",
+        "|---|---|--:|--:|--:|--:|---|--:|",
+    ]
+    for each in figures:
+        room = "" if each.megabytes != each.megabytes else f"{each.megabytes:.0f} MB"
+        lines.append(
+            f"| {each.what} | {each.peer} | {seconds(each.ours_seconds)} | {seconds(each.peer_seconds)} "
+            f"| {each.ratio:.3g} | {each.limit:.3g} | {'yes' if each.is_met else 'no'} | {room} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def seconds(value: float) -> str:
+    """Write a time with a unit that suits it."""
+    if value < 1e-3:
+        return f"{value * 1e6:.1f} µs"
+    return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.2f} s"
+
+
+def machine() -> str:
+    """Name the machine and the releases."""
+    names = ("leadml", "numpy", "pyarrow")
+    releases = ", ".join(f"{name} {version(name)}" for name in names)
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return (
+        f"{platform.machine()}, {os.cpu_count()} cores{load}, {platform.system()}; "
+        f"Python {platform.python_version()}, {releases}."
+    )
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="leads in the files")
+    parser.add_argument("--pairs", type=int, default=5, help="pairs of runs a figure")
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
+    parser.add_argument("--folder", type=Path, help="where to work; build/bench when absent")
+    parser.add_argument("--out", type=Path, default=HERE, help="where RESULTS.md and results.svg go")
+    given = parser.parse_args()
+    folder = given.folder or HERE.parent / "build" / "bench" / str(given.rows)
+    # By another process: what this one holds would count as memory of those that it starts.
+    make = [sys.executable, str(HERE / "material.py"), str(folder), str(given.rows)]
+    subprocess.run(make, check=True)
+    bench = Bench(folder, given.rows, given.pairs)
+    figures: list[Figure] = []
+    for part in given.parts.split(","):
+        for figure in getattr(bench, part)():
+            figures.append(figure)
+            print(
+                f"{figure.ratio:8.3g}  (limit {figure.limit:.3g})  {figure.what}, against {figure.peer}",
+                flush=True,
+            )
+    text = table(figures, bench)
+    print(f"\n{text}")
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "RESULTS.md").write_text(text, encoding="utf-8")
+    (given.out / "results.svg").write_text(draw(figures), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
