@@ -20,7 +20,7 @@ from picture import draw
 from timing import Command, run_once, run_pairs
 
 HERE = Path(__file__).resolve().parent
-PARTS = ("start", "files", "memory", "peers")
+PARTS = ("start", "files", "counting", "memory", "peers")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +71,15 @@ class Bench:
                 yield self._against(
                     f"{kind} to {kind}: {what}", ours, "bare pyarrow, four columns", bare, limit
                 )
+
+    def counting(self) -> Iterator[Figure]:
+        """Reading and counting closed deals, for all frameworks at once."""
+        ours, bare = (
+            [sys.executable, str(HERE / "count.py"), which, "leads.parquet"] for which in ("ours", "bare")
+        )
+        found = run_pairs(ours, bare, self.folder, self.pairs)
+        what, peer = "count patterns of six frameworks, Parquet", "pyarrow read and one group-by"
+        yield Figure(what, peer, found.ours, found.peer, found.ratio, 3.0, found.megabytes)
 
     def memory(self) -> Iterator[Figure]:
         """In a warm process."""
