@@ -113,7 +113,9 @@ class Bench:
                 )
 
     def _against(self, what: str, ours: Command, name: str, peer: Command, limit: float) -> Figure:
-        found = run_pairs([sys.executable, "-m", "leadml", *ours], peer, self.folder, self.pairs)
+        # As the installed command begins, which may lie elsewhere.
+        command = [sys.executable, "-c", "from leadml.__main__ import main; main()"]
+        found = run_pairs([*command, *ours], peer, self.folder, self.pairs)
         return Figure(what, name, found.ours, found.peer, found.ratio, limit, found.megabytes)
 
     def _predict(self, source: str, out: str) -> list[str]:

@@ -9,7 +9,7 @@ __all__ = ["replacing", "sync_folder", "write_text"]
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], *, lasting: bool = True) -> Iterator[Path]:
     """Give a temporary file that takes the place of `path` when the block ends well.
 
     A reader sees the old file or the new one, never half of either. When the block fails, the old file stays
@@ -19,6 +19,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     ----------
     path : str or path
         The file to be written; a link is followed.
+    lasting : bool
+        Whether to wait until the disk holds it, so that it outlives a power cut; not needed for what can be
+        made again at any time.
 
     Yields
     ------
@@ -32,10 +35,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     temporary = target.with_name(f".{target.name[:100]}.{os.urandom(6).hex()}.tmp")
     try:
         yield temporary
-        with temporary.open("rb+") as written:
-            os.fsync(written.fileno())
+        if lasting:
+            with temporary.open("rb+") as written:
+                os.fsync(written.fileno())
         temporary.replace(target)
-        sync_folder(target.parent)
+        if lasting:
+            sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -121,13 +121,15 @@ def _float_codes(matrix: npt.NDArray[Any]) -> npt.NDArray[np.uint8] | None:
     """Give the codes of a matrix of levels and NaN, criterion by criterion; None when a value is neither."""
     codes = np.empty(matrix.shape[::-1], np.uint8)
     for start in range(0, len(matrix), BLOCK):
-        block = matrix[start : start + BLOCK].T
-        filled = np.where(np.isnan(block), UNKNOWN, block)
+        block = matrix[start : start + BLOCK]
+        unknown = np.isnan(block)
+        filled = np.fmin(block, UNKNOWN)  # of a number and NaN, the number
         with np.errstate(invalid="ignore"):
-            codes[:, start : start + BLOCK] = filled
-        here = codes[:, start : start + BLOCK]
-        if (here != filled).any() or np.fmax.reduce(block, axis=None, initial=0) >= UNKNOWN:
+            here = filled.astype(np.uint8)
+        # What is no level does not come back as it was, or is unknown without being NaN.
+        if (here != filled).any() or ((here >= UNKNOWN) != unknown).any():
             return None
+        codes[:, start : start + BLOCK] = here.T
     return codes
 
 

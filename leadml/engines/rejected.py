@@ -74,7 +74,7 @@ def open_rejected(
                         say(f"  row {each.row}, {each.column or 'whole row'}: {each.value!r} {each.reason}")
                     continue
                 if writer is None:
-                    temporary = stack.enter_context(replacing(path))
+                    temporary = stack.enter_context(replacing(path, lasting=False))
                     file = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
                     writer = csv.writer(file)
                     writer.writerow(["row", "column", "value", "reason"])

@@ -210,7 +210,7 @@ def open_text(out: str) -> Iterator[Callable[[bytes | memoryview], object]]:
         yield sys.stdout.buffer.write
         sys.stdout.buffer.flush()
         return
-    with replacing(out) as temporary:
+    with replacing(out, lasting=False) as temporary:
         if packed := packing(out):
             with pa.output_stream(str(temporary), compression=PACKINGS[packed]) as stream:
                 yield stream.write
@@ -240,7 +240,7 @@ def open_writer(out: str, schema: pa.Schema) -> Iterator[Write]:
         with open_text(out) as write, _write_jsonl(write) as write_rows:
             yield write_rows
         return
-    with replacing(out) as temporary:
+    with replacing(out, lasting=False) as temporary:
         opened = _write_parquet(temporary, schema) if kind == ".parquet" else _write_xlsx(temporary, schema)
         with opened as write:
             yield write
