@@ -28,10 +28,10 @@ def make_sklearn():
 
 
 def make_ebm():
-    """An explainable boosting machine."""
+    """An explainable boosting machine, as it comes."""
     from interpret.glassbox import ExplainableBoostingClassifier
 
-    return ExplainableBoostingClassifier(interactions=0, n_jobs=1)
+    return ExplainableBoostingClassifier(random_state=0)
 
 
 def make_optbinning():
@@ -60,7 +60,7 @@ def fit() -> None:
 def score(name: str) -> None:
     """Read, predict and write."""
     model = joblib.load(f"{name}.joblib")
-    frame = pd.read_csv("leads.csv", usecols=["lead_id", *CRITERIA], engine="pyarrow")
+    frame = pd.read_csv("leads.csv", usecols=["lead_id", *CRITERIA])
     chance = model.predict_proba(frame[CRITERIA])[:, 1]
     pd.DataFrame({"lead_id": frame["lead_id"], "probability": chance}).to_csv(f"{name}.csv", index=False)
 
