@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -191,16 +192,37 @@ def _send(
         for name, table in tables.items():
             (staged / name).write_text(json.dumps(table), encoding="utf-8")
         client.log_artifacts(run.run_id, str(staged))
-    for framework in result.get("frameworks") or []:
-        _log_nested(client, run, f"framework {framework['id']}", framework_payload(framework, result), until)
-    policies = {policy["id"]: policy for policy in result["policies"]}
-    for contender in result["contenders"]:
-        payload = contender_payload(contender, policies.get(contender["id"]))
-        own = folder / "cards" / f"{contender['id']}.json"
-        _log_nested(client, run, str(contender["id"]), payload, until, own if own.is_file() else None)
+    _send_nested(client, folder, result, run, until)
     send_payload(client, run.run_id, Payload({}, {}, {"status": "complete"}))
     client.set_terminated(run.run_id)
     return model_id
+
+
+def _send_nested(
+    client: MlflowClient, folder: Path, result: Mapping[str, Any], run: OpenRun, until: float
+) -> None:
+    """Write the nested runs of frameworks and contenders."""
+    policies = {policy["id"]: policy for policy in result["policies"]}
+    nested: list[tuple[str, Payload, Path | None]] = [
+        (f"framework {each['id']}", framework_payload(each, result), None)
+        for each in result.get("frameworks") or []
+    ]
+    for each in result["contenders"]:
+        own = folder / "cards" / f"{each['id']}.json"
+        payload = contender_payload(each, policies.get(each["id"]))
+        nested.append((str(each["id"]), payload, own if own.is_file() else None))
+    # A server answers several at once; a database file takes one at a time.
+    n_at_once = 4 if run.tracking_uri.startswith("http") else 1
+    with ThreadPoolExecutor(n_at_once) as pool:
+        sent = [
+            pool.submit(_log_nested, client, run, name, payload, until, card)
+            for name, payload, card in nested
+        ]
+        try:
+            for done in sent:
+                done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _log_nested(

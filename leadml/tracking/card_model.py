@@ -1,10 +1,16 @@
 """A card as an MLflow model from code: MLflow runs this file; the card is a JSON artifact, no pickle."""
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
+
+# What scores travels with the model, for where leadml is not installed; where it is, that comes first,
+# since a part of a package must not hide the whole.
+sys.path.append(str(Path(__file__).parent / "code" / "leadml.zip"))
 
 from leadml.card import load_card
 

@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import shutil
 import tempfile
+import zipfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -221,11 +222,16 @@ def _save_model(card: Card, path: Path, folder: Path, model: Any) -> None:
             if file.is_file():
                 name = "card" if file == path else "reference"
                 artifacts[name] = shutil.copyfile(file, Path(temporary) / f"{name}.json")
-        code = Path(temporary) / "leadml"
-        code.mkdir()
-        for name in _SCORING:
-            copy = shutil.copytree if (package / name).is_dir() else shutil.copyfile
-            copy(package / name, code / name)
+        code = Path(temporary) / "leadml.zip"  # one file: every file is a request to a server
+        with zipfile.ZipFile(code, "w") as packed:
+            for name in _SCORING:
+                found = (
+                    sorted((package / name).rglob("*.py")) if (package / name).is_dir() else [package / name]
+                )
+                for file in found:
+                    # No date: the same card gives the same bytes.
+                    entry = zipfile.ZipInfo(file.relative_to(package.parent).as_posix())
+                    packed.writestr(entry, file.read_bytes())
         save_model(
             path=str(folder),
             mlflow_model=model,

@@ -23,6 +23,9 @@ from leadml.tracking import (
     without_password,
 )
 
+PATIENCE = 3600.0
+"""Seconds that sending may take when nothing else waits for it."""
+
 
 @dataclass(frozen=True)
 class Sent:
@@ -95,7 +98,7 @@ def track_folder(
         run = None
     if not is_calibration:
         return Sent(track_monitoring(folder, uri), "", "", sent=True)
-    tracked = track_calibration(folder, run, uri)
+    tracked = track_calibration(folder, run, uri, longest=PATIENCE)
     registered = register_card(folder, tracked, store_root)
     return Sent(tracked.run_id, tracked.look, registered, sent=True)
 

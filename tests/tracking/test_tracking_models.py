@@ -68,6 +68,7 @@ def test_a_logged_card_needs_nothing_of_leadml_installed(tracked: TrackedRun, tm
     root = str(model_folder(tracked))
     code = (
         "import sys, mlflow.pyfunc, pandas as pd\n"
+        f"sys.path[:] = [entry for entry in sys.path if entry != {str(Path(__file__).parents[2])!r}]\n"
         f"model = mlflow.pyfunc.load_model({root!r})\n"
         "print(model.predict(pd.DataFrame({'authority': [4.0]})).points.tolist())\n"
         "import leadml; print(leadml.__file__)\n"
