@@ -27,6 +27,8 @@ COMMANDS = (
     "explain",
     "models",
     "monitor",
+    "reproduce",
+    "track",
     "report",
 )
 
