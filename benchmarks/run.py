@@ -145,8 +145,8 @@ def table(figures: list[Figure], bench: Bench) -> str:
         "# Speed",
         "",
         f"Medians of {bench.pairs} interleaved pairs of whole runs (of start-up, five times as many);"
-        f" {bench.rows:,} leads of 13 criteria and four columns of text. A ratio is ours to the peer's: below 1"
-        " is faster than the peer.",
+        f" {bench.rows:,} leads of 13 criteria and four columns of text. A ratio is ours to the peer's:"
+        " below 1 is faster than the peer.",
         "",
         f"{machine()}",
         "",

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Scorer", "Totals", "score_table"]
 
+RELEASE_EVERY = 8
+"""After so many chunks, memory that Arrow holds in reserve is given back."""
+
 CONTACTABLE = "contactable"
 """The criterion of the card that asks only whether a phone number is known."""
 
@@ -416,7 +419,9 @@ def score_table(
             done = workers.map(
                 lambda chunk: sink.make(scorer.judge(chunk)), table.chunks(scorer.columns, workers)
             )
-            for _, made in done:
+            for n_chunks, (_, made) in enumerate(done, start=1):
+                if n_chunks % RELEASE_EVERY == 0:
+                    pa.default_memory_pool().release_unused()
                 reject(made.rejected)
                 n_rejected += made.n_rejected
                 n_scored += made.n_scored

@@ -23,6 +23,9 @@ from leadml.leads.chunks import (
 )
 from leadml.leads.values import canonical, text_array
 
+GROUP_ROWS = 1 << 18
+"""At least so many rows of a Parquet file are read together, where it has them."""
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -81,13 +84,27 @@ class ParquetReader:
             The file is damaged, or a column holds nested values.
         """
         try:
-            for batch in self._file.iter_batches(CHUNK_ROWS, columns=list(columns)):
-                rows = np.arange(1, batch.num_rows + 1)
-                yield Chunk(rows, _canonical_batch(batch, columns), [])
+            for groups in self._groups():
+                for batch in self._file.iter_batches(CHUNK_ROWS, row_groups=groups, columns=list(columns)):
+                    rows = np.arange(1, batch.num_rows + 1)
+                    yield Chunk(rows, _canonical_batch(batch, columns), [])
         except (pa.ArrowInvalid, OSError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
             raise InputError(f"{self._source}: {str(error).splitlines()[0]}") from None
+
+    def _groups(self) -> Iterator[list[int]]:
+        """Take some row groups at a time: what was read of them is kept until the last is done."""
+        groups: list[int] = []
+        n_rows = 0
+        for group in range(self._file.num_row_groups):
+            groups.append(group)
+            n_rows += self._file.metadata.row_group(group).num_rows
+            if n_rows >= GROUP_ROWS:
+                yield groups
+                groups, n_rows = [], 0
+        if groups:
+            yield groups
 
 
 class JsonReader:
