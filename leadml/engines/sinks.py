@@ -23,7 +23,7 @@ from leadml.engines.writers import (
 from leadml.exceptions import InputError
 
 if TYPE_CHECKING:
-    from leadml.engines.local import Judged, Scorer
+    from leadml.engines.scorer import Judged, Scorer
     from leadml.leads.chunks import Rejection
 
 __all__ = ["Made", "Sink", "open_sink"]

@@ -15,7 +15,7 @@ import pytest
 from leadml.card import Card, build_card
 from leadml.card.scores import COLUMNS
 from leadml.engines import score_table
-from leadml.engines.local import Scorer
+from leadml.engines.scorer import Scorer
 from leadml.exceptions import UsageError
 from leadml.leads import csv_text
 from leadml.leads.mapping import Mapping, load_mapping
