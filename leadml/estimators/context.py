@@ -12,7 +12,7 @@ from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
@@ -88,14 +88,17 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
         self.classes_ = np.array([0.0, 1.0])
         most = 2 * MAX_ITER if len(y) >= MANY else MAX_ITER
         tried = STRENGTHS if self.kind == "logistic" else tuple(range(EVERY, most + 1, EVERY))
+        # columns are made once: scales and categories know nothing of the outcome
+        prepare = self._columns(X)
+        ready = np.asarray(prepare.fit_transform(X), dtype=float)
         losses = np.zeros(len(tried))
         for f in np.unique(fold):
             train, test = fold != f, fold == f
-            if len(np.unique(y[train])) < 2:
-                continue
-            losses += self._losses(X[train], y[train], weight[train], X[test], y[test], weight[test], tried)
+            if len(np.unique(y[train])) == 2:
+                losses += self._losses(X, ready, y, weight, train, test, tried)
         self.strength_ = tried[int(np.argmin(losses))]
-        self.model_ = self._fit_one(X, y, weight, self.strength_)
+        model = self._model(X, self.strength_).fit(ready, y, weight)
+        self.model_ = Pipeline([("columns", prepare), ("model", model)])
         return self
 
     def predict_proba(self, X: pd.DataFrame) -> Array:
@@ -132,48 +135,45 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
     def _losses(
         self,
         X: pd.DataFrame,
+        ready: Array,
         y: Array,
         weight: Array,
-        X_test: pd.DataFrame,
-        y_test: Array,
-        weight_test: Array,
+        train: Array,
+        test: Array,
         tried: tuple[float, ...],
     ) -> Array:
         """Held-out log loss of every strength."""
+        seen, held = ready[train], ready[test]
         if self.kind == "logistic":
-            prepare = self._columns(X)
-            train, test = prepare.fit_transform(X), prepare.transform(X_test)
-            probabilities = [_logistic(c).fit(train, y, weight).predict_proba(test)[:, 1] for c in tried]
+            fits = [self._model(X, c).fit(seen, y[train], weight[train]) for c in tried]
+            probabilities = [fit.predict_proba(held)[:, 1] for fit in fits]
         else:
-            pipeline = self._fit_one(X, y, weight, tried[-1])
-            staged = pipeline[-1].staged_predict_proba(pipeline[:-1].transform(X_test))
+            silent = np.isnan(seen).all(axis=0)  # trees cannot bin what holds no value
+            seen, held = np.where(silent, 0.0, seen), np.where(silent, 0.0, held)
+            model = self._model(X, tried[-1]).fit(seen, y[train], weight[train])
+            staged = model.staged_predict_proba(held)
             probabilities = [p[:, 1] for at, p in enumerate(staged, start=1) if at % EVERY == 0]
         out = []
         for p in probabilities:
             p = np.clip(p, 1e-12, 1 - 1e-12)
-            out.append(-(weight_test * (y_test * np.log(p) + (1 - y_test) * np.log(1 - p))).sum())
+            out.append(-(weight[test] * (y[test] * np.log(p) + (1 - y[test]) * np.log(1 - p))).sum())
         return np.array(out)
 
-    def _fit_one(self, X: pd.DataFrame, y: Array, weight: Array, strength: float) -> Any:
-        prepare = self._columns(X)
+    def _model(self, X: pd.DataFrame, strength: float) -> Any:
         if self.kind == "logistic":
-            model: Any = _logistic(strength)
-            name = "logisticregression"
-        else:
-            numbers, texts = _kinds(X)
-            model = HistGradientBoostingClassifier(
-                learning_rate=0.15,
-                max_iter=int(strength),
-                max_leaf_nodes=16 if len(y) >= MANY else 6,
-                min_samples_leaf=10,
-                l2_regularization=1.0,
-                early_stopping=False,
-                categorical_features=[False] * len(numbers) + [True] * len(texts),
-                monotonic_cst=[int(name in self.monotone) for name in numbers] + [0] * len(texts),
-                random_state=0,
-            )
-            name = "histgradientboostingclassifier"
-        return make_pipeline(prepare, model).fit(X, y, **{f"{name}__sample_weight": weight})
+            return LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)
+        numbers, texts = _kinds(X)
+        return HistGradientBoostingClassifier(
+            learning_rate=0.15,
+            max_iter=int(strength),
+            max_leaf_nodes=16 if len(X) >= MANY else 6,
+            min_samples_leaf=10,
+            l2_regularization=1.0,
+            early_stopping=False,
+            categorical_features=[False] * len(numbers) + [True] * len(texts),
+            monotonic_cst=[int(name in self.monotone) for name in numbers] + [0] * len(texts),
+            random_state=0,
+        )
 
     def _columns(self, X: pd.DataFrame) -> Any:
         numbers, texts = _kinds(X)
@@ -203,7 +203,3 @@ def _kinds(X: pd.DataFrame) -> tuple[list[str], list[str]]:
     numbers = [str(name) for name in X.columns if pd.api.types.is_numeric_dtype(X[name])]
     texts = [str(name) for name in X.columns if name not in numbers]
     return sorted(numbers, key=lambda name: bool(X[name].isna().all())), texts
-
-
-def _logistic(strength: float) -> LogisticRegression:
-    return LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)

@@ -14,6 +14,7 @@ from leadml.evaluation.bootstrap import ROWS_AT_ONCE
 
 Array = NDArray[Any]
 
+STEP = 1e-9  # a step of Newton's method so small ends the fit of a calibration line
 MAX_LOGIT_CELLS = 200  # cells of log-odds that calibration is fitted on
 
 
@@ -242,6 +243,8 @@ def find_calibration(held: HeldOut, probability: Array) -> tuple[Array, Array]:
         mu = _probability(intercept[:, None] + values)
         step = (won - total * mu).sum(axis=1) / np.maximum((total * mu * (1 - mu)).sum(axis=1), 1e-9)
         intercept += np.clip(step, -2, 2)
+        if np.abs(step).max() < STEP:
+            break
     by_fold = np.unique(np.stack([held.stratum, told], axis=1), axis=0)
     if len(by_fold) == len(np.unique(held.stratum)):  # one probability a fold: there is no slope
         return intercept, np.full(n, np.nan)
@@ -252,8 +255,11 @@ def find_calibration(held: HeldOut, probability: Array) -> tuple[Array, Array]:
         g0, g1 = rest.sum(axis=1), rest @ values
         h00, h01, h11 = weight.sum(axis=1), weight @ values, weight @ values**2
         det = np.maximum(h00 * h11 - h01**2, 1e-9)
-        a += np.clip((h11 * g0 - h01 * g1) / det, -2, 2)
-        b += np.clip((h00 * g1 - h01 * g0) / det, -1, 1)
+        step_a, step_b = (h11 * g0 - h01 * g1) / det, (h00 * g1 - h01 * g0) / det
+        a += np.clip(step_a, -2, 2)
+        b += np.clip(step_b, -1, 1)
+        if max(np.abs(step_a).max(), np.abs(step_b).max()) < STEP:
+            break
     return intercept, b
 
 
