@@ -305,14 +305,19 @@ def test_a_reader_that_leaves_is_no_fault(desk: Desk) -> None:
 def test_an_interrupted_run_leaves_nothing_half_written(desk: Desk, tmp_path: Path) -> None:
     words = ["-m", "leadml", "predict", "-", "--mapping", "map.yaml", "--model", "bant", "-o", "s.csv"]
     with subprocess.Popen(
-        [sys.executable, *words], stdin=subprocess.PIPE, stderr=subprocess.PIPE, env=with_path()
+        [sys.executable, *words],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=with_path(),
+        # a shell that runs the tests in the background ignores the signal, and so would what it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as running:
         assert running.stdin is not None
-        running.stdin.write(b"Deal,Need,Money,Phone\n" + b"a,1,2,3\n" * 1_500_000)
-        running.stdin.flush()
+        running.stdin.write(b"Deal,Need,Money,Phone\n")
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob(".s.csv.*.tmp")) and time.monotonic() < deadline:
-            time.sleep(0.05)
+            running.stdin.write(b"a,1,2,3\n" * 200_000)
+            running.stdin.flush()
         running.send_signal(signal.SIGINT)
         err = running.communicate(timeout=20)[1].decode()
         code = running.returncode
