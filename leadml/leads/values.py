@@ -16,7 +16,6 @@ import pyarrow as pa
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
 
 N_LEVELS = 5
 """Levels 0 to 4."""

@@ -24,9 +24,7 @@ class Workers:
     """
 
     def __init__(self, n: int | None = None) -> None:
-        self.n = n or (
-            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        )
+        self.n = n or _n_cores()
         self._pool: ThreadPoolExecutor | None = None
 
     def __enter__(self) -> Workers:
