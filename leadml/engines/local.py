@@ -22,7 +22,7 @@ from leadml.leads.workers import Workers
 if TYPE_CHECKING:
     from leadml.leads.mapping import Mapping
 
-__all__ = ["Totals", "score_table"]
+__all__ = ["Totals", "score_table", "tell_limits"]
 
 RELEASE_EVERY = 8
 """After so many chunks, memory that Arrow holds in reserve is given back."""
@@ -100,7 +100,7 @@ def score_table(
     check_told(told)
     table = open_table(source, mapping.read, query=query)
     scorer = Scorer(table, mapping, cards, told=told, keep_columns=keep_columns, name_policy=name_policy)
-    _tell(scorer, table, say)
+    tell_limits(scorer, table, say)
     n_scored = n_rejected = n_harmless = 0
     with contextlib.ExitStack() as stack:
         # The rejected rows are kept even when none is left to score.
@@ -135,8 +135,18 @@ def score_table(
     return Totals(table.n_rows, n_scored, n_rejected, path)
 
 
-def _tell(scorer: Scorer, table: Table, say: Callable[[str], None]) -> None:
-    """Say what the scores do not rest on."""
+def tell_limits(scorer: Scorer, table: Table, say: Callable[[str], None]) -> None:
+    """Say what the scores do not rest on.
+
+    Parameters
+    ----------
+    scorer : Scorer
+        Who scores.
+    table : Table
+        What is read.
+    say : callable
+        Takes a message for the user.
+    """
     for note in table.notes:
         say(note)
     if scorer.unmapped:

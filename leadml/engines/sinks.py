@@ -146,9 +146,19 @@ class TextSink:
         """
         if self._write is None:
             self._write = self._stack.enter_context(open_text(self._out))
-            titles = [f"'{name}" if re.match(FORMULA, name) else name for name in self._scorer.names]
-            self._write(self._rows.header(titles))
+            self._write(self.header())
         self._write(made.content)
+
+    def header(self) -> bytes:
+        """Give the first line.
+
+        Returns
+        -------
+        bytes
+            UTF-8, with its line end.
+        """
+        titles = [f"'{name}" if re.match(FORMULA, name) else name for name in self._scorer.names]
+        return self._rows.header(titles)
 
 
 class BatchSink:

@@ -63,6 +63,24 @@ class Chunk:
     data: pa.RecordBatch
     rejected: list[Rejection]
 
+    def after(self, n: int) -> Chunk:
+        """Number the rows as those that follow n others.
+
+        Parameters
+        ----------
+        n : int
+            Rows before them.
+
+        Returns
+        -------
+        Chunk
+            The same rows.
+        """
+        if not n:
+            return self
+        rejected = [Rejection(r.row + n, r.column, r.value, r.reason) for r in self.rejected]
+        return Chunk(self.rows + n, self.data, rejected)
+
 
 class Reader(Protocol):
     """What every reader offers."""

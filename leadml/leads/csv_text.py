@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -83,6 +84,23 @@ class CsvReader:
             "decimal": self.text.decimal,
             "sniffed": list(self.text.sniffed),
         }
+
+    def on(self, stream: BinaryIO) -> CsvReader:
+        """Read other text that is written alike.
+
+        Parameters
+        ----------
+        stream : binary stream
+            Any first line, as many cells long as the header, and rows.
+
+        Returns
+        -------
+        CsvReader
+            A reader with the format and the header of this one.
+        """
+        other = copy.copy(self)
+        other._head, other._where = b"", stream
+        return other
 
     def chunks(self, columns: Sequence[str], workers: Workers) -> Iterator[Chunk]:
         """Read the columns named, in that order.

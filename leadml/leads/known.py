@@ -21,7 +21,7 @@ from leadml import __version__
 if TYPE_CHECKING:
     from leadml.leads.mapping import Mapping
 
-__all__ = ["open_mapping"]
+__all__ = ["Known", "as_known", "open_mapping"]
 
 FORM = 1
 """To be raised when what is kept changes."""
@@ -92,14 +92,35 @@ def _place(path: str | os.PathLike[str]) -> Path | None:
     return Path(folder) / f"{hashlib.sha256(head + content).hexdigest()}.json" if folder else None
 
 
-def _keep(mapping: Mapping, where: Path) -> None:
+def as_known(mapping: Mapping) -> Mapping:
+    """Take of a mapping what scoring reads; that can be sent to a machine where nothing checks records.
+
+    Parameters
+    ----------
+    mapping : Mapping
+        The mapping, or what `open_mapping` gave.
+
+    Returns
+    -------
+    Mapping
+        As `open_mapping` gives it for a mapping known already.
+    """
+    known = mapping if isinstance(cast("object", mapping), Known) else _known(_plain(mapping))
+    return cast("Mapping", known)
+
+
+def _plain(mapping: Mapping) -> dict[str, Any]:
     plain = mapping.model_dump(
         mode="json",
         include={"name", "read", "optional", "lead_id", "criteria", "stand_in", "contactable", "facts"},
     )
+    return {**plain, "mapped": mapping.mapped, "uses_": mapping.uses()}
+
+
+def _keep(mapping: Mapping, where: Path) -> None:
     where.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = where.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({**plain, "mapped": mapping.mapped, "uses_": mapping.uses()}), "utf-8")
+    temporary.write_text(json.dumps(_plain(mapping)), "utf-8")
     temporary.replace(where)
 
 

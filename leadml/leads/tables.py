@@ -118,13 +118,10 @@ class Table:
         names = tuple(columns if columns is not None else self._wanted or self.columns)
         for reader in self._readers:
             for chunk in reader.chunks(names, workers or Workers(1)):
-                rejected, before = chunk.rejected, self.n_rows
-                if before:
-                    rejected = [Rejection(r.row + before, r.column, r.value, r.reason) for r in rejected]
-                    chunk = Chunk(chunk.rows + before, chunk.data, rejected)
-                self.n_rows += len(chunk.rows) + len(rejected)
-                self.rejected += rejected
-                yield chunk
+                numbered = chunk.after(self.n_rows)
+                self.n_rows += len(numbered.rows) + len(numbered.rejected)
+                self.rejected += numbered.rejected
+                yield numbered
         if not self.n_rows:
             raise InputError(
                 f"{self.source}: holds a header and no row; valid: at least one row; check the export"
