@@ -220,8 +220,17 @@ def _fit_block(
 def _curvature(columns: Array, n_rows: int) -> Callable[[Array], Array]:
     """Make the map from weights of patterns (n, n_patterns) to Gram matrices (n, n_columns, n_columns)."""
     if n_rows < FEW:
-        # the square root makes it a product with itself, at half the cost
-        return lambda weights: np.stack([_square(np.sqrt(w)[:, None] * columns) for w in weights])
+        filled = np.flatnonzero(columns.any(axis=0))
+        inner = columns if len(filled) == columns.shape[1] else columns[:, filled]
+
+        def squares(weights: Array) -> Array:
+            out = np.zeros((len(weights), columns.shape[1], columns.shape[1]))
+            for gram, w in zip(out, weights, strict=True):
+                # the square root makes it a product with itself, at half the cost
+                gram[np.ix_(filled, filled)] = _square(np.sqrt(w)[:, None] * inner)
+            return out
+
+        return squares
     first, second = np.triu_indices(columns.shape[1])
     pairs = columns[:, first] * columns[:, second]
 

@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 N_STEPS = 4
 PER_CRITERION = N_STEPS + 1  # four steps and the unknown
+UNKNOWN_CODE = 5.0  # of an unknown, where levels must equal each other
+WIDEST = 24  # criteria whose codes fit into one whole number
 
 
 def check_documented_points(points: ArrayLike | None, n_criteria: int) -> Array:
@@ -77,6 +79,31 @@ def step_columns(levels: ArrayLike) -> Array:
     return out
 
 
+def group_rows(levels: Array) -> tuple[Array, NDArray[np.intp]]:
+    """Put equal rows of levels together.
+
+    Parameters
+    ----------
+    levels : array of shape (n, n_criteria)
+        Levels 0 to 4, NaN = unknown.
+
+    Returns
+    -------
+    patterns : array of shape (n_patterns, n_criteria)
+        Each different row once, in order, an unknown after level 4.
+    row : int array of shape (n,)
+        Pattern of each row.
+    """
+    codes = np.where(np.isnan(levels), UNKNOWN_CODE, levels)
+    n_criteria = codes.shape[1]
+    if n_criteria > WIDEST or (codes != np.rint(codes)).any():
+        patterns, row = np.unique(codes, axis=0, return_inverse=True)
+        return np.where(patterns == UNKNOWN_CODE, np.nan, patterns), row.ravel()
+    packed = codes.astype(np.int64) @ 6 ** np.arange(n_criteria - 1, -1, -1, dtype=np.int64)
+    _, first, row = np.unique(packed, return_index=True, return_inverse=True)
+    return levels[first], row
+
+
 @dataclass(frozen=True)
 class Family:
     """The scorecards one may choose from, as a linear map from few coefficients to all steps.
@@ -100,6 +127,11 @@ class Family:
         out = np.ones(self.basis.shape[1], dtype=bool)
         out[0] = False
         return out
+
+    @property
+    def is_free(self) -> bool:
+        """Whether the free coefficients are the full ones."""
+        return bool(np.array_equal(self.basis, np.eye(len(self.basis))))
 
     @property
     def unknowns(self) -> NDArray[np.intp]:

@@ -13,6 +13,7 @@ Liu, J. et al. (2022). FasterRisk: fast and accurate interpretable risk scores. 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +27,8 @@ Array = NDArray[Any]
 Points = NDArray[Any]
 
 MAX_ROUNDS = 60
-MOVES_TRIED = 32  # most promising moves of a round that are evaluated in full
+FIRST_MOVES, MOVES = 8, 32  # most promising moves that are evaluated in full: at first, and if none helps
+PAIRS = 4  # most promising second moves after each of the first moves, where no single one helps
 
 
 @dataclass(frozen=True)
@@ -230,18 +232,19 @@ def find_integer_card(
     real = float((total * np.logaddexp(0.0, eta) - expected * eta).sum())
     seen = np.asarray(~np.isnan(levels)[total > 0].all(axis=0))
     vector = _start(full, columns, total, documented_points, max_steps)
-    line, losses = _score_vectors(columns, expected, total, vector[None], total_max)
-    best = float(losses[0])
+    best = float(_score_vectors(columns, expected, total, vector[None], total_max)[1][0])
     nearness = _Nearness.make(columns, expected, total, full)
     for _ in range(MAX_ROUNDS):
-        moves = _moves(vector, seen, max_steps, nearness)
-        if best - real <= 1e-9 * abs(real) or not len(moves):
+        if best - real <= 1e-9 * abs(real):
             break
-        lines, losses = _score_vectors(columns, expected, total, moves, total_max)
-        pick = int(np.argmin(losses))
-        if losses[pick] >= best - 1e-9 * abs(best):
+        for moves in _ever_more_moves(vector, seen, max_steps, nearness):
+            _, losses = _score_vectors(columns, expected, total, moves, total_max)
+            pick = int(np.argmin(losses))
+            if losses[pick] < best - 1e-9 * abs(best):
+                vector, best = moves[pick], float(losses[pick])
+                break
+        else:
             break
-        vector, line, best = moves[pick], lines[[pick]], float(losses[pick])
     points, unknown_points = _from_vector(vector)
     line, _ = _score_vectors(columns, won, total, vector[None], total_max)
     size = max(float(total.sum()), 1e-300)
@@ -312,8 +315,21 @@ class _Nearness:
         return np.where(bottom > 1e-12, top * np.abs(top) / np.maximum(bottom, 1e-12), 0.0)
 
 
-def _moves(vector: Points, seen: NDArray[np.bool_], max_steps: int | None, nearness: _Nearness) -> Points:
-    """The most promising cards one move away: a point from one step to another, or an unknown's point."""
+def _ever_more_moves(
+    vector: Points, seen: NDArray[np.bool_], max_steps: int | None, nearness: _Nearness
+) -> Iterator[Points]:
+    """The most promising cards one move away, then more of them, then cards two moves away."""
+    moves = _moves(vector, seen, max_steps, nearness, MOVES)
+    yield from (part for part in (moves[:FIRST_MOVES], moves[FIRST_MOVES:]) if len(part))
+    second = [_moves(move, seen, max_steps, nearness, PAIRS) for move in moves[:FIRST_MOVES]]
+    if second:
+        yield np.concatenate(second)
+
+
+def _moves(
+    vector: Points, seen: NDArray[np.bool_], max_steps: int | None, nearness: _Nearness, n: int
+) -> Points:
+    """The n most promising cards one move away: a point from one step to another, or an unknown's point."""
     k = len(seen)
     points = vector[1:]
     column = np.arange(k * PER_CRITERION)
@@ -327,7 +343,7 @@ def _moves(vector: Points, seen: NDArray[np.bool_], max_steps: int | None, nearn
     take, give = take[take != give], give[take != give]
     ranked = np.argsort(-nearness.of_moves(points, take, give), kind="stable")
     if max_steps is None:
-        ranked = ranked[:MOVES_TRIED]
+        ranked = ranked[:n]
     moves = np.tile(np.append(points, 0), (len(ranked), 1))  # the last column stands for none
     rows = np.arange(len(ranked))
     moves[rows, take[ranked]] -= 1
@@ -335,7 +351,7 @@ def _moves(vector: Points, seen: NDArray[np.bool_], max_steps: int | None, nearn
     body = moves[:, :-1].reshape(-1, k, PER_CRITERION)
     body[:, :, -1] = np.minimum(body[:, :, -1], body[:, :, :-1].sum(axis=2))
     if max_steps is not None:
-        body = body[(body[:, :, :-1] > 0).sum(axis=(1, 2)) <= max_steps][:MOVES_TRIED]
+        body = body[(body[:, :, :-1] > 0).sum(axis=(1, 2)) <= max_steps][:n]
     return np.concatenate([np.zeros((len(body), 1), dtype=np.int64), body.reshape(len(body), -1)], axis=1)
 
 

@@ -66,7 +66,7 @@ def fit_scorecards(
     won, total = np.atleast_2d(won), np.atleast_2d(total)
     family = make_family(documented_points, shrink, smooth)
     full_columns = step_columns(levels)
-    columns = full_columns @ family.basis
+    columns = full_columns if family.is_free else full_columns @ family.basis
     size = total.sum(axis=1)
     if per_deal:
         unit = family.penalty(shrink, smooth, 1.0)

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from leadml.estimators.design import check_documented_points, points_of, step_columns
+from leadml.estimators.design import check_documented_points, group_rows, points_of, step_columns
 from leadml.estimators.integer_points import IntegerCard, find_integer_card
 from leadml.estimators.monotone_fit import (
     Strength,
@@ -20,8 +20,6 @@ from leadml.estimators.monotone_fit import (
 )
 
 Array = NDArray[Any]
-
-UNKNOWN_CODE = 5.0  # where levels must equal each other
 
 
 class ScorecardClassifier(ClassifierMixin, BaseEstimator):
@@ -166,10 +164,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         if (weight < 0).any():
             raise ValueError("sample_weight holds negative weights; valid is 0 or more")
         documented = check_documented_points(self.documented_points, X.shape[1])
-        # unknowns get a number while rows are compared: NaN equals nothing
-        coded_levels = np.where(np.isnan(X), UNKNOWN_CODE, np.clip(X, 0.0, 4.0))
-        levels, row = np.unique(coded_levels, axis=0, return_inverse=True)
-        levels[levels == UNKNOWN_CODE], row = np.nan, row.ravel()
+        levels, row = group_rows(np.clip(X, 0.0, 4.0))
         total = np.bincount(row, weight, minlength=len(levels))
         won = np.bincount(row, weight * coded, minlength=len(levels))
         self.shrink_, self.smooth_, self.path_ = self._choose(levels, won, total, documented)
