@@ -7,7 +7,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leadml.card.files import replacing
 from leadml.engines.writers import FORMULA
@@ -15,9 +15,18 @@ from leadml.engines.writers import FORMULA
 if TYPE_CHECKING:
     from leadml.leads.chunks import Rejection
 
-__all__ = ["open_rejected", "rejected_path"]
+__all__ = ["NamedRejection", "open_rejected", "rejected_path"]
 
 N_SHOWN = 10
+
+
+class NamedRejection(NamedTuple):
+    """Why a row cannot be used that has no number, such as one of a table: its lead stands for it."""
+
+    row: str
+    column: str
+    value: str
+    reason: str
 
 
 def rejected_path(out: str, table: str | None = None) -> Path | None:
@@ -43,7 +52,7 @@ def rejected_path(out: str, table: str | None = None) -> Path | None:
 @contextlib.contextmanager
 def open_rejected(
     out: str, say: Callable[[str], None], table: str | None = None
-) -> Iterator[Callable[[Iterable[Rejection]], None]]:
+) -> Iterator[Callable[[Iterable[Rejection | NamedRejection]], None]]:
     """Open the file for the rejected rows. It is made when there are any; an old one goes otherwise.
 
     Parameters
@@ -65,7 +74,7 @@ def open_rejected(
         writer = None
         n_told = 0
 
-        def write(rejected: Iterable[Rejection]) -> None:
+        def write(rejected: Iterable[Rejection | NamedRejection]) -> None:
             nonlocal writer, n_told
             for each in rejected:
                 if path is None:
@@ -78,10 +87,8 @@ def open_rejected(
                     file = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
                     writer = csv.writer(file)
                     writer.writerow(["row", "column", "value", "reason"])
-                cells = (each.column, each.value, each.reason)
-                writer.writerow(
-                    [each.row, *(f"'{cell}" if re.match(FORMULA, cell) else cell for cell in cells)]
-                )
+                cells = (str(each.row), each.column, each.value, each.reason)
+                writer.writerow([f"'{cell}" if re.match(FORMULA, cell) else cell for cell in cells])
 
         yield write
         if n_told > N_SHOWN:

@@ -109,6 +109,13 @@ class Scorer:
     name_policy : bool
         Whether a column ``policy`` names the card of each row.
 
+    Attributes
+    ----------
+    columns : tuple of str
+        Which columns of the table have to be read.
+    has_id : bool
+        Whether a column names the leads; otherwise the number of the row does.
+
     Raises
     ------
     InputError
@@ -149,7 +156,7 @@ class Scorer:
                 f"{table.source}: has no column that says anything about {', '.join(asked)}; "
                 f"it has {', '.join(table.columns)}; correct the mapping or the export"
             )
-        self._has_id = mapping.lead_id is not None and mapping.lead_id in table.columns
+        self.has_id = mapping.lead_id is not None and mapping.lead_id in table.columns
         needed = dict.fromkeys(column for _, column in uses if column in table.columns)
         self.columns = tuple(table.columns if keep_columns else needed)
         head = ("lead_id", "policy") if name_policy else ("lead_id",)
@@ -311,7 +318,7 @@ class Scorer:
         return {name: None if (level := known.get(name, UNKNOWN)) == UNKNOWN else level for name in asked}
 
     def _lead_id(self, data: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> pa.Array:
-        if self._has_id:
+        if self.has_id:
             return as_text(data.column(str(self.mapping.lead_id)))
         return number_array(rows).cast(pa.string())
 

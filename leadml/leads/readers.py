@@ -87,7 +87,7 @@ class ParquetReader:
             for groups in self._groups():
                 for batch in self._file.iter_batches(CHUNK_ROWS, row_groups=groups, columns=list(columns)):
                     rows = np.arange(1, batch.num_rows + 1)
-                    yield Chunk(rows, _canonical_batch(batch, columns), [])
+                    yield Chunk(rows, canonical_batch(batch, columns), [])
         except (pa.ArrowInvalid, OSError, ValueError) as error:
             if isinstance(error, InputError):
                 raise
@@ -236,7 +236,26 @@ def _canonical_array(array: pa.Array, column: str) -> pa.Array:
         raise InputError(str(error)) from None
 
 
-def _canonical_batch(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+def canonical_batch(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
+    """Take some columns, each as text, whole numbers, float64, dates or timestamps.
+
+    Parameters
+    ----------
+    batch : RecordBatch of n rows
+        As Arrow or Spark gave it.
+    columns : sequence of str
+        Which columns.
+
+    Returns
+    -------
+    RecordBatch of n rows
+        The columns named, in that order; without any, the batch itself, for its number of rows.
+
+    Raises
+    ------
+    InputError
+        A column holds nested values.
+    """
     arrays = [_canonical_array(batch.column(name), name) for name in columns]
     return pa.RecordBatch.from_arrays(arrays, names=list(columns)) if columns else batch
 
