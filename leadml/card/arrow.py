@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 
-__all__ = ["bool_array", "dictionary_array", "number_array", "text_array"]
+__all__ = ["bool_array", "compose", "dictionary_array", "number_array", "take", "text_array"]
 
 
 def number_array(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_] | None = None) -> pa.Array:
@@ -89,3 +89,46 @@ def text_array(values: Sequence[str]) -> pa.Array:
     ends = np.zeros(len(encoded) + 1, np.int32)
     np.cumsum([len(each) for each in encoded], out=ends[1:])
     return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(ends), pa.py_buffer(b"".join(encoded)))
+
+
+def take(values: pa.Array, index: npt.NDArray[np.int32]) -> pa.Array:
+    """Take values by their positions.
+
+    Parameters
+    ----------
+    values : Array
+        Any values.
+    index : ndarray of shape (n,), int32
+        Positions among them.
+
+    Returns
+    -------
+    pyarrow.Array
+        n values.
+    """
+    try:  # the method of Arrow's arrays loads all of pyarrow.compute, which takes longer than 100,000 leads
+        from pyarrow._compute import call_function
+    except ImportError:
+        from pyarrow.compute import call_function
+    return call_function("take", [values, number_array(index)])
+
+
+def compose(words: pa.StringArray, pieces: npt.NDArray[np.int32]) -> pa.StringArray:
+    """Make texts of words, in one pass.
+
+    Parameters
+    ----------
+    words : StringArray
+        Each word once, none of them null.
+    pieces : ndarray of shape (n, m), int32
+        Positions of the words that a text consists of; nothing stands between them.
+
+    Returns
+    -------
+    pyarrow.StringArray
+        n texts, which lie in memory one behind the other.
+    """
+    n, m = pieces.shape
+    taken = take(words, pieces.ravel())
+    ends = np.frombuffer(taken.buffers()[1], np.int32, count=n * m + 1)[::m]
+    return pa.StringArray.from_buffers(n, pa.py_buffer(np.ascontiguousarray(ends)), taken.buffers()[2])

@@ -32,6 +32,9 @@ MEMORY = 100_000
 FEW = 64
 """Up to so many leads are put into words one by one: that needs no machinery to be loaded."""
 
+MAX = 1 << 30
+"""More than any total times any number of words."""
+
 WAIT, NO_MATCH = DECISIONS.index("wait"), DECISIONS.index("no-match")
 ONE = np.zeros(1, np.int32)
 
@@ -58,8 +61,8 @@ class Patterns:
         Position of the criterion to ask about next; -1 for none.
     gates_failed, gates_open : ndarray of shape (p,), int64
         One bit a gate: failed, and not known yet.
-    words : dict of str to StringArray
-        What was put into words so far.
+    words : dict of str to (StringArray, ndarray of shape (p,), int32)
+        What was put into words so far: texts, and the position of each pattern's among them.
     """
 
     codes: npt.NDArray[np.uint8]
@@ -73,7 +76,7 @@ class Patterns:
     ask_next: npt.NDArray[np.int8]
     gates_failed: npt.NDArray[np.int64]
     gates_open: npt.NDArray[np.int64]
-    words: dict[str, pa.StringArray] = dataclasses.field(default_factory=dict)
+    words: dict[str, tuple[pa.StringArray, npt.NDArray[np.int32]]] = dataclasses.field(default_factory=dict)
 
 
 KINDS = (np.int32, np.int32, np.int32, np.int32, np.int8, np.bool_, np.int8, np.int64, np.int64)
@@ -96,6 +99,7 @@ class Lookup:
         self.low = np.array([[*each.points, 0] for each in card.criteria], np.int32)
         self.high = np.array([[*each.points, each.points[4]] for each in card.criteria], np.int32)
         self.edges = np.array([band.from_ for band in card.bands], np.int32)
+        self.bands = self.band_of(np.arange(card.total_max + 1)).astype(np.int32)
         self.powers = 6 ** np.arange(len(self.ids), dtype=np.int64)
         self.decisions = np.array([DECISIONS.index(band.decision) for band in card.bands], np.int8)
         self.probability = np.array(
@@ -110,7 +114,8 @@ class Lookup:
     @functools.cached_property
     def everything(self) -> Patterns:
         """All patterns that there can be, each at the position that its key says."""
-        return self.explain(np.arange(6 ** len(self.ids), dtype=np.int64))
+        key = np.arange(6 ** len(self.ids), dtype=np.int64)
+        return self.explain((key[:, None] // self.powers % 6).astype(np.uint8), key)
 
     def band_of(self, points: Any) -> Any:
         """Find the band of totals.
@@ -153,8 +158,9 @@ class Lookup:
         bits = self._caveat_bits(facts, n)
         if n_possible <= min(SMALL, 4 * n):
             return Scores(self, self.everything, key, bits)
-        present, index = np.unique(key, return_inverse=True)
-        return Scores(self, self.explain(present.astype(np.int64)), index.astype(np.int32), bits)
+        present, first, index = np.unique(key, return_index=True, return_inverse=True)
+        matrix = np.stack([column[first] for column in columns]).T
+        return Scores(self, self.explain(matrix, present.astype(np.int64)), index.astype(np.int32), bits)
 
     def _one(self, codes: tuple[int, ...]) -> Patterns:
         """Give a single pattern, remembered."""
@@ -171,26 +177,28 @@ class Lookup:
             )
         return known
 
-    def explain(self, key: npt.NDArray[np.int64]) -> Patterns:
+    def explain(self, codes: npt.NDArray[np.uint8], key: npt.NDArray[np.int64]) -> Patterns:
         """Work patterns out.
 
         Parameters
         ----------
+        codes : ndarray of shape (p, k), uint8
+            Level codes.
         key : ndarray of shape (p,), int64
-            Packed level codes.
+            The same packed.
 
         Returns
         -------
         Patterns
             What they come to.
         """
-        codes = (key[:, None] // self.powers % 6).astype(np.uint8)
-        each = np.arange(len(self.ids))
-        earned = self.points[each, codes]
-        points = earned.sum(axis=1, dtype=np.int32)
-        low = self.low[each, codes].sum(axis=1, dtype=np.int32)
-        high = self.high[each, codes].sum(axis=1, dtype=np.int32)
-        band = self.band_of(points).astype(np.int32)
+        points, low, high = (np.zeros(len(key), np.int32) for _ in range(3))
+        for position in range(len(self.ids)):
+            column = codes[:, position]
+            points += self.points[position][column]
+            low += self.low[position][column]
+            high += self.high[position][column]
+        band = self.bands[points]
         failed = np.zeros(len(key), np.int64)
         unanswered = np.zeros(len(key), np.int64)
         for position, gate in enumerate(self.card.gates):
@@ -200,29 +208,34 @@ class Lookup:
         decision = self.decisions[band]
         decision[(decision == NO_MATCH) & (high >= self.card.cutoff)] = WAIT
         decision[failed > 0] = NO_MATCH
-        settled = self.band_of(low) == self.band_of(high)
+        settled = self.bands[low] == self.bands[high]
         return Patterns(
             codes, key, points, low, high, band, decision, settled,
-            self._ask_next(codes, points[:, None] - earned, settled | (failed > 0)), failed, unanswered,
+            self._ask_next(codes, points, settled | (failed > 0)), failed, unanswered,
         )  # fmt: skip
 
     def _ask_next(
-        self, codes: npt.NDArray[np.uint8], rest: npt.NDArray[np.int32], done: npt.NDArray[np.bool_]
+        self, codes: npt.NDArray[np.uint8], points: npt.NDArray[np.int32], done: npt.NDArray[np.bool_]
     ) -> npt.NDArray[np.int8]:
         """Find the unknown with the most points among those whose answer could change the band.
 
         An answer that changes it alone goes first; where only answers together can, the one with the most
         points is always among them.
         """
+        best = np.full(len(codes), -1, np.int8)
+        heaviest = np.zeros(len(codes), np.int32)
         most = self.high[:, UNKNOWN]
-        unknown = codes == UNKNOWN
-        alone = unknown & (self.band_of(rest) != self.band_of(rest + most))
-        weight = np.where(unknown, most + 1, 0) + np.where(alone, most.sum() + 1, 0)
-        best: npt.NDArray[np.int8] = weight.argmax(axis=1).astype(np.int8)
-        best[done] = -1
+        for position in range(len(self.ids)):
+            row = np.flatnonzero((codes[:, position] == UNKNOWN) & ~done)
+            rest = points[row] - self.points[position, UNKNOWN]
+            alone = self.bands[rest] != self.bands[rest + most[position]]
+            weight = most[position] + 1 + alone * (most.sum() + 1)
+            heavier = weight > heaviest[row]
+            heaviest[row[heavier]] = weight[heavier]
+            best[row[heavier]] = position
         return best
 
-    def words(self, name: str, patterns: Patterns) -> pa.StringArray:
+    def words(self, name: str, patterns: Patterns) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
         """Put patterns into words, once.
 
         Parameters
@@ -230,53 +243,60 @@ class Lookup:
         name : str
             ``reasons`` (``criterion +points`` joined by ``; ``, largest first) or ``unknown``.
         patterns : Patterns
-            p patterns.
+            p patterns, at least one.
 
         Returns
         -------
-        StringArray of p texts
-            One a pattern.
+        words : StringArray
+            Texts.
+        index : ndarray of shape (p,), int32
+            Position of each pattern's text among them.
         """
         found = patterns.words.get(name)
         if found is None:
-            found = patterns.words[name] = self._put_into_words(name, patterns.codes)
+            put = self._reasons if name == "reasons" else self._unknown
+            found = patterns.words[name] = put(patterns.codes)
         return found
 
-    def _put_into_words(self, name: str, codes: npt.NDArray[np.uint8]) -> pa.StringArray:
-        from leadml.card.arrow import number_array, text_array
+    def _reasons(self, codes: npt.NDArray[np.uint8]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
+        """Say what patterns earned."""
+        from leadml.card.arrow import compose, text_array
 
+        index = np.arange(len(codes), dtype=np.int32)
         if len(codes) <= FEW:
-            each = map(tuple, codes.tolist())
-            if name == "reasons":
-                return text_array([self.single.reasons(row) for row in each])
-            return text_array(
-                [
-                    "; ".join([n for n, code in zip(self.ids, row, strict=True) if code == UNKNOWN])
-                    for row in each
-                ]
-            )
-        import pyarrow.compute as pc
+            return text_array([self.single.reasons(tuple(row)) for row in codes.tolist()]), index
+        words = [
+            f"{name} (unknown) +{points}" if code == UNKNOWN else f"{name} +{points}"
+            for name, row in zip(self.ids, self.points.tolist(), strict=True)
+            for code, points in enumerate(row)
+        ]
+        n, nothing = len(words), 2 * len(words)
+        # One number says how much, then which: sorting it puts the largest first, and equals as they stood.
+        which = np.arange(n, dtype=np.int32).reshape(self.points.shape)
+        order = np.where(self.points > 0, (self.points.max() - self.points) * n, MAX) + which
+        pieces = np.empty(codes.shape, np.int32)
+        for position in range(len(self.ids)):
+            pieces[:, position] = order[position][codes[:, position]]
+        pieces.sort(axis=1)
+        pieces[pieces >= MAX] = -1
+        place = np.where(pieces < 0, nothing, pieces % n)
+        place[:, 1:] += np.where(pieces[:, 1:] < 0, 0, n).astype(np.int32)
+        known = text_array([*words, *(f"; {word}" for word in words), ""])
+        return compose(known, place), index
 
-        # Place j of every pattern is a word among all words, or none; the places are then joined.
-        position = np.arange(len(self.ids))
-        if name == "unknown":
-            words = list(self.ids)
-            place = np.where(codes == UNKNOWN, position, -1)
-        else:
-            words = [
-                f"{name} (unknown) +{points}" if code == UNKNOWN else f"{name} +{points}"
-                for name, row in zip(self.ids, self.points.tolist(), strict=True)
-                for code, points in enumerate(row)
-            ]
-            earned = self.points[position, codes]
-            order = np.argsort(-earned, axis=1, kind="stable")
-            place = np.where(earned > 0, position * 6 + codes, -1)
-            place = np.take_along_axis(place, order, axis=1)
-        # Arrow leaves a row out whose places are all empty.
-        place[(place < 0).all(axis=1), 0] = len(words)
-        known = text_array([*words, ""])
-        columns = [known.take(number_array(column.astype(np.int32), column < 0)) for column in place.T]
-        return pc.binary_join_element_wise(*columns, text_array(["; "])[0], null_handling="skip")
+    def _unknown(self, codes: npt.NDArray[np.uint8]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
+        """List the unknown criteria of patterns."""
+        from leadml.card.arrow import text_array
+
+        bits = np.zeros(len(codes), np.int32)
+        for position in range(len(self.ids)):
+            bits |= (codes[:, position] == UNKNOWN).astype(np.int32) << position
+        present, index = np.unique(bits, return_inverse=True)
+        words = [
+            "; ".join([name for position, name in enumerate(self.ids) if each >> position & 1])
+            for each in present.tolist()
+        ]
+        return text_array(words), index.astype(np.int32)
 
     def score_one(self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None) -> dict[str, Any]:
         """Score one lead; see `Card.score_one`.

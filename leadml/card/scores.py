@@ -189,8 +189,11 @@ class Scores:
             return [card.model], np.zeros(len(self), np.int32)
         if name == "caveats":
             return self._caveat_words()
+        if name in ("reasons", "unknown") and len(patterns.key):
+            texts, at = self._lookup.words(name, patterns)
+            return texts.to_pylist(), at[self._index]
         if name in ("reasons", "unknown"):
-            return self._lookup.words(name, patterns).to_pylist() or [""], self._index
+            return [""], self._index
         if name == "band":
             words, of_pattern = [band.id for band in card.bands], patterns.band
         elif name == "action":
@@ -280,7 +283,7 @@ class Scores:
         """
         import pyarrow as pa
 
-        from leadml.card.arrow import bool_array, dictionary_array, number_array, text_array
+        from leadml.card.arrow import bool_array, dictionary_array, number_array, take, text_array
 
         if name == "probability" and not self._card.table:
             return pa.nulls(len(self), pa.float64())
@@ -288,14 +291,46 @@ class Scores:
             return number_array(getattr(self, name))
         if name == "settled":
             return bool_array(self.settled)
-        if name in ("reasons", "unknown") and len(self._patterns.key):
-            words, index = self._lookup.words(name, self._patterns), self._index
-        else:
-            found, index = self._words(name)
-            words = text_array(found)
-        if not plain and (name not in ("reasons", "unknown") or self._lookup.is_small):
+        words, index = self.parts(name)
+        if not plain and (name != "reasons" or self._lookup.is_small):
             return dictionary_array(words, index)
         if len(self) <= FEW:
             known = words.to_pylist()
             return text_array([known[at] for at in index.tolist()])
-        return words.take(number_array(index))
+        return take(words, index)
+
+    def parts(self, name: str) -> tuple[pa.Array, npt.NDArray[np.int32]]:
+        """Give one column as the values that there are, and which of them each lead has.
+
+        Parameters
+        ----------
+        name : str
+            One of `COLUMNS`.
+
+        Returns
+        -------
+        values : Array
+            At least one value.
+        index : ndarray of shape (n,), int32
+            Position of each lead's value among them.
+        """
+        import pyarrow as pa
+
+        from leadml.card.arrow import bool_array, number_array, text_array
+
+        nothing = np.zeros(len(self), np.int32)
+        if name == "probability":
+            n = self._card.total_max + 1
+            chances = self._lookup.probability
+            return number_array(chances) if self._card.table else pa.nulls(n, pa.float64()), self.points
+        if name in ("points", "low", "high"):
+            return number_array(np.arange(self._card.total_max + 1, dtype=np.int32)), getattr(self, name)
+        if name == "points_max":
+            return number_array(np.array([self._card.total_max], np.int32)), nothing
+        if name == "settled":
+            return bool_array(np.array([False, True])), self.settled.astype(np.int32)
+        if name in ("reasons", "unknown") and len(self._patterns.key):
+            texts, at = self._lookup.words(name, self._patterns)
+            return texts, at[self._index]
+        words, index = self._words(name)
+        return text_array(words), index

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.card import Card, Scores
-from leadml.card.arrow import number_array, text_array
+from leadml.card.arrow import compose, take, text_array
 from leadml.card.lookup import FEW
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CsvRows"]
 
-QUOTE = b'"'
+QUOTE = '"'
 
 
 class CsvRows:
@@ -46,7 +46,7 @@ class CsvRows:
     ) -> None:
         self._cards, self._columns = tuple(cards), tuple(columns)
         self._delimiter, self._names_policy = delimiter, name_policy
-        self._kept: dict[tuple[int, int, bytes], pa.StringArray] = {}
+        self._kept: dict[tuple[int, int, str], pa.StringArray] = {}
         self._lock = threading.Lock()
 
     def header(self, names: Sequence[str]) -> bytes:
@@ -62,8 +62,7 @@ class CsvRows:
         bytes
             UTF-8, with its line end.
         """
-        empty = pa.RecordBatch.from_arrays([text_array([]) for _ in names], names=list(names))
-        return _as_csv(empty, self._delimiter, header=True)
+        return _as_csv([text_array([]) for _ in names], names, self._delimiter, header=True)
 
     def lines(
         self, lead_id: pa.StringArray, scored: Sequence[Scores], kept: Sequence[pa.Array]
@@ -89,44 +88,28 @@ class CsvRows:
             return b""
         if n <= FEW:
             return b"".join(self._few(lead_id, scored, kept))
-        if not kept and not lead_id.null_count:
-            # The quotes of the identity stand in the look-ups: one pass less over the rows.
-            ids, parts = _double_quotes(lead_id), []
-            for at, scores in enumerate(scored):
-                parts += [ids, self._spread(at, scores, b'"' + self._mark, b'\n"')]
-            return QUOTE + memoryview(_joined(parts, n))[:-1]
-        mark, end = text_array([self._delimiter])[0], text_array(["\n"])[0]
-        ids, cells, parts = _cells(lead_id), [part for each in kept for part in (mark, _cells(each))], []
+        # The quotes of the identity stand in the look-ups, from the end of one line into the next.
+        quote = "" if lead_id.null_count else QUOTE
+        ids = _double_quotes(lead_id) if quote else _cells(lead_id)
+        end, row = "\n" + quote, np.arange(n, dtype=np.int32)
+        tail = [(_joined(kept, self._delimiter, end), row)] if kept else []
+        columns: list[Column] = []
         for at, scores in enumerate(scored):
-            parts += [ids, self._spread(at, scores, self._mark, b""), *cells, end]
-        return memoryview(_joined(parts, n))
-
-    @property
-    def _mark(self) -> bytes:
-        return self._delimiter.encode()
+            columns += [(ids, row), self._look_up(at, scores, quote, "" if kept else end), *tail]
+        return _side_by_side(quote, columns)
 
     def _few(
         self, lead_id: pa.StringArray, scored: Sequence[Scores], kept: Sequence[pa.Array]
     ) -> Iterator[bytes]:
         """Join a few rows by hand, without loading what joins many."""
-        looked_up = [self._look_up(at, scores, self._mark, b"") for at, scores in enumerate(scored)]
+        looked_up = [self._look_up(at, scores, "", "") for at, scores in enumerate(scored)]
+        first, *others = [_marked(each, self._delimiter).to_pylist() for each in (lead_id, *kept)]
         for row in range(len(lead_id)):
-            first, *others = [
-                _as_csv(_batch([each.slice(row, 1)]), self._delimiter).removesuffix(b"\n")
-                for each in (lead_id, *kept)
-            ]
             for words, index in looked_up:
-                line: str = words[int(index[row])].as_py()
-                yield self._mark.join([first + line.encode(), *others]) + b"\n"
+                cells = [first[row][1:], words[int(index[row])].as_py(), *(each[row] for each in others)]
+                yield "".join([*cells, "\n"]).encode()
 
-    def _spread(self, at: int, scores: Scores, before: bytes, after: bytes) -> pa.StringArray:
-        """Give every lead its line."""
-        words, index = self._look_up(at, scores, before, after)
-        return words.take(number_array(index))
-
-    def _look_up(
-        self, at: int, scores: Scores, before: bytes, after: bytes
-    ) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
+    def _look_up(self, at: int, scores: Scores, before: str, after: str) -> Column:
         """Give the distinct lines of a card, and each lead's position among them."""
         bits, index = scores.caveat_bits, scores.index
         if (bits == bits[0]).all():
@@ -135,7 +118,7 @@ class CsvRows:
         each = [self._answers(at, scores, int(these), before, after) for these in combinations]
         return pa.concat_arrays(each), (index + which * len(each[0])).astype(np.int32)
 
-    def _answers(self, at: int, scores: Scores, bits: int, before: bytes, after: bytes) -> pa.StringArray:
+    def _answers(self, at: int, scores: Scores, bits: int, before: str, after: str) -> pa.StringArray:
         """Word every pattern; where all patterns that there can be are known, once for all leads to come."""
         if not scores.is_complete:
             return self._word(at, scores.answers(bits), before, after)
@@ -145,40 +128,75 @@ class CsvRows:
                 self._kept[key] = self._word(at, scores.answers(bits), before, after)
             return self._kept[key]
 
-    def _word(self, at: int, answers: Scores, before: bytes, after: bytes) -> pa.StringArray:
-        columns = {name: answers.column(name) for name in self._columns}
-        if self._names_policy:
-            columns = {"policy": text_array([self._cards[at].model] * len(answers)), **columns}
-        batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-        lines = _as_csv(batch, self._delimiter).split(b"\n")[:-1]
-        if len(lines) != len(answers):  # a line end in a text of the card
-            rows = range(len(answers))
-            lines = [_as_csv(batch.slice(row, 1), self._delimiter).removesuffix(b"\n") for row in rows]
-        ends = np.zeros(len(lines) + 1, np.int32)
-        np.cumsum([len(line) + len(before) + len(after) for line in lines], out=ends[1:])
-        content = b"".join([before + line + after for line in lines])
-        return pa.StringArray.from_buffers(len(lines), pa.py_buffer(ends), pa.py_buffer(content))
+    def _word(self, at: int, answers: Scores, before: str, after: str) -> pa.StringArray:
+        """Put each distinct value of a column into a cell, and the cells into lines."""
+        nothing = np.zeros(len(answers), np.int32)
+        policy = [(text_array([self._cards[at].model]), nothing)] if self._names_policy else []
+        parts = [*policy, *(answers.parts(name) for name in self._columns)]
+        columns = [(_marked(values, self._delimiter), index) for values, index in parts]
+        columns = [(text_array([before]), nothing), *columns, (text_array([after]), nothing)]
+        if len(answers) <= FEW:
+            texts = [[words[int(each)].as_py() for each in index] for words, index in columns]
+            return text_array(["".join(cells) for cells in zip(*texts, strict=True)])
+        return compose(*_numbered(columns))
 
 
-def _batch(columns: Sequence[pa.Array]) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(list(columns), names=[str(at) for at in range(len(columns))])
+Column = tuple[pa.StringArray, "npt.NDArray[np.int32]"]
+"""Texts, and which of them each row has."""
 
 
-def _as_csv(batch: pa.RecordBatch, delimiter: str, *, header: bool = False) -> bytes:
+def _numbered(columns: Sequence[Column]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
+    """Put the texts of columns into one row of texts, and number them anew."""
+    pieces = np.empty((len(columns[0][1]), len(columns)), np.int32)
+    start: dict[int, int] = {}
+    texts: list[pa.StringArray] = []
+    for at, (each, index) in enumerate(columns):
+        if id(each) not in start:
+            start[id(each)] = sum(map(len, texts))
+            texts.append(each)
+        np.add(index, start[id(each)], out=pieces[:, at])
+    return pa.concat_arrays(texts), pieces
+
+
+def _side_by_side(first: str, columns: Sequence[Column]) -> memoryview:
+    """Join texts row by row, as they stand in the file; `first` begins the first row, and ends the last."""
+    words, pieces = _numbered([(text_array([first]), np.zeros(len(columns[0][1]), np.int32)), *columns])
+    flat = np.append(np.int32(0), pieces[:, 1:].ravel())
+    taken = take(words, flat)
+    end = int(np.frombuffer(taken.buffers()[1], np.int32)[len(flat)])
+    return memoryview(taken.buffers()[2])[: end - len(first)]
+
+
+def _as_csv(
+    columns: Sequence[pa.Array], names: Sequence[str], delimiter: str, *, header: bool = False
+) -> bytes:
     import pyarrow.csv
 
     sink = pa.BufferOutputStream()
     options = pyarrow.csv.WriteOptions(include_header=header, delimiter=delimiter)
-    pyarrow.csv.write_csv(batch, sink, options)
+    pyarrow.csv.write_csv(pa.RecordBatch.from_arrays(list(columns), names=list(names)), sink, options)
     return bytes(sink.getvalue().to_pybytes())
 
 
-def _double_quotes(texts: pa.StringArray) -> pa.StringArray:
-    import pyarrow.compute as pc
+def _marked(column: pa.Array, delimiter: str) -> pa.StringArray:
+    """Write a column as cells, each with the delimiter before it."""
+    written = delimiter.encode() + _as_csv([column], ["cell"], delimiter)
+    text = np.frombuffer(bytearray(written), np.uint8)
+    ends = np.flatnonzero(text == ord("\n"))
+    if len(ends) != len(column):  # a line end in a text
+        rows = [_as_csv([column.slice(row, 1)], ["cell"], delimiter) for row in range(len(column))]
+        return text_array([delimiter + row.decode().removesuffix("\n") for row in rows])
+    text[ends] = ord(delimiter)
+    starts = np.append(0, ends).astype(np.int32)
+    return pa.StringArray.from_buffers(len(column), pa.py_buffer(starts), pa.py_buffer(text))
 
+
+def _double_quotes(texts: pa.StringArray) -> pa.StringArray:
     content = texts.buffers()[2]
     if content is None or not (np.frombuffer(content, np.uint8) == ord('"')).any():
         return texts
+    import pyarrow.compute as pc
+
     return pc.replace_substring(texts, pattern='"', replacement='""')
 
 
@@ -186,7 +204,7 @@ def _cells(column: pa.Array) -> pa.StringArray:
     """Write a column as cells; a null as nothing."""
     import pyarrow.compute as pc
 
-    nothing, quote = text_array([""])[0], text_array(['"'])[0]
+    nothing, quote = text_array([""])[0], text_array([QUOTE])[0]
     if pa.types.is_string(column.type):
         cells = pc.binary_join_element_wise(quote, _double_quotes(column), quote, nothing)
     else:
@@ -194,12 +212,10 @@ def _cells(column: pa.Array) -> pa.StringArray:
     return pc.fill_null(cells, nothing) if cells.null_count else cells
 
 
-def _joined(parts: Sequence[pa.Array | pa.Scalar], n: int) -> pa.Buffer:
-    """Join texts side by side; the result of n rows lies in memory as the lines do in the file."""
+def _joined(columns: Sequence[pa.Array], delimiter: str, end: str) -> pa.StringArray:
+    """Join the cells of columns, the delimiter before each."""
     import pyarrow.compute as pc
 
-    joined = pc.binary_join_element_wise(*parts, text_array([""])[0])
-    start, end = np.frombuffer(joined.buffers()[1], np.int32, count=joined.offset + n + 1)[
-        [joined.offset, -1]
-    ]
-    return joined.buffers()[2].slice(int(start), int(end - start))
+    mark = text_array([delimiter])[0]
+    cells = [part for each in columns for part in (mark, _cells(each))]
+    return pc.binary_join_element_wise(*cells, text_array([end])[0], text_array([""])[0])

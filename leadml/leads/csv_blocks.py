@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
     Attributes
     ----------
-    content : bytes
+    content : bytearray
         The piece; all pieces together are the text.
     is_first : bool
         Whether it begins with the header.
@@ -35,7 +35,7 @@ class Block(NamedTuple):
         Whether it ends where a record does, as far as its quotes tell.
     """
 
-    content: bytes
+    content: bytearray
     is_first: bool
     is_whole: bool
 
@@ -58,19 +58,26 @@ def cut_blocks(stream: BinaryIO, quote: int, size: int) -> Iterator[Block]:
         The next piece.
     """
     rest, is_first = b"", True
-    while part := stream.read(size):
-        content = rest + part
+    while True:
+        content = bytearray(len(rest) + size)
+        content[: len(rest)] = rest
+        n_read = stream.readinto(memoryview(content)[len(rest) :])  # type: ignore[attr-defined]
+        del content[len(rest) + n_read :]
+        if not n_read:
+            break
         end = _last_end(content, quote)
         if not end and len(content) < size:
-            rest = content  # a pipe may hand out little at a time
+            rest = bytes(content)  # a pipe may hand out little at a time
             continue
-        yield Block(content[:end] if end else content, is_first, bool(end))
-        rest, is_first = content[end:] if end else b"", False
+        rest = bytes(content[end:]) if end else b""
+        del content[end or len(content) :]
+        yield Block(content, is_first, bool(end))
+        is_first = False
     if rest:
-        yield Block(rest, is_first, True)
+        yield Block(bytearray(rest), is_first, True)
 
 
-def stand_around_cells(content: bytes, quote: int, delimiter: int) -> bool:
+def stand_around_cells(content: bytes | bytearray, quote: int, delimiter: int) -> bool:
     """Tell whether every quote opens or closes a cell, or is doubled inside one.
 
     Parameters
@@ -102,11 +109,11 @@ class Joined(io.RawIOBase):
 
     Parameters
     ----------
-    pieces : iterable of bytes
+    pieces : iterable of bytes-like
         What it consists of.
     """
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
+    def __init__(self, pieces: Iterable[bytes | bytearray]) -> None:
         self._pieces, self._piece = iter(pieces), memoryview(b"")
 
     def readable(self) -> bool:
@@ -118,6 +125,24 @@ class Joined(io.RawIOBase):
             True.
         """
         return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read on into memory.
+
+        Parameters
+        ----------
+        buffer : writable bytes-like
+            Is filled, as far as there are bytes.
+
+        Returns
+        -------
+        int
+            How many; 0 at the end.
+        """
+        view = memoryview(buffer).cast("B")
+        found = self.read(len(view))
+        view[: len(found)] = found
+        return len(found)
 
     def read(self, size: int = -1) -> bytes:
         """Read on.
@@ -146,7 +171,7 @@ class Joined(io.RawIOBase):
         return b"".join(taken)
 
 
-def _last_end(content: bytes, quote: int) -> int:
+def _last_end(content: bytearray, quote: int) -> int:
     """Find where the last whole record ends; 0 when there is none."""
     end = content.rfind(LINE_END) + 1
     mark = bytes([quote])

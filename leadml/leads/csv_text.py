@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from leadml.leads.workers import Workers
 
 CSV_BLOCK_BYTES = 1 << 22
+"""No row is longer."""
+
+CSV_PIECE_BYTES = 1 << 20
+"""About so much is read at once where several blocks are: little memory is used again and again."""
 
 
 class CsvReader:
@@ -127,7 +131,7 @@ class CsvReader:
                 if self.text.encoding not in ("utf-8", "ascii"):
                     yield from self._in_a_stream(stream, columns)
                     return
-                blocks = cut_blocks(stream, ord(self.text.quote), CSV_BLOCK_BYTES)
+                blocks = cut_blocks(stream, ord(self.text.quote), min(CSV_PIECE_BYTES, CSV_BLOCK_BYTES))
                 read = workers.map(lambda block: self._in_a_block(block, columns), blocks)
                 for block, chunk in read:
                     if chunk is None:
@@ -150,7 +154,7 @@ class CsvReader:
             and not (delimiter.isascii() and stand_around_cells(block.content, quote, ord(delimiter)))
         ):
             return None
-        if not block.content.strip(b"\r\n"):
+        if not (block.content[:64].strip(b"\r\n") or block.content.strip(b"\r\n")):
             return Chunk(np.zeros(0, np.int64), _nothing(columns), [])
         ragged: list[Rejection] = []
         options = self._options(columns, ragged, has_header=block.is_first)
