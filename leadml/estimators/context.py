@@ -19,8 +19,8 @@ from sklearn.utils.validation import check_is_fitted
 Array = NDArray[Any]
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)  # inverse penalties tried by the logistic regression
-MAX_ITER, EVERY = 60, 5  # trees tried by the boosted model, at most and at a time
-MANY = 5_000  # deals from which trees are larger, and twice as many
+MAX_ITER, EVERY = 60, 5  # small trees tried by the boosted model, at most and at a time
+MANY = 5_000  # deals from which three times as many are tried
 LEAST_CATEGORY = 3  # deals below which a category counts with the other rare ones
 MAX_CATEGORIES = 200  # that a boosted tree can tell apart; the commonest keep their name
 
@@ -86,7 +86,7 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
         weight = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=float)
         fold = np.arange(len(y)) % self.n_inner if fold is None else np.asarray(fold)
         self.classes_ = np.array([0.0, 1.0])
-        most = 2 * MAX_ITER if len(y) >= MANY else MAX_ITER
+        most = 3 * MAX_ITER if len(y) >= MANY else MAX_ITER
         tried = STRENGTHS if self.kind == "logistic" else tuple(range(EVERY, most + 1, EVERY))
         # columns are made once: scales and categories know nothing of the outcome
         prepare = self._columns(X)
@@ -166,7 +166,7 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
         return HistGradientBoostingClassifier(
             learning_rate=0.15,
             max_iter=int(strength),
-            max_leaf_nodes=16 if len(X) >= MANY else 6,
+            max_leaf_nodes=4,
             min_samples_leaf=10,
             l2_regularization=1.0,
             early_stopping=False,
