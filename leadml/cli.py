@@ -95,6 +95,14 @@ ColumnsOption = Annotated[
         help="Which columns to write after lead_id, such as probability,points,band; all when absent.",
     ),
 ]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        metavar="local|spark",
+        help="Where the work is done. With spark OUT is a folder, and catalog: stands for tables of Spark.",
+    ),
+]
 KeepOption = Annotated[bool, typer.Option("--keep-columns", help="Let the columns of FILE come along.")]
 StoreOption = Annotated[
     Path | None,
@@ -256,6 +264,7 @@ def predict(
     query: QueryOption = None,
     table: TableOption = None,
     store: StoreOption = None,
+    engine: EngineOption = "local",
 ) -> None:
     """Score new leads with a stored card."""
     from leadml.workflows.score import predict_file
@@ -270,6 +279,7 @@ def predict(
         keep_columns=keep_columns,
         query=query,
         table=table,
+        engine=engine,
         say=say,
     )
 

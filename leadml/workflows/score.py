@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from leadml.card import Card, card_from_policy, load_card
 from leadml.exceptions import InputError, UsageError
+from leadml.records import nearest
 
 if TYPE_CHECKING:
     from leadml.engines import Totals
     from leadml.leads.mapping import Mapping
     from leadml.store import Model
 
-__all__ = ["explain_lead", "load_model", "open_card", "predict_file", "qualify_file"]
+__all__ = ["check_engine", "explain_lead", "load_model", "open_card", "predict_file", "qualify_file"]
+
+ENGINES = ("local", "spark")
+"""Where the work is done: on this machine, or by Spark."""
 
 Source = str | os.PathLike[str]
 Say = Callable[[str], None]
@@ -94,6 +98,7 @@ def predict_file(
     keep_columns: bool = False,
     query: str | None = None,
     table: str | None = None,
+    engine: str = "local",
     say: Say = _quiet,
 ) -> Totals:
     """Score new leads with a card.
@@ -118,6 +123,8 @@ def predict_file(
         What to ask of a database as source.
     table : str, optional
         The table to make in a database as destination.
+    engine : str
+        One of `ENGINES`.
     say : callable
         Takes a message for the user.
 
@@ -131,17 +138,54 @@ def predict_file(
     LeadmlError
         Naming what cannot be used.
     """
-    from leadml.engines import score_table
-    from leadml.engines.writers import check_out
     from leadml.leads.known import open_mapping
 
-    check_out(out, source, table)
+    check_engine(engine)
+    score: Callable[..., Totals]
+    if engine == "spark":
+        from leadml.engines.spark import score_with_spark as score
+    else:
+        from leadml.engines import score_table as score
+        from leadml.engines.writers import check_out
+
+        check_out(out, source, table)
     card = open_card(ref, store_root)
     mapping = open_mapping(mapping_path)
     told = [name.strip() for name in columns.split(",")] if isinstance(columns, str) else columns
-    return score_table(
+    return score(
         source, mapping, [card], out, told=told, keep_columns=keep_columns, query=query, into=table, say=say
     )
+
+
+def check_engine(engine: str) -> str:
+    """Refuse an engine that there is not.
+
+    Parameters
+    ----------
+    engine : str
+        Its name.
+
+    Returns
+    -------
+    str
+        The name.
+
+    Raises
+    ------
+    UsageError
+        Naming the engines.
+
+    Examples
+    --------
+    >>> check_engine("sparks")
+    Traceback (most recent call last):
+    leadml.exceptions.UsageError: --engine: got 'sparks', valid are local, spark...
+    """
+    if engine not in ENGINES:
+        raise UsageError(
+            f"--engine: got {engine!r}, valid are {', '.join(ENGINES)}{nearest(engine, ENGINES)}"
+        )
+    return engine
 
 
 def qualify_file(
