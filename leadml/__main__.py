@@ -7,6 +7,8 @@ mistake or a call for help among it, goes to `leadml.cli`, which knows every opt
 
 from __future__ import annotations
 
+import gc
+import os
 import sys
 from collections.abc import Sequence
 
@@ -64,6 +66,9 @@ def main() -> None:
 
         run_any()
         return
+    # Nothing here multiplies matrices, so numpy need not start threads for it; and what is loaded stays.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.set_threshold(10_000)
     from leadml.console import end_well, say
 
     def predict() -> None:

@@ -32,9 +32,6 @@ MEMORY = 100_000
 FEW = 64
 """Up to so many leads are put into words one by one: that needs no machinery to be loaded."""
 
-MAX = 1 << 30
-"""More than any total times any number of words."""
-
 WAIT, NO_MATCH = DECISIONS.index("wait"), DECISIONS.index("no-match")
 ONE = np.zeros(1, np.int32)
 
@@ -265,24 +262,25 @@ class Lookup:
         index = np.arange(len(codes), dtype=np.int32)
         if len(codes) <= FEW:
             return text_array([self.single.reasons(tuple(row)) for row in codes.tolist()]), index
-        words = [
-            f"{name} (unknown) +{points}" if code == UNKNOWN else f"{name} +{points}"
-            for name, row in zip(self.ids, self.points.tolist(), strict=True)
+        earned = [
+            (-points, position, code)
+            for position, row in enumerate(self.points.tolist())
             for code, points in enumerate(row)
         ]
-        n, nothing = len(words), 2 * len(words)
-        # One number says how much, then which: sorting it puts the largest first, and equals as they stood.
-        which = np.arange(n, dtype=np.int32).reshape(self.points.shape)
-        order = np.where(self.points > 0, (self.points.max() - self.points) * n, MAX) + which
-        pieces = np.empty(codes.shape, np.int32)
+        # Words in the order in which they stand in any text, so that sorting their numbers orders the text.
+        order = sorted([each for each in earned if each[0]])
+        rank = np.full(self.points.shape, len(order), np.uint8)
+        words = []
+        for at, (points, position, code) in enumerate(order):
+            rank[position, code] = at
+            words.append(f"{self.ids[position]}{' (unknown)' if code == UNKNOWN else ''} +{-points}")
+        pieces = np.empty(codes.shape, np.uint8)
         for position in range(len(self.ids)):
-            pieces[:, position] = order[position][codes[:, position]]
+            pieces[:, position] = rank[position][codes[:, position]]
         pieces.sort(axis=1)
-        pieces[pieces >= MAX] = -1
-        place = np.where(pieces < 0, nothing, pieces % n)
-        place[:, 1:] += np.where(pieces[:, 1:] < 0, 0, n).astype(np.int32)
-        known = text_array([*words, *(f"; {word}" for word in words), ""])
-        return compose(known, place), index
+        place = pieces.astype(np.int32)
+        place[:, 1:] += len(words) + 1
+        return compose(text_array([*words, "", *(f"; {word}" for word in words), ""]), place), index
 
     def _unknown(self, codes: npt.NDArray[np.uint8]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
         """List the unknown criteria of patterns."""
@@ -291,12 +289,13 @@ class Lookup:
         bits = np.zeros(len(codes), np.int32)
         for position in range(len(self.ids)):
             bits |= (codes[:, position] == UNKNOWN).astype(np.int32) << position
-        present, index = np.unique(bits, return_inverse=True)
+        occurs = np.zeros(1 << len(self.ids), bool)
+        occurs[bits] = True
         words = [
             "; ".join([name for position, name in enumerate(self.ids) if each >> position & 1])
-            for each in present.tolist()
+            for each in np.flatnonzero(occurs).tolist()
         ]
-        return text_array(words), index.astype(np.int32)
+        return text_array(words), (np.cumsum(occurs, dtype=np.int32) - 1)[bits]
 
     def score_one(self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None) -> dict[str, Any]:
         """Score one lead; see `Card.score_one`.

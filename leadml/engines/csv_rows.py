@@ -133,8 +133,14 @@ class CsvRows:
         nothing = np.zeros(len(answers), np.int32)
         policy = [(text_array([self._cards[at].model]), nothing)] if self._names_policy else []
         parts = [*policy, *(answers.parts(name) for name in self._columns)]
-        columns = [(_marked(values, self._delimiter), index) for values, index in parts]
-        columns = [(text_array([before]), nothing), *columns, (text_array([after]), nothing)]
+        columns = [(text_array([before]), nothing)]
+        for values, index in parts:
+            if len(values) <= FEW or not pa.types.is_string(values.type):
+                columns.append((_marked(values, self._delimiter), index))
+            else:  # many texts: their quotes stand beside them
+                columns += [(text_array([self._delimiter + QUOTE]), nothing), (_double_quotes(values), index)]
+                columns.append((text_array([QUOTE]), nothing))
+        columns.append((text_array([after]), nothing))
         if len(answers) <= FEW:
             texts = [[words[int(each)].as_py() for each in index] for words, index in columns]
             return text_array(["".join(cells) for cells in zip(*texts, strict=True)])

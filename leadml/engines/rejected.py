@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -83,6 +82,8 @@ def open_rejected(
                         say(f"  row {each.row}, {each.column or 'whole row'}: {each.value!r} {each.reason}")
                     continue
                 if writer is None:
+                    import csv
+
                     temporary = stack.enter_context(replacing(path, lasting=False))
                     file = stack.enter_context(temporary.open("w", encoding="utf-8", newline=""))
                     writer = csv.writer(file)
