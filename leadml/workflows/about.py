@@ -17,7 +17,7 @@ from leadml.leads.model import Leads
 from leadml.leads.split import TRAIN_ONLY, Split
 from leadml.records import digest_record
 from leadml.workflows.cards import Learned
-from leadml.workflows.contenders import Frame
+from leadml.workflows.contenders import SCORECARDS, Contender, Frame
 from leadml.workflows.experiment import Experiment
 from leadml.workflows.judge import Resampled, share_of_weights
 
@@ -172,6 +172,43 @@ def top_log_odds(full: Array) -> Array:
         f_j(4).
     """
     return points_of(full)[0][..., -1]
+
+
+def describe_scorecard(
+    contender: Contender, frames: dict[str, Frame], learned: dict[str, Learned], drawn: dict[str, Resampled]
+) -> dict[str, Any]:
+    """Describe how a scorecard was learned from all deals.
+
+    Parameters
+    ----------
+    contender : Contender
+        Any contender; one that learns no points has nothing to tell.
+    frames : dict of str to Frame
+        The deals as each framework sees them.
+    learned : dict of str to Learned
+        The card of each framework.
+    drawn : dict of str to Resampled
+        The deals, drawn again.
+
+    Returns
+    -------
+    dict
+        Strengths, steps that earn points, weights and path; of whole points also the log loss a deal that
+        the real-valued fit expects of them, of itself, and the difference. None where there is nothing.
+    """
+    out: dict[str, Any] = dict.fromkeys(("shrink", "smooth", "n_points_steps", "rounding", "weights", "path"))
+    name = contender.framework
+    if name is None or contender.family not in SCORECARDS:
+        return out
+    fit = learned[name]
+    card = fit.integer
+    out["shrink"], out["smooth"] = as_json(fit.shrink), as_json(fit.smooth)
+    out["n_points_steps"] = int((np.diff(card.points, axis=1) > 0).sum())
+    if contender.family == "integer":
+        lost = card.log_loss - card.real_log_loss
+        out["rounding"] = {"whole": card.log_loss, "real": card.real_log_loss, "lost": lost}
+    out["weights"], out["path"] = describe_weights(frames[name], fit, drawn[name])
+    return out
 
 
 def describe_weights(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from leadml.decisions.cutoff import Consequences
 from leadml.estimators.scorecard import ScorecardClassifier
-from leadml.evaluation.bootstrap import as_json, draw_clusters
+from leadml.evaluation.bootstrap import draw_clusters
 from leadml.evaluation.compare import Judged, Replicates, evaluate, figures_of, gains_over, reliability_of
 from leadml.evaluation.metrics import HeldOut
 from leadml.exceptions import UsageError
@@ -21,8 +21,8 @@ from leadml.leads.split import make_keys, make_split
 from leadml.workflows.about import (
     describe_data,
     describe_provenance,
+    describe_scorecard,
     describe_split,
-    describe_weights,
     last_day,
     order_of,
     top_log_odds,
@@ -30,6 +30,7 @@ from leadml.workflows.about import (
 )
 from leadml.workflows.cards import CardDraft, Learned, draft_documented_card, draft_learned_card, learn_all
 from leadml.workflows.contenders import (
+    SCORECARDS,
     Arena,
     Contender,
     Frame,
@@ -58,7 +59,6 @@ Array = NDArray[Any]
 MANY_DEALS = 5_000  # from so many on, one repeat of the folds is enough
 FOLDS_OF_MANY = 5
 BUCKETS = 5_000  # keys are drawn again in at most so many pieces
-SCORECARDS = ("integer", "steps", "weights")  # the first that competes answers for learned weights
 
 
 @dataclass(frozen=True)
@@ -415,14 +415,7 @@ class Comparison:
         frame_of = {f.framework.id: f for f in frames}
         out = []
         for c in contenders:
-            about: dict[str, Any] = dict.fromkeys(("shrink", "smooth", "n_points_steps", "weights", "path"))
-            if c.family in SCORECARDS and c.framework is not None:
-                fit = learned[c.framework]
-                about["shrink"], about["smooth"] = as_json(fit.shrink), as_json(fit.smooth)
-                about["n_points_steps"] = int((np.diff(fit.integer.points, axis=1) > 0).sum())
-                about["weights"], about["path"] = describe_weights(
-                    frame_of[c.framework], fit, drawn[c.framework]
-                )
+            about = describe_scorecard(c, frame_of, learned, drawn)
             out.append(
                 {
                     "id": c.id,

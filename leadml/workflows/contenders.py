@@ -20,6 +20,7 @@ from leadml.leads.split import Split
 
 Array = NDArray[Any]
 
+SCORECARDS = ("integer", "steps", "weights")  # the first that competes answers for learned weights
 INNER_FOLDS = 5
 SMALL = 10_000  # deals below which a wide classifier is fitted on one thread
 

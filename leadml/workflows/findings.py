@@ -112,6 +112,15 @@ def find_on_criteria(levels: Any, frameworks: list[dict[str, Any]]) -> list[dict
     return out
 
 
+def _best_of(figures: list[dict[str, Any]]) -> str:
+    """Say how well the best ranking may yet be."""
+    told = [f for f in figures if f["kind"] in ("learned", "context") and f["auc"]["high"] is not None]
+    if not told:
+        return ""
+    best = max(told, key=lambda f: f["auc"]["value"])["auc"]
+    return f": the best ranking has an AUC of {best['value']:.2f} ({best['low']:.2f} to {best['high']:.2f})"
+
+
 def find_on_result(
     levels: Any,
     outcome: Array,
@@ -198,8 +207,8 @@ def find_on_result(
                 "LML301",
                 "warn",
                 "nothing beats the base rate",
-                "No rule, learned card or wide classifier tells won from lost deals better than giving every"
-                " lead the same probability. These columns hold no answer; do not act on differences"
+                "No rule, learned card or wide classifier is shown to tell won from lost deals better than"
+                f" giving every lead the same probability{_best_of(figures)}. Do not act on differences"
                 " between contenders.",
                 "contenders",
             )

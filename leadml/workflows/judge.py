@@ -228,6 +228,8 @@ def judge_policy(
         figure_w = Figure(figure_w.value, figure_w.low, max(figure_w.high, freely.high))
     if cutoff_gain is not None and consequences.share is None:
         figure_c = _span(figure_c, net, to_figure(best), policy.cutoff, drawn)
+    n_won = min(float(won[0]), float(drawn.won[0].sum()))  # a deal held out in every repeat is one deal
+    figure_w, figure_c = _allow_unseen(figure_w, n_won), _allow_unseen(figure_c, n_won)
     adjusted = adjust_holm(np.array([p_w, p_c]))
     verdict_w: Verdict = give_verdict(figure_w, smallest_gain) if weights_gain is not None else silent
     verdict_c: Verdict = give_verdict(figure_c, smallest_gain) if cutoff_gain is not None else silent
@@ -362,6 +364,18 @@ def _span(gain: Figure, net_value: Array, learned: Figure, documented: int, draw
         lows.append(other.low)
         highs.append(other.high)
     return Figure(gain.value, min(lows), max(highs))
+
+
+def _allow_unseen(gain: Figure, n_won: float) -> Figure:
+    """Widen an interval without any width: what differs in none of n deals may differ in 3 / n of all.
+
+    References
+    ----------
+    Hanley, J., Lippman-Hand, A. (1983). If nothing goes wrong, is everything all right? JAMA 249(13).
+    """
+    if gain.low != gain.high:  # NaN too
+        return gain
+    return Figure(gain.value, gain.low - 3.0 / n_won, gain.high + 3.0 / n_won)
 
 
 def _share(gain: Array, won: Array) -> Array:

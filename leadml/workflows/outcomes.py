@@ -11,10 +11,9 @@ from leadml.evaluation.metrics import rate_figure
 from leadml.leads.maturity import Maturity, find_maturity
 from leadml.leads.model import Leads
 from leadml.leads.outcomes import MIN_DEALS
+from leadml.workflows.contenders import SCORECARDS
 from leadml.workflows.experiment import Experiment
 from leadml.workflows.findings import make_finding
-
-SCORECARDS = ("integer", "steps", "weights")
 
 
 @dataclass(frozen=True)
