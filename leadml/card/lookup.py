@@ -269,18 +269,17 @@ class Lookup:
         ]
         # Words in the order in which they stand in any text, so that sorting their numbers orders the text.
         order = sorted([each for each in earned if each[0]])
-        rank = np.full(self.points.shape, len(order), np.uint8)
+        rank = np.full(self.points.shape, len(order), np.int32)
         words = []
         for at, (points, position, code) in enumerate(order):
             rank[position, code] = at
             words.append(f"{self.ids[position]}{' (unknown)' if code == UNKNOWN else ''} +{-points}")
-        pieces = np.empty(codes.shape, np.uint8)
+        pieces = np.empty(codes.shape, np.int32)
         for position in range(len(self.ids)):
             pieces[:, position] = rank[position][codes[:, position]]
         pieces.sort(axis=1)
-        place = pieces.astype(np.int32)
-        place[:, 1:] += len(words) + 1
-        return compose(text_array([*words, "", *(f"; {word}" for word in words), ""]), place), index
+        pieces[:, 1:] += len(words) + 1
+        return compose(text_array([*words, "", *(f"; {word}" for word in words), ""]), pieces), index
 
     def _unknown(self, codes: npt.NDArray[np.uint8]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
         """List the unknown criteria of patterns."""

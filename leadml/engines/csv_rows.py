@@ -95,7 +95,13 @@ class CsvRows:
         tail = [(_joined(kept, self._delimiter, end), row)] if kept else []
         columns: list[Column] = []
         for at, scores in enumerate(scored):
-            columns += [(ids, row), self._look_up(at, scores, quote, "" if kept else end), *tail]
+            after = "" if kept else end
+            line = (
+                [self._look_up(at, scores, quote, after)]
+                if scores.is_complete
+                else self._cells(at, scores, quote, after)
+            )
+            columns += [(ids, row), *line, *tail]
         return _side_by_side(quote, columns)
 
     def _few(
@@ -129,7 +135,15 @@ class CsvRows:
             return self._kept[key]
 
     def _word(self, at: int, answers: Scores, before: str, after: str) -> pa.StringArray:
-        """Put each distinct value of a column into a cell, and the cells into lines."""
+        """Put cells into lines."""
+        columns = self._cells(at, answers, before, after)
+        if len(answers) <= FEW:
+            texts = [[words[int(each)].as_py() for each in index] for words, index in columns]
+            return text_array(["".join(cells) for cells in zip(*texts, strict=True)])
+        return compose(*_numbered(columns))
+
+    def _cells(self, at: int, answers: Scores, before: str, after: str) -> list[Column]:
+        """Put each distinct value of a column into a cell."""
         nothing = np.zeros(len(answers), np.int32)
         policy = [(text_array([self._cards[at].model]), nothing)] if self._names_policy else []
         parts = [*policy, *(answers.parts(name) for name in self._columns)]
@@ -141,10 +155,7 @@ class CsvRows:
                 columns += [(text_array([self._delimiter + QUOTE]), nothing), (_double_quotes(values), index)]
                 columns.append((text_array([QUOTE]), nothing))
         columns.append((text_array([after]), nothing))
-        if len(answers) <= FEW:
-            texts = [[words[int(each)].as_py() for each in index] for words, index in columns]
-            return text_array(["".join(cells) for cells in zip(*texts, strict=True)])
-        return compose(*_numbered(columns))
+        return columns
 
 
 Column = tuple[pa.StringArray, "npt.NDArray[np.int32]"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from leadml.leads.workers import Workers
 
-CHUNK_ROWS = 1 << 16
+CHUNK_ROWS = 1 << 15
 SHOWN_CHARACTERS = 200
 """A rejected value is shown up to this length."""
 
