@@ -76,6 +76,7 @@ def card_section(
             for name, w in weights.items()
         ],
         "total": number((card or {}).get("total_max")) if card else "",
+        "rounding": _rounding(contender.get("rounding")),
         "cutoff": figure_text(chosen.get("cutoff"), "whole"),
         "threshold": percent(chosen.get("threshold_probability")),
         "bands": _bands(chosen.get("bands") or [], table, (card or {}).get("total_max")),
@@ -95,6 +96,14 @@ def _aside(result: Mapping[str, Any], own: Mapping[str, Any], titles: Mapping[st
         else f", and of another framework, {own.get('title') or own.get('id')}"
     )
     return _ASIDE.format(versus=titles.get(versus, versus), other=other)
+
+
+def _rounding(loss: Mapping[str, float] | None) -> str:
+    """Say what whole points lose against real-valued weights."""
+    if not loss:
+        return ""
+    lost = "nothing" if loss["lost"] < 5e-5 else number(loss["lost"], 4)
+    return f"Whole points lose {lost} of the log loss that the real-valued fit expects, {number(loss['real'], 4)}."
 
 
 def _bands(

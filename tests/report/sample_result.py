@@ -58,6 +58,7 @@ def contender(id_: str, title: str, kind: str, family: str, auc: float, **more: 
         "shrink": 3.0 if weights else None,
         "smooth": 1.0 if weights else None,
         "n_points_steps": 16 if weights else None,
+        "rounding": {"whole": 0.5112, "real": 0.511, "lost": 0.0002} if id_ == "bant-integer" else None,
         "weights": weights,
         "path": [
             {"shrink": s, "smooth": 1.0, "log_loss": 0.51, "weights": dict(LEARNED)} for s in (0.1, 1.0, 10.0)

@@ -90,6 +90,10 @@ def test_learned_points_stand_next_to_documented_ones(page: str) -> None:
     ]
 
 
+def test_what_whole_points_lose_is_told(page: str) -> None:
+    assert "Whole points lose 0.0002 of the log loss that the real-valued fit expects, 0.5110." in page
+
+
 def test_bands_have_points_actions_chances_and_edges(make_result, make_card) -> None:
     bands = summarise(make_result(), make_card())["card"]["bands"]
     # Chance is 5% + 4% a point: 11 points give 49%, 16 give 69%.

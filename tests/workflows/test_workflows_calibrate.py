@@ -175,6 +175,15 @@ def test_figures_of_contenders_lie_in_their_intervals(result):
             assert sum(b["n"] for b in contender["reliability"]) == 600
 
 
+def test_whole_points_tell_what_they_lose(result):
+    for contender in result["contenders"]:
+        rounding = contender["rounding"]
+        assert (rounding is not None) == (contender["family"] == "integer")
+        if rounding:
+            assert rounding["lost"] == pytest.approx(rounding["whole"] - rounding["real"])
+            assert 0 <= rounding["lost"] < 0.01
+
+
 def test_gains_are_over_the_baseline_at_its_workload(result):
     by_id = {c["id"]: c for c in result["contenders"]}
     assert by_id["bant-ibm"]["gain"] is None
@@ -504,6 +513,17 @@ def test_any_part_of_the_contenders_may_compete(leads, contenders, tmp_path):
     assert families == set(contenders)
     assert found.card is not None  # new leads can be scored, whatever competed
     assert (found.save(tmp_path / "out") / "report.html").exists()
+
+
+def test_rules_that_decide_alike_on_few_deals_are_not_kept(leads):
+    # All levels at 4: both rules follow up every lead, whatever is learned. 60 won deals could hide 3 / 60.
+    few = leads.take(np.r_[np.flatnonzero(leads.outcome == 1)[:60], np.flatnonzero(leads.outcome == 0)[:60]])
+    few = dataclasses.replace(few, levels=few.levels.fillna(4.0) * 0 + 4.0)
+    result = leadml.calibrate(few, Experiment(**QUICK)).result
+    for policy in result["policies"]:
+        gain = policy["gain_cutoff"]
+        assert (gain["value"], gain["low"], gain["high"]) == pytest.approx((0, -3 / 60, 3 / 60))
+        assert policy["verdict"] != "keep"
 
 
 def test_the_baseline_may_be_another_rule(leads):
