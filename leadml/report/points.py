@@ -103,7 +103,8 @@ def _rounding(loss: Mapping[str, float] | None) -> str:
     if not loss:
         return ""
     lost = "nothing" if loss["lost"] < 5e-5 else number(loss["lost"], 4)
-    return f"Whole points lose {lost} of the log loss that the real-valued fit expects, {number(loss['real'], 4)}."
+    real = number(loss["real"], 4)
+    return f"Whole points lose {lost} of the log loss that the real-valued fit expects, {real}."
 
 
 def _bands(
