@@ -1,4 +1,4 @@
-"""Counting closed deals by pattern: ``ours`` for all six frameworks, ``bare`` a read and one group-by."""
+"""Reading and counting closed deals: ``ours`` for all six frameworks, ``bare`` a read and one group-by."""
 
 from __future__ import annotations
 
@@ -6,20 +6,13 @@ import sys
 
 
 def ours(source: str) -> None:
-    """One streamed pass of leadml."""
-    from leadml.leads.counted import count_patterns
-    from leadml.leads.mapping import load_mapping
+    """One streamed pass of leadml, as `leadml calibrate` begins: counts, a sample, the digest, rejected rows."""
+    from leadml.frameworks import list_frameworks
+    from leadml.leads.gather import count_leads
 
-    frameworks = {
-        "bant": ("budget", "authority", "need", "timeline"),
-        "anum": ("authority", "need", "urgency", "budget"),
-        "champ": ("challenges", "authority", "budget", "prioritization"),
-        "gpct": ("goals", "plans", "challenges", "timeline"),
-        "faint": ("funds", "authority", "interest", "need", "timeline"),
-        "madr": ("budget", "authority", "desire", "response"),
-    }
-    found = count_patterns(source, load_mapping("map.yaml"), frameworks)
-    print({name: table.n_patterns for name, table in found.items()})
+    frameworks = {framework.id: framework.criterion_ids for framework in list_frameworks()}
+    found = count_leads(source, "map.yaml", frameworks, most=100_000)
+    print({name: len(cells.key) for name, cells in found.by_month.items()}, len(found.leads))
 
 
 def bare(source: str) -> None:

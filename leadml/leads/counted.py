@@ -1,203 +1,340 @@
-"""Closed deals counted by pattern in one streamed pass, however many there are.
+"""Closed deals counted by pattern, however many there are, with a sample of single leads beside the counts.
 
-What is learned needs of each framework only how many deals of each pattern and key were won and lost. A pass
-over the table counts them a chunk at a time; only the counts are held.
+What is learned needs of each framework only how many deals of each pattern were won and lost, by month of
+creation (recent months may have to be left out) and by group (groups are drawn and held out as one).
+Whoever counts, in a stream on one machine or across many, fills a `Counted`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from collections.abc import Mapping as Named
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
-from leadml.exceptions import InputError
-from leadml.leads.encode import LOST, UNKNOWN, WON, encode_levels, encode_outcome
+from leadml.leads.encode import UNKNOWN
 from leadml.leads.patterns import PatternTable
-from leadml.leads.tables import Table, check_columns, open_table
-from leadml.leads.workers import Workers
 
 if TYPE_CHECKING:
-    import os
-
     import numpy.typing as npt
 
-    from leadml.leads.chunks import Chunk
-    from leadml.leads.mapping import Mapping
+    from leadml.leads.model import Leads
+    from leadml.leads.rejections import Rejections
 
-__all__ = ["KeyOf", "count_patterns"]
+    Ints = npt.NDArray[np.int64]
 
-KeyOf = Callable[[pa.RecordBatch, "npt.NDArray[np.int64]"], "npt.NDArray[np.int64]"]
-"""From the columns and the row numbers (from 1) of a chunk to the split key of each row, from 0."""
+__all__ = ["N_BUCKETS", "N_FOLDS", "UNDATED", "Cells", "Counted", "count_cells", "month_keys", "sum_cells"]
 
-CELLS = 1 << 20
-"""Counts are put together when so many have come in."""
-
-
-class _Counts:
-    """Won and all deals by key and pattern; what comes in is put together now and then."""
-
-    def __init__(self) -> None:
-        self._parts: list[npt.NDArray[np.int64]] = []
-        self._n_rows = 0
-
-    def add(self, part: npt.NDArray[np.int64]) -> None:
-        self._parts.append(part)
-        self._n_rows += part.shape[1]
-        if self._n_rows > CELLS and self._n_rows > 2 * self._parts[0].shape[1]:
-            self.together()
-
-    def together(self) -> npt.NDArray[np.int64]:
-        """Give rows key, pattern, won, total; each key and pattern once, in their order."""
-        if self._parts:
-            found = _sum_up(np.concatenate(self._parts, axis=1))
-            self._parts, self._n_rows = [found], found.shape[1]
-            return found
-        return np.zeros((4, 0), np.int64)
+UNDATED = 0
+"""The key of leads without a date of creation, and of all leads where none is mapped."""
+YEAR_1 = 1970 * 12
+"""Months are counted from the year 0, so that no key of a dated lead is 0."""
+N_BUCKETS = 200
+"""Groups are spread over so many buckets, which are drawn and held out as one."""
+N_FOLDS = 5
+"""Without groups, deals are spread at random over so many folds."""
+FIELDS = 5
+"""Rows of cells: key, pattern, won, lost, open."""
+LARGEST_TABLE = 1 << 20
+MOST = 999_999_999
+"""numpy draws without replacement from at most so many."""
 
 
-def _sum_up(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Sum won and total over equal key and pattern."""
-    key, pattern, won, total = rows
-    order = np.lexsort((pattern, key))
-    key, pattern = key[order], pattern[order]
-    begins = np.flatnonzero(np.r_[True, (key[1:] != key[:-1]) | (pattern[1:] != pattern[:-1])][: len(key)])
-    if not len(begins):
-        return rows
-    sums = [np.add.reduceat(each[order], begins) for each in (won, total)]
-    return np.stack([key[begins], pattern[begins], *sums])
+@dataclasses.dataclass(frozen=True)
+class Cells:
+    """How many leads ended how, by key and pattern.
+
+    Attributes
+    ----------
+    key : int array of shape (n_cells,)
+        Month of creation as `month_keys` numbers it, or bucket of the group, from 0.
+    pattern : int array of shape (n_cells,)
+        Level codes (5 = unknown) of a framework's criteria as digits to the base 6, the first one the lowest.
+    won, lost, open : int arrays of shape (n_cells,)
+        Leads.
+    """
+
+    key: Ints
+    pattern: Ints
+    won: Ints
+    lost: Ints
+    open: Ints
+
+    def among(self, before: int | None) -> Cells:
+        """Pick what was created before a month, and what is undated.
+
+        Parameters
+        ----------
+        before : int, optional
+            Key of the month; everything where absent.
+
+        Returns
+        -------
+        Cells
+            Those picked.
+        """
+        if before is None:
+            return self
+        kept = (self.key < before) | (self.key == UNDATED)
+        return Cells(*(getattr(self, field.name)[kept] for field in dataclasses.fields(self)))
+
+    def totals(self) -> tuple[int, int, int]:
+        """Add up.
+
+        Returns
+        -------
+        won, lost, open : int
+            Leads.
+        """
+        return int(self.won.sum()), int(self.lost.sum()), int(self.open.sum())
 
 
-def count_patterns(
-    source: str | os.PathLike[str],
-    mapping: Mapping,
-    frameworks: Named[str, Sequence[str]],
-    *,
-    key_of: KeyOf | None = None,
-    key_columns: Sequence[str] = (),
-    query: str | None = None,
-) -> dict[str, PatternTable]:
-    """Count the closed deals of a table by pattern and split key, for several frameworks in one pass.
+@dataclasses.dataclass(frozen=True)
+class Counted:
+    """Every lead counted, and a sample of single ones.
+
+    Attributes
+    ----------
+    leads : Leads
+        All leads, or a uniform sample of them; whole groups where there are groups. ``n_rows`` are the rows
+        of the input, ``digest`` is that of the input, and ``rejected`` tells the first rejected rows.
+    n_leads : int
+        Leads, sampled or not; the rows that are not rejected.
+    rejections : Rejections or None
+        Every rejected row; None where ``leads.rejected`` tells them all.
+    ended : Cells
+        Outcomes by month of creation alone; every pattern is 0.
+    by_month : dict of str to Cells
+        Outcomes by pattern and month of creation, for each framework.
+    by_group : dict of str to Cells
+        Outcomes by pattern and bucket of the group, for each framework; empty without groups.
+    criteria : dict of str to tuple of str
+        The criteria of each framework, in the order of the digits of its patterns.
+    """
+
+    leads: Leads
+    n_leads: int
+    rejections: Rejections | None
+    ended: Cells
+    by_month: dict[str, Cells]
+    by_group: dict[str, Cells]
+    criteria: dict[str, tuple[str, ...]]
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether `leads` are fewer than were counted."""
+        return len(self.leads) < self.n_leads
+
+    def count_levels(self, before: int | None = None, *, open_is_lost: bool = False) -> dict[str, list[int]]:
+        """Count closed deals at each level of each criterion.
+
+        Parameters
+        ----------
+        before : int, optional
+            Key of the month from which on leads are left out.
+        open_is_lost : bool
+            Whether dated open leads count as lost.
+
+        Returns
+        -------
+        dict of str to list of 6 int
+            Levels 0 to 4, then unknown.
+        """
+        found: dict[str, list[int]] = {}
+        for name, cells in self.by_month.items():
+            won, lost = _closed(cells.among(before), open_is_lost)
+            pattern = cells.among(before).pattern
+            for digit, criterion in enumerate(self.criteria[name]):
+                if criterion not in found:
+                    level = pattern // 6**digit % 6
+                    found[criterion] = np.bincount(level, won + lost, 6).astype(int).tolist()
+        return found
+
+    def tables(
+        self, random_state: int, before: int | None = None, *, open_is_lost: bool = False
+    ) -> dict[str, PatternTable]:
+        """Lay out the closed deals of each framework for learning.
+
+        Parameters
+        ----------
+        random_state : int
+            Seed of what is spread at random.
+        before : int, optional
+            Key of the month from which on leads are left out.
+        open_is_lost : bool
+            Whether dated open leads count as lost.
+
+        Returns
+        -------
+        dict of str to PatternTable
+            Counts by pattern and key. Keys are buckets of groups; without groups, folds that every deal was
+            dealt to at random. Patterns stand in the order of `make_patterns`; ``of_deal`` is empty.
+
+        Notes
+        -----
+        With groups, the deals of the months that count are spread over the buckets at random as the deals of
+        all months are, pattern by pattern: months and groups are counted apart, or the counts would hardly be
+        fewer than the deals.
+        """
+        rng = np.random.default_rng([random_state, 13])
+        out = {}
+        for name, cells in self.by_month.items():
+            kept = cells.among(before)
+            at, ends = _by_pattern(kept.pattern, _closed(kept, open_is_lost))
+            at, ends = at[ends.sum(axis=0) > 0], ends[:, ends.sum(axis=0) > 0]
+            if self.by_group:
+                groups = self.by_group[name]
+                spread = [
+                    _spread_among(each, _by_bucket(groups.key, groups.pattern, side, at), rng)
+                    for each, side in zip(ends, _closed(groups, open_is_lost), strict=True)
+                ]
+            else:
+                spread = [_spread_evenly(each, N_FOLDS, rng) for each in ends]
+            out[name] = _as_table(at, spread[0], spread[1], len(self.criteria[name]))
+        return out
+
+
+def month_keys(created: npt.NDArray[np.datetime64] | None, n: int) -> Ints:
+    """Number the months of creation.
 
     Parameters
     ----------
-    source : str or path
-        Where the deals come from; see `leadml.leads.tables.open_table`.
-    mapping : Mapping
-        What its columns mean; it must name the outcome. Rows that it rejects and open deals are not counted.
-    frameworks : mapping of str to sequence of str
-        Criteria of each framework, at most 20; one that is not mapped is unknown throughout.
-    key_of : callable, optional
-        Gives each row its split key; every deal has key 0 when absent.
-    key_columns : sequence of str
-        The columns that `key_of` reads.
-    query : str, optional
-        What to ask of a database.
+    created : datetime64 array of shape (n,), optional
+        NaT where missing.
+    n : int
+        Number of leads.
 
     Returns
     -------
-    dict of str to PatternTable
-        The counts of each framework. Single deals are not held: ``of_deal`` is empty, and ``n_keys`` is the
-        largest key plus one. Patterns stand in the order of `make_patterns`.
+    int array of shape (n,)
+        Months since the year 0; 0 without a date.
 
-    Raises
-    ------
-    InputError
-        When columns are missing, an outcome is not listed, or no closed deal is left.
+    Examples
+    --------
+    >>> month_keys(np.array(["1970-01-31", "NaT", "1971-02-01"], "datetime64[s]"), 3).tolist()
+    [23640, 0, 23653]
     """
-    table = open_table(source, mapping.read, query=query)
-    if mapping.outcome is None:
-        raise InputError(f"mapping {mapping.name!r} names no outcome; closed deals are counted by it; add it")
-    asked = list(dict.fromkeys(name for names in frameworks.values() for name in names))
-    columns = _columns(table, mapping, asked, key_columns)
-    counts = {name: _Counts() for name in frameworks}
-    unlisted: dict[str, int] = {}
-
-    def count(chunk: Chunk) -> tuple[dict[str, npt.NDArray[np.int64]], dict[str, tuple[int, int]]]:
-        return _count_chunk(chunk, mapping, asked, frameworks, key_of, table.decimal)
-
-    with Workers() as workers:
-        for _, (found, others) in workers.map(count, table.chunks(columns, workers)):
-            for name, part in found.items():
-                counts[name].add(part)
-            unlisted.update({value: row for value, (row, _) in others.items() if value not in unlisted})
-    if unlisted:
-        shown = ", ".join(f"{value[:60]!r} (row {row})" for value, row in list(unlisted.items())[:20])
-        raise InputError(
-            f"{table.source}: column {mapping.outcome.column!r} holds outcomes that the mapping does not"
-            f" list: {shown}; add each to outcome.won, outcome.lost or outcome.open"
-        )
-    return {name: _as_table(counts[name], len(names), table.source) for name, names in frameworks.items()}
+    if created is None:
+        return np.full(n, UNDATED, np.int64)
+    months = created.astype("datetime64[M]").astype(np.int64) + YEAR_1
+    return np.where(np.isnat(created), UNDATED, months)
 
 
-def _columns(table: Table, mapping: Mapping, asked: Sequence[str], key_columns: Sequence[str]) -> list[str]:
-    """List the columns that have to be read."""
-    criteria = set(asked)
-    while more := {mapping.stand_in[name] for name in criteria & {*mapping.stand_in}} - criteria:
-        criteria |= more
-    places = {f"criteria.{name}" for name in criteria} | {"outcome.column"}
-    uses = [use for use in mapping.uses() if use[0] in places]
-    check_columns(table, uses, optional=mapping.optional)
-    check_columns(table, [("outcome.column", column) for place, column in uses if place == "outcome.column"])
-    check_columns(table, [("key_columns", column) for column in key_columns])
-    return list(dict.fromkeys([*(column for _, column in uses if column in table.columns), *key_columns]))
+def count_cells(key: Ints, pattern: Ints, outcome: npt.NDArray[np.uint8], n_possible: int) -> Ints:
+    """Count leads by key, pattern and outcome: by a table where it is small, by sorting otherwise.
+
+    Parameters
+    ----------
+    key, pattern : int arrays of shape (n,)
+        From 0.
+    outcome : uint8 array of shape (n,)
+        Codes of `leadml.leads.encode`: lost, won, open.
+    n_possible : int
+        Patterns that there can be.
+
+    Returns
+    -------
+    int array of shape (5, n_cells)
+        The fields of `Cells`, one a row.
+    """
+    keys = np.zeros(1, np.int64)
+    cell = pattern * 3 + outcome
+    if key.any():
+        keys, at = np.unique(key, return_inverse=True)
+        cell += at * (3 * n_possible)
+    size = 3 * n_possible * len(keys)
+    if size <= LARGEST_TABLE:
+        counts = np.bincount(cell, minlength=size).reshape(-1, 3)
+        found = np.flatnonzero(counts.any(axis=1))
+        counts = counts[found]
+    else:
+        seen, n = np.unique(cell, return_counts=True)
+        found, row = np.unique(seen // 3, return_inverse=True)
+        counts = np.zeros((len(found), 3), np.int64)
+        counts[row, seen % 3] = n
+    lost, won, still_open = counts.T
+    return np.stack([keys[found // n_possible], found % n_possible, won, lost, still_open])
 
 
-def _count_chunk(
-    chunk: Chunk,
-    mapping: Mapping,
-    asked: Sequence[str],
-    frameworks: Named[str, Sequence[str]],
-    key_of: KeyOf | None,
-    decimal: str,
-) -> tuple[dict[str, npt.NDArray[np.int64]], dict[str, tuple[int, int]]]:
-    """Count one chunk for every framework."""
-    if mapping.outcome is None:
-        return {}, {}
-    encoded = encode_levels(chunk.data, mapping, asked, rows=chunk.rows, decimal=decimal)
-    outcome, unlisted = encode_outcome(chunk.data.column(mapping.outcome.column), mapping.outcome, chunk.rows)
-    closed = encoded.usable & ((outcome == WON) | (outcome == LOST))
-    key = np.zeros(len(closed), np.int64) if key_of is None else key_of(chunk.data, chunk.rows)
-    codes = dict(zip(asked, encoded.codes.T, strict=True))
-    found = {}
-    for name, names in frameworks.items():
-        packed = np.zeros(len(closed), np.int64)
-        for criterion in reversed(names):
-            packed *= 6
-            packed += codes[criterion]
-        found[name] = _cells(key[closed], packed[closed], (outcome == WON)[closed], 6 ** len(names))
-    return found, unlisted
+def sum_cells(cells: Ints) -> Ints:
+    """Add up what is counted of the same key and pattern.
+
+    Parameters
+    ----------
+    cells : int array of shape (5, n)
+        As `count_cells` gives them, perhaps several side by side.
+
+    Returns
+    -------
+    int array of shape (5, n_cells)
+        Each key and pattern once, in their order.
+    """
+    if not cells.shape[1]:
+        return cells
+    key, pattern = cells[:2]
+    order = np.lexsort((pattern, key))
+    key, pattern = key[order], pattern[order]
+    begins = np.flatnonzero(np.r_[True, (key[1:] != key[:-1]) | (pattern[1:] != pattern[:-1])])
+    sums = np.add.reduceat(cells[2:, order], begins, axis=1)
+    return np.concatenate([np.stack([key[begins], pattern[begins]]), sums])
 
 
-def _cells(
-    key: npt.NDArray[np.int64], pattern: npt.NDArray[np.int64], won: npt.NDArray[np.bool_], n_possible: int
-) -> npt.NDArray[np.int64]:
-    """Count rows by key and pattern: by a table where it is small, by sorting otherwise."""
-    n_keys = int(key.max(initial=0)) + 1
-    if n_keys * n_possible <= max(4 * len(key), 1 << 16):
-        cell = key * n_possible + pattern
-        total = np.bincount(cell, minlength=1)
-        at = np.flatnonzero(total)
-        wins = np.bincount(cell[won], minlength=len(total))
-        return np.stack([at // n_possible, at % n_possible, wins[at], total[at]])
-    return _sum_up(np.stack([key, pattern, won.astype(np.int64), np.ones(len(key), np.int64)]))
+def _closed(cells: Cells, open_is_lost: bool) -> tuple[Ints, Ints]:
+    """Won and lost deals of each cell."""
+    if not open_is_lost:
+        return cells.won, cells.lost
+    return cells.won, cells.lost + np.where(cells.key == UNDATED, 0, cells.open)
 
 
-def _as_table(counts: _Counts, n_criteria: int, source: str) -> PatternTable:
-    key, packed, won, total = counts.together()
-    if not len(key):
-        raise InputError(f"{source}: holds no closed deal that can be used; leadml check shows why")
-    seen, pattern = np.unique(packed, return_inverse=True)
+def _by_pattern(pattern: Ints, ends: tuple[Ints, Ints]) -> tuple[Ints, Ints]:
+    """Patterns in their order, and won and lost deals of each, shape (2, n_patterns)."""
+    seen, at = np.unique(pattern, return_inverse=True)
+    return seen, np.stack([np.bincount(at, each, len(seen)).astype(np.int64) for each in ends])
+
+
+def _by_bucket(bucket: Ints, pattern: Ints, counts: Ints, seen: Ints) -> Ints:
+    """Counts of each bucket and pattern, shape (n_buckets, n_patterns)."""
+    out = np.zeros((N_BUCKETS, len(seen)), np.int64)
+    at = np.minimum(np.searchsorted(seen, pattern), len(seen) - 1)
+    here = seen[at] == pattern
+    out[bucket[here], at[here]] = counts[here]
+    return out
+
+
+def _spread_evenly(counts: Ints, n: int, rng: np.random.Generator) -> Ints:
+    """Deal every unit of every count to one of n places at random; shape (n, n_counts)."""
+    left, out = counts.copy(), np.empty((n, len(counts)), np.int64)
+    for place in range(n):
+        out[place] = rng.binomial(left, 1.0 / (n - place))
+        left -= out[place]
+    return out
+
+
+def _spread_among(counts: Ints, among: Ints, rng: np.random.Generator) -> Ints:
+    """Draw each count without replacement from the units that lie in the places, shape (n, n_counts)."""
+    rest, left, out = among.sum(axis=0), counts.copy(), np.empty_like(among)
+    for place, here in enumerate(among):
+        rest -= here
+        if rest.max(initial=0) <= MOST and here.max(initial=0) <= MOST:
+            out[place] = rng.hypergeometric(here, rest, left)
+        else:
+            out[place] = np.clip(
+                rng.binomial(left, here / np.maximum(here + rest, 1)), left - np.minimum(left, rest), here
+            )
+        left -= out[place]
+    return out
+
+
+def _as_table(seen: Ints, won: Ints, lost: Ints, n_criteria: int) -> PatternTable:
     codes = seen[:, None] // 6 ** np.arange(n_criteria, dtype=np.int64) % 6
     levels: npt.NDArray[Any] = np.where(codes == UNKNOWN, np.nan, codes)
+    key, pattern = np.nonzero(won + lost)
     return PatternTable(
         levels=levels,
         pattern=pattern,
         key=key,
-        won=won.astype(float),
-        lost=(total - won).astype(float),
-        n_keys=int(key.max()) + 1,
+        won=won[key, pattern].astype(float),
+        lost=lost[key, pattern].astype(float),
+        n_keys=len(won),
         of_deal=np.zeros(0, np.int64),
     )

@@ -40,7 +40,7 @@ class ParsedDates(NamedTuple):
     ambiguous: bool
 
 
-def parse_dates(array: pa.Array, day_first: bool | None = None) -> ParsedDates:
+def parse_dates(array: pa.Array, day_first: bool | None = None, order: str | None = None) -> ParsedDates:
     """Read a column of dates, all in the order that fits most of them.
 
     Parameters
@@ -50,6 +50,8 @@ def parse_dates(array: pa.Array, day_first: bool | None = None) -> ParsedDates:
     day_first : bool, optional
         Whether 03/04/2026 is in April; found from the column when absent. Where both fit, a slash is read
         month first, a hyphen or a full stop day first, and that is reported as ambiguous.
+    order : str, optional
+        The order that was found before in other rows of the column; texts in another order are bad.
 
     Returns
     -------
@@ -81,9 +83,11 @@ def parse_dates(array: pa.Array, day_first: bool | None = None) -> ParsedDates:
         del readings["month-day-year" if day_first else "day-month-year"]
     if sum("/" in text for text in texts) * 2 > filled.sum():
         readings = dict(reversed(readings.items()))
-    tried = {order: _read_all(texts, reading) for order, reading in readings.items()}
-    n_read = {order: int((~np.isnat(values)).sum()) for order, values in tried.items()}
-    best = max(n_read, key=lambda order: n_read[order])
+    if order in readings:
+        readings = {order: readings[order]}
+    tried = {each: _read_all(texts, reading) for each, reading in readings.items()}
+    n_read = {each: int((~np.isnat(values)).sum()) for each, values in tried.items()}
+    best = max(n_read, key=lambda each: n_read[each])
     others = [tried[o] for o in tried if o != best and n_read[o] == n_read[best] > 0]
     values = tried[best]
     same = [np.array_equal(other, values, equal_nan=True) for other in others]

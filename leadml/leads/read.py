@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -13,23 +12,23 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.exceptions import InputError
+from leadml.leads.assemble import Picked, all_rejected, make_leads_of
 from leadml.leads.catalogue import data_finding
-from leadml.leads.chunks import SHOWN_CHARACTERS, Rejection
+from leadml.leads.chunks import SHOWN_CHARACTERS, Chunk, Rejection
 from leadml.leads.dates import parse_dates
+from leadml.leads.digest import CellDigest, digest_files
 from leadml.leads.encode import (
     LOST,
-    UNKNOWN,
     WON,
-    encode_fact,
-    encode_filled,
     encode_levels,
     encode_outcome,
     present_criteria,
 )
 from leadml.leads.mapping import Dates, Mapping, Outcome, load_mapping
 from leadml.leads.model import Leads
+from leadml.leads.rejections import Rejections
 from leadml.leads.tables import Table, check_columns, open_table
-from leadml.leads.values import as_categories, as_numbers, as_text, buffer_bits, lengths
+from leadml.leads.values import as_numbers, as_text
 from leadml.records import nearest
 
 if TYPE_CHECKING:
@@ -86,47 +85,85 @@ def read_leads(
     if for_scoring:
         mapping = whole.model_copy(update={"outcome": None, "dates": Dates(), "amount": None, "group": ()})
     table = open_table(source, mapping.read)
-    absent = _check(table, mapping, for_scoring)
-    content = _Content.read(table, mapping)
-    columns, rows = content.columns, content.rows
+    absent = check_table(table, mapping, for_scoring=for_scoring)
+    return put_together(table, mapping, whole, absent, list(table.chunks()))
+
+
+def put_together(
+    table: Table, mapping: Mapping, whole: Mapping, absent: dict[str, list[str]], chunks: Sequence[Chunk]
+) -> Leads:
+    """Make leads of every chunk of a table.
+
+    Parameters
+    ----------
+    table : Table
+        The table, read to its end.
+    mapping : Mapping
+        What its columns mean, as far as they are to be used.
+    whole : Mapping
+        The mapping that was given.
+    absent : dict
+        What `check_table` found.
+    chunks : sequence of Chunk
+        All that the table gave.
+
+    Returns
+    -------
+    Leads
+        The leads.
+
+    Raises
+    ------
+    InputError
+        Outcomes are not listed, or no row can be used.
+    """
+    content = Content.read(table, mapping, chunks)
     dates, findings = _dates(content, mapping, absent)
     amount = _amount(content, mapping, table.decimal)
-    keep = content.usable
-    if not keep.any():
-        first = content.rejected[0] if content.rejected else None
-        why = f"; row {first.row}: {first.column} {first.value!r} {first.reason}" if first else ""
-        raise InputError(f"{table.source}: every row was rejected{why}; leadml check shows more")
-
-    at = np.flatnonzero(keep)
-    picked = {
-        name: array.take(pa.array(at)) if len(at) < len(rows) else array for name, array in columns.items()
-    }
-    lead_id = _lead_id(picked, mapping, rows[at])
-    findings += _reading_findings(table, mapping, absent, lead_id, content)
-    return Leads(
-        levels=_levels(content.codes[at], content.criteria),
-        lead_id=lead_id,
+    rejections = Rejections(held=len(content.rejected))
+    rejections.add(content.rejected)
+    at = np.flatnonzero(content.usable)
+    picked = Picked(
+        columns={
+            name: array.take(pa.array(at)) if len(at) < len(content.rows) else array
+            for name, array in content.columns.items()
+        },
+        rows=content.rows[at],
+        codes=content.codes[at],
         outcome=None if content.outcome is None else content.outcome[at],
-        **{f"{key}_at": _moments(dates[key], at) for key in ("created", "closed")},
-        in_time_order=mapping.order == "rows",
-        group=_group(picked, mapping),
-        row_key=_row_key(picked, whole),
+        created=None if (moments := dates["created"]) is None else moments[at],
+        closed=None if (moments := dates["closed"]) is None else moments[at],
         amount=None if amount is None else amount[at],
-        context=_context(picked, mapping, table.decimal),
-        facts=_facts(picked, mapping),
-        contactable=_contactable(picked, mapping),
-        rejected=_rejected_frame(content.rejected),
-        mapping=whole,
-        source=table.source,
-        digest=_digest(table, columns),
-        n_rows=table.n_rows,
-        findings=tuple(findings),
-        format=table.format,
     )
+    if not len(at):
+        raise all_rejected(table, rejections)
+    if table.files:
+        digest = digest_files(table.files)
+    else:
+        cells = CellDigest(table.columns)
+        for name, array in content.columns.items():
+            cells.add(name, array)
+        digest = cells.hexdigest()
+    return make_leads_of(table, mapping, whole, absent, picked, findings, rejections, digest)
 
 
-def _check(table: Table, mapping: Mapping, for_scoring: bool) -> dict[str, list[str]]:
-    """Refuse missing columns; return those that may be absent and are."""
+def check_table(table: Table, mapping: Mapping, *, for_scoring: bool = False) -> dict[str, list[str]]:
+    """Refuse missing columns.
+
+    Parameters
+    ----------
+    table : Table
+        The open table.
+    mapping : Mapping
+        What its columns mean.
+    for_scoring : bool
+        Only the columns are asked for that scoring cannot do without.
+
+    Returns
+    -------
+    dict
+        Columns that may be absent and are, each with what would have read it.
+    """
     check_columns(table, mapping.uses(to_score=for_scoring), optional=mapping.optional)
     if mapping.criteria and not present_criteria(mapping, table.columns):
         check_columns(table, [use for use in mapping.uses() if use[0].startswith("criteria.")])
@@ -134,7 +171,7 @@ def _check(table: Table, mapping: Mapping, for_scoring: bool) -> dict[str, list[
 
 
 @dataclasses.dataclass
-class _Content:
+class Content:
     """The table in memory: every row that could be cut into cells, usable or not."""
 
     columns: dict[str, pa.Array]
@@ -146,13 +183,28 @@ class _Content:
     rejected: list[Rejection]
 
     @classmethod
-    def read(cls, table: Table, mapping: Mapping) -> _Content:
+    def read(cls, table: Table, mapping: Mapping, read: Sequence[Chunk]) -> Content:
+        """Encode chunks and join them.
+
+        Parameters
+        ----------
+        table : Table
+            Where they come from.
+        mapping : Mapping
+            What the columns mean.
+        read : sequence of Chunk
+            The chunks.
+
+        Returns
+        -------
+        Content
+            All rows.
+        """
         criteria = present_criteria(mapping, table.columns)
         outcome = mapping.outcome if mapping.outcome and mapping.outcome.column in table.columns else None
-        chunks, encoded, ends = [], [], []
+        chunks, encoded, ends = read, [], []
         unlisted: dict[str, tuple[int, int]] = {}
-        for chunk in table.chunks():
-            chunks.append(chunk)
+        for chunk in chunks:
             encoded.append(
                 encode_levels(chunk.data, mapping, criteria, rows=chunk.rows, decimal=table.decimal)
             )
@@ -163,8 +215,8 @@ class _Content:
                     first, before = unlisted.get(value, (row, 0))
                     unlisted[value] = (first, before + n)
         if outcome is not None and unlisted:
-            raise InputError(_outcome_fault(table.source, outcome, unlisted))
-        columns = {name: _joined([chunk.data.column(name) for chunk in chunks]) for name in table.columns}
+            raise InputError(outcome_fault(table.source, outcome, unlisted))
+        columns = {name: join_arrays([chunk.data.column(name) for chunk in chunks]) for name in table.columns}
         return cls(
             columns=columns,
             rows=np.concatenate([chunk.rows for chunk in chunks]),
@@ -176,7 +228,17 @@ class _Content:
         )
 
     def reject(self, column: str, bad: Bools, reason: str) -> None:
-        """Strike rows out for a faulty cell."""
+        """Strike rows out for a faulty cell.
+
+        Parameters
+        ----------
+        column : str
+            Where the cells stand.
+        bad : bool array of shape (n,)
+            Which rows.
+        reason : str
+            What is valid and what to do.
+        """
         where = np.flatnonzero(bad)
         cells = as_text(self.columns[column]).take(pa.array(where)).to_pylist()
         self.rejected += [
@@ -186,14 +248,41 @@ class _Content:
         self.usable &= ~bad
 
 
-def _joined(arrays: Sequence[pa.Array]) -> pa.Array:
-    """Join the chunks of a column; where files disagree on its type, as text."""
+def join_arrays(arrays: Sequence[pa.Array]) -> pa.Array:
+    """Join the chunks of a column.
+
+    Parameters
+    ----------
+    arrays : sequence of Array
+        The chunks, at least one.
+
+    Returns
+    -------
+    Array
+        All cells; where the chunks disagree on the type, as text.
+    """
     if len({array.type for array in arrays}) > 1:
         arrays = [as_text(array) for array in arrays]
     return pa.concat_arrays(arrays)
 
 
-def _outcome_fault(source: str, outcome: Outcome, unlisted: dict[str, tuple[int, int]]) -> str:
+def outcome_fault(source: str, outcome: Outcome, unlisted: dict[str, tuple[int, int]]) -> str:
+    """Say which outcomes the mapping does not list.
+
+    Parameters
+    ----------
+    source : str
+        Name of the table.
+    outcome : Outcome
+        What the mapping lists.
+    unlisted : dict
+        The values, each with the row where it first stands and the number of its rows.
+
+    Returns
+    -------
+    str
+        The message.
+    """
     listed = (*outcome.won, *outcome.lost, *outcome.open)
     lines = [
         f"  {value[:60]!r} in {n} rows, first in row {row}{nearest(value[:60], listed)}"
@@ -209,7 +298,7 @@ def _outcome_fault(source: str, outcome: Outcome, unlisted: dict[str, tuple[int,
 
 
 def _dates(
-    content: _Content, mapping: Mapping, absent: dict[str, list[str]]
+    content: Content, mapping: Mapping, absent: dict[str, list[str]]
 ) -> tuple[dict[str, npt.NDArray[np.datetime64] | None], list[dict[str, str]]]:
     made: dict[str, npt.NDArray[np.datetime64] | None] = {"created": None, "closed": None}
     findings = []
@@ -224,15 +313,33 @@ def _dates(
                 column, parsed.bad, f"is not a date as {parsed.order}; write it so, or leave it empty"
             )
         if parsed.ambiguous:
-            explanation = (
-                f"every date in {column!r} can be read day first and month first: read as {parsed.order};"
-                " set dates.day_first in the mapping"
-            )
-            findings.append(data_finding("LML105", explanation, column))
+            findings.append(say_ambiguous(column, parsed.order))
     return made, findings
 
 
-def _amount(content: _Content, mapping: Mapping, decimal: str) -> npt.NDArray[np.float64] | None:
+def say_ambiguous(column: str, order: str) -> dict[str, str]:
+    """Say that the order of dates was assumed.
+
+    Parameters
+    ----------
+    column : str
+        The column.
+    order : str
+        The order assumed.
+
+    Returns
+    -------
+    dict
+        LML105.
+    """
+    explanation = (
+        f"every date in {column!r} can be read day first and month first: read as {order};"
+        " set dates.day_first in the mapping"
+    )
+    return data_finding("LML105", explanation, column)
+
+
+def _amount(content: Content, mapping: Mapping, decimal: str) -> npt.NDArray[np.float64] | None:
     if mapping.amount is None or mapping.amount.column not in content.columns:
         return None
     column = mapping.amount.column
@@ -243,162 +350,3 @@ def _amount(content: _Content, mapping: Mapping, decimal: str) -> npt.NDArray[np
         )
         content.reject(column, bad, reason)
     return numbers
-
-
-def _levels(codes: npt.NDArray[np.uint8], criteria: tuple[str, ...]) -> pd.DataFrame:
-    import pandas as pd
-
-    levels = codes.astype(np.float64)
-    levels[codes == UNKNOWN] = np.nan
-    return pd.DataFrame(levels, columns=list(criteria))
-
-
-def _lead_id(
-    columns: dict[str, pa.Array], mapping: Mapping, rows: npt.NDArray[np.int64]
-) -> npt.NDArray[np.object_]:
-    numbers = [str(row) for row in rows.tolist()]
-    if mapping.lead_id is None or mapping.lead_id not in columns:
-        return np.array(numbers, object)
-    cells = as_text(columns[mapping.lead_id]).to_pylist()
-    return np.array([cell or f"row {number}" for cell, number in zip(cells, numbers, strict=True)], object)
-
-
-def _moments(values: npt.NDArray[np.datetime64] | None, at: npt.NDArray[np.int64]) -> Any:
-    import pandas as pd
-
-    return None if values is None else pd.Series(values[at])
-
-
-def _codes_together(columns: Sequence[pa.Array], n: int) -> npt.NDArray[np.int64]:
-    """Number rows so that two have the same number exactly when they agree in every column."""
-    import pandas as pd
-
-    together = np.zeros(n, np.int64)
-    for column in columns:
-        codes, distinct = as_categories(column)
-        together = pd.factorize(together * len(distinct) + codes)[0].astype(np.int64)
-    return together
-
-
-def _group(columns: dict[str, pa.Array], mapping: Mapping) -> npt.NDArray[np.int64] | None:
-    names = [name for name in mapping.group if name in columns]
-    if not names:
-        return None
-    arrays = [columns[name] for name in names]
-    n = len(arrays[0])
-    group = _codes_together(arrays, n)
-    # An empty account is not one large account: each such lead stands alone.
-    alone = ~np.any([encode_filled(array) for array in arrays], axis=0)
-    group[alone] = group.max(initial=0) + 1 + np.arange(alone.sum())
-    return group
-
-
-def _row_key(columns: dict[str, pa.Array], mapping: Mapping) -> npt.NDArray[np.int64]:
-    left_out = {mapping.lead_id, mapping.dates.created, mapping.dates.closed, *mapping.exclude}
-    left_out.add(mapping.outcome.column if mapping.outcome else None)
-    compared = [array for name, array in columns.items() if name not in left_out]
-    n = len(next(iter(columns.values())))
-    return _codes_together(compared, n) if compared else np.arange(n)
-
-
-def _context(columns: dict[str, pa.Array], mapping: Mapping, decimal: str) -> pd.DataFrame:
-    import pandas as pd
-
-    n = len(next(iter(columns.values())))
-    context = {}
-    for name in mapping.context:
-        if name in columns:
-            values = _context_values(columns[name], decimal)
-            context[name] = pd.Series(values, dtype=values.dtype)
-    return pd.DataFrame(context, index=pd.RangeIndex(n))
-
-
-def _context_values(array: pa.Array, decimal: str) -> npt.NDArray[Any]:
-    """Give numbers when every filled cell is one (and none is a code such as 007), text otherwise."""
-    numbers, missing, bad = as_numbers(array, decimal)
-    text = as_text(array)
-    if not bad.any() and not missing.all():
-        import pyarrow.compute as pc
-
-        coded = pc.match_substring_regex(text, pattern=r"^\s*0\d").drop_null()
-        if not buffer_bits(coded).any():
-            return numbers
-    cells = [cell.strip() if cell else None for cell in text.to_pylist()]
-    return np.array([cell or None for cell in cells], object)
-
-
-def _facts(columns: dict[str, pa.Array], mapping: Mapping) -> pd.DataFrame:
-    import pandas as pd
-
-    n = len(next(iter(columns.values())))
-    facts = {
-        name: encode_fact(columns[fact.column], fact) if fact.column in columns else np.full(n, None, object)
-        for name, fact in mapping.facts.items()
-    }
-    return pd.DataFrame(facts, index=pd.RangeIndex(n), dtype=object)
-
-
-def _contactable(columns: dict[str, pa.Array], mapping: Mapping) -> Bools | None:
-    if mapping.contactable is None or mapping.contactable.column not in columns:
-        return None
-    return encode_filled(columns[mapping.contactable.column], mapping.contactable.unknown)
-
-
-def _rejected_frame(rejected: list[Rejection]) -> pd.DataFrame:
-    import pandas as pd
-
-    ordered = sorted(rejected, key=lambda fault: fault.row)
-    return pd.DataFrame(
-        {
-            "row": np.array([fault.row for fault in ordered], np.int64),
-            **{
-                key: np.array([getattr(fault, key) for fault in ordered], object)
-                for key in ("column", "value", "reason")
-            },
-        }
-    )
-
-
-def _reading_findings(
-    table: Table,
-    mapping: Mapping,
-    absent: dict[str, list[str]],
-    lead_id: npt.NDArray[np.object_],
-    content: _Content,
-) -> list[dict[str, str]]:
-    found = []
-    n_twice = len(lead_id) - len(set(lead_id))
-    if n_twice and mapping.lead_id:
-        explanation = (
-            f"{n_twice} rows repeat the id of an earlier row; every row is kept as a lead of its own"
-        )
-        found.append(data_finding("LML103", explanation, mapping.lead_id))
-    if content.rejected:
-        n = len({fault.row for fault in content.rejected})
-        columns = ", ".join(
-            sorted({repr(f.column) if f.column else "whole rows" for f in content.rejected})[:8]
-        )
-        explanation = f"{n} of {table.n_rows} rows were rejected ({columns}); see the list of rejected rows"
-        found.append(data_finding("LML104", explanation, table.source))
-    found += [data_finding("LML106", note, table.source) for note in table.notes]
-    if absent:
-        said = ", ".join(f"{column!r} ({', '.join(places)})" for column, places in absent.items())
-        explanation = f"the file lacks {said}; what they would say is unknown"
-        found.append(data_finding("LML107", explanation, table.source))
-    return found
-
-
-def _digest(table: Table, columns: dict[str, pa.Array]) -> str:
-    """SHA-256 of the files' bytes; of the cells, as text, where there is no file."""
-    digest = hashlib.sha256()
-    for path in table.files:
-        with path.open("rb") as file:
-            while part := file.read(1 << 20):
-                digest.update(part)
-    if not table.files:
-        for name, array in columns.items():
-            text = as_text(array)
-            valid = buffer_bits(text.is_valid())
-            digest.update(f"\x1f{name}\x1f".encode() + valid.tobytes() + lengths(text).tobytes())
-            digest.update("\x1f".join(cell for cell in text.to_pylist() if cell is not None).encode())
-    return digest.hexdigest()
