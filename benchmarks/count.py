@@ -6,7 +6,7 @@ import sys
 
 
 def ours(source: str) -> None:
-    """One streamed pass of leadml, as `leadml calibrate` begins: counts, a sample, the digest, rejected rows."""
+    """One streamed pass of leadml, as `leadml calibrate` begins: counts, sample, digest, rejected rows."""
     from leadml.frameworks import list_frameworks
     from leadml.leads.gather import count_leads
 

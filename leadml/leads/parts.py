@@ -64,7 +64,7 @@ class Part:
 class PartWork:
     """Makes parts of chunks; it holds no state, so that it can work anywhere.
 
-    Parameters
+    Attributes
     ----------
     mapping : Mapping
         What the columns mean; it names an outcome.

@@ -6,6 +6,7 @@ import csv
 import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -58,6 +59,7 @@ class Rejections:
         self.columns |= {fault.column for fault in ordered}
         if self._file is None and len(self.first) + len(ordered) > self._held:
             self._file = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115
+            weakref.finalize(self, self._file.close)
             csv.writer(self._file, lineterminator=os.linesep).writerow(("row", "column", "value", "reason"))
             self._write(self.first)
         if self._file is not None:
