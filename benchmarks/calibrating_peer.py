@@ -40,7 +40,13 @@ def main() -> None:
     card = RiskScoreClassifier(multiplier, intercept, coefficients)
     held = np.hstack([np.ones((len(data["held"]), 1)), data["held"]])
     auc = roc_auc_score(data["held_won"], card.predict_prob(held))
-    print(json.dumps({"seconds": round(took, 1), "held-out AUC": round(float(auc), 4)}))
+    p = np.where(y > 0, card.predict_prob(columns), 1.0 - card.predict_prob(columns))
+    found = {
+        "seconds": round(took, 1),
+        "log loss": round(float(-np.log(p).mean()), 4),
+        "held-out AUC": round(float(auc), 4),
+    }
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ def summarise(result: Mapping[str, Any], card: Mapping[str, Any] | None = None) 
         "comparison": comparison_tables(result, names, currency),
         "forest": gain_rows(result, names, currency),
         "baseline": titles.get(baseline or "", baseline or ""),
+        "champion": titles.get(result.get("champion") or "", ""),
         "reliability": reliability_rows(result, names),
         "disagreement": [disagreement_cells(table, titles) for table in result.get("disagreement") or []],
         "findings": _findings(result.get("findings") or [], titles),

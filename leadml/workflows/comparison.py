@@ -46,9 +46,10 @@ from leadml.workflows.contenders import (
 from leadml.workflows.experiment import Experiment
 from leadml.workflows.findings import find_on_result, make_finding
 from leadml.workflows.judge import Resampled, judge_policy, resample, say, share_of_weights
-from leadml.workflows.recommend import choose_card, find_disagreement, recommend
+from leadml.workflows.recommend import choose_card, find_champion, find_disagreement, recommend
 from leadml.workflows.shift import find_shift
 from leadml.workflows.stakes import find_stakes
+from leadml.workflows.whole import Whole, count_frame, inner_folds, say_sampled
 from leadml.workflows.worked import find_all_worked, say_worked
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class Comparison:
         Findings on the data so far.
     considered : Leads, optional
         Those leads that had the time to close, open ones among them; all where absent.
+    whole : Whole, optional
+        Counts of all deals like `closed`, where these are a sample.
     """
 
     def __init__(
@@ -110,12 +113,15 @@ class Comparison:
         name: str,
         findings: list[dict[str, str]],
         considered: Leads | None = None,
+        whole: Whole | None = None,
     ) -> None:
         self.leads, self.closed, self.settings, self.name = leads, closed, settings, name
+        self.whole = whole
         self.outcome: Array = np.asarray(closed.outcome)
         self.stakes = find_stakes(settings, leads, closed)
         self.consequences: Consequences = self.stakes.consequences
-        self.threshold = float(self.consequences.threshold(float(self.outcome.mean())))
+        base_rate = float(self.outcome.mean()) if whole is None else whole.base_rate
+        self.threshold = float(self.consequences.threshold(base_rate))
         wanted = settings.policies
         mapped = set(closed.levels.columns)
         self.frameworks: list[Framework] = [
@@ -136,6 +142,8 @@ class Comparison:
             self.frameworks, self.policies, leads if considered is None else considered, settings.met_level
         )
         self.findings = findings + self.stakes.findings() + say_worked(self.worked, self.policies)
+        if whole is not None:
+            self.findings.append(say_sampled(whole, len(self.outcome)))
 
     def run(self) -> Compared:
         """Do it all.
@@ -169,22 +177,13 @@ class Comparison:
         drawn_stakes = self.stakes.of_sets(draws, cluster[key])
         replicates = self._evaluate(held, contenders, baseline, drawn_stakes)
 
-        learned = {f.framework.id: learn_all(f, arena.inner) for f in frames}
-        by_deal = self.closed.group is None and n_clusters < split.n_keys
-        drawn = {
-            f.framework.id: resample(
-                f,
-                *(
-                    f.table.draw(s.bootstrap, s.random_state)
-                    if by_deal
-                    else _in_buckets(f.table, cluster, n_clusters).weigh(draws)
-                ),
-            )
-            for f in frames
-        }
-        drafts = self._draft(frames, learned, drawn, drawn_stakes)
-        judged = self._judge(frames, contenders, arena, held, drawn, learned, drawn_stakes)
-        figures = self._describe(contenders, held, replicates, baseline, frames, learned, drawn)
+        all_deals = frames if self.whole is None else [count_frame(f, self.whole) for f in frames]
+        inner = arena.inner if self.whole is None else inner_folds(all_deals, s.random_state)
+        learned = {f.framework.id: learn_all(f, inner) for f in all_deals}
+        drawn = {f.framework.id: self._draw(f, cluster, draws) for f in all_deals}
+        drafts = self._draft(all_deals, learned, drawn, drawn_stakes)
+        judged = self._judge(frames, all_deals, contenders, arena, held, drawn, learned, drawn_stakes)
+        figures = self._describe(contenders, held, replicates, baseline, all_deals, learned, drawn)
 
         own = next((p for p in judged if p["id"] == baseline.id), None)
         must_learn = own is not None and own["verdict_weights"] == "change"
@@ -204,7 +203,13 @@ class Comparison:
             "schema_version": 1,
             "leadml_version": version(),
             "data": describe_data(
-                self.leads, self.closed, self.outcome, self.frameworks, self.stakes.currency, self.name
+                self.leads,
+                self.closed,
+                self.outcome,
+                self.frameworks,
+                self.stakes.currency,
+                self.name,
+                self.whole,
             ),
             "split": describe_split(split, self.outcome),
             "settings": {**s.model_dump(mode="json"), "policies": [p.id for p in self.policies]},
@@ -226,9 +231,10 @@ class Comparison:
             if model is None
             else [find_disagreement(baseline, model, arena, self.closed.lead_id)],
             "findings": self.findings + moved + found,
+            "champion": find_champion(contenders, replicates),
             "recommended": recommend(chosen, drafts.get(chosen), own, baseline, self.threshold),
         }
-        twin = self._twin(frames, learned, drafts[chosen].card.framework) if drafts else None
+        twin = self._twin(all_deals, learned, drafts[chosen].card.framework) if drafts else None
         return Compared(result, drafts, self._predictions(contenders, arena), twin)
 
     def _baseline(self, contenders: list[Contender]) -> Contender:
@@ -333,7 +339,7 @@ class Comparison:
         about: dict[str, Any] = {
             "name": self.name,
             "created_at": s.as_of or last_day(self.leads),
-            "provenance": describe_provenance(self.leads, self.outcome, s),
+            "provenance": describe_provenance(self.leads, self.outcome, s, self.whole),
             "met_level": s.met_level,
             "bands": s.bands,
         }
@@ -353,6 +359,7 @@ class Comparison:
     def _judge(
         self,
         frames: list[Frame],
+        all_deals: list[Frame],
         contenders: list[Contender],
         arena: Arena,
         held: HeldOut,
@@ -362,10 +369,10 @@ class Comparison:
     ) -> list[dict[str, Any]]:
         by_id = {c.id: c for c in contenders}
         out = []
-        for frame in frames:
+        for single, frame in zip(frames, all_deals, strict=True):
             name = frame.framework.id
             shares = share_of_weights(frame, top_log_odds(learned[name].full)[None])[0]
-            free = reweigh_freely(frame, arena)
+            free = reweigh_freely(single, arena)
             for policy in (p for p in self.policies if p.framework == name):
                 judged = judge_policy(
                     frame,
@@ -455,11 +462,32 @@ class Comparison:
         self, frames: list[Frame], learned: dict[str, Learned], framework: str | None
     ) -> ScorecardClassifier:
         frame = next(f for f in frames if f.framework.id == framework)
-        fit, n = learned[frame.framework.id], len(self.outcome)
+        fit = learned[frame.framework.id]
+        won, total = frame.table.counts()
+        n = int(total.sum())
         model = ScorecardClassifier(
             frame.documented_points, shrink=fit.shrink * n, smooth=fit.smooth * n, integer=True
         )
-        return model.fit(frame.levels, self.outcome)
+        if self.whole is None:
+            return model.fit(frame.levels, self.outcome)
+        ends = np.concatenate([won, total - won])
+        outcome = np.repeat([1.0, 0.0], len(won))
+        there = ends > 0
+        return model.fit(np.tile(frame.table.levels, (2, 1))[there], outcome[there], ends[there])
+
+    def _draw(self, frame: Frame, cluster: Array, draws: Array) -> Resampled:
+        """Draw all deals of a framework again: as single deals where they are that, else in pieces."""
+        table, s = frame.table, self.settings
+        if self.whole is not None:
+            pieces = table.n_keys if self.whole.in_groups else 0
+            weights = draw_clusters(pieces, s.bootstrap, s.random_state) if pieces else None
+        elif self.closed.group is None and draws.shape[1] < len(cluster):
+            weights = None
+        else:
+            table, weights = _in_buckets(table, cluster, draws.shape[1]), draws
+        if weights is None:
+            return resample(frame, *table.draw(s.bootstrap, s.random_state))
+        return resample(frame, *table.weigh(weights))
 
 
 def _base_rates(draws: Array, key: Array, outcome: Array) -> Array:

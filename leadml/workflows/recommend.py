@@ -55,17 +55,45 @@ def choose_card(
     if not cards:  # neither cutoff nor integer competes: the documented score, calibrated
         own = [name for name in drafts if name.startswith(f"{baseline.framework}-")]
         return (own or list(drafts) or [baseline.id])[0]
-    losses = {f["id"]: replicates[f["id"]].log_loss for f in cards}
-    best = min(losses, key=lambda name: float(losses[name][0]))
-
-    def is_near(name: str) -> bool:
-        difference = losses[name] - losses[best]
-        return bool(difference[0] <= np.nanstd(difference[1:]))
 
     def simplicity(f: dict[str, Any]) -> tuple[Any, ...]:
         return (f["family"] == "integer", f["framework"] != baseline.framework, f["log_loss"]["value"])
 
-    return str(min((f for f in cards if is_near(f["id"])), key=simplicity)["id"])
+    near = _near_the_best([f["id"] for f in cards], replicates)
+    return str(min((f for f in cards if f["id"] in near), key=simplicity)["id"])
+
+
+def find_champion(contenders: list[Contender], replicates: dict[str, Replicates]) -> str | None:
+    """Find the simplest of all contenders whose held-out log loss is within one standard error of the best.
+
+    Parameters
+    ----------
+    contenders : list of Contender
+        Those that tell a probability compete, wide classifiers and the base rate among them.
+    replicates : dict of str to Replicates
+        Figures of every contender on every draw.
+
+    Returns
+    -------
+    str or None
+        Its id; None where none tells a probability.
+    """
+    told = [c for c in contenders if c.probability is not None]
+    near = _near_the_best([c.id for c in told], replicates)
+    best = min(
+        (c for c in told if c.id in near), key=lambda c: (c.rank, replicates[c.id].log_loss[0]), default=None
+    )
+    return None if best is None else best.id
+
+
+def _near_the_best(names: list[str], replicates: dict[str, Replicates]) -> set[str]:
+    """Those whose held-out log loss is within one standard error, of the paired difference, of the best."""
+    losses = {name: replicates[name].log_loss for name in names}
+    best = min(losses.values(), key=lambda loss: float(loss[0]), default=None)
+    if best is None:
+        return set()
+    apart = {name: loss - best for name, loss in losses.items()}
+    return {name for name, away in apart.items() if away[0] <= np.nanstd(away[1:])}
 
 
 def recommend(

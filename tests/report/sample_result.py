@@ -287,6 +287,7 @@ def make_result(verdict: str = "change", n_more_contenders: int = 0) -> dict[str
                 "where": "experiment",
             },
         ],
+        "champion": "context-logistic",
         "recommended": {
             "contender": "bant-integer",
             "framework": "bant",

@@ -90,6 +90,11 @@ def test_learned_points_stand_next_to_documented_ones(page: str) -> None:
     ]
 
 
+def test_the_champion_is_named_though_only_cards_are_recommended(page: str) -> None:
+    champion = re.search(r"The champion is <b>(.*?)</b>", page)[1]
+    assert champion == "Logistic regression with further columns"
+
+
 def test_what_whole_points_lose_is_told(page: str) -> None:
     assert "Whole points lose 0.0002 of the log loss that the real-valued fit expects, 0.5110." in page
 

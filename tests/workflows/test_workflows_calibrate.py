@@ -33,6 +33,7 @@ TOP = {
     "disagreement",
     "findings",
     "recommended",
+    "champion",
 }
 FIGURES = {
     "auc",
@@ -349,6 +350,15 @@ def test_points_of_a_lead_are_the_sum_of_its_criteria(calibration, leads):
             expected += levels[criterion["id"]].map(shown).fillna(criterion["unknown_points"]).to_numpy()
         codes = np.where(levels.isna(), 5, levels).astype(np.uint8)
         np.testing.assert_array_equal(card.score(codes).points, expected)
+
+
+def test_no_simpler_contender_than_the_champion_is_near_the_best_log_loss(result):
+    told = {c["id"]: c for c in result["contenders"] if c["log_loss"]["value"] is not None}
+    champion = told[result["champion"]]
+    best = min(told.values(), key=lambda c: c["log_loss"]["value"])
+    assert champion["log_loss"]["value"] >= best["log_loss"]["value"]
+    # the world is tilted: the rules tell leads apart, the base rate alone does not
+    assert champion["kind"] != "prior"
 
 
 def test_the_recommended_card_is_the_card(saved, result, calibration):
