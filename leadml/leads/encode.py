@@ -132,24 +132,18 @@ def encode_levels(
     codes = np.full((len(names), n), UNKNOWN, np.uint8)
     usable = np.ones(n, bool)
     rejected: list[Rejection] = []
-    made: dict[str, Codes] = {}
-
-    def resolve(name: str) -> Codes:
-        if name not in made:
-            own = mapping.criteria.get(name)
-            column = -1 if own is None else data.schema.get_field_index(own.column)
-            made[name] = (
-                np.full(n, UNKNOWN, np.uint8)
-                if own is None or column < 0
-                else _encode_criterion(data.column(column), own, decimal, rows, usable, rejected)
-            )
-            if name in mapping.stand_in:
-                other = resolve(mapping.stand_in[name])
-                made[name] = np.where(made[name] == UNKNOWN, other, made[name])
-        return made[name]
-
+    own: dict[str, Codes] = {}
     for i, name in enumerate(names):
-        codes[i] = resolve(name)
+        chain = [name]
+        while chain[-1] in mapping.stand_in:
+            chain.append(mapping.stand_in[chain[-1]])
+        for each in chain:
+            if each not in own:
+                own[each] = _own_codes(data, mapping, each, decimal, rows, usable, rejected)
+        filled = own[chain.pop()]
+        for each in reversed(chain):
+            filled = np.where(own[each] == UNKNOWN, filled, own[each])
+        codes[i] = filled
     rejected.sort(key=lambda fault: fault.row)
     return Encoded(names, codes.T, usable, rejected)
 
@@ -247,6 +241,23 @@ def look_up_fact(array: pa.Array, fact: Fact) -> tuple[npt.NDArray[np.int32], li
     listed |= {value: name for name, values in fact.values.items() for value in values}
     at, distinct = as_categories(array)
     return at, [listed.get(category(value), "other") for value in distinct]
+
+
+def _own_codes(
+    data: pa.RecordBatch,
+    mapping: Mapping,
+    name: str,
+    decimal: str,
+    rows: npt.NDArray[np.int64] | None,
+    usable: npt.NDArray[np.bool_],
+    rejected: list[Rejection],
+) -> Codes:
+    """Encode the column of a criterion itself; unknown where it has none."""
+    rule = mapping.criteria.get(name)
+    column = -1 if rule is None else data.schema.get_field_index(rule.column)
+    if rule is None or column < 0:
+        return np.full(data.num_rows, UNKNOWN, np.uint8)
+    return _encode_criterion(data.column(column), rule, decimal, rows, usable, rejected)
 
 
 def _encode_criterion(
