@@ -125,6 +125,24 @@ class Counted:
         """Whether `leads` are fewer than were counted."""
         return len(self.leads) < self.n_leads
 
+    def count_closed(self, before: int | None = None, *, open_is_lost: bool = False) -> tuple[int, int]:
+        """Count closed deals.
+
+        Parameters
+        ----------
+        before : int, optional
+            Key of the month from which on leads are left out.
+        open_is_lost : bool
+            Whether dated open leads count as lost.
+
+        Returns
+        -------
+        won, lost : int
+            Deals.
+        """
+        won, lost = _closed(self.ended.among(before), open_is_lost)
+        return int(won.sum()), int(lost.sum())
+
     def count_levels(self, before: int | None = None, *, open_is_lost: bool = False) -> dict[str, list[int]]:
         """Count closed deals at each level of each criterion.
 

@@ -45,6 +45,8 @@ class Maturity:
         Closed deals with both dates in order.
     n_undated : int
         Closed deals without a date of creation, which belong to no cohort.
+    until : datetime64
+        Leads created up to this moment are mature.
     """
 
     as_of: str
@@ -54,6 +56,7 @@ class Maturity:
     overdue: NDArray[np.bool_]
     n_timed: int
     n_undated: int
+    until: np.datetime64
 
 
 def find_maturity(leads: Leads, as_of: str | None = None) -> Maturity | None:
@@ -110,6 +113,7 @@ def find_maturity(leads: Leads, as_of: str | None = None) -> Maturity | None:
         overdue=old & dated & ~ended,
         n_timed=int(timed.sum()),
         n_undated=int((ended & ~dated).sum()),
+        until=today - np.timedelta64(int(np.ceil(days * DAY)), "s"),
     )
 
 

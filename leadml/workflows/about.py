@@ -20,12 +20,19 @@ from leadml.workflows.cards import Learned
 from leadml.workflows.contenders import SCORECARDS, Contender, Frame
 from leadml.workflows.experiment import Experiment
 from leadml.workflows.judge import Resampled, share_of_weights
+from leadml.workflows.whole import Whole
 
 Array = NDArray[Any]
 
 
 def describe_data(
-    leads: Leads, closed: Leads, outcome: Array, frameworks: list[Framework], currency: str, name: str
+    leads: Leads,
+    closed: Leads,
+    outcome: Array,
+    frameworks: list[Framework],
+    currency: str,
+    name: str,
+    whole: Whole | None = None,
 ) -> dict[str, Any]:
     """Describe the data as in result.json.
 
@@ -41,36 +48,44 @@ def describe_data(
         Unit of net values; empty where no money is told.
     name : str
         Name of the card.
+    whole : Whole, optional
+        Counts of everything, where `leads` are a sample.
 
     Returns
     -------
     dict
         Counts, levels and digests.
     """
-    levels = closed.levels
+    names = list(closed.levels.columns)
+    counts = _count_levels(closed) if whole is None else whole.levels
     mapped = [
         {
             "id": criterion,
             "mapped": True,
-            "unknown_share": float(levels[criterion].isna().mean()),
-            "levels": {str(v): int((levels[criterion] == v).sum()) for v in range(5)},
+            "unknown_share": counts[criterion][5] / sum(counts[criterion]),
+            "levels": {str(v): counts[criterion][v] for v in range(5)},
         }
-        for criterion in levels.columns
+        for criterion in names
     ]
-    asked = {c for f in frameworks for c in f.criterion_ids} - set(levels.columns)
+    asked = {c for f in frameworks for c in f.criterion_ids} - set(names)
     silent = [{"id": c, "mapped": False, "unknown_share": 1.0, "levels": {}} for c in sorted(asked)]
-    n, won = len(outcome), float(outcome.sum())
-    n_open = 0 if leads.outcome is None else int(np.isnan(leads.outcome).sum())
+    if whole is None:
+        n, won, n_leads = len(outcome), float(outcome.sum()), len(leads)
+        n_open = 0 if leads.outcome is None else int(np.isnan(leads.outcome).sum())
+    else:
+        n, won, n_leads = whole.n_won + whole.n_lost, float(whole.n_won), whole.n_leads
+        n_open = whole.n_open
     return {
         "name": name,
         "source": Path(leads.source).name if leads.source else "",
         "n_rows": int(leads.n_rows),
-        "n_leads": len(leads),
+        "n_leads": n_leads,
         "n_won": int(won),
         "n_lost": int(n - won),
         "n_open": n_open,
-        "n_left_out": len(leads) - n_open - n,
-        "n_rejected": int(leads.n_rows - len(leads)),
+        "n_left_out": n_leads - n_open - n,
+        "n_rejected": int(leads.n_rows - n_leads),
+        "n_single": len(leads),
         "base_rate": rate_figure(won, n),
         "digest": leads.digest,
         "mapping_name": None if leads.mapping is None else leads.mapping.name,
@@ -79,6 +94,12 @@ def describe_data(
         "context": [str(c) for c in closed.context.columns],
         "currency": currency or None,
     }
+
+
+def _count_levels(leads: Leads) -> dict[str, list[int]]:
+    """Leads at levels 0 to 4 and unknown, by criterion."""
+    codes = leads.levels.fillna(5)
+    return {str(c): np.bincount(codes[c].astype(int), minlength=6).tolist() for c in codes.columns}
 
 
 def describe_split(split: Split, outcome: Array) -> dict[str, Any]:
@@ -113,7 +134,9 @@ def describe_split(split: Split, outcome: Array) -> dict[str, Any]:
     }
 
 
-def describe_provenance(leads: Leads, outcome: Array, settings: Experiment) -> dict[str, Any]:
+def describe_provenance(
+    leads: Leads, outcome: Array, settings: Experiment, whole: Whole | None = None
+) -> dict[str, Any]:
     """Say where a card comes from.
 
     Parameters
@@ -124,6 +147,8 @@ def describe_provenance(leads: Leads, outcome: Array, settings: Experiment) -> d
         1 won, 0 lost, of the closed ones.
     settings : Experiment
         Gives the date.
+    whole : Whole, optional
+        Counts of everything, where `leads` are a sample.
 
     Returns
     -------
@@ -131,11 +156,14 @@ def describe_provenance(leads: Leads, outcome: Array, settings: Experiment) -> d
         As in card.json.
     """
     won = int(outcome.sum())
+    lost = len(outcome) - won
+    if whole is not None:
+        won, lost = whole.n_won, whole.n_lost
     return {
         "data_digest": leads.digest,
         "mapping_digest": mapping_digest(leads),
         "n_won": won,
-        "n_lost": len(outcome) - won,
+        "n_lost": lost,
         "as_of": settings.as_of or last_day(leads),
         "mlflow_run_id": None,
         "leadml_version": version(),

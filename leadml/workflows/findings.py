@@ -10,6 +10,7 @@ LML302    the context columns know more than the rules
 LML303    a rule follows up everyone or no one
 LML304    the baseline is not judged, another rule is compared with
 LML305    no documented rule can be judged, since no criterion is mapped
+LML306    more deals than are compared one by one: learned from all, compared on a sample
 LML401    the base rate differs between training and test deals
 LML402    a criterion is distributed differently in training and test deals
 LML403    deals are left out of training because their group or twin is held out
@@ -24,8 +25,8 @@ LML603    hardly any lead below a score was worked: lower cut-offs cannot be jud
 LML604    too few deals are old enough, so recent ones count too
 ========  ========================================================================================
 
-LML1xx are findings on the data, see `leadml.leads.catalogue`; LML401 to LML405 come from
-`leadml.workflows.shift`, LML502 and LML503 from `stakes`, LML601 to LML604 from `outcomes` and `worked`.
+LML1xx are findings on the data, see `leadml.leads.catalogue`; LML306 comes from `leadml.workflows.whole`,
+LML401 to LML405 from `shift`, LML502 and LML503 from `stakes`, LML601 to LML604 from `outcomes` and `worked`.
 """
 
 from __future__ import annotations

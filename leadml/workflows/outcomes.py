@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from leadml.evaluation.metrics import rate_figure
+from leadml.leads.counted import UNDATED, Counted, month_keys
 from leadml.leads.maturity import Maturity, find_maturity
 from leadml.leads.model import Leads
 from leadml.leads.outcomes import MIN_DEALS
 from leadml.workflows.contenders import SCORECARDS
 from leadml.workflows.experiment import Experiment
 from leadml.workflows.findings import make_finding
+from leadml.workflows.whole import Whole, find_whole
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Chosen:
         LML601 on deals left out, LML604 where that would leave too few.
     overdue : Leads or None
         `considered` with open leads counted as lost; None where there are none, or no known maturity.
+    whole, whole_overdue : Whole or None
+        Counts of all deals like `closed` and like `overdue`, where these are a sample.
     """
 
     closed: Leads
@@ -39,9 +43,11 @@ class Chosen:
     about: dict[str, Any]
     findings: list[dict[str, str]]
     overdue: Leads | None = None
+    whole: Whole | None = None
+    whole_overdue: Whole | None = None
 
 
-def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
+def choose_deals(leads: Leads, settings: Experiment, counted: Counted | None = None) -> Chosen:
     """Choose the deals to learn from.
 
     Parameters
@@ -50,23 +56,38 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
         All leads, with outcomes.
     settings : Experiment
         Gives `maturity` and `as_of`.
+    counted : Counted, optional
+        Counts of everything, where `leads` may be a sample.
 
     Returns
     -------
     Chosen
         Deals and what was done.
+
+    Notes
+    -----
+    Of a sample, cohorts are whole months, as all leads were counted by month: a month that is old enough in
+    part only is left out.
     """
     ended = np.isfinite(np.asarray(leads.outcome))
+    if counted is not None and not counted.is_sampled:
+        counted = None
 
     def leave(reason: str, findings: list[dict[str, str]] | None = None) -> Chosen:
-        return Chosen(_pick(leads, ended), leads, {"applied": False, "reason": reason}, findings or [])
+        about = {"applied": False, "reason": reason}
+        whole = find_whole(counted, settings.random_state)
+        return Chosen(_pick(leads, ended), leads, about, findings or [], whole=whole)
 
     if settings.maturity == "off":
         return leave("switched off in the experiment")
     found = find_maturity(leads, settings.as_of)
     if found is None:
         return leave("needs the dates of creation and close of at least 40 closed deals")
-    about = _describe(leads, found, ended)
+    before = None
+    if counted is not None:
+        before = int(month_keys(np.array([found.until]), 1)[0])
+        found = _by_months(leads, found, before)
+    about = _describe(found, _count_in_memory(leads, found) if counted is None else _count(counted, before))
     kept = np.asarray(leads.outcome)[ended & found.mature]
     if min((kept == 1).sum(), (kept == 0).sum()) < MIN_DEALS:
         reason = "too few deals belong to mature cohorts"
@@ -77,7 +98,10 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
         outcome = np.where(found.overdue, 0.0, np.asarray(leads.outcome))[found.mature]
         overdue = _pick(replace(considered, outcome=outcome), np.isfinite(outcome))
     findings = [_left_out(about)] if about["n_left_out"] else []
-    return Chosen(_pick(considered, ended[found.mature]), considered, about, findings, overdue)
+    closed, seed = _pick(considered, ended[found.mature]), settings.random_state
+    whole = find_whole(counted, seed, before)
+    whole_overdue = None if overdue is None else find_whole(counted, seed, before, open_is_lost=True)
+    return Chosen(closed, considered, about, findings, overdue, whole, whole_overdue)
 
 
 def add_outcomes(result: dict[str, Any], chosen: Chosen, leads: Leads, settings: Experiment) -> None:
@@ -96,7 +120,7 @@ def add_outcomes(result: dict[str, Any], chosen: Chosen, leads: Leads, settings:
     """
     other = None
     if chosen.overdue is not None:
-        found = judge_other_coding(chosen.overdue, leads, settings, result)
+        found = judge_other_coding(chosen.overdue, leads, settings, result, chosen.whole_overdue)
         if found is not None:
             other, finding = found
             result["findings"].append(finding)
@@ -104,7 +128,11 @@ def add_outcomes(result: dict[str, Any], chosen: Chosen, leads: Leads, settings:
 
 
 def judge_other_coding(
-    overdue: Leads, leads: Leads, settings: Experiment, result: dict[str, Any]
+    overdue: Leads,
+    leads: Leads,
+    settings: Experiment,
+    result: dict[str, Any],
+    whole: Whole | None = None,
 ) -> tuple[dict[str, Any], dict[str, str]] | None:
     """Judge the documented rules once more with open and overdue deals counted as lost.
 
@@ -118,6 +146,8 @@ def judge_other_coding(
         As for the result; only the rules of two frameworks, their cut-offs and one card compete again.
     result : dict
         What was found without them.
+    whole : Whole, optional
+        Counts of all deals like `overdue`, where these are a sample.
 
     Returns
     -------
@@ -142,7 +172,7 @@ def judge_other_coding(
             "contenders": tuple(n for n in settings.contenders if n == "cutoff" or n in cards),
         }
     )
-    other = Comparison(leads, overdue, fewer, result["data"]["name"], [], overdue).run().result
+    other = Comparison(leads, overdue, fewer, result["data"]["name"], [], overdue, whole).run().result
     then = {p["id"]: p for p in other["policies"]}
     auc = {c["id"]: c["auc"] for c in other["contenders"]}
     own_auc = {c["id"]: c["auc"] for c in result["contenders"]}
@@ -171,26 +201,61 @@ def _pick(leads: Leads, rows: np.ndarray[Any, Any]) -> Leads:
     return leads if rows.all() else leads.take(rows)
 
 
-def _describe(leads: Leads, found: Maturity, ended: np.ndarray[Any, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Counts:
+    """Leads by how they ended, and whether they are old enough; undated ones are."""
+
+    won: int
+    lost: int
+    open: int
+    won_mature: int
+    lost_mature: int
+    open_mature: int
+    overdue: int
+    undated: int
+
+
+def _count_in_memory(leads: Leads, found: Maturity) -> _Counts:
     outcome = np.asarray(leads.outcome)
-    kept = outcome[ended & found.mature]
+    ends = (outcome == 1, outcome == 0, np.isnan(outcome))
+    won, lost, still_open = (int(each.sum()) for each in ends)
+    w, n, m = (int((each & found.mature).sum()) for each in ends)
+    return _Counts(won, lost, still_open, w, n, m, int(found.overdue.sum()), found.n_undated)
+
+
+def _count(counted: Counted, before: int | None) -> _Counts:
+    mature, undated = counted.ended.among(before), counted.ended.among(UNDATED)
+    won, lost, still_open = undated.totals()
+    overdue = mature.totals()[2] - still_open
+    return _Counts(*counted.ended.totals(), *mature.totals(), overdue, won + lost)
+
+
+def _by_months(leads: Leads, found: Maturity, before: int) -> Maturity:
+    """Take whole months for cohorts."""
+    created = leads.created_at
+    keys = month_keys(None if created is None else created.to_numpy().astype("datetime64[s]"), len(leads))
+    mature = keys < before
+    still_open = np.isnan(np.asarray(leads.outcome))
+    return replace(found, mature=mature, overdue=mature & still_open & (keys != UNDATED))
+
+
+def _describe(found: Maturity, n: _Counts) -> dict[str, Any]:
+    closed, mature = n.won + n.lost, n.won_mature + n.lost_mature
     return {
         "applied": True,
         "reason": "",
         "as_of": found.as_of,
         "days": found.days,
         "ever_closed": found.ever_closed,
-        "n_closed": int(ended.sum()),
-        "n_left_out": int((ended & ~found.mature).sum()),
-        "share_left_out": float((ended & ~found.mature).sum() / ended.sum()),
-        "n_open_left_out": int((~ended & ~found.mature).sum()),
-        "n_overdue": int(found.overdue.sum()),
-        "n_undated": found.n_undated,
-        "base_rate_of_all": rate_figure(float(np.nansum(outcome)), float(ended.sum())),
-        "base_rate_of_mature": rate_figure(float(kept.sum()), float(len(kept))),
-        "base_rate_if_overdue_are_lost": rate_figure(
-            float(kept.sum()), float(len(kept) + found.overdue.sum())
-        ),
+        "n_closed": closed,
+        "n_left_out": closed - mature,
+        "share_left_out": (closed - mature) / closed,
+        "n_open_left_out": n.open - n.open_mature,
+        "n_overdue": n.overdue,
+        "n_undated": n.undated,
+        "base_rate_of_all": rate_figure(float(n.won), float(closed)),
+        "base_rate_of_mature": rate_figure(float(n.won_mature), float(mature)),
+        "base_rate_if_overdue_are_lost": rate_figure(float(n.won_mature), float(mature + n.overdue)),
     }
 
 
