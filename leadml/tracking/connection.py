@@ -41,6 +41,8 @@ _ABOUT: Final = {
 _LOCK_SECONDS: Final = 120.0
 _quick: Final[set[Path]] = set()
 """Stores whose connections are looked after already."""
+_connections: Final[list[sqlite3.Connection]] = []
+"""Those connections."""
 
 
 @dataclass(frozen=True)
@@ -192,11 +194,20 @@ def _write_quickly(uri: str) -> None:
         if not isinstance(connection, sqlite3.Connection):
             return
         of = connection.execute("PRAGMA database_list").fetchone()[2]
-        if of == os.path.realpath(file) and connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+        if of != os.path.realpath(file):
+            return
+        _connections.append(connection)
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
             connection.execute("PRAGMA synchronous=NORMAL")
 
     event.listen(Engine, "connect", relax)
     _quick.add(file)
+
+
+def close_stores() -> None:
+    """Close the connections to database files; the last one puts the write-ahead log into the file."""
+    for connection in _connections:
+        connection.close()
 
 
 def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:

@@ -83,6 +83,33 @@ def log_card(client: MlflowClient, run: OpenRun, path: Path, name: str = MODEL_N
     return str(logged.model_id)
 
 
+def rehearse(folder: Path) -> None:
+    """Make a model of a small card, so that all that this takes is imported and looked up.
+
+    Parameters
+    ----------
+    folder : Path
+        Where to make it.
+    """
+    from mlflow.models import Model
+
+    from leadml.card import build_card
+
+    card = build_card(
+        name="rehearsal",
+        criteria=["need"],
+        points=[[0, 1, 2, 3, 4]],
+        unknown_points=[0],
+        documented_points=[[0, 1, 2, 3, 4]],
+        bands=[{"id": "all", "title": "All", "from": 0, "action": "follow up"}],
+        cutoff=0,
+        created_at="2000-01-01",
+        kind="documented",
+    )
+    card.save(folder / "card.json")
+    _save_model(card, folder / "card.json", folder / "model", Model())
+
+
 def resolve_model_uri(ref: str, tracking_uri: str | None = None) -> Path:
     """Fetch the card that an MLflow reference names.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from leadml.card import Card
 from leadml.card.files import write_text
 from leadml.exceptions import TrackingError, UsageError
+from leadml.leads.counted import Counted, as_counted
+from leadml.leads.mapping import Mapping
 from leadml.leads.model import Leads
 from leadml.leads.outcomes import check_data, check_enough
 from leadml.workflows.about import name_of
@@ -20,7 +23,9 @@ from leadml.workflows.outcomes import add_outcomes, choose_deals
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leadml.tracking import TrackedRun
+    from leadml.leads.rejections import Rejections
+    from leadml.tracking import OpenRun, TrackedRun
+    from leadml.tracking.aside import Aside
 
 
 @dataclasses.dataclass
@@ -41,6 +46,8 @@ class Calibration:
         Rows that could not be used: row, column, value, reason.
     estimator : ScorecardClassifier or None
         The scikit-learn twin of the recommended framework's learned card.
+    rejections : Rejections or None
+        Every rejected row, where `rejected` may hold the first ones only.
     """
 
     result: dict[str, Any]
@@ -49,6 +56,7 @@ class Calibration:
     predictions: pd.DataFrame
     rejected: pd.DataFrame
     estimator: Any
+    rejections: Rejections | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the result as plain data.
@@ -91,7 +99,10 @@ class Calibration:
         write_text(out / "result.json", text + "\n")
         self.save_cards(out)
         self.predictions.to_parquet(out / "predictions.parquet", index=False)
-        self.rejected.to_csv(out / "rejected.csv", index=False)
+        if self.rejections is None:
+            self.rejected.to_csv(out / "rejected.csv", index=False)
+        else:
+            self.rejections.save(out / "rejected.csv")
         write_text(out / "report.html", self.to_html())
         return out
 
@@ -163,19 +174,47 @@ def calibrate(
     Traceback (most recent call last):
     leadml.exceptions.TooFewDealsError: ...
     """
+    settings = experiment if isinstance(experiment, Experiment) else load_experiment(experiment)
+    return calibrate_counted(as_counted(leads), settings, name)
+
+
+def calibrate_counted(counted: Counted, settings: Experiment, name: str | None = None) -> Calibration:
+    """Learn from deals however they were counted, compare with the documented rules, and say what may be said.
+
+    Parameters
+    ----------
+    counted : Counted
+        Every lead, or the counts of all and a sample of single ones.
+    settings : Experiment
+        Settings.
+    name : str, optional
+        Name of the card; the mapping's by default.
+
+    Returns
+    -------
+    Calibration
+        Verdicts, figures, cards and held-out predictions.
+
+    Raises
+    ------
+    UsageError
+        When the leads hold no outcome, or no criterion of any documented rule.
+    TooFewDealsError
+        When fewer than 20 deals are won or lost.
+    """
     from leadml.workflows.comparison import Comparison
 
-    settings = experiment if isinstance(experiment, Experiment) else load_experiment(experiment)
+    leads = counted.leads
     if leads.outcome is None:
         raise UsageError(
             f"{leads.source}: the mapping names no outcome; valid: outcome: {{column: ..., won: [...], lost:"
             " [...]}; add it to the mapping"
         )
     check_enough(leads)
-    chosen = choose_deals(leads, settings)
+    chosen = choose_deals(leads, settings, counted)
     findings = check_data(leads) + chosen.findings
     compared = Comparison(
-        leads, chosen.closed, settings, name or name_of(leads), findings, chosen.considered
+        leads, chosen.closed, settings, name or name_of(leads), findings, chosen.considered, chosen.whole
     ).run()
     add_outcomes(compared.result, chosen, leads, settings)
     cards = {each: draft.card for each, draft in compared.drafts.items()}
@@ -186,6 +225,42 @@ def calibrate(
         predictions=compared.predictions,
         rejected=leads.rejected,
         estimator=compared.estimator,
+        rejections=counted.rejections,
+    )
+
+
+def count_file(source: str | os.PathLike[str], mapping: Mapping, settings: Experiment) -> Counted:
+    """Read closed deals: all of them, or their counts and a sample where there are more than are compared.
+
+    Parameters
+    ----------
+    source : str or path
+        File, folder or glob of closed deals.
+    mapping : Mapping
+        What its columns mean.
+    settings : Experiment
+        Gives `single_deals` and the seed.
+
+    Returns
+    -------
+    Counted
+        What `calibrate_counted` takes.
+
+    Raises
+    ------
+    InputError
+        When the file cannot be used.
+    """
+    from leadml.frameworks import list_frameworks
+    from leadml.leads.gather import count_leads
+
+    frameworks = {
+        framework.id: framework.criterion_ids
+        for framework in list_frameworks()
+        if {*framework.criterion_ids} & {*mapping.mapped}
+    }
+    return count_leads(
+        source, mapping, frameworks, most=settings.single_deals, random_state=settings.random_state
     )
 
 
@@ -266,8 +341,9 @@ def calibrate_file(
         When the mapping, the experiment or the file cannot be used, or too few deals are closed. A store of
         MLflow that cannot be reached raises nothing: the result is on disk, and the error is returned.
     """
-    from leadml.leads import load_mapping, read_leads
+    from leadml.leads import load_mapping
     from leadml.store import Store
+    from leadml.tracking.aside import Aside
     from leadml.workflows.deposit import keep_inputs, store_card
 
     tell = say or (lambda _line: None)
@@ -276,16 +352,23 @@ def calibrate_file(
         settings = settings.model_copy(update={"as_of": as_of})
     mapping = load_mapping(mapping_path)
     tell(f"reading {source}")
-    leads = read_leads(source, mapping)
-    tell(f"{leads.n_rows} rows: {len(leads)} leads, {leads.n_rows - len(leads)} rejected")
+    aside = Aside() if track else None  # MLflow is imported while this process reads and learns
+    counted = count_file(source, mapping, settings)
+    leads = counted.leads
+    sampled = f", {len(leads)} of them kept one by one" if counted.is_sampled else ""
+    n_rejected = leads.n_rows - counted.n_leads
+    tell(f"{leads.n_rows} rows: {counted.n_leads} leads{sampled}, {n_rejected} rejected")
     tell("learning and comparing")
-    calibration = calibrate(leads, settings, name)
+    if aside is not None and leads.outcome is not None:
+        check_enough(leads)
+        aside.get_ready(tracking_uri)
+    calibration = calibrate_counted(counted, settings, name)
     known_as = str(calibration.result["data"]["name"])
     directory = calibration.save(out_dir or f"{known_as}-calibration")
     keep_inputs(calibration, leads, settings, directory)
     run, error = (None, None)
-    if track:  # whatever MLflow does from here on, the results are on disk
-        run, error = _open(known_as, tracking_uri, directory)
+    if aside is not None:  # whatever MLflow does from here on, the results are on disk
+        run, error = _open(aside, known_as, tracking_uri, directory)
         if run is not None:
             calibration = calibration.with_run(run.run_id)
             calibration.save_cards(directory)
@@ -295,25 +378,29 @@ def calibrate_file(
         model = store_card(calibration, directory, store, None if run is None else run.run_id)
         champion = store.champion(known_as) == int(model.rpartition("@")[2])
     tracked = None
-    if run is not None:
+    if aside is not None and run is not None:
         from leadml.tracking import track_calibration
         from leadml.workflows.track import register_card
 
         tell("tracking in MLflow")
         try:
-            tracked = track_calibration(directory, run)
-            register_card(directory, tracked, store_root)
+            tracked = aside.call(track_calibration, directory, run)
+            aside.call(register_card, directory, tracked, store_root)
         except TrackingError as caught:
             error = str(caught)
+    if aside is not None:
+        aside.close()
     return CalibratedFile(calibration, directory, model, champion, tracked, error)
 
 
-def _open(name: str, tracking_uri: str | None, directory: Path) -> tuple[Any, str | None]:
+def _open(
+    aside: Aside, name: str, tracking_uri: str | None, directory: Path
+) -> tuple[OpenRun | None, str | None]:
     """Start a run, or say why it cannot be started."""
     from leadml.tracking import open_run
 
     later = f"The result is complete in {directory}; `leadml track {directory}` sends it later."
     try:
-        return open_run(f"calibrate {name}", tracking_uri, then=later), None
+        return aside.call(open_run, f"calibrate {name}", tracking_uri, then=later), None
     except TrackingError as caught:
         return None, str(caught)
