@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
-__all__ = ["N_BUCKETS", "N_FOLDS", "UNDATED", "Cells", "Counted", "count_cells", "month_keys", "sum_cells"]
+__all__ = [
+    "N_BUCKETS",
+    "N_FOLDS",
+    "UNDATED",
+    "Cells",
+    "Counted",
+    "as_counted",
+    "count_cells",
+    "month_keys",
+    "sum_cells",
+]
 
 UNDATED = 0
 """The key of leads without a date of creation, and of all leads where none is mapped."""
@@ -210,6 +220,23 @@ class Counted:
                 spread = [_spread_evenly(each, N_FOLDS, rng) for each in ends]
             out[name] = _as_table(at, spread[0], spread[1], len(self.criteria[name]))
         return out
+
+
+def as_counted(leads: Leads) -> Counted:
+    """Hold leads that are all there, so that nothing need be counted.
+
+    Parameters
+    ----------
+    leads : Leads
+        All leads.
+
+    Returns
+    -------
+    Counted
+        Without counts.
+    """
+    none = Cells(*np.zeros((5, 0), np.int64))
+    return Counted(leads, len(leads), None, none, {}, {}, {})
 
 
 def month_keys(created: npt.NDArray[np.datetime64] | None, n: int) -> Ints:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from leadml.exceptions import InputError
 from leadml.leads.assemble import all_rejected, make_leads_of
 from leadml.leads.chunks import Chunk
-from leadml.leads.counted import Cells, Counted, sum_cells
+from leadml.leads.counted import Cells, Counted, as_counted, sum_cells
 from leadml.leads.dates import parse_dates
 from leadml.leads.digest import CellDigest, digest_files
 from leadml.leads.encode import present_criteria
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     import pandas as pd
-
-    from leadml.leads.model import Leads
 
     Ints = npt.NDArray[np.int64]
 
@@ -105,23 +103,6 @@ def count_leads(
                 pa.default_memory_pool().release_unused()
             gatherer.add(chunk, part)
         return gatherer.finish(None if digest is None else digest.result())
-
-
-def as_counted(leads: Leads) -> Counted:
-    """Hold leads that are all there, so that nothing need be counted.
-
-    Parameters
-    ----------
-    leads : Leads
-        All leads.
-
-    Returns
-    -------
-    Counted
-        Without counts.
-    """
-    none = Cells(*np.zeros((5, 0), np.int64))
-    return Counted(leads, len(leads), None, none, {}, {}, {})
 
 
 def _handed_over(chunks: list[Chunk]) -> Iterable[Chunk]:

@@ -179,7 +179,7 @@ def calibrate(
 
 
 def calibrate_counted(counted: Counted, settings: Experiment, name: str | None = None) -> Calibration:
-    """Learn from deals however they were counted, compare with the documented rules, and say what may be said.
+    """Learn from deals all counted or all there, compare with the documented rules, and say what may be said.
 
     Parameters
     ----------

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from leadml.exceptions import UsageError
-from leadml.leads import load_mapping, read_leads
-from leadml.workflows.calibrate import Calibration, calibrate
+from leadml.leads import load_mapping
+from leadml.workflows.calibrate import Calibration, calibrate_counted, count_file
 from leadml.workflows.experiment import load_experiment
 from leadml.workflows.track import read_result
 
@@ -99,12 +99,14 @@ def reproduce(
         )
     kept = read_result(folder)
     made_by = _release()
-    leads = read_leads(source, load_mapping(folder / "mapping.yaml"))
+    settings = load_experiment(folder / "experiment.yaml")
+    counted = count_file(source, load_mapping(folder / "mapping.yaml"), settings)
+    leads = counted.leads
     if leads.digest != kept["data"]["digest"]:
         told = [f"data.digest: kept {kept['data']['digest']}, now {leads.digest}"]
         return Reproduced("other-data", told, 1, str(kept["leadml_version"]), made_by)
     tell("learning and comparing again")
-    made = calibrate(leads, load_experiment(folder / "experiment.yaml"), str(kept["data"]["name"]))
+    made = calibrate_counted(counted, settings, str(kept["data"]["name"]))
     found = list(_differences(folder, kept, made))
     sameness: Sameness = "identical"
     if found:
