@@ -110,7 +110,9 @@ StoreOption = Annotated[
         "--store", metavar="DIR", help="Folder of the models; LEADML_STORE or ./models_store when absent."
     ),
 ]
-RefArgument = Annotated[str, typer.Argument(metavar="REF", help="NAME or NAME@VERSION.")]
+RefArgument = Annotated[
+    str, typer.Argument(metavar="REF", help="NAME, NAME@VERSION, models:/NAME@ALIAS or runs:/ID.")
+]
 BecauseOption = Annotated[str | None, typer.Option("--because", help="Why; kept in the history.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
@@ -409,6 +411,7 @@ def models_show(ref: RefArgument, store: StoreOption = None, as_json: JsonOption
     from leadml.store import Store
 
     opened = Store(store)
+    ref = _stored(ref, opened)
     found, card = opened.show(ref), opened.load(ref)
     if as_json:
         typer.echo(_json({"status": found.status, **found.manifest, "card": card.to_dict()}))
@@ -482,7 +485,7 @@ def models_retire(ref: RefArgument, because: BecauseOption = None, store: StoreO
     from leadml.store import Store
 
     opened = Store(store)
-    found = opened.retire(ref, because)
+    found = opened.retire(_stored(ref, opened), because)
     champion = opened.champion(found.name)
     say(
         f"{found.name}@{found.version} is retired; "
@@ -520,6 +523,35 @@ def models_history(
         typer.echo(f"  {event.at}  {event.action:<11}  {name}@{event.version}{forced}{why}")
         if event.evidence:
             typer.echo(f"      {event.evidence}")
+
+
+@models.command("check", epilog="Example: leadml models check bant")
+def models_check(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="One model; all when absent.")] = None,
+    store: StoreOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell where the store and MLflow's registry differ: champions, versions; end with 10 if they do."""
+    from dataclasses import asdict
+
+    from leadml.store import Store
+    from leadml.workflows.agree import compare_with_registry, format_agreements
+
+    found = compare_with_registry(Store(store), name)
+    typer.echo(_json([asdict(each) for each in found]) if as_json else format_agreements(found))
+    if any(each.differences for each in found):
+        raise typer.Exit(10)
+
+
+def _stored(ref: str, store: Any) -> str:
+    """Name the stored version, also for a reference of MLflow."""
+    from leadml.store import is_tracked
+
+    if not is_tracked(ref):
+        return ref
+    from leadml.workflows.agree import name_in_store
+
+    return name_in_store(ref, store)
 
 
 def _say_registry(told: str, error: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from leadml.exceptions import TrackingError
@@ -22,6 +22,9 @@ CHALLENGER: Final = "challenger"
 _SAME_AS: Final = "leadml.stored_as"
 """The tag that names the same card in the local store."""
 
+_CONTENT: Final = "leadml.content"
+"""The tag that tells a card by what it holds, whatever the store that it lies in calls it."""
+
 
 @dataclass(frozen=True)
 class RegisteredCard:
@@ -36,13 +39,19 @@ class RegisteredCard:
     champion : bool
         Whether this version is the champion.
     stored_as : str or None
-        ``NAME@VERSION`` of the same card in the local store.
+        ``NAME@VERSION`` of the same card in the store that it came from.
+    content : str or None
+        Digest of what the card holds; None for cards of earlier releases.
+    run_id : str or None
+        The run that made it.
     """
 
     name: str
     version: int
     champion: bool
     stored_as: str | None = None
+    content: str | None = None
+    run_id: str | None = None
 
 
 def register(
@@ -50,6 +59,7 @@ def register(
     name: str,
     *,
     stored_as: str | None = None,
+    content: str | None = None,
     champion: bool | None = None,
     description: str | None = None,
 ) -> RegisteredCard:
@@ -63,6 +73,8 @@ def register(
         The registered model; made when it is not there.
     stored_as : str, optional
         ``NAME@VERSION`` in the local store.
+    content : str, optional
+        Digest of what the card holds.
     champion : bool, optional
         Whether it is the version in use; where not given, the first version of a name is.
     description : str, optional
@@ -98,7 +110,8 @@ def register(
         else:
             # Not models:/ID, which the registry looks up in whatever store is set globally.
             source = client.get_logged_model(run.model_id).artifact_location
-            tags = {_SAME_AS: stored_as} if stored_as else {}
+            known = {_SAME_AS: stored_as, _CONTENT: content}
+            tags = {key: value for key, value in known.items() if value}
             made = client.create_model_version(
                 name, source, run.run_id, tags=tags, description=description, model_id=run.model_id
             )
@@ -109,7 +122,7 @@ def register(
             client.set_registered_model_alias(name, CHAMPION, str(version))
         elif in_use != version:
             client.set_registered_model_alias(name, CHALLENGER, str(version))
-    return RegisteredCard(name, version, first or in_use == version, stored_as)
+    return RegisteredCard(name, version, first or in_use == version, stored_as, content, run.run_id)
 
 
 def list_registered(name: str, tracking_uri: str | None = None) -> list[RegisteredCard]:
@@ -139,15 +152,122 @@ def list_registered(name: str, tracking_uri: str | None = None) -> list[Register
     with explained(f"looking {name!r} up", uri):
         client = make_client(uri)
         in_use = _aliases(client, name).get(CHAMPION)
-        found = [
-            RegisteredCard(name, int(each.version), int(each.version) == in_use, each.tags.get(_SAME_AS))
-            for each in _versions(client, name)
-        ]
+        found = [_described(each, in_use) for each in _versions(client, name)]
     return sorted(found, key=lambda each: each.version)
 
 
+def list_names(tracking_uri: str | None = None) -> list[str]:
+    """List the registered models that hold a card of leadml.
+
+    Parameters
+    ----------
+    tracking_uri : str, optional
+        Where they are kept.
+
+    Returns
+    -------
+    list of str
+        Their names; empty where there is no store.
+
+    Raises
+    ------
+    TrackingError
+        MLflow could not be reached, or refused.
+    """
+    uri = chosen_uri(tracking_uri)
+    file = sqlite_file(uri)
+    if file is not None and not file.exists():
+        return []
+    with explained("listing models", uri):
+        versions = make_client(uri).search_model_versions("", max_results=10_000)
+        return sorted({each.name for each in versions if _SAME_AS in each.tags or _CONTENT in each.tags})
+
+
+def find_registered(ref: str, tracking_uri: str | None = None) -> RegisteredCard | None:
+    """Find the registered version that a reference names.
+
+    Parameters
+    ----------
+    ref : str
+        ``models:/NAME@ALIAS``, ``models:/NAME/VERSION`` or ``runs:/RUN_ID/...``.
+    tracking_uri : str, optional
+        Where it is kept.
+
+    Returns
+    -------
+    RegisteredCard or None
+        None where no version is registered from that run.
+
+    Raises
+    ------
+    TrackingError
+        MLflow could not be reached, or knows no such model.
+    """
+    uri = chosen_uri(tracking_uri)
+    scheme, _, rest = ref.partition(":/")
+    name, _, alias = rest.strip("/").partition("@")
+    name, _, number = name.partition("/")
+    with explained(f"looking {ref!r} up", uri):
+        client = make_client(uri)
+        if scheme == "runs":
+            # A run registers the card that it recommends, and no other.
+            found = client.search_model_versions(f"run_id = '{name}'") if number in ("", "card") else []
+            made = max(found, key=lambda each: int(each.version), default=None)
+        elif alias:
+            made = client.get_model_version_by_alias(name, alias)
+        else:
+            made = client.get_model_version(name, number) if number else None
+        return None if made is None else _described(made, _aliases(client, made.name).get(CHAMPION))
+
+
+def name_stored(card: RegisteredCard, stored_as: str, content: str, tracking_uri: str | None = None) -> None:
+    """Note with a registered version where the local store has the same card.
+
+    Parameters
+    ----------
+    card : RegisteredCard
+        The version.
+    stored_as : str
+        ``NAME@VERSION``.
+    content : str
+        Digest of what the card holds.
+    tracking_uri : str, optional
+        Where it is kept.
+    """
+    uri = chosen_uri(tracking_uri)
+    with explained(f"noting {stored_as!r}", uri):
+        client = make_client(uri)
+        for key, value in ((_SAME_AS, stored_as), (_CONTENT, content)):
+            client.set_model_version_tag(card.name, str(card.version), key, value)
+
+
+def fetch_metrics(run_id: str, tracking_uri: str | None = None) -> dict[str, float]:
+    """Fetch the figures of a run.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    tracking_uri : str, optional
+        Where it is kept.
+
+    Returns
+    -------
+    dict of str to float
+        As they were logged.
+    """
+    uri = chosen_uri(tracking_uri)
+    with explained(f"looking the run {run_id} up", uri):
+        return dict(make_client(uri).get_run(run_id).data.metrics)
+
+
 def point_champion(
-    name: str, stored_as: str, because: str | None = None, tracking_uri: str | None = None
+    name: str,
+    stored_as: str,
+    because: str | None = None,
+    tracking_uri: str | None = None,
+    *,
+    content: str | None = None,
 ) -> RegisteredCard | None:
     """Make the registered version of a stored card the champion.
 
@@ -161,6 +281,8 @@ def point_champion(
         Why; kept as a tag of the version.
     tracking_uri : str, optional
         Where it is kept.
+    content : str, optional
+        Digest of what the card holds; it counts for more than the name, which another store may use too.
 
     Returns
     -------
@@ -172,10 +294,10 @@ def point_champion(
     TrackingError
         MLflow could not be reached, or refused.
     """
-    known = [each for each in list_registered(name, tracking_uri) if each.stored_as == stored_as]
-    if not known:
+    chosen = find_same(list_registered(name, tracking_uri), stored_as, content)
+    if chosen is None:
         return None
-    chosen, uri = known[-1], chosen_uri(tracking_uri)
+    uri = chosen_uri(tracking_uri)
     with explained(f"promoting {name!r}", uri):
         client = make_client(uri)
         client.set_registered_model_alias(name, CHAMPION, str(chosen.version))
@@ -183,7 +305,44 @@ def point_champion(
             client.delete_registered_model_alias(name, CHALLENGER)
         if because:
             client.set_model_version_tag(name, str(chosen.version), "leadml.because", because[:1000])
-    return RegisteredCard(name, chosen.version, True, stored_as)
+    return replace(chosen, champion=True)
+
+
+def find_same(
+    versions: list[RegisteredCard], stored_as: str, content: str | None = None
+) -> RegisteredCard | None:
+    """Find the registered version that is a stored card.
+
+    Parameters
+    ----------
+    versions : list of RegisteredCard
+        Of one model, the oldest first.
+    stored_as : str
+        ``NAME@VERSION`` in the local store.
+    content : str, optional
+        Digest of what the card holds.
+
+    Returns
+    -------
+    RegisteredCard or None
+        The newest that holds the same, best of the same name; by name alone where a digest is not known.
+
+    Examples
+    --------
+    >>> versions = [RegisteredCard("a", 1, False, "a@1", "x"), RegisteredCard("a", 2, False, "a@1", "y")]
+    >>> find_same(versions, "a@1", "x").version, find_same(versions, "a@1").version
+    (1, 2)
+    """
+
+    def likeness(each: RegisteredCard) -> tuple[bool, bool, int]:
+        return each.content is not None and each.content == content, each.stored_as == stored_as, each.version
+
+    def is_same(each: RegisteredCard) -> bool:
+        if content is None or each.content is None:
+            return each.stored_as == stored_as
+        return each.content == content
+
+    return max(filter(is_same, versions), key=likeness, default=None)
 
 
 def unset_champion(name: str, tracking_uri: str | None = None) -> None:
@@ -200,6 +359,15 @@ def unset_champion(name: str, tracking_uri: str | None = None) -> None:
         uri = chosen_uri(tracking_uri)
         with explained(f"retiring the champion of {name!r}", uri), contextlib.suppress(KeyError):
             make_client(uri).delete_registered_model_alias(name, CHAMPION)
+
+
+def _described(version: Any, in_use: int | None) -> RegisteredCard:
+    """Describe what MLflow calls a model version."""
+    number = int(version.version)
+    tags = version.tags or {}
+    return RegisteredCard(
+        version.name, number, number == in_use, tags.get(_SAME_AS), tags.get(_CONTENT), version.run_id
+    )
 
 
 def _versions(client: MlflowClient, name: str) -> list[Any]:

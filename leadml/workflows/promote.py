@@ -10,7 +10,7 @@ import numpy as np
 
 from leadml.exceptions import StoreError, TrackingError, UsageError
 from leadml.leads import load_mapping, read_leads
-from leadml.store import Store, Version, parse_ref
+from leadml.store import Store, Version, is_tracked, parse_ref
 from leadml.store.manifest import check_file
 from leadml.workflows.fresh import find_fresh, load_reference
 from leadml.workflows.gate import Match, match_cards, match_held_out, match_recorded
@@ -64,7 +64,9 @@ def promote_model(
     Parameters
     ----------
     ref : str
-        ``NAME@VERSION``, or ``NAME`` for its newest version.
+        ``NAME@VERSION``, or ``NAME`` for its newest version; or a card of MLflow, such as ``models:/NAME/3``
+        or ``models:/NAME@challenger``, which is brought into the store and compared with the champions of
+        both.
     source : str or path, optional
         Deals closed since both were calibrated.
     mapping : str or path, optional
@@ -93,6 +95,15 @@ def promote_model(
     if (source is None) != (mapping is None):
         raise UsageError("--on FILE and --mapping M belong together; give both, or neither")
     store = Store(store_root)
+    rivals: set[int | None] = set()
+    if is_tracked(ref):
+        from leadml.tracking import list_registered
+        from leadml.workflows.agree import adopt, champion_of
+
+        ref = adopt(ref, store)
+        there = champion_of(list_registered(parse_ref(ref).name))
+        if there is not None:
+            rivals.add(parse_ref(adopt(f"models:/{there.name}/{there.version}", store)).version)
     name, number = parse_ref(ref)
     if number is None:
         newest = [each.version for each in store.list_versions() if each.name == name]
@@ -102,16 +113,18 @@ def promote_model(
     if now == candidate.version:
         told, error = follow_in_registry(store, name, because)
         return Promoted(candidate, None, forced=False, changed=False, registry=told, registry_error=error)
-    found = None
-    if now is not None:
-        found = compare_versions(store, candidate, store.show(f"{name}@{now}"), source, mapping)
+    matches = [
+        compare_versions(store, candidate, store.show(f"{name}@{rival}"), source, mapping)
+        for rival in sorted({now, *rivals} - {None, candidate.version}, key=lambda each: each != now)
+    ]
+    found = next((each for each in matches if each.outcome == "worse"), matches[0] if matches else None)
     worse = found is not None and found.outcome == "worse"
     if worse and not force and found is not None:
         raise StoreError(
             f"{ref} is not promoted. {found.sentence} Keep {name}@{now}, or promote it all the same and say "
             f"why: leadml models promote {ref} --force --because TEXT"
         )
-    evidence = None if found is None else found.sentence
+    evidence = " ".join(each.sentence for each in matches) or None
     version = store.promote(ref, because, evidence=evidence, forced=worse, instead_of=now)
     told, error = follow_in_registry(store, name, because)
     return Promoted(version, found, forced=worse, changed=True, registry=told, registry_error=error)
@@ -140,13 +153,15 @@ def follow_in_registry(store: Store, name: str, because: str | None = None) -> t
     if not any(each.manifest.get("run_id") for each in versions):
         return "", None
     from leadml.tracking import point_champion, unset_champion
+    from leadml.workflows.agree import content_of
 
     champion = store.champion(name)
     try:
         if champion is None:
             unset_champion(name)
             return f"registry: {name} has no champion now", None
-        found = point_champion(name, f"{name}@{champion}", because)
+        ref = f"{name}@{champion}"
+        found = point_champion(name, ref, because, content=content_of(store.load(ref)))
     except TrackingError as caught:
         return "", f"the registry was not changed: {caught} `leadml models promote {name}@{champion}` again"
     if found is None:

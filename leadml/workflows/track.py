@@ -22,6 +22,7 @@ from leadml.tracking import (
     track_monitoring,
     without_password,
 )
+from leadml.workflows.agree import content_of
 
 PATIENCE = 3600.0
 """Seconds that sending may take when nothing else waits for it."""
@@ -140,7 +141,14 @@ def register_card(
     except ModelRefError:
         pass  # the folder came from elsewhere
     said = read_result(Path(directory))["recommended"].get("sentence")
-    made = register(tracked, card.name, stored_as=stored_as, champion=champion, description=said)
+    made = register(
+        tracked,
+        card.name,
+        stored_as=stored_as,
+        content=content_of(card),
+        champion=champion,
+        description=said,
+    )
     return f"{made.name} version {made.version} ({'champion' if made.champion else 'challenger'})"
 
 

@@ -89,7 +89,7 @@ def test_every_command_has_an_example(desk: Desk) -> None:
         code, out, _ = desk.run(command, "--help")
         assert code == 0
         assert f"Example: leadml {command}" in out
-    for verb in ("list", "show", "promote", "rollback", "retire", "history"):
+    for verb in ("list", "show", "promote", "rollback", "retire", "history", "check"):
         assert f"Example: leadml models {verb}" in desk.run("models", verb, "--help")[1]
     code, out, _ = desk.run("--help")
     assert all(command in out for command in COMMANDS)

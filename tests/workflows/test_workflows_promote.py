@@ -262,7 +262,7 @@ def test_the_registry_follows_promotion_and_rolling_back(
         store.save_model("bant", make_card(EVEN), run_id="r")
     pointed: list[tuple[str, str]] = []
 
-    def point(name: str, stored_as: str, because: str | None = None) -> tracking.RegisteredCard:
+    def point(name: str, stored_as: str, because: str | None = None, **_: object) -> tracking.RegisteredCard:
         pointed.append((name, stored_as))
         return tracking.RegisteredCard(name, 5, True, stored_as)
 
