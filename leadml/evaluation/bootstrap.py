@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-ROWS_AT_ONCE = 16_000_000  # replicates x deals held in memory in one block
-
 
 @dataclass(frozen=True)
 class Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from leadml.evaluation.bootstrap import ROWS_AT_ONCE
-
 Array = NDArray[Any]
 
+CELLS_AT_ONCE = 2_000_000  # cells x draws held in memory in one block
 STEP = 1e-9  # a step of Newton's method so small ends the fit of a calibration line
 MAX_LOGIT_CELLS = 200  # cells of log-odds that calibration is fitted on
 
@@ -61,26 +60,43 @@ class HeldOut:
         """Deals and won deals of every draw, shape (1 + n_replicates, 2)."""
         return self.add_up(np.stack([np.ones(len(self.outcome)), self.outcome], axis=1))
 
-    def blocks(self, rows: Array) -> Iterator[tuple[slice, Array]]:
-        """Weights of the given deals for blocks of draws that fit in memory.
+    @cached_property
+    def _by_cluster(self) -> Array:
+        """Weights of clusters, shape (n_clusters, 1 + n_replicates)."""
+        return np.ascontiguousarray(self.draws.T, dtype=float)
+
+    def cells(
+        self, cell: Array, n_cells: int, values: Sequence[Array]
+    ) -> Iterator[tuple[slice, list[Array]]]:
+        """Weighted sums by cell, for blocks of draws that fit in memory.
 
         Parameters
         ----------
-        rows : int array
-            Positions of deals.
+        cell : int array of shape (n,)
+            Cell of each deal.
+        n_cells : int
+            Number of cells.
+        values : sequence of arrays of shape (n,)
+            What to add up.
 
         Yields
         ------
         draws : slice
             Which draws.
-        weights : array of shape (n_draws, len(rows))
-            Their weights.
+        sums : list of arrays of shape (n_cells, n_draws)
+            One for each of `values`.
         """
-        step = max(1, ROWS_AT_ONCE // max(1, len(rows)))
-        columns = self.cluster[rows]
+        from scipy.sparse import csr_array
+
+        shape = (n_cells, self.draws.shape[1])
+        matrices = [
+            csr_array((each[each != 0], _nonzero(each, cell, self.cluster)), shape) for each in values
+        ]
+        step = max(1, CELLS_AT_ONCE // max(1, n_cells))
         for first in range(0, len(self.draws), step):
             block = slice(first, first + step)
-            yield block, self.draws[block][:, columns].astype(float)
+            drawn = np.ascontiguousarray(self._by_cluster[:, block])
+            yield block, [np.asarray(each @ drawn) for each in matrices]
 
 
 @dataclass(frozen=True)
@@ -89,17 +105,19 @@ class Ranked:
 
     Attributes
     ----------
-    rows : int array of shape (n,)
-        Positions of deals, cell by cell.
-    starts : int array of shape (n_cells,)
-        Where each cell starts in `rows`.
+    cell : int array of shape (n,)
+        Cell of each deal, in order.
     first_of_stratum : int array of shape (n_cells,)
         Cell with which the cell's stratum starts.
     """
 
-    rows: Array
-    starts: Array
+    cell: Array
     first_of_stratum: Array
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return len(self.first_of_stratum)
 
 
 def rank_within(score: Array, stratum: Array) -> Ranked:
@@ -123,7 +141,9 @@ def rank_within(score: Array, stratum: Array) -> Ranked:
     new_cell = new_stratum | np.r_[True, s[1:] != s[:-1]]
     starts = np.flatnonzero(new_cell)
     firsts = np.flatnonzero(new_stratum[starts])
-    return Ranked(rows, starts, firsts[np.cumsum(new_stratum[starts]) - 1])
+    cell = np.empty(len(rows), np.int64)
+    cell[rows] = np.cumsum(new_cell) - 1
+    return Ranked(cell, firsts[np.cumsum(new_stratum[starts]) - 1])
 
 
 def find_auc(held: HeldOut, score: Array) -> Array:
@@ -146,27 +166,25 @@ def find_auc(held: HeldOut, score: Array) -> Array:
     Hanley, J., McNeil, B. (1982). The meaning and use of the area under a ROC curve. Radiology 143(1).
     """
     ranked = rank_within(score, held.stratum)
-    won_row = held.outcome[ranked.rows]
     out = np.empty(len(held.draws))
-    for block, weights in held.blocks(ranked.rows):
-        won = np.add.reduceat(weights * won_row, ranked.starts, axis=1)
-        lost = np.add.reduceat(weights * (1.0 - won_row), ranked.starts, axis=1)
+    for block, (won, lost) in held.cells(ranked.cell, ranked.n_cells, (held.outcome, 1.0 - held.outcome)):
         won_above = _before(won, ranked.first_of_stratum)
-        won_all, lost_all = _per_stratum(won, ranked), _per_stratum(lost, ranked)
-        concordant = (lost * (won_above + 0.5 * won)).sum(axis=1)
-        pairs = (won_all * lost_all).sum(axis=1)
+        pairs = (_per_stratum(won, ranked) * _per_stratum(lost, ranked)).sum(axis=0)
+        won_above += 0.5 * won
+        concordant = np.einsum("ij,ij->j", lost, won_above)
         out[block] = np.divide(concordant, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0)
     return out
 
 
 def _before(cells: Array, first: Array) -> Array:
     """Sum over the cells of a stratum that rank before each cell."""
-    before = np.cumsum(cells, axis=1) - cells
-    return np.asarray(before - before[:, first])
+    before = np.cumsum(cells, axis=0)
+    before -= cells
+    return np.asarray(before - before[first])
 
 
 def _per_stratum(cells: Array, ranked: Ranked) -> Array:
-    return np.asarray(np.add.reduceat(cells, np.unique(ranked.first_of_stratum), axis=1))
+    return np.asarray(np.add.reduceat(cells, np.unique(ranked.first_of_stratum), axis=0))
 
 
 def wins_at_workload(held: HeldOut, score: Array, decision: Array) -> Array:
@@ -189,17 +207,17 @@ def wins_at_workload(held: HeldOut, score: Array, decision: Array) -> Array:
         Weighted count of won deals.
     """
     ranked = rank_within(score, held.stratum)
-    won_row, taken_row = held.outcome[ranked.rows], decision[ranked.rows]
-    out = np.empty(len(held.draws))
     firsts, at = np.unique(ranked.first_of_stratum, return_inverse=True)
-    for block, weights in held.blocks(ranked.rows):
-        size = np.add.reduceat(weights, ranked.starts, axis=1)
-        won = np.add.reduceat(weights * won_row, ranked.starts, axis=1)
-        taken = np.add.reduceat(weights * taken_row, ranked.starts, axis=1)
-        workload = np.add.reduceat(taken, firsts, axis=1)[:, at]
-        room = workload - _before(size, ranked.first_of_stratum)
+    _, stratum = np.unique(held.stratum, return_inverse=True)
+    taken = np.empty((len(firsts), len(held.draws)))
+    for block, (sums,) in held.cells(stratum, len(firsts), (decision,)):
+        taken[:, block] = sums
+    out = np.empty(len(held.draws))
+    everyone = np.ones(len(decision))
+    for block, (size, won) in held.cells(ranked.cell, ranked.n_cells, (everyone, held.outcome)):
+        room = taken[at, block] - _before(size, ranked.first_of_stratum)
         share = np.clip(np.divide(room, size, out=np.zeros_like(size), where=size > 0), 0.0, 1.0)
-        out[block] = (won * share).sum(axis=1)
+        out[block] = np.einsum("ij,ij->j", won, share)
     return out
 
 

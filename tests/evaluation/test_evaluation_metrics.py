@@ -87,7 +87,7 @@ def test_blocks_of_draws_change_nothing(monkeypatch):
     held, score, _ = draw(1, n_strata=3, n_draws=7)
     decision = (score > 3).astype(float)
     whole = find_auc(held, score), wins_at_workload(held, score, decision)
-    monkeypatch.setattr(metrics, "ROWS_AT_ONCE", 2 * len(score))
+    monkeypatch.setattr(metrics, "CELLS_AT_ONCE", 2 * len(score))
     for a, b in zip(whole, (find_auc(held, score), wins_at_workload(held, score, decision)), strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -140,8 +140,7 @@ def test_the_whole_workload_wins_everything_and_none_wins_nothing():
 
 def test_ranking_keeps_folds_apart_and_ties_together():
     ranked = rank_within(np.array([1.0, 3, 3, 2]), np.array([1, 0, 0, 1]))
-    np.testing.assert_array_equal(ranked.rows, [1, 2, 3, 0])
-    np.testing.assert_array_equal(ranked.starts, [0, 2, 3])
+    np.testing.assert_array_equal(ranked.cell, [2, 0, 0, 1])
     np.testing.assert_array_equal(ranked.first_of_stratum, [0, 1, 1])
 
 
