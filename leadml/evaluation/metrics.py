@@ -89,9 +89,7 @@ class HeldOut:
         from scipy.sparse import csr_array
 
         shape = (n_cells, self.draws.shape[1])
-        matrices = [
-            csr_array((each[each != 0], _nonzero(each, cell, self.cluster)), shape) for each in values
-        ]
+        matrices = [csr_array((v[v != 0], (cell[v != 0], self.cluster[v != 0])), shape) for v in values]
         step = max(1, CELLS_AT_ONCE // max(1, n_cells))
         for first in range(0, len(self.draws), step):
             block = slice(first, first + step)
