@@ -51,6 +51,7 @@ class Columns:
     """
 
     notes: tuple[str, ...] = ()
+    share: float | None = None
 
     def __init__(self, names: Sequence[str], kind: str) -> None:
         self.columns = tuple(names)

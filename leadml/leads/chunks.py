@@ -89,6 +89,10 @@ class Reader(Protocol):
     format: dict[str, Any]
     notes: tuple[str, ...]
 
+    @property
+    def share(self) -> float | None:
+        """How much has been read, 0 to 1; None where that cannot be told."""
+
     def chunks(self, columns: Sequence[str], workers: Workers) -> Iterator[Chunk]:
         """Read the columns named, in that order. In each chunk the rows are numbered from 1.
 

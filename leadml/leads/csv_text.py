@@ -58,10 +58,12 @@ class CsvReader:
     ) -> None:
         self._source, self._where = source, where
         packed = isinstance(where, Path) and where.suffix in OPENERS
+        self._n_bytes = self._size = 0
         if isinstance(where, Path):
             try:
                 with open_binary(where, source) as stream:
                     self._head = read_head(stream)
+                self._size = 0 if packed else where.stat().st_size
             except read_faults() as error:
                 raise InputError(f"{source}: cannot be read ({error}); check the file") from None
         else:
@@ -106,6 +108,11 @@ class CsvReader:
         other._head, other._where = b"", stream
         return other
 
+    @property
+    def share(self) -> float | None:
+        """How much has been read, 0 to 1; None of a packed file, or where text is read from its beginning."""
+        return self._n_bytes / self._size if self._size and self._n_bytes else None
+
     def chunks(self, columns: Sequence[str], workers: Workers) -> Iterator[Chunk]:
         """Read the columns named, in that order.
 
@@ -134,6 +141,7 @@ class CsvReader:
                 blocks = cut_blocks(stream, ord(self.text.quote), min(CSV_PIECE_BYTES, CSV_BLOCK_BYTES))
                 read = workers.map(lambda block: self._in_a_block(block, columns), blocks)
                 for block, chunk in read:
+                    self._n_bytes += len(block.content)
                     if chunk is None:
                         rest = Joined(each.content for each in chain([block], read.left()))
                         yield from self._in_a_stream(rest, columns, has_header=block.is_first)
@@ -173,6 +181,7 @@ class CsvReader:
         """Read from the beginning, one block after the other."""
         import pyarrow.csv as pc
 
+        self._size = 0  # how much of it has been read, Arrow does not tell
         ragged: list[Rejection] = []
         options = self._options(columns, ragged, has_header=has_header)
         before = 0

@@ -42,6 +42,7 @@ class ExcelReader:
     """
 
     notes: tuple[str, ...] = ()
+    share: float | None = None
 
     def __init__(self, source: str, where: Path, options: ReadOptions) -> None:
         try:

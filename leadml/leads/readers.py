@@ -49,6 +49,7 @@ class ParquetReader:
     """
 
     notes: tuple[str, ...] = ()
+    share: float | None = None
 
     def __init__(self, source: str, where: Path) -> None:
         import pyarrow.parquet as pq
@@ -59,7 +60,7 @@ class ParquetReader:
             raise InputError(
                 f"{source}: is not a Parquet file ({str(error).splitlines()[0]}); check the export"
             ) from None
-        self._source = source
+        self._source, self.share = source, 0.0
         self.columns = tuple(self._file.schema_arrow.names)
         self.format: dict[str, Any] = {"kind": "parquet", "decimal": ".", "sniffed": []}
 
@@ -83,10 +84,13 @@ class ParquetReader:
         InputError
             The file is damaged, or a column holds nested values.
         """
+        n_read, n_rows = 0, self._file.metadata.num_rows
         try:
             for groups in self._groups():
                 for batch in self._file.iter_batches(CHUNK_ROWS, row_groups=groups, columns=list(columns)):
                     rows = np.arange(1, batch.num_rows + 1)
+                    n_read += batch.num_rows
+                    self.share = n_read / max(n_rows, 1)
                     yield Chunk(rows, canonical_batch(batch, columns), [])
         except (pa.ArrowInvalid, OSError, ValueError) as error:
             if isinstance(error, InputError):
@@ -124,6 +128,7 @@ class JsonReader:
     """
 
     notes: tuple[str, ...] = ()
+    share: float | None = None
 
     def __init__(self, source: str, where: Path) -> None:
         self._source, self._where = source, where
@@ -195,6 +200,7 @@ class FrameReader:
     """
 
     notes: tuple[str, ...] = ()
+    share: float | None = None
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self._frame = frame

@@ -138,6 +138,7 @@ class SqlReader:
     """
 
     notes: tuple[str, ...] = ()
+    share: float | None = None
 
     def __init__(self, url: str, query: str | None) -> None:
         self._source = shown_url(url)

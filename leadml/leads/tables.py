@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from leadml.console import show_reading
 from leadml.exceptions import InputError, UsageError
 from leadml.leads.chunks import OPENERS, Chunk, Reader, Rejection
 from leadml.leads.csv_text import CsvReader
@@ -116,11 +117,12 @@ class Table:
             The table holds no row, or cannot be read on.
         """
         names = tuple(columns if columns is not None else self._wanted or self.columns)
-        for reader in self._readers:
+        for n_files, reader in enumerate(self._readers):
             for chunk in reader.chunks(names, workers or Workers(1)):
                 numbered = chunk.after(self.n_rows)
                 self.n_rows += len(numbered.rows) + len(numbered.rejected)
                 self.rejected += numbered.rejected
+                show_reading(self.n_rows, self._share(n_files, reader))
                 yield numbered
         if not self.n_rows:
             raise InputError(
@@ -130,6 +132,10 @@ class Table:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         for chunk in self.chunks():
             yield chunk.data
+
+    def _share(self, n_files: int, reader: Reader) -> float | None:
+        """Tell how much has been read, every file counting the same."""
+        return None if reader.share is None else (n_files + reader.share) / len(self._readers)
 
     def _check_names(self) -> None:
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
