@@ -207,7 +207,8 @@ def _send_nested(
         (f"framework {each['id']}", framework_payload(each, result), None)
         for each in result.get("frameworks") or []
     ]
-    for each in result["contenders"]:
+    # MLflow's pages list the newest first: sent last is what is to be read first.
+    for each in reversed(result["contenders"]):
         own = folder / "cards" / f"{each['id']}.json"
         payload = contender_payload(each, policies.get(each["id"]))
         nested.append((str(each["id"]), payload, own if own.is_file() else None))

@@ -33,7 +33,8 @@ def send_payload(client: MlflowClient, run_id: str, payload: Payload, model_id: 
     params = [Param(safe_name(key), value[:6000]) for key, value in payload.params.items()]
     metrics = [
         Metric(safe_name(key), value, now, 0, model_id=None if "/" in key else model_id)
-        for key, value in payload.metrics.items()
+        # The run's page keeps this order: figures first, the ends of their intervals after them.
+        for key, value in sorted(payload.metrics.items(), key=lambda pair: pair[0].startswith("interval/"))
     ]
     tags = [RunTag(key, value[:5000]) for key, value in payload.tags.items()]
     while params or metrics or tags:
