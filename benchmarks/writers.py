@@ -21,7 +21,10 @@ from leadml.leads import make_leads
 from leadml.store import Store
 
 N_WRITERS, N_VERSIONS = 8, 20
-EXPERIMENT = "policies: [bant-ibm]\nbootstrap: 50\nsplit: {folds: 2, repeats: 1}\ncontenders: [cutoff, integer, prior]\n"
+EXPERIMENT = (
+    "policies: [bant-ibm]\nbootstrap: 50\nsplit: {folds: 2, repeats: 1}\n"
+    "contenders: [cutoff, integer, prior]\n"
+)
 WRITE = """
 import sys
 from leadml.card import load_card
