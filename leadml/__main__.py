@@ -13,7 +13,8 @@ import sys
 from collections.abc import Sequence
 
 VALUES = {"--mapping": "mapping", "-m": "mapping", "--model": "model", "--out": "out", "-o": "out",
-          "--store": "store", "--columns": "columns", "--query": "query", "--table": "table"}  # fmt: skip
+          "--store": "store", "--columns": "columns", "--query": "query", "--table": "table",
+          "--engine": "engine"}  # fmt: skip
 FLAGS = {"--keep-columns": "keep_columns"}
 
 
@@ -83,6 +84,7 @@ def main() -> None:
             columns=plain.get("columns"),  # type: ignore[arg-type]
             query=plain.get("query"),  # type: ignore[arg-type]
             table=plain.get("table"),  # type: ignore[arg-type]
+            engine=str(plain.get("engine", "local")),
             keep_columns=bool(plain.get("keep_columns")),
             say=say,
         )

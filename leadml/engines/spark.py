@@ -12,7 +12,7 @@ import functools
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -23,27 +23,24 @@ from leadml.engines import spark_work
 from leadml.engines.local import Totals, tell_limits
 from leadml.engines.rejected import NamedRejection, open_rejected, rejected_path
 from leadml.engines.scorer import Scorer, check_told
+from leadml.engines.spark_passes import Passes
 from leadml.engines.spark_session import explained, is_local, open_session, settings_kept
-from leadml.engines.spark_source import CATALOG, SETTINGS, Source, by_place, open_source
-from leadml.engines.spark_work import CUT, Part, Shared, Work
+from leadml.engines.spark_source import CATALOG, SETTINGS, Source, open_source
+from leadml.engines.spark_work import Work
 from leadml.exceptions import InputError, UsageError
 from leadml.leads.chunks import Chunk, Rejection
 from leadml.leads.known import as_known
 from leadml.leads.readers import canonical_batch
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql.types import StructType
 
     from leadml.leads.mapping import Mapping
 
 __all__ = ["score_with_spark"]
 
-T = TypeVar("T")
-
 TEXT = (".csv", ".tsv")
 ENDINGS = (*TEXT, ".parquet")
-COUNTED = "file string, start long, rows long"
 LINES = "value string, scored long, rejected long, harmless long"
 REJECTED = "row long, at long, lead string, column string, value string, reason string"
 
@@ -109,7 +106,7 @@ def score_with_spark(
             raise UsageError(
                 f"mapping {mapping.name!r}: names no lead_id, and rows of a table have no number; add lead_id"
             )
-        run = _Run(opened, scorer, name, out)
+        run = _Scoring(opened, scorer, name, out)
         tally = run.score(into)
         # Of what lies elsewhere, the reasons are kept here.
         beside = out if here and "://" not in out and into is None else None
@@ -135,9 +132,7 @@ def score_with_spark(
 def _check_out(out: str, into: str | None) -> None:
     """Refuse a destination before Spark is started."""
     if (out == CATALOG) != (into is not None):
-        raise UsageError(
-            f"--table: with --engine spark it goes with {CATALOG} as OUT, and {CATALOG} needs it"
-        )
+        raise UsageError(f"--table: by Spark it goes with {CATALOG} as OUT, and {CATALOG} needs it")
     if into is None and PurePosixPath(out).suffix.lower() not in ENDINGS:
         raise UsageError(
             f"--out: got {out!r}, valid endings with --engine spark are {', '.join(ENDINGS)}, each a folder; "
@@ -172,44 +167,32 @@ class _Tally:
     harmless: int = 0
 
 
-class _Run:
-    """Passes of Spark over one table."""
+class _Scoring:
+    """What is asked of Spark to score a table."""
 
     def __init__(self, source: Source, scorer: Scorer, name: str, out: str) -> None:
-        self._source, self._scorer, self._name, self._out = source, scorer, name, out
-        self._is_cut = source.text is not None
-        self._offsets: dict[Part, int] | None = None
+        self._source, self._scorer, self._out = source, scorer, out
+        # Cards without the tables that they make when first used.
+        sent = copy.copy(scorer)
+        sent.cards = tuple(dataclasses.replace(card) for card in scorer.cards)
+        work = functools.partial(Work, scorer=sent)
+        self._passes: Passes[Work] = Passes(source, scorer.columns, work, name, out)
 
     def score(self, into: str | None) -> _Tally:
         """Score every row and write the scores."""
         if self._source.text is not None and into is not None:
-            self.offsets()  # a table is not made twice, should the files turn out not to be cut so
-        return self._uncut(lambda: self._score(into))
+            self._passes.offsets()  # a table is not made twice, should the files turn out not to be cut so
+        return self._passes.uncut(lambda: self._score(into))
 
     def find_rejected(self) -> Iterator[Rejection | NamedRejection]:
         """Give what was rejected, in the order of the rows where they have one."""
         has_numbers = self._source.has_numbers
-        found = self._map(spark_work.find_rejected, REJECTED, numbered=has_numbers)
+        found = self._passes.map(spark_work.find_rejected, REJECTED, numbered=has_numbers)
         if has_numbers:
             found = found.orderBy("row", "at")
         for row in found.toLocalIterator():
             texts = (row["column"], row["value"], row["reason"])
             yield Rejection(row["row"], *texts) if has_numbers else NamedRejection(row["lead"], *texts)
-
-    def offsets(self) -> dict[Part, int]:
-        """Count the rows before each file; of lines, before each part of a file."""
-        if self._offsets is None:
-            counted = self._uncut(self._count)
-            parts = sorted(counted, key=lambda part: (by_place(part[0]), part[1]))
-            before = np.cumsum([0, *(counted[part] for part in parts)]).tolist()
-            self._offsets = dict(zip(parts, before[:-1], strict=True))
-        return self._offsets
-
-    def _count(self) -> dict[Part, int]:
-        if self._source.text is None:
-            return {(file, 0): n for file, n in self._source.n_rows_of_files().items()}
-        counted = self._map(spark_work.count_rows, COUNTED, numbered=False).collect()
-        return {(row["file"], row["start"]): row["rows"] for row in counted}
 
     def _score(self, into: str | None) -> _Tally:
         """Score once through, as lines or as columns."""
@@ -220,13 +203,13 @@ class _Run:
         kind = PurePosixPath(self._out).suffix.lower()
         if into is None and kind in TEXT:
             task = functools.partial(spark_work.score_lines, out=kind)
-            made = self._map(task, LINES, numbered=numbered)
+            made = self._passes.map(task, LINES, numbered=numbered)
             counts = [sf.sum(sf.col(name)).alias(name) for name in ("scored", "rejected", "harmless")]
             lines = made.observe(seen, *counts).where("value != ''").select("value")
             lines.write.mode("overwrite").option("lineSep", "\n").text(self._out)
         else:
             schema = self._schema()
-            made = self._map(spark_work.score_columns, schema, numbered=numbered)
+            made = self._passes.map(spark_work.score_columns, schema, numbered=numbered)
             tally = sf.col(schema.names[-1])
             counts = [sf.count(sf.when(tally.isNull(), 1)).alias("scored"), sf.sum(tally).alias("rejected")]
             rows = made.observe(seen, *counts).where(tally.isNull()).drop(tally).toDF(*self._scorer.names)
@@ -247,56 +230,3 @@ class _Run:
         scored, _, _ = self._scorer.score(chunk)
         arrow = spark_work.with_tally(scored, pa.nulls(0, pa.int64())).schema
         return from_arrow_schema(arrow, prefer_timestamp_ntz=True)
-
-    def _map(self, task: Callable[[Shared], Any], schema: Any, *, numbered: bool) -> DataFrame:
-        """Let executors work on all rows."""
-        # Cards without the tables that they make when first used.
-        scorer = copy.copy(self._scorer)
-        scorer.cards = tuple(dataclasses.replace(card) for card in scorer.cards)
-        offsets = self.offsets() if numbered else None
-        work = Work(scorer, self._source.text, is_cut=self._is_cut, offsets=offsets)
-        rows = self._source.rows(scorer.columns, numbered=numbered)
-        return rows.mapInArrow(task(share(self._source.session, work)), schema)
-
-    def _uncut(self, work: Callable[[], T]) -> T:
-        """Do something; once more, should a cell lie where Spark cut a file."""
-        try:
-            with explained(self._name, self._out):
-                return work()
-        except InputError as error:
-            if str(error) != CUT:
-                raise
-        self._source.read_whole()
-        self._is_cut, self._offsets = False, None
-        return work()
-
-
-@dataclasses.dataclass(frozen=True)
-class _Closure:
-    """What is sent along with every task."""
-
-    value: Work
-
-
-def share(session: SparkSession, work: Work) -> Shared:
-    """Send every executor what it needs, once.
-
-    Parameters
-    ----------
-    session : SparkSession
-        Whose executors.
-    work : Work
-        What they need.
-
-    Returns
-    -------
-    Shared
-        A broadcast; by Spark Connect, which has none, what goes along with every task.
-    """
-    from pyspark.errors import PySparkException
-
-    try:
-        shared: Shared = session.sparkContext.broadcast(work)
-    except PySparkException:
-        return _Closure(work)
-    return shared

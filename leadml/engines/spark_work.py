@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,10 +27,22 @@ if TYPE_CHECKING:
     from leadml.engines.scorer import Scorer
     from leadml.leads.csv_text import CsvReader
 
-__all__ = ["CUT", "Part", "Shared", "Work", "count_rows", "find_rejected", "score_columns", "score_lines"]
+__all__ = [
+    "CUT",
+    "Part",
+    "Rows",
+    "Shared",
+    "Task",
+    "Work",
+    "count_rows",
+    "find_rejected",
+    "score_columns",
+    "score_lines",
+]
 
 Batches = Iterator[pa.RecordBatch]
 Task = Callable[[Batches], Batches]
+W_co = TypeVar("W_co", bound="Rows", covariant=True)
 Part = tuple[str, int]
 """A file and the byte at which a part of it begins."""
 
@@ -39,22 +51,22 @@ PIECE_BYTES = 1 << 22
 NO_ROWS = np.zeros(0, np.int64)
 
 
-class Shared(Protocol):
+class Shared(Protocol[W_co]):
     """What `SparkContext.broadcast` returns."""
 
     @property
-    def value(self) -> Work:
+    def value(self) -> W_co:
         """What was broadcast."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Work:
-    """What every executor is told, once.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rows:
+    """How executors read.
 
     Attributes
     ----------
-    scorer : Scorer
-        The cards bound to the mapping.
+    columns : tuple of str
+        The columns that Spark hands over, or that are cut out of lines.
     text : CsvReader or None
         How lines are written; None where Spark reads columns.
     is_cut : bool
@@ -63,7 +75,7 @@ class Work:
         Rows of the table before each part; of columns, before each file. None where no row is numbered.
     """
 
-    scorer: Scorer
+    columns: tuple[str, ...]
     text: CsvReader | None = None
     is_cut: bool = True
     offsets: dict[Part, int] | None = None
@@ -74,7 +86,7 @@ class Work:
         Parameters
         ----------
         batches : iterator of RecordBatch
-            Columns as the scorer wants them, or lines.
+            Columns, or lines.
 
         Yields
         ------
@@ -88,7 +100,7 @@ class Work:
             yield chunk.after(0 if self.offsets is None else self.offsets[part])
 
     def _of_columns(self, batch: pa.RecordBatch) -> Chunk:
-        names = self.scorer.columns
+        names = self.columns
         data = pa.RecordBatch.from_arrays(batch.columns[: len(names)], names=list(names))
         rows = np.arange(1, batch.num_rows + 1)
         if self.offsets is not None:
@@ -122,9 +134,22 @@ class Work:
             with Workers(1) as workers:
                 # Of a part that does not begin with the header, any line of as many cells stands for it.
                 stream: Any = Joined(itertools.chain([_stand_in(self.text)] if part[1] else [], contents))
-                for chunk in self.text.on(stream).chunks(self.scorer.columns, workers):
+                for chunk in self.text.on(stream).chunks(self.columns, workers):
                     yield part, chunk.after(n_before)
                     n_before += len(chunk.rows) + len(chunk.rejected)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Work(Rows):
+    """What executors score with.
+
+    Attributes
+    ----------
+    scorer : Scorer
+        The cards bound to the mapping.
+    """
+
+    scorer: Scorer
 
 
 def _pieces(batches: Batches) -> Iterator[tuple[Part, bytes]]:
@@ -155,7 +180,7 @@ def _stand_in(text: CsvReader) -> bytes:
     return text.text.delimiter.join(["x"] * len(text.columns)).encode() + b"\n"
 
 
-def score_columns(shared: Shared) -> Task:
+def score_columns(shared: Shared[Work]) -> Task:
     """Score rows into columns; a last row without a lead tells how many were rejected.
 
     Parameters
@@ -207,7 +232,7 @@ def with_tally(batch: pa.RecordBatch, tally: pa.Array) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([*columns, tally], names=names)
 
 
-def score_lines(shared: Shared, out: str) -> Task:
+def score_lines(shared: Shared[Work], out: str) -> Task:
     """Score rows into lines of CSV, with a header in every part that has any.
 
     Parameters
@@ -242,7 +267,7 @@ def score_lines(shared: Shared, out: str) -> Task:
     return score
 
 
-def find_rejected(shared: Shared) -> Task:
+def find_rejected(shared: Shared[Work]) -> Task:
     """Tell why rows cannot be used.
 
     Parameters
@@ -284,7 +309,7 @@ def _leads(scorer: Scorer, chunk: Chunk, rejected: list[Rejection]) -> list[str]
     return [ids.get(each.row, "") for each in rejected]
 
 
-def count_rows(shared: Shared) -> Task:
+def count_rows(shared: Shared[Rows]) -> Task:
     """Count the rows of every part.
 
     Parameters

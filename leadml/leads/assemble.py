@@ -13,14 +13,15 @@ import pyarrow as pa
 from leadml.exceptions import InputError
 from leadml.leads.catalogue import data_finding
 from leadml.leads.encode import UNKNOWN, encode_fact, encode_filled, present_criteria
-from leadml.leads.mapping import Mapping
 from leadml.leads.model import Leads
 from leadml.leads.rejections import Rejections
-from leadml.leads.tables import Table
 from leadml.leads.values import as_categories, as_numbers, as_text, buffer_bits
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from leadml.leads.mapping import Mapping
+    from leadml.leads.tables import Table
 
 Bools = npt.NDArray[np.bool_]
 

@@ -15,13 +15,13 @@ from leadml.leads.chunks import SHOWN_CHARACTERS, Chunk, Rejection
 from leadml.leads.counted import N_BUCKETS, count_cells, month_keys
 from leadml.leads.dates import parse_dates
 from leadml.leads.encode import LOST, OPEN, WON, encode_levels, encode_outcome
-from leadml.leads.mapping import Mapping
-from leadml.leads.read import join_arrays
 from leadml.leads.thinning import Thinner, draw_for_groups
 from leadml.leads.values import as_numbers, as_text
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from leadml.leads.mapping import Mapping
 
     Ints = npt.NDArray[np.int64]
     Bools = npt.NDArray[np.bool_]
@@ -243,6 +243,8 @@ def join_picked(parts: Sequence[Picked]) -> Picked:
     Picked
         All of them.
     """
+
+    from leadml.leads.read import join_arrays
 
     def join(name: str) -> Any:
         values = [getattr(part, name) for part in parts]
