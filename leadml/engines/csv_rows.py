@@ -8,18 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pyarrow as pa
 
 from leadml.card import Card, Scores
-from leadml.card.arrow import compose, take, text_array
+from leadml.card.arrow import Column, compose, number_anew, side_by_side, text_array
 from leadml.card.lookup import FEW
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
 
 __all__ = ["CsvRows"]
 
@@ -102,7 +96,7 @@ class CsvRows:
                 else self._cells(at, scores, quote, after)
             )
             columns += [(ids, row), *line, *tail]
-        return _side_by_side(quote, columns)
+        return side_by_side(columns, quote)
 
     def _few(
         self, lead_id: pa.StringArray, scored: Sequence[Scores], kept: Sequence[pa.Array]
@@ -140,7 +134,7 @@ class CsvRows:
         if len(answers) <= FEW:
             texts = [[words[int(each)].as_py() for each in index] for words, index in columns]
             return text_array(["".join(cells) for cells in zip(*texts, strict=True)])
-        return compose(*_numbered(columns))
+        return compose(*number_anew(columns))
 
     def _cells(self, at: int, answers: Scores, before: str, after: str) -> list[Column]:
         """Put each distinct value of a column into a cell."""
@@ -156,32 +150,6 @@ class CsvRows:
                 columns.append((text_array([QUOTE]), nothing))
         columns.append((text_array([after]), nothing))
         return columns
-
-
-Column = tuple[pa.StringArray, "npt.NDArray[np.int32]"]
-"""Texts, and which of them each row has."""
-
-
-def _numbered(columns: Sequence[Column]) -> tuple[pa.StringArray, npt.NDArray[np.int32]]:
-    """Put the texts of columns into one row of texts, and number them anew."""
-    pieces = np.empty((len(columns[0][1]), len(columns)), np.int32)
-    start: dict[int, int] = {}
-    texts: list[pa.StringArray] = []
-    for at, (each, index) in enumerate(columns):
-        if id(each) not in start:
-            start[id(each)] = sum(map(len, texts))
-            texts.append(each)
-        np.add(index, start[id(each)], out=pieces[:, at])
-    return pa.concat_arrays(texts), pieces
-
-
-def _side_by_side(first: str, columns: Sequence[Column]) -> memoryview:
-    """Join texts row by row, as they stand in the file; `first` begins the first row, and ends the last."""
-    words, pieces = _numbered([(text_array([first]), np.zeros(len(columns[0][1]), np.int32)), *columns])
-    flat = np.append(np.int32(0), pieces[:, 1:].ravel())
-    taken = take(words, flat)
-    end = int(np.frombuffer(taken.buffers()[1], np.int32)[len(flat)])
-    return memoryview(taken.buffers()[2])[: end - len(first)]
 
 
 def _as_csv(

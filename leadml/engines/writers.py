@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 import pyarrow as pa
 
-from leadml.card.arrow import text_array
+from leadml.card.arrow import Column, distinct, side_by_side, text_array
 from leadml.card.files import replacing
 from leadml.exceptions import UsageError
 from leadml.leads.sql import is_url, shown_url
@@ -271,13 +271,21 @@ def _write_parquet(where: Path, schema: pa.Schema) -> Iterator[Write]:
 
 
 @contextlib.contextmanager
-def _write_jsonl(write_text: Callable[[bytes], object]) -> Iterator[Write]:
+def _write_jsonl(write_text: Callable[[bytes | memoryview], object]) -> Iterator[Write]:
     def write(batch: pa.RecordBatch) -> None:
-        for row in batch.to_pylist():
-            plain = {name: _plain(value) for name, value in row.items()}
-            write_text((json.dumps(plain, ensure_ascii=False, allow_nan=False) + "\n").encode())
+        columns: list[Column] = []
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
+            begin = f"{', ' if columns else '{'}{_json(name)}: "
+            values, index = distinct(column)
+            columns.append((text_array([begin + _json(_plain(value)) for value in values]), index))
+        end = text_array(["}\n"]), np.zeros(batch.num_rows, np.int32)
+        write_text(side_by_side([*columns, end]))
 
     yield write
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 @contextlib.contextmanager
