@@ -37,7 +37,7 @@ def make_batch(n: int, first: int) -> pa.Table:
 
 
 def make_files(folder: Path, n: int) -> None:
-    """Write ``leads.csv``, ``leads.parquet``, ``one.csv``, ``map.yaml`` and ``card.json``."""
+    """Write ``leads.csv``, ``leads.parquet``, ``one.csv``, ``map.yaml``, ``card.json`` and ``wide.json``."""
     done = folder / f"made-{n}"
     if done.exists():
         return
@@ -59,6 +59,7 @@ def make_files(folder: Path, n: int) -> None:
         f"criteria:\n{criteria}"
     )
     make_card().save(folder / "card.json")
+    make_wide_card().save(folder / "wide.json")
     done.touch()
 
 
@@ -80,6 +81,30 @@ def make_card():
             {"id": "at-once", "title": "At once", "from": 20, "action": "follow up immediately"},
         ],
         cutoff=14,
+        created_at="2026-01-01",
+        base=-4.0,
+        slope=8 / total,
+        table=[(each, p, max(0.0, p - 0.05), min(1.0, p + 0.05)) for each, p in enumerate(chance)],
+    )
+
+
+def make_wide_card():
+    """A card that asks all 13 criteria, so that nearly every lead is a pattern of its own."""
+    points = [[0, 1 + at % 3, 2 + at % 3, 5, 6 + at % 4] for at in range(len(CANONICAL))]
+    total = sum(row[4] for row in points)
+    chance = [float(1 / (1 + np.exp(4 - 8 * each / total))) for each in range(total + 1)]
+    return build_card(
+        name="wide",
+        criteria=list(CANONICAL),
+        points=points,
+        unknown_points=[2] * len(points),
+        documented_points=[[0, 1, 2, 3, 4]] * len(points),
+        bands=[
+            {"id": "drop", "title": "Drop", "from": 0, "action": "drop"},
+            {"id": "nurture", "title": "Nurture", "from": total // 4, "action": "nurture"},
+            {"id": "follow-up", "title": "Follow up", "from": total // 2, "action": "follow up"},
+        ],
+        cutoff=total // 2,
         created_at="2026-01-01",
         base=-4.0,
         slope=8 / total,

