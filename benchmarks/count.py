@@ -11,7 +11,7 @@ def ours(source: str) -> None:
     from leadml.leads.gather import count_leads
 
     frameworks = {framework.id: framework.criterion_ids for framework in list_frameworks()}
-    found = count_leads(source, "map.yaml", frameworks, most=100_000)
+    found = count_leads(source, "map.yaml", frameworks, most=50_000)
     print({name: len(cells.key) for name, cells in found.by_month.items()}, len(found.leads))
 
 

@@ -19,7 +19,7 @@ from leadml.leads.dates import parse_dates
 from leadml.leads.digest import CellDigest, digest_files
 from leadml.leads.encode import present_criteria
 from leadml.leads.mapping import Mapping, load_mapping
-from leadml.leads.parts import Part, PartWork, join_picked, thin
+from leadml.leads.parts import Part, PartWork, join_picked, take_picked, thin
 from leadml.leads.read import check_table, join_arrays, outcome_fault, put_together, say_ambiguous
 from leadml.leads.rejections import Rejections
 from leadml.leads.tables import Table, open_table
@@ -63,8 +63,8 @@ def count_leads(
         Criteria of each framework, at most 20.
     most : int
         Up to so many rows are all kept, as `leadml.leads.read.read_leads` reads them, and nothing is counted.
-        Of more leads a uniform sample of half as many up to so many is kept: whole groups, where the mapping
-        names a group.
+        Of more leads a uniform sample of so many is kept: whole groups, where the mapping names a group, so
+        that they may be a few less.
     random_state : int
         Seed of the sample.
     query : str, optional
@@ -240,7 +240,7 @@ class Gatherer:
         empty = np.zeros((5, 0), np.int64)
         self._kept.append(dataclasses.replace(part, ended=empty, by_month={}, by_group={}, rejected=[]))
         self._n_kept += len(part.drawn)
-        while self._n_kept > self._thinner.most:
+        while self._n_kept > 2 * self._thinner.most:
             groups = np.unique(np.concatenate([each.drawn for each in self._kept]))
             self._thinner.halve(len(groups))
             self._kept = [thin(each, self._thinner) for each in self._kept]
@@ -269,7 +269,9 @@ class Gatherer:
             raise InputError(outcome_fault(table.source, mapping.outcome, self._unlisted))
         if not self._n_usable:
             raise all_rejected(table, self._rejections)
-        picked = join_picked([thin(each, self._thinner).picked for each in self._kept])
+        drawn, rows = (np.concatenate([getattr(p, k) for p in self._kept]) for k in ("drawn", "drawn_row"))
+        chosen = np.flatnonzero(self._thinner.choose(drawn, rows))
+        picked = take_picked(join_picked([each.picked for each in self._kept]), chosen)
         self._kept = []
         digest = digest or (self._cells.hexdigest() if self._cells is not None else "")
         leads = make_leads_of(

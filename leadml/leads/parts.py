@@ -212,21 +212,36 @@ def thin(part: Part, thinner: Thinner) -> Part:
     stays = thinner.stay(part.drawn, part.drawn_row)
     if stays.all():
         return part
-    at, picked = np.flatnonzero(stays), part.picked
-    arrow = pa.array(at)
+    at = np.flatnonzero(stays)
     return dataclasses.replace(
-        part,
-        drawn=part.drawn[at],
-        drawn_row=part.drawn_row[at],
-        picked=Picked(
-            columns={name: array.take(arrow) for name, array in picked.columns.items()},
-            rows=picked.rows[at],
-            codes=picked.codes[at],
-            outcome=_at(picked.outcome, at),
-            created=_at(picked.created, at),
-            closed=_at(picked.closed, at),
-            amount=_at(picked.amount, at),
-        ),
+        part, drawn=part.drawn[at], drawn_row=part.drawn_row[at], picked=take_picked(part.picked, at)
+    )
+
+
+def take_picked(picked: Picked, at: Ints) -> Picked:
+    """Take some of the rows that stay.
+
+    Parameters
+    ----------
+    picked : Picked
+        The rows.
+    at : int array
+        Positions.
+
+    Returns
+    -------
+    Picked
+        Those rows.
+    """
+    arrow = pa.array(at)
+    return Picked(
+        columns={name: array.take(arrow) for name, array in picked.columns.items()},
+        rows=picked.rows[at],
+        codes=picked.codes[at],
+        outcome=_at(picked.outcome, at),
+        created=_at(picked.created, at),
+        closed=_at(picked.closed, at),
+        amount=_at(picked.amount, at),
     )
 
 

@@ -24,13 +24,15 @@ MIN_GROUPS = 200
 class Thinner:
     """Decides which rows stay, ever fewer as more come.
 
-    A row stays while its number, drawn once for its group, is below a bar. The bar is halved whenever more
-    rows stay than are wanted; so which rows stay in the end depends on the rows alone, not on how they came.
+    A row stays while its number, drawn once for its group, is below a bar. The bar is halved whenever twice
+    as many rows stay as are wanted, and in the end the lowest numbers stay; so which rows these are depends
+    on the rows alone, not on how they came. A group that is large beside the sample stays or goes as a whole,
+    as long as there are many others.
 
     Parameters
     ----------
     most : int
-        At most so many rows stay, at least 1.
+        At most so many rows are wanted, at least 1.
 
     Attributes
     ----------
@@ -63,6 +65,27 @@ class Thinner:
         if self.halvings_of_rows:
             stays &= (rows >> np.uint64(64 - self.halvings_of_rows)) == 0
         return stays
+
+    def choose(self, drawn: Numbers, rows: Numbers) -> npt.NDArray[np.bool_]:
+        """Choose the rows that stay in the end, of those that stay so far.
+
+        Parameters
+        ----------
+        drawn, rows : uint64 arrays of shape (n,)
+            As for `stay`.
+
+        Returns
+        -------
+        bool array of shape (n,)
+            Whole groups with at most `most` rows in all; rows, where groups are few or large.
+        """
+        if len(drawn) <= self.most:
+            return np.ones(len(drawn), bool)
+        groups, n_rows = np.unique(drawn, return_counts=True)
+        n_kept = int(np.searchsorted(np.cumsum(n_rows), self.most, side="right"))
+        if len(groups) > MIN_GROUPS and n_rows[:n_kept].sum() > self.most // 2:
+            return np.asarray(drawn < groups[n_kept])
+        return np.asarray(rows <= np.partition(rows, self.most - 1)[self.most - 1])
 
     def halve(self, n_groups: int) -> None:
         """Let half as many stay.

@@ -143,7 +143,7 @@ class Experiment(Record):
     as_of: str | None = None
     maturity: Literal["auto", "off"] = "auto"
     bands: Bands = Bands()
-    single_deals: Annotated[int, Field(ge=1000)] = 100_000
+    single_deals: Annotated[int, Field(ge=1000)] = 50_000
 
     @field_validator("policies", "baseline")
     @classmethod
