@@ -226,15 +226,12 @@ def comparison_table(result: Mapping[str, Any]) -> dict[str, Any]:
     rows = []
     for contender in result["contenders"]:
         gain = (contender.get("gain") or {}).get("wins_captured")
-        row = {
-            "contender": contender["id"],
-            "title": contender.get("title"),
-            "kind": contender["kind"],
-            "framework": contender.get("framework"),
-        }
+        # MLflow's pages compare runs by the second column of a table.
+        row = {"contender": contender["id"]}
         row |= {f"gain_wins_captured{suffix}": (gain or {}).get(part) for part, suffix in _PARTS}
         for name in FIGURES:
             row |= {f"{name}{suffix}": (contender.get(name) or {}).get(part) for part, suffix in _PARTS[:3]}
+        row |= {key: contender.get(key) for key in ("kind", "framework", "title")}
         rows.append(row)
     return _table(rows)
 
@@ -258,9 +255,9 @@ def cutoff_table(result: Mapping[str, Any]) -> dict[str, Any]:
         rows.append(
             {
                 "policy": policy["id"],
-                "unit": policy.get("unit"),
-                "documented_cutoff": policy.get("documented_cutoff"),
                 "learned_cutoff": learned.get("value"),
+                "documented_cutoff": policy.get("documented_cutoff"),
+                "unit": policy.get("unit"),
                 "learned_low": learned.get("low"),
                 "learned_high": learned.get("high"),
                 "verdict": policy.get("verdict"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,6 +116,9 @@ def register(
             made = client.create_model_version(
                 name, source, run.run_id, tags=tags, description=description, model_id=run.model_id
             )
+            # By this tag the page of the logged model knows its registered version.
+            is_here = json.dumps([{"name": name, "version": str(made.version)}])
+            client.set_logged_model_tags(run.model_id, {"mlflow.modelVersions": is_here})
         version = int(made.version)
         in_use = _aliases(client, name).get(CHAMPION)
         first = in_use is None if champion is None else champion

@@ -1,5 +1,7 @@
 """Servers that are down, hang, refuse or are full: the result stays on disk, and soon it is said."""
 
+import errno
+import os
 import socket
 import threading
 import time
@@ -126,3 +128,26 @@ def test_a_calibration_outlives_a_server_that_is_down(
     assert "registered: ours version 1 (champion)" in capsys.readouterr().err
     assert calibrate(monkeypatch, "track", "out") == 0
     assert "complete already; nothing was sent" in capsys.readouterr().err
+
+
+def test_a_calibration_outlives_a_full_disk(
+    desk: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], store_uri: str
+) -> None:
+    from mlflow.tracking import MlflowClient
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/srv/mlartifacts/secret")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "log_artifacts", full)
+        assert calibrate(monkeypatch, *WORDS) == 1
+    err = capsys.readouterr().err
+    assert f"failed: OSError, {os.strerror(errno.ENOSPC)}. The result is complete in out" in err
+    assert Store("models_store").champion("ours") == 1
+    receipt = read_receipt(desk / "out")
+    assert receipt is not None
+    assert receipt.status == "started"
+    # With room again, the same run is completed.
+    assert calibrate(monkeypatch, "track", "out") == 0
+    assert MlflowClient(store_uri).get_run(receipt.run_id).data.tags["status"] == "complete"

@@ -1,6 +1,8 @@
 """Cards in MLflow: logged without pickle, registered, found again, scoring alike wherever they run."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -79,6 +81,42 @@ def test_a_logged_card_needs_nothing_of_leadml_installed(tracked: TrackedRun, tm
     points, home = done.stdout.split("\n")[:2]
     assert points == "[7]"
     assert home.startswith(root)
+
+
+@pytest.mark.slow
+def test_a_logged_card_scores_in_an_environment_of_its_own(
+    tracked: TrackedRun, calibration: Path, tmp_path: Path
+) -> None:
+    """What its requirements name is installed, and leadml is not among it."""
+    uv = shutil.which("uv", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if uv is None:
+        pytest.skip("needs uv (leadml[check])")
+    pins = model_folder(tracked) / "requirements.txt"
+    words = [uv, "pip", "install", "--quiet", "--dry-run", "--target", str(tmp_path / "t"), "-r", str(pins)]
+    words += ["--python", sys.executable]
+    if subprocess.run(words, capture_output=True, check=False).returncode:
+        pytest.skip("needs a package index, or what it gave before")
+    frame = pd.DataFrame({"budget": [4.0, None], "authority": [4.0, 1.0], "need": [3.0, None]})
+    code = (
+        "import sys, mlflow, pandas as pd\n"
+        "frame = pd.read_json(sys.argv[2], orient='split', dtype='float')\n"
+        "mlflow.models.predict(sys.argv[1], frame, env_manager='uv', output_path=sys.argv[3])\n"
+    )
+    frame.to_json(tmp_path / "in.json", orient="split")
+    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "MLFLOW_RUN_ID")}
+    env |= {"PATH": f"{Path(uv).parent}{os.pathsep}{env.get('PATH', '')}", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(model_folder(tracked)), "in.json", "out.json"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = json.loads((tmp_path / "out.json").read_text())["predictions"]
+    expected = load_card(calibration / "card.json").score(frame).rows()
+    assert [{**row, "probability": pytest.approx(row["probability"])} for row in expected] == rows
 
 
 def test_the_first_version_becomes_the_champion(tracked: TrackedRun, calibration: Path) -> None:
