@@ -21,6 +21,7 @@ from leadml.estimators.integer_points import (
 )
 from leadml.estimators.monotone_fit import Path, cross_validate_strengths, fit_scorecards, make_grid
 from leadml.evaluation.bootstrap import Figure, to_figure
+from leadml.evaluation.line import probability_figures
 from leadml.frameworks import Policy
 from leadml.workflows.bands import describe_bands, lay_bands
 from leadml.workflows.contenders import INNER_FOLDS, Frame
@@ -272,11 +273,11 @@ def _draft(
     )[1]
     laid = lay_bands(settings, bands_from, cutoffs, again_line, threshold, again_by, documented_by)
     bands = describe_bands(laid, total_max)
-    told = 1.0 / (1.0 + np.exp(-(line[:, [0]] + line[:, [1]] * np.arange(total_max + 1))))
-    table = []
-    for total in range(total_max + 1):
-        figure = to_figure(told[:, total])
-        table.append({"points": total, "probability": figure.value, "low": figure.low, "high": figure.high})
+    won_by, total_by = count_by_total(totals, drawn.won[:1], drawn.total[:1], total_max)
+    table = [
+        {"points": total, "probability": figure.value, "low": figure.low, "high": figure.high}
+        for total, figure in enumerate(probability_figures(line, won_by[0], total_by[0]))
+    ]
     card = build_card(
         framework=frame.framework,
         kind="learned",

@@ -20,6 +20,7 @@ from leadml.estimators.design import PER_CRITERION, points_of
 from leadml.estimators.integer_points import count_by_total, fit_lines
 from leadml.estimators.monotone_fit import fit_scorecards
 from leadml.evaluation.bootstrap import Figure, adjust_holm, as_json, expanded_tail, to_figure, two_sided_p
+from leadml.evaluation.line import probability_figures
 from leadml.evaluation.metrics import HeldOut, rate_figure, wins_at_workload
 from leadml.evaluation.verdict import Verdict, give_verdict, join_verdicts, plan_more_deals
 from leadml.frameworks import Policy
@@ -303,9 +304,9 @@ def judge_policy(
                 "n": int(total_by[0, score]),
                 "won": int(won_by[0, score]),
                 "rate": rate_figure(float(won_by[0, score]), float(total_by[0, score])),
-                "probability": to_figure(1 / (1 + np.exp(-(line[:, 0] + line[:, 1] * score)))).to_dict(),
+                "probability": told.to_dict(),
             }
-            for score in range(policy.total_max + 1)
+            for score, told in enumerate(probability_figures(line, won_by[0], total_by[0]))
         ],
     }
 
