@@ -20,7 +20,7 @@ Array = NDArray[Any]
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)  # inverse penalties tried by the logistic regression
 MAX_ITER, EVERY = 60, 5  # small trees tried by the boosted model, at most and at a time
-MANY = 5_000  # deals from which three times as many are tried
+MANY = 5_000  # deals from which three times as many trees are tried
 LEAST_CATEGORY = 3  # deals below which a category counts with the other rare ones
 MAX_CATEGORIES = 200  # that a boosted tree can tell apart; the commonest keep their name
 
@@ -161,7 +161,9 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
 
     def _model(self, X: pd.DataFrame, strength: float) -> Any:
         if self.kind == "logistic":
-            return LogisticRegression(C=strength, solver="newton-cholesky", max_iter=100)
+            # second derivatives of all pairs of columns pay for few deals; lbfgs is the default elsewhere
+            solver = "newton-cholesky" if len(X) < MANY else "lbfgs"
+            return LogisticRegression(C=strength, solver=solver, max_iter=500)
         numbers, texts = _kinds(X)
         return HistGradientBoostingClassifier(
             learning_rate=0.15,
