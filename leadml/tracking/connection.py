@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import logging
 import os
@@ -208,6 +209,10 @@ def close_stores() -> None:
     """Close the connections to database files; the last one puts the write-ahead log into the file."""
     for connection in _connections:
         connection.close()
+    _connections.clear()
+
+
+atexit.register(close_stores)
 
 
 def connect(uri: str, experiment_name: str) -> tuple[MlflowClient, str]:

@@ -30,3 +30,12 @@ def test_four_processes_make_one_store(tmp_path: Path) -> None:
     assert sorted(run.info.run_name for run in client.search_runs([experiment.experiment_id])) == [
         f"run {i}" for i in range(4)
     ]
+
+
+@pytest.mark.slow
+def test_a_process_leaves_one_file_behind(tmp_path: Path) -> None:
+    """What stood in the write-ahead log is in the file, which can be copied by itself."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    code = START.format(root=str(ROOT), name="run", uri=uri)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".mlflow.db.lock", "mlflow.db"]
