@@ -2,8 +2,9 @@
 
 from leadml.store.history import Event, Reign, Spell
 from leadml.store.model import Model, load_model
+from leadml.store.reading import Version, default_root
 from leadml.store.refs import is_tracked, parse_ref
-from leadml.store.store import Store, Version, default_root
+from leadml.store.store import Store
 
 __all__ = [
     "Event",
