@@ -103,6 +103,9 @@ EngineOption = Annotated[
         help="Where the work is done. With spark OUT is a folder, and catalog: stands for tables of Spark.",
     ),
 ]
+CountEngineOption = Annotated[
+    str, typer.Option("--engine", metavar="local|spark", help="Who reads and counts the deals.")
+]
 KeepOption = Annotated[bool, typer.Option("--keep-columns", help="Let the columns of FILE come along.")]
 StoreOption = Annotated[
     Path | None,
@@ -224,6 +227,7 @@ def calibrate(
     ] = None,
     track: Annotated[bool, typer.Option("--track/--no-track", help="Log to MLflow.")] = True,
     store: StoreOption = None,
+    engine: CountEngineOption = "local",
 ) -> None:
     """Learn from closed deals, compare with the documented rules, report, store and track."""
     from leadml.exceptions import TrackingError
@@ -238,6 +242,7 @@ def calibrate(
         out_dir=out_dir,
         track=track,
         store_root=store,
+        engine=engine,
         say=say,
     )
     typer.echo(format_calibration(done.calibration.result))

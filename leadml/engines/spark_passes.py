@@ -48,6 +48,16 @@ class Passes(Generic[W]):
         self._offsets: dict[Part, int] | None = None
         self._n_rows = 0
 
+    def use(self, work: Callable[..., W]) -> None:
+        """Send something else from now on.
+
+        Parameters
+        ----------
+        work : callable
+            As when this was made.
+        """
+        self._work = work
+
     def offsets(self) -> dict[Part, int]:
         """Count the rows before each file; of lines, before each part of a file.
 

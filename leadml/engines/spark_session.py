@@ -197,4 +197,6 @@ def _own_error(text: str) -> LeadmlError | None:
 
 def _first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if any(line.startswith("Traceback") for line in lines):  # of Python in an executor: what it ends with
+        lines = [line for line in lines if not line.startswith(("at ", "File "))][-1:]
     return lines[0][:500] if lines else type(error).__name__

@@ -229,7 +229,13 @@ def calibrate_counted(counted: Counted, settings: Experiment, name: str | None =
     )
 
 
-def count_file(source: str | os.PathLike[str], mapping: Mapping, settings: Experiment) -> Counted:
+def count_file(
+    source: str | os.PathLike[str],
+    mapping: Mapping,
+    settings: Experiment,
+    engine: str = "local",
+    say: Callable[[str], None] = lambda _line: None,
+) -> Counted:
     """Read closed deals: all of them, or their counts and a sample where there are more than are compared.
 
     Parameters
@@ -240,6 +246,10 @@ def count_file(source: str | os.PathLike[str], mapping: Mapping, settings: Exper
         What its columns mean.
     settings : Experiment
         Gives `single_deals` and the seed.
+    engine : str
+        ``local`` or ``spark``.
+    say : callable
+        Takes a message for the user.
 
     Returns
     -------
@@ -259,9 +269,12 @@ def count_file(source: str | os.PathLike[str], mapping: Mapping, settings: Exper
         for framework in list_frameworks()
         if {*framework.criterion_ids} & {*mapping.mapped}
     }
-    return count_leads(
-        source, mapping, frameworks, most=settings.single_deals, random_state=settings.random_state
-    )
+    most, random_state = settings.single_deals, settings.random_state
+    if engine == "spark":
+        from leadml.engines.spark_count import count_with_spark
+
+        return count_with_spark(source, mapping, frameworks, most=most, random_state=random_state, say=say)
+    return count_leads(source, mapping, frameworks, most=most, random_state=random_state)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -304,6 +317,7 @@ def calibrate_file(
     tracking_uri: str | None = None,
     say: Callable[[str], None] | None = None,
     as_of: str | None = None,
+    engine: str = "local",
 ) -> CalibratedFile:
     """Read closed deals, calibrate, write the results, store the card and track the run.
 
@@ -329,6 +343,8 @@ def calibrate_file(
         Called with a line of progress.
     as_of : str, optional
         ISO date of the result where the experiment names none; the last date in the data by default.
+    engine : str
+        Who reads and counts: ``local`` or ``spark``.
 
     Returns
     -------
@@ -345,15 +361,17 @@ def calibrate_file(
     from leadml.store import Store
     from leadml.tracking.aside import Aside
     from leadml.workflows.deposit import keep_inputs, store_card
+    from leadml.workflows.score import check_engine
 
     tell = say or (lambda _line: None)
+    check_engine(engine)
     settings = load_experiment(experiment_path)
     if settings.as_of is None and as_of is not None:
         settings = settings.model_copy(update={"as_of": as_of})
     mapping = load_mapping(mapping_path)
     tell(f"reading {source}")
     aside = Aside() if track else None  # MLflow is imported while this process reads and learns
-    counted = count_file(source, mapping, settings)
+    counted = count_file(source, mapping, settings, engine, tell)
     leads = counted.leads
     sampled = f", {len(leads)} of them kept one by one" if counted.is_sampled else ""
     n_rejected = leads.n_rows - counted.n_leads

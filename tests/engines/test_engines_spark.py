@@ -4,7 +4,6 @@ import csv
 import itertools
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -28,38 +27,8 @@ from leadml.workflows.score import predict_file
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytest.importorskip("pyspark", reason="needs PySpark: the extra spark")
-if shutil.which("java", path=os.environ.get("JAVA_HOME") and f"{os.environ['JAVA_HOME']}/bin") is None:
-    pytest.skip("needs Java 17: JAVA_HOME or the PATH", allow_module_level=True)
-
 HOSTILE = ["", "=1+1", '"', "a,b", "x\ty", "é—\U0001f600", " ", "NULL", "\\N", "\\", "-5", "'", "0.1"]
 N = 1500
-SPARK = {
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.log.level": "OFF",
-    "spark.sql.files.maxPartitionBytes": "20000",  # several parts of every file
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "500",
-    "spark.sql.shuffle.partitions": "2",
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-}
-
-
-@pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SparkSession"]:
-    """One session for all; leadml takes it, as it takes one of spark-submit."""
-    with pytest.MonkeyPatch.context() as patch, hush():
-        patch.setenv("PYSPARK_PYTHON", sys.executable)
-        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
-        from pyspark.sql import SparkSession
-
-        builder = SparkSession.builder.master("local[2]")
-        for name, value in SPARK.items():
-            builder = builder.config(name, value)
-        place = tmp_path_factory.mktemp("warehouse")
-        session = builder.config("spark.sql.warehouse.dir", place.as_uri()).getOrCreate()
-        yield session
-        session.stop()
 
 
 def make_card() -> Card:
@@ -340,6 +309,7 @@ def desk(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 def test_without_java_it_is_named(desk: Callable[..., subprocess.CompletedProcess[str]]) -> None:
+    pytest.importorskip("pyspark", reason="needs PySpark: the extra spark")
     done = desk("-o", "out.csv", JAVA_HOME="/nowhere")
     assert done.returncode == 2
     assert "needs Java 17, and JAVA_HOME is '/nowhere', which has no bin/java" in done.stderr
@@ -348,7 +318,7 @@ def test_without_java_it_is_named(desk: Callable[..., subprocess.CompletedProces
 
 @pytest.mark.slow
 def test_the_command_starts_spark_quietly(
-    tmp_path: Path, desk: Callable[..., subprocess.CompletedProcess[str]]
+    spark: "SparkSession", tmp_path: Path, desk: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     done = desk("-o", "out.csv", "--columns", "points")
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
