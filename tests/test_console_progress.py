@@ -94,7 +94,7 @@ def test_readers_tell_how_much_was_read(tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    (tmp_path / "a.csv").write_text("x,y\n" + "1,2\n" * 400_000)
+    (tmp_path / "a.csv").write_text("x,y\n" + "1,2\n" * 900_000)
     pq.write_table(pa.table({"x": list(range(100_000))}), tmp_path / "a.parquet")
     (tmp_path / "a.jsonl").write_text(json.dumps({"x": 1}) + "\n")
     for name in ("a.csv", "a.parquet"):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CSV_BLOCK_BYTES = 1 << 22
 """No row is longer."""
 
-CSV_PIECE_BYTES = 1 << 20
+CSV_PIECE_BYTES = 1 << 21
 """About so much is read at once where several blocks are: little memory is used again and again."""
 
 
@@ -157,8 +157,9 @@ class CsvReader:
         import pyarrow.csv as pc
 
         quote, delimiter = ord(self.text.quote), self.text.delimiter
+        has_quotes = quote in block.content
         if not block.is_whole or (
-            quote in block.content
+            has_quotes
             and not (delimiter.isascii() and stand_around_cells(block.content, quote, ord(delimiter)))
         ):
             return None
@@ -167,6 +168,10 @@ class CsvReader:
         ragged: list[Rejection] = []
         options = self._options(columns, ragged, has_header=block.is_first)
         options["read_options"].block_size = len(block.content) + 1
+        # What a block does not hold need not be looked for.
+        options["convert_options"].check_utf8 = not block.content.isascii()
+        if not has_quotes:
+            options["parse_options"].quote_char = False
         table = pc.read_csv(pa.BufferReader(block.content), **options)
         rows = _row_numbers(table.num_rows, 0, [each.row for each in ragged])
         arrays = [column.combine_chunks() for column in table.columns[: len(columns)]]

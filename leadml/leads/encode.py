@@ -317,7 +317,7 @@ def _plain_codes(array: pa.Array) -> Codes | None:
     if cells is not None and size.any():
         start = int(np.frombuffer(array.buffers()[1], np.int32, count=array.offset + 1)[-1])
         text = np.frombuffer(cells, np.uint8, count=int(size.sum()), offset=start)
-        codes[size == 1] = table[text]
+        np.place(codes, size, table[text])
     return codes
 
 
