@@ -59,11 +59,11 @@ def content_of(card: Card) -> str:
     Returns
     -------
     str
-        SHA-256 of all but its name, version and MLflow run.
+        Of all but its name, version and MLflow run: the first 16 digits of their SHA-256.
     """
     plain = {key: value for key, value in card.to_dict().items() if key not in ("name", "version", "sha256")}
     plain["provenance"] = {k: v for k, v in plain["provenance"].items() if k != "mlflow_run_id"}
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def find_stored(store: Store, name: str, content: str, stored_as: str | None = None) -> str | None:
