@@ -20,8 +20,8 @@ def replacing(path: str | os.PathLike[str], *, lasting: bool = True) -> Iterator
     path : str or path
         The file to be written; a link is followed.
     lasting : bool
-        Whether to wait until the disk holds it, so that it outlives a power cut; not needed for what can be
-        made again at any time.
+        Whether to wait until the disk holds it, so that it outlives a power cut, and to keep the old file to
+        the last; not needed for what can be made again at any time, where for a moment there may be neither.
 
     Yields
     ------
@@ -38,6 +38,9 @@ def replacing(path: str | os.PathLike[str], *, lasting: bool = True) -> Iterator
         if lasting:
             with temporary.open("rb+") as written:
                 os.fsync(written.fileno())
+        else:
+            # Putting a file in the place of another makes some systems write all of it to the disk at once.
+            target.unlink(missing_ok=True)
         temporary.replace(target)
         if lasting:
             sync_folder(target.parent)
