@@ -250,7 +250,9 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}, large")
     parser.add_argument("--large", type=int, default=20_000_000, help="leads in the files of the part large")
     parser.add_argument("--folder", type=Path, help="where to work; build/bench when absent")
-    parser.add_argument("--out", type=Path, default=HERE, help="where RESULTS.md and results.svg go")
+    parser.add_argument(
+        "--out", type=Path, help="where RESULTS.md and results.svg go; beside this, if all is run"
+    )
     given = parser.parse_args()
     folder = given.folder or HERE.parent / "build" / "bench" / str(given.rows)
     make_material(folder, given.rows)
@@ -266,9 +268,11 @@ def main() -> None:
             )
     text = table(figures, bench)
     print(f"\n{text}")
-    given.out.mkdir(parents=True, exist_ok=True)
-    (given.out / "RESULTS.md").write_text(text, encoding="utf-8")
-    (given.out / "results.svg").write_text(draw(figures), encoding="utf-8")
+    out = given.out or (HERE if {*PARTS} <= {*given.parts.split(",")} else None)
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / "RESULTS.md").write_text(text, encoding="utf-8")
+        (out / "results.svg").write_text(draw(figures), encoding="utf-8")
 
 
 if __name__ == "__main__":
