@@ -273,6 +273,7 @@ class Gatherer:
         chosen = np.flatnonzero(self._thinner.choose(drawn, rows))
         picked = take_picked(join_picked([each.picked for each in self._kept]), chosen)
         self._kept = []
+        pa.default_memory_pool().release_unused()
         digest = digest or (self._cells.hexdigest() if self._cells is not None else "")
         leads = make_leads_of(
             table, mapping, mapping, self._absent, picked, self._findings, self._rejections, digest

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 LARGE = 100  # deals of a pattern from which the Poisson law is as good as normal with its skewness
+ROWS_AT_ONCE = 100
 
 
 @dataclass(frozen=True)
@@ -107,19 +108,24 @@ class PatternTable:
         """
         rng = np.random.default_rng(random_state)
         won, total = self.counts()
-        drawn = [_draw_counts(mean, n_replicates, rng) for mean in (won, total - won)]
-        all_won = np.concatenate([won[None], drawn[0]])
-        return all_won, all_won + np.concatenate([(total - won)[None], drawn[1]])
+        lost = total - won
+        all_won, all_lost = (np.empty((1 + n_replicates, len(won))) for _ in range(2))
+        all_won[0], all_lost[0] = won, lost
+        for mean, out in ((won, all_won), (lost, all_lost)):
+            _draw_counts(mean, out[1:], rng)
+        all_lost += all_won
+        return all_won, all_lost
 
 
-def _draw_counts(means: Array, n_rows: int, rng: np.random.Generator) -> Array:
+def _draw_counts(means: Array, out: Array, rng: np.random.Generator) -> None:
     """Poisson numbers; for large means by their normal law with the skewness put in, many times as fast."""
-    out = np.empty((n_rows, len(means)))
     large = means >= LARGE
-    out[:, ~large] = rng.poisson(means[~large], (n_rows, int((~large).sum())))
-    z = rng.standard_normal((n_rows, int(large.sum())))
-    out[:, large] = np.rint(means[large] + np.sqrt(means[large]) * z + (z * z - 1.0) / 6.0)
-    return out
+    out[:, ~large] = rng.poisson(means[~large], (len(out), int((~large).sum())))
+    mean = means[large]
+    for first in range(0, len(out), ROWS_AT_ONCE):  # in parts, for the room that they take
+        rows = out[first : first + ROWS_AT_ONCE]
+        z = rng.standard_normal((len(rows), len(mean)))
+        rows[:, large] = np.rint(mean + np.sqrt(mean) * z + (z * z - 1.0) / 6.0)
 
 
 def make_patterns(levels: Array, outcome: Array, key: Array, n_keys: int | None = None) -> PatternTable:

@@ -179,10 +179,19 @@ class Comparison:
 
         all_deals = frames if self.whole is None else [count_frame(f, self.whole) for f in frames]
         inner = arena.inner if self.whole is None else inner_folds(all_deals, s.random_state)
-        learned = {f.framework.id: learn_all(f, inner) for f in all_deals}
-        drawn = {f.framework.id: self._draw(f, cluster, draws) for f in all_deals}
-        drafts = self._draft(all_deals, learned, drawn, drawn_stakes)
-        judged = self._judge(frames, all_deals, contenders, arena, held, drawn, learned, drawn_stakes)
+        learned: dict[str, Learned] = {}
+        drawn: dict[str, Resampled] = {}
+        drafts: dict[str, CardDraft] = {}
+        judged: list[dict[str, Any]] = []
+        for single, frame in zip(frames, all_deals, strict=True):
+            name = frame.framework.id
+            learned[name] = fit = learn_all(frame, inner)
+            again = self._draw(frame, cluster, draws)
+            drafts |= self._draft(frame, fit, again, drawn_stakes)
+            judged += self._judge(single, frame, contenders, arena, held, again, fit, drawn_stakes)
+            # draws take room: those of a framework go before the next one is drawn
+            drawn[name] = replace(again, won=again.won[:1].copy(), total=again.total[:1].copy())
+            del again
         figures = self._describe(contenders, held, replicates, baseline, all_deals, learned, drawn)
 
         own = next((p for p in judged if p["id"] == baseline.id), None)
@@ -329,13 +338,9 @@ class Comparison:
         return {c.id: evaluate(held, _judged(c), baseline.decision, value, cost) for c in contenders}
 
     def _draft(
-        self,
-        frames: list[Frame],
-        learned: dict[str, Learned],
-        drawn: dict[str, Resampled],
-        stakes: Consequences,
+        self, frame: Frame, learned: Learned, drawn: Resampled, stakes: Consequences
     ) -> dict[str, CardDraft]:
-        s = self.settings
+        s, name = self.settings, frame.framework.id
         about: dict[str, Any] = {
             "name": self.name,
             "created_at": s.as_of or last_day(self.leads),
@@ -343,67 +348,63 @@ class Comparison:
             "met_level": s.met_level,
             "bands": s.bands,
         }
-        out = {}
-        for frame in frames:
-            name = frame.framework.id
-            banded = max(frame.framework.policies, key=lambda p: len(p.bands))
-            for policy in _one_a_unit(frame.framework.policies):
-                out[f"{name}-{policy.unit}-cutoff"] = draft_documented_card(
-                    frame, policy, drawn[name], stakes, banded, floor=self._shared_floor(policy), **about
-                )
-            out[f"{name}-integer"] = draft_learned_card(
-                frame, learned[name], drawn[name], stakes, banded, **about
+        banded = max(frame.framework.policies, key=lambda p: len(p.bands))
+        out = {
+            f"{name}-{policy.unit}-cutoff": draft_documented_card(
+                frame, policy, drawn, stakes, banded, floor=self._shared_floor(policy), **about
             )
+            for policy in _one_a_unit(frame.framework.policies)
+        }
+        out[f"{name}-integer"] = draft_learned_card(frame, learned, drawn, stakes, banded, **about)
         return out
 
     def _judge(
         self,
-        frames: list[Frame],
-        all_deals: list[Frame],
+        single: Frame,
+        frame: Frame,
         contenders: list[Contender],
         arena: Arena,
         held: HeldOut,
-        drawn: dict[str, Resampled],
-        learned: dict[str, Learned],
+        drawn: Resampled,
+        learned: Learned,
         stakes: Consequences,
     ) -> list[dict[str, Any]]:
         by_id = {c.id: c for c in contenders}
+        name = frame.framework.id
+        shares = share_of_weights(frame, top_log_odds(learned.full)[None])[0]
+        free = reweigh_freely(single, arena)
         out = []
-        for single, frame in zip(frames, all_deals, strict=True):
-            name = frame.framework.id
-            shares = share_of_weights(frame, top_log_odds(learned[name].full)[None])[0]
-            free = reweigh_freely(single, arena)
-            for policy in (p for p in self.policies if p.framework == name):
-                judged = judge_policy(
-                    frame,
-                    policy,
-                    drawn[name],
-                    held=held,
-                    rule=by_id[policy.id],
-                    learned=_learned_card(by_id, name),
-                    cutoff=by_id.get(f"{name}-{policy.unit}-cutoff"),
-                    consequences=stakes,
-                    threshold=self.threshold if stakes.value is None else stakes.threshold(held.totals[:, 0]),
-                    met_level=self.settings.met_level,
-                    smallest_gain=self.settings.smallest_gain,
-                    n_deals=len(self.outcome),
-                    learned_weights=shares,
-                    free_score=free,
-                    floor=self._floor(policy),
-                )
-                judged["sentence"] = say(judged, f"{frame.framework.title}: {policy.title}")
-                out.append(judged)
-                if judged["verdict_weights"] == "cannot-judge" and not judged["judged_from"]:
-                    self.findings.append(
-                        make_finding(
-                            "LML303",
-                            "warn",
-                            f"{policy.id} follows up everyone or no one",
-                            "On these deals the rule does not tell leads apart, so no weights could pick"
-                            " differently at its workload.",
-                            policy.id,
-                        )
+        for policy in (p for p in self.policies if p.framework == name):
+            judged = judge_policy(
+                frame,
+                policy,
+                drawn,
+                held=held,
+                rule=by_id[policy.id],
+                learned=_learned_card(by_id, name),
+                cutoff=by_id.get(f"{name}-{policy.unit}-cutoff"),
+                consequences=stakes,
+                threshold=self.threshold if stakes.value is None else stakes.threshold(held.totals[:, 0]),
+                met_level=self.settings.met_level,
+                smallest_gain=self.settings.smallest_gain,
+                n_deals=len(self.outcome),
+                learned_weights=shares,
+                free_score=free,
+                floor=self._floor(policy),
+            )
+            judged["sentence"] = say(judged, f"{frame.framework.title}: {policy.title}")
+            out.append(judged)
+            if judged["verdict_weights"] == "cannot-judge" and not judged["judged_from"]:
+                self.findings.append(
+                    make_finding(
+                        "LML303",
+                        "warn",
+                        f"{policy.id} follows up everyone or no one",
+                        "On these deals the rule does not tell leads apart, so no weights could pick"
+                        " differently at its workload.",
+                        policy.id,
                     )
+                )
         return out
 
     def _describe(
@@ -446,9 +447,12 @@ class Comparison:
         n, missing = len(arena.rows), np.full(len(arena.rows), np.nan)
         return pd.DataFrame(
             {
-                "lead_id": np.tile(self.closed.lead_id[arena.rows].astype(str), len(contenders)),
+                # objects: every text is held once
+                "lead_id": np.tile(
+                    self.closed.lead_id[arena.rows].astype(str).astype(object), len(contenders)
+                ),
                 "fold": np.tile(arena.fold, len(contenders)),
-                "contender": np.repeat([c.id for c in contenders], n),
+                "contender": np.repeat(np.array([c.id for c in contenders], object), n),
                 "outcome": np.tile(self.outcome[arena.rows].astype(int), len(contenders)),
                 "probability": np.concatenate(
                     [missing if c.probability is None else c.probability for c in contenders]
