@@ -27,6 +27,7 @@ DELIMITERS = (",", ";", "\t", "|")
 
 _CHUNK_BYTES = 1 << 20
 _SAMPLE_ROWS = 200
+_SAMPLE_CHARACTERS = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,6 +167,13 @@ def _refuse_zero_bytes(part: bytes, source: str, before: int = 0) -> None:
 
 def _scan(path: Path, source: str) -> tuple[bool, bool]:
     """Look through a whole file: can a cell be quoted, and is it UTF-8? Costs about as much as copying it."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    half = path.stat().st_size // 2
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(_quotes_in_ascii, (path, path), (0, half), (half, None)))
+    if None not in found:
+        return any(found), True
     decoder = codecs.getincrementaldecoder("utf-8")()
     has_quotes, utf8, before = False, True, 0
     room = bytearray(_CHUNK_BYTES)
@@ -187,6 +195,20 @@ def _scan(path: Path, source: str) -> tuple[bool, bool]:
     return has_quotes, utf8
 
 
+def _quotes_in_ascii(path: Path, start: int, end: int | None) -> bool | None:
+    """Tell whether a part of a file holds a quote; None as soon as it holds anything but plain ASCII."""
+    has_quotes, room = False, bytearray(_CHUNK_BYTES)
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        while (end is None or start < end) and (size := file.readinto(room)):
+            part = np.frombuffer(room, np.uint8, count=size if end is None else min(size, end - start))
+            if not part.min() or part.max() > 127:
+                return None
+            has_quotes = has_quotes or bool((part == ord('"')).any())
+            start += size
+    return has_quotes
+
+
 def _decode(head: bytes, encoding: str, source: str, complete: bool) -> str:
     try:
         return codecs.getincrementaldecoder(encoding)().decode(head, final=complete)
@@ -204,17 +226,19 @@ def _quote(text: str) -> str:
 
 
 def _records(text: str, delimiter: str, quote: str, complete: bool) -> list[list[str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
-    records = []
-    try:
-        for record in reader:
-            if record:
-                records.append(record)
-            if len(records) > _SAMPLE_ROWS:
-                return records
-    except csv.Error:
-        pass  # a cell beyond the csv module's limit: what was seen suffices
-    return records if complete or len(records) < 2 else records[:-1]
+    records: list[list[str]] = []
+    # The beginning mostly holds rows enough; its last one may be cut.
+    for part in (text[:_SAMPLE_CHARACTERS], text) if len(text) > _SAMPLE_CHARACTERS else (text,):
+        records = []
+        try:
+            for record in csv.reader(io.StringIO(part, newline=""), delimiter=delimiter, quotechar=quote):
+                if len(records) > _SAMPLE_ROWS:
+                    return records
+                if record:
+                    records.append(record)
+        except csv.Error:
+            pass  # a cell beyond the csv module's limit: what was seen suffices
+    return records if complete or len(records) < 2 or len(records) > _SAMPLE_ROWS else records[:-1]
 
 
 def _delimiter(text: str, quote: str, complete: bool) -> str:

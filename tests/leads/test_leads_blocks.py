@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from leadml.leads import csv_text
+from leadml.leads import csv_text, sniff
 from leadml.leads.csv_blocks import Joined, cut_blocks, stand_around_cells
 from leadml.leads.tables import open_table
 from leadml.leads.workers import Workers
@@ -132,3 +132,17 @@ def test_a_failure_comes_where_its_item_stands() -> None:
         with pytest.raises(ZeroDivisionError):
             taken.extend(item for item, _ in done)
     assert taken == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [("plain", (False, True)), ('"a"', (True, True)), ("é", (False, True)), (b"\xe9", (False, False))],
+)
+def test_what_a_file_holds_is_seen_wherever_it_stands(
+    tmp_path: Path, place: float, cell: str | bytes, found: tuple[bool, bool]
+) -> None:
+    lines = [b"plain,1\n"] * 400_000
+    lines[int(place * len(lines))] = (cell if isinstance(cell, bytes) else cell.encode()) + b",1\n"
+    (tmp_path / "a.csv").write_bytes(b"".join(lines))
+    assert sniff._scan(tmp_path / "a.csv", "a.csv") == found
