@@ -54,9 +54,7 @@ def test_store_and_registry_come_to_one_champion(
     assert "version 2 of the registry: not in the store; `leadml models promote models:/bant/2`" in "".join(
         told.differences
     )
-    with pytest.raises(
-        ModelRefError, match="not hold this card; `leadml models promote models:/bant/2`"
-    ):
+    with pytest.raises(ModelRefError, match="not hold this card; `leadml models promote models:/bant/2`"):
         name_in_store("models:/bant/2", store)
 
     # The registry's champion comes in first, and the candidate has to beat it.
