@@ -1,16 +1,16 @@
 """Scoring by Spark against PySpark's own ``mapInArrow`` that hands every batch back as it came.
 
-Both read Parquet and write Parquet on ``local[2]``, in one session and with the same settings, in interleaved
-pairs after one run of each that is not counted. An identity pass writes what it reads, and scoring does not; so
-each of two passes is compared with its own:
+Both read Parquet and write Parquet on ``local[2]``, in one session with the same settings, in interleaved
+pairs after one run of each that is not counted. An identity pass writes what it reads, and scoring does not;
+so two ways of scoring are compared with a pass each:
 
 - ours reads the identity and four criteria and writes the identity, probability, points and band;
   the peer hands those five columns back;
-- ours writes every column, with reasons; the peer hands back the same fifteen columns, which it reads from what
-  ours wrote.
+- ours writes every column, with reasons; the peer hands back the same fifteen columns, which it reads from
+  what ours wrote.
 
-A third line tells what every column costs against handing back only what was read. Times are the wall clock's;
-the ratio of the CPU time of all processes stands beside, for a machine that does other things as well.
+A third line tells what every column costs against handing back only what was read. Times are those of the
+wall clock; the ratio of the CPU times of all processes is for a machine that does other things too.
 
 ``--rows 2000000 --pairs 1 --lines 1`` tries it quickly.
 """

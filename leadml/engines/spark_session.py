@@ -140,7 +140,8 @@ def is_local(session: SparkSession) -> bool:
     bool
         False for a cluster, and for Spark Connect.
     """
-    return str(session.conf.get("spark.master", "")).startswith("local")
+    master = str(session.conf.get("spark.master", ""))
+    return master == "local" or master.startswith("local[")
 
 
 @contextlib.contextmanager
@@ -179,13 +180,22 @@ def explained(source: str, out: str) -> Iterator[None]:
     try:
         with hush():
             yield
-    except PySparkException as error:
+    except (PySparkException, *_java_faults()) as error:
         own = _own_error(str(error))
         if own is not None:
             raise own from None
         if isinstance(error, AnalysisException) and "ALREADY_EXISTS" in str(error.getCondition()):
             raise UsageError(f"--out: {out}: {_first_line(error)}") from None
         raise InputError(f"{source}: Spark cannot go on: {_first_line(error)}") from None
+
+
+def _java_faults() -> tuple[type[Exception], ...]:
+    """What Java raises where PySpark has no word for it."""
+    try:
+        from py4j.protocol import Py4JJavaError
+    except ImportError:  # Spark Connect alone
+        return ()
+    return (Py4JJavaError,)
 
 
 def _own_error(text: str) -> LeadmlError | None:
@@ -196,7 +206,8 @@ def _own_error(text: str) -> LeadmlError | None:
 
 
 def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip().removeprefix(": ") for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("An error occurred while calling")]
     if any(line.startswith("Traceback") for line in lines):  # of Python in an executor: what it ends with
         lines = [line for line in lines if not line.startswith(("at ", "File "))][-1:]
     return lines[0][:500] if lines else type(error).__name__

@@ -188,6 +188,19 @@ def test_files_that_only_spark_reaches_have_the_same_numbers(
     assert_same_rows(here, there)
 
 
+def test_a_folder_may_be_parted_by_columns(spark: "SparkSession", tmp_path: Path) -> None:
+    table = make_table(1, HOSTILE, is_text=False)
+    parts = {"day=1": table.slice(0, 900), "day=2": table.slice(900)}
+    for name, part in parts.items():
+        (tmp_path / "in" / name).mkdir(parents=True)
+        pq.write_table(part.drop_columns("day"), tmp_path / "in" / name / "part.parquet")
+    pq.write_table(table, tmp_path / "one.parquet")
+    mapping, cards = make_mapping(None), [make_card()]
+    score_table(tmp_path / "one.parquet", mapping, cards, str(tmp_path / "here.parquet"), say=str)
+    score_with_spark(tmp_path / "in", mapping, cards, str(tmp_path / "there.parquet"), say=str)
+    assert_same_rows(tmp_path / "here.parquet", tmp_path / "there.parquet")
+
+
 def test_tables_of_the_catalog_in_and_out(
     spark: "SparkSession", tmp_path: Path, monkeypatch: pytest.MonkeyPatch, card: Card
 ) -> None:
@@ -260,6 +273,9 @@ def test_faults_are_told_before_anything_is_written(
     refused(UsageError, "cannot read standard input", source="-")
     refused(InputError, "no such file or folder", source=tmp_path / "none.parquet")
     refused(InputError, "PATH_NOT_FOUND", source=(tmp_path / "none.parquet").as_uri())
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 is all that is right PAR1")
+    refused(InputError, "is not a Parquet file", source=tmp_path / "bad.parquet")
+    refused(InputError, "Spark cannot go on", source=(tmp_path / "bad.parquet").as_uri())
     (tmp_path / "one.jsonl").write_text('{"Need": 1}\n')
     refused(UsageError, "reads Parquet and CSV, not jsonl", source=tmp_path / "one.jsonl")
     (tmp_path / "wide.csv").write_text("Deal.ID,Need\na,1\n", encoding="utf-16")
