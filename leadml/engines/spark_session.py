@@ -175,12 +175,13 @@ def explained(source: str, out: str) -> Iterator[None]:
     LeadmlError
         What an executor raised, or what Spark says in its first line.
     """
-    from pyspark.errors import AnalysisException, PySparkException
+    from pyspark.errors import AnalysisException
 
+    faults = _faults()
     try:
         with hush():
             yield
-    except (PySparkException, *_java_faults()) as error:
+    except faults as error:
         own = _own_error(str(error))
         if own is not None:
             raise own from None
@@ -189,13 +190,15 @@ def explained(source: str, out: str) -> Iterator[None]:
         raise InputError(f"{source}: Spark cannot go on: {_first_line(error)}") from None
 
 
-def _java_faults() -> tuple[type[Exception], ...]:
-    """What Java raises where PySpark has no word for it."""
+def _faults() -> tuple[type[Exception], ...]:
+    """List what PySpark raises, and what Java does where PySpark has no word for it."""
+    from pyspark.errors import PySparkException
+
     try:
         from py4j.protocol import Py4JJavaError
     except ImportError:  # Spark Connect alone
-        return ()
-    return (Py4JJavaError,)
+        return (PySparkException,)
+    return (PySparkException, Py4JJavaError)
 
 
 def _own_error(text: str) -> LeadmlError | None:
