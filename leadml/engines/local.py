@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Totals", "score_table", "tell_limits"]
 
-RELEASE_EVERY = 8
+RELEASE_EVERY = 64
 """After so many chunks, memory that Arrow holds in reserve is given back."""
 
 
