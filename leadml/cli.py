@@ -228,6 +228,7 @@ def calibrate(
     track: Annotated[bool, typer.Option("--track/--no-track", help="Log to MLflow.")] = True,
     store: StoreOption = None,
     engine: CountEngineOption = "local",
+    query: QueryOption = None,
 ) -> None:
     """Learn from closed deals, compare with the documented rules, report, store and track."""
     from leadml.exceptions import TrackingError
@@ -243,6 +244,7 @@ def calibrate(
         track=track,
         store_root=store,
         engine=engine,
+        query=query,
         say=say,
     )
     typer.echo(format_calibration(done.calibration.result))

@@ -16,6 +16,7 @@ from leadml.leads.counted import Counted, as_counted
 from leadml.leads.mapping import Mapping
 from leadml.leads.model import Leads
 from leadml.leads.outcomes import check_data, check_enough
+from leadml.leads.sql import is_url, shown_url
 from leadml.workflows.about import name_of
 from leadml.workflows.experiment import Experiment, load_experiment
 from leadml.workflows.outcomes import add_outcomes, choose_deals
@@ -235,6 +236,7 @@ def count_file(
     settings: Experiment,
     engine: str = "local",
     say: Callable[[str], None] = lambda _line: None,
+    query: str | None = None,
 ) -> Counted:
     """Read closed deals: all of them, or their counts and a sample where there are more than are compared.
 
@@ -250,6 +252,8 @@ def count_file(
         ``local`` or ``spark``.
     say : callable
         Takes a message for the user.
+    query : str, optional
+        What to ask of a database.
 
     Returns
     -------
@@ -260,6 +264,8 @@ def count_file(
     ------
     InputError
         When the file cannot be used.
+    UsageError
+        When Spark is given a query.
     """
     from leadml.frameworks import list_frameworks
     from leadml.leads.gather import count_leads
@@ -273,8 +279,10 @@ def count_file(
     if engine == "spark":
         from leadml.engines.spark_count import count_with_spark
 
+        if query is not None:
+            raise UsageError(f"--query: got {query!r} for Spark; valid with --engine local; leave one out")
         return count_with_spark(source, mapping, frameworks, most=most, random_state=random_state, say=say)
-    return count_leads(source, mapping, frameworks, most=most, random_state=random_state)
+    return count_leads(source, mapping, frameworks, most=most, random_state=random_state, query=query)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -318,6 +326,7 @@ def calibrate_file(
     say: Callable[[str], None] | None = None,
     as_of: str | None = None,
     engine: str = "local",
+    query: str | None = None,
 ) -> CalibratedFile:
     """Read closed deals, calibrate, write the results, store the card and track the run.
 
@@ -345,6 +354,8 @@ def calibrate_file(
         ISO date of the result where the experiment names none; the last date in the data by default.
     engine : str
         Who reads and counts: ``local`` or ``spark``.
+    query : str, optional
+        What to ask of a database, where `source` is a SQLAlchemy URL.
 
     Returns
     -------
@@ -369,9 +380,9 @@ def calibrate_file(
     if settings.as_of is None and as_of is not None:
         settings = settings.model_copy(update={"as_of": as_of})
     mapping = load_mapping(mapping_path)
-    tell(f"reading {source}")
+    tell(f"reading {shown_url(source) if is_url(source) else source}")
     aside = Aside() if track else None  # MLflow is imported while this process reads and learns
-    counted = count_file(source, mapping, settings, engine, tell)
+    counted = count_file(source, mapping, settings, engine, tell, query)
     leads = counted.leads
     sampled = f", {len(leads)} of them kept one by one" if counted.is_sampled else ""
     n_rejected = leads.n_rows - counted.n_leads

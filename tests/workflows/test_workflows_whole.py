@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leadml.exceptions import UsageError
 from leadml.leads import load_mapping, read_leads
 from leadml.workflows.calibrate import Calibration, calibrate, calibrate_counted, calibrate_file, count_file
 from leadml.workflows.experiment import Experiment
@@ -170,6 +171,20 @@ def test_a_file_is_calibrated_and_made_again(source: Path, tmp_path: Path) -> No
     assert len(pd.read_csv(tmp_path / "out" / "rejected.csv")) == 20
     assert "sample of" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     assert reproduce(tmp_path / "out", source).sameness == "identical"
+
+
+def test_a_database_is_asked_and_its_password_is_not_told(source: Path, tmp_path: Path) -> None:
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    url = f"sqlite:///{tmp_path / 'crm.db'}"
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    pd.read_csv(source, dtype=str, keep_default_na=False).to_sql("deals", engine, index=False)
+    found = count_file(url, load_mapping(MAPPING), SETTINGS, query="SELECT * FROM deals")
+    expected = count_file(source, load_mapping(MAPPING), SETTINGS)
+    np.testing.assert_array_equal(found.leads.lead_id, expected.leads.lead_id)
+    for name, cells in expected.by_month.items():
+        np.testing.assert_array_equal(found.by_month[name].won, cells.won)
+    with pytest.raises(UsageError, match="for Spark"):
+        count_file(url, load_mapping(MAPPING), SETTINGS, "spark", query="SELECT * FROM deals")
 
 
 MEASURE = """
