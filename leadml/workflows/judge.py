@@ -230,15 +230,16 @@ def judge_policy(
     if cutoff_gain is not None and consequences.share is None:
         figure_c = _span(figure_c, net, to_figure(best), policy.cutoff, drawn)
     n_won = min(float(won[0]), float(drawn.won[0].sum()))  # a deal held out in every repeat is one deal
+    alike_w, alike_c = figure_w.low == figure_w.high, figure_c.low == figure_c.high
     figure_w, figure_c = _allow_unseen(figure_w, n_won), _allow_unseen(figure_c, n_won)
     adjusted = adjust_holm(np.array([p_w, p_c]))
     verdict_w: Verdict = give_verdict(figure_w, smallest_gain) if weights_gain is not None else silent
     verdict_c: Verdict = give_verdict(figure_c, smallest_gain) if cutoff_gain is not None else silent
     if not rule.decision.any() or rule.decision.all():
         verdict_w = silent  # it follows up none or all, so that no weights could pick differently
-    if floor and verdict_w == "keep":
+    if floor and (verdict_w == "keep" or alike_w):
         verdict_w = silent
-    if floor and (verdict_c == "keep" or consequences.basis in ("capacity", "break-even")):
+    if floor and (verdict_c == "keep" or alike_c or consequences.basis in ("capacity", "break-even")):
         verdict_c = silent
     overall = join_verdicts(verdict_w, verdict_c)
     more = [
