@@ -42,6 +42,9 @@ PACKED = (".csv", ".tsv", ".jsonl")
 ROW_GROUP = 1 << 18
 """So many rows a group of a Parquet file has."""
 
+XLSX_ROWS = 1_048_575
+"""So many rows a sheet holds below its header."""
+
 FORMULA = r"^(?:[=@\t\r]|[+-](?:[^0-9 (.,]|[0-9 ().,/-]*[^0-9 ().,/eE%-]))"
 """Text that a spreadsheet would run as a formula; a number such as -5 or +31 20 is none."""
 
@@ -238,12 +241,7 @@ def open_writer(out: str, schema: pa.Schema) -> Iterator[Write]:
             yield write_rows
         return
     with replacing(out, lasting=False) as temporary:
-        if kind == ".parquet":
-            opened = _write_parquet(temporary, schema)
-        else:
-            from leadml.engines.xlsx import open_sheet
-
-            opened = open_sheet(temporary, schema.names)
+        opened = _write_parquet(temporary, schema) if kind == ".parquet" else _write_xlsx(temporary, schema)
         with opened as write:
             yield write
 
@@ -290,8 +288,42 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
+@contextlib.contextmanager
+def _write_xlsx(where: Path, schema: pa.Schema) -> Iterator[Write]:
+    try:
+        from xlsxwriter import Workbook
+    except ImportError:
+        raise UsageError(
+            '--out: writing Excel needs xlsxwriter; pip install "leadml[excel]" installs it; or write .csv'
+        ) from None
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    book = Workbook(str(where), options)
+    sheet = book.add_worksheet("leads")
+    for position, name in enumerate(schema.names):
+        sheet.write_string(0, position, name)
+    n_rows = 0
+
+    def write(batch: pa.RecordBatch) -> None:
+        nonlocal n_rows
+        if n_rows + batch.num_rows > XLSX_ROWS:
+            raise UsageError(f"--out: a sheet holds at most {XLSX_ROWS:,} rows; write .csv or .parquet")
+        for row in batch.to_pylist():
+            n_rows += 1
+            for position, value in enumerate(row.values()):
+                plain = _plain(value)
+                if isinstance(plain, bool):
+                    sheet.write_boolean(n_rows, position, plain)
+                elif isinstance(plain, int | float):
+                    sheet.write_number(n_rows, position, plain)
+                elif plain is not None:
+                    sheet.write_string(n_rows, position, plain[:32767])
+
+    yield write
+    book.close()
+
+
 def _plain(value: Any) -> Any:
-    """Give a value that JSON can hold: dates as text, no NaN."""
+    """Give a value that JSON and a cell can hold: dates as text, no NaN."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
