@@ -131,9 +131,11 @@ class Comparison:
             and (wanted is None or any(p.id in wanted for p in framework.policies))
         ]
         if not self.frameworks and (wanted is not None or closed.context.columns.empty):
+            asked = f" ({', '.join(wanted)})" if wanted else ""
             raise UsageError(
-                f"{closed.source}: no criterion of the rules to judge is mapped; mapped:"
+                f"{closed.source}: no criterion of the rules to judge{asked} is mapped; mapped:"
                 f" {', '.join(sorted(mapped)) or 'none'}; map a criterion of a framework (leadml frameworks)"
+                + (", or judge another of its rules too" if mapped else "")
             )
         self.policies: list[Policy] = [
             p for f in self.frameworks for p in f.policies if wanted is None or p.id in wanted
