@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -151,8 +152,10 @@ class SqlReader:
 
         try:
             connection = engine.connect().execution_options(stream_results=True, max_row_buffer=CHUNK_ROWS)
-            self._close = weakref.finalize(self, connection.close)
+            opened: list[Any] = [connection]
+            self._close = weakref.finalize(self, _close, opened)
             self._result = connection.execute(sqlalchemy.text(query))
+            opened.append(self._result)
         except sqlalchemy.exc.SQLAlchemyError as error:
             raise InputError(f"{self._source}: {told(error)}; check the URL and --query") from None
         if not self._result.returns_rows:
@@ -192,3 +195,12 @@ class SqlReader:
             raise InputError(f"{self._source}: cannot be read on ({told(error)})") from None
         finally:
             self._close()
+
+
+def _close(opened: list[Any]) -> None:
+    """Close what was opened, the last first: a connection given back has no cursor that is still open."""
+    import sqlalchemy
+
+    for each in reversed(opened):
+        with contextlib.suppress(sqlalchemy.exc.SQLAlchemyError):
+            each.close()
