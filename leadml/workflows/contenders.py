@@ -22,7 +22,7 @@ Array = NDArray[Any]
 
 SCORECARDS = ("integer", "steps", "weights")  # the first that competes answers for learned weights
 INNER_FOLDS = 5
-SMALL = 10_000  # deals below which a wide classifier is fitted on one thread
+SMALL = 100_000  # deals below which a wide classifier is fitted on one thread
 
 TITLES = {
     "cutoff": "documented score, learned cut-off",
