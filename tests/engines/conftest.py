@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 SETTINGS = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.log.level": "OFF",
-    "spark.sql.files.maxPartitionBytes": "20000",  # several parts of every file
+    "spark.sql.files.maxPartitionBytes": "40000",  # several parts of every file
     "spark.sql.execution.arrow.maxRecordsPerBatch": "500",
     "spark.sql.shuffle.partitions": "2",
     "spark.ui.enabled": "false",

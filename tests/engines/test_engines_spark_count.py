@@ -19,7 +19,7 @@ from leadml.leads.mapping import load_mapping
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-N = 6000
+N = 3000
 FRAMEWORKS = {"bant": ("budget", "authority", "need", "timeline"), "with": ("need", "plans")}
 MAPPING: dict[str, Any] = {
     "name": "m",
@@ -61,7 +61,7 @@ def make_deals(folder: Path, ending: str, n_accounts: int = 900) -> Path:
             "source": np.array(["web", "fair"])[rng.integers(0, 2, N)],
         }
     )
-    for name, part in (("b", table.slice(0, 2500)), ("c", table.slice(2500))):
+    for name, part in (("b", table.slice(0, 1200)), ("c", table.slice(1200))):
         if ending == ".csv":
             pc.write_csv(part, folder / f"{name}.csv")
         else:
@@ -108,8 +108,8 @@ def test_spark_counts_what_one_machine_counts(
     spark: "SparkSession", tmp_path: Path, ending: str, mapping: dict[str, Any], n_accounts: int
 ) -> None:
     source = make_deals(tmp_path / "deals", ending, n_accounts)
-    expected = count_leads(source, mapping, FRAMEWORKS, most=1000, random_state=3)
-    found = count_with_spark(source, load_mapping(mapping), FRAMEWORKS, most=1000, random_state=3, say=str)
+    expected = count_leads(source, mapping, FRAMEWORKS, most=500, random_state=3)
+    found = count_with_spark(source, load_mapping(mapping), FRAMEWORKS, most=500, random_state=3, say=str)
     assert expected.is_sampled
     assert_same(found, expected)
 
@@ -130,9 +130,9 @@ def test_what_cannot_be_counted_is_said(spark: "SparkSession", tmp_path: Path) -
     source = make_deals(tmp_path / "deals", ".parquet")
     unlisted = {**MAPPING, "outcome": {"column": "status", "won": ["Won"], "lost": ["Lost"]}}
     with pytest.raises(InputError) as expected:
-        count_leads(source, unlisted, FRAMEWORKS, most=1000)
+        count_leads(source, unlisted, FRAMEWORKS, most=500)
     with pytest.raises(InputError) as found:
-        count_with_spark(source, load_mapping(unlisted), FRAMEWORKS, most=1000, say=str)
+        count_with_spark(source, load_mapping(unlisted), FRAMEWORKS, most=500, say=str)
     assert str(found.value) == str(expected.value)
     with pytest.raises(UsageError, match="rows of catalog: have no number"):
-        count_with_spark("catalog:", load_mapping(MAPPING), FRAMEWORKS, most=1000, say=str)
+        count_with_spark("catalog:", load_mapping(MAPPING), FRAMEWORKS, most=500, say=str)
