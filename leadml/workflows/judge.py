@@ -196,7 +196,8 @@ def judge_policy(
     A card that shrank to the document gains exactly nothing, and a learned cut-off that equals the
     documented one too: that says how little was learned, not that there is nothing to gain. So the upper end
     of the weights' gain is that of the free fit where it is higher, and the interval of the cut-off's gain
-    spans those of every cut-off in the interval of the learned one.
+    spans those of every cut-off in the interval of the learned one. Where other weights, or several cut-offs,
+    decide alike on every deal, no draw differs: then the interval allows for what so many won deals cannot show.
 
     Where leads below `floor` were hardly worked, "keep" would claim to know them: it becomes "cannot-judge".
     And a capacity or break-even is a share or a rate of all leads, which worked ones cannot tell.
@@ -211,6 +212,7 @@ def judge_policy(
             line[:, 0], line[:, 1], consequences.threshold(drawn.base_rate), policy.total_max
         )
     best = np.maximum(best, floor)
+    best_figure = to_figure(best)
     net = net_value_by_cutoff(won_by, total_by, consequences.threshold(drawn.base_rate))
     low, high = implied_value(line[:, 0], line[:, 1], policy.cutoff)
     won = held.totals[:, 1]
@@ -228,10 +230,12 @@ def judge_policy(
         freely = to_figure(_share(wins_at_workload(held, free_score, rule.decision) - own, won))
         figure_w = Figure(figure_w.value, figure_w.low, max(figure_w.high, freely.high))
     if cutoff_gain is not None and consequences.share is None:
-        figure_c = _span(figure_c, net, to_figure(best), policy.cutoff, drawn)
+        figure_c = _span(figure_c, net, best_figure, policy.cutoff, drawn)
     n_won = min(float(won[0]), float(drawn.won[0].sum()))  # a deal held out in every repeat is one deal
     alike_w, alike_c = figure_w.low == figure_w.high, figure_c.low == figure_c.high
-    figure_w, figure_c = _allow_unseen(figure_w, n_won), _allow_unseen(figure_c, n_won)
+    figure_w = _allow_unseen(figure_w, n_won)
+    if best_figure.low < best_figure.high:  # else every draw finds this one cut-off
+        figure_c = _allow_unseen(figure_c, n_won)
     adjusted = adjust_holm(np.array([p_w, p_c]))
     verdict_w: Verdict = give_verdict(figure_w, smallest_gain) if weights_gain is not None else silent
     verdict_c: Verdict = give_verdict(figure_c, smallest_gain) if cutoff_gain is not None else silent
@@ -271,7 +275,7 @@ def judge_policy(
         "documented_cutoff": policy.cutoff,
         "judged_from": floor,
         "learned_cutoff": {
-            **to_figure(best).to_dict(),
+            **best_figure.to_dict(),
             "not_distinguishable": [k for k in not_distinguishable(net, int(best[0])) if k >= floor],
         },
         "implied_value": {
