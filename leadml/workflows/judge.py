@@ -196,8 +196,9 @@ def judge_policy(
     A card that shrank to the document gains exactly nothing, and a learned cut-off that equals the
     documented one too: that says how little was learned, not that there is nothing to gain. So the upper end
     of the weights' gain is that of the free fit where it is higher, and the interval of the cut-off's gain
-    spans those of every cut-off in the interval of the learned one. Where other weights, or several cut-offs,
-    decide alike on every deal, no draw differs: then the interval allows for what so many won deals cannot show.
+    spans those of every cut-off in the interval of the learned one. Where other weights, or several
+    cut-offs, decide alike on every deal, no draw differs: then the interval allows for what so many won deals
+    cannot show.
 
     Where leads below `floor` were hardly worked, "keep" would claim to know them: it becomes "cannot-judge".
     And a capacity or break-even is a share or a rate of all leads, which worked ones cannot tell.
