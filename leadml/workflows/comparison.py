@@ -394,7 +394,8 @@ class Comparison:
                 free_score=free,
                 floor=self._floor(policy),
             )
-            judged["sentence"] = say(judged, f"{frame.framework.title}: {policy.title}")
+            n_left = 0 if self.whole is None else self.whole.n_won + self.whole.n_lost - len(self.outcome)
+            judged["sentence"] = say(judged, f"{frame.framework.title}: {policy.title}", n_left)
             out.append(judged)
             if judged["verdict_weights"] == "cannot-judge" and not judged["judged_from"]:
                 self.findings.append(

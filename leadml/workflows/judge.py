@@ -395,7 +395,7 @@ def _figure(gain: Array | None) -> tuple[Figure, float]:
     return to_figure(gain), two_sided_p(gain)
 
 
-def say(policy: dict[str, Any], title: str) -> str:
+def say(policy: dict[str, Any], title: str, n_left: int = 0) -> str:
     """Give the verdict on a rule as a sales manager would read it.
 
     Parameters
@@ -404,6 +404,8 @@ def say(policy: dict[str, Any], title: str) -> str:
         What `judge_policy` returned.
     title : str
         The rule's name, e.g. "3 of 4 met".
+    n_left : int
+        Closed deals of the file that were left out of the sample that was judged.
 
     Returns
     -------
@@ -420,11 +422,10 @@ def say(policy: dict[str, Any], title: str) -> str:
         reasons = [words for name, words in parts.items() if policy[f"verdict_{name}"] == "change"]
         return f"Change “{title}”: " + "; ".join(reasons) + "."
     needed = policy["more_deals_needed"]
-    more = (
-        f"About {float(f'{needed:.2g}'):,.0f} more closed deals would decide."
-        if needed
-        else "More closed deals alone may not decide."
-    )
+    more = "More closed deals alone may not decide."
+    if needed:
+        more = f"About {float(f'{needed:.2g}'):,.0f} more closed deals would decide"
+        more += ", and the file holds them: raise single_deals." if needed <= n_left else "."
     return f"Undecided on “{title}”: " + "; ".join(parts.values()) + f". {more}"
 
 
