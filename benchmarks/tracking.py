@@ -33,7 +33,8 @@ import pandas as pd  # noqa: E402
 from leadml.card import build_card, load_card  # noqa: E402
 from leadml.tracking import open_run  # noqa: E402
 from leadml.tracking.connection import make_client  # noqa: E402
-from leadml.tracking.models import log_card  # noqa: E402
+from leadml.tracking.model_files import card_model  # noqa: E402
+from leadml.tracking.models import log_model  # noqa: E402
 from leadml.tracking.payload import Payload  # noqa: E402
 from leadml.tracking.sending import send_payload  # noqa: E402
 
@@ -80,7 +81,7 @@ def ours(uri: str, folder: Path, card: Path) -> str:
     """Batched, one artifact folder, the model before its metrics, requirements pinned."""
     run = open_run("ours", uri)
     client = make_client(uri)
-    model_id = log_card(client, run, card)
+    model_id = log_model(client, run, card_model(card))
     send_payload(client, run.run_id, Payload({}, METRICS, {"status": "complete"}), model_id)
     client.log_artifacts(run.run_id, str(folder))
     client.set_terminated(run.run_id)

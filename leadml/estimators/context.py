@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, TransformerMixin
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
@@ -23,6 +23,138 @@ MAX_ITER, EVERY = 60, 5  # small trees tried by the boosted model, at most and a
 MANY = 5_000  # deals from which three times as many trees are tried
 LEAST_CATEGORY = 3  # deals below which a category counts with the other rare ones
 MAX_CATEGORIES = 200  # that a boosted tree can tell apart; the commonest keep their name
+
+
+class RuleScores(TransformerMixin, BaseEstimator):
+    """Documented scores beside the levels that they are made of, and context columns as they are.
+
+    Parameters
+    ----------
+    rules : dict of str to (str, tuple of str)
+        By name of the score, what it counts (``met`` or ``points``) and its criteria.
+    criteria : tuple of str
+        Criteria whose levels are columns of their own.
+    context : dict of str to str
+        Context columns, and what each is called.
+    met_level : int
+        Level from which a criterion is met.
+    """
+
+    def __init__(
+        self,
+        rules: dict[str, tuple[str, tuple[str, ...]]],
+        criteria: tuple[str, ...],
+        context: dict[str, str],
+        met_level: int = 2,
+    ) -> None:
+        self.rules = rules
+        self.criteria = criteria
+        self.context = context
+        self.met_level = met_level
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> RuleScores:  # noqa: ARG002
+        """Learn nothing.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Levels and context.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        RuleScores
+            Itself.
+        """
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Work out the scores.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Levels 0 to 4 by criterion, NaN where unknown, and context columns.
+
+        Returns
+        -------
+        DataFrame of shape (n, n_rules + n_criteria + n_context)
+            Numbers as float, NaN for unknown; anything else as text, None for unknown.
+        """
+        columns: dict[str, Any] = {}
+        for name, (unit, criteria) in self.rules.items():
+            levels = X.reindex(columns=list(criteria)).to_numpy(dtype=float)
+            counted = levels >= self.met_level if unit == "met" else np.nan_to_num(levels)
+            columns[name] = counted.sum(axis=1).astype(float)
+        for name in self.criteria:
+            columns[f"level of {name}"] = X[name].to_numpy(dtype=float)
+        for name, called in self.context.items():
+            values = X[name]
+            if pd.api.types.is_numeric_dtype(values):
+                columns[called] = values.to_numpy(dtype=float)
+            else:
+                columns[called] = values.astype(object).where(values.notna(), None).to_numpy()
+        return pd.DataFrame(columns)
+
+
+class CommonCategories(TransformerMixin, BaseEstimator):
+    """Texts of few deals under one name, so that what is kept of the fit names no single customer.
+
+    Parameters
+    ----------
+    least : int
+        Deals from which a text keeps its name.
+
+    Attributes
+    ----------
+    common_ : dict of str to list of str
+        By column of texts, those that keep their name.
+    """
+
+    def __init__(self, least: int = LEAST_CATEGORY) -> None:
+        self.least = least
+
+    def fit(self, X: pd.DataFrame, y: Any = None) -> CommonCategories:  # noqa: ARG002
+        """Count the texts.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Numbers, and texts with None for unknown.
+        y : object
+            Not used.
+
+        Returns
+        -------
+        CommonCategories
+            Itself.
+        """
+        self.n_features_in_ = X.shape[1]
+        counts = {name: X[name].value_counts() for name in _kinds(X)[1]}
+        self.common_ = {name: sorted(found.index[found >= self.least]) for name, found in counts.items()}
+        return self
+
+    def transform(self, X: pd.DataFrame) -> pd.DataFrame:
+        """Rename the others.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, n_columns)
+            Columns as in `fit`.
+
+        Returns
+        -------
+        DataFrame of shape (n, n_columns)
+            Texts that are rare or new are ``(rare)``; None stays None.
+        """
+        check_is_fitted(self)
+        named = {
+            name: X[name].where(X[name].isin(common) | X[name].isna(), "(rare)")
+            for name, common in self.common_.items()
+        }
+        return X.assign(**named)
 
 
 class ContextClassifier(ClassifierMixin, BaseEstimator):

@@ -1,6 +1,6 @@
 """Runs, models and the registry in MLflow. Nothing else imports it, and this only when used."""
 
-from leadml.tracking.calibration import TrackedRun, track_calibration
+from leadml.tracking.calibration import TrackedRun, track_calibration, track_contenders
 from leadml.tracking.connection import OpenRun, chosen_uri, open_run, run_exists
 from leadml.tracking.models import fetch_artifacts, resolve_model_uri
 from leadml.tracking.monitoring import track_monitoring
@@ -38,6 +38,7 @@ __all__ = [
     "resolve_model_uri",
     "run_exists",
     "track_calibration",
+    "track_contenders",
     "track_monitoring",
     "unset_champion",
     "without_password",

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO, Final, ParamSpec, TypeVar, cast
 
 from leadml.exceptions import LeadmlError, TrackingError
@@ -38,6 +37,7 @@ _FAREWELL: Final = 5.0
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Answer = tuple[object, Exception | None]
 
 
 class Aside:
@@ -45,6 +45,7 @@ class Aside:
 
     def __init__(self) -> None:
         self._owed = 0
+        self._done: Answer = (None, None)
         self._process: subprocess.Popen[bytes] | None = None
         if "mlflow" in sys.modules or not sys.executable:
             return
@@ -66,7 +67,60 @@ class Aside:
         """
         if self._process is not None:
             with contextlib.suppress(TrackingError):
-                self._ask(reach, tracking_uri)
+                self.begin(reach, tracking_uri)
+
+    def begin(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Let it call a function; `wait` waits for the end.
+
+        Parameters
+        ----------
+        work : callable
+            A function of a module; what it takes and gives can be pickled.
+        *args, **kwargs : object
+            What it is given.
+
+        Raises
+        ------
+        TrackingError
+            The process has ended.
+        """
+        if self._process is None:
+            self._done = _answer(work, *args, **kwargs)
+            return
+        try:
+            pickle.dump((work, args, kwargs), cast("IO[bytes]", self._process.stdin))
+            cast("IO[bytes]", self._process.stdin).flush()
+        except OSError:
+            raise self._died() from None
+        self._owed += 1
+
+    def wait(self) -> object:
+        """Wait for everything that was begun.
+
+        Returns
+        -------
+        object
+            What the last of it gave.
+
+        Raises
+        ------
+        TrackingError
+            The last of it raised this, or the process ended before it answered.
+        """
+        while self._process is not None and self._owed:
+            try:
+                self._done = pickle.load(cast("IO[bytes]", self._process.stdout))
+            except (EOFError, OSError, pickle.UnpicklingError):
+                raise self._died() from None
+            except KeyboardInterrupt:  # which the other process got as well
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._process.wait(_FAREWELL)
+                raise
+            self._owed -= 1
+        value, error = self._done
+        if error is not None:
+            raise error
+        return value
 
     def call(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function and wait for what it gives.
@@ -88,38 +142,13 @@ class Aside:
         TrackingError
             The process ended before it answered.
         """
-        if self._process is None:
-            return work(*args, **kwargs)
-        self._ask(work, *args, **kwargs)
-        value: object = None
-        error: Exception | None = None
-        while self._owed:
-            try:
-                value, error = pickle.load(cast("IO[bytes]", self._process.stdout))
-            except (EOFError, OSError, pickle.UnpicklingError):
-                raise self._died() from None
-            except KeyboardInterrupt:  # which the other process got as well
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._process.wait(_FAREWELL)
-                raise
-            self._owed -= 1
-        if error is not None:
-            raise error
-        return cast("R", value)
+        self.begin(work, *args, **kwargs)
+        return cast("R", self.wait())
 
     def close(self) -> None:
         """Let the process end, and close its database well."""
         if self._process is not None and self._end.detach():
             _end(self._process, _FAREWELL)
-
-    def _ask(self, work: Callable[..., object], *args: object, **kwargs: object) -> None:
-        stdin = cast("IO[bytes]", cast("subprocess.Popen[bytes]", self._process).stdin)
-        try:
-            pickle.dump((work, args, kwargs), stdin)
-            stdin.flush()
-        except OSError:
-            raise self._died() from None
-        self._owed += 1
 
     def _died(self) -> TrackingError:
         self._end()
@@ -159,31 +188,33 @@ def serve() -> None:
         except EOFError:
             close_stores()
             os._exit(0)  # taking thousands of modules down one by one takes longer than all of the above
-        answer: tuple[object, Exception | None]
         signal.signal(signal.SIGINT, signal.default_int_handler)  # interrupted, a run is marked as failed
         try:
-            answer = (work(*args, **kwargs), None)
-        except LeadmlError as error:
-            answer = (None, error)
+            answer = _answer(work, *args, **kwargs)
         except KeyboardInterrupt:
             return
-        except Exception as error:  # a fault of ours: told where it can be seen
-            answer = (None, RuntimeError(f"{type(error).__name__}: {error}"))
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
         pickle.dump(answer, told)
         told.flush()
 
 
-def _import_all() -> None:
-    """Import what a calibration is tracked by, and make a model once, since the first takes longest."""
-    import tempfile
+def _answer(work: Callable[..., object], *args: object, **kwargs: object) -> Answer:
+    """Call a function: what it gives, or what it raises."""
+    try:
+        return work(*args, **kwargs), None
+    except LeadmlError as error:
+        return None, error
+    except Exception as error:  # a fault of ours: told where it can be seen
+        return None, RuntimeError(f"{type(error).__name__}: {error}")
 
-    from leadml.tracking.models import rehearse
+
+def _import_all() -> None:
+    """Import what a calibration is tracked by, and make the models that its own are copies of."""
+    from leadml.tracking.model_files import rehearse
 
     make_client("sqlite://")
-    with tempfile.TemporaryDirectory(prefix="leadml-") as temporary:
-        rehearse(Path(temporary))
+    rehearse()
 
 
 def _end(process: subprocess.Popen[bytes], patience: float = 0.0) -> None:

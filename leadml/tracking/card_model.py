@@ -26,7 +26,7 @@ class CardModel(PythonModel):
         context : PythonModelContext
             Knows where the card is.
         """
-        self.card = load_card(context.artifacts["card"])
+        self.card = load_card(context.artifacts["card.json"])
 
     def predict(
         self,

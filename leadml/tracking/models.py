@@ -1,4 +1,4 @@
-"""Cards as MLflow models: logged with a run, registered with a champion, found again by reference."""
+"""Contenders as MLflow models: logged with their runs, and cards found again by reference."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ import atexit
 import contextlib
 import shutil
 import tempfile
-import zipfile
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from leadml.exceptions import ModelRefError
 from leadml.tracking.connection import OpenRun, chosen_uri, explained, make_client, sqlite_file
+from leadml.tracking.model_files import Model
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
-
-    from leadml.card import Card
 
 MODEL_NAME: Final = "card"
 """What the logged model of a run is called."""
@@ -25,23 +22,14 @@ MODEL_NAME: Final = "card"
 _CARD_FILE: Final = "artifacts/card.json"
 """Where a logged model keeps its card."""
 
-_REQUIREMENTS: Final = ("mlflow", "numpy", "pandas")
-_SCORING: Final = ("__init__.py", "exceptions.py", "card")
-"""The part of leadml that scores with a card; it travels with the model, so that nothing else is needed."""
-
-_TYPES: Final = {
-    "probability": "double",
-    "settled": "boolean",
-    **dict.fromkeys(("points", "points_max", "low", "high"), "integer"),
-}
 _fetched = contextlib.ExitStack()
 """Cards fetched from MLflow; they live as long as the process."""
 
 atexit.register(_fetched.close)
 
 
-def log_card(client: MlflowClient, run: OpenRun, path: Path, name: str = MODEL_NAME) -> str:
-    """Log a card as a model from code with its run.
+def log_model(client: MlflowClient, run: OpenRun, model: Model, name: str = MODEL_NAME) -> str:
+    """Log a contender as a model with its run.
 
     Parameters
     ----------
@@ -49,8 +37,8 @@ def log_card(client: MlflowClient, run: OpenRun, path: Path, name: str = MODEL_N
         For the run's store.
     run : OpenRun
         The run it belongs to.
-    path : Path
-        The card; a reference that lies beside it comes along.
+    model : Model
+        What it is made of.
     name : str
         What the logged model is called.
 
@@ -60,54 +48,23 @@ def log_card(client: MlflowClient, run: OpenRun, path: Path, name: str = MODEL_N
         Id of the logged model.
     """
     from mlflow.entities import LoggedModelOutput
-    from mlflow.models import Model
 
-    from leadml.card import load_card
-
-    card = load_card(path)
-    params = {"card": card.model, "cutoff": str(card.cutoff), "total_max": str(card.total_max)}
-    tags = {"kind": card.kind, "framework": card.framework or "", "card_sha256": card.sha256}
-    logged = client.create_logged_model(run.experiment_id, name, run.run_id, tags, params, "leadml card")
-    model = Model(
-        artifact_path=logged.artifact_location,
-        model_uuid=logged.model_id,
-        run_id=run.run_id,
-        model_id=logged.model_id,
+    logged = client.create_logged_model(
+        run.experiment_id, name, run.run_id, dict(model.tags), dict(model.params), model.type
     )
     with tempfile.TemporaryDirectory(prefix="leadml-") as temporary:
         folder = Path(temporary) / "model"
-        _save_model(card, path, folder, model)
+        model.save(
+            folder,
+            model_id=logged.model_id,
+            model_uuid=logged.model_id,
+            run_id=run.run_id,
+            artifact_path=logged.artifact_location,
+        )
         client.log_model_artifacts(logged.model_id, str(folder))
     client.finalize_logged_model(logged.model_id, "READY")
     client.log_outputs(run.run_id, [LoggedModelOutput(logged.model_id, step=0)])
     return str(logged.model_id)
-
-
-def rehearse(folder: Path) -> None:
-    """Make a model of a small card, so that all that this takes is imported and looked up.
-
-    Parameters
-    ----------
-    folder : Path
-        Where to make it.
-    """
-    from mlflow.models import Model
-
-    from leadml.card import build_card
-
-    card = build_card(
-        name="rehearsal",
-        criteria=["need"],
-        points=[[0, 1, 2, 3, 4]],
-        unknown_points=[0],
-        documented_points=[[0, 1, 2, 3, 4]],
-        bands=[{"id": "all", "title": "All", "from": 0, "action": "follow up"}],
-        cutoff=0,
-        created_at="2000-01-01",
-        kind="documented",
-    )
-    card.save(folder / "card.json")
-    _save_model(card, folder / "card.json", folder / "model", Model())
 
 
 def resolve_model_uri(ref: str, tracking_uri: str | None = None) -> Path:
@@ -224,48 +181,3 @@ def _locate_in_run(client: MlflowClient, rest: str) -> str:
         if model.name == path:
             return f"{model.artifact_location}/{_CARD_FILE}"
     return f"{run.info.artifact_uri}/{path}/card.json"
-
-
-def _save_model(card: Card, path: Path, folder: Path, model: Any) -> None:
-    """Write the model's folder: code, card, signature, an example, pinned requirements."""
-    import pandas as pd
-    from mlflow.models import ModelSignature
-    from mlflow.pyfunc import save_model
-    from mlflow.types import ColSpec, Schema, TensorSpec
-
-    from leadml.card.scores import COLUMNS
-
-    names = [criterion.id for criterion in card.criteria]
-    facts = sorted({fact for caveat in card.caveats for fact in caveat.when} - set(names))
-    columns: list[ColSpec | TensorSpec] = [ColSpec("double", name, required=False) for name in names]
-    columns += [ColSpec("string", fact, required=False) for fact in facts]
-    inputs = Schema(columns)
-    outputs = Schema([ColSpec(_TYPES.get(name, "string"), name, required=False) for name in COLUMNS])
-    example = pd.DataFrame([[float(level % 5) for level in range(len(names))]], columns=names)
-    package = Path(__file__).parents[1]
-    with tempfile.TemporaryDirectory(prefix="leadml-") as temporary:
-        artifacts = {}
-        for file in (path, path.with_name("reference.json")):
-            if file.is_file():
-                name = "card" if file == path else "reference"
-                artifacts[name] = shutil.copyfile(file, Path(temporary) / f"{name}.json")
-        code = Path(temporary) / "leadml.zip"  # one file: every file is a request to a server
-        with zipfile.ZipFile(code, "w") as packed:
-            for name in _SCORING:
-                found = (
-                    sorted((package / name).rglob("*.py")) if (package / name).is_dir() else [package / name]
-                )
-                for file in found:
-                    # No date: the same card gives the same bytes.
-                    entry = zipfile.ZipInfo(file.relative_to(package.parent).as_posix())
-                    packed.writestr(entry, file.read_bytes())
-        save_model(
-            path=str(folder),
-            mlflow_model=model,
-            python_model=str(Path(__file__).with_name("card_model.py")),
-            artifacts={name: str(file) for name, file in artifacts.items()},
-            code_paths=[str(code)],
-            signature=ModelSignature(inputs, outputs),
-            input_example=example,
-            pip_requirements=[f"{name}=={version(name)}" for name in _REQUIREMENTS],
-        )

@@ -24,6 +24,7 @@ from leadml.workflows.outcomes import add_outcomes, choose_deals
 if TYPE_CHECKING:
     import pandas as pd
 
+    from leadml.estimators.fitted import FittedContender
     from leadml.leads.rejections import Rejections
     from leadml.tracking import OpenRun, TrackedRun
     from leadml.tracking.aside import Aside
@@ -49,6 +50,8 @@ class Calibration:
         The scikit-learn twin of the recommended framework's learned card.
     rejections : Rejections or None
         Every rejected row, where `rejected` may hold the first ones only.
+    fitted : dict of str to FittedContender
+        Every contender that tells a probability and is no card, fitted to all closed deals.
     """
 
     result: dict[str, Any]
@@ -58,6 +61,7 @@ class Calibration:
     rejected: pd.DataFrame
     estimator: Any
     rejections: Rejections | None = None
+    fitted: dict[str, FittedContender] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the result as plain data.
@@ -82,7 +86,7 @@ class Calibration:
         return render_html(self.result, None if self.card is None else self.card.to_dict())
 
     def save(self, directory: str | Path) -> Path:
-        """Write result.json, card.json, cards/, predictions.parquet, rejected.csv and report.html.
+        """Write report.html and everything that `save_figures` writes.
 
         Parameters
         ----------
@@ -94,18 +98,47 @@ class Calibration:
         Path
             The folder.
         """
+        out = self.save_figures(directory)
+        self.save_report(out)
+        return out
+
+    def save_figures(self, directory: str | Path) -> Path:
+        """Write result.json, card.json, cards/, models/, predictions.parquet and rejected.csv.
+
+        Parameters
+        ----------
+        directory : str or Path
+            Folder, made where it is absent.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        from leadml.workflows.deposit import save_fitted
+
         out = Path(directory)
         (out / "cards").mkdir(parents=True, exist_ok=True)
         text = json.dumps(self.result, indent=2, ensure_ascii=False, allow_nan=False)
         write_text(out / "result.json", text + "\n")
         self.save_cards(out)
+        save_fitted(self.fitted.values(), out / "models")
         self.predictions.to_parquet(out / "predictions.parquet", index=False)
         if self.rejections is None:
             self.rejected.to_csv(out / "rejected.csv", index=False)
         else:
             self.rejections.save(out / "rejected.csv")
-        write_text(out / "report.html", self.to_html())
         return out
+
+    def save_report(self, directory: Path) -> None:
+        """Write report.html.
+
+        Parameters
+        ----------
+        directory : Path
+            Folder that is there.
+        """
+        write_text(directory / "report.html", self.to_html())
 
     def save_cards(self, directory: Path) -> None:
         """Write card.json and cards/.
@@ -223,6 +256,7 @@ def calibrate_counted(counted: Counted, settings: Experiment, name: str | None =
         result=compared.result,
         card=cards.get(compared.result["recommended"]["contender"]),
         cards=cards,
+        fitted=compared.fitted,
         predictions=compared.predictions,
         rejected=leads.rejected,
         estimator=compared.estimator,
@@ -393,7 +427,7 @@ def calibrate_file(
         aside.get_ready(tracking_uri)
     calibration = calibrate_counted(counted, settings, name)
     known_as = str(calibration.result["data"]["name"])
-    directory = calibration.save(out_dir or f"{known_as}-calibration")
+    directory = calibration.save_figures(out_dir or f"{known_as}-calibration")
     keep_inputs(calibration, leads, settings, directory)
     run, error = (None, None)
     if aside is not None:  # whatever MLflow does from here on, the results are on disk
@@ -407,13 +441,18 @@ def calibrate_file(
         model = store_card(calibration, directory, store, None if run is None else run.run_id)
         champion = store.champion(known_as) == int(model.rpartition("@")[2])
     tracked = None
-    if aside is not None and run is not None:
-        from leadml.tracking import track_calibration
+    if aside is None or run is None:
+        calibration.save_report(directory)
+    else:
+        from leadml.tracking import track_calibration, track_contenders
         from leadml.workflows.track import register_card
 
         tell("tracking in MLflow")
+        aside.begin(track_contenders, directory, run)  # the report is drawn in the meantime
+        calibration.save_report(directory)
         try:
-            tracked = aside.call(track_calibration, directory, run)
+            aside.wait()
+            tracked = aside.call(track_calibration, directory, run, with_contenders=False)
             aside.call(register_card, directory, tracked, store_root)
         except TrackingError as caught:
             error = str(caught)

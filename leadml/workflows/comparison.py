@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leadml.decisions.cutoff import Consequences
+from leadml.estimators.fitted import FittedContender
 from leadml.estimators.scorecard import ScorecardClassifier
 from leadml.evaluation.bootstrap import draw_clusters
 from leadml.evaluation.compare import Judged, Replicates, evaluate, figures_of, gains_over, reliability_of
@@ -30,6 +31,7 @@ from leadml.workflows.about import (
 )
 from leadml.workflows.cards import CardDraft, Learned, draft_documented_card, draft_learned_card, learn_all
 from leadml.workflows.contenders import (
+    CONTEXT_FOLDS,
     SCORECARDS,
     Arena,
     Contender,
@@ -45,6 +47,7 @@ from leadml.workflows.contenders import (
 )
 from leadml.workflows.experiment import Experiment
 from leadml.workflows.findings import find_on_result, make_finding
+from leadml.workflows.fitted import WideDeals, fit_all, fit_scorecard, widen
 from leadml.workflows.judge import Resampled, judge_policy, resample, say, share_of_weights
 from leadml.workflows.recommend import choose_card, find_champion, find_disagreement, recommend
 from leadml.workflows.shift import find_shift
@@ -72,6 +75,8 @@ class Compared:
         As in result.json.
     drafts : dict of str to CardDraft
         Every card by contender.
+    fitted : dict of str to FittedContender
+        Every contender that tells a probability and is no card.
     predictions : DataFrame
         One row a held-out deal, fold and contender.
     estimator : ScorecardClassifier or None
@@ -80,6 +85,7 @@ class Compared:
 
     result: dict[str, Any]
     drafts: dict[str, CardDraft]
+    fitted: dict[str, FittedContender]
     predictions: pd.DataFrame
     estimator: ScorecardClassifier | None
 
@@ -120,8 +126,8 @@ class Comparison:
         self.outcome: Array = np.asarray(closed.outcome)
         self.stakes = find_stakes(settings, leads, closed)
         self.consequences: Consequences = self.stakes.consequences
-        base_rate = float(self.outcome.mean()) if whole is None else whole.base_rate
-        self.threshold = float(self.consequences.threshold(base_rate))
+        self.base_rate = float(self.outcome.mean()) if whole is None else whole.base_rate
+        self.threshold = float(self.consequences.threshold(self.base_rate))
         wanted = settings.policies
         mapped = set(closed.levels.columns)
         self.frameworks: list[Framework] = [
@@ -170,7 +176,8 @@ class Comparison:
         )
         arena = make_arena(split, self.outcome, s.random_state)
         frames = [make_frame(f, self.closed, key, split.n_keys) for f in self.frameworks]
-        contenders = self._contend(frames, arena)
+        wide = widen(frames, self.closed.levels, self.closed.context, s.met_level)
+        contenders = self._contend(frames, wide, arena)
         baseline = self._baseline(contenders)
 
         cluster, n_clusters = _buckets(split.n_keys, s.random_state)
@@ -245,8 +252,16 @@ class Comparison:
             "champion": find_champion(contenders, replicates),
             "recommended": recommend(chosen, drafts.get(chosen), own, baseline, self.threshold),
         }
-        twin = self._twin(all_deals, learned, drafts[chosen].card.framework) if drafts else None
-        return Compared(result, drafts, self._predictions(contenders, arena), twin)
+        own_fold = arena.inner[key] % CONTEXT_FOLDS
+        fitted = fit_all(
+            contenders, all_deals, learned, wide, self.outcome, own_fold, self.base_rate, self.consequences
+        )
+        twin = None
+        if chosen in drafts:
+            name = str(drafts[chosen].card.framework)
+            own_frame = next(f for f in all_deals if f.framework.id == name)
+            twin = fit_scorecard(own_frame, learned[name], integer=True)
+        return Compared(result, drafts, fitted, self._predictions(contenders, arena), twin)
 
     def _baseline(self, contenders: list[Contender]) -> Contender:
         documented = [c for c in contenders if c.kind == "documented"]
@@ -277,7 +292,7 @@ class Comparison:
         )
         return documented[0]
 
-    def _contend(self, frames: list[Frame], arena: Arena) -> list[Contender]:
+    def _contend(self, frames: list[Frame], wide: WideDeals, arena: Arena) -> list[Contender]:
         s = self.settings
         stakes = self.stakes.of_sets(arena.training, arena.key)
         out: list[Contender] = []
@@ -295,10 +310,9 @@ class Comparison:
             rule = load_policy("contactable")
             score = contactable_score(self.closed.contactable).score[arena.rows].astype(float)
             out.append(Contender(rule.id, rule.title, "documented", "policy", None, score, score, None, 0))
-        wide = [kind for kind in ("context-logistic", "context-boosting") if kind in s.contenders]
-        if wide:
-            table, monotone = self._wide_table(frames)
-            out += [learn_context(kind, table, monotone, arena, stakes) for kind in wide]
+        kinds = [kind for kind in ("context-logistic", "context-boosting") if kind in s.contenders]
+        table = wide.table if kinds else None
+        out += [learn_context(kind, table, wide.monotone, arena, stakes) for kind in kinds]
         if "prior" in s.contenders or not out or not frames:
             out.append(judge_by_prior(arena, stakes))
         return out
@@ -311,26 +325,6 @@ class Comparison:
         """Lowest cut-off that can be judged for any rule on the policy's score."""
         alike = [p for p in self.policies if (p.framework, p.unit) == (policy.framework, policy.unit)]
         return min((self._floor(p) for p in alike), default=0)
-
-    def _wide_table(self, frames: list[Frame]) -> tuple[pd.DataFrame, list[str]]:
-        """Rule scores, levels and context columns of every closed deal, and which of them may only raise."""
-        import pandas as pd
-
-        columns: dict[str, Any] = {}
-        for frame in frames:
-            for policy in _one_a_unit(frame.framework.policies):
-                totals = frame.documented_totals(policy, self.settings.met_level)
-                columns[f"{frame.framework.id} {policy.unit}"] = totals[frame.table.of_deal].astype(float)
-        for name in self.closed.levels.columns:
-            columns[f"level of {name}"] = self.closed.levels[name].to_numpy(dtype=float)
-        monotone = list(columns)
-        for name in self.closed.context.columns:
-            values = self.closed.context[name]
-            if pd.api.types.is_numeric_dtype(values):
-                columns[f"context {name}"] = values.to_numpy(dtype=float)
-            else:
-                columns[f"context {name}"] = values.astype(object).where(values.notna(), None).to_numpy()
-        return pd.DataFrame(columns), monotone
 
     def _evaluate(
         self, held: HeldOut, contenders: list[Contender], baseline: Contender, stakes: Consequences
@@ -464,23 +458,6 @@ class Comparison:
                 "decision": np.concatenate([c.decision.astype(int) for c in contenders]),
             }
         )
-
-    def _twin(
-        self, frames: list[Frame], learned: dict[str, Learned], framework: str | None
-    ) -> ScorecardClassifier:
-        frame = next(f for f in frames if f.framework.id == framework)
-        fit = learned[frame.framework.id]
-        won, total = frame.table.counts()
-        n = int(total.sum())
-        model = ScorecardClassifier(
-            frame.documented_points, shrink=fit.shrink * n, smooth=fit.smooth * n, integer=True
-        )
-        if self.whole is None:
-            return model.fit(frame.levels, self.outcome)
-        ends = np.concatenate([won, total - won])
-        outcome = np.repeat([1.0, 0.0], len(won))
-        there = ends > 0
-        return model.fit(np.tile(frame.table.levels, (2, 1))[there], outcome[there], ends[there])
 
     def _draw(self, frame: Frame, cluster: Array, draws: Array) -> Resampled:
         """Draw all deals of a framework again: as single deals where they are that, else in pieces."""

@@ -22,6 +22,7 @@ Array = NDArray[Any]
 
 SCORECARDS = ("integer", "steps", "weights")  # the first that competes answers for learned weights
 INNER_FOLDS = 5
+CONTEXT_FOLDS = 3  # on which a wide classifier is tuned
 SMALL = 100_000  # deals below which a wide classifier is fitted on one thread
 
 TITLES = {
@@ -474,13 +475,32 @@ def thresholds(probability: Array, weight: Array, arena: Arena, consequences: Co
     """
     if consequences.share is None:
         return consequences.threshold(arena.base_rates())
-    out = np.empty(len(probability))
-    for row, (p, w) in enumerate(zip(probability, weight, strict=True)):
-        values, at = np.unique(p, return_inverse=True)
-        above = np.cumsum(np.bincount(at, w)[::-1])[::-1]
-        fits = above <= consequences.share * w.sum() + 1e-9
-        out[row] = values[np.argmax(fits)] if fits.any() else np.inf
-    return out
+    return np.array(
+        [threshold_at_share(p, w, consequences.share) for p, w in zip(probability, weight, strict=True)]
+    )
+
+
+def threshold_at_share(probability: Array, weight: Array, share: float) -> float:
+    """Lowest probability from which at most a share of leads is followed up.
+
+    Parameters
+    ----------
+    probability : array of shape (n_patterns,)
+        P(won) of patterns, or of deals.
+    weight : array of shape (n_patterns,)
+        Deals of each pattern.
+    share : float
+        Share of leads, 0 to 1.
+
+    Returns
+    -------
+    float
+        Threshold; inf where even the highest probability is too common.
+    """
+    values, at = np.unique(probability, return_inverse=True)
+    above = np.cumsum(np.bincount(at, weight)[::-1])[::-1]
+    fits = above <= share * weight.sum() + 1e-9
+    return float(values[np.argmax(fits)]) if fits.any() else np.inf
 
 
 def learn_context(
@@ -518,7 +538,9 @@ def learn_context(
             train = np.flatnonzero(arena.training[fold][arena.key] > 0)
             at = arena.fold == fold
             model = ContextClassifier(kind.removeprefix("context-"), tuple(monotone))  # type: ignore[arg-type]
-            model.fit(table.iloc[train], arena.outcome[train], fold=arena.inner[arena.key][train] % 3)
+            model.fit(
+                table.iloc[train], arena.outcome[train], fold=arena.inner[arena.key][train] % CONTEXT_FOLDS
+            )
             probability[at] = model.predict_proba(table.iloc[arena.rows[at]])[:, 1]
             if consequences.share is None:
                 threshold = float(consequences.threshold(base_rates)[fold])

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leadml.card.files import write_text
+from leadml.card.files import replacing, write_text
+from leadml.card.sealed import pretty
+from leadml.estimators.fitted import FittedContender
 from leadml.leads.model import Leads
 from leadml.records import dump_record
 from leadml.store import Store
@@ -39,6 +42,27 @@ def keep_inputs(calibration: Calibration, leads: Leads, settings: Experiment, di
     if calibration.card is not None:
         reference = describe_reference(calibration.card, leads, calibration.result["recommended"]["versus"])
         write_text(directory / REFERENCE, json.dumps(reference, indent=1) + "\n")
+
+
+def save_fitted(fitted: Iterable[FittedContender], directory: Path) -> None:
+    """Write contenders that are no card: ``ID.joblib``, and ``ID.json`` that says how to read and trust it.
+
+    Parameters
+    ----------
+    fitted : iterable of FittedContender
+        What `load_fitted` gives back.
+    directory : Path
+        Folder, made where it is absent.
+    """
+    import joblib
+
+    directory.mkdir(exist_ok=True)
+    for each in fitted:
+        kept = io.BytesIO()
+        joblib.dump(each.estimator, kept, compress=3)
+        with replacing(directory / f"{each.id}.joblib") as temporary:
+            temporary.write_bytes(kept.getvalue())
+        write_text(directory / f"{each.id}.json", pretty(each.describe(kept.getvalue())))
 
 
 def store_card(calibration: Calibration, directory: Path, store: Store, run_id: str | None) -> str:

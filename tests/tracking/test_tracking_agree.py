@@ -13,7 +13,8 @@ from leadml.exceptions import ModelRefError, StoreError
 from leadml.store import Store
 from leadml.tracking import RegisteredCard, TrackedRun, open_run, register
 from leadml.tracking.connection import explained, make_client
-from leadml.tracking.models import log_card
+from leadml.tracking.model_files import card_model
+from leadml.tracking.models import log_model
 from leadml.workflows.agree import compare_with_registry, content_of, name_in_store
 from leadml.workflows.promote import promote_model
 
@@ -31,7 +32,7 @@ def put(card: Card, uri: str, folder: Path) -> RegisteredCard:
     client.log_artifact(run.run_id, str(folder / "card.json"))
     client.log_metric(run.run_id, "log_loss", 0.5)
     with explained("logging a card", uri):
-        model_id = log_card(client, run, folder / "card.json")
+        model_id = log_model(client, run, card_model(folder / "card.json"))
     tracked = TrackedRun(run.run_id, uri, run.experiment_id, 0, "", model_id)
     return register(tracked, "bant", content=content_of(card))
 

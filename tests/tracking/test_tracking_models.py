@@ -13,7 +13,9 @@ import mlflow
 import pandas as pd
 import pytest
 
+from leadml import ScorecardClassifier
 from leadml.card import load_card
+from leadml.estimators.fitted import FittedContender
 from leadml.exceptions import ModelRefError, TrackingError
 from leadml.tracking import (
     TrackedRun,
@@ -24,6 +26,17 @@ from leadml.tracking import (
     track_calibration,
     unset_champion,
 )
+from leadml.workflows.deposit import save_fitted
+
+
+class _Narrow:
+    """A classifier that reads the criteria alone."""
+
+    def __init__(self, model: ScorecardClassifier) -> None:
+        self.model = model
+
+    def predict_proba(self, frame: pd.DataFrame):
+        return self.model.predict_proba(frame[self.model.feature_names_in_])
 
 
 @pytest.fixture
@@ -63,6 +76,42 @@ def test_a_logged_card_is_code_and_json_with_a_signature(tracked: TrackedRun, mo
         "need",
         "timeline",
     ]
+
+
+def test_every_contender_is_logged_with_what_judges_as_it_does(
+    calibration: Path, store_uri: str, monkeypatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store_uri)
+    names = ("budget", "authority", "need", "timeline")
+    levels = pd.DataFrame([[4.0] * 4, [0.0] * 4, [2.0, 3.0, 1.0, 0.0]], columns=list(names))
+    twin = ScorecardClassifier(shrink=1.0, smooth=1.0).fit(levels, [1, 0, 1])
+    columns = dict.fromkeys(names, "double") | {"city": "string"}
+    fitted = FittedContender("bant-weights", "learned weights", columns, 0.5, {}, _Narrow(twin))
+    save_fitted([fitted], calibration / "models")
+    tracked = track_calibration(calibration, tracking_uri=store_uri)
+    client = mlflow.MlflowClient(store_uri)
+    logged = {model.name: model for model in client.search_logged_models([tracked.experiment_id])}
+    contenders = {
+        each["id"]: each for each in json.loads((calibration / "result.json").read_text())["contenders"]
+    }
+    documented = {name for name, each in contenders.items() if each["kind"] == "documented"}
+    assert {*logged} == {"card", "bant-integer", "bant-weights"} | documented
+    assert "bant-ibm" in documented
+
+    rule = mlflow.pyfunc.load_model(f"models:/{logged['bant-ibm'].model_id}").predict(levels)
+    assert rule[["points", "decision"]].to_numpy().tolist() == [[4, "ready"], [0, "no-match"], [2, "no-match"]]
+    assert rule["probability"].isna().all()
+
+    model = mlflow.pyfunc.load_model(f"models:/{logged['bant-weights'].model_id}")
+    frame = levels.assign(city=["Oslo", None, "Rome"])
+    pd.testing.assert_frame_equal(model.predict(frame), fitted.predict(frame))
+    kinds = {each.name: (str(each.type), each.required) for each in model.metadata.signature.inputs}
+    assert kinds == {name: (f"DataType.{kind}", False) for name, kind in columns.items()}
+    assert client.get_logged_model(model.metadata.model_id).source_run_id == next(
+        run.info.run_id
+        for run in client.search_runs([tracked.experiment_id])
+        if run.info.run_name == "bant-weights"
+    )
 
 
 @pytest.mark.slow

@@ -125,6 +125,7 @@ def test_every_file_is_there(saved, calibration):
         "report.html",
         "card.json",
         "cards",
+        "models",
         "predictions.parquet",
         "rejected.csv",
     }
@@ -378,11 +379,11 @@ def test_the_recommended_card_is_the_card(saved, result, calibration):
 
 def test_the_estimator_scores_as_its_card_does(calibration, leads):
     card = calibration.cards["bant-integer"].to_dict()
-    levels = leads.levels[list(BANT)].to_numpy()
+    levels = leads.levels[list(BANT)]
     np.testing.assert_array_equal(
         calibration.estimator.integer_card_.points, [c["points"] for c in card["criteria"]]
     )
-    points = calibration.estimator.integer_card_.totals(levels)
+    points = calibration.estimator.integer_card_.totals(levels.to_numpy())
     told = np.array([row["probability"] for row in card["table"]])[points]
     # a card's line is refitted without the penalty on its slope
     np.testing.assert_allclose(calibration.estimator.predict_proba(levels)[:, 1], told, atol=0.03)

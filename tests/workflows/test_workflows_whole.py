@@ -115,9 +115,8 @@ def test_numbers_told_are_those_of_all_deals_and_the_sample_is_named(
     assert f"{n_closed:,} of {own['n_won'] + own['n_lost']:,} closed deals" in finding["title"]
     assert f"{own['n_single']:,} of the {own['n_leads']:,} leads" in finding["explanation"]
     model = sampled.estimator
-    np.testing.assert_allclose(
-        model.predict_proba([[4.0] * 4]), whole.estimator.predict_proba([[4.0] * 4]), atol=0.03
-    )
+    best = pd.DataFrame(4.0, index=[0], columns=model.feature_names_in_)
+    np.testing.assert_allclose(model.predict_proba(best), whole.estimator.predict_proba(best), atol=0.03)
 
 
 def test_whole_months_that_are_old_enough_are_learned_from(source: Path) -> None:
