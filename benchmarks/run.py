@@ -1,17 +1,17 @@
 """Every figure of speed against its peer or limit, in one run: ``make bench``.
 
-``--rows 50000 --pairs 1`` tries it quickly; ``--parts`` names some of the parts. ``--parts large`` scores
-files of ``--large`` leads, which need 8 GB of disk while it runs.
+``--rows 50000 --pairs 1`` tries it quickly; ``--parts`` names some of the parts. Calibration is measured on
+ten times as many deals, memory and Spark on twenty times as many leads: 8 GB of disk while it runs.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import math
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
+from calibrate import calibrate
 from picture import draw
 from timing import Command, run_once, run_pairs
 
@@ -26,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 LEADML = (sys.executable, "-c", "from leadml.__main__ import main; main()")
 """As the installed command begins, which may lie elsewhere."""
 
-PARTS = ("start", "files", "counting", "memory", "peers")
+PARTS = ("start", "files", "memory", "peers", "calibration", "large", "spark")
 
 PEERS = {
     "optbinning": (8, "peers"),
@@ -42,7 +43,10 @@ SLOW = 10
 """Times a limit from which a peer is so slow that three pairs do."""
 
 ROOM = {1: 400, 20: 450}
-"""Megabytes that scoring so many million leads may take."""
+"""Megabytes that scoring the leads, and twenty times as many, may take."""
+
+CALIBRATING = 1000
+"""Megabytes that calibrating may take."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,9 +71,9 @@ class Figure:
 class Bench:
     """The parts, on one folder of material."""
 
-    def __init__(self, folder: Path, rows: int, pairs: int) -> None:
-        self.folder, self.rows, self.pairs = folder, rows, pairs
-        self.large_rows = 20_000_000
+    def __init__(self, home: Path, rows: int, pairs: int) -> None:
+        self.home, self.rows, self.pairs = home, rows, pairs
+        self.folder = self._material(1)
 
     def start(self) -> Iterator[Figure]:
         """Start-up, against the imports that it cannot do without."""
@@ -95,37 +99,63 @@ class Bench:
                 yield self._against(
                     f"{kind} to {kind}: {what}", ours, "bare pyarrow, four columns", bare, limit
                 )
-        yield from self._room(self.rows)
+        yield from self._room(1)
 
     def large(self) -> Iterator[Figure]:
-        """Memory and speed on files that are much larger; the files are deleted afterwards."""
-        small, self.folder = self.folder, self.folder.parent / "large"
-        try:
-            make_material(self.folder, self.large_rows)
-            yield from self._room(self.large_rows)
-        finally:
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self.folder = small
+        """Memory and speed on files that are much larger."""
+        yield from self._room(20)
 
-    def _room(self, rows: int) -> Iterator[Figure]:
+    def _room(self, times: int) -> Iterator[Figure]:
         """The most memory that scoring takes, by a card that asks all 13 criteria."""
-        limit = ROOM[1 if rows <= 1_000_000 else 20]
+        folder, rows, limit = self._material(times), times * self.rows, ROOM[times]
         for kind, ending in (("Parquet", ".parquet"), ("CSV", ".csv")):
             ours = self._predict(f"leads{ending}", f"wide{ending}", "wide.json")
-            run = run_once([*LEADML, *ours], self.folder)
-            (self.folder / f"wide{ending}").unlink()
+            run = run_once([*LEADML, *ours], folder)
+            (folder / f"wide{ending}").unlink()
             what = f"memory: {rows:,} leads, {kind} to {kind}, a card of 13 criteria, every column"
             share = run.megabytes / limit
             yield Figure(what, f"{limit} MB", run.seconds, math.nan, share, 1.0, run.megabytes, rows)
 
-    def counting(self) -> Iterator[Figure]:
-        """Reading and counting closed deals, for all frameworks at once."""
+    def calibration(self) -> Iterator[Figure]:
+        """Calibrating all frameworks from a large file: reading and counting, memory, and all the rest."""
+        sizes = {times * self.rows: self._material(times) for times in (1, 10)}
+        few, many = sizes
         ours, bare = (
             [sys.executable, str(HERE / "count.py"), which, "leads.parquet"] for which in ("ours", "bare")
         )
-        found = run_pairs(ours, bare, self.folder, self.pairs)
-        what, peer = "count patterns of six frameworks, Parquet", "pyarrow read and one group-by"
-        yield Figure(what, peer, found.ours, found.peer, found.ratio, 3.0, found.megabytes)
+        read = run_pairs(ours, bare, sizes[many], self.pairs)
+        what, peer = f"read and count {many:,} deals for six frameworks", "pyarrow read and one group-by"
+        yield Figure(what, peer, read.ours, read.peer, read.ratio, 3.0, read.megabytes)
+        runs = [{n: calibrate(folder) for n, folder in sizes.items()} for _ in range(min(self.pairs, 3))]
+        after = {n: statistics.median(run[n].after for run in runs) for n in sizes}
+        most = max(run[many].megabytes for run in runs)
+        whole = statistics.median(run[many].seconds for run in runs)
+        what = f"memory: calibrate on {many:,} deals, 1,000 bootstraps"
+        yield Figure(what, f"{CALIBRATING} MB", whole, math.nan, most / CALIBRATING, 1.0, most)
+        growth = statistics.median(run[many].after / run[few].after for run in runs)
+        what = f"calibrate after counting, {many:,} deals"
+        yield Figure(what, f"the same, {few:,} deals", after[many], after[few], growth, 1.2)
+
+    def spark(self) -> Iterator[Figure]:
+        """Spark on two cores, against its own pass that hands every batch back."""
+        folder = self._material(20)
+        pairs = str(min(self.pairs, 3))
+        command = [sys.executable, str(HERE / "spark.py"), str(folder), "--pairs", pairs, "--lines", "1", "2"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            print(f"spark: not measured, as it ended with {done.returncode}", file=sys.stderr)
+            return
+        for what, peer, ours_seconds, peer_seconds, ratio, _ in json.loads(done.stdout.splitlines()[-1]):
+            rows = 20 * self.rows
+            what, peer = f"Spark, {rows:,} leads: {what}", f"mapInArrow that hands back {peer}"
+            yield Figure(what, peer, ours_seconds, peer_seconds, ratio, 1.5, math.nan, rows)
+
+    def _material(self, times: int) -> Path:
+        """Make what is measured on, by another process: what this one holds would count as theirs."""
+        rows = times * self.rows
+        folder = self.home / str(rows)
+        subprocess.run([sys.executable, str(HERE / "material.py"), str(folder), str(rows)], check=True)
+        return folder
 
     def memory(self) -> Iterator[Figure]:
         """In a warm process."""
@@ -193,11 +223,6 @@ class Bench:
         return str(python) if (self.folder / f"{name}.joblib").exists() else None
 
 
-def make_material(folder: Path, rows: int) -> None:
-    """Make what is measured on, by another process: what this one holds would count as theirs."""
-    subprocess.run([sys.executable, str(HERE / "material.py"), str(folder), str(rows)], check=True)
-
-
 def table(figures: list[Figure], bench: Bench) -> str:
     """Lay the figures out in Markdown."""
     lines = [
@@ -247,17 +272,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000, help="leads in the files")
     parser.add_argument("--pairs", type=int, default=5, help="pairs of runs a figure")
-    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}, large")
-    parser.add_argument("--large", type=int, default=20_000_000, help="leads in the files of the part large")
+    parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
     parser.add_argument("--folder", type=Path, help="where to work; build/bench when absent")
     parser.add_argument(
         "--out", type=Path, help="where RESULTS.md and results.svg go; beside this, if all is run"
     )
     given = parser.parse_args()
-    folder = given.folder or HERE.parent / "build" / "bench" / str(given.rows)
-    make_material(folder, given.rows)
-    bench = Bench(folder, given.rows, given.pairs)
-    bench.large_rows = given.large
+    bench = Bench(given.folder or HERE.parent / "build" / "bench", given.rows, given.pairs)
     figures: list[Figure] = []
     for part in given.parts.split(","):
         for figure in getattr(bench, part)():

@@ -12,12 +12,14 @@ so two ways of scoring are compared with a pass each:
 A third line tells what every column costs against handing back only what was read. Times are those of the
 wall clock; the ratio of the CPU times of all processes is for a machine that does other things too.
 
-``--rows 2000000 --pairs 1 --lines 1`` tries it quickly.
+``--pairs 1 --lines 1`` tries it quickly, in a folder of material (``material.py FOLDER 2000000``). The last
+line printed is the figures as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import statistics
@@ -31,7 +33,7 @@ os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
 
 import pyarrow as pa
 import pyspark
-from material import BANT, make_files
+from material import BANT
 from pyspark.sql import SparkSession
 
 from leadml.card import load_card
@@ -93,13 +95,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rows", type=int, default=20_000_000)
+    parser.add_argument("folder", type=Path, help="holds leads.parquet, map.yaml and card.json")
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--lines", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--folder", type=Path, default=Path("build/bench-spark"))
     chosen = parser.parse_args()
-    folder = (chosen.folder / str(chosen.rows)).absolute()
-    make_files(folder, chosen.rows)
+    folder = chosen.folder.absolute()
     mapping, card = load_mapping(folder / "map.yaml"), load_card(folder / "card.json")
     leads, scores = str(folder / "leads.parquet"), str(folder / "scores.parquet")
     builder = SparkSession.builder.master("local[2]")
@@ -123,9 +123,7 @@ def main() -> None:
     few, every = ours(FEW, str(folder / "few.parquet")), ours(None, scores)
     read = ("lead_id", *BANT)
     handed = peer(leads, read)
-    print(
-        f"{chosen.rows:,} rows, {chosen.pairs} pairs; PySpark {pyspark.__version__}, {platform.machine()}\n"
-    )
+    print(f"{chosen.pairs} pairs; PySpark {pyspark.__version__}, {platform.machine()}\n")
     print("| ours writes | the identity pass reads and writes | ours s | peer s | ratio | of CPU | limit |")
     print("|---|---|---:|---:|---:|---:|---:|")
     lines = (
@@ -133,10 +131,13 @@ def main() -> None:
         ("every column, with reasons", every, "the same 15 columns", peer(scores, ("*",)), str(LIMIT)),
         ("every column, with reasons", every, "identity, four criteria", handed, ""),
     )
+    found = []
     for line in chosen.lines:
         what, mine, whose, theirs, limit = lines[line - 1]
         a, b, ratio, cpu = run_pairs(mine, theirs, chosen.pairs)
         print(f"| {what} | {whose} | {a:.1f} | {b:.1f} | {ratio:.2f} | {cpu:.2f} | {limit} |", flush=True)
+        found.append((what, whose, a, b, ratio, cpu))
+    print(json.dumps(found))
     spark.stop()
 
 
