@@ -69,7 +69,7 @@ def main() -> None:
         return
     # Nothing here multiplies matrices, so numpy need not start threads for it; and what is loaded stays.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(10_000)
+    gc.set_threshold(100_000)
     from leadml.console import end_well, say
 
     def predict() -> None:
