@@ -176,8 +176,9 @@ def encode_outcome(
     codes = table[at]
     unlisted: dict[str, tuple[int, int]] = {}
     for code in np.unique(at[codes == _BAD]):
-        here = at == code
-        unlisted[category(distinct[code])] = (int(rows[here][0]), int(here.sum()))
+        here, value = at == code, category(distinct[code])
+        first, n = unlisted.get(value, (int(rows[-1]), 0))
+        unlisted[value] = (min(first, int(rows[here][0])), n + int(here.sum()))
     return codes, unlisted
 
 

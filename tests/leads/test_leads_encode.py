@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadml.leads.encode import UNKNOWN, encode_fact, encode_filled, encode_levels, present_criteria
-from leadml.leads.mapping import Fact, load_mapping
+from leadml.leads.encode import (
+    UNKNOWN,
+    encode_fact,
+    encode_filled,
+    encode_levels,
+    encode_outcome,
+    present_criteria,
+)
+from leadml.leads.mapping import Fact, Outcome, load_mapping
 from leadml.leads.values import as_numbers, as_text, canonical, number_array, text_array
 
 
@@ -146,6 +153,14 @@ def test_a_number_survives_being_written(value, decimal):
     assert numbers.tolist() == [value]
     assert not missing.any()
     assert not bad.any()
+
+
+def test_an_outcome_written_in_several_ways_is_told_once():
+    outcome = Outcome(column="S", won=("Won",), lost=("Lost",))
+    cells = text_array(["Won", "3.0", "Lost", "3", " 3 "])
+    codes, unlisted = encode_outcome(cells, outcome, np.arange(11, 16))
+    assert codes.tolist() == [1, 255, 0, 255, 255]
+    assert unlisted == {"3": (12, 3)}
 
 
 def test_filled_and_facts():
