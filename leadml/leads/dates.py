@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadml.leads.values import as_categories, buffer_bits, buffer_values
+from leadml.leads.values import as_categories, as_text, buffer_bits, buffer_values
 
 _CLOCK = r"(?:[T ,]+(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?\s*(AM|PM|am|pm)?\s*(Z|[+-]\d{2}:?\d{2})?)?"
 _YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})" + _CLOCK)
@@ -71,7 +71,7 @@ def parse_dates(array: pa.Array, day_first: bool | None = None, order: str | Non
         if array.null_count:
             values[~buffer_bits(array.is_valid())] = np.datetime64("NaT")
         return ParsedDates(values, np.zeros(len(array), bool), "typed", False)
-    codes, distinct = as_categories(array)
+    codes, distinct = as_categories(as_text(array))  # the order is found from what occurs
     texts = [text.strip() for text in distinct]
     filled = np.array([bool(text) for text in texts])
     readings = {

@@ -18,6 +18,7 @@ from leadml.leads.values import (
     N_LEVELS,
     as_categories,
     as_numbers,
+    as_text,
     buffer_bits,
     buffer_values,
     category,
@@ -284,7 +285,7 @@ def _encode_criterion(
     codes[bad] = UNKNOWN
     usable[bad] = False
     where = np.flatnonzero(bad)
-    at, distinct = as_categories(array.filter(_mask(bad)))
+    at, distinct = as_categories(as_text(array.filter(_mask(bad))))
     reasons = [_reason(criterion, value[:60]) for value in distinct]
     numbers = where + 1 if rows is None else rows[where]
     rejected += [
@@ -296,7 +297,17 @@ def _encode_criterion(
 
 def _plain_codes(array: pa.Array) -> Codes | None:
     """Encode a column of numbers, or of texts of at most one character, without a look-up of texts."""
-    if pa.types.is_integer(array.type) or pa.types.is_floating(array.type):
+    if pa.types.is_integer(array.type):
+        whole = cast("npt.NDArray[np.int64]", buffer_values(array))
+        codes = whole.astype(np.uint8)
+        codes[(whole < 0) | (whole >= N_LEVELS)] = _BAD
+        if array.null_count:
+            # Unknown is 0 for a moment, so that a product tells it: no branch a row, which takes the longest.
+            codes -= UNKNOWN
+            codes *= buffer_bits(array.is_valid())
+            codes += UNKNOWN
+        return codes
+    if pa.types.is_floating(array.type):
         values = cast("npt.NDArray[np.float64]", buffer_values(array))
         is_level = (values >= 0) & (values < N_LEVELS) & (values == np.floor(values))
         codes = np.full(len(values), _BAD, np.uint8)

@@ -28,7 +28,7 @@ from leadml.leads.mapping import Dates, Mapping, Outcome, load_mapping
 from leadml.leads.model import Leads
 from leadml.leads.rejections import Rejections
 from leadml.leads.tables import Table, check_columns, open_table
-from leadml.leads.values import as_numbers, as_text
+from leadml.leads.values import as_numbers, as_text, plain
 from leadml.records import nearest
 
 if TYPE_CHECKING:
@@ -259,8 +259,9 @@ def join_arrays(arrays: Sequence[pa.Array]) -> pa.Array:
     Returns
     -------
     Array
-        All cells; where the chunks disagree on the type, as text.
+        All cells, none of them in a dictionary; where the chunks disagree on the type, as text.
     """
+    arrays = [plain(array) for array in arrays]
     if len({array.type for array in arrays}) > 1:
         arrays = [as_text(array) for array in arrays]
     return pa.concat_arrays(arrays)

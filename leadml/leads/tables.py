@@ -159,6 +159,7 @@ def open_table(
     columns: Sequence[str] | None = None,
     *,
     query: str | None = None,
+    to_count: bool = False,
 ) -> Table:
     """Open a table for reading in batches.
 
@@ -173,6 +174,8 @@ def open_table(
         Which columns to read; all of them when absent.
     query : str, optional
         What to ask of a database.
+    to_count : bool
+        Whether rows are to be counted: chunks may be larger, and texts that repeat may come as dictionaries.
 
     Returns
     -------
@@ -206,7 +209,7 @@ def open_table(
     if name == "-":
         return Table("standard input", [], [CsvReader("standard input", sys.stdin.buffer, read)], columns)
     files = _files(name)
-    return Table(name, files, [_reader(path, read) for path in files], columns)
+    return Table(name, files, [_reader(path, read, to_count) for path in files], columns)
 
 
 def check_columns(
@@ -304,10 +307,10 @@ def _files(name: str) -> list[Path]:
     return files
 
 
-def _reader(path: Path, options: ReadOptions) -> Reader:
+def _reader(path: Path, options: ReadOptions, to_count: bool) -> Reader:
     kind = kind_of(path)
     if kind == "parquet":
-        return ParquetReader(str(path), path)
+        return ParquetReader(str(path), path, to_count=to_count)
     if kind == "jsonl":
         return JsonReader(str(path), path)
     if kind == "xlsx":

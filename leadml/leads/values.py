@@ -136,7 +136,7 @@ def number_array(values: npt.NDArray[np.generic]) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [mask, pa.py_buffer(values)])
 
 
-def canonical(array: pa.Array, column: str) -> pa.Array:
+def canonical(array: pa.Array, column: str, *, dictionaries: bool = False) -> pa.Array:
     """Bring a column of any Arrow type to one of five: text, whole numbers, float64, dates, timestamps.
 
     Parameters
@@ -145,6 +145,8 @@ def canonical(array: pa.Array, column: str) -> pa.Array:
         As a reader returned it.
     column : str
         Its name, for the message.
+    dictionaries : bool
+        Whether texts that came as a dictionary may stay so.
 
     Returns
     -------
@@ -158,6 +160,8 @@ def canonical(array: pa.Array, column: str) -> pa.Array:
     """
     kind = array.type
     if pa.types.is_dictionary(kind):
+        if dictionaries and pa.types.is_string(kind.value_type):
+            return array
         array, kind = array.dictionary_decode(), kind.value_type
     if pa.types.is_string(kind) or pa.types.is_integer(kind) or pa.types.is_float64(kind):
         return array
@@ -179,6 +183,22 @@ def canonical(array: pa.Array, column: str) -> pa.Array:
         ) from None
 
 
+def plain(array: pa.Array) -> pa.Array:
+    """Write out a column that is a dictionary.
+
+    Parameters
+    ----------
+    array : Array
+        A canonical column.
+
+    Returns
+    -------
+    Array
+        The same cells, texts one by one.
+    """
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+
+
 def as_text(array: pa.Array) -> pa.StringArray:
     """Write every cell as text: 3.0 as 3, a timestamp at midnight as its date.
 
@@ -192,6 +212,7 @@ def as_text(array: pa.Array) -> pa.StringArray:
     StringArray of shape (n,)
         Null where the cell is null or NaN.
     """
+    array = plain(array)
     kind = array.type
     if pa.types.is_string(kind):
         return array
@@ -221,23 +242,27 @@ def as_categories(array: pa.Array) -> tuple[npt.NDArray[np.int32], list[str]]:
     codes : ndarray of int32, shape (n,)
         Position in `distinct`. A null has the code of the empty text.
     distinct : list of str
-        Each distinct text once, as written, in order of appearance; the empty text last.
+        Each distinct text once, as written, in order of appearance; the empty text last. Of a dictionary: all
+        its texts, in its order.
     """
-    text = as_text(array)
-    if len(text) <= FEW:
+    if len(array) <= FEW:
         # By hand: it needs no machinery to be loaded.
-        cells = text.to_pylist()
+        cells = as_text(array).to_pylist()
         position = {
             cell: at for at, cell in enumerate(dict.fromkeys(cell for cell in cells if cell is not None))
         }
         codes = np.array([len(position) if cell is None else position[cell] for cell in cells], np.int32)
         return codes, [*position, ""]
-    encoded = text.dictionary_encode()
+    encoded = _as_dictionary(array)
     codes = buffer_values(encoded.indices).astype(np.int32)
     distinct = encoded.dictionary.to_pylist()
     if encoded.indices.null_count:
         codes[~buffer_bits(encoded.indices.is_valid())] = len(distinct)
     return codes, [*distinct, ""]
+
+
+def _as_dictionary(array: pa.Array) -> pa.DictionaryArray:
+    return array if pa.types.is_dictionary(array.type) else as_text(array).dictionary_encode()
 
 
 def as_numbers(array: pa.Array, decimal: str = ".") -> tuple[Floats, Bools, Bools]:
@@ -276,7 +301,7 @@ def as_numbers(array: pa.Array, decimal: str = ".") -> tuple[Floats, Bools, Bool
         return numbers, missing, bad
     import pyarrow.compute as pc
 
-    encoded = as_text(array).dictionary_encode()
+    encoded = _as_dictionary(array)
     distinct, known = _parse_numbers(encoded.dictionary, decimal)
     codes = buffer_values(encoded.indices).astype(np.int64)
     if encoded.indices.null_count:

@@ -155,6 +155,27 @@ def test_a_number_survives_being_written(value, decimal):
     assert not bad.any()
 
 
+@given(st.lists(st.sampled_from(["0", "3.0", "1.200", "x", "", " ", None]), max_size=90))
+@pytest.mark.parametrize("criterion", [{}, {"edges": [1, 2, 3, 4]}, {"levels": {"x": 1}, "other": "unknown"}])
+def test_a_dictionary_encodes_as_its_texts_do(criterion, cells):
+    texts = text_array(cells)
+    longer = pa.concat_arrays([text_array(["never", "9"]), texts]).dictionary_encode()[2:]
+    mapping = load_mapping({"name": "m", "criteria": {"need": {"column": "N", **criterion}}})
+    made = [
+        encode_levels(pa.RecordBatch.from_arrays([array], names=["N"]), mapping) for array in (texts, longer)
+    ]
+    np.testing.assert_array_equal(made[0].codes, made[1].codes)
+    assert made[0].rejected == made[1].rejected
+
+
+@given(st.lists(st.none() | st.integers(-2, 300), min_size=1), st.data())
+def test_whole_numbers_encode_as_the_same_texts_do(cells, data):
+    start = data.draw(st.integers(0, len(cells) - 1))
+    typed, text = pa.array(cells, pa.int64())[start:], [None if c is None else str(c) for c in cells[start:]]
+    assert encode(typed).codes.tolist() == encode(text).codes.tolist()
+    assert encode(typed).rejected == encode(text).rejected
+
+
 def test_an_outcome_written_in_several_ways_is_told_once():
     outcome = Outcome(column="S", won=("Won",), lost=("Lost",))
     cells = text_array(["Won", "3.0", "Lost", "3", " 3 "])
