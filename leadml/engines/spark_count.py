@@ -31,7 +31,7 @@ from leadml.leads.digest import digest_files
 from leadml.leads.encode import present_criteria
 from leadml.leads.gather import find_orders
 from leadml.leads.known import as_known
-from leadml.leads.parts import PartWork, take_picked
+from leadml.leads.parts import PartWork
 from leadml.leads.read import check_table, outcome_fault, put_together
 from leadml.leads.readers import canonical_batch
 from leadml.leads.rejections import Rejections
@@ -148,7 +148,7 @@ class _Counting:
         data, rows = self._pick(passes, thinner)
         judge = self._work(wanted, orders, random_state, columns=self._columns).part
         part = judge(Chunk(rows, data, []), thinner)
-        picked = take_picked(part.picked, np.flatnonzero(thinner.choose(part.drawn, part.drawn_row)))
+        picked = part.kept.choose(thinner)
         digest = digest_files(table.files) if table.files else self._digest()
         leads = make_leads_of(table, mapping, mapping, self._absent, picked, findings, rejections, digest)
         empty = np.zeros((5, 0), np.int64)
@@ -176,7 +176,7 @@ class _Counting:
         if not {dates.created, dates.closed} & {*self._columns}:
             return {}, []
         if self._table.files:
-            first, again = [], open_table(self._name, self._mapping.read)
+            first, again = [], open_table(self._name, self._mapping.read, to_count=True)
             for chunk in again.chunks():
                 first.append(chunk)
                 if again.n_rows > most:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Named
@@ -18,8 +17,9 @@ from leadml.leads.counted import Cells, Counted, as_counted, sum_cells
 from leadml.leads.dates import parse_dates
 from leadml.leads.digest import CellDigest, digest_files
 from leadml.leads.encode import present_criteria
+from leadml.leads.kept import Kept, join_kept
 from leadml.leads.mapping import Mapping, load_mapping
-from leadml.leads.parts import Part, PartWork, join_picked, take_picked, thin
+from leadml.leads.parts import Part, PartWork
 from leadml.leads.read import check_table, join_arrays, outcome_fault, put_together, say_ambiguous
 from leadml.leads.rejections import Rejections
 from leadml.leads.tables import Table, open_table
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Gatherer", "SumOfCells", "count_leads"]
 
-RELEASE_EVERY = 8
-"""After so many chunks, memory that Arrow holds in reserve is given back."""
+RELEASE_ROWS = 1 << 18
+"""After so many rows, memory that Arrow holds in reserve is given back."""
 CELLS = 1 << 18
 """Counts are put together when so many have come in."""
 
@@ -83,7 +83,7 @@ def count_leads(
         The mapping is wrong.
     """
     mapping = load_mapping(mapping)
-    table = open_table(source, mapping.read, query=query)
+    table = open_table(source, mapping.read, query=query, to_count=True)
     absent = check_table(table, mapping)
     with Workers() as workers:
         chunks = table.chunks(workers=workers)
@@ -98,9 +98,12 @@ def count_leads(
         digest = workers.submit(digest_files, table.files) if table.files else None
         gatherer = Gatherer(table, mapping, absent, frameworks, first, most, random_state)
         done = workers.map(gatherer.judge, itertools.chain(_handed_over(first), chunks))
-        for n_chunks, (chunk, part) in enumerate(done, start=1):
-            if n_chunks % RELEASE_EVERY == 0:
+        n_rows = 0
+        for chunk, part in done:
+            n_rows += len(chunk.rows)
+            if n_rows >= RELEASE_ROWS:
                 pa.default_memory_pool().release_unused()
+                n_rows = 0
             gatherer.add(chunk, part)
         return gatherer.finish(None if digest is None else digest.result())
 
@@ -192,7 +195,7 @@ class Gatherer:
         self._thinner = Thinner(most)
         self._cells = None if table.files else CellDigest(table.columns)
         self._rejections = Rejections()
-        self._kept: list[Part] = []
+        self._kept: list[Kept] = []
         self._n_kept = self._n_usable = 0
         self._ended = SumOfCells()
         self._by_month = {name: SumOfCells() for name in frameworks}
@@ -237,14 +240,17 @@ class Gatherer:
             self._by_month[name].add(cells)
         for name, cells in part.by_group.items():
             self._by_group[name].add(cells)
-        empty = np.zeros((5, 0), np.int64)
-        self._kept.append(dataclasses.replace(part, ended=empty, by_month={}, by_group={}, rejected=[]))
-        self._n_kept += len(part.drawn)
+        self._keep(part.kept)
+
+    def _keep(self, kept: Kept) -> None:
+        """Keep rows; which ones stay is the same however they come, since those judged earlier go too."""
+        self._kept.append(kept.thin(self._thinner))
+        self._n_kept += len(self._kept[-1])
         while self._n_kept > 2 * self._thinner.most:
-            groups = np.unique(np.concatenate([each.drawn for each in self._kept]))
-            self._thinner.halve(len(groups))
-            self._kept = [thin(each, self._thinner) for each in self._kept]
-            self._n_kept = sum(len(each.drawn) for each in self._kept)
+            joined = join_kept(self._kept)
+            self._thinner.halve(1 + int(np.count_nonzero(np.diff(np.sort(joined.drawn)))))
+            self._kept = [joined.thin(self._thinner)]
+            self._n_kept = len(self._kept[0])
 
     def finish(self, digest: str | None) -> Counted:
         """Give what was gathered.
@@ -269,9 +275,7 @@ class Gatherer:
             raise InputError(outcome_fault(table.source, mapping.outcome, self._unlisted))
         if not self._n_usable:
             raise all_rejected(table, self._rejections)
-        drawn, rows = (np.concatenate([getattr(p, k) for p in self._kept]) for k in ("drawn", "drawn_row"))
-        chosen = np.flatnonzero(self._thinner.choose(drawn, rows))
-        picked = take_picked(join_picked([each.picked for each in self._kept]), chosen)
+        picked = join_kept(self._kept).choose(self._thinner)
         self._kept = []
         pa.default_memory_pool().release_unused()
         digest = digest or (self._cells.hexdigest() if self._cells is not None else "")

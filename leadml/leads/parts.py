@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,8 +14,9 @@ from leadml.leads.chunks import SHOWN_CHARACTERS, Chunk, Rejection
 from leadml.leads.counted import N_BUCKETS, count_cells, month_keys
 from leadml.leads.dates import parse_dates
 from leadml.leads.encode import LOST, OPEN, WON, encode_levels, encode_outcome
+from leadml.leads.kept import Kept
 from leadml.leads.thinning import Thinner, draw_for_groups
-from leadml.leads.values import as_numbers, as_text
+from leadml.leads.values import as_numbers, as_text, plain
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -39,10 +39,8 @@ class Part:
         Outcomes by month of creation, as `count_cells` gives them.
     by_month, by_group : dict of str to int array of shape (5, n_cells)
         Outcomes by pattern and month, and by pattern and bucket, of each framework.
-    picked : Picked
+    kept : Kept
         Rows that stay for now.
-    drawn, drawn_row : uint64 arrays
-        The numbers of these rows and their groups by which they may still have to go.
     rejected : list of Rejection
         Every fault.
     unlisted : dict
@@ -53,9 +51,7 @@ class Part:
     ended: Ints
     by_month: dict[str, Ints]
     by_group: dict[str, Ints]
-    picked: Picked
-    drawn: npt.NDArray[np.uint64]
-    drawn_row: npt.NDArray[np.uint64]
+    kept: Kept
     rejected: list[Rejection]
     unlisted: dict[str, tuple[int, int]]
 
@@ -142,23 +138,21 @@ class PartWork:
             if bucket is not None:
                 by_group[name] = count_cells(bucket, packed, ended[at], 6 ** len(members))
         stays = np.flatnonzero(thinner.stay(drawn, drawn_row) & usable)
-        outcome = np.select([ended[stays] == LOST, ended[stays] == WON], [0.0, 1.0], np.nan)
+        picked = Picked(
+            columns=_taken(data, stays),
+            rows=chunk.rows[stays],
+            codes=encoded.codes[stays],
+            outcome=np.select([ended[stays] == LOST, ended[stays] == WON], [0.0, 1.0], np.nan),
+            created=_at(created, stays),
+            closed=_at(dates.get("closed"), stays),
+            amount=_at(amount, stays),
+        )
         return Part(
             n_usable=int(usable.sum()),
             ended=count_cells(month, np.zeros(len(month), np.int64), ended[at], 1),
             by_month=by_month,
             by_group=by_group,
-            picked=Picked(
-                columns=_taken(data, stays),
-                rows=chunk.rows[stays],
-                codes=encoded.codes[stays],
-                outcome=outcome,
-                created=_at(created, stays),
-                closed=_at(dates.get("closed"), stays),
-                amount=_at(amount, stays),
-            ),
-            drawn=drawn[stays],
-            drawn_row=drawn_row[stays],
+            kept=Kept(picked, drawn[stays], drawn_row[stays]),
             rejected=rejected,
             unlisted=unlisted,
         )
@@ -168,7 +162,7 @@ def _faults(chunk: Chunk, column: str, bad: Bools, reason: str) -> list[Rejectio
     where = np.flatnonzero(bad)
     if not len(where):
         return []
-    cells = as_text(chunk.data.column(column)).take(pa.array(where)).to_pylist()
+    cells = as_text(chunk.data.column(column).take(pa.array(where))).to_pylist()
     return [
         Rejection(row, column, str(cell)[:SHOWN_CHARACTERS], reason)
         for row, cell in zip(chunk.rows[where].tolist(), cells, strict=True)
@@ -187,84 +181,8 @@ def _pack(codes: list[npt.NDArray[np.uint8] | None], n: int) -> Ints:
 def _taken(data: pa.RecordBatch, at: Ints) -> dict[str, pa.Array]:
     """Copy some rows of every column, so that the others can be forgotten."""
     picked = data.take(pa.array(at))
-    return dict(zip(picked.schema.names, picked.columns, strict=True))
+    return {name: plain(array) for name, array in zip(picked.schema.names, picked.columns, strict=True)}
 
 
 def _at(values: npt.NDArray[Any] | None, at: Any) -> npt.NDArray[Any] | None:
     return None if values is None else values[at]
-
-
-def thin(part: Part, thinner: Thinner) -> Part:
-    """Let go of rows that no longer stay.
-
-    Parameters
-    ----------
-    part : Part
-        What was made of a chunk.
-    thinner : Thinner
-        Tells which rows stay.
-
-    Returns
-    -------
-    Part
-        The same with the rows that stay.
-    """
-    stays = thinner.stay(part.drawn, part.drawn_row)
-    if stays.all():
-        return part
-    at = np.flatnonzero(stays)
-    return dataclasses.replace(
-        part, drawn=part.drawn[at], drawn_row=part.drawn_row[at], picked=take_picked(part.picked, at)
-    )
-
-
-def take_picked(picked: Picked, at: Ints) -> Picked:
-    """Take some of the rows that stay.
-
-    Parameters
-    ----------
-    picked : Picked
-        The rows.
-    at : int array
-        Positions.
-
-    Returns
-    -------
-    Picked
-        Those rows.
-    """
-    arrow = pa.array(at)
-    return Picked(
-        columns={name: array.take(arrow) for name, array in picked.columns.items()},
-        rows=picked.rows[at],
-        codes=picked.codes[at],
-        outcome=_at(picked.outcome, at),
-        created=_at(picked.created, at),
-        closed=_at(picked.closed, at),
-        amount=_at(picked.amount, at),
-    )
-
-
-def join_picked(parts: Sequence[Picked]) -> Picked:
-    """Join rows that stay.
-
-    Parameters
-    ----------
-    parts : sequence of Picked
-        Some rows each, at least one part.
-
-    Returns
-    -------
-    Picked
-        All of them.
-    """
-
-    from leadml.leads.read import join_arrays
-
-    def join(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
-        return None if values[0] is None else np.concatenate(values)
-
-    columns = {name: join_arrays([part.columns[name] for part in parts]) for name in parts[0].columns}
-    others = [field.name for field in dataclasses.fields(Picked) if field.name != "columns"]
-    return Picked(columns=columns, **{name: join(name) for name in others})

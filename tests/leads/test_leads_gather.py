@@ -11,13 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from leadml.exceptions import InputError
-from leadml.leads import csv_text, gather, rejections
+from leadml.leads import csv_text, gather, readers, rejections
 from leadml.leads.counted import UNDATED, Counted
 from leadml.leads.gather import count_leads
 from leadml.leads.mapping import Mapping
 from leadml.leads.model import Leads
 from leadml.leads.patterns import PatternTable, make_patterns
 from leadml.leads.read import read_leads
+from leadml.leads.tables import open_table
+from leadml.leads.workers import Workers
 
 FRAMEWORKS = {
     "bant": ("budget", "authority", "need", "timeline"),
@@ -74,6 +76,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_text, "CSV_BLOCK_BYTES", 50_000)
+    monkeypatch.setattr(readers, "CHUNK_ROWS", 1000)
+    monkeypatch.setattr(readers, "COUNT_ROWS", 2500)
 
 
 def count(
@@ -172,6 +176,73 @@ def test_the_sample_is_the_same_each_time_and_uniform(folder: Path, monkeypatch:
     assert count(folder / "deals.parquet").leads.lead_id.tolist() == found.leads.lead_id.tolist()
     other = count(source, random_state=1).leads.lead_id
     assert len(np.intersect1d(other, found.leads.lead_id)) < len(rows) / 2
+
+
+def test_when_chunks_are_judged_does_not_matter(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = folder / "deals.parquet"
+    found = count(source, GROUPED).leads.lead_id.tolist()
+    one_by_one = lambda _, work, items: ((each, work(each)) for each in items)  # noqa: E731
+    all_first = lambda _, work, items: [(each, work(each)) for each in items]  # noqa: E731
+    for order in (one_by_one, all_first):
+        monkeypatch.setattr(Workers, "map", order)
+        assert count(source, GROUPED).leads.lead_id.tolist() == found
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"row_group_size": 7000},
+        {"use_dictionary": False},
+        {"use_dictionary": ["role", "made"], "dictionary_pagesize_limit": 500},
+        {"row_group_size": 100},
+        {"use_dictionary": False, "column_encoding": {"role": "DELTA_BYTE_ARRAY", "need": "PLAIN"}},
+        {"data_page_version": "2.0", "compression": "zstd"},
+    ],
+    ids=lambda written: ",".join(written),
+)
+@pytest.mark.parametrize("mapping", [DATED, GROUPED], ids=["dated", "grouped"])
+def test_how_parquet_holds_texts_does_not_matter(
+    folder: Path, tmp_path: Path, mapping: dict[str, Any], written: dict[str, Any]
+) -> None:
+    table = pq.read_table(folder / "deals.parquet")
+    pq.write_table(table, tmp_path / "deals.parquet", **written)
+    assert_alike(count(tmp_path / "deals.parquet", mapping), count(folder / "deals.csv", mapping))
+
+
+def test_categories_of_a_frame_are_texts_and_numbers(folder: Path, tmp_path: Path) -> None:
+    frame = pq.read_table(folder / "deals.parquet").to_pandas()
+    kinds = dict.fromkeys(("status", "role", "need", "account", "made", "worth"), "category")
+    frame.astype(kinds).to_parquet(tmp_path / "deals.parquet", row_group_size=6000)
+    assert_alike(count(tmp_path / "deals.parquet", DATED), count(folder / "deals.csv", DATED))
+
+
+def assert_alike(one: Counted, other: Counted) -> None:
+    pd.testing.assert_frame_equal(one.leads.levels, other.leads.levels)
+    pd.testing.assert_frame_equal(one.leads.rejected, other.leads.rejected)
+    for name in ("lead_id", "outcome", "amount", "row_key", "group"):
+        np.testing.assert_array_equal(getattr(one.leads, name), getattr(other.leads, name))
+    assert one.rejections is not None
+    assert other.rejections is not None
+    assert one.rejections.n_rows == other.rejections.n_rows
+    for where in ("by_month", "by_group"):
+        for name, cells in getattr(one, where).items():
+            for field in ("key", "pattern", "won", "lost", "open"):
+                np.testing.assert_array_equal(
+                    getattr(cells, field), getattr(getattr(other, where)[name], field)
+                )
+
+
+def test_texts_that_repeat_are_not_written_out_to_be_counted(folder: Path) -> None:
+    table = open_table(folder / "deals.parquet", to_count=True)
+    kinds = {field.name: field.type for field in next(table.chunks()).data.schema}
+    assert [name for name, kind in kinds.items() if pa.types.is_dictionary(kind)] == [
+        "status",
+        "role",
+        "team",
+    ]
+    assert kinds["id"] == kinds["worth"] == pa.string()
+    plain = next(open_table(folder / "deals.parquet").chunks()).data.schema
+    assert not any(pa.types.is_dictionary(field.type) for field in plain)
 
 
 def test_folds_and_buckets_share_the_deals_out(folder: Path) -> None:
