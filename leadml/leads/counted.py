@@ -8,7 +8,7 @@ Whoever counts, in a stream on one machine or across many, fills a `Counted`.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,9 +29,11 @@ __all__ = [
     "UNDATED",
     "Cells",
     "Counted",
+    "Keys",
     "as_counted",
     "count_cells",
     "month_keys",
+    "number_keys",
     "sum_cells",
 ]
 
@@ -265,13 +267,51 @@ def month_keys(created: npt.NDArray[np.datetime64] | None, n: int) -> Ints:
     return np.where(np.isnat(created), UNDATED, months)
 
 
-def count_cells(key: Ints, pattern: Ints, outcome: npt.NDArray[np.uint8], n_possible: int) -> Ints:
+class Keys(NamedTuple):
+    """The keys of n leads, numbered.
+
+    Attributes
+    ----------
+    distinct : int array of shape (n_keys,)
+        Each key once, in their order.
+    at : int array of shape (n,) or None
+        Position of the key of each lead; None where all have key 0.
+    """
+
+    distinct: Ints
+    at: Ints | None
+
+
+def number_keys(key: Ints) -> Keys:
+    """Number keys in their order.
+
+    Parameters
+    ----------
+    key : int array of shape (n,)
+        Few of them are distinct.
+
+    Returns
+    -------
+    Keys
+        The distinct ones, and where they stand.
+    """
+    if not key.any():
+        return Keys(np.zeros(1, np.int64), None)
+    distinct = np.unique(key)
+    return Keys(distinct, np.searchsorted(distinct, key))
+
+
+def count_cells(
+    keys: Keys, pattern: npt.NDArray[np.integer[Any]], outcome: npt.NDArray[np.uint8], n_possible: int
+) -> Ints:
     """Count leads by key, pattern and outcome: by a table where it is small, by sorting otherwise.
 
     Parameters
     ----------
-    key, pattern : int arrays of shape (n,)
-        From 0.
+    keys : Keys of n leads
+        Their months or buckets.
+    pattern : int array of shape (n,)
+        From 0, of a type that also holds three times `n_possible`.
     outcome : uint8 array of shape (n,)
         Codes of `leadml.leads.encode`: lost, won, open.
     n_possible : int
@@ -282,15 +322,13 @@ def count_cells(key: Ints, pattern: Ints, outcome: npt.NDArray[np.uint8], n_poss
     int array of shape (5, n_cells)
         The fields of `Cells`, one a row.
     """
-    keys = np.zeros(1, np.int64)
     cell = pattern * 3 + outcome
-    if key.any():
-        keys, at = np.unique(key, return_inverse=True)
-        cell += at * (3 * n_possible)
-    size = 3 * n_possible * len(keys)
+    if keys.at is not None:
+        cell = cell + keys.at * (3 * n_possible)
+    size = 3 * n_possible * len(keys.distinct)
     if size <= LARGEST_TABLE:
         counts = np.bincount(cell, minlength=size).reshape(-1, 3)
-        found = np.flatnonzero(counts.any(axis=1))
+        found = np.flatnonzero(counts[:, 0] + counts[:, 1] + counts[:, 2])
         counts = counts[found]
     else:
         seen, n = np.unique(cell, return_counts=True)
@@ -298,16 +336,16 @@ def count_cells(key: Ints, pattern: Ints, outcome: npt.NDArray[np.uint8], n_poss
         counts = np.zeros((len(found), 3), np.int64)
         counts[row, seen % 3] = n
     lost, won, still_open = counts.T
-    return np.stack([keys[found // n_possible], found % n_possible, won, lost, still_open])
+    return np.stack([keys.distinct[found // n_possible], found % n_possible, won, lost, still_open])
 
 
 def sum_cells(cells: Ints) -> Ints:
-    """Add up what is counted of the same key and pattern.
+    """Add up what is counted of the same key and pattern: by a table where it is small, by sorting otherwise.
 
     Parameters
     ----------
     cells : int array of shape (5, n)
-        As `count_cells` gives them, perhaps several side by side.
+        As `count_cells` gives them, perhaps several side by side; counts add up to less than 2^53.
 
     Returns
     -------
@@ -317,6 +355,13 @@ def sum_cells(cells: Ints) -> Ints:
     if not cells.shape[1]:
         return cells
     key, pattern = cells[:2]
+    keys, n_patterns = number_keys(key), int(pattern.max()) + 1
+    size = len(keys.distinct) * n_patterns
+    if size <= LARGEST_TABLE:
+        cell = pattern if keys.at is None else pattern + keys.at * n_patterns
+        found = np.flatnonzero(np.bincount(cell, minlength=size))
+        added = [np.bincount(cell, each, size)[found].astype(np.int64) for each in cells[2:]]
+        return np.stack([keys.distinct[found // n_patterns], found % n_patterns, *added])
     order = np.lexsort((pattern, key))
     key, pattern = key[order], pattern[order]
     begins = np.flatnonzero(np.r_[True, (key[1:] != key[:-1]) | (pattern[1:] != pattern[:-1])])

@@ -11,7 +11,7 @@ import pyarrow as pa
 from leadml.exceptions import InputError
 from leadml.leads.assemble import Picked
 from leadml.leads.chunks import SHOWN_CHARACTERS, Chunk, Rejection
-from leadml.leads.counted import N_BUCKETS, count_cells, month_keys
+from leadml.leads.counted import N_BUCKETS, count_cells, month_keys, number_keys
 from leadml.leads.dates import parse_dates
 from leadml.leads.encode import LOST, OPEN, WON, encode_levels, encode_outcome
 from leadml.leads.kept import Kept
@@ -128,10 +128,10 @@ class PartWork:
         )
         at = slice(None) if usable.all() else np.flatnonzero(usable)
         created = dates.get("created")
-        month = month_keys(None if created is None else created[at], len(drawn[at]))
+        month = number_keys(month_keys(None if created is None else created[at], len(drawn[at])))
         by_month, by_group = {}, {}
         codes = dict(zip(self.criteria, encoded.codes.T, strict=True))
-        bucket = (drawn[at] % np.uint64(N_BUCKETS)).astype(np.int64) if names else None
+        bucket = number_keys((drawn[at] % np.uint64(N_BUCKETS)).astype(np.int64)) if names else None
         for name, members in self.frameworks.items():
             packed = _pack([codes.get(member) for member in members], len(usable))[at]
             by_month[name] = count_cells(month, packed, ended[at], 6 ** len(members))
@@ -149,7 +149,7 @@ class PartWork:
         )
         return Part(
             n_usable=int(usable.sum()),
-            ended=count_cells(month, np.zeros(len(month), np.int64), ended[at], 1),
+            ended=count_cells(month, np.zeros(len(drawn[at]), np.int64), ended[at], 1),
             by_month=by_month,
             by_group=by_group,
             kept=Kept(picked, drawn[stays], drawn_row[stays]),
@@ -169,9 +169,9 @@ def _faults(chunk: Chunk, column: str, bad: Bools, reason: str) -> list[Rejectio
     ]
 
 
-def _pack(codes: list[npt.NDArray[np.uint8] | None], n: int) -> Ints:
+def _pack(codes: list[npt.NDArray[np.uint8] | None], n: int) -> npt.NDArray[np.integer[Any]]:
     """Number the patterns of n rows; a criterion without codes is unknown throughout."""
-    packed = np.zeros(n, np.int64)
+    packed: npt.NDArray[Any] = np.zeros(n, np.uint16 if 3 * 6 ** len(codes) < 1 << 16 else np.int64)
     for each in reversed(codes):
         packed *= 6
         packed += np.uint8(5) if each is None else each

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from leadml.exceptions import InputError
-from leadml.leads import csv_text, gather, readers, rejections
-from leadml.leads.counted import UNDATED, Counted
+from leadml.leads import counted, csv_text, gather, readers, rejections
+from leadml.leads.counted import UNDATED, Counted, sum_cells
 from leadml.leads.gather import count_leads
 from leadml.leads.mapping import Mapping
 from leadml.leads.model import Leads
@@ -243,6 +243,19 @@ def test_texts_that_repeat_are_not_written_out_to_be_counted(folder: Path) -> No
     assert kinds["id"] == kinds["worth"] == pa.string()
     plain = next(open_table(folder / "deals.parquet").chunks()).data.schema
     assert not any(pa.types.is_dictionary(field.type) for field in plain)
+
+
+def test_counts_added_up_by_a_table_are_those_added_up_by_sorting(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    for keys in ([0], [0, 24_301, 24_300], [7], [-5, 1 << 40]):
+        cells = np.stack(
+            [rng.choice(keys, 500), rng.integers(0, 36, 500), *rng.integers(0, 1 << 44, (3, 500))]
+        )
+        added = sum_cells(cells)
+        with monkeypatch.context() as patch:
+            patch.setattr(counted, "LARGEST_TABLE", 0)
+            np.testing.assert_array_equal(sum_cells(cells), added)
+        np.testing.assert_array_equal(added[2:].sum(axis=1), cells[2:].sum(axis=1))
 
 
 def test_folds_and_buckets_share_the_deals_out(folder: Path) -> None:
