@@ -7,7 +7,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from leadml.exceptions import TrackingError
-from leadml.tracking import open_run, track_calibration
+from leadml.tracking import open_run, track_calibration, track_contenders
 from leadml.tracking.aside import Aside
 
 
@@ -36,6 +36,27 @@ def test_another_process_tracks_as_this_one_does(aside: Aside, calibration: Path
     assert (found.data.tags["status"], found.info.status) == ("complete", "FINISHED")
 
 
+@pytest.mark.slow
+def test_contenders_are_sent_while_something_else_is_done(
+    aside: Aside, calibration: Path, store_uri: str
+) -> None:
+    run = aside.call(open_run, "calibrate ours", store_uri)
+    aside.begin(track_contenders, calibration, run)
+    assert aside.wait() is None
+    tracked = aside.call(track_calibration, calibration, run, with_contenders=False)
+    client = MlflowClient(store_uri)
+    nested = client.search_runs([run.experiment_id], f"tags.`mlflow.parentRunId` = '{run.run_id}'")
+    frameworks = [each for each in nested if each.data.tags["kind"] == "framework"]
+    assert len(nested) - len(frameworks) == tracked.n_contenders
+    assert {each.data.tags["status"] for each in nested} == {"complete"}
+    # What fails meanwhile is told by `wait`, and the run says so too.
+    aside.begin(track_contenders, calibration, run, longest=-1.0)
+    with pytest.raises(TrackingError, match="is too slow"):
+        aside.wait()
+    aside.close()
+    assert client.get_run(run.run_id).info.status == "FAILED"
+
+
 def test_a_process_that_dies_is_a_failure_of_tracking(aside: Aside) -> None:
     assert aside._process is not None
     aside._process.kill()
@@ -49,4 +70,7 @@ def test_where_mlflow_is_imported_no_process_is_started() -> None:
     aside = Aside()
     assert aside._process is None
     assert aside.call(int, "7") == 7
+    aside.begin(int, "seven")
+    with pytest.raises(RuntimeError, match="ValueError: invalid literal"):
+        aside.wait()
     aside.close()

@@ -99,7 +99,11 @@ def test_every_contender_is_logged_with_what_judges_as_it_does(
     assert "bant-ibm" in documented
 
     rule = mlflow.pyfunc.load_model(f"models:/{logged['bant-ibm'].model_id}").predict(levels)
-    assert rule[["points", "decision"]].to_numpy().tolist() == [[4, "ready"], [0, "no-match"], [2, "no-match"]]
+    assert rule[["points", "decision"]].to_numpy().tolist() == [
+        [4, "ready"],
+        [0, "no-match"],
+        [2, "no-match"],
+    ]
     assert rule["probability"].isna().all()
 
     model = mlflow.pyfunc.load_model(f"models:/{logged['bant-weights'].model_id}")
@@ -115,21 +119,38 @@ def test_every_contender_is_logged_with_what_judges_as_it_does(
 
 
 @pytest.mark.slow
-def test_a_logged_card_needs_nothing_of_leadml_installed(tracked: TrackedRun, tmp_path: Path) -> None:
-    root = str(model_folder(tracked))
+def test_logged_models_need_nothing_of_leadml_installed(
+    calibration: Path, store_uri: str, tmp_path: Path
+) -> None:
+    levels = pd.DataFrame({"authority": [4.0, 0.0, 3.0], "need": [4.0, 1.0, 0.0]})
+    fitted = FittedContender(
+        "bant-weights",
+        "learned weights",
+        dict.fromkeys(levels, "double"),
+        0.5,
+        {},
+        ScorecardClassifier(shrink=1.0, smooth=1.0).fit(levels, [1, 0, 1]),
+    )
+    save_fitted([fitted], calibration / "models")
+    tracked = track_calibration(calibration, tracking_uri=store_uri)
+    logged = mlflow.MlflowClient(store_uri).search_logged_models([tracked.experiment_id])
+    roots = {model.name: url2pathname(urlsplit(model.artifact_location).path) for model in logged}
     code = (
         "import sys, mlflow.pyfunc, pandas as pd\n"
         f"sys.path[:] = [entry for entry in sys.path if entry != {str(Path(__file__).parents[2])!r}]\n"
-        f"model = mlflow.pyfunc.load_model({root!r})\n"
-        "print(model.predict(pd.DataFrame({'authority': [4.0]})).points.tolist())\n"
+        "model = mlflow.pyfunc.load_model(sys.argv[1])\n"
+        "print(*model.predict(pd.DataFrame({'authority': [4.0]})).iloc[0, :2])\n"
         "import leadml; print(leadml.__file__)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    points, home = done.stdout.split("\n")[:2]
-    assert points == "[7]"
-    assert home.startswith(root)
+    told = {}
+    for name in ("card", "bant-weights"):
+        words = [sys.executable, "-I", "-c", code, roots[name]]
+        done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True)
+        told[name], home = done.stdout.split("\n")[:2]
+        assert home.startswith(roots[name])
+    assert told["card"].endswith(" 7.0")
+    expected = fitted.predict(pd.DataFrame({"authority": [4.0]})).iloc[0]
+    assert told["bant-weights"] == f"{expected['probability']} {expected['decision']}"
 
 
 @pytest.mark.slow
