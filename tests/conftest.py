@@ -1,8 +1,10 @@
 """What every test may ask for, and what no test may do: reach the network or send telemetry."""
 
+import contextlib
 import ipaddress
 import os
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,6 +59,25 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite store of MLflow with its tables; its one experiment is not the one that the tests use."""
+    from leadml.tracking import open_run
+
+    file = tmp_path_factory.mktemp("store") / "mlflow.db"
+    open_run("first", f"sqlite:///{file}", experiment_name="template")
+    return file
+
+
+@pytest.fixture
+def store_uri(empty_store: Path, tmp_path: Path) -> str:
+    """A store of the test's own, copied rather than made anew: making one takes seconds."""
+    copy = sqlite3.connect(tmp_path / "mlflow.db")
+    with contextlib.closing(sqlite3.connect(empty_store)) as template, contextlib.closing(copy):
+        template.backup(copy)  # what still stands in the log comes along
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -1,34 +1,13 @@
-"""A calibration on disk, and a store that is copied rather than made anew: making one takes seconds."""
+"""A calibration on disk."""
 
-import contextlib
 import json
 import runpy
-import sqlite3
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from leadml.tracking import open_run
-
 SAMPLE = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[1] / "report" / "sample_result.py")))
-
-
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite store with its tables; its one experiment is not the one that the tests use."""
-    file = tmp_path_factory.mktemp("store") / "mlflow.db"
-    open_run("first", f"sqlite:///{file}", experiment_name="template")
-    return file
-
-
-@pytest.fixture
-def store_uri(empty_store: Path, tmp_path: Path) -> str:
-    """A store of the test's own."""
-    copy = sqlite3.connect(tmp_path / "mlflow.db")
-    with contextlib.closing(sqlite3.connect(empty_store)) as template, contextlib.closing(copy):
-        template.backup(copy)  # what still stands in the log comes along
-    return f"sqlite:///{tmp_path / 'mlflow.db'}"
 
 
 @pytest.fixture
