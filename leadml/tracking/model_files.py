@@ -36,10 +36,8 @@ class Kind:
 
     Attributes
     ----------
-    code : str
-        File of this folder that MLflow runs.
     artifacts : tuple of str
-        Names of the files that the code reads.
+        Names of the files that `logged_model` reads.
     inputs, outputs : tuple of (str, str)
         Columns and MLflow's names of their types; every one is optional.
     parts : tuple of str
@@ -49,7 +47,6 @@ class Kind:
         Libraries that it needs; pinned to the releases that are installed.
     """
 
-    code: str
     artifacts: tuple[str, ...]
     inputs: tuple[tuple[str, str], ...]
     outputs: tuple[tuple[str, str], ...]
@@ -183,7 +180,6 @@ def _model_of(card: Card, content: Path | bytes, beside: Mapping[str, Path]) -> 
     facts = sorted({fact for caveat in card.caveats for fact in caveat.when} - set(criteria))
     files = {"card.json": content, **beside}
     kind = Kind(
-        code="card_model.py",
         artifacts=tuple(files),
         inputs=(*((name, "double") for name in criteria), *((fact, "string") for fact in facts)),
         outputs=tuple((name, _TYPES.get(name, "string")) for name in COLUMNS),
@@ -199,7 +195,6 @@ def _fitted_kind(columns: Mapping[str, str]) -> Kind:
     from leadml.estimators.fitted import COLUMNS
 
     return Kind(
-        code="fitted_model.py",
         artifacts=("contender.json", "contender.joblib"),
         inputs=tuple(columns.items()),
         outputs=tuple(COLUMNS.items()),
@@ -228,7 +223,7 @@ def _pattern(kind: Kind) -> tuple[mlflow.models.Model, dict[str, bytes]]:
         save_model(
             path=str(made),
             mlflow_model=known,
-            python_model=str(Path(__file__).with_name(kind.code)),
+            python_model=str(Path(__file__).with_name("logged_model.py")),
             artifacts={name: str(root / name) for name in kind.artifacts},
             code_paths=[str(root / "leadml.zip")],  # one file: every file is a request to a server
             signature=ModelSignature(_schema(kind.inputs), _schema(kind.outputs)),
