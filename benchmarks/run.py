@@ -24,7 +24,7 @@ from picture import draw
 from timing import Command, run_once, run_pairs
 
 HERE = Path(__file__).resolve().parent
-LEADML = (sys.executable, "-c", "from leadml.__main__ import main; main()")
+LEADML = (sys.executable, "-c", "from leadml.__main__ import program; program()")
 """As the installed command begins, which may lie elsewhere."""
 
 PARTS = ("start", "files", "memory", "peers", "calibration", "large", "spark")
