@@ -45,8 +45,9 @@ _ARTIFACTS: Final = (
 )
 _PORT: Final = 5000
 
-LONGEST: Final = 120.0
-"""Seconds after which sending is given up: what is slow is sent later by `leadml track`."""
+LONGEST: Final = 600.0
+"""Seconds after which sending is given up: what is slow is sent later by `leadml track`. A server that checks
+a password with every request takes minutes for the models of all contenders."""
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,10 @@ def test_a_server_keeps_a_calibration_and_gives_its_card_back(
     server: Server, calibration: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if server.user and server.password:
+        result = json.loads((calibration / "result.json").read_text())
+        few = [each for each in result["contenders"] if each["id"] in ("bant-ibm", "bant-integer")]
+        # a password is checked with every request, which takes a fifth of a second
+        (calibration / "result.json").write_text(json.dumps({**result, "contenders": few}))
         with pytest.raises(TrackingError, match="nothing is lost"):
             track_calibration(calibration, tracking_uri=server.uri)
         monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", server.user)
