@@ -449,7 +449,11 @@ def calibrate_file(
 
         tell("tracking in MLflow")
         aside.begin(track_contenders, directory, run)  # the report is drawn in the meantime
-        calibration.save_report(directory)
+        try:
+            calibration.save_report(directory)
+        except BaseException:
+            aside.close()  # which leaves it time to mark the run as failed
+            raise
         try:
             aside.wait()
             tracked = aside.call(track_calibration, directory, run, with_contenders=False)
