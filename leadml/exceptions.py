@@ -1,17 +1,15 @@
-"""What can go wrong, as one tree.
+"""What can go wrong, as one tree. Every message names the place, what came, what is valid and what to do.
 
 ::
 
-    LeadmlError            exit 1   a fault of ours, and the root of the tree
+    LeadmlError            exit 1   an internal error, and the root of the tree
     ├── UsageError         exit 2   a command, mapping, experiment or model reference is wrong
     │   ├── RecordError             a YAML record breaks its schema
-    │   └── ModelRefError           a model reference names nothing that can be loaded
+    │   ├── ModelRefError           a model reference names nothing that can be loaded
+    │   └── StoreError              the models store refuses, and says what to do
     ├── InputError         exit 3   the input could not be used
     ├── TooFewDealsError   exit 4   too few closed deals to learn from
-    ├── StoreError         exit 2   the models store refuses, and says what to do
     └── TrackingError      exit 1   MLflow could not be reached or refused
-
-Every message names the place (file, row, column or YAML path), what came, what is valid and what to do.
 """
 
 from typing import ClassVar
@@ -23,7 +21,7 @@ class LeadmlError(Exception):
     exit_code: ClassVar[int] = 1
 
 
-class UsageError(LeadmlError):
+class UsageError(LeadmlError, ValueError):
     """A command, mapping, experiment or model reference is wrong."""
 
     exit_code: ClassVar[int] = 2

@@ -1,0 +1,285 @@
+"""What a calibration found, as typed records: terminal, report, page, MLflow and monitor read these fields.
+
+``result.json`` is the dump; `leadml/calibration/result.schema.json` its JSON schema. Shares are 0 to 1. "Wins of
+100" are won deals among 100 leads followed up. An estimate always lies inside its own interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Verdict = Literal["change", "keep", "depends", "undecided", "cannot-judge"]
+Kind = Literal["documented", "learned", "wide", "context", "custom", "prior"]
+Severity = Literal["stop", "warn", "note"]
+
+
+class ResultPart(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="null")
+
+
+class Figure(ResultPart):
+    """An estimate and its 95% interval; None where there is none."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+class Gain(Figure):
+    """A paired difference; `p_adjusted` is the one-sided p by Holm over all rules."""
+
+    p_adjusted: float | None = None
+    unit: str = "share of all won deals"
+
+
+class Finding(ResultPart):
+    """A numbered finding. Text comes from the table in `leadml.calibration.findings`."""
+
+    code: str
+    severity: Severity
+    title: str
+    explanation: str
+    remedy: str = ""
+    where: str = ""
+    cost: float | None = None  # wins of 100 leads followed up, where that can be said
+
+
+class Block(ResultPart):
+    """A stretch of deals that was predicted from earlier ones (rolling), or one fold (k-fold)."""
+
+    from_: str | None = Field(default=None, alias="from")
+    to: str | None = None
+    n_train: float
+    n_test: float
+    n_embargoed: float = 0
+    base_rate: float | None = None
+
+
+class Evaluation(ResultPart):
+    kind: Literal["rolling", "k-fold"]
+    unit: str  # "deal", "account (Account)" or "equal rows"
+    blocks: tuple[Block, ...]
+    n: float  # held-out deals, the ones behind every held-out figure
+    n_won: float
+    looks: int = 1
+
+
+class Data(ResultPart):
+    """What was learned from."""
+
+    name: str
+    source: str
+    digest: str
+    mapping_digest: str
+    n_rows: int
+    n_leads: int
+    n_rejected: int
+    n_won: float
+    n_lost: float
+    n_open: float
+    n_units: int
+    n_compared: int  # deals in the comparison (a sample of very many)
+    base_rate: float
+    from_: str | None = Field(default=None, alias="from")
+    to: str | None = None
+    as_of: str | None = None
+    deals_per_month: float | None = None
+    criteria: tuple[str, ...]
+    unmapped: tuple[str, ...] = ()
+
+
+class Importance(ResultPart):
+    """Held-out loss given up without a column, and the same in wins of 100 leads followed up."""
+
+    column: str
+    loss: Figure
+    wins_per_100: Figure | None = None
+    known_when: Literal["at creation", "unsure", "after"] = "unsure"
+
+
+class ContenderGain(ResultPart):
+    """Paired with the baseline, at equal workload."""
+
+    wins_captured: Gain | None = None
+    net_value_per_lead: Gain | None = None
+    auc: Gain | None = None
+
+
+class Contender(ResultPart):
+    """Everything that was compared, on the same held-out deals."""
+
+    id: str
+    title: str
+    kind: Kind
+    framework: str | None = None
+    policy: str | None = None
+    card: str | None = None  # name of its file in cards/, where it is a card
+    auc: Figure | None = None
+    log_loss: Figure | None = None
+    brier: Figure | None = None
+    calibration_slope: Figure | None = None
+    calibration_intercept: Figure | None = None
+    workload: Figure | None = None
+    precision: Figure | None = None
+    recall: Figure | None = None
+    wins_captured: Figure | None = None  # at the baseline's workload
+    wins_per_100: Figure | None = None  # at the baseline's workload
+    net_value_per_lead: Figure | None = None
+    gain: ContenderGain = ContenderGain()
+    importance: tuple[Importance, ...] = ()
+    metrics: Mapping[str, Figure] = Field(default_factory=dict)  # the user's own
+
+
+class LearnedCutoff(Figure):
+    not_distinguishable: tuple[int, ...] = ()
+    share: Figure | None = None  # share of leads followed up
+    basis: Literal["economics", "capacity", "workload", "break-even"] = "workload"
+
+
+class ImpliedValue(ResultPart):
+    """The value of a won deal, in follow-ups, between which the documented cut-off is the right one."""
+
+    low: float | None
+    high: float | None
+    low_interval: tuple[float | None, float | None] = (None, None)
+    high_interval: tuple[float | None, float | None] = (None, None)
+
+
+class Range(ResultPart):
+    low: float | None
+    high: float | None
+
+
+class Choice(ResultPart):
+    """The same quantity for both choices."""
+
+    keep: Figure
+    change: Figure
+
+
+class MoreDeals(ResultPart):
+    value: float | None
+    months: float | None = None
+    text: str = ""  # "not decidable at your size; look again in a year"
+
+
+class Outlook(ResultPart):
+    """What each choice is expected to bring: wins of 100 leads followed up, on the same deals."""
+
+    p_better: float
+    p_same: float
+    p_worse: float
+    wins_per_100: Choice
+    regret_per_100: Choice
+    n_followed_up: float
+    confirmed: bool = False  # by the sequence that is valid at every look
+    confirmed_low: float | None = None  # its lower bound of the gain
+    more_deals: MoreDeals | None = None
+
+
+class CurvePoint(ResultPart):
+    """Net wins of 100 leads when a won deal is worth `ratio` follow-ups."""
+
+    ratio: float
+    documented: Figure
+    learned: Figure
+    all: Figure
+    none: Figure
+
+
+class Weight(ResultPart):
+    documented: float
+    learned: float
+    low: float
+    high: float
+
+
+class OrderClaimed(ResultPart):
+    """A claim that each criterion weighs more than the one after it, and the share of draws in which it holds."""
+
+    text: str
+    criteria: tuple[str, ...]
+    share_of_draws: float
+
+
+class PolicyResult(ResultPart):
+    """A documented rule: what was asked of it and what the deals answer."""
+
+    id: str
+    title: str
+    framework: str | None
+    source: str
+    unit: Literal["met", "points", "contactable"]
+    documented_cutoff: int
+    total_max: int
+    learned_cutoff: LearnedCutoff | None = None
+    implied_value: ImpliedValue | None = None
+    verdict: Verdict
+    verdict_weights: Verdict
+    verdict_cutoff: Verdict
+    because: str = ""  # one sentence: why this verdict
+    depends_on: Range | None = None
+    gain_weights: Gain | None = None
+    gain_cutoff: Gain | None = None
+    n_judged_differently: float = 0
+    outlook: Outlook | None = None
+    decision_curve: tuple[CurvePoint, ...] = ()
+    more_deals_needed: MoreDeals | None = None
+    weights: Mapping[str, Weight] = Field(default_factory=dict)
+    order_claim: OrderClaimed | None = None
+    card: str | None = None  # contender id of the card compared with it
+
+
+class Disagreement(ResultPart):
+    """One cell of rule x card: how many leads, how many of them won (raw), and some of their ids."""
+
+    rule_says: bool
+    card_says: bool
+    n: float
+    won: float
+    rate: Figure
+    lead_ids: tuple[str, ...] = ()
+
+
+class Segment(ResultPart):
+    column: str
+    value: str
+    n: float
+    won: float
+    followed_up: float = 0
+    verdict: Literal["change", "keep", "undecided", "too-few"]
+    gain: Figure
+
+
+class Recommended(ResultPart):
+    """The card to use, and the sentence that says why."""
+
+    contender: str | None
+    card: str | None
+    framework: str | None
+    because: str
+    in_use: str  # the contender in use until someone changes it: the documented rule where the verdict is keep
+    cutoff: Figure | None = None
+    cutoff_basis: str = "workload"
+    rounding_loss: float | None = None  # share of attainable log loss given up by whole points
+
+
+class Result(ResultPart):
+    """One calibration."""
+
+    schema_version: Literal[2] = 2
+    leadml_version: str
+    data: Data
+    evaluation: Evaluation
+    settings: Mapping[str, object]
+    frameworks: tuple[str, ...]
+    contenders: tuple[Contender, ...]
+    policies: tuple[PolicyResult, ...]
+    disagreement: tuple[Disagreement, ...]
+    segments: tuple[Segment, ...] = ()
+    findings: tuple[Finding, ...]
+    recommended: Recommended
+    champion: str  # contender id: one per calibration, and the only thing called so

@@ -1,1 +1,0 @@
-"""The verbs that notebooks, the command line and the page call."""
