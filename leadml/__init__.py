@@ -1,3 +1,92 @@
-"""Lead qualification rules as documented, measured on your closed deals and learned from them."""
+"""Lead qualification rules as documented, measured on your closed deals and learned from them.
+
+Every name below is imported from where it lives when it is first asked for: ``import leadml`` costs next to
+nothing, and scoring leads with a card never loads what only learning needs.
+
+Examples
+--------
+>>> import leadml
+>>> leadml.load_framework("bant").title
+'BANT'
+>>> leadml.load_framework("bang")
+Traceback (most recent call last):
+leadml.exceptions.UsageError: ...
+"""
+
+from importlib import import_module
 
 __version__ = "0.2.0"
+
+_HOMES = {
+    "Calibration": "leadml.calibration.run",
+    "Card": "leadml.card.record",
+    "Experiment": "leadml.calibration.experiment",
+    "Framework": "leadml.frameworks",
+    "InputError": "leadml.exceptions",
+    "LeadmlError": "leadml.exceptions",
+    "Leads": "leadml.data.deals",
+    "MappingEncoder": "leadml.estimators",
+    "Policy": "leadml.frameworks",
+    "PolicyClassifier": "leadml.estimators",
+    "Result": "leadml.calibration.result",
+    "RubricEncoder": "leadml.estimators",
+    "ScorecardClassifier": "leadml.estimators",
+    "TooFewDealsError": "leadml.exceptions",
+    "UsageError": "leadml.exceptions",
+    "WideCardClassifier": "leadml.estimators",
+    "calibrate": "leadml.calibration.run",
+    "explain": "leadml.scoring",
+    "list_frameworks": "leadml.frameworks",
+    "list_policies": "leadml.frameworks",
+    "load_card": "leadml.card",
+    "load_framework": "leadml.frameworks",
+    "load_mapping": "leadml.data",
+    "load_model": "leadml.scoring",
+    "load_policy": "leadml.frameworks",
+    "make_leads": "leadml.datasets",
+    "predict": "leadml.scoring",
+    "read_leads": "leadml.data",
+}
+
+__all__ = [
+    "Calibration",
+    "Card",
+    "Experiment",
+    "Framework",
+    "InputError",
+    "LeadmlError",
+    "Leads",
+    "MappingEncoder",
+    "Policy",
+    "PolicyClassifier",
+    "Result",
+    "RubricEncoder",
+    "ScorecardClassifier",
+    "TooFewDealsError",
+    "UsageError",
+    "WideCardClassifier",
+    "calibrate",
+    "explain",
+    "list_frameworks",
+    "list_policies",
+    "load_card",
+    "load_framework",
+    "load_mapping",
+    "load_model",
+    "load_policy",
+    "make_leads",
+    "predict",
+    "read_leads",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

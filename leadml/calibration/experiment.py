@@ -1,0 +1,292 @@
+"""Settings of a calibration (experiment YAML): rules to judge, consequences, evaluation, contenders."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+from pydantic import ConfigDict, Field, field_validator, model_validator
+
+from leadml.exceptions import RecordError
+from leadml.frameworks import list_policies
+from leadml.levels import MET_LEVEL
+from leadml.records import Record, check_record, load_record, nearest
+
+CONTENDERS = ("cutoff", "weights", "steps", "integer", "context-logistic", "context-boosting", "prior")
+
+
+def plain(value: Any) -> Any:
+    """Turn what Python callers have at hand (numpy scalars and arrays, dates) into what YAML holds."""
+    if isinstance(value, datetime):
+        return value.date().isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, np.datetime64):
+        return str(value.astype("datetime64[D]"))
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(plain(each) for each in value)
+    return value
+
+
+class _Settings(Record):
+    # Strict where YAML is read (load_record asks for it), lenient where Python calls.
+    model_config = ConfigDict(strict=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, data: Any) -> Any:
+        return plain(data)
+
+
+class Economics(_Settings):
+    """Cost of following up one lead, and worth of a won deal: `won_value`, or `margin` (a share) of its amount."""
+
+    follow_up_cost: Annotated[float, Field(gt=0)]
+    won_value: Annotated[float | None, Field(gt=0)] = None
+    margin: Annotated[float | None, Field(gt=0, le=1)] = None
+    currency: str = ""
+
+    @model_validator(mode="after")
+    def _pays(self) -> Self:
+        if (self.won_value is None) == (self.margin is None):
+            raise ValueError(
+                f"got {'neither won_value nor' if self.margin is None else 'both won_value and'} margin;"
+                " valid: won_value, or margin where the mapping names an amount; give one of them"
+            )
+        if self.won_value is not None and self.won_value <= self.follow_up_cost:
+            raise ValueError(
+                f"got won_value {self.won_value:g} and follow_up_cost {self.follow_up_cost:g}; valid: a won"
+                " deal is worth more than one follow-up; correct one of them"
+            )
+        return self
+
+
+class Capacity(_Settings):
+    """How many leads there is time for: a share of them, or so many a week."""
+
+    share: Annotated[float | None, Field(gt=0, lt=1)] = None
+    per_week: Annotated[float | None, Field(gt=0)] = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.share is None) == (self.per_week is None):
+            raise ValueError(
+                f"got {'neither share nor' if self.share is None else 'both share and'} per_week;"
+                " valid: share (0 to 1), or per_week where dates are mapped; give one of them"
+            )
+        return self
+
+
+class Bands(_Settings):
+    """Where the bands of a card begin: by the documented shares, at probabilities, or at multiples of c/v.
+
+    Two edges make three bands (drop, nurture, now), three make four; a lead is followed up from the last of
+    two edges and from the middle one of three.
+    """
+
+    by: Literal["shares", "probability", "economics"] = "shares"
+    edges: tuple[float, ...] = ()
+
+    @property
+    def follow_up_from(self) -> float:
+        """The edge from which leads are followed up."""
+        return self.edges[min(len(self.edges) - 1, 1)]
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.by == "shares":
+            if self.edges:
+                raise ValueError(
+                    f"got edges {list(self.edges)} with by: shares; valid: none, the documented bands give"
+                    " the shares; remove them, or set by: probability"
+                )
+            return self
+        rising = all(low < high for low, high in itertools.pairwise(self.edges))
+        inside = all(edge > 0 and (self.by == "economics" or edge < 1) for edge in self.edges)
+        if not (1 <= len(self.edges) <= 3 and rising and inside):
+            raise ValueError(
+                f"got edges {list(self.edges)}; valid: one to three rising numbers, between 0 and 1 by"
+                " probability, above 0 by economics; correct them"
+            )
+        if self.by == "economics" and self.follow_up_from != 1:
+            raise ValueError(
+                f"got edges {list(self.edges)}; valid: [1], [low, 1] or [low, 1, high], multiples of the"
+                " chance from which following up pays; correct them"
+            )
+        return self
+
+
+class SplitSettings(_Settings):
+    """How version 0.1 held deals out; read, and replaced by `EvaluationSettings`."""
+
+    kind: Literal["auto", "out-of-time", "grouped-kfold"] = "auto"
+    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    folds: Annotated[int, Field(ge=2)] = 10
+    repeats: Annotated[int, Field(ge=1)] = 3
+
+
+class EvaluationSettings(_Settings):
+    """How deals are held out: rolling origin in time, or k-fold by unit, twice."""
+
+    kind: Literal["auto", "rolling", "k-fold"] = "auto"
+    first: Annotated[int, Field(ge=40)] = 100
+    growth: Annotated[float, Field(gt=1, le=10)] = 1.25
+    embargo: bool = True
+    folds: Annotated[int, Field(ge=2, le=50)] = 5
+    repeats: Annotated[int, Field(ge=1, le=20)] = 2
+
+
+class Wide(_Settings):
+    """The wide card: how many columns of the CRM it may read, and which (default: context)."""
+
+    attributes: Annotated[int, Field(ge=1, le=50)] = 8
+    columns: tuple[str, ...] | None = None
+
+
+class Experiment(_Settings):
+    """Settings of one calibration; every one has a default.
+
+    Lists, numpy numbers, dates and plain dicts are accepted wherever a tuple, number, text or record is.
+
+    Parameters
+    ----------
+    policies : tuple of str, optional
+        Documented rules to judge; all of every framework that has a mapped criterion by default.
+    baseline : str
+        The rule that everything is compared with.
+    economics : Economics, optional
+        `follow_up_cost` with `won_value` or `margin`: the cut-off follows from them.
+    capacity : Capacity, optional
+        `share` of leads or leads `per_week` there is time for.
+    split : SplitSettings, optional
+        Of version 0.1: read, and replaced by `evaluation`.
+    contenders : tuple of str
+        Which contenders compete with the rules.
+    met_level : int
+        Level (1 to 4) from which a criterion is met.
+    smallest_gain : float
+        Smallest gain worth a change, as a share of won deals.
+    bootstrap : int
+        Replicates behind each interval.
+    random_state : int
+        Seed.
+    as_of : str, optional
+        ISO date of the result; the last date in the data by default.
+    maturity : {"auto", "off"}
+        Whether deals of cohorts that are too recent are left out.
+    bands : Bands
+        Where the bands of a learned card begin.
+    single_deals : int
+        How many deals at most are compared one by one.
+    frameworks : tuple of str, optional
+        Ids or paths; all with at least two mapped criteria by default.
+    evaluation : EvaluationSettings
+        How deals are held out.
+    points : int
+        In all, of a learned card.
+    wide : Wide or False
+        The wide card; False leaves it out.
+    cutoff_basis : {"auto", "break-even"}
+        auto: economics, else capacity, else `depends`.
+
+    Examples
+    --------
+    >>> Experiment(contenders=["integer"]).contenders
+    ('integer',)
+    """
+
+    policies: tuple[str, ...] | None = None
+    baseline: str = "bant-ibm"
+    economics: Economics | None = None
+    capacity: Capacity | None = None
+    split: SplitSettings | None = None
+    contenders: tuple[str, ...] = CONTENDERS
+    met_level: Annotated[int, Field(ge=1, le=4)] = MET_LEVEL
+    smallest_gain: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    bootstrap: Annotated[int, Field(ge=50)] = 1000
+    random_state: Annotated[int, Field(ge=0)] = 0
+    as_of: str | None = None
+    maturity: Literal["auto", "off"] = "auto"
+    bands: Bands = Bands()
+    single_deals: Annotated[int, Field(ge=1000)] = 50_000
+    frameworks: tuple[str, ...] | None = None
+    evaluation: EvaluationSettings = EvaluationSettings()
+    points: Annotated[int, Field(ge=4, le=1000)] = 40
+    wide: Wide | Literal[False] = Wide()
+    cutoff_basis: Literal["auto", "break-even"] = "auto"
+
+    @field_validator("policies")
+    @classmethod
+    def _some(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if value == ():
+            raise ValueError("got no policy; valid: ids of documented rules; name some, or leave the key out")
+        return value
+
+    @field_validator("contenders")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            check_name("contender", name, CONTENDERS)
+        return value
+
+    @field_validator("as_of")
+    @classmethod
+    def _is_date(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                date.fromisoformat(value)
+            except ValueError:
+                raise ValueError(f"got {value!r}; valid: a date like 2026-01-31; correct it") from None
+        return value
+
+    @model_validator(mode="after")
+    def _documented(self) -> Self:
+        if self.frameworks is not None:  # a firm's own framework may bring rules of its own
+            return self
+        known = [policy.id for policy in list_policies()]
+        for name in (self.baseline, *(self.policies or ())):
+            check_name("policy", name, known)
+        return self
+
+    @model_validator(mode="after")
+    def _one_cutoff(self) -> Self:
+        given = "economics" if self.economics else "capacity" if self.capacity else None
+        if self.bands.by == "probability" and given:
+            raise ValueError(
+                f"got bands by probability (followed up from {self.bands.follow_up_from:g}) and {given},"
+                " which decides that too; valid: one of them; remove the other, or set bands by economics"
+            )
+        if self.bands.by == "economics" and given != "economics" and self.cutoff_basis != "break-even":
+            raise ValueError(
+                "got bands by economics without economics, which tell the chance from which following up pays;"
+                " valid: by economics with economics or cutoff_basis: break-even; add one of them"
+            )
+        return self
+
+
+def check_name(what: str, name: str, valid: Sequence[str]) -> None:
+    """Refuse a name that is not known, naming the nearest."""
+    if name not in valid:
+        hint = nearest(name, valid) or "; choose one of these"
+        raise ValueError(f"got the {what} {name!r}; valid: {', '.join(valid)}{hint}")
+
+
+def load_experiment(source: Experiment | Mapping[str, Any] | str | Path | None) -> Experiment:
+    """Read an experiment from a YAML file or a dict, or take every default (None)."""
+    if source is None:
+        return Experiment()
+    if isinstance(source, Experiment):
+        return source
+    if isinstance(source, Mapping):
+        return check_record(plain(source), Experiment, "experiment")
+    if Path(source).is_file() and not Path(source).read_text(encoding="utf-8").strip():
+        raise RecordError(f"{source}: the file is empty; leave --experiment out to take every default")
+    return load_record(source, Experiment)
