@@ -1,0 +1,321 @@
+"""Messages, progress line, exit codes, tables (rich on a terminal, else plain text) and numbers in words."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import signal
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, NoReturn, Protocol
+
+from leadml.exceptions import LeadmlError
+
+log = logging.getLogger("leadml")
+
+
+def say(message: str) -> None:
+    """Tell the user something, on stderr; the logger ``leadml`` tells it too."""
+    _bar.erase()
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    log.info(message)
+
+
+def show(*blocks: str | Table, terminal: bool | None = None) -> None:
+    """Write paragraphs and tables on stdout: what was asked for, not messages about it."""
+    _bar.erase()
+    print(format_blocks(blocks, terminal), flush=True)  # noqa: T201
+
+
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)")
+
+
+def clean(text: str) -> str:
+    """Take terminal escapes, control and invisible characters out of text that came from a file.
+
+    >>> clean("ACME\\x1b[31m red\\r\\x9b1m\\u202e!")
+    'ACME red 1m!'
+    """
+    return (
+        text
+        if text.isprintable()
+        else "".join(filter(str.isprintable, re.sub(r"\s", " ", _ESCAPES.sub("", text))))
+    )
+
+
+BAR_WIDTH: Final = 24
+SECONDS_BETWEEN: Final = 0.1
+ERASE: Final = "\r\x1b[K"
+
+
+class _Bar:
+    """One line on stderr, rewritten at most ten times a second, gone before anything else is written."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._label, self._begun, self._written, self._n_begun, self._n_last = "", 0.0, 0.0, 0.0, 0.0
+        self._is_shown = False
+
+    def show(self, label: str, done: float, total: float | None, unit: str) -> None:
+        now = self._clock()
+        if label != self._label or done < self._n_last:
+            self._label, self._begun, self._written, self._n_begun = label, now, now, done
+        self._n_last = done
+        if now - self._written < SECONDS_BETWEEN:
+            return
+        self._written = now
+        share = min(done / total, 1.0) if total else 0.0
+        filled = round(share * BAR_WIDTH)
+        bar = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {share:4.0%}  " if total else ""
+        speed = (done - self._n_begun) / (now - self._begun)
+        sys.stderr.write(
+            f"{ERASE}{label}  {bar}{done:,.0f} {unit}, {speed:,.{0 if speed >= 10 else 1}f} a second"
+        )
+        sys.stderr.flush()
+        self._is_shown = True
+
+    def erase(self) -> None:
+        if self._is_shown:
+            self._is_shown = False
+            sys.stderr.write(ERASE)
+            sys.stderr.flush()
+
+
+_bar = _Bar()
+
+
+def progress(label: str, done: float, total: float | None = None, unit: str = "rows") -> None:
+    """Show how far something has come, on a terminal only; call it as often as you like."""
+    if sys.stderr.isatty():
+        _bar.show(label, done, total, unit)
+
+
+def end_well(command: Callable[[], object], *, debug: bool = False) -> None:
+    """Run a command; whatever happens ends in one message and an exit code (an int returned is the code).
+
+    A terminated command (SIGTERM) ends like one interrupted by Ctrl-C: its `finally` blocks run, and 130.
+    """
+    before = None
+    if threading.current_thread() is threading.main_thread():
+        before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        try:
+            code = command()
+        finally:
+            _bar.erase()
+            if before is not None:
+                signal.signal(signal.SIGTERM, before)
+    except BrokenPipeError:
+        # The reader has had enough; what is still to be flushed at exit has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        say("leadml: interrupted; nothing half-written is left behind")
+        sys.exit(130)
+    except LeadmlError as error:
+        _end(error, str(error), error.exit_code, debug)
+    except MemoryError as error:
+        _end(error, "not enough memory; close other programs or give fewer rows", 1, debug)
+    except OSError as error:
+        _end(error, f"the system refused ({error})", 1, debug)
+    except Exception as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        _end(error, f"internal error: {told}; --debug shows where, please report it", 1, debug)
+    if isinstance(code, int) and code:
+        sys.exit(code)
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _end(error: BaseException, message: str, code: int, debug: bool) -> NoReturn:
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    lines = str(message).split("\n")
+    say("\n".join(["leadml: " + clean(lines[0]), *map(clean, lines[1:])]))
+    sys.exit(code)
+
+
+PLAIN_WIDTH: Final = 120
+NARROW: Final = 110  # a terminal below this gets no spare columns
+_STYLES: Final = {
+    "change": "bold yellow", "keep": "green", "depends": "cyan", "undecided": "cyan", "cannot-judge": "dim",
+    "stop": "bold red", "warn": "yellow", "note": "dim",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of words under a title; narrow terminals get no `spare` columns, and `header` may be empty."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+    spare: Sequence[str] = ()
+
+
+def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
+    """Lay one table out, as `format_blocks` does.
+
+    >>> print(table("Deals", ["id", "won"], [["a", "yes"]]))
+    Deals
+      id  won
+      a   yes
+    """
+    return format_blocks([Table(title, header, rows, note)])
+
+
+def format_blocks(blocks: Sequence[str | Table], terminal: bool | None = None) -> str:
+    """Write paragraphs (str) and tables below one another, drawn by rich where stdout is a terminal."""
+    is_drawn = sys.stdout.isatty() if terminal is None else terminal
+    text = _draw(blocks) if is_drawn else "\n\n".join(map(_plain, blocks))
+    # Some Windows code pages lack the true minus.
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.replace(_MINUS, "-").encode(encoding, "replace").decode(encoding)
+    return text
+
+
+def _plain(block: str | Table) -> str:
+    if isinstance(block, str):
+        return "\n".join("\n".join(textwrap.wrap(line, PLAIN_WIDTH)) for line in block.split("\n"))
+    lines = [list(map(clean, row)) for row in ([block.header, *block.rows] if block.header else block.rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    rows = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in lines]
+    note = textwrap.wrap(block.note, PLAIN_WIDTH, initial_indent="  ", subsequent_indent="  ")
+    return "\n".join([block.title, *rows, *note])
+
+
+def _draw(blocks: Sequence[str | Table]) -> str:
+    """Draw by rich; what the words say is never read as markup."""
+    from rich.console import Console
+    from rich.padding import Padding
+    from rich.table import Table as Drawn
+    from rich.text import Text
+
+    console = Console()
+    with console.capture() as captured:
+        for position, block in enumerate(blocks):
+            if position:
+                console.print()
+            if isinstance(block, str):
+                console.print(Text(block))
+                continue
+            header = block.header or [""] * (len(block.rows[0]) if block.rows else 0)
+            kept = [
+                at for at, name in enumerate(header) if console.width >= NARROW or name not in block.spare
+            ]
+            drawn = Drawn(box=None, show_header=bool(block.header), header_style="dim", pad_edge=False)
+            for at in kept:
+                drawn.add_column(Text(header[at]), no_wrap=not at, overflow="fold")
+            for row in block.rows:
+                cells = [clean(row[at]) for at in kept]
+                drawn.add_row(*(Text(cell, _STYLES.get(cell.split(" ", 1)[0], "")) for cell in cells))
+            console.print(Text(block.title, style="bold"))
+            console.print(Padding(drawn, (0, 0, 0, 2)))
+            if block.note:
+                console.print(Padding(Text(block.note, style="dim"), (0, 0, 0, 2)))
+    return captured.get().rstrip("\n")
+
+
+UNKNOWN_TEXT: Final = "—"
+_MINUS: Final = "\u2212"
+Style = Literal[
+    "percent", "percentage-points", "decimal", "signed", "money", "signed-money", "whole", "tenths"
+]
+
+
+class FigureLike(Protocol):
+    """An estimate with an interval, such as `leadml.calibration.result.Figure`."""
+
+    @property
+    def value(self) -> float | None: ...  # noqa: D102
+    @property
+    def low(self) -> float | None: ...  # noqa: D102
+    @property
+    def high(self) -> float | None: ...  # noqa: D102
+
+
+def number(value: float | None, digits: int = 0, *, signed: bool = False) -> str:
+    """Write a number with thousands separators and a true minus; a dash for what is not known.
+
+    >>> number(1234.5, 1), number(None), number(0.2, signed=True), number(-3)
+    ('1,234.5', '—', '0', '−3')
+    """
+    if value is None or not math.isfinite(value):
+        return UNKNOWN_TEXT
+    text = f"{abs(value):,.{digits}f}"
+    if not text.strip("0.,"):
+        return text
+    return (_MINUS if value < 0 else "+" if signed else "") + text
+
+
+def signed(value: float | None, digits: int = 0) -> str:
+    """Write a number with its sign."""
+    return number(value, digits, signed=True)
+
+
+def percent(value: float | None, digits: int = 0, *, signed: bool = False) -> str:
+    """Write a share (0 to 1) as a percentage: ``25%``."""
+    text = number(None if value is None else 100 * value, digits, signed=signed)
+    return text if text == UNKNOWN_TEXT else text + "%"
+
+
+def figure_parts(figure: FigureLike | None, style: Style, currency: str = "") -> tuple[str, str]:
+    """An estimate and its interval (empty where there is none), with the digits that its width supports."""
+    if figure is None or figure.value is None or not math.isfinite(figure.value):
+        return UNKNOWN_TEXT, ""
+    low, high = figure.low, figure.high
+    width = None if low is None or high is None else high - low
+    write, unit = _writer(style, 1.0 if width == 0.0 else width, currency)
+    value = write(figure.value) + unit
+    if low is None or high is None or low == high == figure.value:
+        return value, ""
+    return value, f"{write(low)}{'' if unit.startswith(' ') else unit} to {write(high)}{unit}"
+
+
+def interval(figure: FigureLike | None, style: Style, currency: str = "") -> str:
+    """An estimate with its interval behind it: ``61% (54% to 68%)``."""
+    value, between = figure_parts(figure, style, currency)
+    return f"{value} ({between})" if between else value
+
+
+def _writer(style: Style, width: float | None, currency: str) -> tuple[Callable[[float], str], str]:
+    """How to write one number of a style, and the unit behind it."""
+
+    def write(digits: int, factor: float = 1.0, signed: bool = False) -> Callable[[float], str]:
+        return lambda value: number(factor * value, digits, signed=signed)
+
+    narrow: Any = {"percent": 0.04, "percentage-points": 0.1, "money": 10, "signed-money": 10}.get(
+        style, 0.02
+    )
+    is_coarse = width is not None and width >= narrow
+    if style in ("percent", "percentage-points"):
+        is_points = style == "percentage-points"
+        return write(0 if is_coarse else 1, 100, is_points), " pp" if is_points else "%"
+    if style in ("money", "signed-money"):
+        return write(
+            0 if is_coarse or width is None else 2, 1, style != "money"
+        ), f" {currency}" if currency else ""
+    if style == "whole":
+        return lambda value: number(value, 0 if float(value).is_integer() else 1), ""
+    if style == "tenths":
+        return write(1), ""
+    return write(2 if is_coarse or width is None else 3, 1, style == "signed"), ""
+
+
+def joined(items: Sequence[str], last: str = "and") -> str:
+    """Join words as a sentence does: ``budget, need and timeline``."""
+    return "".join(items) if len(items) < 2 else f"{', '.join(items[:-1])} {last} {items[-1]}"
