@@ -1,0 +1,452 @@
+"""Contenders: everything that is compared on held-out deals. Each learns from earlier deals, then predicts later ones.
+
+A contender is any object with `id`, `title`, `kind`, `framework`, `policy` and ``fit(train: Leads)``, which gives an
+object whose ``predict(leads: Leads)`` is a `Said`. Leads come in time order where there is time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.calibration.result import Kind
+from leadml.levels import UNKNOWN, logistic
+
+if TYPE_CHECKING:
+    from leadml.card.record import Card
+    from leadml.data.deals import Leads
+    from leadml.estimators.points import WholePoints
+    from leadml.estimators.scorecard_fit import ScorecardFit
+    from leadml.frameworks import Framework, Policy
+
+Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.uint8]
+
+LATEST = 0.25
+"""Share of the deals, the latest, that tell whether the base rate has moved."""
+MOVED = 3.0
+"""Standard errors by which the latest deals must differ before the intercept becomes theirs."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Said:
+    """What was said of n leads: score to rank by, P(won) or NaN, and a rule's own decision where it has one."""
+
+    score: Floats
+    probability: Floats
+    decision: Floats | None = None
+
+
+class Fitted(Protocol):
+    """Something learned that can predict."""
+
+    def predict(self, leads: Leads) -> Said:
+        """Say what it knows of each lead."""
+
+
+class Contender(Protocol):
+    """Something that learns from closed deals; see the module."""
+
+    id: str
+    title: str
+    kind: Kind
+    framework: str | None
+    policy: str | None
+
+    def fit(self, train: Leads) -> Fitted:
+        """Learn from closed deals."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class View:
+    """A framework as these deals can answer it.
+
+    mapped : criteria of the framework that the deals hold, in its order.
+    policies : its rules that are judged.
+    """
+
+    framework: Framework
+    mapped: tuple[str, ...]
+    policies: tuple[Policy, ...]
+
+    @property
+    def id(self) -> str:
+        """Id of the framework."""
+        return self.framework.id
+
+    @property
+    def documented(self) -> Floats:
+        """(k, 5) documented points of the mapped criteria: a level is a point."""
+        return np.tile(np.arange(5.0), (len(self.mapped), 1))
+
+    def codes(self, leads: Leads) -> Codes:
+        """Codes of the mapped criteria."""
+        return codes_of(leads, self.mapped)
+
+
+def codes_of(leads: Leads, criteria: Sequence[str]) -> Codes:
+    """Codes of some criteria, unknown where the leads hold none; (n, k)."""
+    out = np.full((len(leads), len(criteria)), UNKNOWN, dtype=np.uint8, order="F")
+    for at, name in enumerate(criteria):
+        if name in leads.criteria:
+            out[:, at] = leads.codes[:, leads.criteria.index(name)]
+    return out
+
+
+def weight_of(leads: Leads) -> Floats:
+    """How many deals each row stands for."""
+    return np.ones(len(leads)) if leads.weight is None else leads.weight
+
+
+def won_of(leads: Leads) -> Floats:
+    """1 won, 0 lost."""
+    return np.asarray(leads.outcome == 1, dtype=np.float64)
+
+
+def latest_shift(log_odds: Floats, leads: Leads, timed: bool) -> float:
+    """Shift of the intercept to that of the latest deals, where their win rate moved beyond chance; else 0."""
+    if not timed or len(leads) < 80:
+        return 0.0
+    late = slice(int(len(leads) * (1 - LATEST)), None)
+    eta, y, w = log_odds[late], won_of(leads)[late], weight_of(leads)[late]
+    p = logistic(eta)
+    if abs(w @ (y - p)) < MOVED * np.sqrt((w**2) @ (p * (1 - p))):
+        return 0.0
+    shift = 0.0
+    for _ in range(25):  # Newton on one offset: sum w (y - p) = 0
+        p = logistic(eta + shift)
+        step = float(w @ (y - p)) / max(float(w @ (p * (1 - p))), 1e-9)
+        shift += float(np.clip(step, -2, 2))
+        if abs(step) < 1e-9:
+            break
+    return float(np.clip(shift, -6, 6))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DocumentedRule:
+    """A documented rule as it stands; it learns nothing."""
+
+    card: Card
+    id: str
+    title: str
+    framework: str | None
+    kind: Kind = "documented"
+
+    @property
+    def policy(self) -> str:
+        """Its own id."""
+        return self.id
+
+    def fit(self, train: Leads) -> DocumentedRule:  # noqa: ARG002
+        """Nothing is learned."""
+        return self
+
+    def predict(self, leads: Leads) -> Said:
+        """Points given and the rule's own decision."""
+        from leadml.card.table import CardTable
+
+        n = len(leads)
+        if self.card.unit == "contactable":
+            points = np.zeros(n) if leads.contactable is None else leads.contactable.astype(np.float64)
+            return Said(points, np.full(n, np.nan), (points >= self.card.cutoff).astype(np.float64))
+        table = CardTable(self.card)
+        answers = table.answers(codes_of(leads, table.code_columns))
+        points = np.asarray(answers.points, dtype=np.float64)
+        failed = np.asarray(answers.gate_failed, dtype=bool)
+        ready = (points >= self.card.cutoff) & ~failed
+        return Said(np.where(failed, -1.0, points), np.full(n, np.nan), ready.astype(np.float64))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DocumentedCutoff:
+    """A documented score with learned chances; its cut-off follows from the consequences."""
+
+    rule: DocumentedRule
+    id: str
+    title: str
+    timed: bool = False
+    kind: Kind = "learned"
+
+    @property
+    def framework(self) -> str | None:
+        """The rule's framework."""
+        return self.rule.framework
+
+    @property
+    def policy(self) -> str | None:
+        """None: it is no rule of a document."""
+        return None
+
+    def fit(self, train: Leads) -> TotalTable:
+        """Learn what each total means."""
+        totals = np.maximum(self.rule.predict(train).score, 0.0)
+        return TotalTable.learn(self.rule, totals, train, self.rule.card.total_max, self.timed)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TotalTable:
+    """Points, and what was learned of P(won) at each total."""
+
+    rule: Any  # whatever gives the totals: predict(leads).score
+    probability: Floats
+    low: Floats
+    high: Floats
+    shift: float = 0.0
+
+    @classmethod
+    def learn(cls, rule: Any, totals: Floats, train: Leads, total_max: int, timed: bool) -> TotalTable:
+        """Count deals by total; isotonic where deals abound, else shrunk to the line."""
+        from leadml.estimators.probabilities import table_of_totals
+
+        at, weight = totals.astype(np.int64), weight_of(train)
+        n = np.bincount(at, weight, minlength=total_max + 1)
+        won = np.bincount(at, weight * won_of(train), minlength=total_max + 1)
+        table = table_of_totals(np.arange(total_max + 1), won, n)
+        log_odds = logit(table.probability)
+        shift = latest_shift(log_odds[at], train, timed)
+        moved = (logistic(logit(p) + shift) for p in (table.probability, table.low, table.high))
+        return cls(rule, *moved, shift)
+
+    def predict(self, leads: Leads) -> Said:
+        """Points and P(won)."""
+        score = self.rule.predict(leads).score
+        at = np.clip(score, 0, len(self.probability) - 1).astype(np.int64)
+        return Said(score, self.probability[at])
+
+
+def logit(p: npt.ArrayLike) -> Floats:
+    """Log-odds, kept finite."""
+    p = np.clip(np.asarray(p, dtype=np.float64), 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(p / (1 - p)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PointsOf:
+    """Whole points of a learned card, as arrays: what `leadml.card.build.learned_card` is made from."""
+
+    view: View
+    points: npt.NDArray[np.int64]  # (k, 6)
+
+    def predict(self, leads: Leads) -> Said:
+        """Totals."""
+        codes = self.view.codes(leads)
+        totals = np.zeros(len(leads), dtype=np.int64)
+        for j in range(codes.shape[1]):
+            totals += self.points[j][codes[:, j]]
+        return Said(totals.astype(np.float64), np.full(len(leads), np.nan))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedCard:
+    """A learned card of whole points, with the fit behind it."""
+
+    fit: ScorecardFit
+    whole: WholePoints
+    table: TotalTable
+
+    def predict(self, leads: Leads) -> Said:
+        """Points and P(won)."""
+        return self.table.predict(leads)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedWeights:
+    """The averaged monotone fit before rounding."""
+
+    view: View
+    fit: ScorecardFit
+    shift: float
+
+    def predict(self, leads: Leads) -> Said:
+        """Log-odds and P(won)."""
+        log_odds = self.fit.log_odds(self.view.codes(leads)) + self.shift
+        return Said(log_odds, logistic(log_odds))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LearnedCard:
+    """A framework's learned scorecard, as whole points or (whole=False) as fitted."""
+
+    view: View
+    id: str
+    title: str
+    whole: bool = True
+    points: int = 40
+    timed: bool = False
+    random_state: int = 0
+    kind: Kind = "learned"
+    policy: str | None = None
+
+    @property
+    def framework(self) -> str:
+        """Id of the framework."""
+        return self.view.id
+
+    def fit(self, train: Leads) -> FittedCard | FittedWeights:
+        """Average the monotone fits over their spreads; round to whole points; learn what each total means."""
+        from leadml.estimators.patterns import PatternCounts
+        from leadml.estimators.points import whole_points
+        from leadml.estimators.scorecard_fit import fit_scorecard
+
+        codes = self.view.codes(train)
+        counts = PatternCounts.from_codes(codes, won_of(train), weight_of(train))
+        fit = fit_scorecard(counts, self.view.documented, random_state=self.random_state)
+        if not self.whole:
+            return FittedWeights(self.view, fit, latest_shift(fit.log_odds(codes), train, self.timed))
+        whole = whole_points(fit, counts, total=self.points)
+        rule = PointsOf(self.view, np.asarray(whole.points, dtype=np.int64))
+        total_max = int(rule.points.max(axis=1).sum())
+        table = TotalTable.learn(rule, rule.predict(train).score, train, total_max, self.timed)
+        return FittedCard(fit, whole, table)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Constant:
+    """The same probability for every lead."""
+
+    probability: float
+
+    def predict(self, leads: Leads) -> Said:
+        """The base rate."""
+        same = np.full(len(leads), self.probability)
+        return Said(same, same)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prior:
+    """Base rate alone; of the latest deals where it moved."""
+
+    timed: bool = False
+    id: str = "prior"
+    title: str = "base rate alone"
+    kind: Kind = "prior"
+    framework: str | None = None
+    policy: str | None = None
+
+    def fit(self, train: Leads) -> Constant:
+        """The share of won deals, half a deal of each kind added."""
+        weight, won = weight_of(train), won_of(train)
+        rate = float((weight @ won + 0.5) / (weight.sum() + 1.0))
+        shift = latest_shift(np.full(len(train), logit(rate)), train, self.timed)
+        return Constant(float(logistic(logit(rate) + shift)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedPlain:
+    """A fitted logistic regression on criteria."""
+
+    criteria: tuple[str, ...]
+    model: Any
+    mean: Floats
+    shift: float
+
+    def predict(self, leads: Leads) -> Said:
+        """Log-odds and P(won)."""
+        eta = self.model.decision_function(plain_design(codes_of(leads, self.criteria), self.mean)) + self.shift
+        return Said(eta, logistic(eta))
+
+
+def plain_design(codes: Codes, mean: Floats) -> Floats:
+    """Levels with unknown at the mean, beside an indicator of each unknown."""
+    unknown = codes == UNKNOWN
+    return np.hstack([np.where(unknown, mean, codes), unknown]).astype(np.float64)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plain:
+    """Plain logistic regression (C = 1) on the mapped criteria: the peer that is always there."""
+
+    criteria: tuple[str, ...]
+    timed: bool = False
+    id: str = "logistic"
+    title: str = "plain logistic regression on the criteria"
+    kind: Kind = "learned"
+    framework: str | None = None
+    policy: str | None = None
+
+    def fit(self, train: Leads) -> FittedPlain:
+        """Fit on counts of patterns."""
+        from sklearn.linear_model import LogisticRegression
+
+        from leadml.estimators.patterns import PatternCounts
+
+        codes = codes_of(train, self.criteria)
+        counts = PatternCounts.from_codes(codes, won_of(train), weight_of(train))
+        known = counts.codes != UNKNOWN
+        weight = (counts.won + counts.lost)[:, None] * known
+        mean = (weight * np.where(known, counts.codes, 0)).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
+        design = plain_design(counts.codes, mean)
+        model = LogisticRegression(C=1.0, max_iter=500)
+        both = np.concatenate([np.ones(len(design)), np.zeros(len(design))])
+        model.fit(np.vstack([design, design]), both, sample_weight=np.concatenate([counts.won, counts.lost]))
+        eta = model.decision_function(plain_design(codes, mean))
+        return FittedPlain(self.criteria, model, mean, latest_shift(eta, train, self.timed))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedClassifier:
+    """A fitted scikit-learn classifier on a frame of levels and context."""
+
+    model: Any
+
+    def predict(self, leads: Leads) -> Said:
+        """P(won), by which it ranks too."""
+        won = list(self.model.classes_).index(1)
+        p = np.asarray(self.model.predict_proba(frame_of(leads))[:, won], dtype=np.float64)
+        return Said(p, p)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
+    """The user's own scikit-learn classifier. A pipeline gets the frame; anything else gets it as numbers."""
+
+    id: str
+    classifier: Any
+    title: str = ""
+    kind: Kind = "custom"
+    framework: str | None = None
+    policy: str | None = None
+
+    def fit(self, train: Leads) -> FittedClassifier:
+        """Clone and fit."""
+        from sklearn.base import clone
+        from sklearn.pipeline import Pipeline, make_pipeline
+
+        model = clone(self.classifier)
+        frame = frame_of(train)
+        if not isinstance(model, Pipeline):
+            model = make_pipeline(as_numbers(frame), model)
+        last = model.steps[-1][0]
+        weight = {} if train.weight is None else {f"{last}__sample_weight": train.weight}
+        return FittedClassifier(model.fit(frame, won_of(train).astype(int), **weight))
+
+
+def frame_of(leads: Leads) -> Any:
+    """Levels (NaN = unknown) and context columns as a pandas frame, texts as object with None for blank."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {name: leads.levels[:, at] for at, name in enumerate(leads.criteria)}
+    for name, column in leads.context.items():
+        columns.setdefault(name, column.to_pandas().astype(object) if _is_text(column) else column.to_pandas())
+    return pd.DataFrame(columns)
+
+
+def _is_text(column: Any) -> bool:
+    return str(column.type).startswith(("dictionary", "string", "large_string"))
+
+
+def as_numbers(frame: Any) -> Any:
+    """Transformer of such a frame to numbers: means and indicators for unknown, one column for each frequent text."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import OneHotEncoder
+
+    texts = [name for name in frame if frame[name].dtype == object]
+    numbers = [name for name in frame if frame[name].dtype != object]
+    impute = SimpleImputer(add_indicator=True, keep_empty_features=True)
+    encode = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10, sparse_output=False)
+    return make_column_transformer((impute, numbers), (encode, texts))
