@@ -1,0 +1,277 @@
+"""Held-out figures of a contender: ranking (AUC, lift, wins captured), probability (log loss, Brier, calibration
+slope and intercept) and decision (precision, recall, net value), weighted, ties shared, each with influence values.
+
+Deals are ranked against deals of their own block only, since one model judged them. Every figure is a `Statistic`:
+`.estimate()` is its 95% interval by unit, and `a - b` the paired difference of two contenders.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.evaluation.bootstrap import Z, Estimate, Statistic
+from leadml.evaluation.log import Entries, Floats, Log
+from leadml.levels import logistic
+
+Ints = npt.NDArray[np.int64]
+NEWTON_STEPS = 30
+SURE = 1e-9
+"""Predicted probabilities are kept this far from 0 and 1."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Measures:
+    """All figures of one contender; None where it has no score, probability or decision.
+
+    captured, wins_per_100 and lift are at the workload compared at: share of all won deals, won of 100 followed up,
+    and captured by the share of leads followed up.
+    """
+
+    auc: Statistic | None = None
+    log_loss: Statistic | None = None
+    brier: Statistic | None = None
+    slope: Statistic | None = None
+    intercept: Statistic | None = None
+    workload: Statistic | None = None
+    precision: Statistic | None = None
+    recall: Statistic | None = None
+    captured: Statistic | None = None
+    wins_per_100: Statistic | None = None
+    lift: Statistic | None = None
+    net_value: Statistic | None = None
+
+
+class HeldOut:
+    """The held-out rows of a log as figures need them: outcome, weights, blocks, units numbered from 0."""
+
+    def __init__(self, log: Log) -> None:
+        self.y = log.outcome.astype(np.float64)
+        self.weight = log.sampling_weight
+        self.block = log.block
+        self.unit: Ints = np.unique(log.unit, return_inverse=True)[1]
+        self.n_units = int(self.unit.max()) + 1 if len(self.unit) else 0
+        self.n_won = float(self.weight @ self.y)
+
+    @cached_property
+    def by_block(self) -> tuple[Ints, int]:
+        """Number of each row's block, and how many there are."""
+        blocks, at = np.unique(self.block, return_inverse=True)
+        return at, len(blocks)
+
+    def by_unit(self, influence: Floats) -> Floats:
+        """Add up row influences by unit."""
+        return np.bincount(self.unit, influence, minlength=self.n_units)
+
+    def ratio(self, top: Floats, bottom: Floats | float = 1.0, *, share: bool = False) -> Statistic:
+        """Weighted sum of `top` by weighted sum of `bottom`."""
+        weighted = self.weight * np.broadcast_to(bottom, self.y.shape)
+        size = float(weighted.sum())
+        if size <= 0:
+            return Statistic(np.nan, np.zeros(self.n_units))
+        value = float(self.weight @ top) / size
+        return Statistic(value, self.by_unit((self.weight * top - value * weighted) / size), "share" if share else "real")
+
+
+def at_workload(held: HeldOut, score: Floats, wanted: Floats) -> Floats:
+    """Follow up the highest-ranked leads of each block, as many as `wanted` (m,) does; a tie at the edge is shared.
+
+    `wanted` is a decision to match (0 to 1 a lead), or a constant share. NaN scores rank last.
+    """
+    at, n_blocks = held.by_block
+    room = np.bincount(at, held.weight * wanted, minlength=n_blocks)
+    cell, first, n_cells = _cells(score, at)
+    size = np.bincount(cell, held.weight, minlength=n_cells)
+    above = np.cumsum(size) - size
+    block_of = at[first]
+    starts = np.flatnonzero(np.r_[True, np.diff(block_of) != 0])
+    above -= np.repeat(above[starts], np.diff(np.r_[starts, n_cells]))
+    share = np.divide(room[block_of] - above, size, out=np.zeros(n_cells), where=size > 0)
+    return np.asarray(np.clip(np.round(share, 12), 0.0, 1.0)[cell])
+
+
+def _cells(score: Floats, block: Ints) -> tuple[Ints, Ints, int]:
+    """Cells of equal score within blocks, in order of block, highest score first: of each row; a row of each cell."""
+    key = np.where(np.isnan(score), -np.inf, score)
+    order = np.lexsort((-key, block))
+    ranked, own = key[order], block[order]
+    new = np.r_[True, (ranked[1:] != ranked[:-1]) | (own[1:] != own[:-1])]
+    cell = np.empty(len(order), np.int64)
+    cell[order] = np.cumsum(new) - 1
+    return cell, order[new], int(new.sum())
+
+
+def auc(held: HeldOut, score: Floats) -> Statistic:
+    """P(a won deal outranks a lost one of its block), ties half; blocks count by their pairs."""
+    at, n_blocks = held.by_block
+    said = ~np.isnan(score)
+    won, lost = held.weight * held.y * said, held.weight * (1.0 - held.y) * said
+    cell, first, n_cells = _cells(score, at)
+    block_of = at[first]
+    starts = np.flatnonzero(np.r_[True, np.diff(block_of) != 0])
+    sizes = np.diff(np.r_[starts, n_cells])
+
+    def outranked(mass: Floats) -> tuple[Floats, Floats]:
+        """Mass of the block above each row's cell, half of its own; mass of the block."""
+        by_cell = np.bincount(cell, mass, minlength=n_cells)
+        before = np.cumsum(by_cell) - by_cell
+        before -= np.repeat(before[starts], sizes)
+        return (before + 0.5 * by_cell)[cell], np.bincount(at, mass, minlength=n_blocks)[at]
+
+    won_above, won_all = outranked(won)
+    lost_above, lost_all = outranked(lost)
+    lost_below = lost_all - lost_above
+    pairs = float(won @ lost_all)
+    if pairs <= 0:
+        return Statistic(np.nan, np.zeros(held.n_units))
+    value = float(won @ lost_below) / pairs
+    influence = (won * (lost_below - value * lost_all) + lost * (won_above - value * won_all)) / pairs
+    return Statistic(value, held.by_unit(influence), "share")
+
+
+def log_losses(y: Floats, probability: Floats) -> Floats:
+    """Log loss of each deal, nats."""
+    p = np.clip(probability, SURE, 1.0 - SURE)
+    return np.asarray(-(y * np.log(p) + (1.0 - y) * np.log1p(-p)))
+
+
+def calibration(held: HeldOut, probability: Floats) -> tuple[Statistic, Statistic]:
+    """Intercept (slope held at 1) and slope of the outcomes on the predicted log-odds (Cox 1958).
+
+    0 and 1 are calibrated; a slope below 1 is too extreme. NaN where one probability was told, or separation.
+    """
+    p = np.clip(probability, SURE, 1.0 - SURE)
+    x = np.log(p / (1.0 - p))
+    found = []
+    for design in (np.ones((len(x), 1)), np.stack([np.ones(len(x)), x], axis=1)):
+        with_slope = design.shape[1] == 2
+        offset = np.zeros(len(x)) if with_slope else x
+        at = np.array([0.0, 1.0])[: design.shape[1]]
+        nothing = Statistic(np.nan, np.zeros(held.n_units))
+        if with_slope and np.ptp(x) < SURE:
+            found.append(nothing)
+            continue
+        for _ in range(NEWTON_STEPS):
+            mu = logistic(offset + design @ at)
+            rest = held.weight * (held.y - mu)
+            curve = held.weight * mu * (1.0 - mu)
+            hessian = design.T @ (design * curve[:, None]) + 1e-12 * np.eye(len(at))
+            step = np.linalg.solve(hessian, design.T @ rest)
+            at = at + np.clip(step, -2.0, 2.0)
+            if np.abs(step).max() < 1e-8:
+                influence = np.linalg.solve(hessian, (design * rest[:, None]).T)[-1]
+                found.append(Statistic(float(at[-1]), held.by_unit(influence)))
+                break
+        else:
+            found.append(nothing)
+    return found[0], found[1]
+
+
+def captured(held: HeldOut, score: Floats, wanted: Floats, per: Floats | float | None = None) -> Statistic:
+    """Wins among the highest-ranked, at the workload of `wanted`, by all wins (or by the sum of `per`).
+
+    Influence is centred at r, the win rate of the leads judged differently: drawing one more lead that the score takes
+    and `wanted` leaves also moves the edge, and costs r. The same sum, with less noise.
+    """
+    taken = at_workload(held, score, wanted)
+    bottom = held.y if per is None else np.broadcast_to(per, held.y.shape)
+    size = float(held.weight @ bottom)
+    if size <= 0:
+        return Statistic(np.nan, np.zeros(held.n_units))
+    value = float(held.weight @ (taken * held.y)) / size
+    rate = rate_of_different(held, taken, wanted)
+    row = taken * (held.y - rate) + wanted * rate - value * bottom
+    return Statistic(value, held.by_unit(held.weight * row / size), "share" if per is None else "real")
+
+
+def rate_of_different(held: HeldOut, one: Floats, other: Floats) -> float:
+    """Win rate of the leads that two decisions judge differently (0 when there is none)."""
+    away = held.weight * np.abs(one - other)
+    size = float(away.sum())
+    return float(away @ held.y) / size if size > 0 else 0.0
+
+
+def measure(
+    held: HeldOut,
+    said: Entries,
+    *,
+    workload: Floats | None = None,
+    won_value: Floats | float | None = None,
+    follow_up_cost: float = 0.0,
+) -> Measures:
+    """Every figure of one contender.
+
+    workload: (m,) the decision whose workload wins are compared at (the baseline's). won_value: of a won deal, one for
+    all or (m,); without it there is no net value.
+    """
+    found: dict[str, Any] = {}
+    some = ~np.isnan(said.score)
+    if some.any():
+        found["auc"] = auc(held, said.score)
+        if workload is not None and float(held.weight @ workload) > 0:
+            found["captured"] = captured(held, said.score, workload)
+            found["wins_per_100"] = captured(held, said.score, workload, per=workload) * 100.0
+            share = float(held.weight @ workload) / float(held.weight.sum())
+            found["lift"] = found["captured"] * (1.0 / share)
+            found["lift"] = dataclasses.replace(found["lift"], scale="real")
+    some = ~np.isnan(said.probability)
+    if some.any():
+        p, seen = np.where(some, said.probability, 0.5), some.astype(float)
+        found["log_loss"] = held.ratio(log_losses(held.y, p) * seen, seen)
+        found["brier"] = held.ratio((p - held.y) ** 2 * seen, seen)
+        if some.all():
+            found["intercept"], found["slope"] = calibration(held, p)
+    some = ~np.isnan(said.decision)
+    if some.any():
+        d, seen = np.where(some, said.decision, 0.0), some.astype(float)
+        found["workload"] = held.ratio(d, seen, share=True)
+        found["precision"] = held.ratio(d * held.y, d, share=True)
+        found["recall"] = held.ratio(d * held.y, held.y * seen, share=True)
+        if won_value is not None:
+            found["net_value"] = held.ratio(d * (won_value * held.y - follow_up_cost), seen)
+    return Measures(**found)
+
+
+@dataclasses.dataclass(frozen=True)
+class ReliabilityBin:
+    """Deals of similar predicted probability, and how many of them won."""
+
+    predicted: float
+    rate: Estimate
+    n: float
+
+
+def reliability(held: HeldOut, probability: Floats, n_bins: int = 10) -> tuple[ReliabilityBin, ...]:
+    """Predicted and observed rate in bins of equal size; equal probabilities share a bin."""
+    rows = np.flatnonzero(~np.isnan(probability))
+    edges = np.unique(np.quantile(probability[rows], np.linspace(0, 1, n_bins + 1)[1:-1])) if len(rows) else rows
+    which = np.searchsorted(edges, probability[rows], side="right")
+    bins = []
+    for number in np.unique(which):
+        own = np.zeros(len(held.y))
+        own[rows[which == number]] = 1.0
+        rate, size = held.ratio(held.y * own, own, share=True), held.weight * own
+        if size.sum() > 0:
+            predicted = float(size[rows] @ probability[rows] / size.sum())
+            bins.append(ReliabilityBin(predicted, _at_least_wilson(rate, float(size.sum())), float(size.sum())))
+    return tuple(bins)
+
+
+def _at_least_wilson(rate: Statistic, n: float) -> Estimate:
+    """The wider of the interval by unit and Wilson's: a bin may hold too few units to know their spread."""
+    by_unit, simple = rate.estimate(), wilson(rate.value * n, n)
+    return Estimate(rate.value, min(by_unit.low, simple.low), max(by_unit.high, simple.high))
+
+
+def wilson(won: float, n: float) -> Estimate:
+    """Raw rate with Wilson's 95% interval (Wilson 1927)."""
+    if n <= 0:
+        return Estimate(np.nan, np.nan, np.nan)
+    rate, z2 = min(won / n, 1.0), Z * Z
+    middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z / (1 + z2 / n) * np.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n))
+    return Estimate(rate, float(min(rate, max(0.0, middle - half))), float(max(rate, min(1.0, middle + half))))

@@ -1,0 +1,228 @@
+"""Verdicts on documented rules: change, keep, depends, undecided, cannot-judge; Holm, confidence sequence, drift.
+
+Everything is a paired gain on the same held-out deals. `change`: the one-sided 95% bound of the gain, adjusted for the
+number of rules (Holm), lies above 0, and at least 10 leads are judged differently. `keep`: the gain is below the
+smallest gain worth having with 95%.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+from leadml.evaluation.bootstrap import Z_ONE, Estimate, Statistic, holm
+from leadml.evaluation.log import Entries, Floats, Log
+from leadml.evaluation.metrics import HeldOut, at_workload, rate_of_different
+
+Verdict = Literal["change", "keep", "depends", "undecided", "cannot-judge"]
+Reason = Literal[
+    "", "unreachable", "follows everyone", "follows no one", "constant scores", "no contest", "no cost given",
+    "few judged differently", "blocks disagree", "selected by hunch",
+]  # fmt: skip
+
+MIN_DIFFERENT = 10
+"""Leads judged differently before `change` is said."""
+SURE = 0.95
+RULE_OF_THREE = 3.0
+"""What was seen in none of n is in at most 3 / n of all (Hanley, Lippman-Hand 1983, JAMA 249)."""
+SEQUENCE_TUNED_AT = 25.0
+"""Variance (leads judged differently x variance of their outcome) at which the confidence sequence is tightest."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PairedGain:
+    """What one decision wins more than another on the same deals.
+
+    gain : share of all won deals, with influence by unit.
+    n_different : leads judged differently (a lead shared by halves counts half).
+    by_block : (n_blocks,) wins gained in each block, in order.
+    sum, variance : of the centred differences by unit, in won deals, for the confidence sequence.
+    """
+
+    gain: Statistic
+    n_different: float
+    n_won: float
+    by_block: Floats
+    sum: float
+    variance: float
+
+    @property
+    def bound(self) -> float:
+        """One-sided 95% lower bound."""
+        return self.gain.value - Z_ONE * self.gain.error
+
+    @property
+    def ceiling(self) -> float:
+        """One-sided 95% upper bound, with what was unseen allowed for."""
+        unseen = RULE_OF_THREE / self.n_won if self.n_won > 0 else np.inf
+        return float(self.gain.value + np.hypot(Z_ONE * self.gain.error, unseen))
+
+    @property
+    def confirmed_bound(self) -> float:
+        """Lower bound of the gain that is valid at every look, 95% (asymptotic confidence sequence).
+
+        Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas (2024), Annals of Statistics 52, one-sided.
+        """
+        v, r2 = self.variance, _tuned(SEQUENCE_TUNED_AT)
+        spread = np.sqrt(2.0 * (v * r2 + 1.0) / r2 * np.log1p(np.sqrt(v * r2 + 1.0) / (2.0 * (1.0 - SURE))))
+        return float((self.sum - spread) / self.n_won) if self.n_won > 0 else -np.inf
+
+
+def _tuned(v: float) -> float:
+    """Squared tuning constant of the confidence sequence that is tightest near the variance v."""
+    a = 2.0 * (1.0 - SURE)
+    return float((-2.0 * np.log(a) + np.log(1.0 - 2.0 * np.log(a))) / v)
+
+
+def paired_gain(held: HeldOut, rule: Floats, card: Floats, ratio: float | None = None) -> PairedGain:
+    """Gain of the decisions of a card over those of a rule, both (m,) in 0..1.
+
+    At equal workload (ratio None) differences are centred: e_i = (card_i - rule_i)(y_i - win rate of the leads judged
+    differently). At a cost (ratio = value of a won deal / cost of a follow-up): e_i = (card_i - rule_i)(y_i - 1/ratio).
+    """
+    away = card - rule
+    different = float((held.weight > 0) @ np.abs(away))
+    centre = rate_of_different(held, card, rule) if ratio is None else 1.0 / ratio
+    each = held.weight * away * (held.y - centre)
+    won = max(held.n_won, 1e-12)
+    total = float(held.weight @ (away * held.y)) if ratio is None else float(each.sum())
+    value = total / won if held.n_won > 0 else np.nan
+    by_unit = held.by_unit(each)
+    influence = held.by_unit(each - value * held.weight * held.y) / won
+    at, n_blocks = held.by_block
+    by_block = np.bincount(at, held.weight * away * held.y if ratio is None else each, minlength=n_blocks)
+    return PairedGain(
+        Statistic(value, influence), different, held.n_won, by_block, total, float(by_unit @ by_unit)
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Question:
+    """One question asked of a rule: its weights (ratio None) or its cut-off.
+
+    rule, card : (m,) decisions compared; None: nothing competes.
+    cannot : a reason known beforehand why the data hold no answer ("unreachable", "selected by hunch").
+    p_below : P(gain < smallest gain) from the outlook, judge and log averaged; None: the log alone says `keep`.
+    drifted : the weights are found to drift, so that the last two blocks must agree before `change`.
+    """
+
+    rule: Floats | None
+    card: Floats | None
+    cannot: Reason = ""
+    ratio: float | None = None
+    p_below: float | None = None
+    drifted: bool = False
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judgement:
+    """Verdict on one question. gain: share of all won deals, two-sided 95%; p, p_adjusted: one-sided, raw and by Holm."""
+
+    verdict: Verdict
+    reason: Reason
+    gain: Estimate
+    p: float
+    p_adjusted: float
+    n_different: float
+    confirmed: bool
+    confirmed_low: float
+    paired: PairedGain | None
+
+
+def equal_workload(held: HeldOut, rule: Entries, card: Entries) -> tuple[Floats, Floats]:
+    """Decisions of a rule, and of a card that follows up as many leads of each block, ties shared."""
+    wanted = np.nan_to_num(rule.decision)
+    return wanted, at_workload(held, card.score, wanted)
+
+
+def why_no_answer(held: HeldOut, rule: Entries, card: Entries) -> Reason:
+    """Reason why the held-out deals hold no answer on the rule's weights, or ""."""
+    counted = held.weight > 0
+    decision = np.nan_to_num(rule.decision)[counted]
+    if not decision.any():
+        return "follows no one"
+    if (decision == 1.0).all():
+        return "follows everyone"
+    for said in (rule.score, card.score):
+        at, n_blocks = held.by_block
+        low, high = np.full(n_blocks, np.inf), np.full(n_blocks, -np.inf)
+        np.minimum.at(low, at[counted], said[counted])
+        np.maximum.at(high, at[counted], said[counted])
+        if (high > low).any():
+            return ""
+    return "constant scores"
+
+
+def judge(held: HeldOut, questions: Mapping[str, Question], smallest_gain: float) -> dict[str, Judgement]:
+    """Answer questions of one kind (all weights, or all cut-offs) with Holm over them, obeyed by the verdicts."""
+    paired = {
+        name: None if q.cannot or q.rule is None or q.card is None else paired_gain(held, q.rule, q.card, q.ratio)
+        for name, q in questions.items()
+    }
+    p = np.array([np.nan if each is None else each.gain.p_not_above() for each in paired.values()])
+    answers: dict[str, Judgement] = {}
+    for (name, q), raw, adjusted in zip(questions.items(), p, holm(p), strict=True):
+        found = paired[name]
+        if found is None:
+            nothing = Estimate(np.nan, np.nan, np.nan)
+            answers[name] = Judgement(
+                "cannot-judge", q.cannot or "no contest", nothing, raw, adjusted, 0.0, False, np.nan, None
+            )
+            continue
+        verdict, reason = _decide(found, q, float(adjusted), smallest_gain)
+        low = found.confirmed_bound
+        answers[name] = Judgement(
+            verdict, reason, _allowing_unseen(found), float(raw), float(adjusted), found.n_different,
+            low > 0 and verdict == "change", min(low, found.gain.value), found,
+        )  # fmt: skip
+    return answers
+
+
+def _decide(found: PairedGain, q: Question, p_adjusted: float, smallest_gain: float) -> tuple[Verdict, Reason]:
+    if not np.isfinite(found.gain.value):
+        return "cannot-judge", "constant scores"
+    if p_adjusted < 1.0 - SURE:
+        if found.n_different < MIN_DIFFERENT:
+            return "undecided", "few judged differently"
+        if q.drifted and not last_blocks_agree(found):
+            return "undecided", "blocks disagree"
+        return "change", ""
+    if q.p_below is None:
+        return ("keep", "") if found.ceiling < smallest_gain else ("undecided", "")
+    # no posterior decides alone: the held-out deals must not point the other way
+    below = q.p_below >= SURE and found.gain.value < smallest_gain
+    return ("keep", "") if below or found.ceiling < smallest_gain else ("undecided", "")
+
+
+def last_blocks_agree(found: PairedGain) -> bool:
+    """Whether the card won more in each of the last two blocks."""
+    return bool((found.by_block[-2:] > 0).all())
+
+
+def _allowing_unseen(found: PairedGain) -> Estimate:
+    """Two-sided interval, never without width: what no held-out deal showed may still happen."""
+    value, low, high = found.gain.estimate()
+    if found.gain.error == 0.0 and np.isfinite(value):
+        unseen = RULE_OF_THREE / max(found.n_won, RULE_OF_THREE)
+        return Estimate(value, value - unseen, value + unseen)
+    return Estimate(value, low, high)
+
+
+def overall(weights: Verdict, cutoff: Verdict) -> Verdict:
+    """One verdict for both questions: any change; keep when nothing speaks against it; else what is open."""
+    both = {weights, cutoff}
+    for verdict in ("change", "undecided"):
+        if verdict in both:
+            return verdict  # type: ignore[return-value]
+    if both == {"cannot-judge"} or weights == "cannot-judge":
+        return "cannot-judge"
+    return "depends" if "depends" in both else "keep"
+
+
+def gain_between(log: Log, rule: str, card: str) -> PairedGain:
+    """Gain of a contender over another at the other's workload, from the log alone (monitor, planner, notebooks)."""
+    held = HeldOut(log)
+    return paired_gain(held, *equal_workload(held, log.entries[rule], log.entries[card]))
