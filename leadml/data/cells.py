@@ -1,0 +1,180 @@
+"""Cells of a table: Arrow columns to categories, numbers and text; the one place that gives a cell its meaning.
+
+Only numpy and pyarrow: `to_numpy`, `pa.array` and `pa.scalar` import pandas, which costs more than scoring.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int32]
+
+_GROUP = {",": r"\.", ".": ","}  # decimal mark to the mark that then groups thousands
+_SPACES = "[ \\x{00A0}\\x{202F}'’]"
+_CURRENCY = r"[€$£¥]|\b(EUR|USD|GBP|CHF)\b|[.,]-{1,2}\s*$"  # 30.000,- is how a Dutch amount ends
+
+
+def category(value: str) -> str:
+    """Write a category the way mappings and files are compared: trimmed, and 3.0 as 3."""
+    value = value.strip()
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", value) if value.endswith("0") else value
+
+
+def values_of(array: pa.Array) -> npt.NDArray[Any]:
+    """View the values of a column of numbers, dates or timestamps; what stands under a null is undefined."""
+    kind = array.type
+    width = {8: np.int8, 16: np.int16, 32: np.int32, 64: np.int64}
+    if pa.types.is_floating(kind):
+        dtype = np.dtype(f"f{kind.bit_width // 8}")
+    elif pa.types.is_unsigned_integer(kind):
+        dtype = np.dtype(f"u{kind.bit_width // 8}")
+    else:
+        dtype = np.dtype(width[kind.bit_width])
+    buffer = array.buffers()[1]
+    if buffer is None:
+        return np.zeros(len(array), dtype)
+    return np.frombuffer(buffer, dtype, count=len(array) + array.offset)[array.offset :]
+
+
+def bits_of(array: pa.Array) -> Bools:
+    """Unpack a boolean column without nulls."""
+    end = array.offset + len(array)
+    packed = np.frombuffer(array.buffers()[1], np.uint8) if end else np.zeros(0, np.uint8)
+    return np.unpackbits(packed, bitorder="little", count=end)[array.offset :].astype(bool)
+
+
+def valid_of(array: pa.Array) -> Bools:
+    """Tell which cells are not null."""
+    return bits_of(array.is_valid()) if array.null_count else np.ones(len(array), bool)
+
+
+def mask_of(values: Bools) -> pa.BooleanArray:
+    """Wrap a mask as an Arrow column."""
+    bits = pa.py_buffer(np.packbits(values, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, bits])
+
+
+def text_array(values: Sequence[str | None]) -> pa.StringArray:
+    """Build a column of text; None is null."""
+    encoded = [b"" if v is None else v.encode("utf-8", "replace") for v in values]
+    offsets = np.zeros(len(encoded) + 1, np.int32)
+    np.cumsum([len(v) for v in encoded], out=offsets[1:])
+    valid = np.array([v is not None for v in values], bool)
+    mask = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    buffers = [mask, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
+
+
+def number_array(
+    values: npt.NDArray[Any], kind: pa.DataType | None = None, valid: Bools | None = None
+) -> pa.Array:
+    """Wrap numbers as an Arrow column, sharing memory; invalid ones are null."""
+    values = np.ascontiguousarray(values)
+    mask = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(
+        kind or pa.from_numpy_dtype(values.dtype), len(values), [mask, pa.py_buffer(values)]
+    )
+
+
+def text_of(array: pa.Array) -> pa.StringArray:
+    """Write every cell as text: 3.0 as 3, midnight as its date; null stays null."""
+    kind = array.type
+    if pa.types.is_string(kind):
+        return array
+    if pa.types.is_dictionary(kind):
+        return text_of(array.dictionary_decode())
+    if pa.types.is_boolean(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind):
+        return pc.cast(array, pa.string())
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        numbers = pc.cast(array, pa.float64(), safe=False)
+        text = pc.replace_substring_regex(pc.cast(numbers, pa.string()), pattern=r"\.0$", replacement="")
+        return pc.if_else(
+            pc.fill_null(pc.is_nan(numbers), pc.is_null(numbers)), pa.nulls(len(array), pa.string()), text
+        )
+    if pa.types.is_timestamp(kind):
+        text = pc.cast(pc.cast(array, pa.timestamp("s"), safe=False), pa.string())
+        return pc.replace_substring_regex(text, pattern=" 00:00:00$", replacement="")
+    return pc.cast(array, pa.string())
+
+
+def dictionary_of(array: pa.Array) -> pa.DictionaryArray:
+    """Number the distinct texts of a column."""
+    if pa.types.is_dictionary(array.type) and array.type.index_type == pa.int32():
+        if pa.types.is_string(array.type.value_type):
+            return array
+        array = array.dictionary_decode()
+    return text_of(array).dictionary_encode()
+
+
+def categories_of(array: pa.Array) -> tuple[Ints, list[str]]:
+    """Number the distinct texts of a column: (n,) positions, and the texts; the last one is empty, for null."""
+    encoded = dictionary_of(array)
+    distinct = [text or "" for text in encoded.dictionary.to_pylist()]
+    codes = np.array(values_of(encoded.indices), np.int32)
+    if encoded.indices.null_count:
+        codes[~valid_of(encoded.indices)] = len(distinct)
+    return codes, [*distinct, ""]
+
+
+def filled_of(array: pa.Array, unknown: Sequence[str] = ()) -> Bools:
+    """Tell which cells say something; values listed as unknown do not."""
+    at, distinct = categories_of(array)
+    empty = {"", *unknown}
+    return np.array([category(value) not in empty for value in distinct], bool)[at]
+
+
+def numbers_of(array: pa.Array, decimal: str = ".") -> tuple[Floats, Bools]:
+    """Read every cell as a number: (n,) numbers, NaN where there is none; (n,) cells that hold other things.
+
+    Of text, `decimal` is the decimal mark; the other mark, a space or an apostrophe may group thousands, and
+    a currency may stand beside: ``€ 30.700,00`` and ``25.000`` under a decimal comma.
+    """
+    kind = array.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        array = pc.cast(array, pa.float64(), safe=False)
+        numbers = np.array(values_of(array), np.float64)
+        numbers[~valid_of(array)] = np.nan
+        bad = np.isinf(numbers)
+        numbers[bad] = np.nan
+        return numbers, bad
+    encoded = dictionary_of(array)
+    distinct, filled = _parse_numbers(encoded.dictionary, decimal)
+    codes = np.array(values_of(encoded.indices), np.int64)
+    if encoded.indices.null_count:
+        codes[~valid_of(encoded.indices)] = len(distinct)
+    numbers = np.append(distinct, np.nan)[codes]
+    return numbers, np.append(filled, False)[codes] & np.isnan(numbers)
+
+
+def number_pattern(decimal: str) -> str:
+    """Give the regular expression (RE2) of a number with this decimal mark."""
+    mark, group = re.escape(decimal), _GROUP[decimal]
+    whole = rf"(\d+|\d{{1,3}}({group}\d{{3}})+|\d{{1,3}}({_SPACES}\d{{3}})+)"
+    return rf"^[-+]?({whole}({mark}\d*)?|{mark}\d+)([eE][-+]?\d+)?$"
+
+
+def _parse_numbers(distinct: pa.StringArray, decimal: str) -> tuple[Floats, Bools]:
+    """Parse distinct texts: numbers (NaN where none), and which texts say something."""
+    text = pc.utf8_trim_whitespace(pc.replace_substring_regex(distinct, pattern=_CURRENCY, replacement=""))
+    is_number = pc.match_substring_regex(text, pattern=number_pattern(decimal))
+    plain = pc.replace_substring_regex(
+        text.filter(is_number), pattern=f"{_GROUP[decimal]}|{_SPACES}", replacement=""
+    )
+    if decimal == ",":
+        plain = pc.replace_substring(plain, pattern=",", replacement=".")
+    plain = pc.replace_substring_regex(plain, pattern=r"^\+|\.$", replacement="")
+    plain = pc.replace_substring_regex(plain, pattern=r"\.[eE]", replacement="e")
+    numbers = np.full(len(distinct), np.nan)
+    numbers[bits_of(is_number)] = values_of(pc.cast(plain, pa.float64()))
+    numbers[~np.isfinite(numbers)] = np.nan
+    filled = values_of(pc.binary_length(pc.utf8_trim_whitespace(distinct))) > 0
+    return numbers, filled

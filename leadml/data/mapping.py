@@ -1,0 +1,353 @@
+"""The mapping: which column of a CRM export means what, as a strict YAML record.
+
+Every fault of a file is reported at once, with its YAML path and line. Values that cells are compared with
+are kept as text, the way `cells.category` writes them, so that ``1``, ``1.0`` and ``"1"`` are one value.
+"""
+
+from __future__ import annotations
+
+import codecs
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from leadml.data.cells import category
+from leadml.levels import CANONICAL, LEVEL_MAX
+from leadml.records import Record, check_record, load_record, nearest
+
+V = TypeVar("V")
+
+
+def _cell(value: Any) -> Any:
+    """Keep a YAML scalar as the text that a cell would hold."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return category(str(value)) if isinstance(value, str | int | float) else value
+
+
+def _level(value: int) -> int:
+    if not 0 <= value <= LEVEL_MAX:
+        raise ValueError(f"got {value}; valid: a level from 0 to {LEVEL_MAX}; correct it")
+    return value
+
+
+def _criterion(name: str) -> str:
+    if name not in CANONICAL:
+        hint = nearest(name, CANONICAL) or "; rename it"
+        raise ValueError(f"no criterion has this name; valid: {', '.join(CANONICAL)}{hint}")
+    return name
+
+
+Cell = Annotated[str, BeforeValidator(_cell)]
+Level = Annotated[int, AfterValidator(_level)]
+CriterionId = Annotated[str, AfterValidator(_criterion)]
+
+
+class ReadOptions(Record):
+    """How the file is written; what is left out is sniffed and reported."""
+
+    delimiter: str | None = None
+    encoding: str | None = None
+    decimal: Literal[".", ","] | None = None
+    sheet: str | None = None
+    header: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, value: str | None) -> str | None:
+        value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
+        if value is not None and (len(value) != 1 or value in '"\r\n'):
+            raise ValueError(f"got {value!r}; valid: one character such as ; or tab; correct it")
+        return value
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str | None) -> str | None:
+        try:
+            return value and codecs.lookup(value).name
+        except LookupError:
+            valid = "utf-8, utf-16, cp1252 or another encoding of Python"
+            raise ValueError(f"got {value!r}; valid: {valid}; correct it") from None
+
+
+class Join(Record):
+    """A second export: each deal takes its first match of `left` in column `right` of the file."""
+
+    file: str
+    left: str
+    right: str
+
+
+class Outcome(Record):
+    """Which column holds how a deal ended, and which values mean what."""
+
+    column: str
+    won: tuple[Cell, ...]
+    lost: tuple[Cell, ...]
+    open: tuple[Cell, ...] = ()
+
+    @model_validator(mode="after")
+    def _apart(self) -> Outcome:
+        lists = {"won": self.won, "lost": self.lost, "open": self.open}
+        faults = [f"{name} lists no value" for name in ("won", "lost") if not lists[name]]
+        for value in dict.fromkeys(v for values in lists.values() for v in values):
+            where = [name for name, values in lists.items() if value in values]
+            if len(where) > 1:
+                faults.append(f"{value!r} is listed as {' and as '.join(where)}")
+        _raise(faults, "each value in one list, at least one won and one lost")
+        return self
+
+
+class Dates(Record):
+    """When a lead was created and when it was closed."""
+
+    created: str | None = None
+    closed: str | None = None
+    day_first: bool | None = None
+
+
+class Amount(Record):
+    """What a deal is worth."""
+
+    column: str
+    currency: str | None = None
+
+
+class Criterion(Record):
+    """How one column becomes levels: by words, by edges of numbers, by both, or by neither where it holds 0-4."""
+
+    column: str
+    levels: dict[Cell, Level] | None = None
+    edges: tuple[float, ...] | None = None
+    descending: bool = False
+    unknown: tuple[Cell, ...] = ()
+    other: Annotated[Level | Literal["unknown"] | None, Field(description="a level or unknown")] = None
+
+    @field_validator("edges")
+    @classmethod
+    def _increasing(cls, edges: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if edges is None:
+            return None
+        faults = [] if 1 <= len(edges) <= LEVEL_MAX else [f"got {len(edges)} edges"]
+        if any(not (low < high) for low, high in itertools.pairwise(edges)):
+            faults.append(f"the edges {list(edges)} do not increase")
+        _raise(faults, "1 to 4 edges, each larger than the one before")
+        return edges
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Criterion:
+        faults = ["levels lists no value"] if self.levels is not None and not self.levels else []
+        if self.descending and self.edges is None:
+            faults.append("got descending without edges")
+        twice = [value for value in self.unknown if value in (self.levels or {})]
+        faults += [f"{value!r} is listed under levels and under unknown" for value in twice]
+        _raise(faults, "levels for words, edges for numbers, both, or neither for a column of 0 to 4")
+        return self
+
+
+class Contactable(Record):
+    """Which column, when filled, says that the lead can be reached."""
+
+    column: str
+    unknown: tuple[Cell, ...] = ()
+
+
+class Fact(Record):
+    """A fact that a caveat of a framework asks for; a value not listed is ``other``."""
+
+    column: str
+    values: dict[str, tuple[Cell, ...]]
+
+
+class FollowedUp(Record):
+    """Which leads were worked at all."""
+
+    column: str
+    values: tuple[Cell, ...] = Field(min_length=1)
+
+
+class Propensity(Record):
+    """The chance (above 0, up to 1) with which a lead was picked at random to be followed up; else empty."""
+
+    column: str
+
+
+def _duplicates(value: Any) -> Any:
+    return "off" if value is False else value
+
+
+class Mapping(Record):
+    """The meaning of an export's columns.
+
+    With ``optional: true`` a column named here may be absent from the file: what it would say is unknown, and
+    that is reported. At least one criterion's column must be there.
+    """
+
+    name: str
+    read: ReadOptions = ReadOptions()
+    join: Join | None = None
+    optional: bool = False
+    lead_id: str | None = None
+    outcome: Outcome | None = None
+    dates: Dates = Dates()
+    order: Literal["rows"] | None = None
+    group: tuple[str, ...] = ()
+    amount: Amount | None = None
+    criteria: dict[CriterionId, Criterion] = Field(default_factory=dict)
+    stand_in: dict[CriterionId, CriterionId] = Field(default_factory=dict)
+    contactable: Contactable | None = None
+    context: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
+    facts: dict[str, Fact] = Field(default_factory=dict)
+    snapshot: str | None = None
+    followed_up: FollowedUp | None = None
+    propensity: Propensity | None = None
+    frameworks: tuple[str, ...] = ()
+    duplicates: Annotated[Literal["auto", "off"] | tuple[str, ...], BeforeValidator(_duplicates)] = "auto"
+    exclude: dict[str, str] = Field(default_factory=dict)
+
+    _folder: Path | None = PrivateAttr(default=None)
+
+    @field_validator("criteria", "context")
+    @classmethod
+    def _not_the_outcome(cls, value: V, info: ValidationInfo) -> V:
+        late = {}
+        if outcome := info.data.get("outcome"):
+            late[outcome.column] = "the outcome"
+        if (dates := info.data.get("dates")) and dates.closed:
+            late[dates.closed] = "the date of the close"
+        used = {c: c for c in value} if isinstance(value, tuple) else {k: c.column for k, c in _items(value)}
+        faults = [
+            f"{at} reads {column!r}, which is {late[column]}" for at, column in used.items() if column in late
+        ]
+        _raise(faults, "columns known before the close; remove it")
+        return value
+
+    @field_validator("stand_in")
+    @classmethod
+    def _no_cycle(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        criteria = info.data.get("criteria")
+        faults = []
+        for start in value:
+            chain = [start]
+            while chain[-1] in value and value[chain[-1]] not in chain:
+                chain.append(value[chain[-1]])
+            if value.get(chain[-1]) == start:
+                faults.append(f"{' <- '.join([*chain, start])} goes round in a circle")
+            elif criteria is not None and chain[-1] not in criteria and chain[-1] not in value:
+                faults.append(f"{start} would read {chain[-1]}, which is not among the criteria mapped")
+        _raise(faults, "each criterion read from one that has a column of its own")
+        return value
+
+    @field_validator("exclude")
+    @classmethod
+    def _not_used(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        used = [(place, column) for place, column in _uses(info.data) if column in value]
+        faults = [
+            f"{column!r} is excluded ({value[column]}) and yet used as {place}" for place, column in used
+        ]
+        _raise(faults, "columns used nowhere else; remove it here or there")
+        return value
+
+    @property
+    def mapped(self) -> tuple[str, ...]:
+        """Criteria that have levels, stand-ins among them, in canonical order."""
+        return tuple(c for c in CANONICAL if c in self.criteria or c in self.stand_in)
+
+    def uses(self, *, to_score: bool = False) -> tuple[tuple[str, str], ...]:
+        """List (YAML path, column); `to_score`: only what scoring cannot do without (id and criteria)."""
+        needed = ("lead_id", "criteria.") if to_score else ("",)
+        return tuple(use for use in _uses(dict(self)) if use[0].startswith(needed))
+
+    def present(self, columns: Iterable[str]) -> tuple[str, ...]:
+        """List the criteria that these columns can say something about, in canonical order."""
+        there = set(columns)
+
+        def says(criterion: str) -> bool:
+            own = self.criteria.get(criterion)
+            if own is not None and own.column in there:
+                return True
+            return criterion in self.stand_in and says(self.stand_in[criterion])
+
+        return tuple(c for c in CANONICAL if says(c))
+
+    def path_of(self, file: str) -> str:
+        """Find a file that the mapping names: beside the mapping, else as it is written."""
+        beside = self._folder / file if self._folder is not None else None
+        return str(beside) if beside is not None and beside.exists() else file
+
+
+def load_mapping(source: Mapping | dict[str, Any] | str | os.PathLike[str]) -> Mapping:
+    """Read a mapping: what the columns of an export mean.
+
+    Parameters
+    ----------
+    source : Mapping, dict, str or path
+        A YAML file; or a mapping as plain data or as a record, which is returned.
+
+    Returns
+    -------
+    Mapping
+        The mapping.
+
+    Raises
+    ------
+    RecordError
+        The file is missing or breaks the schema; the message lists every fault with its YAML path and line.
+
+    Examples
+    --------
+    >>> mapping = load_mapping({"name": "mine", "criteria": {"need": {"column": "Need"}}})
+    >>> mapping.mapped
+    ('need',)
+    >>> load_mapping({"name": "mine", "criteria": {"budgett": {"column": "Money"}}})
+    Traceback (most recent call last):
+    leadml.exceptions.RecordError: mapping: criteria.budgett: no criterion has this name; ...
+    """
+    if isinstance(source, Mapping | dict):
+        return check_record(source, Mapping, "mapping")
+    mapping = load_record(source, Mapping)
+    mapping._folder = Path(source).parent
+    return mapping
+
+
+def _items(value: Any) -> Any:
+    return value.items() if isinstance(value, dict) else ()
+
+
+def _uses(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for key in ("lead_id", "snapshot"):
+        if fields.get(key):
+            yield key, fields[key]
+    if fields.get("join"):
+        yield "join.left", fields["join"].left
+    for key in ("outcome", "amount", "contactable", "followed_up", "propensity"):
+        if fields.get(key):
+            yield f"{key}.column", fields[key].column
+    for key in ("created", "closed"):
+        if fields.get("dates") and getattr(fields["dates"], key):
+            yield f"dates.{key}", getattr(fields["dates"], key)
+    for key in ("group", "context", "segments", "duplicates"):
+        columns = fields.get(key) or ()
+        yield from (
+            (f"{key}[{i}]", column) for i, column in enumerate(columns if isinstance(columns, tuple) else ())
+        )
+    for key in ("criteria", "facts"):
+        yield from ((f"{key}.{name}", part.column) for name, part in _items(fields.get(key)))
+
+
+def _raise(faults: list[str], valid: str) -> None:
+    if faults:
+        raise ValueError(f"{'; '.join(faults)}; valid: {valid}")
