@@ -1,0 +1,227 @@
+"""Draw synthetic leads from a world whose truth is known, and write them as a CRM exports them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from leadml.data.deals import NO_DAY, OPEN, Leads
+from leadml.datasets.truth import Floats, Truth, documented_score
+from leadml.datasets.worlds import make_truth, tilted_profile
+from leadml.exceptions import UsageError
+from leadml.levels import CANONICAL, UNKNOWN, logistic, unpack
+
+FIRST_DAY = 19_358
+"""2023-01-01, in days since 1970-01-01."""
+N_DAYS = 730
+"""Leads are created evenly over this time."""
+PER_ACCOUNT = 5
+RNG = np.random.Generator
+
+
+def make_leads(
+    n: int,
+    world: str = "rule_right",
+    random_state: int = 0,
+    *,
+    all_criteria: bool = True,
+    worked_share: float | None = None,
+    truth: Truth | None = None,
+    **truth_options: Any,
+) -> Leads:
+    """Draw leads from a world whose truth is known.
+
+    The outcome depends on the criteria of one framework. `leadml.datasets.WORLDS` says in what each world
+    differs from ``rule_right``.
+
+    Parameters
+    ----------
+    n : int
+        Number of leads, at least 1.
+    world : str
+        One of `leadml.datasets.WORLDS`.
+    random_state : int
+        Seed.
+    all_criteria : bool
+        Whether all 13 canonical criteria are there, or only those of the framework.
+    worked_share : float, optional
+        Share of the leads below the documented cut-off that were worked, 0 to 1, in the worlds
+        ``selected_random`` (0.1 by default) and ``selected_hunch`` (0.3).
+    truth : Truth, optional
+        Draw from this truth instead of making one.
+    **truth_options
+        framework ("bant"); form, "points" or "met" (what the documented rule counts); base_rate (0.3);
+        strength (6: log-odds between level 4 throughout and 0 throughout); weights of the world ``tilted``;
+        unknown, "junk" (a lead whose level is unknown is at level 0: only then is the documented 0 points
+        for unknown right) or "random"; unknown_share (0.1).
+
+    Returns
+    -------
+    Leads
+        In order of creation; `truth` holds what is true of them.
+
+    Raises
+    ------
+    UsageError
+        There is no such world, or an option is out of its range.
+
+    Examples
+    --------
+    >>> leads = make_leads(500, world="tilted", random_state=1)
+    >>> leads.codes.shape, leads.truth.criteria
+    ((500, 13), ('budget', 'authority', 'need', 'timeline'))
+    >>> round(leads.truth.base_rate, 3)
+    0.3
+    """
+    import pyarrow as pa
+
+    if n < 1:
+        raise UsageError(f"n is {n}; valid: at least 1")
+    truth = truth or make_truth(world, **truth_options)
+    rng = np.random.default_rng(random_state)
+    time = np.sort(rng.uniform(size=n))
+    states, log_odds = _draw_states(truth, time, rng)
+    unit = rng.integers(0, max(n // PER_ACCOUNT, 1), n, dtype=np.int32) if truth.group_sd else None
+    if unit is not None:
+        log_odds = log_odds + rng.normal(0, truth.group_sd, unit.max() + 1)[unit]
+    won = rng.uniform(size=n) < logistic(log_odds)
+    own = _draw_codes(truth, states, won, rng)
+    created = (FIRST_DAY + time * N_DAYS).astype(np.int32)
+    days = np.ceil(np.where(won, 60, 25) * rng.lognormal(0, 0.6, n)).astype(np.int32)
+    worked, propensity = _draw_worked(truth, own, won, worked_share, rng)
+    open_ = ~worked if worked is not None else np.zeros(n, dtype=bool)
+    if truth.world == "immature":
+        open_ = created + days > FIRST_DAY + N_DAYS
+    names, codes = truth.criteria, own
+    if all_criteria:
+        others = {c: _draw_other(j, n, rng) for j, c in enumerate(CANONICAL) if c not in truth.criteria}
+        names = CANONICAL
+        codes = np.stack(
+            [own[:, names_at(truth, c)] if c in truth.criteria else others[c] for c in names], axis=1
+        )
+    else:
+        order = np.argsort([CANONICAL.index(c) for c in names])
+        names, codes = tuple(names[j] for j in order), own[:, order]
+    outcome = np.where(open_, OPEN, won).astype(np.int8)
+    return Leads(
+        criteria=names,
+        codes=np.asfortranarray(codes),
+        outcome=outcome,
+        created=created,
+        closed=np.where(open_, NO_DAY, created + days).astype(np.int32),
+        unit=unit,
+        followed_up=worked,
+        propensity=propensity,
+        lead_id=pa.array([f"L{i:07d}" for i in range(1, n + 1)]),
+        row=np.arange(2, n + 2),
+        in_time_order=True,
+        source=f"synthetic leads of the world {truth.world}",
+        digest=hashlib.sha256(codes.tobytes() + outcome.tobytes()).hexdigest(),
+        n_rows=n,
+        truth=truth,
+        **_draw_beside(n, rng),
+    )
+
+
+def names_at(truth: Truth, criterion: str) -> int:
+    """Column of a criterion among those of the framework."""
+    return truth.criteria.index(criterion)
+
+
+def _draw_states(truth: Truth, time: Floats, rng: RNG) -> tuple[NDArray[np.uint8], Floats]:
+    """True states of the framework's criteria, lead by lead at its own moment, and their log-odds."""
+    first_log_odds, first_shares = truth.first or truth.now
+    cells = []
+    for shares in (first_shares, truth.shares):
+        edges = np.cumsum(shares)
+        cells.append(np.searchsorted(edges, rng.uniform(size=len(time)) * edges[-1], side="right"))
+    mixing = truth.mixing(time)
+    cell = np.where(rng.uniform(size=len(time)) < mixing, cells[1], cells[0])
+    log_odds = mixing * truth.log_odds.ravel()[cell] + (1 - mixing) * first_log_odds.ravel()[cell]
+    return unpack(cell, len(truth.criteria)), log_odds
+
+
+def _draw_codes(
+    truth: Truth, states: NDArray[np.uint8], won: NDArray[np.bool_], rng: RNG
+) -> NDArray[np.uint8]:
+    """What is seen of the states; with late answers, far more of a lost deal stays unknown."""
+    hide = truth.hide[UNKNOWN]
+    chance = hide[states]
+    if truth.world == "late_answers":
+        chance = np.where(won[:, None], 0.02, 0.45) * np.ones_like(chance)
+    return np.where(rng.uniform(size=states.shape) < chance, UNKNOWN, states).astype(np.uint8)
+
+
+def _draw_worked(
+    truth: Truth, codes: NDArray[np.uint8], won: NDArray[np.bool_], share: float | None, rng: RNG
+) -> tuple[NDArray[np.bool_] | None, Floats | None]:
+    """Which leads were followed up, and the known chance of it where it was random."""
+    if not truth.world.startswith("selected"):
+        return None, None
+    below = documented_score(codes, truth.unit) < truth.cutoff
+    noise = rng.uniform(size=len(codes))
+    if truth.world == "selected_random":
+        share = 0.1 if share is None else share
+        return ~below | (noise < share), np.where(below, share, 1.0)
+    # a hunch sees something of the outcome that no criterion holds
+    promising = rng.normal(size=len(codes)) + 1.5 * won
+    line = np.quantile(promising[below], 1 - (0.3 if share is None else share)) if below.any() else 0.0
+    return ~below | (promising >= line), None
+
+
+def _draw_other(j: int, n: int, rng: RNG) -> NDArray[np.uint8]:
+    """A criterion that has no bearing on the outcome."""
+    return rng.choice(6, size=n, p=tilted_profile(j, 0.0, 0.1)).astype(np.uint8)
+
+
+def _draw_beside(n: int, rng: RNG) -> dict[str, Any]:
+    """What a CRM holds beside the criteria; none of it bears on the outcome."""
+    import pyarrow as pa
+
+    def words(values: list[str | None], shares: list[float]) -> pa.Array:
+        return pa.DictionaryArray.from_arrays(
+            pa.array(rng.choice(len(values), n, p=shares).astype(np.int32)), pa.array(values)
+        )
+
+    size = np.round(rng.lognormal(4, 1.2, n))
+    context = {
+        "source": words(["web", "fair", "referral", "cold call"], [0.4, 0.2, 0.2, 0.2]),
+        "region": words(["north", "east", "south", "west"], [0.25, 0.25, 0.25, 0.25]),
+        "employees": pa.array(size, mask=rng.uniform(size=n) < 0.1),
+    }
+    return {
+        "amount": np.round(rng.lognormal(np.log(2400) - 0.18, 0.6, n), 2),
+        "context": context,
+        "contactable": rng.uniform(size=n) < 0.9,
+    }
+
+
+def write_csv(leads: Leads, path: str | Path) -> Path:
+    """Write leads as a CRM exports them: Deal ID, dates, status, levels, account, amount, context; unknown is blank."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    columns: dict[str, Any] = {"Deal ID": leads.lead_id}
+    for title, days in (("Created on", leads.created), ("Closed on", leads.closed)):
+        if days is not None:
+            columns[title] = pa.array(days, mask=days == NO_DAY).cast(pa.date32())
+    if leads.outcome is not None:
+        columns["Status"] = pa.array(np.array(["Open", "Lost", "Won"])[leads.outcome + 1])
+    for name, codes in zip(leads.criteria, leads.codes.T, strict=True):
+        columns[name.capitalize()] = pa.array(codes, mask=codes == UNKNOWN)
+    if leads.unit is not None:
+        columns["Account"] = pa.array([f"A{unit:06d}" for unit in leads.unit])
+    if leads.amount is not None:
+        columns["Amount"] = pa.array(leads.amount)
+    if leads.followed_up is not None:
+        columns["Worked"] = pa.array(np.where(leads.followed_up, "yes", "no"))
+    if leads.propensity is not None:
+        columns["Chance of being picked"] = pa.array(leads.propensity)
+    columns |= {name.capitalize(): column for name, column in leads.context.items()}
+    path = Path(path)
+    pyarrow.csv.write_csv(pa.table(columns), path)
+    return path

@@ -1,0 +1,196 @@
+"""The worlds that synthetic leads are drawn from: which criteria matter in each of them, and how."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import reduce
+
+import numpy as np
+
+from leadml.datasets.truth import Floats, Truth
+from leadml.exceptions import UsageError
+from leadml.levels import LEVEL_MAX, MET_LEVEL, logistic
+
+WORLDS: dict[str, str] = {
+    "rule_right": "the log-odds of winning rise evenly with the documented score, as `form` says",
+    "met_right": "the same with the number of criteria met",
+    "tilted": "the criteria weigh unequally; the total is the same",
+    "dud": "one criterion is worth nothing; the others share its weight",
+    "steps": "levels are unevenly far apart: half of the criteria matter from level 1, half from 3",
+    "gate": "the first two criteria count only where both are met (AND)",
+    "inverted_u": "one criterion is best in the middle",
+    "reversed": "one criterion runs backwards",
+    "null": "no criterion matters",
+    "null_rule": "qualified leads are won at one rate, all others at another: no card can beat the rule",
+    "null_rule_pairs": "the same, with rates that vary among the qualified as no sum of points can follow",
+    "drifting": "the base rate rises over time, and the levels shift upwards",
+    "weights_drifting": "half-way, the weights of the world tilted take the place of equal ones",
+    "grouped": "leads belong to accounts, about five each, which share a random effect",
+    "immature": "deals still open on the last day have no outcome; losses come sooner than wins",
+    "selected_random": "of the leads below the documented cut-off few were worked, at random",
+    "selected_hunch": "of the leads below the documented cut-off few were worked, those that looked promising",
+    "unknown_random": "3 levels of 10 are unknown, at random",
+    "unknown_junk": "3 levels of 10 are unknown, and those leads are at level 0",
+    "late_answers": "levels of won deals were filled in after the close",
+}
+"""What `make_leads` can draw from."""
+
+FRAMEWORK_CRITERIA: dict[str, tuple[str, ...]] = {
+    "anum": ("authority", "need", "urgency", "budget"),
+    "bant": ("budget", "authority", "need", "timeline"),
+    "champ": ("challenges", "authority", "budget", "prioritization"),
+    "faint": ("funds", "authority", "interest", "need", "timeline"),
+    "gpct": ("goals", "plans", "challenges", "timeline"),
+    "madr": ("budget", "authority", "desire", "response"),
+}
+"""Criteria of the documented frameworks, in their order."""
+
+PROFILES = np.array(
+    [
+        [0.20, 0.20, 0.20, 0.20, 0.20],
+        [0.10, 0.20, 0.40, 0.20, 0.10],
+        [0.30, 0.15, 0.10, 0.15, 0.30],
+        [0.15, 0.25, 0.25, 0.20, 0.15],
+    ]
+)
+"""Shares of the levels before they are tilted; criteria take them in turn."""
+LEVELS = np.array([0.0, 1, 2, 3, 4, 0])
+"""Level of each true state; the last state is junk: at level 0, and never known."""
+EVEN, MET = LEVELS / LEVEL_MAX, (LEVELS >= MET_LEVEL).astype(float)
+EARLY, LATE = np.array([0, 0.85, 0.9, 0.95, 1, 0]), np.array([0, 0.05, 0.1, 0.9, 1, 0])
+IN_THE_MIDDLE = np.array([0, 0.8, 1, 0.5, -0.2, 0])
+
+
+def make_truth(
+    world: str = "rule_right",
+    *,
+    framework: str = "bant",
+    form: str = "points",
+    base_rate: float = 0.3,
+    strength: float = 6.0,
+    weights: Sequence[float] | None = None,
+    unknown: str | None = None,
+    unknown_share: float | None = None,
+) -> Truth:
+    """Make the truth of a world; the options are those of `make_leads`."""
+    for name, value, valid in (
+        ("world", world, tuple(WORLDS)),
+        ("framework", framework, tuple(FRAMEWORK_CRITERIA)),
+        ("form", form, ("points", "met")),
+        ("unknown", unknown or "junk", ("junk", "random")),
+    ):
+        if value not in valid:
+            raise UsageError(f"{name} is {value!r}; valid: {', '.join(valid)}; choose one of these")
+    form = "met" if world in ("met_right", "null_rule", "null_rule_pairs") else form
+    unknown = unknown or ("random" if world in ("unknown_random", "late_answers") else "junk")
+    if unknown_share is None:
+        unknown_share = 0.3 if world.startswith("unknown") else 0.1
+    for name, number, low, high in (
+        ("base_rate", base_rate, 0.01, 0.99),
+        ("strength", strength, 0.1, 50.0),
+        ("unknown_share", unknown_share, 0.0, 0.9),
+    ):
+        if not low <= number <= high:
+            raise UsageError(f"{name} is {number}; valid: {low:g} to {high:g}")
+    k = len(FRAMEWORK_CRITERIA[framework])
+    cutoff = 2 * k + 1 if form == "points" else 3 if framework == "bant" else (k + 1) // 2
+    shape = EVEN if form == "points" else MET
+    documented = np.tile(shape * strength / k, (k, 1))
+    junk = unknown_share if unknown == "junk" else 0.0
+    hide = np.eye(6)
+    if unknown == "random":
+        hide = hide * (1 - unknown_share)
+        hide[5] = unknown_share
+    log_odds, shares = _sum(documented), _joint(k, 0.0, junk)
+    truth = Truth(world, framework, FRAMEWORK_CRITERIA[framework], form, cutoff, log_odds, shares, hide)
+    # At break-even the base rate lies midway between the cut-off and the score below it.
+    step = strength / (k * (LEVEL_MAX if form == "points" else 1))
+    start = np.log(base_rate / (1 - base_rate)) - step * (cutoff - 0.5)
+    truth = dataclasses.replace(truth, log_odds=truth.log_odds + start)
+
+    def tilted(tilt: float) -> Truth:
+        return dataclasses.replace(truth, shares=_joint(k, tilt, junk))
+
+    tilt = _solve(lambda t: tilted(t).base_rate - base_rate, 8.0, "base_rate with this cut-off")
+    truth = _with_base_rate(_world(tilted(tilt), documented, strength, weights), base_rate)
+    if world == "drifting":
+        low, high = _joint(k, tilt - 0.15, junk), _joint(k, tilt + 0.15, junk)
+        first = (truth.log_odds - 0.5, low)
+        truth = dataclasses.replace(truth, log_odds=truth.log_odds + 0.5, shares=high, first=first)
+    elif world == "weights_drifting":
+        first = (_with_base_rate(tilted(tilt), base_rate).log_odds, truth.shares)
+        truth = dataclasses.replace(truth, first=first, abrupt=True)
+    return truth
+
+
+def _world(truth: Truth, documented: Floats, strength: float, weights: Sequence[float] | None) -> Truth:
+    """Put the log-odds of the world in the place of the documented ones; the intercept comes later."""
+    k, points = len(documented), documented.copy()
+    world, each = truth.world, strength / len(documented)
+    if world in ("tilted", "weights_drifting"):
+        points *= _checked_weights(weights, k)[:, None]
+    elif world == "dud":
+        points[:-1] *= k / (k - 1)
+        points[-1] = 0.0
+    elif world == "steps":
+        points = np.array([(EARLY, LATE)[j % 2] * each for j in range(k)])
+    elif world == "inverted_u":
+        points[1] = IN_THE_MIDDLE * each * 1.5
+    elif world == "reversed":
+        points[-1] *= -1.0
+    elif world == "null":
+        points[:] = 0.0
+    log_odds = _sum(points)
+    if world == "gate":
+        both = np.multiply.outer(MET, MET).reshape(6, 6, *(1,) * (k - 2))
+        points[:2] = 0.0
+        return dataclasses.replace(truth, log_odds=_sum(points) + 2 * each * both)
+    if world.startswith("null_rule"):
+        met = _sum(np.tile(MET, (k, 1)))
+        log_odds = np.where(met >= truth.cutoff, 0.5 * strength, 0.0)
+        if world == "null_rule_pairs":
+            parity = _sum(np.tile(LEVELS, (k, 1))) % 2
+            log_odds += np.where(met >= truth.cutoff, 0.5, 0.25) * (2 * parity - 1)
+        return dataclasses.replace(truth, log_odds=log_odds)
+    return dataclasses.replace(truth, log_odds=log_odds, points=points, group_sd=float(world == "grouped"))
+
+
+def _sum(points: Floats) -> Floats:
+    """(6,) * k: sums of points by true states."""
+    return reduce(np.add.outer, points)
+
+
+def _joint(k: int, tilt: float, junk: float) -> Floats:
+    """Shares by true states: criteria independent, their profiles tilted alike."""
+    return reduce(np.multiply.outer, [tilted_profile(j, tilt, junk) for j in range(k)])
+
+
+def tilted_profile(j: int, tilt: float, junk: float) -> Floats:
+    """Shares of the true states of criterion j."""
+    shares = PROFILES[j % len(PROFILES)] * np.exp(tilt * np.arange(5))
+    return np.append((1 - junk) * shares / shares.sum(), junk)
+
+
+def _with_base_rate(truth: Truth, base_rate: float) -> Truth:
+    def moved(by: float) -> Truth:
+        return dataclasses.replace(truth, log_odds=truth.log_odds + by)
+
+    return moved(_solve(lambda by: moved(by).base_rate - base_rate, 80.0, "base_rate"))
+
+
+def _solve(rises: Callable[[float], float], bound: float, what: str) -> float:
+    """Zero of a rising function between -bound and bound."""
+    from scipy.optimize import brentq
+
+    if not rises(-bound) < 0 < rises(bound):
+        raise UsageError(f"no world has this {what}; choose a base_rate nearer to 0.3, or fewer unknowns")
+    return float(brentq(rises, -bound, bound, xtol=1e-12))
+
+
+def _checked_weights(weights: Sequence[float] | None, k: int) -> Floats:
+    """Weights of the world tilted, scaled so that they sum to the number of criteria."""
+    given = np.array([0.4, 2.2, 1.0, 0.4, 1.0][:k] if weights is None else weights, dtype=np.float64)
+    if given.shape != (k,) or not (np.isfinite(given).all() and (given >= 0).all() and given.sum() > 0):
+        raise UsageError(f"weights is {weights}; valid: {k} numbers from 0 up, not all 0")
+    return np.asarray(given * k / given.sum())
