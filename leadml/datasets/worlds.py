@@ -10,7 +10,7 @@ import numpy as np
 
 from leadml.datasets.truth import Floats, Truth
 from leadml.exceptions import UsageError
-from leadml.levels import LEVEL_MAX, MET_LEVEL, logistic
+from leadml.levels import LEVEL_MAX, MET_LEVEL
 
 WORLDS: dict[str, str] = {
     "rule_right": "the log-odds of winning rise evenly with the documented score, as `form` says",
@@ -29,7 +29,7 @@ WORLDS: dict[str, str] = {
     "grouped": "leads belong to accounts, about five each, which share a random effect",
     "immature": "deals still open on the last day have no outcome; losses come sooner than wins",
     "selected_random": "of the leads below the documented cut-off few were worked, at random",
-    "selected_hunch": "of the leads below the documented cut-off few were worked, those that looked promising",
+    "selected_hunch": "of the leads below the documented cut-off few were worked, by a hunch",
     "unknown_random": "3 levels of 10 are unknown, at random",
     "unknown_junk": "3 levels of 10 are unknown, and those leads are at level 0",
     "late_answers": "levels of won deals were filled in after the close",

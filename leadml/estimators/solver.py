@@ -1,0 +1,159 @@
+"""Many penalised logistic regressions on one table of patterns, fitted together, with or without bounds.
+
+Every fit (a strength of shrinkage, a bootstrap replicate) is a row; their Newton systems are one matrix
+product, and each bounded step is a small non-negative least-squares problem by block principal pivoting
+(Portugal, Judice, Vicente 1994, Mathematics of Computation 63) on the Schur complement of the free columns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+PATIENCE = 3
+"""Block exchanges without progress before single ones, which cannot cycle."""
+FEW_ROWS = 6
+"""Rows up to which Gram matrices are made one by one."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Fits:
+    """Rows of fits: coefficients, Hessian of the penalised loss there, and that loss."""
+
+    theta: Floats
+    hessian: Floats
+    loss: Floats
+
+
+def solve_bounded(hessian: Floats, linear: Floats, bounded: Mask) -> Floats:
+    """Minimise z'Hz/2 - c'z with z >= 0 where bounded, for a row of problems (r, p, p), (r, p)."""
+    free, held = np.flatnonzero(~bounded), np.flatnonzero(bounded)
+    h_fh = hessian[:, free[:, None], held]
+    inverse = np.linalg.solve(
+        hessian[:, free[:, None], free], np.concatenate([h_fh, linear[:, free, None]], axis=2)
+    )
+    schur = hessian[:, held[:, None], held] - h_fh.swapaxes(1, 2) @ inverse[..., :-1]
+    target = linear[:, held] - (h_fh.swapaxes(1, 2) @ inverse[..., -1:])[..., 0]
+    out = np.empty_like(linear)
+    out[:, held] = nonnegative_least_squares(schur, target)
+    out[:, free] = inverse[..., -1] - (inverse[..., :-1] @ out[:, held, None])[..., 0]
+    return out
+
+
+def nonnegative_least_squares(hessian: Floats, linear: Floats) -> Floats:
+    """Minimise z'Hz/2 - c'z with z >= 0, H positive definite, for a row of problems."""
+    n_rows, n_columns = linear.shape
+    positive = np.ones((n_rows, n_columns), dtype=bool)
+    solution = np.zeros_like(linear)
+    open_ = np.arange(n_rows)
+    fewest, patience = np.full(n_rows, n_columns + 1), np.full(n_rows, PATIENCE)
+    while len(open_):
+        h, c, p = hessian[open_], linear[open_], positive[open_]
+        masked = np.where(p[:, :, None] & p[:, None, :], h, np.eye(n_columns))
+        z = np.linalg.solve(masked, np.where(p, c, 0.0)[..., None])[..., 0]
+        slope = (h @ z[..., None])[..., 0] - c
+        tolerance = 1e-10 * (1.0 + np.abs(c).max(axis=1, keepdims=True))
+        wrong = np.where(p, z < -1e-12, slope < -tolerance)
+        solution[open_] = np.maximum(z, 0.0)
+        n_wrong = wrong.sum(axis=1)
+        still = n_wrong > 0
+        open_, wrong, n_wrong = open_[still], wrong[still], n_wrong[still]
+        better = n_wrong < fewest[open_]
+        fewest[open_] = np.minimum(fewest[open_], n_wrong)
+        patience[open_] = np.where(better, PATIENCE, patience[open_] - 1)
+        # all wrong entries change sides while that helps, else only the last: this cannot cycle (Murty 1974)
+        last = n_columns - 1 - np.argmax(wrong[:, ::-1], axis=1)
+        single = np.arange(n_columns) == last[:, None]
+        positive[open_] ^= np.where((patience[open_] > 0)[:, None], wrong, single)
+    return solution
+
+
+def fit_logistic(
+    columns: Floats,
+    won: Floats,
+    total: Floats,
+    penalty: Floats,
+    *,
+    bounded: Mask | None = None,
+    start: Floats | None = None,
+    tolerance: float = 1e-6,
+    max_iter: int = 60,
+) -> Fits:
+    """Minimise sum_p [total log(1 + e^eta) - won eta] + theta' S theta / 2, theta >= 0 where bounded, row by row.
+
+    (m, p) columns; (rows or 1, m) won and total; (rows or 1, p, p) penalty S; (rows, p) start.
+    """
+    n_rows = max(len(won), len(penalty), 1 if start is None else len(start))
+    n_columns = columns.shape[1]
+    theta = np.zeros((n_rows, n_columns)) if start is None else start.copy()
+    won_columns = np.broadcast_to(won @ columns, (n_rows, n_columns))
+    total, penalty = (
+        np.broadcast_to(total, (n_rows, total.shape[1])),
+        np.broadcast_to(penalty, (n_rows, n_columns, n_columns)),
+    )
+    gram = _Gram(columns, n_rows)
+    hessian, loss = np.empty((n_rows, n_columns, n_columns)), np.full(n_rows, np.inf)
+    before, open_ = theta.copy(), np.arange(n_rows)
+    for _ in range(max_iter):
+        at, s = theta[open_], penalty[open_]
+        eta = at @ columns.T
+        small = np.exp(-np.abs(eta))
+        s_at = (s @ at[..., None])[..., 0]
+        now = ((np.maximum(eta, 0.0) + np.log1p(small)) * total[open_]).sum(axis=1)
+        now += (at * (0.5 * s_at - won_columns[open_])).sum(axis=1)
+        worse = now > loss[open_] + 1e-9 * (1.0 + np.abs(now))
+        if worse.any():  # half-way back towards the last point that was better
+            rows = open_[worse]
+            theta[rows] = 0.5 * (theta[rows] + before[rows])
+            if worse.all():
+                continue
+        ok = ~worse
+        rows, at, eta, small, s, s_at = open_[ok], at[ok], eta[ok], small[ok], s[ok], s_at[ok]
+        mu = np.where(eta >= 0, 1.0, small) / (1.0 + small)
+        weighted = total[rows] * mu
+        gradient = weighted @ columns - won_columns[rows] + s_at
+        h = s + gram.of(weighted * (1.0 - mu))
+        linear = (h @ at[..., None])[..., 0] - gradient
+        new = (
+            np.linalg.solve(h, linear[..., None])[..., 0]
+            if bounded is None
+            else solve_bounded(h, linear, bounded)
+        )
+        hessian[rows], loss[rows] = h, now[ok]
+        before[rows], theta[rows] = at, new
+        moved = np.abs(new - at).max(axis=1) > tolerance * (1.0 + np.abs(new).max(axis=1))
+        going = worse.copy()
+        going[ok] = moved
+        open_ = open_[going]
+        if not len(open_):
+            break
+    return Fits(theta, hessian, loss)
+
+
+class _Gram:
+    """X' diag(w) X for rows of weights w."""
+
+    def __init__(self, columns: Floats, n_rows: int) -> None:
+        self.columns, self.few = columns, n_rows <= FEW_ROWS
+        self.at = np.triu_indices(columns.shape[1])
+        if not self.few:
+            self.pairs = columns[:, self.at[0]] * columns[:, self.at[1]]
+
+    def of(self, weights: Floats) -> Floats:
+        size = self.columns.shape[1]
+        out = np.empty((len(weights), size, size))
+        if self.few:
+            for gram, w in zip(out, weights, strict=True):
+                # the square root makes it a product with itself, at half the cost
+                root = np.sqrt(w)[:, None] * self.columns
+                gram[:] = root.T @ root
+            return out
+        entries = weights @ self.pairs
+        out[:, self.at[0], self.at[1]] = entries
+        out[:, self.at[1], self.at[0]] = entries
+        return out
