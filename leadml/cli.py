@@ -25,28 +25,34 @@ SETTINGS: dict[str, Any] = {
 
 
 class _Group(TyperGroup):
-    """A group whose first command is meant where none is named: ``leadml frameworks bant``, ``leadml models``."""
+    """A group whose first command is meant where none is named: ``leadml frameworks bant``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
 
-    def list_commands(self, ctx: Any) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(self.commands)
 
 
 class Engine(StrEnum):
+    """Where the work is done."""
+
     local = "local"
     spark = "spark"
 
 
 class Locale(StrEnum):
+    """How numbers and words are written."""
+
     en = "en"
     nl = "nl"
 
 
 class Crm(StrEnum):
+    """Whose export it is."""
+
     hubspot = "hubspot"
     salesforce = "salesforce"
     dynamics = "dynamics"
@@ -63,13 +69,19 @@ def _add_group(name: str, help_: str, example: str) -> typer.Typer:
 
 
 frameworks = _add_group(
-    "frameworks", "Show the documented frameworks, or write and check one of your own.", "leadml frameworks champ"
+    "frameworks",
+    "Show the documented frameworks, or write and check one of your own.",
+    "leadml frameworks champ",
 )
 mappings = _add_group(
-    "mapping", "Write a mapping: what the columns of a file mean.", "leadml mapping new deals.csv -o ours.yaml"
+    "mapping",
+    "Write a mapping: what the columns of a file mean.",
+    "leadml mapping new deals.csv -o ours.yaml",
 )
 models = _add_group(
-    "models", "List, show, promote and retire stored models.", "leadml models promote bant@2 --because 'wins more'"
+    "models",
+    "List, show, promote and retire stored models.",
+    "leadml models promote bant@2 --because 'wins more'",
 )
 
 File = Annotated[
@@ -108,17 +120,24 @@ Query = Annotated[
     str | None, typer.Option("--query", metavar="SQL", help="What to ask, when FILE is a SQLAlchemy URL.")
 ]
 Table = Annotated[
-    str | None, typer.Option("--table", metavar="NAME", help="The table to make, when OUT is a SQLAlchemy URL.")
+    str | None,
+    typer.Option("--table", metavar="NAME", help="The table to make, when OUT is a SQLAlchemy URL."),
 ]
 Keep = Annotated[bool, typer.Option("--keep-columns", help="Let the columns of FILE come along.")]
 MaxRejected = Annotated[
     float,
-    typer.Option("--max-rejected", min=0, max=1, help="End with 5 when a larger share of the rows is unusable."),
+    typer.Option(
+        "--max-rejected", min=0, max=1, help="End with 5 when a larger share of the rows is unusable."
+    ),
 ]
-EngineOption = Annotated[Engine, typer.Option("--engine", help="Where the work is done; with spark OUT is a folder.")]
+EngineOption = Annotated[
+    Engine, typer.Option("--engine", help="Where the work is done; with spark OUT is a folder.")
+]
 Store = Annotated[
     Path | None,
-    typer.Option("--store", metavar="DIR", help="Folder of the models; LEADML_STORE or ./models_store when absent."),
+    typer.Option(
+        "--store", metavar="DIR", help="Folder of the models; LEADML_STORE or ./models_store when absent."
+    ),
 ]
 Track = Annotated[bool, typer.Option("--track/--no-track", help="Log to MLflow.")]
 TrackingUri = Annotated[
@@ -128,9 +147,12 @@ ExperimentName = Annotated[
     str | None, typer.Option("--experiment-name", metavar="NAME", help="MLflow's experiment for the runs.")
 ]
 AsOf = Annotated[
-    str | None, typer.Option("--as-of", metavar="DATE", help="The day the file was exported, such as 2026-01-31.")
+    str | None,
+    typer.Option("--as-of", metavar="DATE", help="The day the file was exported, such as 2026-01-31."),
 ]
-Ref = Annotated[str, typer.Argument(metavar="REF", help="NAME, NAME@VERSION, models:/NAME@ALIAS or runs:/ID.")]
+Ref = Annotated[
+    str, typer.Argument(metavar="REF", help="NAME, NAME@VERSION, models:/NAME@ALIAS or runs:/ID.")
+]
 Because = Annotated[str | None, typer.Option("--because", help="Why; kept in the history.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="Tell the verdict by the exit code: 10 or 20.")]
@@ -140,6 +162,21 @@ def _say(message: str) -> None:
     from leadml.terminal import say
 
     say(message)
+
+
+def _write(text: str, out: Path | None, then: str) -> None:
+    """Write a text to a file that is not there yet, or to stdout."""
+    if out is None:
+        typer.echo(text, nl=not text.endswith("\n"))
+        return
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        from leadml.exceptions import UsageError
+
+        raise UsageError(f"--out: {out} is there already and is not overwritten; give another name") from None
+    _say(f"wrote {out}; next: {then}")
 
 
 def _json(value: object) -> str:
@@ -163,13 +200,91 @@ def _options(
 ) -> None: ...
 
 
+# ---------------------------------------------------------------- frameworks and mappings
+
+
+@frameworks.command("show", epilog="Example: leadml frameworks champ")
+def frameworks_show(
+    framework_id: Annotated[
+        str | None, typer.Argument(metavar="[ID|FILE]", help="One framework in full.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the documented frameworks: criteria, cut-offs, sources, caveats, our reading."""
+    from leadml.frameworks.catalog import list_frameworks, load_framework
+    from leadml.frameworks.describe import describe
+
+    if framework_id is not None:
+        found = load_framework(framework_id)
+        typer.echo(_json(found.to_dict()) if as_json else describe(found))
+        return
+    if as_json:
+        typer.echo(_json([each.to_dict() for each in list_frameworks()]))
+        return
+    for each in list_frameworks():
+        criteria = ", ".join(criterion.title.lower() for criterion in each.criteria)
+        typer.echo(f"{each.id:<6} {each.title:<6} {criteria}")
+        for policy in each.policies:
+            typer.echo(f"       {policy.id:<15} {policy.title} [{policy.source}]")
+    _say("leadml frameworks ID shows one in full")
+
+
+@frameworks.command("new", epilog="Example: leadml frameworks new ours --from bant -o ours.yaml")
+def frameworks_new(
+    framework_id: Annotated[str, typer.Argument(metavar="ID", help="Id of your framework.")],
+    base: Annotated[str, typer.Option("--from", metavar="ID", help="The framework to begin from.")] = "bant",
+    title: Annotated[str, typer.Option("--title", help="Its name; the id when absent.")] = "",
+    out: OutFile = None,
+) -> None:
+    """Begin a framework of your own from a documented one."""
+    from leadml.frameworks import new_framework
+
+    _write(new_framework(framework_id, base=base, title=title), out, f"leadml frameworks check {out}")
+
+
+@frameworks.command("check", epilog="Example: leadml frameworks check ours.yaml")
+def frameworks_check(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Your framework (YAML).")],
+) -> None:
+    """Check a framework: every fault with its line, and what may not be meant."""
+    from leadml.frameworks import check_framework
+
+    found, remarks = check_framework(file)
+    for remark in remarks:
+        _say(remark)
+    n = len(found.policies)
+    _say(f"{file}: framework {found.id} can be used: {len(found.criteria)} criteria, {n} rules")
+
+
+@frameworks.command("diff", epilog="Example: leadml frameworks diff bant ours.yaml")
+def frameworks_diff(
+    old: Annotated[str, typer.Argument(metavar="ID|FILE", help="Before.")],
+    new: Annotated[str, typer.Argument(metavar="ID|FILE", help="After.")],
+) -> None:
+    """List what changed from one framework to another, a line a change."""
+    from leadml.frameworks import diff_frameworks, load_framework
+
+    found = diff_frameworks(load_framework(old), load_framework(new))
+    typer.echo("\n".join(found) if found else "no difference")
+
+
+@mappings.command("new", epilog="Example: leadml mapping new deals.csv --crm hubspot -o ours.yaml")
+def mapping_new(
+    file: File,
+    crm: Annotated[Crm | None, typer.Option("--crm", help="Whose export it is.")] = None,
+    out: OutFile = None,
+) -> None:
+    """Propose a mapping from headers and values; every guess is marked and explained."""
+    from leadml.data.propose import propose_mapping
+
+    _write(propose_mapping(file, crm=crm.value if crm else None), out, f"leadml check {file} --mapping {out}")
+
+
 def main() -> None:
     """Run the command line: every fault ends in one message and an exit code, never in a bare traceback."""
-    import signal
     import sys
 
     from leadml.terminal import end_well
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as if interrupted: half-written files go
     words = [word for word in sys.argv[1:] if word != "--debug"]
     end_well(lambda: app(words, prog_name="leadml"), debug="--debug" in sys.argv[1:])

@@ -1,0 +1,117 @@
+"""Excel work list: names first, frozen header, filter, band colours, number formats, columns explained."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from leadml.exceptions import UsageError
+from leadml.scoring.words import words_of
+from leadml.scoring.writers import Layout, Scored, Writer, is_formula, plain
+
+SHEET_ROWS = 1_048_575
+CELL_LENGTH = 32_767
+COLOURS = {
+    "ready": ("#C6EFCE", "#E2F5E5"),
+    "wait": ("#FFEB9C", "#FFF5CC"),
+    "no-match": ("#E7E6E6", "#F2F2F2"),
+}
+FRONT = ("decision", "action", "probability", "points", "band", "question")
+WIDTHS = {"reasons": 48, "question": 40, "if_answered": 40, "action": 24, "caveats": 24, "unknown": 24}
+
+
+class _WorkList:
+    """One sheet of leads and one that explains its columns."""
+
+    n_guarded = 0
+
+    def __init__(self, book: Any, layout: Layout) -> None:
+        self._book, self._layout, self._n_rows = book, layout, 0
+        words = words_of(layout.locale)
+        front = [name for name in FRONT if name in layout.columns]
+        rest = [name for name in layout.columns if name not in front]
+        kept = [name for name in layout.kept if name not in layout.first]
+        self._columns = [*layout.first, *front, *rest, *kept]
+        self._titles = [layout.id_title, *(layout.titles.get(name, name) for name in self._columns)]
+        self._sheet = book.add_worksheet(words.leads_sheet)
+        self._formats: dict[tuple[str, str], Any] = {}
+        head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+        for at, (name, title) in enumerate(zip(["lead_id", *self._columns], self._titles, strict=True)):
+            self._sheet.set_column(at, at, WIDTHS.get(name, 14))
+            self._sheet.write_string(0, at, title, head)
+        self._sheet.freeze_panes(1, 1 + len(layout.first))
+        about = book.add_worksheet(words.columns_sheet)
+        about.set_column(0, 0, 18)
+        about.set_column(1, 1, 110)
+        for row, (name, title) in enumerate(zip(["lead_id", *self._columns], self._titles, strict=True)):
+            about.write_string(row, 0, title, head)
+            about.write_string(row, 1, words.explain(name))
+
+    def make(self, scored: Scored) -> Scored:
+        return scored
+
+    def write(self, made: Scored) -> None:
+        if self._n_rows + len(made) > SHEET_ROWS:
+            raise UsageError(f"--out: a sheet holds at most {SHEET_ROWS:,} rows; write .csv or .parquet")
+        answers = {name: made.answers.column(name).to_pylist() for name in self._layout.columns}
+        kept = {name: column.to_pylist() for name, column in made.kept.items()}
+        bands = made.answers.column("band").to_pylist() if "band" in made.answers.schema.names else []
+        ids = made.lead_id.to_pylist()
+        for row, pattern in enumerate(made.index.tolist()):
+            self._n_rows += 1
+            values = [ids[row]]
+            values += [
+                answers[name][pattern] if name in answers else kept[name][row] for name in self._columns
+            ]
+            for at, (name, value) in enumerate(zip(["lead_id", *self._columns], values, strict=True)):
+                self._write_cell(at, name, plain(value), bands[pattern] if bands else "")
+
+    def _write_cell(self, at: int, name: str, value: Any, band: str) -> None:
+        style = self._format(name if name in ("probability", "band", "decision") else "", band)
+        if isinstance(value, bool):
+            self._sheet.write_boolean(self._n_rows, at, value, style)
+        elif isinstance(value, int | float):
+            self._sheet.write_number(self._n_rows, at, value, style)
+        elif value is not None:
+            # Marked as text in the cell's own format: Excel does not run it after an edit either.
+            style = self._format("quoted", band) if is_formula(value) else style
+            self._sheet.write_string(self._n_rows, at, value[:CELL_LENGTH], style)
+
+    def _format(self, name: str, band: str) -> Any:
+        key = (name, band if name in ("band", "decision") else "")
+        if key not in self._formats:
+            made = self._book.add_format({"num_format": "0%"} if name == "probability" else {})
+            if name == "quoted":
+                made.set_quote_prefix()
+            if key[1]:
+                decision = self._layout.band_decisions.get(band, "no-match")
+                alike = [each for each, kind in self._layout.band_decisions.items() if kind == decision]
+                made.set_bg_color(
+                    COLOURS[decision][0 if band == alike[-1:][0] else 1] if alike else "#FFFFFF"
+                )
+            self._formats[key] = made
+        return self._formats[key]
+
+    def close(self) -> None:
+        self._sheet.autofilter(0, 0, max(self._n_rows, 1), len(self._columns))
+
+
+@contextlib.contextmanager
+def open_worklist(where: Path, layout: Layout) -> Iterator[Writer]:
+    """Write a work list to a path."""
+    try:
+        from xlsxwriter import Workbook
+    except ImportError:
+        raise UsageError(
+            '--out: writing Excel needs xlsxwriter; pip install "leadml[excel]" installs it; or write .csv'
+        ) from None
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    book = Workbook(str(where), options)
+    writer = _WorkList(book, layout)
+    try:
+        yield writer
+        writer.close()
+    finally:
+        book.close()

@@ -1,0 +1,311 @@
+"""Writers of scored leads: CSV, TSV, JSON lines and Parquet; Excel and databases have files of their own.
+
+A lead's answers depend on its pattern of levels alone, so text is made once a pattern. The lines of a chunk
+are one `take` of identities and pattern texts, side by side: the taken buffer is what the file holds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import numpy as np
+import pyarrow as pa
+
+from leadml.data.cells import number_array, text_array
+from leadml.exceptions import InputError
+from leadml.scoring.destinations import kind_of_out, open_text, replacing
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+ROW_GROUP = 1 << 18
+"""Rows a row group of a Parquet file has, about."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scored:
+    """n leads that were scored.
+
+    lead_id : (n,) text; answers : one row a pattern, with the columns of predict; index : (n,) int32, the
+    pattern of each lead; kept : columns of the input that come along; amount : (n,), NaN where unknown.
+    """
+
+    lead_id: pa.Array
+    answers: pa.RecordBatch
+    index: npt.NDArray[np.int32]
+    kept: Mapping[str, pa.Array] = dataclasses.field(default_factory=dict)
+    amount: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What is written: columns of the answers, kept columns, their titles, the locale, words for Excel."""
+
+    columns: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+    id_title: str = "lead_id"
+    titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    locale: str = "en"
+    first: tuple[str, ...] = ()  # kept columns that stand first in a work list: names
+    band_decisions: Mapping[str, str] = dataclasses.field(
+        default_factory=dict
+    )  # band -> ready, wait or no-match
+    explanations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Titles of all columns, in order."""
+        return (self.id_title, *(self.titles.get(name, name) for name in self.columns), *self.kept)
+
+
+class Writer(Protocol):
+    """A destination: `make` runs beside the reading, in any thread; `write` in the order of the leads."""
+
+    n_guarded: int
+
+    def make(self, scored: Scored) -> Any: ...  # noqa: D102
+    def write(self, made: Any) -> None: ...  # noqa: D102
+
+
+@contextlib.contextmanager
+def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[Writer]:
+    """Open a destination by its ending; nothing is there before the block ends well."""
+    kind = kind_of_out(out)
+    if kind in (".csv", ".tsv", ".jsonl"):
+        with open_text(out) as write:
+            yield _JsonLines(layout, write) if kind == ".jsonl" else _CsvLines(layout, write, kind)
+    elif kind == "table":
+        from leadml.scoring.database import open_table
+
+        with open_table(out, cast(str, table), layout) as writer:
+            yield writer
+    else:
+        with replacing(out) as temporary:
+            opened = open_parquet
+            if kind == ".xlsx":
+                from leadml.scoring.worklist import open_worklist as opened  # type: ignore[assignment]
+            with opened(temporary, layout) as writer:
+                yield writer
+
+
+# ---------------------------------------------------------------- text
+
+
+def side_by_side(columns: Sequence[tuple[pa.StringArray, npt.NDArray[np.int32]]]) -> memoryview:
+    """Join the texts of columns row by row: each column is its texts and which of them a row has."""
+    flat = np.empty((len(columns[0][1]), len(columns)), np.int32)
+    start = 0
+    for at, (texts, index) in enumerate(columns):
+        np.add(index, start, out=flat[:, at])
+        start += len(texts)
+    taken = pa.concat_arrays([texts for texts, _ in columns]).take(number_array(flat.ravel()))
+    end = int(np.frombuffer(taken.buffers()[1], np.int32)[flat.size])
+    return memoryview(taken.buffers()[2] or b"")[:end]
+
+
+FORMULA = re.compile(r"[=@\t\r\n+\-＝＠＋－]")
+NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([., '\u00a0]\d{3})+)([.,]\d+)?([eE][+-]?\d+)?\s?%?")
+_RUN = np.isin(np.arange(256), [*b"=@\t\r\n+-\xef"])  # first bytes of what FORMULA matches
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would run a text; what parses wholly as a number it would not."""
+    return FORMULA.match(text) is not None and NUMBER.fullmatch(text) is None
+
+
+def guard(column: pa.Array) -> tuple[pa.Array, int]:
+    """Put an apostrophe before every text that a spreadsheet would run; how many those are."""
+    if not pa.types.is_string(column.type) or not len(column) or not column.buffers()[2]:
+        return column, 0
+    ends = np.frombuffer(column.buffers()[1], np.int32, count=column.offset + len(column) + 1)[
+        column.offset :
+    ]
+    filled = np.flatnonzero(ends[:-1] < ends[1:])
+    first = np.frombuffer(column.buffers()[2], np.uint8)[ends[filled]]
+    at = [row for row in filled[_RUN[first]].tolist() if is_formula(column[row].as_py() or "")]
+    if not at:
+        return column, 0
+    pieces, before = [], 0
+    for row in at:
+        pieces += [column.slice(before, row - before), text_array(["'" + column[row].as_py()])]
+        before = row + 1
+    return pa.concat_arrays([*pieces, column.slice(before)]), len(at)
+
+
+def local_text(column: pa.Array, locale: str) -> pa.Array:
+    """Numbers with decimals as text with a decimal comma, where the locale writes one; the rest as it is."""
+    if locale == "en" or not pa.types.is_floating(column.type):
+        return column
+    import pyarrow.compute as pc
+
+    return pc.replace_substring(column.cast(pa.string()), pattern=".", replacement=",")
+
+
+class _CsvLines:
+    """CSV and TSV as pyarrow writes it: texts between quotes, numbers as they are, nothing for a null."""
+
+    def __init__(self, layout: Layout, write: Callable[[Any], object], kind: str) -> None:
+        self._layout, self._write = layout, write
+        self._mark = "\t" if kind == ".tsv" else ";" if layout.locale == "nl" else ","
+        self.n_guarded = 0
+        write(self._csv([guard(text_array([name]))[0] for name in layout.names]))
+
+    def make(self, scored: Scored) -> tuple[memoryview, int]:
+        layout = self._layout
+        guarded = [guard(each) for each in (scored.lead_id, *(scored.kept[name] for name in layout.kept))]
+        (lead_id, *kept), counts = zip(*guarded, strict=True)
+        answers = [guard(scored.answers.column(name))[0] for name in layout.columns]
+        rows = np.arange(len(scored), dtype=np.int32)
+        parts = [([lead_id], rows), (answers, scored.index), (kept, rows)]
+        parts = [each for each in parts if each[0]]
+        ends = [self._mark] * (len(parts) - 1) + ["\n"]
+        pieces = [(self._lines(cells, end), at) for (cells, at), end in zip(parts, ends, strict=True)]
+        return side_by_side(pieces), sum(counts)
+
+    def write(self, made: tuple[memoryview, int]) -> None:
+        self._write(made[0])
+        self.n_guarded += made[1]
+
+    def _csv(self, columns: Sequence[pa.Array]) -> bytes:
+        import pyarrow.csv
+
+        sink = pa.BufferOutputStream()
+        options = pyarrow.csv.WriteOptions(include_header=False, delimiter=self._mark)
+        columns = [local_text(each, self._layout.locale) for each in columns]
+        batch = pa.RecordBatch.from_arrays(columns, names=[str(at) for at in range(len(columns))])
+        pyarrow.csv.write_csv(batch, sink, options)
+        return cast(bytes, sink.getvalue().to_pybytes())
+
+    def _lines(self, columns: Sequence[pa.Array], end: str) -> pa.StringArray:
+        """The line of each row, with `end` behind it."""
+        text = np.frombuffer(bytearray(self._csv(columns)), np.uint8)
+        ends = np.flatnonzero(text == ord("\n"))
+        if len(ends) != len(columns[0]):  # some line ends stand inside a text: behind an odd number of quotes
+            ends = ends[np.cumsum(text == ord('"'), dtype=np.int32)[ends] % 2 == 0]
+        text[ends] = ord(end)
+        starts = np.append(0, ends + 1).astype(np.int32)
+        return pa.StringArray.from_buffers(len(ends), pa.py_buffer(starts), pa.py_buffer(text))
+
+
+class _JsonLines:
+    """One JSON object a line; dates as text, null for what is not known."""
+
+    n_guarded = 0
+
+    def __init__(self, layout: Layout, write: Callable[[Any], object]) -> None:
+        self._layout, self._write = layout, write
+
+    def make(self, scored: Scored) -> memoryview:
+        layout = self._layout
+        head, *keys = [f"{'{' if not at else ', '}{_json(name)}: " for at, name in enumerate(layout.names)]
+        rows = np.arange(len(scored), dtype=np.int32)
+        ids = text_array([head + _json(each) for each in scored.lead_id.to_pylist()])
+        answers = [scored.answers.column(name).to_pylist() for name in layout.columns]
+        lines = [
+            "".join(k + _json(v) for k, v in zip(keys, row, strict=False))
+            for row in zip(*answers, strict=True)
+        ]
+        columns = [(ids, rows), (text_array(lines), scored.index)]
+        for key, name in zip(keys[len(layout.columns) :], layout.kept, strict=True):
+            columns.append((text_array([key + _json(each) for each in scored.kept[name].to_pylist()]), rows))
+        return side_by_side([*columns, (text_array(["}\n"]), np.zeros(len(scored), np.int32))])
+
+    def write(self, made: memoryview) -> None:
+        self._write(made)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """A value that JSON and a spreadsheet's cell can hold: dates as text, no NaN."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return str(value)
+
+
+# ---------------------------------------------------------------- columns
+
+
+def batch_of(scored: Scored, layout: Layout) -> pa.RecordBatch:
+    """Leads as rows: texts of the answers as dictionaries, so that each is kept once."""
+    index = number_array(scored.index)
+    columns = [scored.lead_id]
+    for name in layout.columns:
+        each = scored.answers.column(name)
+        is_text = pa.types.is_string(each.type)
+        columns.append(pa.DictionaryArray.from_arrays(index, each) if is_text else each.take(index))
+    columns += [scored.kept[name] for name in layout.kept]
+    return pa.RecordBatch.from_arrays(columns, names=list(layout.names))
+
+
+def like(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Give a batch the types of the first one: files of one folder need not agree."""
+    if batch.schema.equals(schema):
+        return batch
+    try:
+        return batch.cast(schema)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise InputError(
+            f"a column changes its type from one file to the next ({error}); export them alike, or leave out "
+            "--keep-columns"
+        ) from None
+
+
+class _Parquet:
+    """Parquet in row groups of about `ROW_GROUP` rows."""
+
+    n_guarded = 0
+
+    def __init__(self, layout: Layout, where: Path) -> None:
+        self._layout, self._where = layout, where
+        self._waiting: list[pa.RecordBatch] = []
+        self.file: Any = None
+
+    def make(self, scored: Scored) -> pa.RecordBatch:
+        return batch_of(scored, self._layout)
+
+    def write(self, made: pa.RecordBatch) -> None:
+        if self.file is None:
+            import pyarrow.parquet
+
+            # An identity hardly ever comes twice, and nothing is to be read back as a category.
+            often = [name for name in made.schema.names if name != self._layout.id_title]
+            self.file = pyarrow.parquet.ParquetWriter(
+                self._where, made.schema, use_dictionary=often, store_schema=False
+            )
+            self._schema = made.schema
+        self._waiting.append(like(made, self._schema))
+        if sum(each.num_rows for each in self._waiting) >= ROW_GROUP:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._waiting:
+            table = pa.Table.from_batches(self._waiting).unify_dictionaries()
+            self.file.write_table(table, row_group_size=2 * ROW_GROUP)
+            self._waiting.clear()
+
+
+@contextlib.contextmanager
+def open_parquet(where: Path, layout: Layout) -> Iterator[Writer]:
+    """Write Parquet to a path."""
+    writer = _Parquet(layout, where)
+    try:
+        yield writer
+        writer.flush()
+    finally:
+        if writer.file is not None:
+            writer.file.close()
