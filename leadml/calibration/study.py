@@ -1,0 +1,317 @@
+"""A study: the deals compared, the frameworks and rules judged on them, the contenders, and the blocks in time."""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.calibration.consequences import Consequences
+from leadml.calibration.contenders import (
+    Classifier,
+    Contender,
+    DocumentedCutoff,
+    DocumentedRule,
+    LearnedCard,
+    Plain,
+    Prior,
+    View,
+    weight_of,
+)
+from leadml.calibration.experiment import Experiment, check_name
+from leadml.data.deals import NO_DAY, Leads
+from leadml.evaluation.log import Entries, Log
+from leadml.exceptions import LeadmlError, UsageError
+
+SMALL = 10_000
+"""Deals below which one thread is faster than several."""
+Note = tuple[str, dict[str, Any]]
+Progress = Callable[[str, int, int], None]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Study:
+    """Everything that is fixed before a contender learns.
+
+    deals : all closed deals that are learned from, in time order where there is time.
+    compared : these, or a sample of them whose weights add up to all.
+    """
+
+    settings: Experiment
+    deals: Leads
+    compared: Leads
+    views: tuple[View, ...]
+    rules: Mapping[str, DocumentedRule]
+    baseline: str | None
+    contenders: tuple[Contender, ...]
+    consequences: Consequences
+    timed: bool
+    notes: tuple[Note, ...] = ()
+
+    @property
+    def learnable(self) -> tuple[View, ...]:
+        """Frameworks with at least two mapped criteria that vary."""
+        return tuple(view for view in self.views if is_learnable(view, self.deals))
+
+    def view_of(self, framework: str | None) -> View | None:
+        """The view of a framework."""
+        return next((view for view in self.views if view.id == framework), None)
+
+    def contender(self, name: str) -> Contender:
+        """One contender by its id."""
+        return next(each for each in self.contenders if each.id == name)
+
+
+def is_learnable(view: View, deals: Leads) -> bool:
+    """Whether a card can be learned: two mapped criteria, one of which varies."""
+    codes = view.codes(deals)
+    return len(view.mapped) >= 2 and any(len(np.unique(column)) > 1 for column in codes.T)
+
+
+def in_time(deals: Leads) -> tuple[Leads, bool]:
+    """Put deals in time order (closing, else creation, else the file's order where it says so)."""
+    for column in (deals.closed, deals.created):
+        if column is not None and (column != NO_DAY).mean() > 0.5:
+            return deals.take(np.argsort(column, kind="stable")), True
+    return deals, deals.in_time_order
+
+
+def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, list[Note]]:
+    """At most so many deals, units whole, in their order; weights add up to all deals."""
+    if len(deals) <= most:
+        return deals, []
+    rng = np.random.default_rng([random_state, 306])
+    if deals.unit is None:
+        rows = np.sort(rng.choice(len(deals), most, replace=False))
+    else:
+        number, unit = np.unique(deals.unit, return_inverse=True)
+        picked = rng.random(len(number)) < most / len(deals)
+        rows = np.flatnonzero(picked[unit])
+    sample = deals.take(rows)
+    weight = weight_of(sample) * (weight_of(deals).sum() / weight_of(sample).sum())
+    note = {"n": len(rows), "all": len(deals), "where": "data"}
+    return dataclasses.replace(sample, weight=weight), [("LML306", note)]
+
+
+def make_views(settings: Experiment, leads: Leads, frameworks: Sequence[Any] | None) -> tuple[View, ...]:
+    """Frameworks asked for, or all; each with the criteria that the deals hold and the rules that are judged."""
+    from leadml.frameworks import list_frameworks, load_framework
+
+    own = tuple(getattr(leads.mapping, "frameworks", None) or ())
+    asked = frameworks if frameworks is not None else settings.frameworks
+    if asked is None:
+        asked = (*list_frameworks(), *own)
+    views = []
+    for framework in map(load_framework, asked):
+        mapped = tuple(name for name in framework.criterion_ids if name in leads.criteria)
+        rules = tuple(p for p in framework.policies if settings.policies is None or p.id in settings.policies)
+        if mapped:
+            views.append(View(framework, mapped, rules))
+    return tuple(views)
+
+
+def make_rules(settings: Experiment, views: Sequence[View], leads: Leads) -> dict[str, DocumentedRule]:
+    """Documented rules that are judged, by id."""
+    from leadml.card.build import documented_card
+    from leadml.frameworks import load_common
+
+    created = settings.as_of or "1970-01-01"
+    rules = {}
+    for view in views:
+        for policy in view.policies:
+            card = documented_card(
+                policy, view.framework, mapped=view.mapped, met_level=settings.met_level, created_at=created
+            )
+            title = f"{view.framework.title}: {policy.title[:1].lower()}{policy.title[1:]}"
+            rules[policy.id] = DocumentedRule(card, policy.id, title, view.id)
+    if leads.contactable is not None:
+        for policy in load_common().policies:
+            if settings.policies is None or policy.id in settings.policies:
+                card = documented_card(policy, None, created_at=created)
+                rules[policy.id] = DocumentedRule(card, policy.id, policy.title, None)
+    if settings.policies is not None and views and not rules:
+        raise UsageError(
+            f"policies: none of {', '.join(settings.policies)} can be judged: the mapping names no criterion that they"
+            f" ask for; valid here: {', '.join(p.id for v in views for p in v.framework.policies)}; name one of these,"
+            " or map their criteria"
+        )
+    return rules
+
+
+def choose_baseline(settings: Experiment, rules: Mapping[str, DocumentedRule]) -> tuple[str | None, list[Note]]:
+    """The rule that everything is compared with: the one named, else the first that asks for most mapped criteria."""
+    if settings.baseline in rules:
+        return settings.baseline, []
+    asked = [name for name, rule in rules.items() if rule.framework is not None] or list(rules)
+    if not asked:
+        return None, [("LML305", {"where": "mapping"})]
+    note = {"baseline": settings.baseline, "other": asked[0], "where": settings.baseline}
+    return asked[0], [("LML304", note)]
+
+
+def make_contenders(
+    settings: Experiment,
+    deals: Leads,
+    views: Sequence[View],
+    rules: Mapping[str, DocumentedRule],
+    own: Sequence[tuple[str, Any]],
+    timed: bool,
+) -> tuple[Contender, ...]:
+    """All that competes, the documented rules first."""
+    named = settings.contenders
+    out: list[Contender] = list(rules.values())
+    learnable = [view for view in views if is_learnable(view, deals)]
+    if "cutoff" in named:
+        out += _cutoffs(rules, timed)
+    for view in learnable:
+        seed = settings.random_state
+        title = view.framework.title
+        out.append(LearnedCard(view, f"{view.id}-integer", f"{title}, learned card", True, settings.points, timed, seed))
+        freely = next((name for name in ("weights", "steps") if name in named), None)
+        if freely is not None:
+            name = f"{view.id}-{freely}"
+            out.append(LearnedCard(view, name, f"{title}, learned weights", False, settings.points, timed, seed))
+    if any(len(np.unique(column)) > 1 for column in deals.codes.T):
+        out.append(Plain(deals.criteria, timed))
+    out += wide_contenders(settings, deals, timed)
+    for name, classifier in own:
+        if not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
+            raise UsageError(
+                f"contenders: got {name!r} with a {type(classifier).__name__}; valid: (name, scikit-learn classifier with"
+                " fit and predict_proba); give a classifier, or one of the names"
+            )
+        out.append(Classifier(name, classifier, title=name))
+    out.append(Prior(timed))
+    ids = [each.id for each in out]
+    if len(set(ids)) != len(ids):
+        twice = next(each for each in ids if ids.count(each) > 1)
+        raise UsageError(f"contenders: {twice!r} occurs twice; valid: each name once; rename one")
+    return tuple(out)
+
+
+def _cutoffs(rules: Mapping[str, DocumentedRule], timed: bool) -> list[Contender]:
+    """Each documented score once, with a learned cut-off."""
+    out: dict[str, Contender] = {}
+    for rule in rules.values():
+        if rule.card.unit == "contactable":
+            continue
+        weights = [tuple(c.documented_points) for c in rule.card.criteria]
+        plain = rule.card.unit == "met" or all(each == weights[0] for each in weights)
+        name = f"{rule.framework}-{rule.card.unit}-cutoff" if plain else f"{rule.id}-cutoff"
+        what = "criteria met" if rule.card.unit == "met" else "points"
+        title = f"{rule.title.partition(':')[0]}, documented {what} with a learned cut-off"
+        out.setdefault(name, DocumentedCutoff(rule, name, title, timed))
+    return list(out.values())
+
+
+def wide_contenders(settings: Experiment, deals: Leads, timed: bool) -> list[Contender]:
+    """Contenders that read columns of the CRM beside the criteria."""
+    if not deals.context:
+        return []
+    return []
+
+
+def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[str, Any]]]:
+    """Split names of contenders from (name, classifier) pairs."""
+    from leadml.calibration.experiment import CONTENDERS
+
+    names = tuple(each for each in given if isinstance(each, str))
+    for name in names:
+        try:
+            check_name("contender", name, CONTENDERS)
+        except ValueError as error:
+            raise UsageError(f"contenders: {error}") from None
+    pairs = [tuple(each) for each in given if not isinstance(each, str)]
+    return names, pairs  # type: ignore[return-value]
+
+
+@contextmanager
+def few_threads(n: int) -> Iterator[None]:
+    """One thread for small deals: waiting for each other costs threads more than they save."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1 if n < SMALL else None):
+        yield
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Held:
+    """One block: what is learned from, and what is predicted (positions among the deals compared)."""
+
+    train: npt.NDArray[np.int64]
+    test: npt.NDArray[np.int64]
+    block: int
+    repeat: int = 0
+
+
+def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = None) -> Log:
+    """Before each block learn everything anew from earlier deals, then predict it: the log of held-out decisions."""
+    deals = study.compared
+    said: dict[str, list[Entries]] = {each.id: [] for each in study.contenders}
+    with few_threads(len(deals)), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a user's classifier may warn once a block
+        for at, held in enumerate(blocks):
+            if progress is not None:
+                progress("comparing", at, len(blocks))
+            train, test = deals.take(held.train), deals.take(held.test)
+            for name, entries in predict_block(study, train, test).items():
+                said[name].append(entries)
+    rows = np.concatenate([held.test for held in blocks])
+    unit = np.arange(len(deals)) if deals.unit is None else deals.unit
+    entries = {
+        name: Entries(*(np.concatenate([getattr(e, field) for e in parts]) for field in ("score", "probability", "decision")))
+        for name, parts in said.items()
+    }
+    picked = deals.take(rows)
+    return Log(
+        row=rows,
+        block=np.concatenate([np.full(len(h.test), h.block, dtype=np.int32) for h in blocks]),
+        repeat=np.concatenate([np.full(len(h.test), h.repeat, dtype=np.int32) for h in blocks]),
+        outcome=np.asarray(picked.outcome),
+        unit=np.unique(unit[rows], return_inverse=True)[1].astype(np.int64),
+        weight=weight_of(picked),
+        closed=picked.closed,
+        followed_up=picked.followed_up,
+        propensity=picked.propensity,
+        lead_id=lead_ids(picked),
+        entries=entries,
+    )
+
+
+def predict_block(study: Study, train: Leads, test: Leads) -> dict[str, Entries]:
+    """What each contender, having learned from `train`, says of `test`; decisions by the same code for all."""
+    costs = study.consequences.learned_from(train)
+    weight = weight_of(test)
+    out: dict[str, Entries] = {}
+    workload = 0.5
+    for contender in study.contenders:
+        try:
+            said = contender.fit(train).predict(test)
+        except LeadmlError:
+            raise
+        except Exception as error:
+            if contender.kind != "custom":
+                raise
+            raise UsageError(f"contenders: {contender.id!r} failed on {len(train)} deals: {error}") from error
+        decision = said.decision
+        if decision is None:
+            decision = costs.decide(said.score, said.probability, test, workload)
+        if contender.id == study.baseline:
+            workload = float(np.average(decision, weights=weight))
+        out[contender.id] = Entries(said.score, said.probability, decision)
+    return out
+
+
+def lead_ids(leads: Leads) -> Any:
+    """Identity of each lead as Arrow text: its own, or its number in the file."""
+    import pyarrow as pa
+
+    if leads.lead_id is not None:
+        return leads.lead_id
+    row = np.arange(len(leads)) if leads.row is None else leads.row - 1
+    return pa.array([str(each) for each in row])
