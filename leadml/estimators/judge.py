@@ -1,0 +1,121 @@
+"""Judge: posterior draws of P(won) for every pattern, from a Bayesian logistic model wider than the card.
+
+A free (not monotone) part for each criterion and all pairs of criteria, each with a prior spread averaged over by its
+evidence (Laplace). Gates, ANDs and turning points are inside it, so it can say that a card is wrong. It is fitted on the
+criteria of one framework: six criteria have 135 pair effects, while thirteen would have 702, and are never asked of it
+(beyond `MANY` criteria a pair is the product of two levels alone).
+Reference: MacKay (1992), Neural Computation 4 (evidence); Rue et al. (2009), JRSS B 71 (averaging over spreads).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.estimators.patterns import PatternCounts
+from leadml.levels import LEVEL_MAX, MET_LEVEL, UNKNOWN, logistic
+
+Floats = npt.NDArray[np.float64]
+
+MAIN_SPREADS = (0.15, 0.4, 1.0)
+PAIR_SPREADS = (0.0, 0.1, 0.3, 0.8)
+"""Prior standard deviations of log-odds; a pair spread of 0 is the additive model."""
+INTERCEPT_SPREAD = 5.0
+N_NEWTON = 12
+MANY = 6
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judge:
+    """What the judge believes.
+
+    draws : (D, m) P(won) of each pattern asked about. evidence : (mains, pairs) posterior weight of each pair of spreads.
+    """
+
+    draws: Floats
+    evidence: Floats
+
+    @property
+    def p_additive(self) -> float:
+        """Posterior weight of no pair effects at all."""
+        return float(self.evidence[:, 0].sum())
+
+
+def fit_judge(
+    counts: PatternCounts,
+    *,
+    ask: npt.NDArray[np.uint8] | None = None,
+    met_level: int = MET_LEVEL,
+    n_draws: int = 400,
+    random_state: int = 0,
+) -> Judge:
+    """Draw P(won) for the patterns asked about, (m, k) codes (default: those counted), given the counts."""
+    counted = np.asarray(counts.codes)
+    design, n_main = _design(counted, met_level)
+    won, n = np.asarray(counts.won, float), np.asarray(counts.won, float) + counts.lost
+    if len(won) == 0 or design.shape[1] == 1:
+        raise ValueError("no pattern with deals, or no criterion: nothing to judge by")
+    # One Newton fit at middling spreads; the likelihood is then its quadratic, so each pair of spreads costs a p x p
+    # factorisation and no further pass over the patterns.
+    middle = _prior(design.shape[1], n_main, MAIN_SPREADS[1], PAIR_SPREADS[2])
+    at = np.zeros(design.shape[1])
+    base = np.clip(won.sum() / n.sum(), 1e-6, 1 - 1e-6)
+    at[0] = np.log(base / (1 - base))
+    for _ in range(N_NEWTON):
+        mu = logistic(design @ at)
+        curve = design.T @ (design * (n * mu * (1 - mu))[:, None])
+        step = np.linalg.solve(curve + np.diag(1 / middle), design.T @ (won - n * mu) - at / middle)
+        at += np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-4:
+            break
+    pull = curve @ at + design.T @ (won - n * logistic(design @ at))
+    fits, log_evidence = [], np.empty((len(MAIN_SPREADS), len(PAIR_SPREADS)))
+    for (i, main), (j, pair) in itertools.product(enumerate(MAIN_SPREADS), enumerate(PAIR_SPREADS)):
+        prior = _prior(design.shape[1], n_main, main, max(pair, 1e-3))
+        # scaled by the prior: I + S C S is well conditioned also where a spread is nearly 0
+        scale = np.sqrt(prior)
+        lower = np.linalg.cholesky(np.eye(len(prior)) + scale[:, None] * curve * scale)
+        mean = scale * np.linalg.solve(lower.T, np.linalg.solve(lower, scale * pull))
+        log_evidence[i, j] = 0.5 * pull @ mean - np.log(np.diag(lower)).sum()
+        fits.append((mean, scale, lower))
+    weight = np.exp(log_evidence - log_evidence.max())
+    weight /= weight.sum()
+    rng = np.random.default_rng(random_state)
+    shares = rng.multinomial(n_draws, weight.ravel())
+    drawn = [
+        mean[:, None] + scale[:, None] * np.linalg.solve(lower.T, rng.standard_normal((len(mean), size)))
+        for (mean, scale, lower), size in zip(fits, shares, strict=True)
+        if size
+    ]
+    asked = design if ask is None else _design(np.asarray(ask), met_level)[0]
+    return Judge(logistic((asked @ np.concatenate(drawn, axis=1)).T), weight)
+
+
+def _design(codes: npt.NDArray[np.uint8], met_level: int) -> tuple[Floats, int]:
+    """Intercept, level dummies (main), products of a pair's features; the number of columns before the pairs."""
+    n, k = codes.shape
+    known = codes != UNKNOWN
+    level = np.where(known, codes, LEVEL_MAX / 2).astype(float)
+    main = (codes[:, :, None] == np.arange(UNKNOWN + 1)).reshape(n, -1).astype(float)
+    features = [(level - LEVEL_MAX / 2) / 1.5]
+    if k <= MANY:
+        met = np.where(known, np.where(level >= met_level, 0.7, -0.7), 0.0)
+        features += [met, np.where(known, 0.0, 1.0)]
+    pairs = [
+        one[:, a] * other[:, b]
+        for a, b in itertools.combinations(range(k), 2)
+        for one, other in itertools.product(features, repeat=2)
+    ]
+    design = np.concatenate([np.ones((n, 1)), main, *(column[:, None] for column in pairs)], axis=1)
+    return design, 1 + main.shape[1]
+
+
+def _prior(n_columns: int, n_main: int, main: float, pair: float) -> Floats:
+    """Prior variances of all columns."""
+    prior = np.full(n_columns, pair * pair)
+    prior[:n_main] = main * main
+    prior[0] = INTERCEPT_SPREAD**2
+    return prior
