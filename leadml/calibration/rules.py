@@ -1,0 +1,338 @@
+"""Verdicts on documented rules: two questions (weights, cut-off), outlook, curve, weights and claims, as records."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.calibration.consequences import highest
+from leadml.calibration.contenders import (
+    DocumentedRule,
+    FittedCard,
+    PointsOf,
+    View,
+    weight_of,
+    won_of,
+)
+from leadml.calibration.figures import figure, number
+from leadml.calibration.result import (
+    Choice,
+    Figure,
+    Gain,
+    MoreDeals,
+    OrderClaimed,
+    Outlook,
+    PolicyResult,
+    Range,
+    Weight,
+)
+from leadml.calibration.study import Study
+from leadml.evaluation import outlook as outlooks
+from leadml.evaluation.log import Log
+from leadml.evaluation.metrics import HeldOut, at_workload
+from leadml.evaluation.verdict import (
+    Judgement,
+    Question,
+    Reason,
+    equal_workload,
+    judge,
+    overall,
+    paired_gain,
+    why_no_answer,
+)
+
+Floats = npt.NDArray[np.float64]
+
+N_DRAWS = 400
+
+BECAUSE: Mapping[str, str] = {
+    "unreachable": "the mapped criteria cannot reach its cut-off",
+    "follows everyone": "it follows up every lead, so there is no choice to judge",
+    "follows no one": "it follows up no lead, so there is no choice to judge",
+    "constant scores": "every lead has the same score",
+    "no contest": "nothing competes with it: fewer than two of its criteria are mapped",
+    "no cost given": "what a won deal is worth was not given",
+    "few judged differently": "too few leads are judged differently",
+    "blocks disagree": "what counts has changed, and the last two blocks do not agree",
+    "selected by hunch": "leads below the cut-off were followed up by choice",
+}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Facts:
+    """What the judging of a rule needs beside the log."""
+
+    study: Study
+    log: Log
+    held: HeldOut
+    fitted: Mapping[str, FittedCard]  # final cards of learned points, by framework
+    drifted: bool = False
+    by_hunch: frozenset[str] = frozenset()  # rules whose cut-off the data cannot judge
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Patterns:
+    """Patterns of a framework's criteria among the deals, their number, and what a judge draws of P(won)."""
+
+    leads: Any  # Leads, one row a pattern
+    population: Floats
+    draws: Floats
+
+
+def max_reach(rule: DocumentedRule, view: View | None) -> int:
+    """The highest score that a lead can have with the criteria that are mapped."""
+    if view is None:
+        return rule.card.total_max
+    return int(sum(max(c.points) for c in rule.card.criteria if c.id in view.mapped))
+
+
+def find_patterns(study: Study, view: View) -> Patterns:
+    """Count the patterns of all deals and let the judge draw P(won) for each."""
+    from leadml.data.deals import Leads
+    from leadml.estimators.judge import fit_judge
+    from leadml.estimators.patterns import PatternCounts
+
+    deals = study.deals
+    counts = PatternCounts.from_codes(view.codes(deals), won_of(deals), weight_of(deals))
+    draws = fit_judge(
+        counts, met_level=study.settings.met_level, n_draws=N_DRAWS, random_state=study.settings.random_state
+    ).draws
+    leads = Leads(criteria=view.mapped, codes=np.asfortranarray(counts.codes))
+    return Patterns(leads, counts.total, draws)
+
+
+def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
+    """Judge every documented rule; multiplicity over rules by Holm within each question."""
+    study, log, held = facts.study, facts.log, facts.held
+    patterns = {view.id: find_patterns(study, view) for view in study.learnable}
+    seen: dict[str, outlooks.Outlook] = {}
+    weights: dict[str, Question] = {}
+    cutoffs: dict[str, Question] = {}
+    for name, rule in study.rules.items():
+        cannot = unanswerable(facts, rule)
+        card = card_of(study, rule)
+        if cannot or card is None:
+            weights[name] = Question(None, None, cannot or "no contest")
+        else:
+            pair = equal_workload(held, log.entries[name], log.entries[card])
+            paired = paired_gain(held, *pair)
+            found = look_ahead(facts, rule, patterns[str(rule.framework)], paired)
+            if found is not None:
+                seen[name] = found
+            p_below = None if found is None else found.p_below
+            weights[name] = Question(*pair, p_below=p_below, drifted=facts.drifted)
+        cutoffs[name] = ask_cutoff(facts, rule, cannot)
+    smallest = study.settings.smallest_gain
+    on_weights, on_cutoffs = judge(held, weights, smallest), judge(held, cutoffs, smallest)
+    return tuple(
+        describe_rule(facts, rule, on_weights[name], on_cutoffs[name], seen.get(name))
+        for name, rule in study.rules.items()
+    )
+
+
+def card_of(study: Study, rule: DocumentedRule) -> str | None:
+    """The learned card that a rule is compared with: that of its framework."""
+    name = f"{rule.framework}-integer"
+    return name if any(each.id == name for each in study.contenders) else None
+
+
+def unanswerable(facts: Facts, rule: DocumentedRule) -> Reason:
+    """Why the data hold no answer on this rule, or ""."""
+    view = facts.study.view_of(rule.framework)
+    if max_reach(rule, view) < rule.card.cutoff:
+        return "unreachable"
+    said = facts.log.entries[rule.id]
+    card = card_of(facts.study, rule)
+    return why_no_answer(facts.held, said, said if card is None else facts.log.entries[card])
+
+
+def look_ahead(
+    facts: Facts, rule: DocumentedRule, patterns: Patterns, paired: Any
+) -> outlooks.Outlook | None:
+    """What changing and keeping are expected to bring, of the cards as they would be deployed."""
+    fitted = facts.fitted.get(str(rule.framework))
+    if fitted is None:
+        return None
+    decision = np.asarray(rule.predict(patterns.leads).decision)
+    share = float(patterns.population @ decision / patterns.population.sum())
+    card = highest(fitted.predict(patterns.leads).score, share, patterns.population)
+    return outlooks.outlook(
+        patterns.draws, patterns.population, decision, card, paired, facts.study.settings.smallest_gain
+    )
+
+
+def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
+    """The cut-off question: the rule beside its own score with the cut-off that the consequences ask for."""
+    study, held, entries = facts.study, facts.held, facts.log.entries
+    given = study.consequences
+    other = f"{rule.framework}-{rule.card.unit}-cutoff"
+    other = other if other in entries else f"{rule.id}-cutoff"
+    if rule.id in facts.by_hunch:
+        return Question(None, None, "selected by hunch")
+    if cannot == "unreachable" or cannot == "constant scores":
+        return Question(None, None, cannot)
+    if given.basis == "workload":
+        return Question(None, None, "no cost given")
+    if other not in entries:
+        return Question(None, None, "no contest")
+    own, learned = np.nan_to_num(entries[rule.id].decision), np.nan_to_num(entries[other].decision)
+    if given.share is not None:  # within the capacity: the rule's picks, and the same number by score
+        room = np.full(len(own), given.share)
+        own = np.minimum(at_workload(held, own, room), own)
+        return Question(own, at_workload(held, entries[other].score, own))
+    ratio = 1.0 / given.ratio if given.ratio is not None else 1.0 / base_rate(held)
+    return Question(own, learned, ratio=ratio)
+
+
+def base_rate(held: HeldOut) -> float:
+    """Share of won deals among those held out."""
+    return float(held.n_won / held.weight.sum())
+
+
+def as_gain(judgement: Judgement, unit: str) -> Gain | None:
+    """The gain behind a verdict as a record."""
+    value, low, high = judgement.gain
+    if not np.isfinite(value):
+        return None
+    return Gain(value=value, low=low, high=high, p_adjusted=number(judgement.p_adjusted), unit=unit)
+
+
+def describe_rule(
+    facts: Facts,
+    rule: DocumentedRule,
+    weights: Judgement,
+    cutoff: Judgement,
+    seen: outlooks.Outlook | None,
+) -> PolicyResult:
+    """One documented rule as a record."""
+    study, card = facts.study, rule.card
+    view = study.view_of(rule.framework)
+    on_cutoff = "depends" if cutoff.reason == "no cost given" else cutoff.verdict
+    verdict = overall(weights.verdict, on_cutoff)  # type: ignore[arg-type]
+    source = "000, opening"
+    if view is not None:
+        policy = view.framework.policy(rule.id)
+        source = policy.source + (f", attributed to {policy.attributed_to}" if policy.attributed_to else "")
+    extra = at_cutoffs(facts, rule)
+    return PolicyResult(
+        id=rule.id,
+        title=rule.title,
+        framework=rule.framework,
+        source=source,
+        unit=card.unit,
+        documented_cutoff=card.cutoff,
+        total_max=card.total_max,
+        verdict=verdict,
+        verdict_weights=weights.verdict,
+        verdict_cutoff=on_cutoff,  # type: ignore[arg-type]
+        because=say_why(verdict, weights, cutoff),
+        gain_weights=as_gain(weights, "share of all won deals, at the rule's own workload"),
+        gain_cutoff=as_gain(cutoff, "share of all won deals, after the cost of follow-ups"),
+        n_judged_differently=weights.n_different,
+        outlook=describe_outlook(seen, weights),
+        weights={} if view is None else learned_weights(facts, view, card.total_max),
+        order_claim=None if view is None else order_claim(facts, view),
+        card=card_of(study, rule),
+        **extra,
+    )
+
+
+def say_why(verdict: str, weights: Judgement, cutoff: Judgement) -> str:
+    """One sentence: why this verdict."""
+    value = weights.gain.value
+    if verdict == "change":
+        which = weights if weights.verdict == "change" else cutoff
+        what = "learned weights" if which is weights else "another cut-off"
+        return (
+            f"With {what} {which.gain.value:+.1%} of all won deals, {which.gain.low:+.1%} to {which.gain.high:+.1%}, on"
+            " held-out deals."
+        )
+    if verdict == "keep":
+        return f"No card is likely to win more than the smallest gain worth a change ({value:+.1%} held out)."
+    if verdict == "depends":
+        return "Its weights hold; whether its cut-off is right depends on what a won deal is worth."
+    reason = weights.reason or cutoff.reason
+    if reason and (weights.reason or verdict == "cannot-judge"):
+        text = BECAUSE.get(reason, reason)
+        return text[:1].upper() + text[1:] + "."
+    gain = weights if weights.verdict == "undecided" else cutoff
+    return (
+        f"Another card may win {gain.gain.low:+.1%} to {gain.gain.high:+.1%} of all won deals: these deals do not tell"
+        " yet."
+    )
+
+
+def describe_outlook(seen: outlooks.Outlook | None, weights: Judgement) -> Outlook | None:
+    """The outlook as a record."""
+    if seen is None:
+        return None
+    none = Figure(value=None)
+    return Outlook(
+        p_better=seen.p_better,
+        p_same=seen.p_same,
+        p_worse=seen.p_worse,
+        wins_per_100=Choice(keep=figure(seen.wins_keep) or none, change=figure(seen.wins_change) or none),
+        regret_per_100=Choice(keep=figure(seen.regret_keep) or none, change=figure(seen.regret_change) or none),
+        n_followed_up=seen.n_followed_up,
+        confirmed=weights.confirmed,
+        confirmed_low=number(weights.confirmed_low),
+        more_deals=None,
+    )
+
+
+def weight_draws(facts: Facts, view: View) -> Floats | None:
+    """(1 + D, k) log-odds between level 4 and level 0 of each mapped criterion: the fit, then its draws."""
+    from leadml.estimators.patterns import PatternCounts
+    from leadml.estimators.scorecard_fit import fit_scorecard
+
+    deals = facts.study.deals
+    counts = PatternCounts.from_codes(view.codes(deals), won_of(deals), weight_of(deals))
+    fit = fit_scorecard(
+        counts, view.documented, random_state=facts.study.settings.random_state, n_draws=2 * N_DRAWS
+    )
+    draws = fit.draws[:, 1:].reshape(len(fit.draws), -1, 6)
+    values = np.concatenate([fit.values[None], draws])
+    return np.asarray(values[:, :, 4] - values[:, :, 0])
+
+
+def learned_weights(facts: Facts, view: View, total_max: int) -> dict[str, Weight]:
+    """Weights in documented units: the mapped criteria share what the document gives them in all."""
+    if not any(view.id == each.id for each in facts.study.learnable):
+        return {}
+    draws = weight_draws(facts, view)
+    if draws is None:
+        return {}
+    each = total_max / len(view.framework.criteria)
+    total = np.maximum(draws.sum(axis=1, keepdims=True), 1e-9)
+    shares = np.maximum(draws, 0.0) / total * each * len(view.mapped)
+    out = {}
+    for at, name in enumerate(view.mapped):
+        low, high = np.quantile(shares[1:, at], [0.025, 0.975])
+        value = float(shares[0, at])
+        out[name] = Weight(documented=each, learned=value, low=min(low, value), high=max(high, value))
+    return out
+
+
+def order_claim(facts: Facts, view: View) -> OrderClaimed | None:
+    """Share of draws in which each criterion weighs more than the one after it, where the framework claims so."""
+    claim = view.framework.order_claim
+    if claim is None or not any(view.id == each.id for each in facts.study.learnable):
+        return None
+    tested = tuple(name for name in claim.criteria if name in view.mapped)
+    if len(tested) < 2:
+        return None
+    draws = weight_draws(facts, view)
+    if draws is None:
+        return None
+    ordered = draws[1:, [view.mapped.index(name) for name in tested]]
+    share = float((np.diff(ordered, axis=1) < 0).all(axis=1).mean())
+    return OrderClaimed(text=claim.text, criteria=tested, share_of_draws=share)
+
+
+def at_cutoffs(facts: Facts, rule: DocumentedRule) -> dict[str, Any]:
+    """Learned cut-off, implied value, decision curve: what depends on the score alone."""
+    return {}
