@@ -1,0 +1,180 @@
+"""Cut-offs from consequences: economics or capacity, decision curve, implied value, and the interval of a cut-off.
+
+A cut-off is right where the last point pays: P(won | cut-off) >= c/v > P(won | one point less). The interval is that of
+the deployed card: its points are held, only the probabilities of its totals are drawn again.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+
+from leadml.evaluation.bootstrap import Estimate, Statistic, percentile
+from leadml.evaluation.log import Floats
+from leadml.evaluation.metrics import HeldOut
+from leadml.levels import logistic
+
+ROUGHNESS = (0.0, 0.15, 0.4, 1.0)
+"""Prior standard deviations of how far the log-odds of totals depart from a line; averaged over by evidence."""
+LINE_SPREAD = 3.0
+CLOSE = 1.0
+"""Totals this far apart (in standard deviations of the total) depart from the line with correlation 1/e."""
+N_NEWTON = 25
+
+
+def redraw_rates(won: Floats, n: Floats, n_draws: int = 1000, random_state: int = 0) -> Floats:
+    """Draw P(won) at every total (n_draws, T) from what was observed: (T,) won and all deals of each total.
+
+    Log-odds are a line plus a rough departure (Gaussian process, exponential kernel), Laplace, mixed by evidence.
+    """
+    total = np.arange(len(n), dtype=np.float64)
+    mass = np.maximum(n, 0.0)
+    size = max(float(mass.sum()), 1e-9)
+    middle = float(mass @ total) / size
+    spread = max(float(np.sqrt(mass @ (total - middle) ** 2 / size)), 1e-3)
+    at = (total - middle) / spread
+    line = LINE_SPREAD**2 * (1.0 + np.outer(at, at))
+    base = np.clip(float(won.sum()) / size, 1e-4, 1 - 1e-4)
+    offset = np.log(base / (1 - base))
+    near = np.exp(-np.abs(at[:, None] - at) / CLOSE)
+    fits, evidence = [], np.empty(len(ROUGHNESS))
+    for i, rough in enumerate(ROUGHNESS):
+        kernel = line + rough**2 * near + 1e-8 * np.eye(len(at))
+        mean, covariance, evidence[i] = _laplace(kernel, won, mass, offset)
+        fits.append((mean, np.linalg.cholesky(covariance + 1e-7 * np.eye(len(at)))))
+    weight = np.exp(evidence - evidence.max())
+    rng = np.random.default_rng(random_state)
+    shares = rng.multinomial(n_draws, weight / weight.sum())
+    drawn = [mean + rng.standard_normal((k, len(at))) @ root.T for (mean, root), k in zip(fits, shares, strict=True)]
+    return logistic(np.concatenate(drawn))
+
+
+def _laplace(kernel: Floats, won: Floats, n: Floats, offset: float) -> tuple[Floats, Floats, float]:
+    """Posterior mode, covariance and log evidence of a binomial Gaussian process.
+
+    Rasmussen, Williams (2006), Gaussian processes for machine learning, algorithms 3.1 and 5.1.
+    """
+    f, pull = np.zeros(len(n)), np.zeros(len(n))
+    for _ in range(N_NEWTON):
+        p = logistic(offset + f)
+        root = np.sqrt(n * p * (1 - p))
+        inner = np.eye(len(n)) + root[:, None] * kernel * root
+        target = n * p * (1 - p) * f + won - n * p
+        pull = target - root * np.linalg.solve(inner, root * (kernel @ target))
+        step = kernel @ pull - f
+        f = f + np.clip(step, -3, 3)
+        if np.abs(step).max() < 1e-6:
+            break
+    inverse = np.linalg.solve(inner, root[:, None] * kernel)
+    covariance = kernel - (kernel * root) @ inverse
+    fitted = float(won @ (offset + f) - n @ np.logaddexp(0.0, offset + f))
+    log_evidence = fitted - 0.5 * float(pull @ f) - 0.5 * float(np.linalg.slogdet(inner)[1])
+    return offset + f, (covariance + covariance.T) / 2, log_evidence
+
+
+@dataclasses.dataclass(frozen=True)
+class Cutoff:
+    """A cut-off on whole totals; one more than the largest total says "follow up no one".
+
+    share: of leads at or above it. not_distinguishable: cut-offs whose net value cannot be told from the best one's.
+    """
+
+    cutoff: Estimate
+    share: Estimate
+    not_distinguishable: tuple[int, ...] = ()
+
+
+def cutoff_at_cost(rates: Floats, n: Floats, threshold: float | None, deployed: int | None = None) -> Cutoff:
+    """Best cut-off where a follow-up pays from P(won) = threshold (c/v), with the interval over drawn rates.
+
+    rates: (D, T) from `redraw_rates`. n: (T,) leads at each total. threshold None: break-even, the base rate of each
+    draw. deployed: the cut-off in use, else the best one on the mean rates.
+    """
+    pays_from = rates @ n / n.sum() if threshold is None else np.full(len(rates), threshold)
+    net = _from_above((rates - pays_from[:, None]) * n)
+    best = int(_from_above((rates.mean(axis=0) - pays_from.mean()) * n).argmax()) if deployed is None else deployed
+    low, high = np.quantile(net - net[:, [best]], [0.025, 0.975], axis=0)
+    alike = tuple(int(k) for k in np.flatnonzero((low <= 1e-9) & (high >= -1e-9)))
+    return _with_shares(best, net.argmax(axis=1), np.broadcast_to(n, rates.shape), alike)
+
+
+def cutoff_at_share(n: Floats, share: float, n_draws: int = 1000, random_state: int = 0) -> Cutoff:
+    """Lowest cut-off that no more than a share of leads reach (capacity), with the interval over populations like these."""
+    drawn = np.random.default_rng(random_state).dirichlet(np.maximum(n, 1e-9), n_draws) * n.sum()
+    best = (_from_above(np.vstack([n, drawn])) <= share * n.sum() * (1 + 1e-9)).argmax(axis=1)
+    return _with_shares(int(best[0]), best[1:], drawn, ())
+
+
+def _from_above(by_total: Floats) -> Floats:
+    """Sum of every total's column and all above it; a last column of 0."""
+    sums = np.cumsum(by_total[..., ::-1], axis=-1)[..., ::-1]
+    return np.concatenate([sums, np.zeros((*sums.shape[:-1], 1))], axis=-1)
+
+
+def _with_shares(best: int, drawn: Floats, n: Floats, alike: tuple[int, ...]) -> Cutoff:
+    low, high = np.quantile(drawn, 0.025, method="lower"), np.quantile(drawn, 0.975, method="higher")
+    above = _from_above(n) / n.sum(axis=-1, keepdims=True)
+    share = percentile(np.take_along_axis(above, drawn[:, None], axis=1)[:, 0], float(above[:, best].mean()))
+    return Cutoff(Estimate(float(best), min(best, float(low)), max(best, float(high))), share, alike)
+
+
+class Implied(NamedTuple):
+    """A documented cut-off is the right one when a won deal is worth `low` to `high` follow-ups (v/c)."""
+
+    low: Estimate
+    high: Estimate
+
+    @property
+    def empty(self) -> bool:
+        """No value makes it right: fewer are won at the cut-off than one point below."""
+        return self.low.value >= self.high.value
+
+
+def implied_value(rates: Floats, cutoff: int) -> Implied:
+    """Values of a won deal, in follow-ups, that make a cut-off right: 1/P(won | k) <= v/c < 1/P(won | k - 1).
+
+    rates: (D, T) drawn rates by documented score. A cut-off of 0 or beyond the largest score has an open end (inf).
+    """
+    everywhere = np.full(len(rates), np.inf)
+    at = 1.0 / rates[:, cutoff] if cutoff < rates.shape[1] else everywhere
+    below = 1.0 / rates[:, cutoff - 1] if cutoff > 0 else everywhere
+    return Implied(*(_median(each) for each in (at, below)))
+
+
+def _median(draws: Floats) -> Estimate:
+    if np.isinf(draws).all():
+        return Estimate(np.inf, np.inf, np.inf)
+    return percentile(draws, float(np.median(draws)))
+
+
+@dataclasses.dataclass(frozen=True)
+class CurveRow:
+    """Net wins of 100 leads when a won deal is worth `ratio` follow-ups."""
+
+    ratio: float
+    documented: Estimate
+    learned: Estimate
+    all: Estimate
+    none: Estimate
+
+
+def ratios_around(implied: Implied, base_rate: float, n: int = 15) -> Floats:
+    """Ratios v/c for a decision curve: even in logarithm, around the implied values and break-even."""
+    ends = [each for each in (implied.low.value, implied.high.value, 1.0 / max(base_rate, 1e-6)) if np.isfinite(each)]
+    return np.geomspace(max(1.0, min(ends) / 2.5), max(ends) * 2.5, n)
+
+
+def decision_curve(held: HeldOut, rule: Floats, probability: Floats, ratios: Floats) -> tuple[CurveRow, ...]:
+    """Net wins of 100 held-out leads, 100 (won - followed up / ratio) / leads, for rule, card, everyone and no one.
+
+    Vickers, Elkin (2006), Medical Decision Making 26; the card follows up from P(won) = 1 / ratio.
+    """
+    rows = []
+    for ratio in np.asarray(ratios, dtype=np.float64):
+        worth = 100.0 * (held.y - 1.0 / ratio)
+        learned = (probability >= 1.0 / ratio).astype(np.float64)
+        each: list[Statistic] = [held.ratio(decision * worth) for decision in (rule, learned, np.ones(len(held.y)))]
+        rows.append(CurveRow(float(ratio), *(e.estimate() for e in each), Estimate(0.0, 0.0, 0.0)))
+    return tuple(rows)

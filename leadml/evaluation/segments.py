@@ -1,0 +1,101 @@
+"""The gain of a card over a rule per segment (team, region, product, source), partially pooled (empirical Bayes)."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from leadml.evaluation.bootstrap import Z, Z_ONE, Estimate
+from leadml.evaluation.log import Floats
+from leadml.evaluation.metrics import HeldOut, rate_of_different
+
+SegmentVerdict = Literal["change", "keep", "undecided", "too-few"]
+
+MIN_DIFFERENT = 10
+"""Leads judged differently below which a segment's own deals say nothing."""
+SPREADS = np.r_[0.0, np.geomspace(0.003, 0.5, 40)]
+"""Standard deviations of the gain between segments (shares of their wins) that are averaged over."""
+SPREAD_SCALE = 0.05
+"""Half of the prior lies below it (half-Cauchy; Gelman 2006, Bayesian Analysis 1)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SegmentGain:
+    """gain: pooled (shrunk toward all segments), as a share of the segment's wins; raw: the segment's deals alone."""
+
+    value: str
+    n: float
+    won: float
+    followed_up: float
+    n_different: float
+    gain: Estimate
+    raw: Estimate
+    verdict: SegmentVerdict
+
+
+def segment_gains(
+    held: HeldOut, rule: Floats, card: Floats, segment: Sequence[str], smallest_gain: float
+) -> tuple[SegmentGain, ...]:
+    """Gain in each segment of the held-out rows; rule, card: (m,) decisions at equal workload over all of them."""
+    names, at = np.unique(np.asarray(segment, dtype=str), return_inverse=True)
+    away = card - rule
+    centre = rate_of_different(held, card, rule)
+    each = held.weight * away * (held.y - centre)
+
+    def add(column: Floats) -> Floats:
+        return np.bincount(at, held.weight * column, minlength=len(names))
+
+    won = add(held.y)
+    size, followed, different = add(np.ones(len(away))), add(rule), add(np.abs(away))
+    raw = np.divide(np.bincount(at, each, minlength=len(names)), won, out=np.zeros(len(names)), where=won > 0)
+    # spread by unit and segment; one win that nobody saw is always possible
+    _, pair = np.unique(held.unit * len(names) + at, return_inverse=True)
+    sums = np.bincount(pair, each)
+    where = np.zeros(len(sums), np.int64)
+    where[pair] = at
+    error = np.sqrt(np.bincount(where, sums**2, minlength=len(names)) + 1.0) / np.maximum(won, 1.0)
+    mean, spread = _pool(raw, error)
+    found = []
+    for i, name in enumerate(names):
+        low, high = mean[i] - Z * spread[i], mean[i] + Z * spread[i]
+        found.append(
+            SegmentGain(
+                str(name), float(size[i]), float(won[i]), float(followed[i]), float(different[i]),
+                Estimate(float(mean[i]), float(low), float(high)),
+                Estimate(float(raw[i]), float(raw[i] - Z * error[i]), float(raw[i] + Z * error[i])),
+                _verdict(float(mean[i]), float(spread[i]), float(different[i]), smallest_gain),
+            )
+        )  # fmt: skip
+    return tuple(found)
+
+
+def _verdict(mean: float, spread: float, different: float, smallest_gain: float) -> SegmentVerdict:
+    if different < MIN_DIFFERENT:
+        return "too-few"
+    if mean - Z_ONE * spread > 0:
+        return "change"
+    return "keep" if mean + Z_ONE * spread < smallest_gain else "undecided"
+
+
+def _pool(raw: Floats, error: Floats) -> tuple[Floats, Floats]:
+    """Posterior mean and standard deviation of each segment's gain: normal model, spread between segments averaged.
+
+    Averaging over the spread (not plugging in its best value, often 0) keeps the intervals honest.
+    """
+    prior = 1.0 / (1.0 + (SPREADS / SPREAD_SCALE) ** 2)
+    prior *= np.gradient(SPREADS)
+    log_weight, means, squares = np.log(prior), [], []
+    for i, spread in enumerate(SPREADS):
+        precision = 1.0 / (error**2 + spread**2)
+        centre = float(precision @ raw) / float(precision.sum())
+        log_weight[i] += 0.5 * (np.log(precision).sum() - np.log(precision.sum()) - precision @ (raw - centre) ** 2)
+        keep = spread**2 * precision  # share of the segment's own deals
+        means.append(keep * raw + (1 - keep) * centre)
+        squares.append(keep * error**2 + (1 - keep) ** 2 / precision.sum() + means[-1] ** 2)
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    mean = weight @ np.array(means)
+    return mean, np.sqrt(np.maximum(weight @ np.array(squares) - mean**2, 1e-18))
