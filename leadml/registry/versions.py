@@ -1,0 +1,403 @@
+"""Versions on disk: models_store/NAME/VERSION/{card.json or model.joblib, manifest.json}, each written whole.
+
+Readers need no lock. Writers hold one lock, write beside the place and rename; the history alone says which
+version is the champion, so there is never more than one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import platform
+import re
+import secrets
+import shutil
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from leadml.card.files import load_card, save_card
+from leadml.card.record import Card
+from leadml.card.sealed import digest, pretty, read_json, write_text
+from leadml.exceptions import ModelRefError, StoreError
+from leadml.registry.history import (
+    Event,
+    append_event,
+    champion_after,
+    cut_half_line,
+    read_events,
+    retired_after,
+)
+
+VALID_REF = (
+    "valid are NAME (its champion), NAME@VERSION, the path of a card, models:/NAME@ALIAS or runs:/ID/...; "
+    "`leadml models list` shows the names"
+)
+CARD, ESTIMATOR, MANIFEST, HISTORY = "card.json", "model.joblib", "manifest.json", "history.jsonl"
+LIBRARIES = ("joblib", "numpy", "pandas", "scikit-learn", "scipy")
+"""A pickled estimator is sure to come back as it was only under the same releases of these."""
+WAIT_SECONDS = 60.0
+_TEMPORARY = ".writing-"
+_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
+
+
+class FileEntry(BaseModel):
+    """Digest and size of one file of a version."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str
+    n_bytes: int
+
+
+class Manifest(BaseModel):
+    """What a version consists of and where it comes from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = 1
+    name: str
+    version: int
+    created_at: str
+    run_id: str | None = None
+    data_digest: str | None = None
+    changed_from: str | None = None  # NAME@VERSION or path of the card that was changed by hand
+    files: Mapping[str, FileEntry]
+    libraries: Mapping[str, str]
+    metrics: Mapping[str, Any] = {}
+    sha256: str | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """One version of a model, and where it lies."""
+
+    name: str
+    version: int
+    status: str  # champion, version or retired
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def ref(self) -> str:
+        """NAME@VERSION."""
+        return f"{self.name}@{self.version}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """How a new card stands against the documented rule: what calibration says, and that rule as a card.
+
+    varied : criteria with at least two known levels among the deals; None: not known.
+    """
+
+    verdict: str
+    gain: float | None = None  # wins more than the rule, as a share of all won deals, held out
+    documented: Card | None = None
+    varied: Collection[str] | None = None
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the documented rule is the one to be in use."""
+        return self.verdict == "keep" or (self.gain is not None and self.gain < 0)
+
+
+def store_folder(store_root: str | os.PathLike[str] | None = None) -> Path:
+    """Folder of the store: the argument, LEADML_STORE, or models_store in the working folder."""
+    return Path(store_root or os.environ.get("LEADML_STORE") or "models_store")
+
+
+def check_name(name: str) -> str:
+    """Refuse a name that no model can have, such as one that would leave the store."""
+    if not _NAME.fullmatch(name):
+        valid = "valid are 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first, no dot last"
+        raise ModelRefError(f"{name[:80]!r} is no name of a model; {valid}")
+    return name
+
+
+def parse_ref(ref: str) -> tuple[str, int | None]:
+    """Read NAME or NAME@VERSION; no version means the champion."""
+    name, at, version = ref.partition("@")
+    if not _NAME.fullmatch(name):
+        raise ModelRefError(f"{ref[:80]!r} is no model reference; {VALID_REF}")
+    if at and not re.fullmatch(r"[1-9][0-9]{0,8}", version):
+        raise ModelRefError(f"{ref[:80]!r}: {version[:40]!r} is no version; valid is a whole number from 1")
+    return name, int(version) if at else None
+
+
+def list_versions(name: str | None = None, store_root: str | os.PathLike[str] | None = None) -> list[Version]:
+    """Every version of one name or of all, by name and version."""
+    root = store_folder(store_root)
+    names = _names(root) if name is None else [check_name(name)]
+    return [_version(root, each, number) for each in names for number in _numbers(root / each)]
+
+
+def show_version(ref: str, store_root: str | os.PathLike[str] | None = None) -> Version:
+    """The version that NAME (its champion) or NAME@VERSION names."""
+    root = store_folder(store_root)
+    name, number = parse_ref(ref)
+    found = _known(root, name)
+    if number is None:
+        number = champion_after(read_events(root / name / HISTORY))
+        if number is None:
+            how = f"promote one: leadml models promote {name}@{found[-1]} --because TEXT"
+            raise ModelRefError(f"{name!r} has no champion; give {name}@VERSION, or {how}")
+    if number not in found:
+        raise ModelRefError(f"{name!r} has no version {number}; it has {', '.join(map(str, found))}")
+    return _version(root, name, number)
+
+
+def champion_of(name: str, store_root: str | os.PathLike[str] | None = None) -> Version | None:
+    """The version in use; None where there is none."""
+    root = store_folder(store_root)
+    number = champion_after(read_events(root / check_name(name) / HISTORY))
+    return None if number is None else _version(root, name, number)
+
+
+def read_history(name: str, store_root: str | os.PathLike[str] | None = None) -> list[Event]:
+    """What became of a name's versions, oldest first."""
+    root = store_folder(store_root)
+    _known(root, check_name(name))
+    return read_events(root / name / HISTORY)
+
+
+def save_version(
+    name: str,
+    model: Card | object,
+    *,
+    at: str,
+    standing: Standing | None = None,
+    files: Mapping[str, bytes] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    run_id: str | None = None,
+    store_root: str | os.PathLike[str] | None = None,
+) -> Version:
+    """Store a card (or a classifier, by joblib) as the next version of a name, and return it.
+
+    The first of a name becomes its champion, unless it is worse than the documented rule: then that rule is
+    stored too, as a card, and is the champion. `files` lie beside it (log.parquet ...), `at` is ISO time.
+    """
+    check_name(name)
+    if isinstance(model, Card):
+        check_says_something(name, model, standing.varied if standing is not None else None)
+    root = store_folder(store_root)
+    with writing(root):
+        folder = root / name
+        number = max(_numbers(folder), default=0) + 1
+        place = root / f"{_TEMPORARY}{secrets.token_hex(6)}"
+        if number > 1:
+            _write(place, name, number, model, at, files or {}, metrics or {}, run_id)
+            place.rename(folder / str(number))
+            append_event(folder / HISTORY, Event(at, "saved", number))
+            return _version(root, name, number)
+        # A whole name appears at once, so that it has its champion from the first moment.
+        _write(place / "1", name, 1, model, at, files or {}, metrics or {}, run_id)
+        events = [Event(at, "saved", 1)]
+        if standing is not None and standing.is_worse and standing.documented is not None:
+            _write(place / "2", name, 2, standing.documented, at, {}, {}, run_id)
+            events += [
+                Event(at, "saved", 2),
+                Event(at, "promoted", 2, "the card does not win more than this rule"),
+            ]
+        else:
+            events.append(Event(at, "promoted", 1, "the first version"))
+        (place / HISTORY).write_text("".join(event.line() for event in events), encoding="utf-8")
+        with contextlib.suppress(FileNotFoundError):
+            folder.rmdir()  # an empty folder of that name
+        place.rename(folder)
+        return _version(root, name, 1)
+
+
+def record_event(
+    ref: str, event: Event, *, instead_of: int | None, store_root: str | os.PathLike[str] | None
+) -> Version:
+    """Promote or retire a version. For a promotion `instead_of` is the champion that it was compared with."""
+    root = store_folder(store_root)
+    with writing(root):
+        found = show_version(ref, root)
+        champion = champion_after(read_events(root / found.name / HISTORY))
+        if event.action == "promoted":
+            check_files(found)
+            if champion != instead_of:
+                now = f"{found.name}@{champion} became the champion while {ref} was compared"
+                raise StoreError(f"{found.name}: {now}; promote again")
+        append_event(root / found.name / HISTORY, event)
+    return _version(root, found.name, found.version)
+
+
+def retire(ref: str, *, because: str, at: str, store_root: str | os.PathLike[str] | None = None) -> Version:
+    """Take a version out of use; it stays on disk. A champion that is retired leaves its name without one."""
+    number = show_version(ref, store_root).version
+    return record_event(ref, Event(at, "retired", number, because), instead_of=None, store_root=store_root)
+
+
+def check_says_something(name: str, card: Card, varied: Collection[str] | None) -> None:
+    """Refuse a card that ranks no lead before another, naming why."""
+    same = [each.id for each in card.criteria if len({*each.points, each.unknown_points}) == 1]
+    still = [each.id for each in card.criteria if varied is not None and each.id not in varied]
+    dull = [
+        a.id
+        for a in card.attributes
+        if len({*(b.points for b in a.bins), a.unknown_points, a.other_points}) == 1
+    ]
+    if len({*same, *still}) == len(card.criteria) and len(dull) == len(card.attributes):
+        why = "is unknown or constant in the deals" if still else "earns the same points whatever the answer"
+        named = ", ".join([*(c.id for c in card.criteria), *dull]) or "no criterion"
+        raise StoreError(
+            f"{name}: this card ranks no lead before another: {named} {why}; map criteria that vary"
+        )
+
+
+def check_files(version: Version) -> None:
+    """Refuse a version of which a file is not the one that was stored."""
+    for file, entry in version.manifest.files.items():
+        path = version.folder / file
+        if path.is_symlink() or not path.is_file() or _describe(path).sha256 != entry.sha256:
+            how = "take it back from a copy, or calibrate again"
+            raise StoreError(f"{path}: is not the file that was stored (its digest differs); {how}")
+
+
+def load_stored(version: Version) -> Any:
+    """The card of a version, or the classifier where it has none; only as it was stored."""
+    check_files(version)
+    if CARD in version.manifest.files:
+        return load_card(version.folder / CARD)
+    here = installed_libraries()
+    differ = [
+        f"{name} {there} (here {here.get(name, 'not installed')})"
+        for name, there in sorted(version.manifest.libraries.items())
+        if name in LIBRARIES and here.get(name) != there
+    ]
+    if differ:
+        how = "install those releases, or calibrate again here"
+        raise StoreError(f"{version.folder / ESTIMATOR}: was stored under {', '.join(differ)}; {how}")
+    import joblib
+
+    return joblib.load(version.folder / ESTIMATOR)
+
+
+def installed_libraries() -> dict[str, str]:
+    """Releases installed here."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from leadml import __version__
+
+    found = {"leadml": __version__, "python": platform.python_version()}
+    for name in LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+@contextlib.contextmanager
+def writing(root: Path) -> Iterator[None]:
+    """Hold the store's lock, with what a killed writer left behind set right first."""
+    from filelock import FileLock, Timeout
+
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / ".lock", timeout=WAIT_SECONDS)
+        lock.acquire()
+    except Timeout:
+        raise StoreError(
+            f"{root}: another process has been writing for {WAIT_SECONDS:.0f} s; let it end"
+        ) from None
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise StoreError(
+            f"{root}: cannot be written to ({why}); give another folder by --store or LEADML_STORE"
+        ) from None
+    try:
+        for left in root.glob(f"{_TEMPORARY}*"):
+            shutil.rmtree(left)
+        for name in _names(root):
+            cut_half_line(root / name / HISTORY)
+        yield
+    finally:
+        lock.release()
+
+
+def _write(
+    target: Path, name: str, number: int, model: Card | object, at: str,
+    files: Mapping[str, bytes], metrics: Mapping[str, Any], run_id: str | None,
+) -> None:  # fmt: skip
+    """Write the files of a version, the manifest last."""
+    target.mkdir(parents=True)
+    data_digest = changed_from = None
+    if isinstance(model, Card):
+        save_card(model.model_copy(update={"name": name, "version": number}), target / CARD)
+        data_digest = model.provenance.get("data_digest")
+        changed_from = model.published.changed_from if model.published else None
+    else:
+        import joblib
+
+        joblib.dump(model, target / ESTIMATOR, compress=3)
+        (target / f"{ESTIMATOR}.sha256").write_text(
+            _describe(target / ESTIMATOR).sha256 + "\n", encoding="ascii"
+        )
+    for file, content in files.items():
+        (target / check_name(file)).write_bytes(content)
+    entries = {path.name: _describe(path) for path in sorted(target.iterdir())}
+    manifest = Manifest(
+        name=name, version=number, created_at=at, run_id=run_id, data_digest=data_digest,
+        changed_from=changed_from, files=entries, libraries=installed_libraries(), metrics=metrics,
+    )  # fmt: skip
+    plain = manifest.model_dump(exclude_none=True)
+    try:
+        plain["sha256"] = digest(plain)
+    except (TypeError, ValueError) as error:
+        raise StoreError(f"metrics: no plain JSON values ({error}); give numbers, texts and None") from error
+    write_text(target / MANIFEST, pretty(plain))
+
+
+def _describe(path: Path) -> FileEntry:
+    with path.open("rb") as file:
+        return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), n_bytes=path.stat().st_size)
+
+
+def _version(root: Path, name: str, number: int) -> Version:
+    folder = root / name / str(number)
+    plain = read_json(folder / MANIFEST)
+    try:
+        manifest = Manifest.model_validate(plain)
+    except ValidationError:
+        manifest = None
+    if (
+        manifest is None
+        or manifest.sha256 != digest(plain)
+        or (manifest.name, manifest.version) != (name, number)
+    ):
+        raise StoreError(f"{folder / MANIFEST}: was changed after it was written; take it back from a copy")
+    events = read_events(root / name / HISTORY)
+    status = "champion" if champion_after(events) == number else "version"
+    return Version(name, number, "retired" if number in retired_after(events) else status, folder, manifest)
+
+
+def _names(root: Path) -> list[str]:
+    entries = root.iterdir() if root.is_dir() else ()
+    return sorted(e.name for e in entries if e.is_dir() and not e.is_symlink() and _NAME.fullmatch(e.name))
+
+
+def _numbers(folder: Path) -> list[int]:
+    entries = folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ()
+    return sorted(
+        int(e.name) for e in entries if re.fullmatch(r"[1-9][0-9]{0,8}", e.name) and not e.is_symlink()
+    )
+
+
+def _known(root: Path, name: str) -> list[int]:
+    """Versions of a name; a name that has none is refused."""
+    found = _numbers(root / name)
+    if not found:
+        names = [each for each in _names(root) if _numbers(root / each)]
+        has = (
+            f"it has {', '.join(names[:20])}"
+            if names
+            else "it is empty; `leadml calibrate --name NAME` fills it"
+        )
+        raise ModelRefError(f"no model {name!r} in the store at {root}; {has}")
+    return found
