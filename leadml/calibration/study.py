@@ -24,7 +24,7 @@ from leadml.calibration.contenders import (
     weight_of,
 )
 from leadml.calibration.experiment import Experiment, check_name
-from leadml.data.deals import NO_DAY, Leads
+from leadml.data.deals import Leads
 from leadml.evaluation.log import Entries, Log
 from leadml.exceptions import LeadmlError, UsageError
 
@@ -75,10 +75,12 @@ def is_learnable(view: View, deals: Leads) -> bool:
 
 def in_time(deals: Leads) -> tuple[Leads, bool]:
     """Put deals in time order (closing, else creation, else the file's order where it says so)."""
-    for column in (deals.closed, deals.created):
-        if column is not None and (column != NO_DAY).mean() > 0.5:
-            return deals.take(np.argsort(column, kind="stable")), True
-    return deals, deals.in_time_order
+    from leadml.data.split import times_of
+
+    times = times_of(deals)
+    if times is None:
+        return deals, False
+    return deals.take(np.argsort(times.known, kind="stable")), True
 
 
 def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, list[Note]]:
@@ -161,6 +163,7 @@ def make_contenders(
     rules: Mapping[str, DocumentedRule],
     own: Sequence[tuple[str, Any]],
     timed: bool,
+    n_jobs: int | None = None,
 ) -> tuple[Contender, ...]:
     """All that competes, the documented rules first."""
     named = settings.contenders
@@ -178,7 +181,7 @@ def make_contenders(
             out.append(LearnedCard(view, name, f"{title}, learned weights", False, settings.points, timed, seed))
     if any(len(np.unique(column)) > 1 for column in deals.codes.T):
         out.append(Plain(deals.criteria, timed))
-    out += wide_contenders(settings, deals, timed)
+    out += wide_contenders(settings, deals, timed, n_jobs)
     for name, classifier in own:
         if not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
             raise UsageError(
@@ -209,7 +212,7 @@ def _cutoffs(rules: Mapping[str, DocumentedRule], timed: bool) -> list[Contender
     return list(out.values())
 
 
-def wide_contenders(settings: Experiment, deals: Leads, timed: bool) -> list[Contender]:
+def wide_contenders(settings: Experiment, deals: Leads, timed: bool, n_jobs: int | None) -> list[Contender]:
     """Contenders that read columns of the CRM beside the criteria."""
     if not deals.context:
         return []
@@ -247,6 +250,7 @@ class Held:
     test: npt.NDArray[np.int64]
     block: int
     repeat: int = 0
+    n_embargoed: int = 0
 
 
 def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = None) -> Log:

@@ -1,0 +1,136 @@
+"""The result as tidy pandas frames, as a short table in a notebook, and its charts."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from leadml.calibration.result import Figure, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+
+FIGURES = (
+    "auc", "log_loss", "brier", "calibration_slope", "calibration_intercept", "workload", "precision", "recall",
+    "wins_captured", "wins_per_100", "net_value_per_lead",
+)  # fmt: skip
+
+
+def _spread(name: str, figure: Figure | None) -> dict[str, float | None]:
+    if figure is None:
+        return {name: None, f"{name}_low": None, f"{name}_high": None}
+    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+
+
+def verdicts(result: Result) -> pd.DataFrame:
+    """One row a documented rule."""
+    import pandas as pd
+
+    rows = []
+    for each in result.policies:
+        look = each.outlook
+        rows.append(
+            {
+                "rule": each.id,
+                "verdict": each.verdict,
+                "because": each.because,
+                "verdict_weights": each.verdict_weights,
+                "verdict_cutoff": each.verdict_cutoff,
+                **_spread("gain_weights", each.gain_weights),
+                **_spread("gain_cutoff", each.gain_cutoff),
+                "p_better": None if look is None else look.p_better,
+                "wins_per_100_keep": None if look is None else look.wins_per_100.keep.value,
+                "wins_per_100_change": None if look is None else look.wins_per_100.change.value,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def contenders(result: Result) -> pd.DataFrame:
+    """One row a contender and figure."""
+    import pandas as pd
+
+    rows = []
+    for each in result.contenders:
+        named = {name: getattr(each, name) for name in FIGURES}
+        gains = {f"gain_{name}": getattr(each.gain, name) for name in ("wins_captured", "net_value_per_lead", "auc")}
+        for name, figure in {**named, **gains, **each.metrics}.items():
+            if figure is not None:
+                rows.append({"contender": each.id, "kind": each.kind, "figure": name, **dict(figure)})
+    columns = ["contender", "kind", "figure", "value", "low", "high", "p_adjusted"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def cutoffs(result: Result) -> pd.DataFrame:
+    """One row a documented rule."""
+    import pandas as pd
+
+    rows = []
+    for each in result.policies:
+        implied, learned = each.implied_value, each.learned_cutoff
+        rows.append(
+            {
+                "rule": each.id,
+                "documented": each.documented_cutoff,
+                **_spread("learned", learned),
+                "basis": None if learned is None else learned.basis,
+                "value_from": None if implied is None else implied.low,
+                "value_to": None if implied is None else implied.high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def weights(result: Result) -> pd.DataFrame:
+    """One row a rule and criterion."""
+    import pandas as pd
+
+    rows = [
+        {"rule": each.id, "criterion": name, **dict(weight)}
+        for each in result.policies
+        for name, weight in each.weights.items()
+    ]
+    return pd.DataFrame(rows, columns=["rule", "criterion", "documented", "learned", "low", "high"])
+
+
+def short_html(result: Result) -> str:
+    """The verdicts, the recommended card and the gravest findings, for a notebook."""
+    rules = "".join(
+        f"<tr><td>{escape(each.id)}</td><td><b>{each.verdict}</b></td><td>{escape(each.because)}</td></tr>"
+        for each in result.policies
+    )
+    grave = "".join(
+        f"<li>{each.code} {escape(each.title)}</li>" for each in result.findings if each.severity != "note"
+    )
+    data = result.data
+    return (
+        f"<p><b>{escape(data.name)}</b>: {data.n_won:,.0f} won and {data.n_lost:,.0f} lost deals."
+        f" {escape(result.recommended.because)}</p><table><tr><th>rule</th><th>verdict</th><th>because</th></tr>"
+        f"{rules}</table><ul>{grave}</ul>"
+    )
+
+
+class Plots:
+    """Altair charts of a calibration, drawn by `leadml.report.charts`."""
+
+    NAMES = ("bands", "cutoffs", "decision_curve", "gain", "reliability", "weights")
+
+    def __init__(self, found: Any) -> None:
+        self._found = found
+
+    def __dir__(self) -> list[str]:
+        return list(self.NAMES)
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if name not in self.NAMES:
+            raise AttributeError(f"no chart {name!r}; there are {', '.join(self.NAMES)}")
+        from leadml.report import charts
+
+        draw = getattr(charts, name)
+
+        def drawn(*args: Any, **options: Any) -> Any:
+            return draw(self._found.result, self._found, *args, **options)
+
+        return drawn

@@ -1,0 +1,294 @@
+"""Calibrate: closed deals in, verdicts on documented rules and a learned card out.
+
+leads -> check -> choose deals -> study (frameworks, rules, contenders) -> blocks: learn from earlier, predict later ->
+log -> figures, verdicts, outlook -> final cards on all deals -> findings -> result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leadml.calibration.consequences import find_consequences
+from leadml.calibration.experiment import Experiment, load_experiment
+from leadml.calibration.outcomes import check_enough, choose_deals
+from leadml.calibration.study import (
+    Study,
+    choose_baseline,
+    hold_out,
+    in_time,
+    make_contenders,
+    make_rules,
+    make_views,
+    sample_deals,
+    split_contenders,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from leadml.calibration.result import Result
+    from leadml.card.record import Card
+    from leadml.data.deals import Leads
+    from leadml.evaluation.log import Log
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Calibration:
+    """What a calibration found. `calibrate` makes one.
+
+    Attributes
+    ----------
+    result : Result
+        Everything, as a typed record; ``result.json`` is its dump.
+    card : Card or None
+        The recommended card; None where no framework has two mapped criteria.
+    cards : dict of str to Card
+        Every card by contender.
+    held_out : Log
+        What each contender said of each held-out deal; `log` is the same as a frame.
+    fitted : dict of str to object
+        Contenders that are no card, fitted to all deals compared.
+    settings : Experiment
+        What was asked.
+    leads : Leads
+        What was read.
+
+    Examples
+    --------
+    >>> import leadml
+    >>> found = leadml.calibrate(leadml.make_leads(300, world="tilted"), {"contenders": ["cutoff"]})
+    >>> found.result.recommended.contender
+    'bant-integer'
+    >>> list(found.verdicts.columns[:3])
+    ['rule', 'verdict', 'because']
+    """
+
+    result: Result
+    card: Card | None
+    cards: Mapping[str, Card]
+    held_out: Log
+    fitted: Mapping[str, Any]
+    settings: Experiment
+    leads: Leads
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """One row a documented rule: verdict, gains with intervals, outlook."""
+        from leadml.calibration import frames
+
+        return frames.verdicts(self.result)
+
+    @property
+    def contenders(self) -> pd.DataFrame:
+        """One row a contender and figure: value, low, high."""
+        from leadml.calibration import frames
+
+        return frames.contenders(self.result)
+
+    @property
+    def cutoffs(self) -> pd.DataFrame:
+        """One row a documented rule: documented and learned cut-off, implied value."""
+        from leadml.calibration import frames
+
+        return frames.cutoffs(self.result)
+
+    @property
+    def weights(self) -> pd.DataFrame:
+        """One row a rule and criterion: documented and learned weight, with interval."""
+        from leadml.calibration import frames
+
+        return frames.weights(self.result)
+
+    @property
+    def log(self) -> pd.DataFrame:
+        """One row a held-out deal and contender: the columns of ``log.parquet``."""
+        return self.held_out.to_arrow().to_pandas()
+
+    @property
+    def plot(self) -> Any:
+        """Altair charts: cutoffs(), weights(), gain(), reliability(), bands(), decision_curve()."""
+        from leadml.calibration.frames import Plots
+
+        return Plots(self)
+
+    def to_html(self) -> str:
+        """Render the report: one page that needs nothing else."""
+        from leadml.report import render
+
+        return str(render(self.result, self.card, self.held_out))
+
+    def _repr_html_(self) -> str:
+        from leadml.calibration import frames
+
+        return frames.short_html(self.result)
+
+    def save(self, directory: str | os.PathLike[str]) -> Path:
+        """Write result.json, report.html, card.json, cards/, log.parquet, rejected.csv, models/ and the inputs.
+
+        Parameters
+        ----------
+        directory : str or path
+            Folder, made where it is absent. A log.parquet that is there is appended to.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        from leadml.calibration.save import save_calibration
+
+        return save_calibration(self, Path(directory))
+
+    def track(self, run: Any = None) -> Any:
+        """Log to MLflow, nested in the active run if there is one.
+
+        Parameters
+        ----------
+        run : str or mlflow run, optional
+            The run to log to; a new one by default.
+
+        Returns
+        -------
+        object
+            Where MLflow has it.
+        """
+        from leadml.tracking import track_calibration
+
+        return track_calibration(self, run=run)
+
+
+def calibrate(
+    leads: Leads,
+    experiment: Experiment | Mapping[str, Any] | str | Path | None = None,
+    *,
+    frameworks: Sequence[Any] | None = None,
+    contenders: Sequence[Any] | None = None,
+    metrics: Sequence[Any] | Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    n_jobs: int | None = None,
+    name: str | None = None,
+) -> Calibration:
+    """Learn from closed deals, compare with the documented rules, and say what may be said.
+
+    Parameters
+    ----------
+    leads : Leads
+        Leads with outcomes; learned from are the closed ones that were created long enough ago.
+    experiment : Experiment, dict or path, optional
+        Settings.
+    frameworks : sequence, optional
+        Ids, YAML files, dicts or Frameworks; all that have a mapped criterion by default.
+    contenders : sequence, optional
+        Names of contenders, and pairs (name, scikit-learn classifier).
+    metrics : sequence of callable or dict of str to callable, optional
+        Further figures of every contender, ``metric(outcome, predicted, sample_weight)``.
+    progress : callable, optional
+        Called with (what, done, of how many).
+    n_jobs : int, optional
+        Threads of the wide classifiers; decided by the number of deals by default.
+    name : str, optional
+        Name of the card; the mapping's by default.
+
+    Returns
+    -------
+    Calibration
+        Verdicts, figures, cards and the log of held-out decisions.
+
+    Raises
+    ------
+    UsageError
+        The leads hold no outcome, or a setting is wrong.
+    TooFewDealsError
+        Fewer than 20 deals are won or lost.
+    InputError
+        All criteria are constant.
+
+    Examples
+    --------
+    >>> import leadml
+    >>> leadml.calibrate(leadml.make_leads(30))
+    Traceback (most recent call last):
+    leadml.exceptions.TooFewDealsError: ...
+    """
+    from leadml.calibration.assemble import assemble
+    from leadml.calibration.blocks import make_blocks
+
+    settings, pairs = settle(experiment, contenders)
+    check_enough(leads)
+    chosen = choose_deals(leads, settings)
+    study = make_study(leads, chosen.deals, settings, frameworks, pairs, n_jobs)
+    study, blocks, notes = make_blocks(study)
+    log = hold_out(study, blocks, progress)
+    notes = [*chosen.notes, *study.notes, *notes]
+    return assemble(study, chosen, blocks, log, notes, leads, own_metrics(metrics), name or name_of(leads))
+
+
+def settle(
+    experiment: Experiment | Mapping[str, Any] | str | Path | None, contenders: Sequence[Any] | None
+) -> tuple[Experiment, list[tuple[str, Any]]]:
+    """Settings, with the contenders named in the call, and the user's own classifiers."""
+    settings = load_experiment(experiment)
+    if contenders is None:
+        return settings, []
+    names, pairs = split_contenders(contenders)
+    return settings.model_copy(update={"contenders": names}), pairs
+
+
+def make_study(
+    leads: Leads,
+    closed: Leads,
+    settings: Experiment,
+    frameworks: Sequence[Any] | None = None,
+    pairs: Sequence[tuple[str, Any]] = (),
+    n_jobs: int | None = None,
+) -> Study:
+    """Fix everything that is the same for all contenders."""
+    deals, timed = in_time(closed)
+    kind = settings.evaluation.kind
+    timed = kind == "rolling" or (kind == "auto" and timed)
+    compared, sampled = sample_deals(deals, settings.single_deals, settings.random_state)
+    views = make_views(settings, leads, frameworks)
+    rules = make_rules(settings, views, leads)
+    baseline, missing = choose_baseline(settings, rules)
+    if baseline is not None:  # the baseline is judged first: its workload is that of the others
+        rules = {baseline: rules[baseline], **rules}
+    consequences = find_consequences(settings, leads, deals)
+    contenders = make_contenders(settings, deals, views, rules, pairs, timed, n_jobs)
+    notes = (*missing, *sampled, *consequences.notes)
+    return Study(settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes)
+
+
+def name_of(leads: Leads) -> str:
+    """Name of the mapping, else of the file."""
+    if leads.mapping is not None:
+        return str(leads.mapping.name)
+    stem = Path(leads.source).stem
+    return "".join(c if c.isalnum() or c in "_-" else "_" for c in stem)[:60] or "calibration"
+
+
+def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Metrics by name; what does not take weights is called without."""
+    if metrics is None:
+        return {}
+    named = dict(metrics) if isinstance(metrics, Mapping) else {_called(each): each for each in metrics}
+    return {name: _weighted(metric) for name, metric in named.items()}
+
+
+def _called(metric: Any) -> str:
+    return str(getattr(metric, "__name__", type(metric).__name__))
+
+
+def _weighted(metric: Any) -> Callable[[Any, Any, Any], float]:
+    def call(outcome: Any, predicted: Any, weight: Any) -> float:
+        some = np.asarray(weight) > 0
+        return float(metric(outcome[some], predicted[some], sample_weight=np.asarray(weight)[some]))
+
+    return call
