@@ -1,0 +1,295 @@
+"""CSV text and its relatives as Arrow batches, in bounded memory: decoded, cut into records, parsed by threads."""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import os
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from leadml.data.chunks import PACKINGS, Chunk, Fault, Format, batch_of, note, open_binary
+from leadml.data.csv_records import RECORD_BYTES, Block, RecordCutter
+from leadml.data.sniff import HEAD_BYTES, bad_bytes, sniff_text
+from leadml.exceptions import InputError
+
+if TYPE_CHECKING:
+    from leadml.data.mapping import ReadOptions
+
+PIECE_BYTES = 1 << 21  # read at once
+_DISTINCT_SHARE = 0.3  # a column whose texts repeat less than so comes as plain text
+_CP1252 = (
+    "not UTF-8: read as Windows-1252 (cp1252); check names with accents, or set read.encoding in the mapping"
+)
+_BARE_CR = re.compile(rb"\r(?!\n)")
+T, R = TypeVar("T"), TypeVar("R")
+
+
+class CsvReader:
+    """One CSV file, pipe or stream; every column is text. A stream is digested while it is read."""
+
+    def __init__(
+        self, name: str, where: Path | BinaryIO, options: ReadOptions, delimiter: str | None = None
+    ) -> None:
+        self._name, self._path = name, where if isinstance(where, Path) and where.is_file() else None
+        self._n_bytes, self._size = 0, 0
+        try:
+            stream = open_binary(where) if isinstance(where, Path) else where
+            if self._path is not None:
+                self._size = 0 if self._path.suffix in PACKINGS else self._path.stat().st_size
+                with stream:
+                    head = _read(stream, HEAD_BYTES)
+            else:
+                self.hash = hashlib.sha256()
+                self._stream, head = stream, _read(stream, HEAD_BYTES)
+        except OSError as error:
+            raise InputError(f"{name}: cannot be read ({error.strerror or error}); check the file") from None
+        self._head = head if self._path is None else b""
+        self.text = sniff_text(
+            head,
+            options,
+            name,
+            complete=len(head) < HEAD_BYTES,
+            delimiter=options.delimiter or delimiter,
+        )
+        self._encoding, self._may_switch = self.text.encoding, options.encoding is None
+        self.columns, self.notes = self.text.header, list(self.text.notes)
+        if self._may_switch and self._encoding == "cp1252":
+            self.notes.append(note(_CP1252))
+
+    @property
+    def format(self) -> Format:
+        """How it is written."""
+        text = self.text
+        return Format(
+            "csv", self._encoding, text.delimiter, text.quote, text.decimal, "", text.header_row, text.sniffed
+        )
+
+    @property
+    def share(self) -> float | None:
+        """How much has been read, 0 to 1; None of packed files and pipes."""
+        return min(self._n_bytes / self._size, 1.0) if self._size else None
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Read the columns named, in that order; ragged rows and open quotes are faults."""
+        parser = _Parser(self.columns, columns, self.text.delimiter, self.text.quote)
+        row, non_ascii = self.text.header_row, False
+        try:
+            for block, parsed in in_order(parser.parse, self._blocks()):
+                if parsed.encoding != "ascii":
+                    if parsed.encoding is None and self._may_switch and not non_ascii:
+                        self._encoding = "cp1252"
+                        self.notes.append(note(_CP1252))
+                    if self._encoding == "cp1252":
+                        parsed = parser.parse(block, "cp1252")
+                    non_ascii = True
+                if parsed.bad is not None:
+                    at, found = parsed.bad
+                    raise InputError(bad_bytes(self._name, row + at, found, self._encoding))
+                faults = [fault._replace(row=fault.row + row) for fault in parsed.faults]
+                self._n_bytes += len(block.content)
+                yield Chunk(parsed.table, parsed.rows + row, faults)
+                row += parsed.n_rows
+        except OSError as error:
+            raise InputError(f"{self._name}: cannot be read to its end ({error}); check the file") from None
+
+    def _blocks(self) -> Iterator[Block]:
+        text = self.text
+        cutter = RecordCutter(text.delimiter, text.quote, len(text.header), text.sample)
+        rest, skip = b"", text.n_lines
+        for piece in chain(self._text_pieces(), [None]):
+            content = rest + (piece or b"")
+            while skip and (end := content.find(b"\n") + 1):
+                content, skip = content[end:], skip - 1
+            if skip or not content:
+                rest = b"" if piece is None else content
+                continue
+            block, n_used = cutter.cut(content, is_last=piece is None)
+            rest = content[n_used:]
+            if block.content or block.n_rows:
+                yield block
+            if len(rest) > PIECE_BYTES + 2 * RECORD_BYTES:
+                raise InputError(
+                    f"{self._name}: one row is longer than {len(rest) >> 20} MB; valid: text with line ends"
+                )
+
+    def _text_pieces(self) -> Iterator[bytes]:
+        """The text from its beginning, as UTF-8 (or cp1252, decoded with its block), lines ending in \\n."""
+        decoder = None
+        if self._encoding not in ("utf-8", "cp1252"):
+            decoder = codecs.getincrementaldecoder(self._encoding)()
+        n_lines, held = 0, b""
+        for piece in self._pieces():
+            text = held + piece
+            if decoder is not None:
+                try:
+                    text = held + decoder.decode(piece, final=not piece).encode("utf-8", "surrogatepass")
+                except UnicodeDecodeError as error:
+                    before = error.object[: error.start].decode(self._encoding, "replace").count("\n")
+                    found = error.object[error.start : error.end]
+                    raise InputError(
+                        bad_bytes(self._name, n_lines + before + 1, found, self._encoding)
+                    ) from None
+                n_lines += text.count(b"\n")
+            if not n_lines:
+                text = text.removeprefix(codecs.BOM_UTF8)
+            held = b"\r" if piece and text.endswith(b"\r") else b""
+            text = text[: len(text) - len(held)]
+            if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):
+                text = _BARE_CR.sub(b"\n", text)
+            yield text
+            n_lines += 1
+
+    def _pieces(self) -> Iterator[bytes]:
+        """The bytes from their beginning; an empty piece is the end."""
+        if self._path is not None:
+            with open_binary(self._path) as stream:
+                yield from iter(lambda: stream.read(PIECE_BYTES), b"")
+        else:
+            for piece in chain([self._head], iter(lambda: self._stream.read(PIECE_BYTES), b"")):
+                self.hash.update(piece)
+                yield piece
+        yield b""
+
+
+class _Parsed:
+    """A block as a table; rows from 1; `encoding` ascii, utf-8 or None (neither)."""
+
+    table: pa.RecordBatch
+    rows: np.ndarray[Any, np.dtype[np.int64]]
+    n_rows: int
+    faults: list[Fault]
+    encoding: str | None
+    bad: tuple[int, bytes] | None = None
+
+
+class _Parser:
+    """Parses blocks by `pyarrow.csv`; columns whose texts repeat in the first block come as dictionaries."""
+
+    def __init__(self, header: Sequence[str], columns: Sequence[str], delimiter: str, quote: str) -> None:
+        # Names of our own: the header may leave names empty in columns that nobody reads.
+        self._names = [f"c{i}" for i in range(len(header))]
+        self._wanted = [self._names[header.index(column)] for column in columns]
+        self._columns, self._delimiter, self._quote = columns, delimiter, quote
+        kind = pa.dictionary(pa.int32(), pa.string())
+        self._types = dict.fromkeys(self._wanted, kind)
+        self._is_first = True
+
+    def parse(self, block: Block, encoding: str = "utf-8") -> _Parsed:
+        """Parse a block, in any thread."""
+        import pyarrow.csv as pc
+
+        parsed = _Parsed()
+        content, parsed.encoding = block.content, "ascii"
+        if not content.isascii() or b"\0" in content:
+            parsed.encoding = "utf-8"
+            try:
+                if b"\0" in content:
+                    raise UnicodeDecodeError(
+                        "utf-8", content, at := content.index(b"\0"), at + 1, "zero byte"
+                    )
+                decoded = content.decode(encoding)
+            except UnicodeDecodeError as error:
+                parsed.encoding = None
+                at = content.count(b"\n", 0, error.start)
+                row = at + 1 if block.rows is None or block.has_line_ends else int(block.rows[at])
+                parsed.bad = (row, content[error.start : error.end])
+                return parsed
+            content = content if encoding == "utf-8" else decoded.encode()
+        ragged: list[Fault] = []
+
+        def reject(row: Any) -> str:
+            reason = f"has {row.actual_columns} cells where the header has {row.expected_columns}"
+            ragged.append(Fault(row.number, row.text, f"{reason}; check quotes and delimiters"))
+            return "skip"
+
+        if not content:
+            table = pa.table({name: pa.nulls(0, pa.string()) for name in self._names})
+        else:
+            table = pc.read_csv(
+                pa.BufferReader(content),
+                # With threads, a ragged row would not know its number.
+                read_options=pc.ReadOptions(
+                    use_threads=False, block_size=len(content) + 1, column_names=self._names
+                ),
+                parse_options=pc.ParseOptions(
+                    delimiter=self._delimiter,
+                    quote_char=self._quote if block.has_quotes else False,
+                    newlines_in_values=block.has_line_ends,
+                    invalid_row_handler=reject,
+                ),
+                convert_options=pc.ConvertOptions(
+                    check_utf8=False,  # done above
+                    column_types=self._types,
+                    # Without a column wanted, one is read all the same, for its number of rows.
+                    include_columns=self._wanted or self._names[:1],
+                    strings_can_be_null=False,
+                    null_values=[],
+                ),
+            )
+        arrays = [_joined(column) for column in table.columns[: len(self._wanted)]]
+        if self._is_first and table.num_rows:
+            self._choose_types(arrays)
+        parsed.table = batch_of(arrays, self._columns, table.num_rows)
+        numbers = np.arange(1, table.num_rows + len(ragged) + 1) if block.rows is None else block.rows
+        parsed.n_rows = len(numbers) if block.rows is None else block.n_rows
+        at_fault = np.array([fault.row for fault in ragged], np.int64) - 1
+        faults = [fault._replace(row=int(numbers[fault.row - 1])) for fault in ragged]
+        parsed.faults = sorted([*faults, *block.faults])
+        parsed.rows = np.delete(numbers, at_fault)
+        return parsed
+
+    def _choose_types(self, arrays: Sequence[pa.DictionaryArray]) -> None:
+        for name, array in zip(self._wanted, arrays, strict=True):
+            if len(array.dictionary) > _DISTINCT_SHARE * len(array):
+                self._types[name] = pa.string()
+        self._is_first = False
+
+
+def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+    """Work on items in threads, a few ahead, and give each with its result in order; the first one alone."""
+    remaining = iter(items)
+    for item in remaining:
+        yield item, work(item)
+        break
+    following = next(remaining, None)
+    if following is None:
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    n_threads = min(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4
+    )
+    begun: deque[tuple[T, Future[R]]] = deque()
+    with ThreadPoolExecutor(n_threads, "leadml-csv") as pool:
+        try:
+            for item in chain([following], remaining):
+                begun.append((item, pool.submit(work, item)))
+                if len(begun) > n_threads:
+                    done, future = begun.popleft()
+                    yield done, future.result()
+            while begun:
+                done, future = begun.popleft()
+                yield done, future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    """Read so many bytes, however little a single read returns."""
+    parts: list[bytes] = []
+    while size and (part := stream.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _joined(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
