@@ -1,4 +1,4 @@
-"""Cells of a table: Arrow columns to categories, numbers and text; the one place that gives a cell its meaning.
+"""Cells of a table: Arrow columns to categories, numbers and text; the one place where cells get a meaning.
 
 Only numpy and pyarrow: `to_numpy`, `pa.array` and `pa.scalar` import pandas, which costs more than scoring.
 """
@@ -6,7 +6,7 @@ Only numpy and pyarrow: `to_numpy`, `pa.array` and `pa.scalar` import pandas, wh
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,17 +112,31 @@ def dictionary_of(array: pa.Array) -> pa.DictionaryArray:
         if pa.types.is_string(array.type.value_type):
             return array
         array = array.dictionary_decode()
-    return text_of(array).dictionary_encode()
+    if pa.types.is_string(array.type):
+        return array.dictionary_encode()
+    encoded = array.dictionary_encode()
+    return pa.DictionaryArray.from_arrays(encoded.indices, text_of(encoded.dictionary))
 
 
 def categories_of(array: pa.Array) -> tuple[Ints, list[str]]:
-    """Number the distinct texts of a column: (n,) positions, and the texts; the last one is empty, for null."""
+    """Number the distinct texts of a column: (n,) positions, and the texts; the last is empty, for null."""
     encoded = dictionary_of(array)
     distinct = [text or "" for text in encoded.dictionary.to_pylist()]
     codes = np.array(values_of(encoded.indices), np.int32)
     if encoded.indices.null_count:
         codes[~valid_of(encoded.indices)] = len(distinct)
     return codes, [*distinct, ""]
+
+
+def relabel(array: pa.Array, label: Callable[[str], str | None]) -> pa.DictionaryArray:
+    """Rewrite the distinct texts of a column; empty ones and None become null."""
+    at, distinct = categories_of(array)
+    labels = [label(text) or None for text in distinct]
+    position = {name: i for i, name in enumerate(dict.fromkeys(name for name in labels if name))}
+    table = np.array([position[name] if name else -1 for name in labels], np.int32)
+    codes = table[at]
+    indices = number_array(np.maximum(codes, 0), pa.int32(), codes >= 0)
+    return pa.DictionaryArray.from_arrays(indices, text_array(list(position)))
 
 
 def filled_of(array: pa.Array, unknown: Sequence[str] = ()) -> Bools:

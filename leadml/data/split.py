@@ -1,0 +1,175 @@
+"""Which deals train and which are held out: rolling blocks in time with an embargo, or k folds by unit."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.data.deals import NO_DAY, OPEN, Leads
+from leadml.exceptions import TooFewDealsError
+
+Days = npt.NDArray[np.int32]
+Rows = npt.NDArray[np.int64]
+
+DATED = 0.95
+"""Closing dates (or creation dates) are used when at least this share of the won and of the lost deals have one."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Block:
+    """One fit and what it is held out on.
+
+    train, test : positions of deals, ascending.
+    start, end : first and last day (or row, from 0) of the block; the last block is open-ended and ends with the
+        data. None in folds.
+    n_embargoed : deals that had come in before the block and closed only after it began, so they do not train.
+    n_straddling : deals that do not train because their unit is held out.
+    """
+
+    train: Rows
+    test: Rows
+    start: int | None = None
+    end: int | None = None
+    n_embargoed: int = 0
+    n_straddling: int = 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Times:
+    """When deals came in and when their outcome was known; `basis` says from what."""
+
+    known: npt.NDArray[np.int64]
+    came_in: npt.NDArray[np.int64]
+    basis: Literal["closed and created", "closed", "created", "order"]
+
+
+def times_of(leads: Leads) -> Times | None:
+    """Find the times of closed deals: dates where nearly all of the won and of the lost have one, else the order."""
+
+    def dated(days: Days | None) -> bool:
+        if days is None or leads.outcome is None:
+            return False
+        ends = [days[leads.outcome == end] for end in (0, 1)]
+        return all(len(end) and (end != NO_DAY).mean() >= DATED for end in ends)
+
+    closed, created = leads.closed, leads.created
+    if dated(closed) and closed is not None:
+        both = dated(created) and created is not None
+        came_in = created if both and created is not None else closed
+        came_in = np.where(came_in == NO_DAY, closed, came_in)
+        return Times(
+            closed.astype(np.int64), came_in.astype(np.int64), "closed and created" if both else "closed"
+        )
+    if dated(created) and created is not None:
+        return Times(created.astype(np.int64), created.astype(np.int64), "created")
+    if leads.in_time_order:
+        order = np.arange(len(leads)) if leads.row is None else np.asarray(leads.row, np.int64)
+        return Times(order, order, "order")
+    return None
+
+
+def rolling_blocks(
+    known: npt.NDArray[np.int64],
+    came_in: npt.NDArray[np.int64] | None = None,
+    unit: npt.NDArray[np.int32] | None = None,
+    *,
+    first: int = 100,
+    growth: float = 1.25,
+    embargo: bool = True,
+) -> list[Block]:
+    """Make blocks by rolling origin, whose edges never move when more deals close.
+
+    A block begins after the day on which the 100th, 125th, 156th ... deal closed (`known`, (n,); whole days, since
+    the deals of a day have no order). Closings only ever append, so an edge found once stays. A deal is predicted
+    when it comes in (`came_in`, (n,)), so it is held out in the block in which it came in, and learned from in the
+    blocks that begin after it closed. Blocks counted by creation would move their edges each time an older deal
+    closes; deals held out by their closing day would be predicted by a model that knew outcomes later than they
+    came in. As a file grows, an old block only gains deals that came in then and have closed since.
+
+    Without closing dates `known` is the creation, without dates the order of rows; then nothing is embargoed. A
+    deal without a closing date (`NO_DAY`) is held out and does not train; `embargo=False` trains on all that came
+    in before the block. Training rows of a unit that is held out in the block are dropped: a unit never straddles.
+    """
+    known = np.asarray(known, np.int64)
+    came_in = known if came_in is None else np.asarray(came_in, np.int64)
+    never = known == NO_DAY
+    by_close = np.argsort(np.where(never, np.iinfo(np.int64).max, known), kind="stable")
+    n_known = int((~never).sum())
+    edges: list[int] = []
+    position = float(first)
+    while position < n_known:
+        edge = int(known[by_close[int(position) - 1]])
+        if not edges or edge > edges[-1]:
+            edges.append(edge)
+        position *= growth
+    by_arrival = np.argsort(came_in, kind="stable")
+    arrivals, closings = came_in[by_arrival], known[by_close[:n_known]]
+    blocks = []
+    for i, edge in enumerate(edges):
+        start = int(np.searchsorted(arrivals, edge, side="right"))
+        last = i + 1 == len(edges)
+        stop = len(arrivals) if last else int(np.searchsorted(arrivals, edges[i + 1], side="right"))
+        test = np.sort(by_arrival[start:stop])
+        train = by_close[: np.searchsorted(closings, edge, side="right")] if embargo else by_arrival[:start]
+        train = np.sort(train[came_in[train] <= edge])
+        kept = train if unit is None else train[~_held_out(unit, test)[unit[train]]]
+        end = int(max(arrivals[-1], edge + 1)) if last else edges[i + 1]
+        if len(test):
+            blocks.append(Block(kept, test, edge + 1, end, start - len(train), len(train) - len(kept)))
+    return blocks
+
+
+def k_folds(
+    unit: npt.NDArray[np.int32] | None,
+    outcome: npt.NDArray[np.int8],
+    *,
+    n_folds: int = 5,
+    repeats: int = 2,
+    random_state: int = 0,
+) -> list[Block]:
+    """Hold out each unit once a repeat; folds are alike in size and in win rate. Blocks: repeat after repeat."""
+    unit = np.arange(len(outcome)) if unit is None else np.unique(unit, return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
+    if n_units < 2:
+        raise TooFewDealsError(
+            f"all {len(outcome)} closed deals are one unit, so that none can be held out; valid: two or more;"
+            " look at group and duplicates in the mapping"
+        )
+    size = np.bincount(unit, minlength=n_units)
+    won = np.bincount(unit, outcome == 1, minlength=n_units)
+    n_folds = min(n_folds, n_units)
+    lap, turn = np.divmod(np.arange(n_units), n_folds)
+    snake = np.where(lap % 2 == 0, turn, n_folds - 1 - turn)
+    blocks = []
+    for repeat in range(repeats):
+        rng = np.random.default_rng([random_state, repeat])
+        # Large units first, then alike win rates side by side: dealt to and fro, the folds come out alike.
+        ranked = np.lexsort((rng.random(n_units), won / size, -size))
+        fold_of_unit = np.empty(n_units, np.int64)
+        fold_of_unit[ranked] = rng.permutation(n_folds)[snake]
+        fold = fold_of_unit[unit]
+        for kind, here in (("won", outcome == 1), ("lost", outcome == 0)):
+            by_fold = np.bincount(fold[here], minlength=n_folds)
+            if by_fold.max() >= by_fold.sum():
+                raise TooFewDealsError(
+                    f"all {kind} deals are in the same few of {n_units} units: held out together they leave none to"
+                    f" learn from; valid: {kind} deals in several units; look at group in the mapping"
+                )
+        blocks += [Block(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(n_folds)]
+    return blocks
+
+
+def closed_deals(leads: Leads) -> Leads:
+    """Pick the deals that are won or lost."""
+    if leads.outcome is None:
+        return leads.take(np.zeros(len(leads), bool))
+    return leads.take(leads.outcome != OPEN)
+
+
+def _held_out(unit: npt.NDArray[np.int32], test: Rows) -> npt.NDArray[np.bool_]:
+    held = np.zeros(int(unit.max()) + 1, bool)
+    held[unit[test]] = True
+    return held
