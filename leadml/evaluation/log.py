@@ -172,8 +172,9 @@ class Log:
         old, new = Log.read(path).to_arrow(), self.to_arrow()
         both = pa.concat_tables([old, new], promote_options="permissive")
         _, which = _codes(both["contender"])
-        keys = _deal_keys(both, which) * (int(which.max(initial=0)) + 1) + which
         n = len(old)
+        part = np.repeat([0, 1], [n, len(new)])
+        keys = _deal_keys(both, which, part) * (int(which.max(initial=0)) + 1) + which
         _, at_old, at_new = np.intersect1d(keys[:n], keys[n:], assume_unique=True, return_indices=True)
         changed = np.zeros(len(at_old), bool)
         for name in KEPT:
@@ -215,14 +216,16 @@ def _codes(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
     return whole.dictionary.to_pylist(), whole.indices.to_numpy().astype(np.int64)
 
 
-def _deal_keys(table: pa.Table, which: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Number of (repeat, block, lead, how often this id came before), equal for one deal's rows of all contenders."""
+def _deal_keys(
+    table: pa.Table, which: npt.NDArray[np.int64], part: npt.NDArray[np.int64] | int = 0
+) -> npt.NDArray[np.int64]:
+    """Number of (repeat, block, lead, how often this id came before in its part), one for a deal's rows of all contenders."""
     _, lead = _codes(table["lead_id"])
     key = lead
     for name in ("repeat", "block"):
         column = _ints(table[name])
         key = key * (int(column.max(initial=0)) + 1) + column
-    own = key * (int(which.max(initial=0)) + 1) + which
+    own = 2 * (key * (int(which.max(initial=0)) + 1) + which) + part
     order = np.argsort(own, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(own[order]) != 0])
     nth = np.empty(len(own), np.int64)

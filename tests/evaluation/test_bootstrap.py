@@ -1,0 +1,91 @@
+"""Intervals by influence values agree with the unit bootstrap; Holm; percentiles."""
+
+import numpy as np
+import pytest
+
+from leadml.evaluation.bootstrap import UNSEEN, Statistic, bootstrap, holm, percentile, unit_weights
+from leadml.evaluation.metrics import HeldOut, auc, calibration, measure
+
+
+@pytest.mark.parametrize("per_unit", [1, 3])
+def test_influence_values_give_the_spread_of_the_unit_bootstrap(make_log, per_unit):
+    log = make_log(600, per_unit=per_unit)
+    held, said = HeldOut(log), log.entries["card"]
+    drawn = unit_weights(held.n_units, 400, 1)
+    weight = held.weight.copy()
+
+    def again(statistic):
+        values = []
+        for each in drawn:
+            held.weight = weight * each[held.unit]
+            values.append(statistic().value)
+        held.weight = weight
+        return np.std(values)
+
+    for statistic in (
+        lambda: auc(held, said.score),
+        lambda: calibration(held, said.probability)[1],
+        lambda: measure(held, said, workload=log.entries["rule"].decision).captured,
+        lambda: measure(held, said).precision,
+        lambda: measure(held, said).log_loss,
+    ):
+        assert statistic().error == pytest.approx(again(statistic), rel=0.15)
+
+
+def test_influence_values_add_up_to_nothing(make_log):
+    log = make_log(300, per_unit=2)
+    held, rule = HeldOut(log), log.entries["rule"].decision
+    found = measure(held, log.entries["card"], workload=rule, won_value=5.0, follow_up_cost=1.0)
+    for name, each in vars(found).items():
+        assert each.influence.sum() == pytest.approx(0.0, abs=1e-7 * max(1, abs(each.value))), name
+        value, low, high = each.estimate()
+        assert low <= value <= high, name
+
+
+def test_an_interval_of_a_share_stays_within_0_and_1_and_has_width():
+    sure = Statistic(1.0, np.zeros(50), "share").estimate()
+    assert sure == pytest.approx((1.0, 1.0 - UNSEEN / 50, 1.0))
+    assert Statistic(0.0, np.zeros(2), "share").estimate() == (0.0, 0.0, 1.0)
+    near = Statistic(0.98, np.array([0.03, -0.03]), "share").estimate()
+    assert 0 < near.low < 0.98 < near.high < 1
+
+
+def test_a_statistic_without_a_value_has_no_interval_and_no_p():
+    nothing = Statistic(np.nan, np.zeros(3))
+    assert not nothing.estimate().known
+    assert np.isnan(nothing.p_not_above())
+    assert np.isnan(percentile([np.nan, np.nan]).value)
+
+
+def test_p_is_one_sided():
+    gain = Statistic(1.0, np.array([1.0, -1.0]))
+    assert gain.p_not_above() == pytest.approx(1 - gain.p_not_above(2.0))
+    assert Statistic(0.0, np.zeros(4)).p_not_above() == 1.0
+    assert Statistic(0.1, np.zeros(4)).p_not_above() == 0.0
+
+
+def test_holm_never_lowers_a_p_keeps_their_order_and_skips_nan():
+    p = np.array([0.01, np.nan, 0.04, 0.03, 0.9])
+    adjusted = holm(p)
+    assert np.isnan(adjusted[1])
+    np.testing.assert_allclose(adjusted[[0, 3, 2, 4]], [0.04, 0.09, 0.09, 0.9])
+    assert holm([]).shape == (0,)
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        p = rng.uniform(size=5) ** 2
+        adjusted = holm(p)
+        assert (adjusted >= p).all()
+        assert (np.diff(adjusted[np.argsort(p)]) >= 0).all()  # a worse p is never adjusted to a better one
+
+
+def test_a_metric_of_the_user_is_bootstrapped_by_unit(make_log):
+    log = make_log(400, per_unit=4)
+    held = HeldOut(log)
+    found = bootstrap(lambda w: float(np.average(held.y, weights=w)), held.unit, held.weight, 500, 0)
+    exact = held.ratio(held.y)
+    assert found.value == pytest.approx(exact.value)
+    assert (found.high - found.low) / 3.92 == pytest.approx(exact.error, rel=0.15)
+
+
+def test_a_percentile_interval_holds_its_value():
+    assert percentile(np.arange(100.0), 500.0) == (500.0, pytest.approx(2.475), 500.0)
