@@ -2,55 +2,104 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+import functools
+import itertools
+import math
+import os
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from leadml.card.inputs import attribute_codes, code_of, codes_of
+from leadml.card.patterns import DECISIONS
+from leadml.card.sealed import digest, pretty, write_text
+from leadml.card.table import CardTable, Scores
+from leadml.exceptions import InputError, RecordError, StoreError
+from leadml.records import Record, check_record
 
 Decision = Literal["ready", "wait", "no-match"]
-DECISIONS: tuple[Decision, ...] = ("ready", "wait", "no-match")
+MAX_TOTAL = 10_000
+MAX_ROWS = 60
+NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=True)
+def is_name(text: object) -> bool:
+    """Whether a text can name a model or a row of one, and so a file.
+
+    >>> is_name("bant-b2b"), is_name("../bant"), is_name("")
+    (True, False, False)
+    """
+    if not isinstance(text, str) or not 0 < len(text) <= 64:
+        return False
+    return NAME_CHARACTERS.issuperset(text) and text[0] not in "._-" and text[-1] != "."
+
+
+def _check(is_good: Any, valid: str) -> AfterValidator:
+    def check(value: Any) -> Any:
+        if not is_good(value):
+            shown = repr(value)
+            raise ValueError(f"got {shown if len(shown) <= 60 else shown[:57] + '...'}, valid is {valid}")
+        return value
+
+    return AfterValidator(check)
+
+
+def _is_text(value: str) -> bool:
+    return 0 < len(value) <= 2000 and value.isprintable()
+
+
+Name = Annotated[str, _check(is_name, "1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit")]
+Text = Annotated[str, _check(_is_text, "a line of text of 1 to 2,000 characters")]
+# A cell of a spreadsheet, where a first = + - @ would make a formula.
+Cell = Annotated[
+    str,
+    _check(lambda v: _is_text(v) and v[0] not in "=+-@", "a line of text that begins with none of = + - @"),
+]
+Points = Annotated[int, Field(ge=0, le=MAX_TOTAL)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Part(Record):
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class CardCriterion(_Part):
     """Points of one criterion at the levels 0 to 4, and while it is unknown."""
 
-    id: str
-    title: str
+    id: Name
+    title: Text
     question: str = ""
-    points: tuple[int, ...]
-    unknown_points: int
-    documented_points: tuple[float, ...]
-    words: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # level ("0".."4") -> the CRM's words
+    points: tuple[Points, Points, Points, Points, Points]
+    unknown_points: Points
+    documented_points: tuple[float, float, float, float, float]
+    # Level ("0" to "4") -> the CRM's words, or a threshold; see `leadml.card.questions`.
+    words: Mapping[str, tuple[Text, ...]] = Field(default_factory=dict)
 
 
 class CardBin(_Part):
     """One bin of an attribute: the listed values, or a half-open range from <= x < to; blank=True is the empty cell."""
 
-    label: str
+    label: Text
     values: tuple[str, ...] | None = None
     from_: float | None = Field(default=None, alias="from")
     to: float | None = None
     blank: bool = False
-    points: int
+    points: Points
     n: float
     won: float
 
 
 class CardAttribute(_Part):
-    """Points for a column of the CRM. Codes of bins: 0..len(bins)-1; other (a value never seen): len(bins);
-    unknown (not asked, or the column is absent): len(bins) + 1."""
+    """Points for a column of the CRM. Codes: bins, then other (a value never seen), then unknown (blank, absent)."""
 
-    id: str
-    title: str
-    column: str
+    id: Cell
+    title: Text
+    column: Cell
     kind: Literal["categories", "edges"]
-    bins: tuple[CardBin, ...]
-    unknown_points: int
-    other_points: int
+    bins: Annotated[tuple[CardBin, ...], Field(min_length=1, max_length=250)]
+    unknown_points: Points
+    other_points: Points
     known_when: Literal["at creation", "unsure"] = "unsure"
     age_of: str | None = None  # the column is a date: its age in days at this date's column (creation)
 
@@ -58,19 +107,19 @@ class CardAttribute(_Part):
 class CardTotal(_Part):
     """What one total means: P(won) with its 95% interval."""
 
-    points: int
-    probability: float
-    low: float
-    high: float
+    points: Points
+    probability: Share
+    low: Share
+    high: Share
 
 
 class CardBand(_Part):
     """Totals from `from_` up to the next band ask for one action."""
 
-    id: str
-    title: str
-    from_: int = Field(alias="from")
-    action: str
+    id: Cell
+    title: Text
+    from_: int = Field(alias="from", ge=0, le=MAX_TOTAL + 1)
+    action: Cell
     decision: Decision
 
 
@@ -78,16 +127,16 @@ class CardGate(_Part):
     """A known level below `below` disqualifies, whatever the points."""
 
     criterion: str
-    below: int
-    text: str
+    below: Annotated[int, Field(ge=1, le=4)]
+    text: Text
 
 
 class CardCaveat(_Part):
     """A documented limit; `when` holds facts and the values that call for it (empty: always)."""
 
-    id: str
-    text: str
-    when: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    id: Cell
+    text: Text
+    when: Mapping[str, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(default_factory=dict)
 
 
 class CardPublished(_Part):
@@ -100,32 +149,295 @@ class CardPublished(_Part):
 
 
 class Card(_Part):
-    """A scorecard. Make one by `leadml.card.build` or `load_card`.
+    """A scorecard: points of each criterion and attribute, what totals mean, and what to do.
 
-    `unit` says what points are: "points" (also all learned cards), "met" (criteria met) or "contactable".
-    A total may begin below 0? No: points of every row are shifted so that the lowest possible total is 0.
+    Make one by `leadml.calibrate`, `leadml.card.build` or `load_card`. `unit` says what points are: points (also
+    of all learned cards), criteria met, or contactable. The lowest possible total is 0.
+
+    Examples
+    --------
+    >>> from leadml.card.build import documented_card
+    >>> from leadml.frameworks import load_policy
+    >>> card = documented_card(load_policy("bant-points"), created_at="2026-01-01")
+    >>> lead = card.score_one({"budget": 3, "authority": 4, "need": 1})
+    >>> lead["points"], lead["high"], lead["decision"], lead["ask_next"], lead["if_answered"]
+    (8, 12, 'wait', 'timeline', '1-4: ready; 0: wait')
     """
 
     schema_version: Literal[1, 2] = 2
-    name: str
-    version: int | None = None
-    framework: str | None = None
+    name: Name
+    version: Annotated[int, Field(ge=1)] | None = None
+    framework: Name | None = None
     kind: Literal["documented", "learned", "wide"]
     policy: str | None = None  # id of the documented rule, where the card is one
     unit: Literal["points", "met", "contactable"] = "points"
-    created_at: str
-    criteria: tuple[CardCriterion, ...]
-    attributes: tuple[CardAttribute, ...] = ()
-    met_level: int = 2
+    created_at: Text
+    criteria: Annotated[tuple[CardCriterion, ...], Field(max_length=20)]
+    attributes: Annotated[tuple[CardAttribute, ...], Field(max_length=40)] = ()
+    met_level: Annotated[int, Field(ge=1, le=4)] = 2
     base: float | None = None
     slope: float | None = None
-    total_max: int
+    total_max: Points
     table: tuple[CardTotal, ...] = ()
     bands: Annotated[tuple[CardBand, ...], Field(min_length=1)]
-    cutoff: int
+    cutoff: Annotated[int, Field(ge=0, le=MAX_TOTAL + 1)]
     gates: tuple[CardGate, ...] = ()
-    decision_labels: Mapping[str, str] = Field(default_factory=dict)
+    decision_labels: Mapping[str, Cell] = Field(default_factory=dict)
     caveats: tuple[CardCaveat, ...] = ()
     published: CardPublished | None = None
     provenance: Mapping[str, Any] = Field(default_factory=dict)
     sha256: str | None = None
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        faults = [*_row_faults(self), *_table_faults(self), *_band_faults(self)]
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+    @property
+    def model(self) -> str:
+        """``NAME@VERSION``, or the name of a card that is not stored."""
+        return self.name if self.version is None else f"{self.name}@{self.version}"
+
+    @functools.cached_property
+    def lookup(self) -> CardTable:
+        """The tables by which leads are scored, made once."""
+        return CardTable(self)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What ready, wait and no-match are called."""
+        return tuple(self.decision_labels.get(each, each) for each in DECISIONS)
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """The question for each row."""
+        return (
+            *(each.question or f"What is {each.title.lower()}?" for each in self.criteria),
+            *(f"What is {each.column}?" for each in self.attributes),
+        )
+
+    def row_text(self, row: int, code: int) -> str:
+        """What a code of a row is called in reasons: ``need``, ``need (unknown)``, ``Product = Alpha``."""
+        if row < len(self.criteria):
+            return self.criteria[row].id + (" (unknown)" if code == len(self.criteria[row].points) else "")
+        attribute = self.attributes[row - len(self.criteria)]
+        if code < len(attribute.bins):
+            return f"{attribute.column} = {attribute.bins[code].label}"
+        return f"{attribute.column} ({'other' if code == len(attribute.bins) else 'unknown'})"
+
+    def score(self, levels: Any, facts: Mapping[str, Any] | None = None) -> Scores:
+        """Score leads by look-up.
+
+        Parameters
+        ----------
+        levels : array of shape (n, k), DataFrame, mapping of columns, or Leads
+            Levels 0 to 4 and NaN for unknown; or uint8 codes with 5 for unknown. The columns of an array are the
+            card's criteria in its order; of a frame or mapping, those named like the criteria and like the
+            columns of attributes (others are not read, absent ones are unknown).
+        facts : DataFrame or mapping of columns of text, optional
+            Facts that the framework's caveats ask for; those of `Leads` are known.
+
+        Returns
+        -------
+        Scores
+            n rows; a column each is an attribute; ``to_pandas``, ``to_arrow`` and ``rows`` give them all.
+
+        Raises
+        ------
+        InputError
+            When a level is none of 0 to 4 or unknown, the shape is wrong, or no criterion is there.
+        """
+        return self.lookup.score(
+            codes_of(self, levels), getattr(levels, "facts", None) if facts is None else facts
+        )
+
+    def score_one(
+        self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None = None
+    ) -> dict[str, Any]:
+        """Score one lead, in microseconds once the card is warm.
+
+        Parameters
+        ----------
+        lead : mapping
+            Level 0 to 4 by criterion and value by attribute's column; None, NaN or absent for unknown.
+        facts : mapping of str to str, optional
+            Facts that the framework's caveats ask for.
+
+        Returns
+        -------
+        dict
+            The columns of `predict`, without the lead's identity.
+
+        Raises
+        ------
+        InputError
+            When a level is none of 0 to 4 or unknown, or nothing that the card asks for is there.
+        """
+        codes = bytes([code_of(lead.get(each.id), each.id) for each in self.criteria])
+        for each in self.attributes:
+            codes += attribute_codes(each, [lead.get(each.column)]).tobytes()
+        names = [*(each.id for each in self.criteria), *(each.column for each in self.attributes)]
+        if not any(name in lead for name in names):
+            raise InputError(f"lead: none of the criteria {', '.join(names)} is there; give at least one")
+        made = dict(self.lookup.row(codes))
+        if facts and any(caveat.when for caveat in self.caveats):
+            made["caveats"] = self.lookup.caveats_of(codes, facts)
+        return made
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the card as plain JSON values, sealed by its digest.
+
+        Returns
+        -------
+        dict
+            What ``card.json`` holds.
+        """
+        document = self.model_dump(mode="json", by_alias=True)
+        document["sha256"] = digest(document)
+        return document
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any], where: str = "card", *, verify: bool = True) -> Card:
+        """Make a card of plain JSON values (of any version), checking every one of them.
+
+        Parameters
+        ----------
+        document : mapping
+            What `to_dict` gave, or version 0.1 wrote.
+        where : str
+            The place that messages name.
+        verify : bool
+            Whether the digest must match.
+
+        Returns
+        -------
+        Card
+            The card.
+
+        Raises
+        ------
+        StoreError
+            Naming every fault, or saying that the card was changed and how to seal it again on purpose.
+        """
+        try:
+            card = check_record(_upgraded(document), cls, where)
+        except RecordError as error:
+            faults = [
+                line.removeprefix(f"{where}: ").removeprefix("the file: ") for line in str(error).split("\n")
+            ]
+            shown = "".join(f"\n  {fault}" for fault in faults[:20])
+            more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
+            raise StoreError(
+                f"{where} is no valid card; take the original back or make it again by `calibrate`:{shown}{more}"
+            ) from None
+        found = digest(document)
+        if verify and document.get("sha256") != found:
+            raise StoreError(
+                f"{where}: sha256: the card was changed after it was sealed (it says "
+                f"{str(document.get('sha256'))[:12]}…, its content gives {found[:12]}…). Take the original back; "
+                "or, when the change is meant, seal it again: leadml.load_card(path, verify=False).save(path)"
+            )
+        return card.model_copy(update={"sha256": found})
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the card as JSON, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or path
+            The file.
+        """
+        write_text(path, pretty(self.to_dict()))
+
+
+def _upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What a document of version 1 is in version 2; the latter as it is."""
+    made = dict(document)
+    if made.get("schema_version") != 1:
+        return made
+    provenance, criteria = made.get("provenance"), made.get("criteria")
+    if made.get("kind") == "documented" and isinstance(provenance, Mapping) and isinstance(criteria, list):
+        made["policy"] = provenance.get("policy")
+        rows = [each for each in criteria if isinstance(each, Mapping)]
+        steps = [[int(level >= met) for level in range(5)] for met in range(1, 5)]
+        is_met = all(each.get("points") in steps for each in rows)
+        is_contactable = [each.get("id") for each in rows] == ["contactable"]
+        made["unit"] = "contactable" if is_contactable else "met" if is_met else "points"
+    return made
+
+
+def _row_faults(card: Card) -> Iterator[str]:
+    names = [*(each.id for each in card.criteria), *(each.id for each in card.attributes)]
+    if not 1 <= len(names) <= MAX_ROWS:
+        yield f"criteria, attributes: got {len(names)}, valid are 1 to {MAX_ROWS}"
+    if len(set(names)) != len(names):
+        yield f"criteria, attributes: the same id twice among {', '.join(names)}"
+    tops = [max(*each.points, each.unknown_points) for each in card.criteria]
+    for at, each in enumerate(card.criteria):
+        top = max(each.points)
+        if card.schema_version == 1 and (each.points[0] or list(each.points) != sorted(each.points)):
+            yield f"criteria[{at}].points: got {list(each.points)}, valid is 0 first and never falling"
+        if each.unknown_points > top:
+            yield f"criteria[{at}].unknown_points: got {each.unknown_points}, valid is 0 to {top}"
+        if strangers := set(each.words) - set("01234"):
+            yield f"criteria[{at}].words: got {sorted(strangers)}, valid are levels 0 to 4"
+    if strangers := set(card.decision_labels) - set(DECISIONS):
+        yield f"decision_labels: got {sorted(strangers)}, valid are {', '.join(DECISIONS)}"
+    for at, attribute in enumerate(card.attributes):
+        tops.append(
+            max(*(b.points for b in attribute.bins), attribute.unknown_points, attribute.other_points)
+        )
+        for j, one in enumerate(attribute.bins):
+            if not one.blank and (one.values is None) == (attribute.kind == "categories"):
+                yield f"attributes[{at}].bins[{j}]: valid is values for categories, from and to for edges"
+        ranges = [(b.from_, b.to) for b in attribute.bins if b.values is None and not b.blank]
+        if any(earlier[1] is None or later[0] != earlier[1] for earlier, later in itertools.pairwise(ranges)):
+            yield f"attributes[{at}].bins: valid are ranges that rise, each from where the one before ends"
+    if card.total_max != sum(tops):
+        yield f"total_max: got {card.total_max}, valid is {sum(tops)}, the sum of the highest points"
+    for at, gate in enumerate(card.gates):
+        if gate.criterion not in names[: len(card.criteria)]:
+            yield f"gates[{at}].criterion: got {gate.criterion!r}, valid are {', '.join(names)}"
+    for key, value in card.provenance.items():
+        is_number = isinstance(value, int | float) and math.isfinite(value)
+        if not (value is None or value == "" or is_number or (isinstance(value, str) and _is_text(value))):
+            yield f"provenance.{key}: got {value!r:.60}, valid is a text, a number or null"
+
+
+def _table_faults(card: Card) -> Iterator[str]:
+    table, total = card.table, card.total_max
+    if (card.base is None) != (card.slope is None) or (card.base is not None and not table):
+        yield "base, slope, table: valid is all three (a learned card) or null, null and an empty table"
+    if card.kind != "documented" and not table:
+        yield "table: got nothing, valid is one entry for each total of a learned card"
+    if table and [row.points for row in table] != list(range(total + 1)):
+        yield f"table: got {len(table)} entries, valid is one for each total from 0 to {total}, in order"
+    for at, row in enumerate(table):
+        if not row.low <= row.probability <= row.high:
+            found = f"{row.low}, {row.probability}, {row.high}"
+            yield f"table[{at}]: got {found}, valid is low <= probability <= high"
+        if at and row.probability < table[at - 1].probability:
+            yield f"table[{at}].probability: got {row.probability}, valid is no less than at the total before"
+
+
+def _band_faults(card: Card) -> Iterator[str]:
+    bands, total, cutoff = card.bands, card.total_max, card.cutoff
+    edges = [band.from_ for band in bands]
+    if edges[0] != 0 or any(later <= earlier for earlier, later in itertools.pairwise(edges)):
+        yield f"bands: begin at {edges}, valid is 0 first and rising"
+    elif edges[-1] > total + 1:
+        yield f"bands: begin at {edges}, valid is up to {total + 1}"
+    if cutoff not in edges and cutoff != total + 1:
+        yield f"cutoff: got {cutoff}, valid is where a band begins ({edges}), or {total + 1} for never"
+    for at, band in enumerate(bands):
+        if (band.decision == "ready") != (band.from_ >= cutoff):
+            yield (
+                f"bands[{at}].decision: got {band.decision!r} from {band.from_}, "
+                f"valid is 'ready' from the cut-off {cutoff} up and nowhere else"
+            )
+        elif at and DECISIONS.index(band.decision) > DECISIONS.index(bands[at - 1].decision):
+            yield f"bands[{at}].decision: got {band.decision!r}, valid is no worse than a band below"
+    if len({band.id for band in bands}) != len(bands):
+        yield "bands: the same id twice"

@@ -1,0 +1,240 @@
+"""Making cards: a documented rule is a card, and so are points that deals taught."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.card.record import Card, CardAttribute, CardBand, CardCaveat, CardCriterion, CardGate, CardTotal
+from leadml.card.sealed import digest
+from leadml.exceptions import UsageError
+from leadml.frameworks.catalog import FRAMEWORK_IDS, load_framework
+from leadml.frameworks.model import Framework, Policy
+from leadml.levels import LEVEL_MAX, MET_LEVEL
+
+Floats = npt.NDArray[np.float64]
+Words = Mapping[str, Mapping[str, Sequence[str]]]
+
+
+def documented_points(policy: Policy, met_level: int = MET_LEVEL) -> npt.NDArray[np.int64]:
+    """(k, 5) points that a documented rule gives to the levels of its criteria."""
+    if policy.unit == "contactable":
+        return np.array([[0, 0, 0, 0, 1]])
+    if not 1 <= met_level <= LEVEL_MAX:
+        raise UsageError(
+            f"got met_level={met_level}; valid: 1 to {LEVEL_MAX}; choose the level that counts as met"
+        )
+    levels = np.arange(LEVEL_MAX + 1)
+    step = levels if policy.unit == "points" else (levels >= met_level).astype(np.int64)
+    return np.outer([policy.weights.get(name, 1) for name in policy.criteria], step)
+
+
+def documented_card(
+    policy: Policy,
+    framework: Framework | None = None,
+    *,
+    mapped: Sequence[str] | None = None,
+    met_level: int = MET_LEVEL,
+    name: str | None = None,
+    created_at: str = "documented",
+    words: Words | None = None,
+) -> Card:
+    """Make the card of a documented rule: points as the document gives them, no probability, 0 for unknown.
+
+    Criteria that are not `mapped` stay on it as always unknown, since the document counts them. The card of
+    ``contactable`` has one criterion of that name: level 4 when there is a number, 0 when there is none.
+    """
+    points = documented_points(policy, met_level)
+    if policy.unit == "contactable":
+        framework, asked = None, [("contactable", policy.title, "Is a phone number known?")]
+    else:
+        if framework is None and policy.framework in FRAMEWORK_IDS:
+            framework = load_framework(policy.framework)
+        if framework is None:
+            raise UsageError(
+                f"policy {policy.id}: give the framework {policy.framework!r} that it belongs to"
+            )
+        asked = [(each.id, each.title, each.question) for each in framework.criteria]
+    unmapped = [] if mapped is None else [each for each, _, _ in asked if each not in mapped]
+    provenance = {"policy": policy.id, "source": policy.source, "attributed_to": policy.attributed_to}
+    return _sealed(
+        name=name or policy.id,
+        kind="documented",
+        policy=policy.id,
+        unit=policy.unit,
+        created_at=created_at,
+        criteria=_criteria(asked, np.hstack([points, np.zeros((len(points), 1), np.int64)]), points, words),
+        met_level=met_level,
+        total_max=policy.total_max,
+        bands=bands_at(policy.bands, policy.band_starts, policy.cutoff, policy.total_max),
+        cutoff=policy.cutoff,
+        provenance=provenance | ({"unmapped": ", ".join(unmapped)} if unmapped else {}),
+        **_of_framework(framework, [each for each, _, _ in asked]),
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LearnedPoints:
+    """What deals taught: whole points by code, and what each total from 0 means.
+
+    criteria : k canonical names. points : (k, 6) whole points by code, unknown last. documented : (k, 5).
+    probability, low, high : (total_max + 1,) P(won) and its 95% interval. attributes : rows of a wide card.
+    """
+
+    criteria: Sequence[str]
+    points: npt.NDArray[Any]
+    documented: npt.NDArray[Any]
+    probability: Floats
+    low: Floats
+    high: Floats
+    base: float | None = None
+    slope: float | None = None
+    attributes: Sequence[CardAttribute] = ()
+
+
+def learned_card(
+    name: str,
+    framework: Framework | None,
+    learned: LearnedPoints,
+    *,
+    cutoff: int,
+    bands: Sequence[Any],
+    created_at: str,
+    words: Words | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Card:
+    """Make a learned card; `bands` (see `bands_at`) begin at 0 and at the cut-off, gates and caveats are the
+    framework's."""
+    known = {each.id: each for each in framework.criteria} if framework else {}
+    asked = [(each, known[each].title, known[each].question) if each in known else (each, each.title(), "")
+             for each in learned.criteria]  # fmt: skip
+    # An interval contains its estimate and chances rise with points, whatever rounding did.
+    probability = np.maximum.accumulate(np.clip(learned.probability, 0.0, 1.0))
+    low, high = (
+        np.clip(np.minimum(learned.low, probability), 0, 1),
+        np.clip(np.maximum(learned.high, probability), 0, 1),
+    )
+    rows = zip(probability.tolist(), low.tolist(), high.tolist(), strict=True)
+    return _sealed(
+        name=name,
+        kind="wide" if learned.attributes else "learned",
+        created_at=created_at,
+        criteria=_criteria(asked, learned.points, learned.documented, words),
+        attributes=tuple(learned.attributes),
+        base=learned.base,
+        slope=learned.slope,
+        total_max=len(probability) - 1,
+        table=tuple(
+            CardTotal(points=at, probability=p, low=lo, high=hi) for at, (p, lo, hi) in enumerate(rows)
+        ),
+        bands=tuple(bands),
+        cutoff=int(cutoff),
+        provenance={key: _plain(value) for key, value in (provenance or {}).items()},
+        **_of_framework(framework, learned.criteria),
+    )
+
+
+def bands_at(bands: Sequence[Any], edges: Sequence[int], cutoff: int, total_max: int) -> tuple[CardBand, ...]:
+    """Give documented bands (id, title, action, decision) other first totals, one a band.
+
+    The first ready band begins at the cut-off; the others keep to their side of it, and one that has no
+    total left is dropped. With a cut-off above `total_max` no band is ready.
+    """
+    starts = [int(edge) for edge in edges]
+    ready = [at for at, band in enumerate(bands) if band.decision == "ready"]
+    if ready:
+        starts[ready[0]] = cutoff
+    kept: list[CardBand] = []
+    for at in reversed(range(len(bands))):
+        band, start = bands[at], starts[at] if at else 0
+        if at in ready:
+            start = max(start, cutoff)
+        elif start >= cutoff and at:  # squeezed out by the cut-off
+            continue
+        if start > total_max or (kept and start >= kept[-1].from_) or (at not in ready and cutoff == 0):
+            continue
+        plain = {
+            "id": band.id,
+            "title": band.title,
+            "from": start,
+            "action": band.action,
+            "decision": band.decision,
+        }
+        kept.append(CardBand.model_validate(plain))
+    return tuple(reversed(kept))
+
+
+def edges_by_share(
+    documented: npt.NDArray[Any], points: npt.NDArray[Any], edges: Sequence[int], weight: Floats | None = None
+) -> list[int]:
+    """First totals of bands that hold about the same shares of leads as the documented bands.
+
+    documented, points : (n,) totals of the same leads. edges : first totals of the documented bands.
+    """
+    weight = np.ones(len(points)) if weight is None else weight
+    size = float(weight.sum()) or 1.0
+    shares = np.append(np.cumsum(np.bincount(points, weight)[::-1])[::-1], 0.0) / size  # from each total up
+    wanted = [float(weight[documented >= edge].sum()) / size for edge in edges]
+    return [
+        0 if edge == 0 else int(np.argmin(np.abs(shares - each)))
+        for edge, each in zip(edges, wanted, strict=True)
+    ]
+
+
+def _criteria(
+    asked: Sequence[tuple[str, str, str]],
+    points: npt.NDArray[Any],
+    documented: npt.NDArray[Any],
+    words: Words | None,
+) -> tuple[CardCriterion, ...]:
+    return tuple(
+        CardCriterion(
+            id=name,
+            title=title,
+            question=question,
+            points=cast(Any, tuple(row[:-1])),
+            unknown_points=row[-1],
+            documented_points=cast(Any, tuple(given)),
+            words=cast(
+                Any, {str(level): tuple(texts) for level, texts in (words or {}).get(name, {}).items()}
+            ),
+        )
+        for (name, title, question), row, given in zip(
+            asked,
+            np.asarray(points).astype(int).tolist(),
+            np.asarray(documented, float).tolist(),
+            strict=True,
+        )
+    )
+
+
+def _of_framework(framework: Framework | None, criteria: Sequence[str]) -> dict[str, Any]:
+    """Gates on the card's criteria, and caveats."""
+    if framework is None:
+        return {"framework": None}
+    return {
+        "framework": framework.id,
+        "gates": tuple(
+            CardGate(criterion=gate.criterion, below=gate.below, text=gate.text)
+            for gate in framework.gates
+            if gate.criterion in criteria
+        ),
+        "caveats": tuple(
+            CardCaveat(id=each.id, text=each.text, when=each.when) for each in framework.caveats
+        ),
+    }
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _sealed(**fields: Any) -> Card:
+    """Check everything on a new card, and give it its digest."""
+    kind: Literal["documented", "learned", "wide"] = fields.pop("kind")
+    card = Card(kind=kind, **fields)
+    return card.model_copy(update={"sha256": digest(card.to_dict())})

@@ -1,0 +1,171 @@
+"""Leads as they come to a card (arrays, frames, dicts, `Leads`) to codes, in the order of the card's rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.exceptions import InputError
+from leadml.levels import LEVEL_MAX, UNKNOWN, Codes
+
+if TYPE_CHECKING:
+    from leadml.card.record import Card, CardAttribute
+    from leadml.data.deals import Leads
+
+_CODES: dict[Any, int] = {None: UNKNOWN, 0: 0, 1: 1, 2: 2, 3: 3, 4: 4}
+
+
+def code_of(level: Any, name: str) -> int:
+    """Code of one level: 0 to 4, or None or NaN for unknown."""
+    try:
+        return _CODES[level]
+    except (KeyError, TypeError):
+        if isinstance(level, float | np.floating) and math.isnan(level):
+            return UNKNOWN
+    raise InputError(f"{name}: got {level!r}, valid is a level 0 to 4, or None or NaN for unknown")
+
+
+def codes_of(card: Card, given: Any) -> Codes:
+    """(n, r) codes of leads: `Leads`, a frame, a mapping of columns or of single values, or an array.
+
+    Columns are known by the ids of criteria and the columns of attributes; absent ones are unknown. An array
+    has one column a criterion, in the card's order: levels, or uint8 codes.
+    """
+    ids = tuple(criterion.id for criterion in card.criteria)
+    if hasattr(given, "codes") and hasattr(given, "criteria"):
+        return codes_of_leads(given, ids, card.attributes)
+    if isinstance(given, Mapping) or hasattr(given, "columns"):
+        return _named(given, ids, card.attributes)
+    matrix = np.asarray(given)
+    if matrix.ndim != 2 or matrix.shape[1] not in (len(ids), len(card.lookup.sizes)):
+        raise InputError(
+            f"levels: got an array of shape {matrix.shape}, valid is (n, {len(ids)}) with the columns "
+            f"{', '.join(ids)}; or give a mapping of columns by name"
+        )
+    if matrix.shape[1] > len(ids) and matrix.dtype == np.uint8:  # codes of all rows, attributes among them
+        if (matrix >= np.array(card.lookup.sizes)).any():
+            raise InputError(f"codes: got a code that is too high, valid is below {card.lookup.sizes}")
+        return matrix
+    columns = [_codes(matrix[:, at], name) for at, name in enumerate(ids)]
+    return _beside(columns, len(matrix), card.attributes)
+
+
+def _beside(columns: Sequence[Codes], n: int, attributes: Sequence[CardAttribute]) -> Codes:
+    """Put columns side by side; attributes that none of them is for are unknown."""
+    n_criteria = len(columns)
+    codes = np.empty((n, n_criteria + len(attributes)), np.uint8, order="F")
+    for at, column in enumerate(columns):
+        codes[:, at] = column
+    for at, attribute in enumerate(attributes, n_criteria):
+        codes[:, at] = len(attribute.bins) + 1
+    return codes
+
+
+def _named(given: Any, ids: Sequence[str], attributes: Sequence[CardAttribute]) -> Codes:
+    names = [*ids, *(attribute.column for attribute in attributes)]
+    found = {name: np.atleast_1d(np.asarray(given[name])) for name in names if name in given}
+    if not found:
+        raise InputError(
+            f"levels: none of the criteria {', '.join(names)} is there; give at least one of them"
+        )
+    lengths = {name: len(column) for name, column in found.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(
+            f"levels: columns of unequal length {lengths}; give every criterion the same number of leads"
+        )
+    n = max(lengths.values())
+    nothing = np.full(n, UNKNOWN, np.uint8)
+    codes = _beside([_codes(found[name], name) if name in found else nothing for name in ids], n, attributes)
+    for at, attribute in enumerate(attributes, len(ids)):
+        if attribute.column in found:
+            codes[:, at] = attribute_codes(attribute, found[attribute.column])
+    return codes
+
+
+def _codes(column: npt.NDArray[Any], name: str) -> Codes:
+    """Check one column of levels and give its codes."""
+    if column.dtype == np.uint8:
+        codes, good = column, column <= UNKNOWN
+    elif column.dtype.kind in "iu":
+        codes, good = column.astype(np.uint8), (column >= 0) & (column <= LEVEL_MAX)
+    elif column.dtype.kind == "f":
+        unknown = np.isnan(column)
+        codes = np.where((column >= 0) & (column <= LEVEL_MAX), column, UNKNOWN).astype(np.uint8)
+        good = (codes == column) & (codes <= LEVEL_MAX) | unknown
+    elif column.dtype.kind == "O":
+        return np.fromiter((code_of(level, f"{name}[{row}]") for row, level in enumerate(column)), np.uint8)
+    else:
+        raise InputError(
+            f"{name}: got values of type {column.dtype}, valid are levels 0 to 4 and NaN for unknown"
+        )
+    if not good.all():
+        row = int(np.flatnonzero(~good)[0])
+        raise InputError(f"{name}[{row}]: got {column[row]}, valid is a level 0 to 4, or NaN for unknown")
+    return cast(Codes, codes)
+
+
+# Attributes: codes are the bins, then other (a value never seen), then unknown (blank, or column absent).
+
+
+def attribute_codes(
+    attribute: CardAttribute, values: Any, created: npt.NDArray[np.int32] | None = None
+) -> Codes:
+    """Codes of a column: Arrow text, numbers or dates (by age in days at `created`), or a sequence."""
+    from leadml.data.cells import categories_of, number_array, numbers_of, text_array, valid_of, values_of
+
+    if not hasattr(values, "buffers"):
+        given = [
+            None if each is None or each != each else each for each in np.asarray(values, object).tolist()
+        ]
+        values = text_array([each if isinstance(each, str | None) else f"{each:.15g}" for each in given])
+    elif str(values.type) == "date32[day]":
+        days = np.where(valid_of(values), values_of(values).astype(np.float64), np.nan)
+        if attribute.age_of is not None:
+            birth = np.full(len(days), np.nan) if created is None else created.astype(np.float64)
+            days = np.where(birth == np.iinfo(np.int32).min, np.nan, birth - days)
+        values = number_array(days)
+    other, unknown = len(attribute.bins), len(attribute.bins) + 1
+    blank = next((at for at, each in enumerate(attribute.bins) if each.blank), unknown)
+    if attribute.kind == "categories":
+        at, texts = categories_of(values)
+        bins = {_category(text): at for at, each in enumerate(attribute.bins) for text in each.values or ()}
+        known = [_category(text) for text in texts]
+        table = np.array([bins.get(text, other) if text else blank for text in known], np.uint8)
+        return np.asarray(table[at])
+    numbers, is_other = numbers_of(values)
+    codes = np.where(np.isnan(numbers) & ~is_other, blank, other)
+    for at_bin, each in enumerate(attribute.bins):
+        if not each.blank:
+            low, high = (
+                (-np.inf if each.from_ is None else each.from_),
+                (np.inf if each.to is None else each.to),
+            )
+            codes[(numbers >= low) & (numbers < high)] = at_bin
+    return codes.astype(np.uint8)
+
+
+def _category(text: str) -> str:
+    from leadml.data.cells import category
+
+    return "" if text.strip().lower() == "nan" else category(text)
+
+
+def codes_of_leads(leads: Leads, ids: Sequence[str], attributes: Sequence[CardAttribute]) -> Codes:
+    """(n, r) codes of `Leads`; attributes lie in its context, and `contactable` may be a criterion."""
+    n, columns = len(leads), []
+    for name in ids:
+        if name in leads.criteria:
+            columns.append(leads.codes[:, leads.criteria.index(name)])
+        elif name == "contactable" and leads.contactable is not None:
+            columns.append(np.where(leads.contactable, LEVEL_MAX, 0).astype(np.uint8))
+        else:
+            columns.append(np.full(n, UNKNOWN, np.uint8))
+    codes = _beside(columns, n, attributes)
+    for at, attribute in enumerate(attributes, len(ids)):
+        if attribute.column in leads.context:
+            codes[:, at] = attribute_codes(attribute, leads.context[attribute.column], leads.created)
+    return codes

@@ -1,0 +1,95 @@
+"""What each answer to the next question would make of a lead, in the CRM's own words: ``>= 10000: ready``.
+
+Words of a level are the texts that the CRM has for it, or one threshold: ``>= 10000`` (``<= 6`` where less is
+better), and for level 0 the opposite of the first (``< 1``). A level without words, where others have some, is
+one that the CRM cannot hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from leadml.levels import LEVEL_MAX
+
+if TYPE_CHECKING:
+    from leadml.card.record import Card
+
+MOST_WORDS = 4
+_OPPOSITE = {">=": "<", "<=": ">"}
+
+
+def answer_text(card: Card, row: int, made: Sequence[int]) -> str:
+    """``answers: decision`` joined by ``; ``, the best decision first; `made` has the decision of each answer."""
+    if row < len(card.criteria):
+        words = card.criteria[row].words
+        answers = [level for level in range(LEVEL_MAX + 1) if not words or words.get(str(level))]
+        by_answer = [made[level] for level in answers]
+    else:
+        bins = card.attributes[row - len(card.criteria)].bins
+        labels = [*(each.label for each in bins if not each.blank), "any other"][: len(made)]
+        by_answer = list(made)
+    if len(set(by_answer)) == 1:
+        return f"any answer: {card.labels[by_answer[0]]}"
+    parts = []
+    for decision in sorted(set(by_answer)):
+        at = [i for i, each in enumerate(by_answer) if each == decision]
+        if row >= len(card.criteria):
+            text = _some([labels[i] for i in at])
+        elif words:
+            text = ", ".join(_run_text(words, answers, run) for run in _runs(at))
+        else:
+            text = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in _runs(at))
+        parts.append(f"{text}: {card.labels[decision]}")
+    return "; ".join(parts)
+
+
+def _run_text(words: Mapping[str, Sequence[str]], answers: Sequence[int], run: Sequence[int]) -> str:
+    """Answers that follow one another: their words, and one range for all thresholds among them."""
+    texts = [word for i in run for word in words[str(answers[i])] if not _is_threshold(word)]
+    thresholds = [word for i in run for word in words[str(answers[i])] if _is_threshold(word)]
+    if thresholds:
+        after = [
+            word for level in answers[run[-1] + 1 :] for word in words[str(level)] if word[:2] in _OPPOSITE
+        ]
+        upper = _OPPOSITE[after[0][:2]] + after[0][2:] if after else ""
+        first = thresholds[0] if thresholds[0][:2] in _OPPOSITE else ""
+        texts.append(" and ".join(filter(None, [first, upper])) or thresholds[0])
+    return _some(texts)
+
+
+def _is_threshold(word: str) -> bool:
+    return word.startswith((">= ", "<= ", "< ", "> "))
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:MOST_WORDS]) + (", …" if len(texts) > MOST_WORDS else "")
+
+
+def _runs(positions: Sequence[int]) -> list[list[int]]:
+    """Split rising positions where they do not follow one another."""
+    runs: list[list[int]] = []
+    for at in positions:
+        if runs and runs[-1][-1] == at - 1:
+            runs[-1].append(at)
+        else:
+            runs.append([at])
+    return runs
+
+
+def words_of_mapping(mapping: Any) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Words of every criterion of a `leadml.data.mapping.Mapping`, for `CardCriterion.words`, by level as text."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for name, criterion in mapping.criteria.items():
+        words: dict[int, list[str]] = {}
+        for word, level in (criterion.levels or {}).items():
+            words.setdefault(int(level), []).append(str(word))
+        if criterion.edges:
+            edges = [f"{edge:.15g}" for edge in criterion.edges]
+            edges, op = (edges[::-1], "<=") if criterion.descending else (edges, ">=")
+            words.setdefault(0, []).append(f"{_OPPOSITE[op]} {edges[0]}")
+            for level, edge in enumerate(edges, 1):
+                words.setdefault(level, []).append(f"{op} {edge}")
+        if words:
+            found[name] = {str(level): tuple(words[level]) for level in sorted(words)}
+    return found
