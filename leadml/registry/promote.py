@@ -1,0 +1,97 @@
+"""Promotion: a version becomes the champion of its name, for a reason, unless it decides worse beyond noise."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING
+
+from leadml.card.record import Card
+from leadml.exceptions import StoreError, UsageError
+from leadml.registry.champion_challenger import Comparison, Model, compare
+from leadml.registry.history import Event
+from leadml.registry.versions import (
+    Version,
+    champion_of,
+    list_versions,
+    load_stored,
+    parse_ref,
+    record_event,
+    show_version,
+)
+
+if TYPE_CHECKING:
+    from leadml.data.deals import Leads
+
+
+@dataclasses.dataclass(frozen=True)
+class Promoted:
+    """The champion, how it compares with the one before, and whether anything changed."""
+
+    version: Version
+    comparison: Comparison | None
+    forced: bool
+    changed: bool
+
+
+def promote(
+    ref: str,
+    *,
+    because: str | None,
+    at: str,
+    leads: Leads | None = None,
+    ratio: float | None = None,
+    force: bool = False,
+    store_root: str | os.PathLike[str] | None = None,
+) -> Promoted:
+    """Make NAME@VERSION (NAME: its newest) the champion; going back to an earlier one is the same.
+
+    `leads` to compare decisions on, `ratio` the value of a won deal in follow-ups (else what calibration was
+    given); `because` is always asked for, and kept in the history with what the comparison said.
+    """
+    because = check_reason(because, f"leadml models promote {ref}")
+    name, number = parse_ref(ref)
+    if number is None:
+        found = list_versions(name, store_root)
+        number = found[-1].version if found else None
+    candidate = show_version(name if number is None else f"{name}@{number}", store_root)
+    before = champion_of(name, store_root)
+    if before is not None and before.version == candidate.version:
+        return Promoted(candidate, None, forced=False, changed=False)
+    comparison = None if before is None else compare_versions(candidate, before, leads, ratio)
+    worse = comparison is not None and comparison.outcome == "worse"
+    if comparison is not None and worse and not force:
+        how = f"promote it all the same with --force: leadml models promote {candidate.ref} --force --because TEXT"
+        kept = before.ref if before is not None else ""
+        raise StoreError(f"{candidate.ref} is not promoted. {comparison.sentence} Keep {kept}, or {how}")
+    evidence = None if comparison is None else comparison.sentence
+    event = Event(at, "promoted", candidate.version, because, evidence, worse)
+    instead_of = None if before is None else before.version
+    version = record_event(candidate.ref, event, instead_of=instead_of, store_root=store_root)
+    return Promoted(version, comparison, forced=worse, changed=True)
+
+
+def compare_versions(
+    candidate: Version, champion: Version, leads: Leads | None = None, ratio: float | None = None
+) -> Comparison:
+    """Compare two stored versions at a ratio, else at the one that calibration was given (metrics.ratio)."""
+    models = [model_of(each) for each in (candidate, champion)]
+    known = [each.manifest.metrics.get("ratio") for each in (candidate, champion)]
+    told = next((float(each) for each in (ratio, *known) if isinstance(each, int | float) and each > 0), None)
+    return compare(models[0], models[1], leads, told)
+
+
+def model_of(version: Version) -> Model:
+    """A stored version as it is compared."""
+    loaded = load_stored(version)
+    return Model(version.ref, loaded if isinstance(loaded, Card) else None, version)
+
+
+def check_reason(because: str | None, command: str) -> str:
+    """Ask for a reason, always."""
+    reason = " ".join((because or "").split())
+    if not reason:
+        raise UsageError(
+            f'--because: no reason was given, and it is kept in the history: {command} --because "..."'
+        )
+    return reason[:1000]
