@@ -126,7 +126,9 @@ def recommend(
     stays = baseline is not None and baseline.verdict != "change"
     title = contender.title
     if baseline is None:
-        because = f"{title} is the card for whoever wants points and chances; no documented rule could be judged."
+        because = (
+            f"{title} is the card for whoever wants points and chances; no documented rule could be judged."
+        )
     elif baseline.verdict == "change":
         because = f"{title} wins more than {baseline.id} with as many leads followed up. {baseline.because}"
     elif baseline.verdict == "keep":

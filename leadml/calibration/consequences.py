@@ -162,7 +162,13 @@ def _economics(given: Economics, deals: Leads) -> Consequences:
             " worth more than one follow-up; correct the cost, the margin or the mapping's amount"
         )
     currency = given.currency or theirs
-    note = {"value": margin * mean, "currency": currency, "margin": margin, "n": int(known.sum()), "mean": mean}
+    note = {
+        "value": margin * mean,
+        "currency": currency,
+        "margin": margin,
+        "n": int(known.sum()),
+        "mean": mean,
+    }
     notes = (("LML503", {**note, "cost": cost, "where": "economics"}),)
     return Consequences("economics", cost, margin * mean, margin, currency=currency, notes=notes)
 
@@ -170,7 +176,9 @@ def _economics(given: Economics, deals: Leads) -> Consequences:
 def _capacity(given: Capacity, leads: Leads) -> Consequences:
     if given.per_week is None:
         return Consequences("capacity", share=given.share)
-    created = np.array([], dtype=np.int32) if leads.created is None else leads.created[leads.created != NO_DAY]
+    created = (
+        np.array([], dtype=np.int32) if leads.created is None else leads.created[leads.created != NO_DAY]
+    )
     days = float(np.ptp(created)) if len(created) else 0.0
     if days < DAYS_A_WEEK:
         seen = "no dates of creation" if days == 0 else f"leads created within {days:.0f} days"

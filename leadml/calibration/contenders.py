@@ -19,6 +19,7 @@ from leadml.levels import UNKNOWN, logistic
 if TYPE_CHECKING:
     from leadml.card.record import Card
     from leadml.data.deals import Leads
+    from leadml.estimators.patterns import PatternCounts
     from leadml.estimators.points import WholePoints
     from leadml.estimators.scorecard_fit import ScorecardFit
     from leadml.frameworks import Framework, Policy
@@ -34,11 +35,28 @@ MOVED = 3.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Said:
-    """What was said of n leads: score to rank by, P(won) or NaN, and a rule's own decision where it has one."""
+    """What was said of n leads.
+
+    score: to rank by. probability: P(won) or NaN. decision: a rule's own, where it has one. refused: leads that a gate
+    disqualifies, whatever their score.
+    """
 
     score: Floats
     probability: Floats
     decision: Floats | None = None
+    refused: npt.NDArray[np.bool_] | None = None
+
+
+class Points(Protocol):
+    """Whatever gives whole points to leads."""
+
+    total_max: int
+
+    def totals(self, leads: Leads) -> npt.NDArray[np.int64]:
+        """Points of each lead."""
+
+    def failed(self, leads: Leads) -> npt.NDArray[np.bool_]:
+        """Whether a gate disqualifies it."""
 
 
 class Fitted(Protocol):
@@ -72,6 +90,7 @@ class View:
     framework: Framework
     mapped: tuple[str, ...]
     policies: tuple[Policy, ...]
+    _latest: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> str:
@@ -86,6 +105,17 @@ class View:
     def codes(self, leads: Leads) -> Codes:
         """Codes of the mapped criteria."""
         return codes_of(leads, self.mapped)
+
+    def learn(self, train: Leads, random_state: int) -> tuple[ScorecardFit, PatternCounts]:
+        """Fit the scorecard on counts of patterns; contenders that share it ask one after the other."""
+        from leadml.estimators.patterns import PatternCounts
+        from leadml.estimators.scorecard_fit import fit_scorecard
+
+        if self._latest.get("train") is not train:
+            counts = PatternCounts.from_codes(self.codes(train), won_of(train), weight_of(train))
+            fit = fit_scorecard(counts, self.documented, random_state=random_state)
+            self._latest.update(train=train, fit=(fit, counts))
+        return self._latest["fit"]  # type: ignore[no-any-return]
 
 
 def codes_of(leads: Leads, criteria: Sequence[str]) -> Codes:
@@ -145,20 +175,30 @@ class DocumentedRule:
         """Nothing is learned."""
         return self
 
-    def predict(self, leads: Leads) -> Said:
-        """Points given and the rule's own decision."""
-        from leadml.card.table import CardTable
+    @property
+    def total_max(self) -> int:
+        """The highest score."""
+        return self.card.total_max
 
-        n = len(leads)
-        if self.card.unit == "contactable":
-            points = np.zeros(n) if leads.contactable is None else leads.contactable.astype(np.float64)
-            return Said(points, np.full(n, np.nan), (points >= self.card.cutoff).astype(np.float64))
-        table = CardTable(self.card)
-        answers = table.answers(codes_of(leads, table.code_columns))
-        points = np.asarray(answers.points, dtype=np.float64)
-        failed = np.asarray(answers.gate_failed, dtype=bool)
-        ready = (points >= self.card.cutoff) & ~failed
-        return Said(np.where(failed, -1.0, points), np.full(n, np.nan), ready.astype(np.float64))
+    def totals(self, leads: Leads) -> npt.NDArray[np.int64]:
+        """Points given."""
+        return np.asarray(self._answers(leads).points, dtype=np.int64)
+
+    def failed(self, leads: Leads) -> npt.NDArray[np.bool_]:
+        """Whether a gate is failed."""
+        return np.asarray(self._answers(leads).gate_failed)
+
+    def _answers(self, leads: Leads) -> Any:
+        from leadml.card.inputs import codes_of as codes_of_card
+
+        return self.card.lookup.answers(codes_of_card(self.card, leads))
+
+    def predict(self, leads: Leads) -> Said:
+        """Points given and the rule's own decision: it follows up from its cut-off, unless a gate fails."""
+        points, failed = self.totals(leads), self.failed(leads)
+        score = np.where(failed, -1.0, points)
+        ready = (score >= self.card.cutoff).astype(np.float64)
+        return Said(score, np.full(len(score), np.nan), ready)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -183,39 +223,36 @@ class DocumentedCutoff:
 
     def fit(self, train: Leads) -> TotalTable:
         """Learn what each total means."""
-        totals = np.maximum(self.rule.predict(train).score, 0.0)
-        return TotalTable.learn(self.rule, totals, train, self.rule.card.total_max, self.timed)
+        return TotalTable.learn(self.rule, train, self.timed)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TotalTable:
     """Points, and what was learned of P(won) at each total."""
 
-    rule: Any  # whatever gives the totals: predict(leads).score
+    rule: Points
     probability: Floats
     low: Floats
     high: Floats
     shift: float = 0.0
 
     @classmethod
-    def learn(cls, rule: Any, totals: Floats, train: Leads, total_max: int, timed: bool) -> TotalTable:
+    def learn(cls, rule: Points, train: Leads, timed: bool) -> TotalTable:
         """Count deals by total; isotonic where deals abound, else shrunk to the line."""
         from leadml.estimators.probabilities import table_of_totals
 
-        at, weight = totals.astype(np.int64), weight_of(train)
-        n = np.bincount(at, weight, minlength=total_max + 1)
-        won = np.bincount(at, weight * won_of(train), minlength=total_max + 1)
-        table = table_of_totals(np.arange(total_max + 1), won, n)
-        log_odds = logit(table.probability)
-        shift = latest_shift(log_odds[at], train, timed)
+        at, weight, size = rule.totals(train), weight_of(train), rule.total_max + 1
+        n = np.bincount(at, weight, minlength=size)
+        won = np.bincount(at, weight * won_of(train), minlength=size)
+        table = table_of_totals(np.arange(size), won, n)
+        shift = latest_shift(logit(table.probability)[at], train, timed)
         moved = (logistic(logit(p) + shift) for p in (table.probability, table.low, table.high))
         return cls(rule, *moved, shift)
 
     def predict(self, leads: Leads) -> Said:
-        """Points and P(won)."""
-        score = self.rule.predict(leads).score
-        at = np.clip(score, 0, len(self.probability) - 1).astype(np.int64)
-        return Said(score, self.probability[at])
+        """Points and P(won); a lead that fails a gate ranks below all others."""
+        totals, failed = self.rule.totals(leads), self.rule.failed(leads)
+        return Said(np.where(failed, -1.0, totals), self.probability[totals], refused=failed)
 
 
 def logit(p: npt.ArrayLike) -> Floats:
@@ -231,13 +268,25 @@ class PointsOf:
     view: View
     points: npt.NDArray[np.int64]  # (k, 6)
 
-    def predict(self, leads: Leads) -> Said:
-        """Totals."""
+    @property
+    def total_max(self) -> int:
+        """The highest total."""
+        return int(self.points.max(axis=1).sum())
+
+    def totals(self, leads: Leads) -> npt.NDArray[np.int64]:
+        """Points of each lead."""
         codes = self.view.codes(leads)
         totals = np.zeros(len(leads), dtype=np.int64)
         for j in range(codes.shape[1]):
             totals += self.points[j][codes[:, j]]
-        return Said(totals.astype(np.float64), np.full(len(leads), np.nan))
+        return totals
+
+    def failed(self, leads: Leads) -> npt.NDArray[np.bool_]:
+        """Whether the framework's own gate disqualifies a lead."""
+        failed = np.zeros(len(leads), dtype=bool)
+        for gate in self.view.framework.gates:
+            failed |= codes_of(leads, (gate.criterion,))[:, 0] < gate.below
+        return failed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -288,20 +337,15 @@ class LearnedCard:
 
     def fit(self, train: Leads) -> FittedCard | FittedWeights:
         """Average the monotone fits over their spreads; round to whole points; learn what each total means."""
-        from leadml.estimators.patterns import PatternCounts
         from leadml.estimators.points import whole_points
-        from leadml.estimators.scorecard_fit import fit_scorecard
 
-        codes = self.view.codes(train)
-        counts = PatternCounts.from_codes(codes, won_of(train), weight_of(train))
-        fit = fit_scorecard(counts, self.view.documented, random_state=self.random_state)
+        fit, counts = self.view.learn(train, self.random_state)
         if not self.whole:
-            return FittedWeights(self.view, fit, latest_shift(fit.log_odds(codes), train, self.timed))
+            log_odds = fit.log_odds(self.view.codes(train))
+            return FittedWeights(self.view, fit, latest_shift(log_odds, train, self.timed))
         whole = whole_points(fit, counts, total=self.points)
         rule = PointsOf(self.view, np.asarray(whole.points, dtype=np.int64))
-        total_max = int(rule.points.max(axis=1).sum())
-        table = TotalTable.learn(rule, rule.predict(train).score, train, total_max, self.timed)
-        return FittedCard(fit, whole, table)
+        return FittedCard(fit, whole, TotalTable.learn(rule, train, self.timed))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -346,7 +390,9 @@ class FittedPlain:
 
     def predict(self, leads: Leads) -> Said:
         """Log-odds and P(won)."""
-        eta = self.model.decision_function(plain_design(codes_of(leads, self.criteria), self.mean)) + self.shift
+        eta = (
+            self.model.decision_function(plain_design(codes_of(leads, self.criteria), self.mean)) + self.shift
+        )
         return Said(eta, logistic(eta))
 
 
@@ -431,7 +477,9 @@ def frame_of(leads: Leads) -> Any:
 
     columns: dict[str, Any] = {name: leads.levels[:, at] for at, name in enumerate(leads.criteria)}
     for name, column in leads.context.items():
-        columns.setdefault(name, column.to_pandas().astype(object) if _is_text(column) else column.to_pandas())
+        columns.setdefault(
+            name, column.to_pandas().astype(object) if _is_text(column) else column.to_pandas()
+        )
     return pd.DataFrame(columns)
 
 

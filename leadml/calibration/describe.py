@@ -86,7 +86,9 @@ def describe_unit(leads: Leads) -> str:
     if leads.unit is None:
         return "deal"
     group = getattr(leads.mapping, "group", None)
-    return f"account ({', '.join(group)})" if group else "equal rows" if leads.mapping is not None else "account"
+    return (
+        f"account ({', '.join(group)})" if group else "equal rows" if leads.mapping is not None else "account"
+    )
 
 
 def describe_evaluation(study: Study, blocks: Sequence[Held], log: Log) -> Evaluation:

@@ -72,7 +72,9 @@ def describe_contenders(
     base = measures[baseline] if baseline is not None else Measures()
     pairs = {
         each.id: tuple(
-            None if each.id == baseline else _difference(getattr(measures[each.id], name), getattr(base, name))
+            None
+            if each.id == baseline
+            else _difference(getattr(measures[each.id], name), getattr(base, name))
             for name in ("captured", "net_value", "auc")
         )
         for each in contenders
@@ -151,6 +153,8 @@ def find_disagreement(log: Log, held: HeldOut, rule: str, card: Floats) -> tuple
             surely = once[np.flatnonzero(share > 0.5 * weight)][:CELL_IDS]
             names = () if ids is None else tuple(str(ids[int(at)]) for at in surely)
             cells.append(
-                Disagreement(rule_says=rule_says, card_says=card_says, n=n, won=n_won, rate=rate, lead_ids=names)
+                Disagreement(
+                    rule_says=rule_says, card_says=card_says, n=n, won=n_won, rate=rate, lead_ids=names
+                )
             )
     return tuple(cells)

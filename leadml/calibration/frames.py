@@ -55,7 +55,10 @@ def contenders(result: Result) -> pd.DataFrame:
     rows = []
     for each in result.contenders:
         named = {name: getattr(each, name) for name in FIGURES}
-        gains = {f"gain_{name}": getattr(each.gain, name) for name in ("wins_captured", "net_value_per_lead", "auc")}
+        gains = {
+            f"gain_{name}": getattr(each.gain, name)
+            for name in ("wins_captured", "net_value_per_lead", "auc")
+        }
         for name, figure in {**named, **gains, **each.metrics}.items():
             if figure is not None:
                 rows.append({"contender": each.id, "kind": each.kind, "figure": name, **dict(figure)})

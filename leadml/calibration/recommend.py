@@ -60,7 +60,9 @@ def worth_it(
     one, two = measures[simple].log_loss, measures[other].log_loss
     if one is None or two is None or expected(one - two) <= 0:
         return False
-    gain = captured(held, log.entries[other].score, workload) - captured(held, log.entries[simple].score, workload)
+    gain = captured(held, log.entries[other].score, workload) - captured(
+        held, log.entries[simple].score, workload
+    )
     return expected(gain) > smallest_gain
 
 

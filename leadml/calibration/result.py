@@ -261,7 +261,9 @@ class Recommended(ResultPart):
     card: str | None
     framework: str | None
     because: str
-    in_use: str  # the contender in use until someone changes it: the documented rule where the verdict is keep
+    in_use: (
+        str  # the contender in use until someone changes it: the documented rule where the verdict is keep
+    )
     cutoff: Figure | None = None
     cutoff_basis: str = "workload"
     rounding_loss: float | None = None  # share of attainable log loss given up by whole points

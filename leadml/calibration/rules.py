@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leadml.calibration.cards import count_totals, find_cutoff
 from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import (
     DocumentedRule,
@@ -21,8 +22,11 @@ from leadml.calibration.contenders import (
 from leadml.calibration.figures import figure, number
 from leadml.calibration.result import (
     Choice,
+    CurvePoint,
     Figure,
     Gain,
+    ImpliedValue,
+    LearnedCutoff,
     MoreDeals,
     OrderClaimed,
     Outlook,
@@ -31,7 +35,17 @@ from leadml.calibration.result import (
     Weight,
 )
 from leadml.calibration.study import Study
+from leadml.data.deals import Leads
 from leadml.evaluation import outlook as outlooks
+from leadml.evaluation.cutoffs import (
+    Cutoff,
+    CurveRow,
+    Implied,
+    decision_curve,
+    implied_value,
+    ratios_around,
+    redraw_rates,
+)
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, at_workload
 from leadml.evaluation.verdict import (
@@ -44,6 +58,8 @@ from leadml.evaluation.verdict import (
     paired_gain,
     why_no_answer,
 )
+
+from leadml.levels import LEVEL_MAX, N_CODES
 
 Floats = npt.NDArray[np.float64]
 
@@ -75,12 +91,17 @@ class Facts:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Patterns:
-    """Patterns of a framework's criteria among the deals, their number, and what a judge draws of P(won)."""
+class Posterior:
+    """What all deals tell of a framework's criteria.
 
-    leads: Any  # Leads, one row a pattern
+    leads : one row a pattern that occurs; population : deals of each. draws : (D, m) P(won) of each by a judge wider
+    than the card. weights : (1 + D, k) log-odds between levels 4 and 0, as fitted and then drawn.
+    """
+
+    leads: Leads
     population: Floats
     draws: Floats
+    weights: Floats
 
 
 def max_reach(rule: DocumentedRule, view: View | None) -> int:
@@ -90,25 +111,27 @@ def max_reach(rule: DocumentedRule, view: View | None) -> int:
     return int(sum(max(c.points) for c in rule.card.criteria if c.id in view.mapped))
 
 
-def find_patterns(study: Study, view: View) -> Patterns:
-    """Count the patterns of all deals and let the judge draw P(won) for each."""
-    from leadml.data.deals import Leads
+def find_posterior(study: Study, view: View) -> Posterior:
+    """Count the patterns of all deals; draw P(won) of each, and the weights of the criteria."""
     from leadml.estimators.judge import fit_judge
     from leadml.estimators.patterns import PatternCounts
+    from leadml.estimators.scorecard_fit import fit_scorecard
 
-    deals = study.deals
+    deals, settings = study.deals, study.settings
     counts = PatternCounts.from_codes(view.codes(deals), won_of(deals), weight_of(deals))
-    draws = fit_judge(
-        counts, met_level=study.settings.met_level, n_draws=N_DRAWS, random_state=study.settings.random_state
-    ).draws
+    seed = settings.random_state
+    draws = fit_judge(counts, met_level=settings.met_level, n_draws=N_DRAWS, random_state=seed).draws
+    fit = fit_scorecard(counts, view.documented, random_state=seed, n_draws=2 * N_DRAWS)
+    drawn = fit.draws[:, 1:].reshape(len(fit.draws), -1, N_CODES)
+    values = np.concatenate([fit.values[None], drawn])
     leads = Leads(criteria=view.mapped, codes=np.asfortranarray(counts.codes))
-    return Patterns(leads, counts.total, draws)
+    return Posterior(leads, counts.total, draws, values[:, :, LEVEL_MAX] - values[:, :, 0])
 
 
 def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
     """Judge every documented rule; multiplicity over rules by Holm within each question."""
     study, log, held = facts.study, facts.log, facts.held
-    patterns = {view.id: find_patterns(study, view) for view in study.learnable}
+    known = {view.id: find_posterior(study, view) for view in study.learnable}
     seen: dict[str, outlooks.Outlook] = {}
     weights: dict[str, Question] = {}
     cutoffs: dict[str, Question] = {}
@@ -120,7 +143,7 @@ def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
         else:
             pair = equal_workload(held, log.entries[name], log.entries[card])
             paired = paired_gain(held, *pair)
-            found = look_ahead(facts, rule, patterns[str(rule.framework)], paired)
+            found = look_ahead(facts, rule, known[str(rule.framework)], paired)
             if found is not None:
                 seen[name] = found
             p_below = None if found is None else found.p_below
@@ -129,7 +152,9 @@ def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
     smallest = study.settings.smallest_gain
     on_weights, on_cutoffs = judge(held, weights, smallest), judge(held, cutoffs, smallest)
     return tuple(
-        describe_rule(facts, rule, on_weights[name], on_cutoffs[name], seen.get(name))
+        describe_rule(
+            facts, rule, on_weights[name], on_cutoffs[name], seen.get(name), known.get(str(rule.framework))
+        )
         for name, rule in study.rules.items()
     )
 
@@ -150,19 +175,16 @@ def unanswerable(facts: Facts, rule: DocumentedRule) -> Reason:
     return why_no_answer(facts.held, said, said if card is None else facts.log.entries[card])
 
 
-def look_ahead(
-    facts: Facts, rule: DocumentedRule, patterns: Patterns, paired: Any
-) -> outlooks.Outlook | None:
+def look_ahead(facts: Facts, rule: DocumentedRule, known: Posterior, paired: Any) -> outlooks.Outlook | None:
     """What changing and keeping are expected to bring, of the cards as they would be deployed."""
     fitted = facts.fitted.get(str(rule.framework))
     if fitted is None:
         return None
-    decision = np.asarray(rule.predict(patterns.leads).decision)
-    share = float(patterns.population @ decision / patterns.population.sum())
-    card = highest(fitted.predict(patterns.leads).score, share, patterns.population)
-    return outlooks.outlook(
-        patterns.draws, patterns.population, decision, card, paired, facts.study.settings.smallest_gain
-    )
+    decision = np.asarray(rule.predict(known.leads).decision)
+    share = float(known.population @ decision / known.population.sum())
+    card = highest(fitted.predict(known.leads).score, share, known.population)
+    smallest = facts.study.settings.smallest_gain
+    return outlooks.outlook(known.draws, known.population, decision, card, paired, smallest)
 
 
 def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
@@ -207,6 +229,7 @@ def describe_rule(
     weights: Judgement,
     cutoff: Judgement,
     seen: outlooks.Outlook | None,
+    known: Posterior | None,
 ) -> PolicyResult:
     """One documented rule as a record."""
     study, card = facts.study, rule.card
@@ -217,7 +240,7 @@ def describe_rule(
     if view is not None:
         policy = view.framework.policy(rule.id)
         source = policy.source + (f", attributed to {policy.attributed_to}" if policy.attributed_to else "")
-    extra = at_cutoffs(facts, rule)
+    extra = at_cutoffs(facts, rule, on_cutoff == "depends")
     return PolicyResult(
         id=rule.id,
         title=rule.title,
@@ -234,8 +257,8 @@ def describe_rule(
         gain_cutoff=as_gain(cutoff, "share of all won deals, after the cost of follow-ups"),
         n_judged_differently=weights.n_different,
         outlook=describe_outlook(seen, weights),
-        weights={} if view is None else learned_weights(facts, view, card.total_max),
-        order_claim=None if view is None else order_claim(facts, view),
+        weights={} if view is None or known is None else learned_weights(view, known.weights, card.total_max),
+        order_claim=None if view is None or known is None else order_claim(view, known.weights),
         card=card_of(study, rule),
         **extra,
     )
@@ -276,7 +299,9 @@ def describe_outlook(seen: outlooks.Outlook | None, weights: Judgement) -> Outlo
         p_same=seen.p_same,
         p_worse=seen.p_worse,
         wins_per_100=Choice(keep=figure(seen.wins_keep) or none, change=figure(seen.wins_change) or none),
-        regret_per_100=Choice(keep=figure(seen.regret_keep) or none, change=figure(seen.regret_change) or none),
+        regret_per_100=Choice(
+            keep=figure(seen.regret_keep) or none, change=figure(seen.regret_change) or none
+        ),
         n_followed_up=seen.n_followed_up,
         confirmed=weights.confirmed,
         confirmed_low=number(weights.confirmed_low),
@@ -284,55 +309,75 @@ def describe_outlook(seen: outlooks.Outlook | None, weights: Judgement) -> Outlo
     )
 
 
-def weight_draws(facts: Facts, view: View) -> Floats | None:
-    """(1 + D, k) log-odds between level 4 and level 0 of each mapped criterion: the fit, then its draws."""
-    from leadml.estimators.patterns import PatternCounts
-    from leadml.estimators.scorecard_fit import fit_scorecard
-
-    deals = facts.study.deals
-    counts = PatternCounts.from_codes(view.codes(deals), won_of(deals), weight_of(deals))
-    fit = fit_scorecard(
-        counts, view.documented, random_state=facts.study.settings.random_state, n_draws=2 * N_DRAWS
-    )
-    draws = fit.draws[:, 1:].reshape(len(fit.draws), -1, 6)
-    values = np.concatenate([fit.values[None], draws])
-    return np.asarray(values[:, :, 4] - values[:, :, 0])
-
-
-def learned_weights(facts: Facts, view: View, total_max: int) -> dict[str, Weight]:
+def learned_weights(view: View, draws: Floats, total_max: int) -> dict[str, Weight]:
     """Weights in documented units: the mapped criteria share what the document gives them in all."""
-    if not any(view.id == each.id for each in facts.study.learnable):
-        return {}
-    draws = weight_draws(facts, view)
-    if draws is None:
-        return {}
     each = total_max / len(view.framework.criteria)
     total = np.maximum(draws.sum(axis=1, keepdims=True), 1e-9)
     shares = np.maximum(draws, 0.0) / total * each * len(view.mapped)
     out = {}
     for at, name in enumerate(view.mapped):
-        low, high = np.quantile(shares[1:, at], [0.025, 0.975])
+        low, high = (float(q) for q in np.quantile(shares[1:, at], [0.025, 0.975]))
         value = float(shares[0, at])
         out[name] = Weight(documented=each, learned=value, low=min(low, value), high=max(high, value))
     return out
 
 
-def order_claim(facts: Facts, view: View) -> OrderClaimed | None:
+def order_claim(view: View, draws: Floats) -> OrderClaimed | None:
     """Share of draws in which each criterion weighs more than the one after it, where the framework claims so."""
     claim = view.framework.order_claim
-    if claim is None or not any(view.id == each.id for each in facts.study.learnable):
-        return None
-    tested = tuple(name for name in claim.criteria if name in view.mapped)
-    if len(tested) < 2:
-        return None
-    draws = weight_draws(facts, view)
-    if draws is None:
+    tested = () if claim is None else tuple(name for name in claim.criteria if name in view.mapped)
+    if claim is None or len(tested) < 2:
         return None
     ordered = draws[1:, [view.mapped.index(name) for name in tested]]
     share = float((np.diff(ordered, axis=1) < 0).all(axis=1).mean())
     return OrderClaimed(text=claim.text, criteria=tested, share_of_draws=share)
 
 
-def at_cutoffs(facts: Facts, rule: DocumentedRule) -> dict[str, Any]:
-    """Learned cut-off, implied value, decision curve: what depends on the score alone."""
-    return {}
+def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, Any]:
+    """Learned cut-off, implied value and decision curve: what depends on the score alone."""
+    study, held = facts.study, facts.held
+    totals = count_totals(study, rule.totals(study.deals), rule.card.total_max)
+    if not totals.won.any():
+        return {}
+    rates = redraw_rates(totals.won, totals.n, random_state=study.settings.random_state)
+    implied = implied_value(rates, rule.card.cutoff)
+    found: dict[str, Any] = {"implied_value": describe_implied(implied)}
+    if depends:
+        found["depends_on"] = Range(low=number(implied.low.value), high=number(implied.high.value))
+    if study.consequences.basis != "workload" and rule.id not in facts.by_hunch:
+        cutoff, basis = find_cutoff(study, totals, 0.5)
+        found["learned_cutoff"] = describe_cutoff(cutoff, basis)
+    entries = facts.log.entries
+    name = card_of(study, rule) or f"{rule.framework}-{rule.card.unit}-cutoff"
+    if name in entries:
+        ratios = ratios_around(implied, base_rate(held))
+        own = np.nan_to_num(entries[rule.id].decision)
+        curve = decision_curve(held, own, entries[name].probability, ratios)
+        found["decision_curve"] = tuple(describe_point(row) for row in curve)
+    return found
+
+
+def describe_implied(implied: Implied) -> ImpliedValue:
+    """Implied value as a record; an open end is None."""
+    low, high = implied.low, implied.high
+    return ImpliedValue(
+        low=number(low.value),
+        high=number(high.value),
+        low_interval=(number(low.low), number(low.high)),
+        high_interval=(number(high.low), number(high.high)),
+    )
+
+
+def describe_cutoff(cutoff: Cutoff, basis: Any) -> LearnedCutoff:
+    """A learned cut-off as a record."""
+    value, low, high = cutoff.cutoff
+    alike, share = cutoff.not_distinguishable, figure(cutoff.share)
+    return LearnedCutoff(value=value, low=low, high=high, not_distinguishable=alike, share=share, basis=basis)
+
+
+def describe_point(row: CurveRow) -> CurvePoint:
+    """A point of the decision curve as a record."""
+    documented, learned, everyone, no_one = (
+        figure(each) or Figure(value=None) for each in (row.documented, row.learned, row.all, row.none)
+    )
+    return CurvePoint(ratio=row.ratio, documented=documented, learned=learned, all=everyone, none=no_one)

@@ -145,7 +145,9 @@ def make_rules(settings: Experiment, views: Sequence[View], leads: Leads) -> dic
     return rules
 
 
-def choose_baseline(settings: Experiment, rules: Mapping[str, DocumentedRule]) -> tuple[str | None, list[Note]]:
+def choose_baseline(
+    settings: Experiment, rules: Mapping[str, DocumentedRule]
+) -> tuple[str | None, list[Note]]:
     """The rule that everything is compared with: the one named, else the first that asks for most mapped criteria."""
     if settings.baseline in rules:
         return settings.baseline, []
@@ -174,11 +176,17 @@ def make_contenders(
     for view in learnable:
         seed = settings.random_state
         title = view.framework.title
-        out.append(LearnedCard(view, f"{view.id}-integer", f"{title}, learned card", True, settings.points, timed, seed))
+        out.append(
+            LearnedCard(
+                view, f"{view.id}-integer", f"{title}, learned card", True, settings.points, timed, seed
+            )
+        )
         freely = next((name for name in ("weights", "steps") if name in named), None)
         if freely is not None:
             name = f"{view.id}-{freely}"
-            out.append(LearnedCard(view, name, f"{title}, learned weights", False, settings.points, timed, seed))
+            out.append(
+                LearnedCard(view, name, f"{title}, learned weights", False, settings.points, timed, seed)
+            )
     if any(len(np.unique(column)) > 1 for column in deals.codes.T):
         out.append(Plain(deals.criteria, timed))
     out += wide_contenders(settings, deals, timed, n_jobs)
@@ -268,7 +276,12 @@ def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = N
     rows = np.concatenate([held.test for held in blocks])
     unit = np.arange(len(deals)) if deals.unit is None else deals.unit
     entries = {
-        name: Entries(*(np.concatenate([getattr(e, field) for e in parts]) for field in ("score", "probability", "decision")))
+        name: Entries(
+            *(
+                np.concatenate([getattr(e, field) for e in parts])
+                for field in ("score", "probability", "decision")
+            )
+        )
         for name, parts in said.items()
     }
     picked = deals.take(rows)
@@ -305,6 +318,8 @@ def predict_block(study: Study, train: Leads, test: Leads) -> dict[str, Entries]
         decision = said.decision
         if decision is None:
             decision = costs.decide(said.score, said.probability, test, workload)
+            if said.refused is not None:
+                decision = np.where(said.refused, 0.0, decision)
         if contender.id == study.baseline:
             workload = float(np.average(decision, weights=weight))
         out[contender.id] = Entries(said.score, said.probability, decision)

@@ -1,0 +1,241 @@
+"""Final cards, learned from all deals: points, table, bands, cut-off with its interval, provenance."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+import leadml
+from leadml.calibration.contenders import (
+    DocumentedRule,
+    FittedCard,
+    TotalTable,
+    View,
+    weight_of,
+    won_of,
+)
+from leadml.calibration.figures import figure
+from leadml.calibration.result import Data, Figure
+from leadml.calibration.study import Study
+from leadml.evaluation.cutoffs import Cutoff, cutoff_at_cost, cutoff_at_share, redraw_rates
+
+if TYPE_CHECKING:
+    from leadml.card.record import Card
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Draft:
+    """A card and the interval of its cut-off, as points and as a share of leads."""
+
+    card: Card
+    cutoff: Figure | None = None
+    share: Figure | None = None
+    not_distinguishable: tuple[int, ...] = ()
+    basis: str = "workload"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Totals:
+    """All deals by total of a score: their number, the won ones, and the value of a won deal at each total."""
+
+    n: Floats
+    won: Floats
+    worth: Floats  # v / c of leads at each total, NaN where no economics are known
+
+
+def fit_all(study: Study) -> dict[str, Any]:
+    """Every contender fitted to all deals; wide classifiers to those compared."""
+    return {
+        each.id: each.fit(study.compared if each.kind in ("context", "custom", "wide") else study.deals)
+        for each in study.contenders
+    }
+
+
+def count_totals(study: Study, totals: npt.NDArray[np.int64], total_max: int) -> Totals:
+    """Count all deals by total."""
+    deals = study.deals
+    at, weight = totals, weight_of(deals)
+    n = np.bincount(at, weight, minlength=total_max + 1)
+    won = np.bincount(at, weight * won_of(deals), minlength=total_max + 1)
+    value = study.consequences.learned_from(deals).value_of(deals)
+    worth = np.bincount(at, weight * np.nan_to_num(value), minlength=total_max + 1)
+    mean = float(weight @ np.nan_to_num(value) / weight.sum())
+    worth = np.divide(worth, n, out=np.full(len(n), mean), where=n > 0)
+    return Totals(n, won, worth if np.isfinite(value).all() else np.full(len(n), np.nan))
+
+
+def find_cutoff(study: Study, totals: Totals, share: float) -> tuple[Cutoff, str]:
+    """Cut-off of a score from the consequences, or at a workload (`share`), with its interval; points held."""
+    given = study.consequences
+    if given.share is not None:
+        return cutoff_at_share(totals.n, given.share), "capacity"
+    if given.basis == "workload":
+        return cutoff_at_share(totals.n, share + 0.5 * resolution(totals, share)), "workload"
+    rates = redraw_rates(totals.won, totals.n, random_state=study.settings.random_state)
+    if given.margin is not None:  # worth varies with the total: P(won) * v / c >= 1
+        return cutoff_at_cost(rates * totals.worth, totals.n, 1.0), "economics"
+    if given.basis == "break-even":
+        return cutoff_at_cost(rates, totals.n, None), "break-even"
+    return cutoff_at_cost(rates, totals.n, given.ratio), "economics"
+
+
+def resolution(totals: Totals, share: float) -> float:
+    """Share of leads at the total where the ranking passes a workload: a cut-off goes to the nearer side."""
+    above = np.cumsum(totals.n[::-1])[::-1] / totals.n.sum()
+    at = int(np.flatnonzero(above >= share - 1e-12)[-1]) if share > 0 else len(above) - 1
+    return float(totals.n[at] / totals.n.sum())
+
+
+def draft_cards(study: Study, fitted: Mapping[str, Any], data: Data) -> dict[str, Draft]:
+    """Every card by contender: documented rules, documented scores with learned chances, learned points."""
+    created = study.settings.as_of or data.as_of or "1970-01-01"
+    drafts = {name: Draft(rule.card) for name, rule in study.rules.items()}
+    for contender in study.contenders:
+        own = fitted[contender.id]
+        if isinstance(own, FittedCard):
+            drafts[contender.id] = learned_draft(study, contender.id, own, data, created)
+        elif isinstance(own, TotalTable) and isinstance(own.rule, DocumentedRule):
+            drafts[contender.id] = cutoff_draft(study, contender.id, own, data, created)
+    return drafts
+
+
+def learned_draft(study: Study, name: str, own: FittedCard, data: Data, created: str) -> Draft:
+    """A framework's learned card of whole points."""
+    rule: Any = own.table.rule
+    view: View = rule.view
+    points = Learned(
+        view, np.asarray(own.whole.points), view.documented, own.whole.base + own.table.shift, own.whole.slope
+    )
+    return make_draft(study, name, points, own.table, data, created)
+
+
+def cutoff_draft(study: Study, name: str, own: TotalTable, data: Data, created: str) -> Draft:
+    """A documented score with learned chances and cut-off."""
+    card: Card = own.rule.card  # type: ignore[attr-defined]
+    view = study.view_of(card.framework)
+    if view is None:
+        raise KeyError(card.framework)
+    rows = {each.id: [*each.points, each.unknown_points] for each in card.criteria}
+    ids = tuple(each for each in view.framework.criterion_ids if each in rows)
+    whole = dataclasses.replace(view, mapped=ids)  # the document counts unmapped criteria, as unknown
+    points = np.array([rows[each] for each in ids])
+    return make_draft(study, name, Learned(whole, points, points[:, :5].astype(float)), own, data, created)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Learned:
+    """Points of a card's criteria (k, 6), documented ones beside them, and the line behind the table."""
+
+    view: View
+    points: npt.NDArray[Any]
+    documented: Floats
+    base: float | None = None
+    slope: float | None = None
+
+
+def make_draft(
+    study: Study, name: str, learned: Learned, table: TotalTable, data: Data, created: str
+) -> Draft:
+    """Put cut-off, bands, words and provenance to learned points."""
+    from leadml.card.build import LearnedPoints, learned_card
+    from leadml.card.questions import words_of_mapping
+
+    view, deals = learned.view, study.deals
+    at = table.rule.totals(deals)
+    totals = count_totals(study, at, len(table.probability) - 1)
+    cutoff, basis = find_cutoff(study, totals, workload(study, view))
+    first = int(cutoff.cutoff.value)
+    mapping = deals.mapping
+    card = learned_card(
+        f"{data.name}-{name}",
+        view.framework,
+        LearnedPoints(
+            view.mapped, learned.points, learned.documented, table.probability, table.low, table.high,
+            learned.base, learned.slope,
+        ),
+        cutoff=first,
+        bands=make_bands(study, view, at, table, first),
+        created_at=created,
+        words=None if mapping is None else words_of_mapping(mapping),
+        provenance=provenance(data, study),
+    )  # fmt: skip
+    share = figure(cutoff.share)
+    return Draft(card, figure(cutoff.cutoff), share, cutoff.not_distinguishable, basis)
+
+
+def provenance(data: Data, study: Study) -> dict[str, Any]:
+    """Where a card comes from."""
+    return {
+        "data_digest": data.digest,
+        "mapping_digest": data.mapping_digest,
+        "n_won": data.n_won,
+        "n_lost": data.n_lost,
+        "as_of": data.as_of,
+        "random_state": study.settings.random_state,
+        "mlflow_run_id": None,
+        "leadml_version": leadml.__version__,
+    }
+
+
+def main_rule(study: Study, view: View) -> DocumentedRule | None:
+    """The rule whose workload and bands a framework's card takes: the baseline, else the one with most bands."""
+    own = [rule for rule in study.rules.values() if rule.framework == view.id]
+    baseline = [rule for rule in own if rule.id == study.baseline]
+    return max(baseline or own, key=lambda rule: len(rule.card.bands), default=None)
+
+
+def workload(study: Study, view: View) -> float:
+    """Share of all deals that the framework's main rule follows up; half where there is no choice in it."""
+    rule = main_rule(study, view) or study.rules.get(str(study.baseline))
+    if rule is None:
+        return 0.5
+    decision = np.asarray(rule.predict(study.deals).decision)
+    share = float(np.average(decision, weights=weight_of(study.deals)))
+    return share if 0.0 < share < 1.0 else 0.5
+
+
+def make_bands(
+    study: Study, view: View, at: npt.NDArray[np.int64], table: TotalTable, cutoff: int
+) -> tuple[Any, ...]:
+    """Bands of a card: as many leads in each as the documented ones hold, or from edges of P(won)."""
+    from leadml.card.build import bands_at, edges_by_share
+
+    settings, total_max = study.settings.bands, len(table.probability) - 1
+    if settings.by != "shares":
+        scale = 1.0 if settings.by == "probability" else study.consequences.ratio or 1.0
+        edges = [
+            0,
+            *(
+                int(np.searchsorted(np.maximum.accumulate(table.probability), e * scale))
+                for e in settings.edges
+            ),
+        ]
+        return bands_at(generic_bands(len(edges)), edges, cutoff, total_max)
+    rich = [rule for rule in study.rules.values() if rule.framework == view.id]
+    rule = max(rich, key=lambda each: len(each.card.bands), default=None)
+    if rule is None:
+        return bands_at(generic_bands(2), [0, cutoff], cutoff, total_max)
+    starts = [band.from_ for band in rule.card.bands]
+    edges = edges_by_share(rule.totals(study.deals), at, starts, weight_of(study.deals))
+    return bands_at(rule.card.bands, edges, cutoff, total_max)
+
+
+def generic_bands(n: int) -> list[Any]:
+    """Bands for one to three edges: drop, (nurture,) follow up (, follow up at once)."""
+    from leadml.card.record import CardBand
+
+    drop = ("drop", "Below the cut-off", "spend the time elsewhere", "no-match")
+    nurture = ("nurture", "Nurture", "nurture", "wait")
+    now = ("follow-up", "Follow up", "follow up", "ready")
+    first = ("immediate", "Follow up first", "follow up immediately", "ready")
+    chosen = {2: (drop, now), 3: (drop, nurture, now), 4: (drop, nurture, now, first)}[n]
+    return [
+        CardBand.model_validate({"id": i, "title": t, "from": at, "action": a, "decision": d})
+        for at, (i, t, a, d) in enumerate(chosen)
+    ]
