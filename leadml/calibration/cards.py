@@ -42,7 +42,8 @@ class Draft:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Totals:
-    """All deals by total of a score: their number, the won ones, and the value of a won deal at each total."""
+    """All deals by total of a score: their number, the won ones, and the value of a won deal at each
+    total."""
 
     n: Floats
     won: Floats
@@ -71,7 +72,8 @@ def count_totals(study: Study, totals: npt.NDArray[np.int64], total_max: int) ->
 
 
 def find_cutoff(study: Study, totals: Totals, share: float) -> tuple[Cutoff, str]:
-    """Cut-off of a score from the consequences, or at a workload (`share`), with its interval; points held."""
+    """Cut-off of a score from the consequences, or at a workload (`share`), with its interval; points
+    held."""
     given = study.consequences
     if given.share is not None:
         return cutoff_at_share(totals.n, given.share), "capacity"
@@ -184,7 +186,8 @@ def provenance(data: Data, study: Study) -> dict[str, Any]:
 
 
 def main_rule(study: Study, view: View) -> DocumentedRule | None:
-    """The rule whose workload and bands a framework's card takes: the baseline, else the one with most bands."""
+    """The rule whose workload and bands a framework's card takes: the baseline, else the one with most
+    bands."""
     own = [rule for rule in study.rules.values() if rule.framework == view.id]
     baseline = [rule for rule in own if rule.id == study.baseline]
     return max(baseline or own, key=lambda rule: len(rule.card.bands), default=None)

@@ -26,13 +26,15 @@ SHRINK_AMOUNTS = 20.0  # won deals that a level's effect on the amount is shrunk
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ValueModel:
-    """Expected value of a lead if won, from its levels: exp(base + effects), times a factor that keeps the mean."""
+    """Expected value of a lead if won, from its levels: exp(base + effects), times a factor that keeps the
+    mean."""
 
     base: float
     effects: Floats  # (k, 6) log effects
     smear: float
 
-    def __call__(self, codes: npt.NDArray[np.uint8]) -> Floats:
+    def of(self, codes: npt.NDArray[np.uint8]) -> Floats:
+        """Expected value of each lead if won."""
         at = np.arange(codes.shape[1])
         return np.asarray(self.smear * np.exp(self.base + self.effects[at, codes].sum(axis=1)))
 
@@ -41,7 +43,8 @@ class ValueModel:
 class Consequences:
     """What decides a cut-off, over all deals.
 
-    cost and value are in `currency`; value None: a share `margin` of the amount, which varies with the levels.
+    cost and value are in `currency`; value None: a share `margin` of the amount, which varies with the
+    levels.
     """
 
     basis: Basis
@@ -81,7 +84,7 @@ class Costs:
     def value_of(self, leads: Leads) -> Floats:
         """Value of each lead if won, in follow-ups (v / c)."""
         if self.values is not None:
-            return self.values(leads.codes) / self.given.cost
+            return self.values.of(leads.codes) / self.given.cost
         return np.full(len(leads), np.nan if not self.threshold else 1.0 / self.threshold)
 
     def decide(self, score: Floats, probability: Floats, leads: Leads, workload: float) -> Floats:
@@ -104,7 +107,8 @@ def highest(score: Floats, share: float, weight: Floats | None = None) -> Floats
 
 
 def fit_values(train: Leads, margin: float) -> ValueModel:
-    """Fit E[amount | levels, won]: a ridge on log amounts of won deals, smeared back to their mean (Duan 1983)."""
+    """Fit E[amount | levels, won]: a ridge on log amounts of won deals, smeared back to their mean (Duan
+    1983)."""
     known = (train.outcome == 1) & np.isfinite(train.amount) & (train.amount > 0)  # type: ignore[arg-type,operator]
     k = train.codes.shape[1]
     if not known.any():
@@ -122,7 +126,8 @@ def fit_values(train: Leads, margin: float) -> ValueModel:
 
 
 def find_consequences(settings: Experiment, leads: Leads, deals: Leads) -> Consequences:
-    """What decides: economics, else capacity, else bands by probability, else break-even (asked) or the workload."""
+    """What decides: economics, else capacity, else bands by probability, else break-even (asked) or the
+    workload."""
     if settings.economics is not None:
         return _economics(settings.economics, deals)
     if settings.capacity is not None:
@@ -142,14 +147,16 @@ def _economics(given: Economics, deals: Leads) -> Consequences:
         return Consequences("economics", cost, given.won_value, currency=given.currency)
     if deals.amount is None:
         raise UsageError(
-            f"{deals.source}: economics.margin needs the amounts of won deals, and the mapping names no amount;"
+            f"{deals.source}: economics.margin needs the amounts of won deals, and the mapping names no"
+            " amount;"
             " valid: amount: {column: ..., currency: ...} in the mapping, or economics.won_value; add one"
         )
     mapped = getattr(deals.mapping, "amount", None)
     theirs = getattr(mapped, "currency", None) or ""
     if given.currency and theirs and given.currency != theirs:
         raise UsageError(
-            f"{deals.source}: economics are in {given.currency} and the mapping's amount is in {theirs}; valid:"
+            f"{deals.source}: economics are in {given.currency} and the mapping's amount is in {theirs};"
+            " valid:"
             f" one currency; give follow_up_cost in {theirs}"
         )
     known = (deals.outcome == 1) & np.isfinite(deals.amount)
@@ -158,7 +165,8 @@ def _economics(given: Economics, deals: Leads) -> Consequences:
     if not margin * mean > cost:
         raise UsageError(
             f"{deals.source}: got a follow_up_cost of {cost:g} and, from {int(known.sum())} won deals with an"
-            f" amount, a won deal worth {margin * mean:,.2f} (margin {margin:g} of the mean); valid: a won deal is"
+            f" amount, a won deal worth {margin * mean:,.2f} (margin {margin:g} of the mean); valid: a won"
+            " deal is"
             " worth more than one follow-up; correct the cost, the margin or the mapping's amount"
         )
     currency = given.currency or theirs

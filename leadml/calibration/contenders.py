@@ -1,6 +1,7 @@
-"""Contenders: everything that is compared on held-out deals. Each learns from earlier deals, then predicts later ones.
+"""Contenders: everything that is compared. Each learns from earlier deals, then predicts later ones.
 
-A contender is any object with `id`, `title`, `kind`, `framework`, `policy` and ``fit(train: Leads)``, which gives an
+A contender is any object with `id`, `title`, `kind`, `framework`, `policy` and ``fit(train: Leads)``, which
+gives an
 object whose ``predict(leads: Leads)`` is a `Said`. Leads come in time order where there is time.
 """
 
@@ -37,7 +38,8 @@ MOVED = 3.0
 class Said:
     """What was said of n leads.
 
-    score: to rank by. probability: P(won) or NaN. decision: a rule's own, where it has one. refused: leads that a gate
+    score: to rank by. probability: P(won) or NaN. decision: a rule's own, where it has one. refused: leads
+    that a gate
     disqualifies, whatever their score.
     """
 
@@ -138,7 +140,8 @@ def won_of(leads: Leads) -> Floats:
 
 
 def latest_shift(log_odds: Floats, leads: Leads, timed: bool) -> float:
-    """Shift of the intercept to that of the latest deals, where their win rate moved beyond chance; else 0."""
+    """Shift of the intercept to that of the latest deals, where their win rate moved beyond chance; else
+    0."""
     if not timed or len(leads) < 80:
         return 0.0
     late = slice(int(len(leads) * (1 - LATEST)), None)
@@ -336,7 +339,8 @@ class LearnedCard:
         return self.view.id
 
     def fit(self, train: Leads) -> FittedCard | FittedWeights:
-        """Average the monotone fits over their spreads; round to whole points; learn what each total means."""
+        """Average the monotone fits over their spreads; round to whole points; learn what each total
+        means."""
         from leadml.estimators.points import whole_points
 
         fit, counts = self.view.learn(train, self.random_state)
@@ -488,7 +492,8 @@ def _is_text(column: Any) -> bool:
 
 
 def as_numbers(frame: Any) -> Any:
-    """Transformer of such a frame to numbers: means and indicators for unknown, one column for each frequent text."""
+    """Transformer of such a frame to numbers: means and indicators for unknown, one column for each frequent
+    text."""
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import OneHotEncoder

@@ -1,4 +1,5 @@
-"""Drift between early and late deals: base rate, levels (population stability index), weights; what each endangers."""
+"""Drift between early and late deals: base rate, levels (population stability index), weights; what each
+endangers."""
 
 from __future__ import annotations
 
@@ -76,7 +77,8 @@ def _levels(deals: Leads) -> list[Note]:
 
 
 def weights_moved(view: View, deals: Leads) -> bool:
-    """Whether weights of early and late halves differ: score test of level x late in a plain logistic regression."""
+    """Whether weights of early and late halves differ: score test of level x late in a plain logistic
+    regression."""
     from scipy.stats import chi2
 
     codes = view.codes(deals)

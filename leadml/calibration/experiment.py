@@ -47,7 +47,8 @@ class _Settings(Record):
 
 
 class Economics(_Settings):
-    """Cost of following up one lead, and worth of a won deal: `won_value`, or `margin` (a share) of its amount."""
+    """Cost of following up one lead, and worth of a won deal: `won_value`, or `margin` (a share) of its
+    amount."""
 
     follow_up_cost: Annotated[float, Field(gt=0)]
     won_value: Annotated[float | None, Field(gt=0)] = None
@@ -266,7 +267,8 @@ class Experiment(_Settings):
             )
         if self.bands.by == "economics" and given != "economics" and self.cutoff_basis != "break-even":
             raise ValueError(
-                "got bands by economics without economics, which tell the chance from which following up pays;"
+                "got bands by economics without economics, which tell the chance from which following up"
+                " pays;"
                 " valid: by economics with economics or cutoff_basis: break-even; add one of them"
             )
         return self

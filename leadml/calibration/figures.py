@@ -68,7 +68,8 @@ def describe_contenders(
     cards: Mapping[str, Any],
     own: Mapping[str, Mapping[str, Figure]],
 ) -> tuple[Contender, ...]:
-    """Contenders as records; gains over the baseline are paired and adjusted (Holm) over all that compete with it."""
+    """Contenders as records; gains over the baseline are paired and adjusted (Holm) over all that compete
+    with it."""
     base = measures[baseline] if baseline is not None else Measures()
     pairs = {
         each.id: tuple(

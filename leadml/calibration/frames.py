@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FIGURES = (
-    "auc", "log_loss", "brier", "calibration_slope", "calibration_intercept", "workload", "precision", "recall",
-    "wins_captured", "wins_per_100", "net_value_per_lead",
+    "auc", "log_loss", "brier", "calibration_slope", "calibration_intercept", "workload", "precision",
+    "recall", "wins_captured", "wins_per_100", "net_value_per_lead",
 )  # fmt: skip
 
 
@@ -110,7 +110,8 @@ def short_html(result: Result) -> str:
     data = result.data
     return (
         f"<p><b>{escape(data.name)}</b>: {data.n_won:,.0f} won and {data.n_lost:,.0f} lost deals."
-        f" {escape(result.recommended.because)}</p><table><tr><th>rule</th><th>verdict</th><th>because</th></tr>"
+        f" {escape(result.recommended.because)}</p>"
+        "<table><tr><th>rule</th><th>verdict</th><th>because</th></tr>"
         f"{rules}</table><ul>{grave}</ul>"
     )
 

@@ -1,4 +1,5 @@
-"""Misfits of the learned cards: criteria that run backwards, turn, or only work together, with their price."""
+"""Misfits of the learned cards: criteria that run backwards, turn, or only work together, with their
+price."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Which card to use: the learned one, always; between frameworks and widths the simpler within the smallest gain."""
+"""Which card to use: the learned one, always; between frameworks and widths the simpler within the smallest
+gain."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from leadml.evaluation.metrics import HeldOut, Measures, captured
 
 
 def candidates(study: Study) -> list[Contender]:
-    """Cards that can be recommended, the simplest first: the baseline's framework, fewer criteria, then wide ones."""
+    """Cards that can be recommended, the simplest first: the baseline's framework, fewer criteria, then wide
+    ones."""
     own = study.rules[study.baseline].framework if study.baseline is not None else None
 
     def rank(each: Contender) -> tuple[bool, bool, int]:
@@ -39,7 +41,8 @@ def choose_card(study: Study, log: Log, held: HeldOut, measures: Mapping[str, Me
 
 
 def workload_of(study: Study, log: Log) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The decision whose workload cards are compared at: the baseline's where it decides, else half of all."""
+    """The decision whose workload cards are compared at: the baseline's where it decides, else half of
+    all."""
     if study.baseline is not None:
         decision = np.nan_to_num(log.entries[study.baseline].decision)
         if 0.0 < decision.mean() < 1.0:
@@ -67,7 +70,8 @@ def worth_it(
 
 
 def expected(difference: Statistic) -> float:
-    """Expected difference, shrunk for its own noise (James, Stein, positive part): the best of many looks too good."""
+    """Expected difference, shrunk for its own noise (James, Stein, positive part): the best of many looks
+    too good."""
     value, error = difference.value, difference.error
     if not np.isfinite(value) or value == 0.0:
         return 0.0

@@ -1,6 +1,7 @@
 """What a calibration found, as typed records: terminal, report, page, MLflow and monitor read these fields.
 
-``result.json`` is the dump; `leadml/calibration/result.schema.json` its JSON schema. Shares are 0 to 1. "Wins of
+``result.json`` is the dump; `leadml/calibration/result.schema.json` its JSON schema. Shares are 0 to 1.
+"Wins of
 100" are won deals among 100 leads followed up. An estimate always lies inside its own interval.
 """
 
@@ -17,6 +18,8 @@ Severity = Literal["stop", "warn", "note"]
 
 
 class ResultPart(BaseModel):
+    """Base of all parts: frozen, no unknown keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="null")
 
 
@@ -59,6 +62,8 @@ class Block(ResultPart):
 
 
 class Evaluation(ResultPart):
+    """How deals were held out."""
+
     kind: Literal["rolling", "k-fold"]
     unit: str  # "deal", "account (Account)" or "equal rows"
     blocks: tuple[Block, ...]
@@ -134,6 +139,8 @@ class Contender(ResultPart):
 
 
 class LearnedCutoff(Figure):
+    """Cut-off of a documented score that the consequences ask for."""
+
     not_distinguishable: tuple[int, ...] = ()
     share: Figure | None = None  # share of leads followed up
     basis: Literal["economics", "capacity", "workload", "break-even"] = "workload"
@@ -149,6 +156,8 @@ class ImpliedValue(ResultPart):
 
 
 class Range(ResultPart):
+    """From low to high; None is open."""
+
     low: float | None
     high: float | None
 
@@ -161,6 +170,8 @@ class Choice(ResultPart):
 
 
 class MoreDeals(ResultPart):
+    """How many more closed deals, and months, decide it in 8 of 10 futures."""
+
     value: float | None
     months: float | None = None
     text: str = ""  # "not decidable at your size; look again in a year"
@@ -191,6 +202,8 @@ class CurvePoint(ResultPart):
 
 
 class Weight(ResultPart):
+    """Weight of a criterion, in documented units."""
+
     documented: float
     learned: float
     low: float
@@ -198,7 +211,8 @@ class Weight(ResultPart):
 
 
 class OrderClaimed(ResultPart):
-    """A claim that each criterion weighs more than the one after it, and the share of draws in which it holds."""
+    """A claim that each criterion weighs more than the one after it, and the share of draws in which it
+    holds."""
 
     text: str
     criteria: tuple[str, ...]
@@ -245,6 +259,8 @@ class Disagreement(ResultPart):
 
 
 class Segment(ResultPart):
+    """The gain in one segment, partially pooled over all of its column."""
+
     column: str
     value: str
     n: float

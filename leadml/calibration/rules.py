@@ -1,4 +1,5 @@
-"""Verdicts on documented rules: two questions (weights, cut-off), outlook, curve, weights and claims, as records."""
+"""Verdicts on documented rules: two questions (weights, cut-off), outlook, curve, weights and claims, as
+records."""
 
 from __future__ import annotations
 
@@ -14,11 +15,11 @@ from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import (
     DocumentedRule,
     FittedCard,
-    PointsOf,
     View,
     weight_of,
     won_of,
 )
+from leadml.calibration.describe import DAYS_A_MONTH, span
 from leadml.calibration.figures import figure, number
 from leadml.calibration.result import (
     Choice,
@@ -27,7 +28,6 @@ from leadml.calibration.result import (
     Gain,
     ImpliedValue,
     LearnedCutoff,
-    MoreDeals,
     OrderClaimed,
     Outlook,
     PolicyResult,
@@ -38,8 +38,8 @@ from leadml.calibration.study import Study
 from leadml.data.deals import Leads
 from leadml.evaluation import outlook as outlooks
 from leadml.evaluation.cutoffs import (
-    Cutoff,
     CurveRow,
+    Cutoff,
     Implied,
     decision_curve,
     implied_value,
@@ -48,6 +48,7 @@ from leadml.evaluation.cutoffs import (
 )
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, at_workload
+from leadml.evaluation.planner import plan
 from leadml.evaluation.verdict import (
     Judgement,
     Question,
@@ -58,7 +59,6 @@ from leadml.evaluation.verdict import (
     paired_gain,
     why_no_answer,
 )
-
 from leadml.levels import LEVEL_MAX, N_CODES
 
 Floats = npt.NDArray[np.float64]
@@ -94,7 +94,8 @@ class Facts:
 class Posterior:
     """What all deals tell of a framework's criteria.
 
-    leads : one row a pattern that occurs; population : deals of each. draws : (D, m) P(won) of each by a judge wider
+    leads : one row a pattern that occurs; population : deals of each. draws : (D, m) P(won) of each by a
+    judge wider
     than the card. weights : (1 + D, k) log-odds between levels 4 and 0, as fitted and then drawn.
     """
 
@@ -241,6 +242,7 @@ def describe_rule(
         policy = view.framework.policy(rule.id)
         source = policy.source + (f", attributed to {policy.attributed_to}" if policy.attributed_to else "")
     extra = at_cutoffs(facts, rule, on_cutoff == "depends")
+    look = describe_outlook(study, seen, weights)
     return PolicyResult(
         id=rule.id,
         title=rule.title,
@@ -256,7 +258,8 @@ def describe_rule(
         gain_weights=as_gain(weights, "share of all won deals, at the rule's own workload"),
         gain_cutoff=as_gain(cutoff, "share of all won deals, after the cost of follow-ups"),
         n_judged_differently=weights.n_different,
-        outlook=describe_outlook(seen, weights),
+        outlook=look,
+        more_deals_needed=None if look is None else look.more_deals,
         weights={} if view is None or known is None else learned_weights(view, known.weights, card.total_max),
         order_claim=None if view is None or known is None else order_claim(view, known.weights),
         card=card_of(study, rule),
@@ -271,7 +274,8 @@ def say_why(verdict: str, weights: Judgement, cutoff: Judgement) -> str:
         which = weights if weights.verdict == "change" else cutoff
         what = "learned weights" if which is weights else "another cut-off"
         return (
-            f"With {what} {which.gain.value:+.1%} of all won deals, {which.gain.low:+.1%} to {which.gain.high:+.1%}, on"
+            f"With {what} {which.gain.value:+.1%} of all won deals, {which.gain.low:+.1%} to"
+            f" {which.gain.high:+.1%}, on"
             " held-out deals."
         )
     if verdict == "keep":
@@ -284,12 +288,34 @@ def say_why(verdict: str, weights: Judgement, cutoff: Judgement) -> str:
         return text[:1].upper() + text[1:] + "."
     gain = weights if weights.verdict == "undecided" else cutoff
     return (
-        f"Another card may win {gain.gain.low:+.1%} to {gain.gain.high:+.1%} of all won deals: these deals do not tell"
+        f"Another card may win {gain.gain.low:+.1%} to {gain.gain.high:+.1%} of all won deals: these deals"
+        " do not tell"
         " yet."
     )
 
 
-def describe_outlook(seen: outlooks.Outlook | None, weights: Judgement) -> Outlook | None:
+def plan_ahead(study: Study, seen: outlooks.Outlook, weights: Judgement) -> MoreDeals | None:
+    """How many more deals decide an undecided rule, in months at this firm's rate where there are dates."""
+    if weights.verdict != "undecided" or weights.paired is None:
+        return None
+    held = float(weight_of(study.compared).sum())
+    dates, n = span(study.deals), float(weight_of(study.deals).sum())
+    days = 365.0 if dates is None else max(float(dates[1] - dates[0]), DAYS_A_MONTH)
+    found = plan(
+        seen,
+        weights.paired,
+        n_logged=held,
+        n_deals=n,
+        deals_per_month=n * DAYS_A_MONTH / days,
+        random_state=study.settings.random_state,
+    )
+    if dates is None:  # no rate is known: a number of deals, and no months
+        text = found.text.partition(" (")[0] + " decide it in 8 of 10 futures" if found.deals else found.text
+        return MoreDeals(value=found.deals, text=text)
+    return MoreDeals(value=found.deals, months=found.months, text=found.text)
+
+
+def describe_outlook(study: Study, seen: outlooks.Outlook | None, weights: Judgement) -> Outlook | None:
     """The outlook as a record."""
     if seen is None:
         return None
@@ -305,7 +331,7 @@ def describe_outlook(seen: outlooks.Outlook | None, weights: Judgement) -> Outlo
         n_followed_up=seen.n_followed_up,
         confirmed=weights.confirmed,
         confirmed_low=number(weights.confirmed_low),
-        more_deals=None,
+        more_deals=plan_ahead(study, seen, weights),
     )
 
 
@@ -323,7 +349,8 @@ def learned_weights(view: View, draws: Floats, total_max: int) -> dict[str, Weig
 
 
 def order_claim(view: View, draws: Floats) -> OrderClaimed | None:
-    """Share of draws in which each criterion weighs more than the one after it, where the framework claims so."""
+    """Share of draws in which each criterion weighs more than the one after it, where the framework claims
+    so."""
     claim = view.framework.order_claim
     tested = () if claim is None else tuple(name for name in claim.criteria if name in view.mapped)
     if claim is None or len(tested) < 2:

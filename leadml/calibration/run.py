@@ -1,6 +1,7 @@
 """Calibrate: closed deals in, verdicts on documented rules and a learned card out.
 
-leads -> check -> choose deals -> study (frameworks, rules, contenders) -> blocks: learn from earlier, predict later ->
+leads -> check -> choose deals -> study (frameworks, rules, contenders) -> blocks: learn from earlier,
+predict later ->
 log -> figures, verdicts, outlook -> final cards on all deals -> findings -> result.
 """
 
@@ -131,7 +132,7 @@ class Calibration:
         return frames.short_html(self.result)
 
     def save(self, directory: str | os.PathLike[str]) -> Path:
-        """Write result.json, report.html, card.json, cards/, log.parquet, rejected.csv, models/ and the inputs.
+        """Write result.json, report.html, card.json, cards/, log.parquet, rejected.csv, models/ and inputs.
 
         Parameters
         ----------

@@ -1,4 +1,5 @@
-"""What a calibration leaves in a folder: result, report, cards, log, models, inputs, a reference for the monitor."""
+"""What a calibration leaves in a folder: result, report, cards, log, models, inputs, a reference for the
+monitor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""A study: the deals compared, the frameworks and rules judged on them, the contenders, and the blocks in time."""
+"""A study: the deals compared, the frameworks and rules judged on them, the contenders, and the blocks in
+time."""
 
 from __future__ import annotations
 
@@ -101,7 +102,8 @@ def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, lis
 
 
 def make_views(settings: Experiment, leads: Leads, frameworks: Sequence[Any] | None) -> tuple[View, ...]:
-    """Frameworks asked for, or all; each with the criteria that the deals hold and the rules that are judged."""
+    """Frameworks asked for, or all; each with the criteria that the deals hold and the rules that are
+    judged."""
     from leadml.frameworks import list_frameworks, load_framework
 
     own = tuple(getattr(leads.mapping, "frameworks", None) or ())
@@ -138,8 +140,10 @@ def make_rules(settings: Experiment, views: Sequence[View], leads: Leads) -> dic
                 rules[policy.id] = DocumentedRule(card, policy.id, policy.title, None)
     if settings.policies is not None and views and not rules:
         raise UsageError(
-            f"policies: none of {', '.join(settings.policies)} can be judged: the mapping names no criterion that they"
-            f" ask for; valid here: {', '.join(p.id for v in views for p in v.framework.policies)}; name one of these,"
+            f"policies: none of {', '.join(settings.policies)} can be judged: the mapping names no criterion"
+            " that they"
+            f" ask for; valid here: {', '.join(p.id for v in views for p in v.framework.policies)}; name one"
+            " of these,"
             " or map their criteria"
         )
     return rules
@@ -148,7 +152,8 @@ def make_rules(settings: Experiment, views: Sequence[View], leads: Leads) -> dic
 def choose_baseline(
     settings: Experiment, rules: Mapping[str, DocumentedRule]
 ) -> tuple[str | None, list[Note]]:
-    """The rule that everything is compared with: the one named, else the first that asks for most mapped criteria."""
+    """The rule that everything is compared with: the one named, else the first that asks for most mapped
+    criteria."""
     if settings.baseline in rules:
         return settings.baseline, []
     asked = [name for name, rule in rules.items() if rule.framework is not None] or list(rules)
@@ -193,7 +198,8 @@ def make_contenders(
     for name, classifier in own:
         if not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
             raise UsageError(
-                f"contenders: got {name!r} with a {type(classifier).__name__}; valid: (name, scikit-learn classifier with"
+                f"contenders: got {name!r} with a {type(classifier).__name__}; valid: (name, scikit-learn"
+                " classifier with"
                 " fit and predict_proba); give a classifier, or one of the names"
             )
         out.append(Classifier(name, classifier, title=name))
@@ -262,7 +268,8 @@ class Held:
 
 
 def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = None) -> Log:
-    """Before each block learn everything anew from earlier deals, then predict it: the log of held-out decisions."""
+    """Before each block learn everything anew from earlier deals, then predict it: the log of held-out
+    decisions."""
     deals = study.compared
     said: dict[str, list[Entries]] = {each.id: [] for each in study.contenders}
     with few_threads(len(deals)), warnings.catch_warnings():
@@ -301,7 +308,8 @@ def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = N
 
 
 def predict_block(study: Study, train: Leads, test: Leads) -> dict[str, Entries]:
-    """What each contender, having learned from `train`, says of `test`; decisions by the same code for all."""
+    """What each contender, having learned from `train`, says of `test`; decisions by the same code for
+    all."""
     costs = study.consequences.learned_from(train)
     weight = weight_of(test)
     out: dict[str, Entries] = {}
