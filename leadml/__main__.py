@@ -7,15 +7,21 @@ import os
 import sys
 
 
+def main() -> None:
+    """Run the command line."""
+    if sys.argv[1:2] in (["predict"], ["qualify"], ["explain"]):
+        # A score is a look-up: numpy need not start threads for it, and what is loaded stays.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        gc.set_threshold(100_000)
+    from leadml.cli import main as run
+
+    run()
+
+
 def program() -> None:
     """Run the command line as a program of its own."""
-    # A score is a look-up: numpy need not start threads, and what is loaded stays, so it is not collected.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(100_000)
     code: object = 0
     try:
-        from leadml.cli import main
-
         main()
     except SystemExit as ended:
         code = ended.code or 0

@@ -24,6 +24,23 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+class _Stopped(Exception):
+    """Carries an interruption past typer, which would swallow what `end_well` says of it."""
+
+
+class _App(TyperGroup):
+    """All commands; a number that one returns is the exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            code = super().invoke(ctx)
+        except (KeyboardInterrupt, BrokenPipeError) as error:
+            raise _Stopped(error) from error
+        if isinstance(code, int) and code:
+            raise typer.Exit(code)
+        return code
+
+
 class _Group(TyperGroup):
     """A group whose first command is meant where none is named: ``leadml frameworks bant``."""
 
@@ -59,7 +76,7 @@ class Crm(StrEnum):
     pipedrive = "pipedrive"
 
 
-app = typer.Typer(name="leadml", help=HELP, **SETTINGS)
+app = typer.Typer(name="leadml", cls=_App, help=HELP, **SETTINGS)
 
 
 def _add_group(name: str, help_: str, example: str) -> typer.Typer:
@@ -132,6 +149,9 @@ MaxRejected = Annotated[
 ]
 EngineOption = Annotated[
     Engine, typer.Option("--engine", help="Where the work is done; with spark OUT is a folder.")
+]
+LocaleOption = Annotated[
+    Locale, typer.Option("--locale", help="nl: decimal commas, ; between columns, Dutch words.")
 ]
 Store = Annotated[
     Path | None,
@@ -280,11 +300,126 @@ def mapping_new(
     _write(propose_mapping(file, crm=crm.value if crm else None), out, f"leadml check {file} --mapping {out}")
 
 
+# ---------------------------------------------------------------- leads
+
+
+@app.command(
+    epilog="Example: leadml qualify leads.csv --mapping ours.yaml --policy bant-ibm -o qualified.csv"
+)
+def qualify(
+    file: File,
+    mapping: Mapping,
+    out: Out,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--policy", metavar="ID", help="A documented rule; may be given again. All when absent."
+        ),
+    ] = None,
+    met_level: Annotated[int, typer.Option(help="The level from which a criterion counts as met.")] = 2,
+    keep_columns: Keep = False,
+    locale: LocaleOption = Locale.en,
+    max_rejected: MaxRejected = 0.05,
+    query: Query = None,
+    table: Table = None,
+) -> int:
+    """Judge leads by the documented rules alone; nothing is learned."""
+    from leadml.scoring.predicting import Options, qualify_file
+
+    options = Options(keep_columns=keep_columns, locale=locale.value, query=query, table=table)
+    return _ended(qualify_file(file, mapping, policy, met_level, out, options, _say), max_rejected)
+
+
+@app.command(
+    epilog="Example: leadml predict leads.csv --mapping ours.yaml --model bant -o scores.xlsx --sort"
+)
+def predict(
+    file: File,
+    mapping: Mapping,
+    model: Model,
+    out: Out,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            "--columns",
+            metavar="A,B",
+            help="Which columns to write after lead_id, such as probability,points,band; all when absent.",
+        ),
+    ] = None,
+    keep_columns: Keep = False,
+    sort: Annotated[
+        bool, typer.Option("--sort", help="Highest expected value first: chance times amount, if mapped.")
+    ] = False,
+    locale: LocaleOption = Locale.en,
+    crm: Annotated[
+        str | None,
+        typer.Option("--crm", metavar="FILE", help="A second file, ready to import: identity and scores."),
+    ] = None,
+    with_closed: Annotated[
+        bool, typer.Option("--with-closed", help="Score leads whose outcome is known, too.")
+    ] = False,
+    max_rejected: MaxRejected = 0.05,
+    engine: EngineOption = Engine.local,
+    query: Query = None,
+    table: Table = None,
+    store: Store = None,
+) -> int:
+    """Score new leads with a card; by .xlsx a work list with the reasons and the next question."""
+    from leadml.registry.resolve import resolve
+    from leadml.scoring.predicting import Options, predict_file
+
+    options = Options(
+        columns=columns, keep_columns=keep_columns, sort=sort, locale=locale.value, crm=crm,
+        with_closed=with_closed, query=query, table=table,
+    )  # fmt: skip
+    if engine is Engine.spark:
+        from leadml.spark import predict_with_spark
+
+        return _ended(
+            predict_with_spark(file, mapping, resolve(model, store), out, options, _say), max_rejected
+        )
+    return _ended(
+        predict_file(file, mapping, lambda: resolve(model, store), out, options, _say), max_rejected
+    )
+
+
+@app.command(epilog="Example: leadml explain leads.csv --mapping ours.yaml --model bant --lead 1042")
+def explain(
+    file: File,
+    mapping: Mapping,
+    model: Model,
+    lead: Annotated[
+        str, typer.Option("--lead", metavar="ID", help="Identity of the lead, or its row from 1.")
+    ],
+    query: Query = None,
+    store: Store = None,
+) -> None:
+    """Explain one lead in words and points, and say what each answer would make of it."""
+    from leadml.registry.resolve import resolve
+    from leadml.scoring.explaining import explain_lead
+
+    typer.echo(explain_lead(file, mapping, resolve(model, store), lead, query=query))
+
+
+def _ended(totals: Any, max_rejected: float) -> int:
+    """Exit code 5 when more rows than allowed could not be used; the output is written all the same."""
+    if totals.rejected_share <= max_rejected:
+        return 0
+    share = f"{totals.n_rejected} of {totals.n_rows} rows ({totals.rejected_share:.1%}) could not be used"
+    _say(f"{share}, more than --max-rejected {max_rejected:.1%}; the output is written all the same")
+    return TOO_MANY_REJECTED
+
+
 def main() -> None:
     """Run the command line: every fault ends in one message and an exit code, never in a bare traceback."""
     import sys
 
     from leadml.terminal import end_well
 
-    words = [word for word in sys.argv[1:] if word != "--debug"]
-    end_well(lambda: app(words, prog_name="leadml"), debug="--debug" in sys.argv[1:])
+    def run() -> None:
+        try:
+            app([word for word in sys.argv[1:] if word != "--debug"], prog_name="leadml")
+        except _Stopped as stopped:
+            raise stopped.args[0] from None
+
+    end_well(run, debug="--debug" in sys.argv[1:])

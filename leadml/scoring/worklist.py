@@ -18,7 +18,6 @@ COLOURS = {
     "wait": ("#FFEB9C", "#FFF5CC"),
     "no-match": ("#E7E6E6", "#F2F2F2"),
 }
-FRONT = ("decision", "action", "probability", "points", "band", "question")
 WIDTHS = {"reasons": 48, "question": 40, "if_answered": 40, "action": 24, "caveats": 24, "unknown": 24}
 
 
@@ -30,10 +29,8 @@ class _WorkList:
     def __init__(self, book: Any, layout: Layout) -> None:
         self._book, self._layout, self._n_rows = book, layout, 0
         words = words_of(layout.locale)
-        front = [name for name in FRONT if name in layout.columns]
-        rest = [name for name in layout.columns if name not in front]
         kept = [name for name in layout.kept if name not in layout.first]
-        self._columns = [*layout.first, *front, *rest, *kept]
+        self._columns = [*layout.first, *layout.columns, *kept]
         self._titles = [layout.id_title, *(layout.titles.get(name, name) for name in self._columns)]
         self._sheet = book.add_worksheet(words.leads_sheet)
         self._formats: dict[tuple[str, str], Any] = {}

@@ -83,7 +83,12 @@ def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[
     kind = kind_of_out(out)
     if kind in (".csv", ".tsv", ".jsonl"):
         with open_text(out) as write:
-            yield _JsonLines(layout, write) if kind == ".jsonl" else _CsvLines(layout, write, kind)
+            if kind == ".jsonl":
+                yield _JsonLines(layout, write)
+            else:
+                writer = _CsvLines(layout, write, kind)
+                yield writer
+                writer.finish()
     elif kind == "table":
         from leadml.scoring.database import open_table
 
@@ -158,7 +163,7 @@ class _CsvLines:
         self._layout, self._write = layout, write
         self._mark = "\t" if kind == ".tsv" else ";" if layout.locale == "nl" else ","
         self.n_guarded = 0
-        write(self._csv([guard(text_array([name]))[0] for name in layout.names]))
+        self._header = self._csv([guard(text_array([name]))[0] for name in layout.names])
 
     def make(self, scored: Scored) -> tuple[memoryview, int]:
         layout = self._layout
@@ -173,8 +178,15 @@ class _CsvLines:
         return side_by_side(pieces), sum(counts)
 
     def write(self, made: tuple[memoryview, int]) -> None:
+        self.finish()
         self._write(made[0])
         self.n_guarded += made[1]
+
+    def finish(self) -> None:
+        """Write the header, unless it is there: not before something could be scored."""
+        if self._header:
+            self._write(self._header)
+            self._header = b""
 
     def _csv(self, columns: Sequence[pa.Array]) -> bytes:
         import pyarrow.csv

@@ -1,0 +1,107 @@
+"""Explain one lead in words and points: score, band, what earned points, what is unknown and to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leadml.card.record import Card
+from leadml.exceptions import InputError, UsageError
+from leadml.terminal import clean
+
+if TYPE_CHECKING:
+    from leadml.data.deals import Leads
+
+
+def explain_lead(source: Any, mapping: Any, model: Any, lead_id: str, *, query: str | None = None) -> str:
+    """Explain the lead of an id, or of a row number from 1 where the mapping names no id; several lines."""
+    from leadml.data.mapping import load_mapping
+    from leadml.scoring.predicting import Options, open_leads
+    from leadml.scoring.scorer import Scorer
+
+    if not isinstance(model, Card):
+        raise UsageError(
+            "--model: only a card can explain itself, and this is a classifier; score it by leadml predict"
+        )
+    mapping = load_mapping(mapping)
+    opened = open_leads(source, mapping, Options(query=query))
+    scorer = Scorer(opened, mapping, [model])
+    first: list[str] = []
+    for chunk in opened.chunks(scorer.columns):
+        leads, usable, faults = scorer.read(chunk)
+        ids = leads.ids()
+        first = first or ids[:3]
+        if lead_id not in ids:
+            continue
+        at = ids.index(lead_id)
+        if not usable[at]:
+            row = chunk.rows[at]
+            why = "; ".join(
+                f"{each.column}: {value!r} {each.reason}"
+                for each in faults
+                for here, value in zip(each.rows.tolist(), each.values, strict=True)
+                if here == row
+            )
+            raise InputError(f"{opened.name}: lead {lead_id!r} (row {row}): {why}")
+        return "\n".join(_lines(model, leads.take(np.array([at])), lead_id))
+    known = mapping.lead_id or "the row number, from 1"
+    raise InputError(
+        f"{opened.name}: no lead {lead_id!r}; leads are known by {known}, for instance {', '.join(first)}"
+    )
+
+
+def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
+    scores = card.score(lead)
+    row = scores.rows()[0]
+    codes = scores.answers.codes[scores.index[0]]
+    band = next(each for each in card.bands if each.id == row["band"])
+    yield clean(f"Lead {lead_id} by {card.model}: {row['decision']}")
+    score = f"{row['points']} of {row['points_max']} points"
+    if card.table:
+        total = card.table[row["points"]]
+        between = f"95% interval {total.low:.0%} to {total.high:.0%}"
+        score += f", {total.probability:.0%} chance of winning ({between})"
+    yield f"  {score}"
+    yield f"  band: {band.title} (from {band.from_} points); action: {row['action']}"
+    yield f"  followed up from {card.cutoff} points"
+    yield from ("", "Points")
+    yield from _point_lines(card, codes.tolist())
+    yield ""
+    if not row["unknown"]:
+        yield "Every criterion is known."
+    elif row["settled"]:
+        yield f"Unknown: {row['unknown']}. No answer changes the band, so nothing more need be asked."
+    else:
+        yield f"Unknown: {row['unknown']}. The total could be {row['low']} to {row['high']}."
+    if row["ask_next"]:
+        yield f"Ask next: {row['question']}"
+        yield from (f"  {answer}" for answer in row["if_answered"].split("; "))
+    applies = row["caveats"].split("; ")
+    for caveat in card.caveats:
+        if caveat.id in applies:
+            yield f"Caveat ({caveat.id}): {caveat.text}"
+    for gate in card.gates:
+        if f"gate failed: {gate.criterion}" in applies:
+            yield f"Disqualified: {gate.text}"
+        elif f"gate open: {gate.criterion}" in applies:
+            yield f"Not known yet, and could disqualify: {gate.criterion}. {gate.text}"
+
+
+def _point_lines(card: Card, codes: list[int]) -> Iterator[str]:
+    """What each row of the card earned: criteria by level, attributes by bin."""
+    rows = []
+    for criterion, code in zip(card.criteria, codes, strict=False):
+        points = (*criterion.points, criterion.unknown_points)
+        said = "unknown" if code == len(criterion.points) else f"level {code}"
+        words = ", ".join(criterion.words.get(str(code), ())[:3])
+        rows.append((criterion.title, f"{said} ({words})" if words else said, points[code], max(points)))
+    for attribute, code in zip(card.attributes, codes[len(card.criteria) :], strict=True):
+        points = (*(each.points for each in attribute.bins), attribute.other_points, attribute.unknown_points)
+        labels = [*(each.label for each in attribute.bins), "other", "unknown"]
+        rows.append((attribute.title, labels[code], points[code], max(points)))
+    rows = [(clean(title), clean(said), points, most) for title, said, points, most in rows]
+    widths = [max([len(row[0]) for row in rows]), max([8, *(len(row[1]) for row in rows)])]
+    for title, said, points, most in rows:
+        yield f"  {title:<{widths[0]}}  {said:<{widths[1]}} {points:>3} of {most}"

@@ -1,0 +1,213 @@
+"""Python face of scoring: predict, explain, load_model."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leadml.card.record import Card
+from leadml.exceptions import UsageError
+from leadml.scoring.explaining import explain_lead
+from leadml.scoring.predicting import Options, predict_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MAPPING_NAMES = ("mapping.yaml", "inputs/mapping.yaml")
+"""Where the mapping lies beside a stored card."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """A card, or another estimator, and the mapping that it was learned by.
+
+    Attributes
+    ----------
+    card : Card or None
+        The card; None where the model is no card.
+    estimator : object
+        The card or the classifier.
+    mapping : path or None
+        The mapping, where it is kept beside the model.
+    """
+
+    estimator: Any
+    mapping: Path | None = None
+
+    @property
+    def card(self) -> Card | None:
+        """The card; None where the model is no card."""
+        return self.estimator if isinstance(self.estimator, Card) else None
+
+    def predict(self, frame: Any, mapping: Any = None) -> pd.DataFrame:
+        """Score a frame of CRM columns, or of levels named as criteria where no mapping is known.
+
+        Parameters
+        ----------
+        frame : DataFrame or path
+            One row a lead, as the CRM exports it.
+        mapping : Mapping, dict or path, optional
+            What its columns mean; the model's own by default.
+
+        Returns
+        -------
+        DataFrame
+            One row a lead, the columns that ``leadml predict`` writes.
+        """
+        told = mapping if mapping is not None else self.mapping
+        if told is None and self.card is not None:
+            named = [*(each.id for each in self.card.criteria)]
+            columns = {str(each) for each in getattr(frame, "columns", named)}
+            criteria = {name: {"column": name} for name in named if name in columns}
+            told = {"name": "levels", "criteria": criteria}
+        if told is None:
+            raise UsageError("no mapping lies beside the model; give mapping=")
+        return predict(frame, told, self.estimator)
+
+
+def load_model(ref: str | os.PathLike[str], store: str | os.PathLike[str] | None = None) -> Model:
+    """Load a model, wherever it is kept.
+
+    Parameters
+    ----------
+    ref : str or path
+        ``NAME`` (its champion), ``NAME@VERSION``, the path of a card or of ``models/*.joblib``,
+        ``models:/NAME@ALIAS`` or ``runs:/ID/...``.
+    store : str or path, optional
+        Folder of the models; ``LEADML_STORE`` or ``models_store`` by default.
+
+    Returns
+    -------
+    Model
+        Its card and its ``predict``.
+
+    Raises
+    ------
+    ModelRefError
+        The reference names none.
+
+    Examples
+    --------
+    >>> load_model("nobody", store="no-such-folder")
+    Traceback (most recent call last):
+    leadml.exceptions.ModelRefError: no model 'nobody' in the store at no-such-folder; ...
+    """
+    from leadml.registry.resolve import find_version, is_path, resolve
+
+    estimator = resolve(ref, store)
+    version = find_version(ref, store)
+    folder = version.folder if version else Path(ref).parent if is_path(os.fspath(ref)) else None
+    beside = [folder / name for name in MAPPING_NAMES if (folder / name).is_file()] if folder else []
+    return Model(estimator, beside[0] if beside else None)
+
+
+def predict(
+    source: Any,
+    mapping: Any,
+    model: Any,
+    *,
+    columns: Sequence[str] | None = None,
+    keep_columns: bool = False,
+    sort: bool = False,
+    with_closed: bool = False,
+    query: str | None = None,
+) -> pd.DataFrame:
+    """Score leads.
+
+    Parameters
+    ----------
+    source : frame or path
+        The leads: a frame of pandas, polars or Arrow, a file, folder or glob, or a SQLAlchemy URL.
+    mapping : Mapping, dict or path
+        What the columns mean.
+    model : Card, Model, str or path
+        A card, or a reference as `load_model` takes it.
+    columns : sequence of str, optional
+        Which columns to give after ``lead_id``; all of them by default.
+    keep_columns : bool
+        Whether the columns of the source come along.
+    sort : bool
+        Whether the leads of the highest expected value come first.
+    with_closed : bool
+        Whether leads whose outcome is known are scored too.
+    query : str, optional
+        What to ask, where the source is a SQLAlchemy URL.
+
+    Returns
+    -------
+    DataFrame
+        One row a lead; ``.attrs["rejected"]`` tells the rows that could not be used.
+
+    Raises
+    ------
+    InputError
+        The leads cannot be used.
+    UsageError
+        The mapping, model or an argument is wrong.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from leadml.card.build import documented_card
+    >>> from leadml.frameworks.catalog import load_policy
+    >>> card = documented_card(load_policy("bant-points"))
+    >>> mapping = {"name": "ours", "lead_id": "Deal", "criteria": {"need": {"column": "Need"}}}
+    >>> leads = pd.DataFrame({"Deal": ["a", "b"], "Need": [4, 0]})
+    >>> predict(leads, mapping, card, columns=["points", "decision"])
+      lead_id  points decision
+    0       a       4     wait
+    1       b       0     wait
+    """
+    options = Options(
+        columns=columns, keep_columns=keep_columns, sort=sort, with_closed=with_closed, query=query
+    )
+    return predict_frame(source, mapping, _estimator(model), options)
+
+
+def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: str | None = None) -> str:
+    """Explain one lead in words and points.
+
+    Parameters
+    ----------
+    source : frame or path
+        The leads, as in `predict`.
+    mapping : Mapping, dict or path
+        What the columns mean.
+    model : Card, Model, str or path
+        A card, or a reference as `load_model` takes it.
+    lead_id : str or int
+        What the mapping's column of identities holds; without one the number of the row, from 1.
+    query : str, optional
+        What to ask, where the source is a SQLAlchemy URL.
+
+    Returns
+    -------
+    str
+        Several lines.
+
+    Raises
+    ------
+    InputError
+        There is no such lead, or it cannot be scored.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from leadml.card.build import documented_card
+    >>> from leadml.frameworks.catalog import load_policy
+    >>> mapping = {"name": "ours", "criteria": {"need": {"column": "Need"}}}
+    >>> print(explain(pd.DataFrame({"Need": [4]}), mapping, documented_card(load_policy("bant-points")), 1))
+    Lead 1 by bant-points: wait
+      4 of 16 points
+    ...
+    """
+    return explain_lead(source, mapping, _estimator(model), str(lead_id), query=query)
+
+
+def _estimator(model: Any) -> Any:
+    if isinstance(model, Model):
+        return model.estimator
+    return load_model(model).estimator if isinstance(model, str | os.PathLike) else model

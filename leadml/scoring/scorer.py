@@ -1,0 +1,281 @@
+"""Scorer: cards or another estimator, bound to a mapping and a table: from chunks of rows to scored leads."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from leadml.card.record import Card
+from leadml.card.table import COLUMNS as CARD_COLUMNS
+from leadml.data.cells import mask_of, number_array, numbers_of, text_array, text_of
+from leadml.data.deals import OPEN, Leads
+from leadml.data.encode import CellFaults, Encoder
+from leadml.exceptions import InputError, UsageError
+from leadml.records import nearest
+from leadml.scoring.words import words_of
+from leadml.scoring.writers import Scored
+
+if TYPE_CHECKING:
+    from leadml.data.chunks import Chunk
+    from leadml.data.mapping import Mapping
+    from leadml.data.sources import Source
+
+NEW = ("question", "if_answered")
+COLUMNS = (*(name for name in CARD_COLUMNS if name not in NEW), *NEW)
+"""Columns of predict after the lead's identity, in order: those of version 0.1, then what came since."""
+CONTACTABLE = "contactable"
+
+
+@dataclasses.dataclass(frozen=True)
+class Judged:
+    """A chunk: leads scored, faults of rows that cannot be used, rows left out as their outcome is known."""
+
+    scored: Scored
+    faults: list[CellFaults]
+    n_closed: int
+
+
+def check_columns(told: str | Sequence[str] | None) -> tuple[str, ...]:
+    """Columns to write, each once; all of them for None."""
+    if told is None:
+        return COLUMNS
+    names = [name.strip() for name in told.split(",")] if isinstance(told, str) else list(told)
+    for name in names:
+        if name not in COLUMNS:
+            raise UsageError(
+                f"--columns: got {name!r}, valid are {', '.join(COLUMNS)}{nearest(name, COLUMNS)};"
+                " lead_id is always written"
+            )
+    return tuple(dict.fromkeys(names))
+
+
+class Scorer:
+    """Cards bound to a mapping and an open source.
+
+    `columns` are those to be read, `kept` maps a column that comes along to its title (another where that is
+    taken), `messages` say what the scores do not rest on.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        mapping: Mapping,
+        models: Sequence[Any],
+        *,
+        kept: Sequence[str] = (),
+        taken: Sequence[str] = (),
+        with_closed: bool = True,
+        with_amount: bool = False,
+        locale: str = "en",
+    ) -> None:
+        self.models, self.locale, self.with_closed = tuple(models), locale, with_closed
+        self._judges = [_judge_of(each, mapping) for each in models]
+        asked = tuple(dict.fromkeys(name for each in self._judges for name in each.criteria))
+        attributes = tuple(dict.fromkeys(name for each in self._judges for name in each.context))
+        self.mapping = _what_is_asked(mapping, asked, self._judges)
+        self._header_row, self._decimal = source.format.header_row, source.format.decimal
+        self.messages = self._check(source, asked, attributes)
+        self._encoder = Encoder(
+            self.mapping,
+            source.columns,
+            decimal=self._decimal,
+            to_score=True,
+            context=attributes,
+            source=source.name,
+        )
+        self.kept = _titles(kept, taken, source.columns)
+        renamed = [f"{column} as {title}" for column, title in self.kept.items() if column != title]
+        if renamed:
+            self.messages.append(f"kept under another name, as theirs is taken: {', '.join(renamed)}")
+        amount = mapping.amount.column if with_amount and mapping.amount else None
+        self._amount = amount if amount in source.columns else None
+        self.columns = tuple(
+            dict.fromkeys([*self._encoder.columns, *self.kept, *filter(None, [self._amount])])
+        )
+
+    def _check(self, source: Source, asked: Sequence[str], attributes: Sequence[str]) -> list[str]:
+        """Refuse a table that says nothing of what is asked; say what is unknown for every lead."""
+        mapping, there = self.mapping, set(source.columns)
+        reaches = [CONTACTABLE] if mapping.contactable else []
+        unmapped = [name for name in asked if name not in (*mapping.mapped, *reaches)]
+        if len(unmapped) == len(asked) and not attributes:
+            raise InputError(
+                f"mapping {mapping.name!r} says nothing about {', '.join(asked)}, which the model asks; "
+                f"map at least one of them under criteria (it maps {', '.join(mapping.mapped) or 'none'})"
+            )
+        reads = mapping.present(source.columns) or (
+            mapping.contactable and mapping.contactable.column in there
+        )
+        if not reads and not there.intersection(attributes):
+            raise InputError(
+                f"{source.name}: has no column that says anything about {', '.join([*asked, *attributes])}; "
+                f"it has {', '.join(source.columns)}; correct the mapping or the export"
+            )
+        absent = [rule.column for rule in mapping.criteria.values() if rule.column not in there]
+        absent += [name for name in attributes if name not in there]
+        said = [f"not mapped, so unknown for every lead: {', '.join(unmapped)}"] if unmapped else []
+        return [
+            *said,
+            *([f"not in the file, so unknown: {', '.join(dict.fromkeys(absent))}"] if absent else []),
+        ]
+
+    def read(self, chunk: Chunk) -> tuple[Leads, npt.NDArray[np.bool_], list[CellFaults]]:
+        """Encode a chunk into leads, which of them can be used, and why the others cannot."""
+        made = self._encoder.encode(chunk)
+        leads = Leads(
+            self._encoder.criteria, made.codes, made.outcome, contactable=made.contactable,
+            context=made.columns, facts=made.facts, lead_id=self._ids(chunk, made.lead_id), row=chunk.rows,
+            mapping=self.mapping,
+        )  # fmt: skip
+        return leads, made.usable, made.faults
+
+    def score(self, chunk: Chunk) -> Judged:
+        """Score the rows of a chunk that can be used; runs in any thread."""
+        leads, usable, faults = self.read(chunk)
+        n_closed = 0
+        if not self.with_closed and leads.outcome is not None:
+            known = usable & (leads.outcome != OPEN)
+            n_closed = int(known.sum())
+            usable = usable & ~known
+        table = chunk.table
+        if not usable.all():
+            leads, table = leads.take(usable), table.filter(mask_of(usable))
+        answers, index = self._answer(leads)
+        amount = numbers_of(table.column(self._amount), self._decimal)[0] if self._amount else None
+        kept = {title: _plain(table.column(column)) for column, title in self.kept.items()}
+        return Judged(_by_policy(leads.lead_id, answers, index, kept, amount), faults, n_closed)
+
+    def _answer(self, leads: Leads) -> tuple[list[pa.RecordBatch], list[npt.NDArray[np.int32]]]:
+        made = [judge.answer(leads, self.locale) for judge in self._judges]
+        return [answers for answers, _ in made], [index for _, index in made]
+
+    def _ids(self, chunk: Chunk, ids: pa.Array | None) -> pa.Array:
+        """Identity of each row: what the mapping names, else its number, from 1; a blank one is ``row N``."""
+        numbers = text_of(number_array(chunk.rows - self._header_row))
+        if ids is None:
+            return numbers
+        import pyarrow.compute as pc
+
+        blank = pc.or_kleene(pc.is_null(ids), pc.equal(ids, text_array([""])[0]))
+        if not pc.any(blank).as_py():
+            return ids
+        return pc.if_else(blank, pc.binary_join_element_wise("row", numbers, " "), ids)
+
+
+class _CardJudge:
+    """A card. Where all its patterns are few, their answers are kept for all chunks to come."""
+
+    def __init__(self, card: Card, mapping: Mapping) -> None:
+        self.card = card
+        self.criteria = tuple(each.id for each in card.criteria)
+        self.context = tuple(each.column for each in card.attributes)
+        self.facts = {fact for caveat in card.caveats for fact in caveat.when} & {*mapping.facts}
+        self._kept: dict[tuple[bytes, str], pa.RecordBatch] = {}
+
+    def answer(self, leads: Leads, locale: str) -> tuple[pa.RecordBatch, npt.NDArray[np.int32]]:
+        """Answers of each pattern, and which of them each lead has."""
+        scores = self.card.score(leads)
+        patterns, index = scores.patterns()
+        is_all = scores.answers is self.card.lookup.__dict__.get("everything")
+        key = (np.unique(scores.caveat_bits).tobytes(), locale)
+        if not is_all:
+            return self._batch(patterns, locale), index
+        if key not in self._kept:
+            self._kept[key] = self._batch(patterns, locale)
+        return self._kept[key], index
+
+    def _batch(self, patterns: Any, locale: str) -> pa.RecordBatch:
+        batch = patterns.to_arrow().select(list(COLUMNS))
+        words = words_of(locale)
+        for name, said in (("decision", words.decisions), ("action", words.actions)):
+            if said and not (name == "decision" and self.card.decision_labels):
+                at = batch.schema.get_field_index(name)
+                column = batch.column(at).dictionary_encode()
+                texts = text_array([said.get(text, text) for text in column.dictionary.to_pylist()])
+                batch = batch.set_column(at, name, texts.take(column.indices))
+        return batch.append_column("policy", batch.column("model"))
+
+
+class _EstimatorJudge:
+    """A classifier that is no card: a probability, and what a card would say left empty."""
+
+    def __init__(self, model: Any, mapping: Mapping) -> None:
+        self.model, self.facts = model, set[str]()
+        self.criteria = tuple(getattr(model, "criteria", mapping.mapped))
+        self.context = tuple(getattr(model, "context", mapping.context))
+        self.name = str(getattr(model, "name", type(model).__name__))
+
+    def answer(self, leads: Leads, locale: str) -> tuple[pa.RecordBatch, npt.NDArray[np.int32]]:  # noqa: ARG002
+        """A probability for each lead."""
+        n = len(leads)
+        said = self.model.predict(leads).probability if n else np.zeros(0)
+        number, whole, flag, text = pa.float64(), pa.int32(), pa.bool_(), pa.string()
+        kinds = dict.fromkeys(COLUMNS, text) | dict.fromkeys(("points", "points_max", "low", "high"), whole)
+        columns = {name: pa.nulls(n, kind) for name, kind in (kinds | {"settled": flag}).items()}
+        columns["probability"] = number_array(np.asarray(said, np.float64), number)
+        columns["model"] = text_array([self.name] * n)
+        batch = pa.RecordBatch.from_arrays([columns[name] for name in COLUMNS], names=list(COLUMNS))
+        return batch, np.arange(n, dtype=np.int32)
+
+
+def _judge_of(model: Any, mapping: Mapping) -> Any:
+    return _CardJudge(model, mapping) if isinstance(model, Card) else _EstimatorJudge(model, mapping)
+
+
+def _what_is_asked(mapping: Mapping, asked: Sequence[str], judges: Sequence[Any]) -> Mapping:
+    """The part of a mapping that cards ask about, with what stands in for it."""
+    wanted = list(asked)
+    for name in wanted:
+        if name in mapping.stand_in and mapping.stand_in[name] not in wanted:
+            wanted.append(mapping.stand_in[name])
+    facts = {name for each in judges for name in each.facts}
+    return mapping.model_copy(
+        update={
+            "criteria": {name: rule for name, rule in mapping.criteria.items() if name in wanted},
+            "stand_in": {name: other for name, other in mapping.stand_in.items() if name in wanted},
+            "facts": {name: fact for name, fact in mapping.facts.items() if name in facts},
+            "contactable": mapping.contactable if CONTACTABLE in wanted else None,
+            "segments": (),
+        }
+    )
+
+
+def _titles(kept: Sequence[str], taken: Sequence[str], columns: Sequence[str]) -> dict[str, str]:
+    """Titles of kept columns, so that none takes the place of another."""
+    used, titles = {*taken, *columns}, {}
+    for column in kept:
+        title = column
+        if column in taken:
+            while title in used:
+                title = f"input_{title}"
+            used.add(title)
+        titles[column] = title
+    return titles
+
+
+def _plain(column: pa.Array) -> pa.Array:
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
+def _by_policy(
+    lead_id: pa.Array,
+    answers: list[pa.RecordBatch],
+    index: list[npt.NDArray[np.int32]],
+    kept: dict[str, pa.Array],
+    amount: npt.NDArray[np.float64] | None,
+) -> Scored:
+    """One row a lead; with several cards one a lead and card, lead by lead."""
+    if len(answers) == 1:
+        return Scored(lead_id, answers[0], index[0], kept, amount)
+    n, m = len(lead_id), len(answers)
+    starts = np.cumsum([0, *(each.num_rows for each in answers[:-1])])
+    spread = number_array(np.repeat(np.arange(n), m))
+    merged = pa.Table.from_batches(answers).combine_chunks().to_batches()[0]
+    rows = np.stack([each + start for each, start in zip(index, starts, strict=True)], axis=1).ravel()
+    kept = {title: column.take(spread) for title, column in kept.items()}
+    return Scored(lead_id.take(spread), merged, rows.astype(np.int32), kept)
