@@ -1,7 +1,7 @@
 """Champion against challenger: which decisions move from one version to another, and what that is worth.
 
-Compared on given leads; else on the held-out log that both share; else on the deals that one of them learned from;
-else over all possible answers.
+Compared on given leads; else on the held-out log that both share; else on the deals that one of them learned
+from; else over all possible answers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from leadml.card.inputs import codes_of
 from leadml.card.record import Card
 from leadml.levels import Codes
-from leadml.registry.evidence import possible_patterns, read_held_out, read_patterns, recode
+from leadml.registry.evidence import deals_of, possible_patterns, read_counts, read_held_out, recode
 from leadml.registry.versions import Version
 
 if TYPE_CHECKING:
@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from leadml.evaluation.log import Log
 
 Floats = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.int64]
 Outcome = Literal["better", "worse", "alike", "moved"]
 
-MOST_DEALS = 100_000
-"""Of more deals a fixed sample is compared."""
+MOST_PATTERNS = 50_000
+"""Of more possible answers a fixed sample is compared."""
 MIN_DIFFERENT = 10
 """Deals judged differently from which better or worse is said."""
 
@@ -57,7 +58,7 @@ class Evidence:
     old: Said
     new: Said
     outcome: npt.NDArray[np.int8]
-    unit: npt.NDArray[np.int64]
+    unit: Ids
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +74,7 @@ class Move:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """better and worse: beyond noise. alike: no lead is judged otherwise. moved: the deals cannot tell which is better."""
+    """better, worse: beyond noise. alike: all leads are judged alike. moved: which is better is not known."""
 
     outcome: Outcome
     n: int
@@ -86,122 +87,109 @@ def compare(
     candidate: Model, champion: Model, leads: Leads | None = None, ratio: float | None = None
 ) -> Comparison:
     """Compare a candidate with the champion. ratio: value of a won deal in follow-ups, where it is known."""
+    names = f"{candidate.ref} and {champion.ref}"
     found = gather(candidate, champion, leads)
     if found is None:
-        sentence = f"{candidate.ref} and {champion.ref} were not compared: no leads were judged by both; give --on FILE."
-        return Comparison("moved", 0, 0.0, (), sentence)
+        how = "were not compared: no leads were judged by both; give --on FILE --mapping M."
+        return Comparison("moved", 0, 0.0, (), f"{names} {how}")
     moves = find_moves(found)
     n, n_moved = len(found.outcome), sum(move.n for move in moves)
-    if not n_moved:
+    if not moves:
         same = f"On {found.where}, {candidate.ref} decides exactly as {champion.ref} does."
         return Comparison("alike", n, 0.0, (), same)
-    outcome, worth = weigh(found, moves, ratio)
-    told = "; ".join(
-        f"{move.n:,.0f} of {n:,} leads move from {move.before} to {move.after}" for move in moves[:3]
-    )
+    outcome, worth = weigh(found, ratio)
+    told = "; ".join(f"{m.n:,.0f} of {n:,} leads move from {m.before} to {m.after}" for m in moves[:3])
     more = f" (and {len(moves) - 3} smaller moves)" if len(moves) > 3 else ""
     verdict = {
         "better": f"{candidate.ref} is better than {champion.ref} beyond noise",
         "worse": f"{candidate.ref} is worse than {champion.ref} beyond noise",
-        "moved": f"these leads cannot tell which of {candidate.ref} and {champion.ref} is better",
+        "moved": f"these leads cannot tell which of {names} is better",
     }[outcome]
     return Comparison(outcome, n, n_moved, moves, f"On {found.where}: {told}{more}. {worth}: {verdict}.")
 
 
 def gather(candidate: Model, champion: Model, leads: Leads | None) -> Evidence | None:
     """Find leads that both judge."""
-    if leads is not None and candidate.card is not None and champion.card is not None:
+    cards = None if candidate.card is None or champion.card is None else (champion.card, candidate.card)
+    if leads is not None and cards is not None:
         known = np.full(len(leads), -1, np.int8) if leads.outcome is None else leads.outcome
         unit = np.arange(len(leads)) if leads.unit is None else leads.unit.astype(np.int64)
-        said = [_said(card, codes_of(card, leads)) for card in (champion.card, candidate.card)]
-        return Evidence(f"{leads.source} ({int((known >= 0).sum()):,} closed)", *said, known, unit)
+        old, new = (_said(card, codes_of(card, leads)) for card in cards)
+        return Evidence(f"{leads.source} ({int((known >= 0).sum()):,} closed)", old, new, known, unit)
     shared = _shared_log(candidate, champion)
-    if shared is not None or candidate.card is None or champion.card is None:
+    if shared is not None or cards is None:
         return shared
     for model in (candidate, champion):
-        kept = None if model.version is None else read_patterns(model.version)
+        kept = read_counts(model.version)
         if kept is not None and model.card is not None:
-            names, counts = kept
-            codes = np.concatenate([counts.codes, counts.codes])
-            outcome = np.repeat(np.array([1, 0], np.int8), len(counts.codes))
-            at = np.repeat(
-                np.arange(len(codes)), np.round(np.concatenate([counts.won, counts.lost])).astype(np.int64)
-            )
-            if len(at) > MOST_DEALS:
-                at = np.random.default_rng(0).choice(at, MOST_DEALS, replace=False)
-            said = [
-                _said(c, recode(codes, names, model.card, c)[at]) for c in (champion.card, candidate.card)
-            ]
-            return Evidence(
-                f"the deals that {model.ref} learned from", *said, outcome[at], np.arange(len(at))
-            )
-    codes = possible_patterns(champion.card, MOST_DEALS)
-    names = champion.card.lookup.code_columns
-    said = [
-        _said(card, recode(codes, names, champion.card, card)) for card in (champion.card, candidate.card)
-    ]
-    outcome = np.full(len(codes), -1, np.int8)
-    return Evidence("all possible answers, each as likely", *said, outcome, np.arange(len(codes)))
+            codes, outcome = deals_of(kept[1])
+            old, new = (_said(card, recode(codes, kept[0], model.card, card)) for card in cards)
+            where = f"the deals that {model.ref} learned from"
+            return Evidence(where, old, new, outcome, np.arange(len(codes)))
+    codes, names = possible_patterns(cards[0], MOST_PATTERNS), cards[0].lookup.code_columns
+    old, new = (_said(card, recode(codes, names, cards[0], card)) for card in cards)
+    unknown = np.full(len(codes), -1, np.int8)
+    return Evidence("all possible answers, each as likely", old, new, unknown, np.arange(len(codes)))
 
 
 def find_moves(found: Evidence) -> tuple[Move, ...]:
     """Which leads get another decision or action, the largest move first."""
     away = np.abs(found.new.decision - found.old.decision)
     away = np.where(away > 0, away, (found.new.action != found.old.action).astype(np.float64))
-    moved = np.flatnonzero(away > 0)
     pairs: dict[tuple[str, str], list[int]] = {}
-    for at in moved.tolist():
+    for at in np.flatnonzero(away > 0).tolist():
         pairs.setdefault((str(found.old.action[at]), str(found.new.action[at])), []).append(at)
     moves = []
     for (before, after), rows in pairs.items():
-        share, known = away[rows], found.outcome[rows] >= 0
-        won = float(share @ (found.outcome[rows] == 1))
-        moves.append(Move(before, after, float(share.sum()), float(share @ known), won))
+        share, outcome = away[rows], found.outcome[rows]
+        n, n_closed, n_won = share.sum(), share @ (outcome >= 0), share @ (outcome == 1)
+        moves.append(Move(before, after, float(n), float(n_closed), float(n_won)))
     return tuple(sorted(moves, key=lambda move: -move.n))
 
 
-def weigh(found: Evidence, moves: tuple[Move, ...], ratio: float | None) -> tuple[Outcome, str]:
-    """What the moves are worth: at the costs in force, else at equal workload, with the price at which they pay."""
+def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
+    """What the moves are worth: at the costs in force, else at equal workload and from which value they pay."""
     from leadml.evaluation.log import Entries, Log
     from leadml.evaluation.metrics import HeldOut
     from leadml.evaluation.verdict import equal_workload, paired_gain
 
-    if float(found.new.decision.min()) == 1.0 > float(found.old.decision.min()):
+    if found.new.decision.min() == 1.0 > found.old.decision.min():
         return "worse", "It follows up every lead, so it qualifies none"
-    if float(found.new.decision.max()) == 0.0 < float(found.old.decision.max()):
+    if found.new.decision.max() == 0.0 < found.old.decision.max():
         return "worse", "It follows up no lead at all"
     closed = np.flatnonzero(found.outcome >= 0)
     n, nothing = len(closed), np.full(len(closed), np.nan)
-    if not n or found.outcome[closed].min() == found.outcome[closed].max():
-        return "moved", f"Of {n:,} closed deals none or all were won, so what that is worth is not known"
+    won = found.outcome[closed] == 1
+    if won.all() or not won.any():
+        return (
+            "moved",
+            f"Of {n:,} closed deals {'all' if n and won.all() else 'none'} were won, so nothing is known",
+        )
     old, new = (
         Entries(said.score[closed], nothing, said.decision[closed]) for said in (found.old, found.new)
     )
-    zeros, ones = np.zeros(n, np.int32), np.ones(n)
-    held = HeldOut(Log(np.arange(n), zeros, zeros, found.outcome[closed], found.unit[closed], ones))
-    ranking = paired_gain(held, *equal_workload(held, old, new))
+    zeros = np.zeros(n, np.int32)
+    held = HeldOut(Log(np.arange(n), zeros, zeros, won.astype(np.int8), found.unit[closed], np.ones(n)))
     if ratio is None:
-        gain, told = ranking, "wins at the champion's workload {} of all won"
+        gain, worth = paired_gain(held, *equal_workload(held, old, new)), "At the champion's workload it wins"
     else:
         gain = paired_gain(held, old.decision, new.decision, ratio)
-        told = f"a won deal being worth {ratio:,.3g} follow-ups, net wins {{}} of all won"
+        worth = f"A won deal being worth {ratio:,.3g} follow-ups, it wins net"
     value, low, high = gain.gain.estimate()
-    worth = "Worth: " + told.format(f"{value:+.1%} ({low:+.1%} to {high:+.1%})")
-    extra = float((new.decision - old.decision).sum())
-    if ratio is None and extra:
-        won = float((new.decision - old.decision) @ (found.outcome[closed] == 1))
-        pays = (
-            f"which pays when a won deal is worth {extra / won:,.1f} follow-ups or "
-            if extra * won > 0
-            else ""
-        )
-        sides = ("more" if extra > 0 else "less") if pays else "and no won deal with it"
-        worth += f"; {abs(extra):,.0f} follow-ups {'more' if extra > 0 else 'fewer'} and {abs(won):,.0f} won, {pays}{sides}"
-    if gain.n_different < MIN_DIFFERENT:
+    worth += f" {value:+.1%} ({low:+.1%} to {high:+.1%}) of all won"
+    away = new.decision - old.decision
+    extra, extra_won = float(away.sum()), float(away @ won)
+    if extra:
+        kind = "more" if extra > 0 else "fewer"
+        worth += f"; {abs(extra):,.0f} follow-ups {kind}, won among them {abs(extra_won):,.0f}"
+        if extra * extra_won > 0:
+            side = "more" if extra > 0 else "less"
+            worth += f", which pays where a won deal is worth {side} than {extra / extra_won:,.1f} follow-ups"
+    if gain.n_different < MIN_DIFFERENT or not low * high > 0:
         return "moved", worth
     if high < 0:
         return "worse", worth
-    return ("better" if low > 0 and (ratio is not None or not extra) else "moved"), worth
+    return ("moved" if ratio is None and extra else "better"), worth
 
 
 def _said(card: Card, codes: Codes) -> Said:
@@ -212,32 +200,43 @@ def _said(card: Card, codes: Codes) -> Said:
 
 def _shared_log(candidate: Model, champion: Model) -> Evidence | None:
     """Deals that both calibrations held out, where neither card was changed by hand since."""
-    if any(m.version is None or (m.card is not None and m.card.published) for m in (candidate, champion)):
-        return None
-    logs = [read_held_out(m.version) for m in (champion, candidate) if m.version is not None]
-    if None in logs:
-        return None
-    old, new = (_by_lead(log) for log in logs if log is not None)
-    shared, a, b = np.intersect1d(old[0], new[0], return_indices=True)
-    if not len(shared) or (old[1][a] != new[1][b]).any():
-        return None  # other deals, whose row numbers happen to be the same
-    said = []
-    for each, at in ((old, a), (new, b)):
-        decision = each[2].decision[at]
-        words = np.where(decision > 0.5, "follow up", "leave")
-        said.append(Said(words, decision, each[2].score[at]))
-    where = f"{len(shared):,} deals that both calibrations held out"
-    return Evidence(where, *said, old[1][a].astype(np.int8), old[3][a])
-
-
-def _by_lead(log: Log) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Any, npt.NDArray[np.int64]]:
-    """Each lead once: id, outcome, what was said on average over repeats, unit."""
-    from leadml.evaluation.log import Entries
-
-    (entry,) = log.entries.values()
-    ids, first, at = np.unique(np.asarray(log.lead_id.to_pylist()), return_index=True, return_inverse=True)
-    n = np.bincount(at)
-    said = [
-        np.bincount(at, np.nan_to_num(each)) / n for each in (entry.score, entry.probability, entry.decision)
+    logs = [
+        _by_lead(log)
+        for each in (champion, candidate)
+        if not (each.card and each.card.published) and (log := read_held_out(each.version)) is not None
     ]
-    return ids, log.outcome[first], Entries(*said), log.unit[first]
+    if len(logs) < 2:
+        return None
+    shared, a, b = np.intersect1d(logs[0].ids, logs[1].ids, return_indices=True)
+    outcome = logs[0].outcome[a]
+    if not len(shared) or (outcome != logs[1].outcome[b]).any():
+        return None  # other deals, whose row numbers happen to be the same
+    old, new = logs[0].said(a), logs[1].said(b)
+    return Evidence(
+        f"{len(shared):,} deals that both calibrations held out", old, new, outcome, logs[0].unit[a]
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _ByLead:
+    """A log of one contender, each lead once, with what was said on average over repeats."""
+
+    ids: npt.NDArray[np.str_]
+    outcome: npt.NDArray[np.int8]
+    score: Floats
+    decision: Floats
+    unit: Ids
+
+    def said(self, at: npt.NDArray[Any]) -> Said:
+        words = np.where(self.decision[at] > 0.5, "follow up", "leave")
+        return Said(words, self.decision[at], self.score[at])
+
+
+def _by_lead(log: Log) -> _ByLead:
+    lead_id: Any = log.lead_id
+    (entry,) = log.entries.values()
+    names = np.array(lead_id.to_pylist(), np.str_)
+    ids, first, at = np.unique(names, return_index=True, return_inverse=True)
+    n = np.bincount(at)
+    score, decision = (np.bincount(at, np.nan_to_num(e)) / n for e in (entry.score, entry.decision))
+    return _ByLead(ids, log.outcome[first], score, decision, log.unit[first])

@@ -1,23 +1,26 @@
-"""What a version keeps beside its card for later comparisons: its held-out log, and counts of the deals it learned from."""
+"""What a version keeps beside its card to be compared by: its held-out log, counts of the deals learned from."""
 
 from __future__ import annotations
 
 import dataclasses
 import io
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from leadml.card.record import Card
+from leadml.card.record import Card, CardAttribute
 from leadml.estimators.patterns import PatternCounts
-from leadml.levels import Codes
+from leadml.levels import Codes, unpack
 from leadml.registry.versions import Version
 
 if TYPE_CHECKING:
     from leadml.evaluation.log import Log
 
 HELD_OUT, PATTERNS = "log.parquet", "patterns.parquet"
+MOST_DEALS = 100_000
+"""Of more deals a fixed sample is compared."""
 
 
 def held_out_file(log: Log, contender: str) -> bytes:
@@ -40,45 +43,56 @@ def patterns_file(card: Card, counts: PatternCounts) -> bytes:
     return kept.getvalue()
 
 
-def read_held_out(version: Version) -> Log | None:
+def read_held_out(version: Version | None) -> Log | None:
     """The log of one contender that lies beside a version."""
+    if version is None or HELD_OUT not in version.manifest.files:
+        return None
     from leadml.evaluation.log import Log
 
-    return Log.read(version.folder / HELD_OUT) if HELD_OUT in version.manifest.files else None
+    return Log.read(version.folder / HELD_OUT)
 
 
-def read_patterns(version: Version) -> tuple[tuple[str, ...], PatternCounts] | None:
-    """Rows of the card and counts of patterns that lie beside a version."""
+def read_counts(version: Version | None) -> tuple[tuple[str, ...], PatternCounts] | None:
+    """Rows of the card, and counts of their patterns, that lie beside a version."""
+    if version is None or PATTERNS not in version.manifest.files:
+        return None
     import pyarrow.parquet as pq
 
-    if PATTERNS not in version.manifest.files:
-        return None
     table = pq.ParquetFile(version.folder / PATTERNS).read()
     *names, won, lost = table.column_names
     codes = np.stack([table[name].to_numpy() for name in names], axis=1).astype(np.uint8)
     return tuple(names), PatternCounts(codes, table[won].to_numpy(), table[lost].to_numpy())
 
 
+def deals_of(counts: PatternCounts) -> tuple[Codes, npt.NDArray[np.int8]]:
+    """Counts as deals: codes and outcomes; of very many deals a fixed sample."""
+    n = np.round(np.concatenate([counts.won, counts.lost])).astype(np.int64)
+    at = np.repeat(np.arange(len(n)), n)
+    if len(at) > MOST_DEALS:
+        at = np.random.default_rng(0).choice(at, MOST_DEALS, replace=False)
+    m = len(counts.codes)
+    return counts.codes[at % m], (at < m).astype(np.int8)
+
+
 def recode(codes: Codes, names: tuple[str, ...], known: Card, card: Card) -> Codes:
-    """Codes of the rows `names` of one card as another has them; a row that it lacks or bins otherwise is unknown."""
-    bins = {each.id: each for each in known.attributes}
+    """Codes of rows `names` of one card as another has them; a row that it lacks or bins otherwise is unknown."""
+    bins = {each.id: _labels(each) for each in known.attributes}
+    own = {each.id: _labels(each) for each in card.attributes}
     made = np.empty((len(codes), len(card.lookup.sizes)), np.uint8)
     made[:] = card.lookup.unknown
     for j, name in enumerate(card.lookup.code_columns):
-        own = card.attributes[j - len(card.criteria)] if j >= len(card.criteria) else None
-        if name in names and (own is None or (name in bins and _labels(own) == _labels(bins[name]))):
+        if name in names and own.get(name) == bins.get(name):
             made[:, j] = codes[:, names.index(name)]
     return made
 
 
-def possible_patterns(card: Card, most: int) -> npt.NDArray[np.uint8]:
+def possible_patterns(card: Card, most: int) -> Codes:
     """All patterns there can be, or a fixed sample of so many."""
-    sizes = np.array(card.lookup.sizes)
-    drawn = np.random.default_rng(0).integers(0, sizes, (most, len(sizes)))
-    if float(np.prod(sizes.astype(float))) > most:
-        return drawn.astype(np.uint8)
-    return np.indices(sizes).reshape(len(sizes), -1).T.astype(np.uint8)
+    sizes = card.lookup.sizes
+    if math.prod(sizes) <= most:
+        return unpack(np.arange(math.prod(sizes)), len(sizes), sizes)
+    return np.random.default_rng(0).integers(0, sizes, (most, len(sizes)), dtype=np.uint8)
 
 
-def _labels(attribute: object) -> list[str]:
-    return [each.label for each in attribute.bins]  # type: ignore[attr-defined]
+def _labels(attribute: CardAttribute) -> list[str]:
+    return [each.label for each in attribute.bins]

@@ -61,7 +61,7 @@ def promote(
     comparison = None if before is None else compare_versions(candidate, before, leads, ratio)
     worse = comparison is not None and comparison.outcome == "worse"
     if comparison is not None and worse and not force:
-        how = f"promote it all the same with --force: leadml models promote {candidate.ref} --force --because TEXT"
+        how = f"promote it all the same: leadml models promote {candidate.ref} --force --because TEXT"
         kept = before.ref if before is not None else ""
         raise StoreError(f"{candidate.ref} is not promoted. {comparison.sentence} Keep {kept}, or {how}")
     evidence = None if comparison is None else comparison.sentence
