@@ -1,4 +1,4 @@
-"""What every source hands out: chunks of rows, the faults of rows that could not be cut into cells, the format."""
+"""What every source hands out: chunks of rows, faults of rows that are not cells, its format."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Fault(NamedTuple):
 class Chunk:
     """The next rows of a source.
 
-    Columns are text (plain, or a dictionary of int32 to text where that pays; chunks may differ), or, of typed
-    sources, whatever type the source has; a type may differ from chunk to chunk (a column of a sheet or a query
-    is typed by its cells). A number in a column that also holds text comes as text with the decimal mark of
-    ``Source.format.decimal`` and without groups, so that one parser reads both: ``25.000`` (text) is 25,000
-    under a decimal comma, and a numeric cell 25.0 comes as ``25``, a numeric cell 2.5 as ``2,5``.
+    A column is text (plain, or an int32 dictionary where that pays), whole numbers, float64, dates
+    or timestamps, null where blank (in CSV: an empty text); its type may differ from chunk to chunk. A
+    numeric cell among texts comes as text with the decimal mark of ``Source.format`` and without groups, so that one
+    parser reads both: under a decimal comma ``25.000`` is 25,000, and the numbers 25.0 and 2.5 come as ``25``
+    and ``2,5``.
 
     Attributes
     ----------
@@ -72,7 +72,10 @@ class Reader(Protocol):
     """One file, query or frame: rows are numbered as its own spreadsheet shows them."""
 
     columns: tuple[str, ...]
-    notes: Notes
+
+    @property
+    def notes(self) -> Notes:
+        """What is worth a look; final once it has been read."""
 
     @property
     def format(self) -> Format:

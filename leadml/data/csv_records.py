@@ -26,7 +26,7 @@ _NUMBER = re.compile(rb"[\s\d.,:/%+-]*\d[\s\d.,:/%+-]*")
 
 
 class Block(NamedTuple):
-    """Whole records, without blank lines where `rows` numbers each of them; else rows are consecutive from 1."""
+    """Records: `rows` numbers them where blank lines or faults stand between; else they count from 1."""
 
     content: bytes
     has_quotes: bool = False
@@ -101,7 +101,7 @@ class RecordCutter:
         return bool(borders[text[before]].all() and borders[text[after]].all())
 
     def _by_line(self, content: bytes, is_last: bool) -> tuple[Block, int]:
-        """Go through the lines: a record that swallows others is a fault, and its lines are read one by one."""
+        """Go through the lines: a record that swallows others is a fault, and its lines are read singly."""
         lines = content.split(b"\n")[:-1]
         kept: list[bytes] = []
         rows: list[int] = []
@@ -167,7 +167,7 @@ class RecordCutter:
         return in_place and self._looks_like_one(bare)
 
     def _looks_like_one(self, cells: Sequence[bytes]) -> bool:
-        """Tell whether cells are what the columns hold: prose has blanks after commas, and words for numbers."""
+        """Tell whether cells are what the columns hold: prose has blanks after commas, words for numbers."""
         if len(cells) != self._n:
             return False
         for cell, may_be_padded, may_be_text in zip(

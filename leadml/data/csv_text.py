@@ -1,4 +1,4 @@
-"""CSV text and its relatives as Arrow batches, in bounded memory: decoded, cut into records, parsed by threads."""
+"""CSV text as Arrow batches, in bounded memory: decoded, cut into whole records, parsed by threads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ _CP1252 = (
     "not UTF-8: read as Windows-1252 (cp1252); check names with accents, or set read.encoding in the mapping"
 )
 _BARE_CR = re.compile(rb"\r(?!\n)")
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class CsvReader:

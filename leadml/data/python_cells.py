@@ -1,8 +1,7 @@
 """Cells that come as Python values (Excel, JSON lines, databases, records): one Arrow column of them.
 
-A column of numbers becomes numbers, of dates timestamps. A column with any text becomes text, its numbers with
-the source's decimal mark and without groups, so that one parser reads both: under a decimal comma the text
-``25.000`` is 25,000, the numeric cell 25.0 is written ``25`` and 2.5 is written ``2,5``.
+A column of numbers becomes numbers, of dates timestamps. A column with any text becomes text, its numbers
+written with the source's decimal mark and without groups, so that one parser reads both (see `Chunk`).
 """
 
 from __future__ import annotations
@@ -58,5 +57,5 @@ def cell_text(value: Any, mark: str = ".") -> str | None:
     return str(value)
 
 
-def _has_zone(value: Any) -> bool:
+def _has_zone(value: object) -> bool:
     return isinstance(value, datetime.datetime) and value.tzinfo is not None

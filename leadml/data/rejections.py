@@ -1,4 +1,4 @@
-"""Rejected rows: collected while reading, counted by fault for messages, saved as CSV; the guard against formulas.
+"""Rejected rows: collected while reading, counted by fault, saved as CSV; and the guard against formulas.
 
 All faults stand in a file that vanishes with the object (in memory while it is small), so that a million
 of them take no more room than the first few.
@@ -30,7 +30,7 @@ _SORTED_FAULTS = 200_000
 _HEADER = ("row", "column", "value", "reason")
 
 FORMULA_START = "^[\\s\u00a0\u3000\ufeff\u200b]*[=+\\-@＝＋－＠]|^[\\t\\r\\n]"
-"""How a text begins that a spreadsheet may run, blanks before it or not; for `re` and, on Arrow columns, RE2."""
+"""How a text begins that a spreadsheet may run; for `re` and, on Arrow columns, RE2."""
 HARMLESS_NUMBER = r"^ ?[-+]?(\d+([ .,'’/:-]\d+)*|\d*[.,]\d+)([eE][-+]?\d+)?%?$"
 """What is a number, a date or a telephone number as a whole, and so no formula; for `re` and RE2."""
 _starts = re.compile(FORMULA_START)

@@ -1,4 +1,4 @@
-"""How a text file is written, guessed from its beginning: encoding, delimiter, quotes, header row, decimal mark."""
+"""How a text file is written, sniffed from its beginning: encoding, delimiter, quote, header row, decimal."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ Every row of a source is either in a chunk or among its rejections. Only numpy a
 
 from __future__ import annotations
 
+import dataclasses
 import glob
 import hashlib
 import os
@@ -12,7 +13,7 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leadml.data.chunks import PACKINGS, Chunk, Format, Notes, Reader, note
 from leadml.data.rejections import Rejections
@@ -52,21 +53,21 @@ class Source:
         What is worth a look, for the findings; complete once it has been read.
     """
 
-    def __init__(self, name: str, readers: Sequence[Reader], files: Sequence[Path] = ()) -> None:
-        self.name, self._readers, self._files = name, readers, files
+    def __init__(
+        self, name: str, readers: Sequence[Reader], files: Sequence[Path] = (), second: Source | None = None
+    ) -> None:
+        self.name, self._readers, self._files, self._second = name, readers, files, second
         self.columns = tuple(column for column in readers[0].columns if column)
         self.rejections = Rejections()
         self.n_rows = 0
         self._n_done = 0
         self._begun = False
-        self._hash = hashlib.sha256()
+        self._cells = hashlib.sha256()
         self._check_names()
 
     @property
     def format(self) -> Format:
         """How it is written; final once it has been read."""
-        import dataclasses
-
         return dataclasses.replace(self._readers[0].format, n_files=max(len(self._files), 1))
 
     @property
@@ -95,21 +96,19 @@ class Source:
             raise InputError(f"{self.name}: has been read already; open it again")
         self._begun = True
         last = 0
-        for path, reader in zip(self._files or [None], self._readers, strict=True):
+        for at, reader in enumerate(self._readers):
             before = max(last - 1, 0)  # the header row of a further file has no number of its own
-            self.rejections.files.append((last, before, str(path)))
-            for chunk in reader.chunks(wanted):
-                numbered = _after(chunk, before)
-                for row, value, reason in numbered.faults:
-                    self.rejections.add([row], "", value, reason)
-                    last = max(last, row)
-                if len(numbered.rows):
-                    last = max(last, int(numbered.rows[-1]))
-                self.n_rows += len(numbered.rows) + len(numbered.faults)
+            self.rejections.files.append((last, before, str(self._files[at] if self._files else self.name)))
+            for own in reader.chunks(wanted):
+                chunk = _after(own, before)
+                for fault in chunk.faults:
+                    self.rejections.add([fault.row], "", fault.value, fault.reason)
+                last = max(last, *chunk.rows[-1:].tolist(), *(fault.row for fault in chunk.faults[-1:]))
+                self.n_rows += len(chunk.rows) + len(chunk.faults)
                 if not self._files:
-                    self._digest_cells(numbered)
-                if len(numbered.rows):
-                    yield numbered
+                    self._cells.update(chunk.table.serialize())
+                if len(chunk.rows):
+                    yield chunk
             self._n_done += 1
         if not self.n_rows:
             raise InputError(
@@ -117,24 +116,20 @@ class Source:
             )
 
     def digest(self) -> str:
-        """SHA-256, once read: of the bytes of the files or of standard input, or of the cells read."""
-        own = getattr(self._readers[0], "hash", None)  # of a stream, whose bytes are gone
-        if own is not None:
-            return str(own.hexdigest())
-        if self._files:
+        """SHA-256, once read: of the bytes of the files or of standard input, else of the cells read."""
+        digest = getattr(self._readers[0], "hash", None)  # of a stream, whose bytes are gone
+        if digest is None and self._files:
             digest = hashlib.sha256()
             for path in self._files:
                 with path.open("rb") as file:
                     while part := file.read(1 << 20):
                         digest.update(part)
-            return digest.hexdigest()
-        return self._hash.hexdigest()
-
-    def _digest_cells(self, chunk: Chunk) -> None:
-        if getattr(self._readers[0], "hash", None) is None:
-            if self.n_rows == len(chunk.rows):
-                self._hash.update(chunk.table.schema.serialize())
-            self._hash.update(chunk.table.serialize())
+        own = str((digest or self._cells).hexdigest())
+        return (
+            own
+            if self._second is None
+            else hashlib.sha256((own + self._second.digest()).encode()).hexdigest()
+        )
 
     def _check_names(self) -> None:
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
@@ -161,7 +156,7 @@ def open_source(
     query: str | None = None,
     join: Join | None = None,
 ) -> Source:
-    """Open a path, folder, glob, ``-``, SQLAlchemy URL (with a query) or frame; `join` adds a second export."""
+    """Open a path, folder, glob, ``-``, SQLAlchemy URL with query, or frame; `join` adds a second export."""
     if read_options is None:
         from leadml.data.mapping import ReadOptions
 
@@ -169,9 +164,12 @@ def open_source(
     opened = _open(source, read_options, query)
     if join is None:
         return opened
-    from leadml.data.join import join_source
+    from leadml.data.join import JoinedReader, RightTable
 
-    return join_source(opened, join, source)
+    second = open_source(_beside(join.file, source))
+    right = RightTable(second, join.right)
+    readers = [JoinedReader(reader, join, right) for reader in opened._readers]
+    return Source(opened.name, readers, opened._files, second)
 
 
 def _open(source: object, options: ReadOptions, query: str | None) -> Source:
@@ -183,7 +181,7 @@ def _open(source: object, options: ReadOptions, query: str | None) -> Source:
     if "://" in name:
         from leadml.data.sql import SqlReader, shown_url
 
-        return Source(shown_url(name), [SqlReader(name, query)])
+        return Source(shown_url(name), [SqlReader(name, query, options)])
     if query is not None:
         raise UsageError(f"--query: goes with a SQLAlchemy URL as FILE, and {name} is none; leave it out")
     if name == "-":
@@ -225,7 +223,7 @@ def _files(name: str) -> list[Path]:
     kinds = {kind_of(each) for each in files}
     if len(kinds) > 1:
         raise InputError(
-            f"{name}: holds files of several kinds ({', '.join(sorted(kind or 'unknown' for kind in kinds))});"
+            f"{name}: holds files of several kinds ({', '.join(sorted(map(str, kinds)))});"
             " valid: one kind; name them by a pattern such as folder/*.csv"
         )
     return files
@@ -255,6 +253,14 @@ def _reader(path: Path, options: ReadOptions) -> Reader:
         f"{path}: ends in {path.suffix or 'nothing'!r}; valid: {', '.join(KINDS)},"
         " text also packed as .csv.gz or .csv.zst; rename or export it again"
     )
+
+
+def _beside(file: str, source: object) -> str:
+    """Find a second file where it is named, or else beside the first."""
+    if isinstance(source, str | os.PathLike) and not Path(file).exists():
+        beside = Path(source).parent / file
+        return str(beside) if beside.exists() else file
+    return file
 
 
 def _after(chunk: Chunk, before: int) -> Chunk:

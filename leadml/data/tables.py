@@ -182,8 +182,8 @@ def open_frame(frame: Any, options: ReadOptions) -> FrameReader:
         table = from_dataframe(frame)
         return FrameReader(table.column_names, table.to_batches(), mark)
     raise UsageError(
-        f"got {type(frame).__name__} to read leads from; valid: a path, a URL with a query, a frame of pandas,"
-        " polars or Arrow, or a list of dicts"
+        f"got {type(frame).__name__} to read leads from; valid: a path, a URL with a query, a frame of"
+        " pandas, polars or Arrow, or a list of dicts"
     )
 
 
