@@ -1,10 +1,11 @@
 """Judge: posterior draws of P(won) for every pattern, from a Bayesian logistic model wider than the card.
 
-A free (not monotone) part for each criterion and all pairs of criteria, each with a prior spread averaged over by its
-evidence (Laplace). Gates, ANDs and turning points are inside it, so it can say that a card is wrong. It is fitted on the
-criteria of one framework: six criteria have 135 pair effects, while thirteen would have 702, and are never asked of it
-(beyond `MANY` criteria a pair is the product of two levels alone).
-Reference: MacKay (1992), Neural Computation 4 (evidence); Rue et al. (2009), JRSS B 71 (averaging over spreads).
+The sum of levels and the number met, a free (not monotone) part for each criterion and all pairs of criteria,
+each with a prior spread averaged over by its evidence (Laplace). Gates, ANDs and turning points are inside
+it, so it can say that a card is wrong. It is fitted on the criteria of one framework: six criteria have 135
+pair effects, while thirteen would have 702, and are never asked of it (beyond `MANY` criteria a pair is the
+product of two levels alone). Reference: MacKay (1992), Neural Computation 4 (evidence); Rue et al. (2009),
+JRSS B 71 (averaging over spreads).
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from leadml.levels import LEVEL_MAX, MET_LEVEL, UNKNOWN, logistic
 
 Floats = npt.NDArray[np.float64]
 
-MAIN_SPREADS = (0.15, 0.4, 1.0)
+MAIN_SPREADS = (0.03, 0.15, 0.4, 1.0)
 PAIR_SPREADS = (0.0, 0.1, 0.3, 0.8)
-"""Prior standard deviations of log-odds; a pair spread of 0 is the additive model."""
-INTERCEPT_SPREAD = 5.0
+"""Prior standard deviations of log-odds; mains near 0 are equal weights, pairs at 0 the additive model."""
+COMMON = 4
+"""Columns with a wide prior: intercept, sum of levels, number met, number unknown."""
+COMMON_SPREADS = (5.0, 1.0, 1.0, 1.0)
 N_NEWTON = 12
 MANY = 6
 
@@ -32,7 +35,8 @@ MANY = 6
 class Judge:
     """What the judge believes.
 
-    draws : (D, m) P(won) of each pattern asked about. evidence : (mains, pairs) posterior weight of each pair of spreads.
+    draws : (D, m) P(won) of each pattern asked about. evidence : (mains, pairs) posterior weight of each pair
+    of spreads.
     """
 
     draws: Floats
@@ -58,9 +62,9 @@ def fit_judge(
     won, n = np.asarray(counts.won, float), np.asarray(counts.won, float) + counts.lost
     if len(won) == 0 or design.shape[1] == 1:
         raise ValueError("no pattern with deals, or no criterion: nothing to judge by")
-    # One Newton fit at middling spreads; the likelihood is then its quadratic, so each pair of spreads costs a p x p
-    # factorisation and no further pass over the patterns.
-    middle = _prior(design.shape[1], n_main, MAIN_SPREADS[1], PAIR_SPREADS[2])
+    # One Newton fit at middling spreads; the likelihood is then its quadratic, so each pair of spreads costs
+    # a p x p factorisation and no further pass over the patterns.
+    middle = _prior(design.shape[1], n_main, MAIN_SPREADS[2], PAIR_SPREADS[2])
     at = np.zeros(design.shape[1])
     base = np.clip(won.sum() / n.sum(), 1e-6, 1 - 1e-6)
     at[0] = np.log(base / (1 - base))
@@ -95,27 +99,27 @@ def fit_judge(
 
 
 def _design(codes: npt.NDArray[np.uint8], met_level: int) -> tuple[Floats, int]:
-    """Intercept, level dummies (main), products of a pair's features; the number of columns before the pairs."""
+    """Common columns, level dummies (main), products of features; how many columns come before these."""
     n, k = codes.shape
     known = codes != UNKNOWN
     level = np.where(known, codes, LEVEL_MAX / 2).astype(float)
     main = (codes[:, :, None] == np.arange(UNKNOWN + 1)).reshape(n, -1).astype(float)
-    features = [(level - LEVEL_MAX / 2) / 1.5]
-    if k <= MANY:
-        met = np.where(known, np.where(level >= met_level, 0.7, -0.7), 0.0)
-        features += [met, np.where(known, 0.0, 1.0)]
+    met = np.where(known, np.where(level >= met_level, 0.7, -0.7), 0.0)
+    features = [(level - LEVEL_MAX / 2) / 1.5, met, np.where(known, 0.0, 1.0)]
+    common = np.stack([np.ones(n), *(each.sum(axis=1) for each in features)], axis=1)
+    features = features if k <= MANY else features[:1]
     pairs = [
         one[:, a] * other[:, b]
         for a, b in itertools.combinations(range(k), 2)
         for one, other in itertools.product(features, repeat=2)
     ]
-    design = np.concatenate([np.ones((n, 1)), main, *(column[:, None] for column in pairs)], axis=1)
-    return design, 1 + main.shape[1]
+    design = np.concatenate([common, main, *(column[:, None] for column in pairs)], axis=1)
+    return design, COMMON + main.shape[1]
 
 
 def _prior(n_columns: int, n_main: int, main: float, pair: float) -> Floats:
     """Prior variances of all columns."""
     prior = np.full(n_columns, pair * pair)
     prior[:n_main] = main * main
-    prior[0] = INTERCEPT_SPREAD**2
+    prior[:COMMON] = np.square(COMMON_SPREADS)
     return prior

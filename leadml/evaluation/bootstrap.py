@@ -1,7 +1,8 @@
-"""Confidence intervals by unit: influence values (infinitesimal jackknife), unit bootstrap weights, percentiles, Holm.
+"""Confidence intervals by unit: influence values (infinitesimal jackknife), unit bootstrap weights,
+percentiles, Holm.
 
-A figure keeps what each unit adds to it. Its interval, and that of any difference of two figures on the same deals
-(paired), come from these values alone: what the unit bootstrap converges to, at the price of one sort.
+A figure keeps what each unit adds to it. Its interval, and that of any difference of two figures on the same
+deals (paired), come from these values alone: what the unit bootstrap converges to, at the price of one sort.
 References: Efron, Tibshirani (1993), An introduction to the bootstrap, chapter 21 (infinitesimal jackknife);
 DeLong et al. (1988), Biometrics 44, for the AUC.
 """
@@ -111,7 +112,11 @@ def percentile(draws: npt.ArrayLike, value: float | None = None) -> Estimate:
 
 
 def bootstrap(
-    statistic: Callable[[Floats], float], unit: npt.NDArray[np.int64], weight: Floats, n_draws: int, random_state: int
+    statistic: Callable[[Floats], float],
+    unit: npt.NDArray[np.int64],
+    weight: Floats,
+    n_draws: int,
+    random_state: int,
 ) -> Estimate:
     """Any figure of row weights (the user's own metric), with a percentile interval by unit."""
     drawn = unit_weights(int(unit.max()) + 1, n_draws, random_state)
@@ -127,5 +132,7 @@ def holm(p_values: npt.ArrayLike) -> Floats:
     out = np.full(len(p), np.nan)
     ranked = np.argsort(p)[: int(np.isfinite(p).sum())]  # NaN sorts last
     adjusted = p[ranked] * np.arange(len(ranked), 0, -1)
-    out[ranked] = np.minimum(1.0, np.maximum.accumulate(adjusted))  # a worse p is never adjusted to a better one
+    out[ranked] = np.minimum(
+        1.0, np.maximum.accumulate(adjusted)
+    )  # a worse p is never adjusted to a better one
     return out

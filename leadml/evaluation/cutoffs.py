@@ -1,7 +1,8 @@
-"""Cut-offs from consequences: economics or capacity, decision curve, implied value, and the interval of a cut-off.
+"""Cut-offs from consequences: economics or capacity, decision curve, implied value, and the interval of a
+cut-off.
 
-A cut-off is right where the last point pays: P(won | cut-off) >= c/v > P(won | one point less). The interval is that of
-the deployed card: its points are held, only the probabilities of its totals are drawn again.
+A cut-off is right where the last point pays: P(won | cut-off) >= c/v > P(won | one point less). The interval
+is that of the deployed card: its points are held, only the probabilities of its totals are drawn again.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from leadml.evaluation.bootstrap import Estimate, Statistic, percentile
+from leadml.evaluation.bootstrap import Estimate, percentile
 from leadml.evaluation.log import Floats
 from leadml.evaluation.metrics import HeldOut
 from leadml.levels import logistic
 
 ROUGHNESS = (0.0, 0.15, 0.4, 1.0)
-"""Prior standard deviations of how far the log-odds of totals depart from a line; averaged over by evidence."""
+"""Prior standard deviations of the departure of log-odds from a line in the total; averaged by evidence."""
 LINE_SPREAD = 3.0
 CLOSE = 1.0
 """Totals this far apart (in standard deviations of the total) depart from the line with correlation 1/e."""
@@ -27,7 +29,8 @@ N_NEWTON = 25
 def redraw_rates(won: Floats, n: Floats, n_draws: int = 1000, random_state: int = 0) -> Floats:
     """Draw P(won) at every total (n_draws, T) from what was observed: (T,) won and all deals of each total.
 
-    Log-odds are a line plus a rough departure (Gaussian process, exponential kernel), Laplace, mixed by evidence.
+    Log-odds are a line plus a rough departure (Gaussian process, exponential kernel), Laplace, mixed by
+    evidence.
     """
     total = np.arange(len(n), dtype=np.float64)
     mass = np.maximum(n, 0.0)
@@ -47,7 +50,10 @@ def redraw_rates(won: Floats, n: Floats, n_draws: int = 1000, random_state: int 
     weight = np.exp(evidence - evidence.max())
     rng = np.random.default_rng(random_state)
     shares = rng.multinomial(n_draws, weight / weight.sum())
-    drawn = [mean + rng.standard_normal((k, len(at))) @ root.T for (mean, root), k in zip(fits, shares, strict=True)]
+    drawn = [
+        mean + rng.standard_normal((k, len(at))) @ root.T
+        for (mean, root), k in zip(fits, shares, strict=True)
+    ]
     return logistic(np.concatenate(drawn))
 
 
@@ -78,7 +84,8 @@ def _laplace(kernel: Floats, won: Floats, n: Floats, offset: float) -> tuple[Flo
 class Cutoff:
     """A cut-off on whole totals; one more than the largest total says "follow up no one".
 
-    share: of leads at or above it. not_distinguishable: cut-offs whose net value cannot be told from the best one's.
+    share: of leads at or above it. not_distinguishable: cut-offs whose net value cannot be told from the best
+    one's.
     """
 
     cutoff: Estimate
@@ -89,19 +96,23 @@ class Cutoff:
 def cutoff_at_cost(rates: Floats, n: Floats, threshold: float | None, deployed: int | None = None) -> Cutoff:
     """Best cut-off where a follow-up pays from P(won) = threshold (c/v), with the interval over drawn rates.
 
-    rates: (D, T) from `redraw_rates`. n: (T,) leads at each total. threshold None: break-even, the base rate of each
-    draw. deployed: the cut-off in use, else the best one on the mean rates.
+    rates: (D, T) from `redraw_rates`. n: (T,) leads at each total. threshold None: break-even, the base rate
+    of each draw. deployed: the cut-off in use, else the best one on the mean rates.
     """
     pays_from = rates @ n / n.sum() if threshold is None else np.full(len(rates), threshold)
     net = _from_above((rates - pays_from[:, None]) * n)
-    best = int(_from_above((rates.mean(axis=0) - pays_from.mean()) * n).argmax()) if deployed is None else deployed
+    best = (
+        int(_from_above((rates.mean(axis=0) - pays_from.mean()) * n).argmax())
+        if deployed is None
+        else deployed
+    )
     low, high = np.quantile(net - net[:, [best]], [0.025, 0.975], axis=0)
     alike = tuple(int(k) for k in np.flatnonzero((low <= 1e-9) & (high >= -1e-9)))
     return _with_shares(best, net.argmax(axis=1), np.broadcast_to(n, rates.shape), alike)
 
 
 def cutoff_at_share(n: Floats, share: float, n_draws: int = 1000, random_state: int = 0) -> Cutoff:
-    """Lowest cut-off that no more than a share of leads reach (capacity), with the interval over populations like these."""
+    """Lowest cut-off that no more than a share of leads reach (capacity), over populations like this one."""
     drawn = np.random.default_rng(random_state).dirichlet(np.maximum(n, 1e-9), n_draws) * n.sum()
     best = (_from_above(np.vstack([n, drawn])) <= share * n.sum() * (1 + 1e-9)).argmax(axis=1)
     return _with_shares(int(best[0]), best[1:], drawn, ())
@@ -113,7 +124,7 @@ def _from_above(by_total: Floats) -> Floats:
     return np.concatenate([sums, np.zeros((*sums.shape[:-1], 1))], axis=-1)
 
 
-def _with_shares(best: int, drawn: Floats, n: Floats, alike: tuple[int, ...]) -> Cutoff:
+def _with_shares(best: int, drawn: npt.NDArray[np.int64], n: Floats, alike: tuple[int, ...]) -> Cutoff:
     low, high = np.quantile(drawn, 0.025, method="lower"), np.quantile(drawn, 0.975, method="higher")
     above = _from_above(n) / n.sum(axis=-1, keepdims=True)
     share = percentile(np.take_along_axis(above, drawn[:, None], axis=1)[:, 0], float(above[:, best].mean()))
@@ -135,7 +146,8 @@ class Implied(NamedTuple):
 def implied_value(rates: Floats, cutoff: int) -> Implied:
     """Values of a won deal, in follow-ups, that make a cut-off right: 1/P(won | k) <= v/c < 1/P(won | k - 1).
 
-    rates: (D, T) drawn rates by documented score. A cut-off of 0 or beyond the largest score has an open end (inf).
+    rates: (D, T) drawn rates by documented score. A cut-off of 0 or beyond the largest score has an open end
+    (inf).
     """
     everywhere = np.full(len(rates), np.inf)
     at = 1.0 / rates[:, cutoff] if cutoff < rates.shape[1] else everywhere
@@ -162,12 +174,17 @@ class CurveRow:
 
 def ratios_around(implied: Implied, base_rate: float, n: int = 15) -> Floats:
     """Ratios v/c for a decision curve: even in logarithm, around the implied values and break-even."""
-    ends = [each for each in (implied.low.value, implied.high.value, 1.0 / max(base_rate, 1e-6)) if np.isfinite(each)]
+    ends = [
+        each
+        for each in (implied.low.value, implied.high.value, 1.0 / max(base_rate, 1e-6))
+        if np.isfinite(each)
+    ]
     return np.geomspace(max(1.0, min(ends) / 2.5), max(ends) * 2.5, n)
 
 
 def decision_curve(held: HeldOut, rule: Floats, probability: Floats, ratios: Floats) -> tuple[CurveRow, ...]:
-    """Net wins of 100 held-out leads, 100 (won - followed up / ratio) / leads, for rule, card, everyone and no one.
+    """Net wins of 100 held-out leads, 100 (won - followed up / ratio) / leads, for rule, card, everyone and
+    no one.
 
     Vickers, Elkin (2006), Medical Decision Making 26; the card follows up from P(won) = 1 / ratio.
     """
@@ -175,6 +192,8 @@ def decision_curve(held: HeldOut, rule: Floats, probability: Floats, ratios: Flo
     for ratio in np.asarray(ratios, dtype=np.float64):
         worth = 100.0 * (held.y - 1.0 / ratio)
         learned = (probability >= 1.0 / ratio).astype(np.float64)
-        each: list[Statistic] = [held.ratio(decision * worth) for decision in (rule, learned, np.ones(len(held.y)))]
-        rows.append(CurveRow(float(ratio), *(e.estimate() for e in each), Estimate(0.0, 0.0, 0.0)))
+        documented, card, everyone = (
+            held.ratio(decision * worth).estimate() for decision in (rule, learned, np.ones(len(held.y)))
+        )
+        rows.append(CurveRow(float(ratio), documented, card, everyone, Estimate(0.0, 0.0, 0.0)))
     return tuple(rows)

@@ -7,7 +7,6 @@ each contender. On disk (log.parquet) it is long: one row a deal and contender.
 from __future__ import annotations
 
 import dataclasses
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 NO_DAY = np.iinfo(np.int32).min
 """Closing day that is not known, as in `Leads.closed`."""
 SAME = 1e-6
-"""Scores and probabilities of an old block that differ by less are the same (another BLAS, another machine)."""
+"""Scores and probabilities of an old block that differ by less are the same (another machine)."""
 COLUMNS = (
     "lead_id", "block", "closed_at", "contender", "outcome", "probability", "score", "decision",
     "followed_up", "propensity", "weight", "repeat", "unit",
@@ -37,9 +36,9 @@ KEPT = ("outcome", "probability", "score", "decision")
 class Entries:
     """What one contender said of the m held-out rows.
 
-    score : (m,) float64, what it ranks by (points, met count or log-odds). NaN: nothing was said.
-    probability : (m,) float64, NaN where it tells none (documented rules).
-    decision : (m,) float64 in 0..1, followed up or not; fractional where ties at a workload are shared. NaN: no cut-off.
+    score : (m,) float64, what it ranks by (points, met count or log-odds). NaN: nothing was said. probability
+    : (m,) float64, NaN where it tells none (documented rules). decision : (m,) float64 in 0..1, followed up
+    or not; fractional where ties at a workload are shared. NaN: no cut-off.
     """
 
     score: Floats
@@ -49,7 +48,8 @@ class Entries:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Log:
-    """m held-out rows (a deal appears once in rolling blocks, once per repeat in k-fold) and what each contender said.
+    """m held-out rows (a deal appears once in rolling blocks, once per repeat in k-fold) and what each
+    contender said.
 
     row : (m,) int64, position of the deal among the leads compared.
     block : (m,) int32, block (rolling) or repeat * n_folds + fold (k-fold).
@@ -90,7 +90,8 @@ class Log:
 
     @property
     def sampling_weight(self) -> Floats:
-        """(m,) what a row counts for: its weight, shared over repeats, by the inverse of the chance of being worked.
+        """(m,) what a row counts for: its weight, shared over repeats, by the inverse of the chance of being
+        worked.
 
         Where a chance (propensity) is known the lead counts only if it was followed up (Horvitz-Thompson).
         """
@@ -110,7 +111,8 @@ class Log:
             column = getattr(self, field.name)
             if field.name == "entries":
                 picked["entries"] = {
-                    name: Entries(e.score[at], e.probability[at], e.decision[at]) for name, e in column.items()
+                    name: Entries(e.score[at], e.probability[at], e.decision[at])
+                    for name, e in column.items()
                 }
             elif field.name == "lead_id" and column is not None:
                 picked["lead_id"] = column.take(_arrow(at))
@@ -128,13 +130,19 @@ class Log:
 
         m, k = len(self), len(self.entries)
         closed = np.full(m, NO_DAY, np.int32) if self.closed is None else self.closed
-        ids = pa.array([str(row + 1) for row in self.row.tolist()], pa.string()) if self.lead_id is None else self.lead_id
+        ids = (
+            pa.array([str(row + 1) for row in self.row.tolist()], pa.string())
+            if self.lead_id is None
+            else self.lead_id
+        )
         once: dict[str, pa.Array] = {
             "lead_id": ids.cast(pa.string()),
             "block": _arrow(self.block),
             "closed_at": pa.array(closed, mask=closed == NO_DAY, type=pa.int32()).cast(pa.date32()),
             "outcome": _arrow(self.outcome),
-            "followed_up": pa.nulls(m, pa.bool_()) if self.followed_up is None else pa.array(self.followed_up),
+            "followed_up": pa.nulls(m, pa.bool_())
+            if self.followed_up is None
+            else pa.array(self.followed_up),
             "propensity": pa.nulls(m, pa.float64()) if self.propensity is None else _number(self.propensity),
             "weight": _arrow(self.weight),
             "repeat": _arrow(self.repeat),
@@ -156,12 +164,13 @@ class Log:
         path = Path(path)
         part = path.with_name(path.name + ".part")
         pq.write_table(self.to_arrow(), part, compression="zstd")
-        os.replace(part, path)  # a log is never seen half written
+        part.replace(path)  # a log is never seen half written
 
     def append(self, path: str | Path) -> Log:
         """Continue the log at a path by blocks it does not hold yet, and return all of it.
 
-        A block that is there already may come again, if it says the same; contenders that entered later are added.
+        A block that is there already may come again, if it says the same; contenders that entered later are
+        added.
         """
         path = Path(path)
         if not path.exists():
@@ -183,9 +192,10 @@ class Log:
         if changed.any():
             first = old.slice(int(at_old[changed].min()), 1).to_pylist()[0]
             raise InputError(
-                f"{path}: {int(changed.sum()):,} decisions of blocks in this log came out otherwise now, first that of"
-                f" {first['contender']} on lead {first['lead_id']} in block {first['block']}; a log is only appended"
-                " to. Were deals that it holds changed or removed, or the settings? Then start one in another folder."
+                f"{path}: {int(changed.sum()):,} decisions of blocks in this log came out otherwise now,"
+                f" first that of {first['contender']} on lead {first['lead_id']} in block {first['block']};"
+                " a log is only appended to. Were deals that it holds changed or removed, or the settings?"
+                " Then start one in another folder."
             )
         fresh = np.ones(len(new), bool)
         fresh[at_new] = False
@@ -201,10 +211,14 @@ class Log:
         try:
             table = pq.ParquetFile(path).read()
         except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a log ({error}); valid is a log.parquet that calibrate wrote") from error
+            raise InputError(
+                f"{path}: not a log ({error}); valid is a log.parquet that calibrate wrote"
+            ) from error
         missing = [name for name in COLUMNS if name not in table.column_names]
         if missing:
-            raise InputError(f"{path}: no column {', '.join(missing)}; valid is a log.parquet that calibrate wrote")
+            raise InputError(
+                f"{path}: no column {', '.join(missing)}; valid is a log.parquet that calibrate wrote"
+            )
         return _from_arrow(table)
 
 
@@ -219,7 +233,7 @@ def _codes(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
 def _deal_keys(
     table: pa.Table, which: npt.NDArray[np.int64], part: npt.NDArray[np.int64] | int = 0
 ) -> npt.NDArray[np.int64]:
-    """Number of (repeat, block, lead, how often this id came before in its part), one for a deal's rows of all contenders."""
+    """Number of (repeat, block, lead, how often this id came before in its part)."""
     _, lead = _codes(table["lead_id"])
     key = lead
     for name in ("repeat", "block"):

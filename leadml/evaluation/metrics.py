@@ -1,8 +1,9 @@
-"""Held-out figures of a contender: ranking (AUC, lift, wins captured), probability (log loss, Brier, calibration
-slope and intercept) and decision (precision, recall, net value), weighted, ties shared, each with influence values.
+"""Held-out figures of a contender: ranking (AUC, lift, wins captured), probability (log loss, Brier,
+calibration slope and intercept) and decision (precision, recall, net value), weighted, ties shared, each with
+influence values.
 
-Deals are ranked against deals of their own block only, since one model judged them. Every figure is a `Statistic`:
-`.estimate()` is its 95% interval by unit, and `a - b` the paired difference of two contenders.
+Deals are ranked against deals of their own block only, since one model judged them. Every figure is a
+`Statistic`: `.estimate()` is its 95% interval by unit, and `a - b` the paired difference of two contenders.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leadml.evaluation.bootstrap import Z, Estimate, Statistic
+from leadml.evaluation.bootstrap import Estimate, Statistic, Z
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.levels import logistic
 
@@ -28,8 +29,8 @@ SURE = 1e-9
 class Measures:
     """All figures of one contender; None where it has no score, probability or decision.
 
-    captured, wins_per_100 and lift are at the workload compared at: share of all won deals, won of 100 followed up,
-    and captured by the share of leads followed up.
+    captured, wins_per_100 and lift are at the workload compared at: share of all won deals, won of 100
+    followed up, and captured by the share of leads followed up.
     """
 
     auc: Statistic | None = None
@@ -65,7 +66,7 @@ class HeldOut:
 
     def by_unit(self, influence: Floats) -> Floats:
         """Add up row influences by unit."""
-        return np.bincount(self.unit, influence, minlength=self.n_units)
+        return np.asarray(np.bincount(self.unit, influence, minlength=self.n_units), np.float64)
 
     def ratio(self, top: Floats, bottom: Floats | float = 1.0, *, share: bool = False) -> Statistic:
         """Weighted sum of `top` by weighted sum of `bottom`."""
@@ -74,11 +75,13 @@ class HeldOut:
         if size <= 0:
             return Statistic(np.nan, np.zeros(self.n_units))
         value = float(self.weight @ top) / size
-        return Statistic(value, self.by_unit((self.weight * top - value * weighted) / size), "share" if share else "real")
+        return Statistic(
+            value, self.by_unit((self.weight * top - value * weighted) / size), "share" if share else "real"
+        )
 
 
 def at_workload(held: HeldOut, score: Floats, wanted: Floats) -> Floats:
-    """Follow up the highest-ranked leads of each block, as many as `wanted` (m,) does; a tie at the edge is shared.
+    """Follow up the highest-ranked of each block, as many leads as `wanted` (m,) does; a tie is shared.
 
     `wanted` is a decision to match (0 to 1 a lead), or a constant share. NaN scores rank last.
     """
@@ -95,7 +98,7 @@ def at_workload(held: HeldOut, score: Floats, wanted: Floats) -> Floats:
 
 
 def _cells(score: Floats, block: Ints) -> tuple[Ints, Ints, int]:
-    """Cells of equal score within blocks, in order of block, highest score first: of each row; a row of each cell."""
+    """Cells of equal score within blocks, by block, highest first: each row's cell; a row of each; how many."""
     key = np.where(np.isnan(score), -np.inf, score)
     order = np.lexsort((-key, block))
     ranked, own = key[order], block[order]
@@ -117,10 +120,11 @@ def auc(held: HeldOut, score: Floats) -> Statistic:
 
     def outranked(mass: Floats) -> tuple[Floats, Floats]:
         """Mass of the block above each row's cell, half of its own; mass of the block."""
-        by_cell = np.bincount(cell, mass, minlength=n_cells)
+        by_cell = np.bincount(cell, mass, minlength=n_cells).astype(np.float64)
         before = np.cumsum(by_cell) - by_cell
         before -= np.repeat(before[starts], sizes)
-        return (before + 0.5 * by_cell)[cell], np.bincount(at, mass, minlength=n_blocks)[at]
+        whole = np.bincount(at, mass, minlength=n_blocks).astype(np.float64)
+        return np.asarray((before + 0.5 * by_cell)[cell]), np.asarray(whole[at])
 
     won_above, won_all = outranked(won)
     lost_above, lost_all = outranked(lost)
@@ -174,8 +178,8 @@ def calibration(held: HeldOut, probability: Floats) -> tuple[Statistic, Statisti
 def captured(held: HeldOut, score: Floats, wanted: Floats, per: Floats | float | None = None) -> Statistic:
     """Wins among the highest-ranked, at the workload of `wanted`, by all wins (or by the sum of `per`).
 
-    Influence is centred at r, the win rate of the leads judged differently: drawing one more lead that the score takes
-    and `wanted` leaves also moves the edge, and costs r. The same sum, with less noise.
+    Influence is centred at r, the win rate of the leads judged differently: drawing one more lead that the
+    score takes and `wanted` leaves also moves the edge, and costs r. The same sum, with less noise.
     """
     taken = at_workload(held, score, wanted)
     bottom = held.y if per is None else np.broadcast_to(per, held.y.shape)
@@ -205,8 +209,8 @@ def measure(
 ) -> Measures:
     """Every figure of one contender.
 
-    workload: (m,) the decision whose workload wins are compared at (the baseline's). won_value: of a won deal, one for
-    all or (m,); without it there is no net value.
+    workload: (m,) the decision whose workload wins are compared at (the baseline's). won_value: of a won
+    deal, one for all or (m,); without it there is no net value.
     """
     found: dict[str, Any] = {}
     some = ~np.isnan(said.score)
@@ -248,7 +252,9 @@ class ReliabilityBin:
 def reliability(held: HeldOut, probability: Floats, n_bins: int = 10) -> tuple[ReliabilityBin, ...]:
     """Predicted and observed rate in bins of equal size; equal probabilities share a bin."""
     rows = np.flatnonzero(~np.isnan(probability))
-    edges = np.unique(np.quantile(probability[rows], np.linspace(0, 1, n_bins + 1)[1:-1])) if len(rows) else rows
+    edges = (
+        np.unique(np.quantile(probability[rows], np.linspace(0, 1, n_bins + 1)[1:-1])) if len(rows) else rows
+    )
     which = np.searchsorted(edges, probability[rows], side="right")
     bins = []
     for number in np.unique(which):
@@ -257,7 +263,9 @@ def reliability(held: HeldOut, probability: Floats, n_bins: int = 10) -> tuple[R
         rate, size = held.ratio(held.y * own, own, share=True), held.weight * own
         if size.sum() > 0:
             predicted = float(size[rows] @ probability[rows] / size.sum())
-            bins.append(ReliabilityBin(predicted, _at_least_wilson(rate, float(size.sum())), float(size.sum())))
+            bins.append(
+                ReliabilityBin(predicted, _at_least_wilson(rate, float(size.sum())), float(size.sum()))
+            )
     return tuple(bins)
 
 
@@ -274,4 +282,6 @@ def wilson(won: float, n: float) -> Estimate:
     rate, z2 = min(won / n, 1.0), Z * Z
     middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
     half = Z / (1 + z2 / n) * np.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n))
-    return Estimate(rate, float(min(rate, max(0.0, middle - half))), float(max(rate, min(1.0, middle + half))))
+    return Estimate(
+        rate, float(min(rate, max(0.0, middle - half))), float(max(rate, min(1.0, middle + half)))
+    )

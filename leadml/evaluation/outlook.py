@@ -1,8 +1,9 @@
-"""Outlook: what changing and keeping a rule are expected to bring and to cost (expected regret), judge and log averaged.
+"""Outlook: what changing and keeping a rule are expected to bring and to cost (expected regret), judge and
+log averaged.
 
-No posterior decides alone. The judge (posterior draws of P(won) per pattern, from a model wider than the card) knows
-more than the held-out deals do, but its form may be wrong; the log's paired estimate is unbiased, but noisy. Both are
-believed by halves: a mixture, so where they disagree it is wide.
+No posterior decides alone. The judge (posterior draws of P(won) per pattern, from a model wider than the
+card) knows more than the held-out deals do, but its form may be wrong; the log's paired estimate is unbiased,
+but noisy. Both are believed by halves: a mixture, so where they disagree it is wide.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ LOG_SHARE = 0.5
 class Outlook:
     """Three shares, and wins of 100 leads followed up, all on the same deals.
 
-    gain : (draws,) equally likely gains of the card, as a share of all won deals; judge_gain its half from the judge.
-    n_followed_up : leads that the rule follows up in the population. p_below: P(gain < smallest gain).
+    gain : (draws,) equally likely gains of the card, as a share of all won deals; judge_gain its half from
+    the judge. n_followed_up : leads that the rule follows up in the population. p_below: P(gain < smallest
+    gain).
     """
 
     p_better: float
@@ -40,6 +42,11 @@ class Outlook:
     judge_gain: Floats
 
     @property
+    def p_not_better(self) -> float:
+        """P(gain <= 0): `change` asks for at most 5%, after Holm."""
+        return float((self.gain <= 0).mean())
+
+    @property
     def p_below(self) -> float:
         """P(gain < smallest gain): `keep` asks for 95%."""
         return float((self.gain < self.smallest_gain).mean())
@@ -48,8 +55,8 @@ class Outlook:
 def judge_gains(draws: Floats, population: Floats, rule: Floats, card: Floats) -> tuple[Floats, Floats]:
     """Gain of the card as a share of all wins, and wins of the rule a lead followed up, for each judge draw.
 
-    draws: (D, m) P(won) of m patterns. population: (m,) leads of each pattern (recent ones). rule, card: (m,) decisions
-    in 0..1, at equal workload over the population.
+    draws: (D, m) P(won) of m patterns. population: (m,) leads of each pattern (recent ones). rule, card: (m,)
+    decisions in 0..1, at equal workload over the population.
     """
     wins = draws @ population
     gain = draws @ (population * (card - rule)) / np.maximum(wins, 1e-12)
@@ -68,7 +75,9 @@ def outlook(
 ) -> Outlook:
     """Average the judge's gain with the log's own (None: nothing was held out, the judge alone)."""
     judged, rate = judge_gains(draws, population, rule, card)
-    per_share = draws @ population * 100.0 / max(float(population @ rule), 1e-12)  # a gain of 1 in wins of 100
+    per_share = (
+        draws @ population * 100.0 / max(float(population @ rule), 1e-12)
+    )  # a gain of 1 in wins of 100
     gain = judged
     if paired is not None and np.isfinite(paired.gain.value):
         n_log = round(len(judged) * log_share / (1.0 - log_share))
@@ -92,7 +101,8 @@ def outlook(
 
 
 def normal_draws(paired: PairedGain, n: int) -> Floats:
-    """Equally likely gains of the log's own estimate (evenly spaced quantiles, so no seed is needed), in mixed order.
+    """Equally likely gains of the log's own estimate (evenly spaced quantiles, so no seed is needed), in
+    mixed order.
 
     Where few leads were judged differently the error allows for what none of them showed.
     """

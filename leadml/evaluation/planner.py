@@ -1,7 +1,9 @@
-"""Planner: how many more closed deals, and months at this firm's rate, until a rule is decided (sequential design).
+"""Planner: how many more closed deals, and months at this firm's rate, until a rule is decided (sequential
+design).
 
-The whole procedure is played forward from the posterior: a true gain is drawn from the outlook, months of deals arrive,
-log and judge learn from them, and the verdict is asked again. The number promised is where 80% of the futures are decided.
+The whole procedure is played forward from the posterior: a true gain is drawn from the outlook, months of
+deals arrive, log and judge learn from them, and the verdict is asked again. The number promised is where 80%
+of the futures are decided.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ NOT_DECIDABLE = "not decidable at your size; look again in a year"
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Deals and months until decided; None where two years are not enough. p_decided: share of futures decided by then."""
+    """Deals and months until decided (None: beyond two years), and the share of futures decided by then."""
 
     deals: float | None
     months: float | None
@@ -38,10 +40,15 @@ def plan(
     n_logged: float,
     n_deals: float,
     deals_per_month: float,
+    n_rules: int = 1,
     random_state: int = 0,
 ) -> Plan:
-    """Promise a number of deals. n_logged: held-out deals so far; n_deals: all closed deals the judge learned from."""
-    decided = decided_by_month(outlook, paired, n_logged, n_deals, deals_per_month, random_state)
+    """Promise a number of deals.
+
+    n_logged: held-out deals so far. n_deals: all closed deals the judge learned from. n_rules: judged beside
+    it (Holm, at its strictest).
+    """
+    decided = decided_by_month(outlook, paired, n_logged, n_deals, deals_per_month, n_rules, random_state)
     enough = np.flatnonzero(decided >= POWER)
     if not len(enough):
         return Plan(None, None, NOT_DECIDABLE, float(decided[-1]) if len(decided) else 0.0)
@@ -58,42 +65,46 @@ def decided_by_month(
     n_logged: float,
     n_deals: float,
     deals_per_month: float,
+    n_rules: int = 1,
     random_state: int = 0,
 ) -> Floats:
     """Share of futures decided within 1, 2, ... 24 months."""
+    from scipy.special import ndtr
+
     if n_logged <= 0 or deals_per_month <= 0 or paired.n_won <= 0:
         return np.zeros(HORIZON_MONTHS)
     rng = np.random.default_rng(random_state)
-    new = np.arange(1, HORIZON_MONTHS + 1) * deals_per_month
+    new: Floats = np.arange(1.0, HORIZON_MONTHS + 1) * deals_per_month
     true_gain = rng.choice(outlook.gain, N_FUTURES)[:, None]
     won_rate = paired.n_won / n_logged
     # noise of a won-deal sum: one path a future, the same deals teach log and judge
     variance = max(paired.variance, 1.0) / n_logged
-    noise = np.cumsum(rng.standard_normal((N_FUTURES, len(new))), axis=1) * np.sqrt(deals_per_month * variance)
+    noise = np.cumsum(rng.standard_normal((N_FUTURES, len(new))), axis=1) * np.sqrt(
+        deals_per_month * variance
+    )
     n_won = paired.n_won + won_rate * new
     gain = (paired.gain.value * paired.n_won + true_gain * won_rate * new + noise) / n_won
     error = np.sqrt(variance * (n_logged + new)) / n_won
     different = paired.n_different * (1.0 + new / n_logged)
-    judge_mean, judge_error = _judge_then(outlook.judge_gain, true_gain, noise / (won_rate * new), new, n_deals)
-    change = (gain - Z_ONE * error > 0) & (different >= MIN_DIFFERENT)
-    keep = keep_then(gain, error, judge_mean, judge_error, n_won, outlook.smallest_gain)
+    judge_mean, judge_error = _judge_then(
+        outlook.judge_gain, true_gain, noise / (won_rate * new), new, n_deals
+    )
+    allowed = np.hypot(error, 1.0 / n_won)
+
+    def p_below(threshold: float) -> Floats:
+        """P(gain < threshold), judge and log averaged, as the outlook will tell it then."""
+        judged = ndtr((threshold - judge_mean) / judge_error)
+        return np.asarray((1 - LOG_SHARE) * judged + LOG_SHARE * ndtr((threshold - gain) / allowed))
+
+    change = (p_below(0.0) <= (1.0 - SURE) / n_rules) & (different >= MIN_DIFFERENT)
+    alone = gain + np.hypot(Z_ONE * error, RULE_OF_THREE / n_won) < outlook.smallest_gain
+    keep = ((p_below(outlook.smallest_gain) >= SURE) & (gain < outlook.smallest_gain)) | alone
     return np.asarray((np.logical_or.accumulate(change | keep, axis=1)).mean(axis=0))
 
 
-def keep_then(
-    gain: Floats, error: Floats, judge_mean: Floats, judge_error: Floats, n_won: Floats, smallest_gain: float
-) -> Floats:
-    """Whether `keep` will be said, given both estimates."""
-    from scipy.special import ndtr
-
-    allowed = np.hypot(error, 1.0 / n_won)
-    below = (1 - LOG_SHARE) * ndtr((smallest_gain - judge_mean) / judge_error)
-    below = below + LOG_SHARE * ndtr((smallest_gain - gain) / allowed)
-    alone = gain + np.hypot(Z_ONE * error, RULE_OF_THREE / n_won) < smallest_gain
-    return np.asarray(((below >= SURE) & (gain < smallest_gain)) | alone)
-
-
-def _judge_then(draws: Floats, true_gain: Floats, noise: Floats, new: Floats, n_deals: float) -> tuple[Floats, Floats]:
+def _judge_then(
+    draws: Floats, true_gain: Floats, noise: Floats, new: Floats, n_deals: float
+) -> tuple[Floats, Floats]:
     """Judge's mean and error after new deals: its information grows with their number (conjugate normal)."""
     mean, error = float(draws.mean()), max(float(draws.std()), 1e-4)
     share = new / (n_deals + new)  # of the information that is new by then

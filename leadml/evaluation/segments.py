@@ -1,4 +1,4 @@
-"""The gain of a card over a rule per segment (team, region, product, source), partially pooled (empirical Bayes)."""
+"""Gain of a card over a rule by segment (team, region, product), partially pooled (empirical Bayes)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from leadml.evaluation.bootstrap import Z, Z_ONE, Estimate
+from leadml.evaluation.bootstrap import Z_ONE, Estimate, Z
 from leadml.evaluation.log import Floats
 from leadml.evaluation.metrics import HeldOut, rate_of_different
 
@@ -24,7 +24,7 @@ SPREAD_SCALE = 0.05
 
 @dataclasses.dataclass(frozen=True)
 class SegmentGain:
-    """gain: pooled (shrunk toward all segments), as a share of the segment's wins; raw: the segment's deals alone."""
+    """gain: pooled (shrunk), as a share of the segment's wins; raw: from the segment's deals alone."""
 
     value: str
     n: float
@@ -39,14 +39,14 @@ class SegmentGain:
 def segment_gains(
     held: HeldOut, rule: Floats, card: Floats, segment: Sequence[str], smallest_gain: float
 ) -> tuple[SegmentGain, ...]:
-    """Gain in each segment of the held-out rows; rule, card: (m,) decisions at equal workload over all of them."""
+    """Gain in each segment of the held-out rows; rule, card: (m,) decisions at equal workload over all."""
     names, at = np.unique(np.asarray(segment, dtype=str), return_inverse=True)
     away = card - rule
     centre = rate_of_different(held, card, rule)
     each = held.weight * away * (held.y - centre)
 
     def add(column: Floats) -> Floats:
-        return np.bincount(at, held.weight * column, minlength=len(names))
+        return np.bincount(at, held.weight * column, minlength=len(names)).astype(np.float64)
 
     won = add(held.y)
     size, followed, different = add(np.ones(len(away))), add(rule), add(np.abs(away))
@@ -81,7 +81,8 @@ def _verdict(mean: float, spread: float, different: float, smallest_gain: float)
 
 
 def _pool(raw: Floats, error: Floats) -> tuple[Floats, Floats]:
-    """Posterior mean and standard deviation of each segment's gain: normal model, spread between segments averaged.
+    """Posterior mean and standard deviation of each segment's gain: normal model, spread between segments
+    averaged.
 
     Averaging over the spread (not plugging in its best value, often 0) keeps the intervals honest.
     """
@@ -91,7 +92,9 @@ def _pool(raw: Floats, error: Floats) -> tuple[Floats, Floats]:
     for i, spread in enumerate(SPREADS):
         precision = 1.0 / (error**2 + spread**2)
         centre = float(precision @ raw) / float(precision.sum())
-        log_weight[i] += 0.5 * (np.log(precision).sum() - np.log(precision.sum()) - precision @ (raw - centre) ** 2)
+        log_weight[i] += 0.5 * (
+            np.log(precision).sum() - np.log(precision.sum()) - precision @ (raw - centre) ** 2
+        )
         keep = spread**2 * precision  # share of the segment's own deals
         means.append(keep * raw + (1 - keep) * centre)
         squares.append(keep * error**2 + (1 - keep) ** 2 / precision.sum() + means[-1] ** 2)

@@ -1,8 +1,10 @@
-"""Verdicts on documented rules: change, keep, depends, undecided, cannot-judge; Holm, confidence sequence, drift.
+"""Verdicts on documented rules: change, keep, depends, undecided, cannot-judge; Holm, confidence sequence,
+drift.
 
-Everything is a paired gain on the same held-out deals. `change`: the one-sided 95% bound of the gain, adjusted for the
-number of rules (Holm), lies above 0, and at least 10 leads are judged differently. `keep`: the gain is below the
-smallest gain worth having with 95%.
+Everything is a paired gain on the same held-out deals. `change`: P(gain > 0) is at least 95% after Holm's
+adjustment for the number of rules, and at least 10 leads are judged differently; `keep`: P(gain < smallest
+gain worth having) is. Where there is an outlook these are its chances, judge and log averaged (the log alone
+has to be 90% sure, whatever the judge believes); else the log's own one-sided bounds.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ SURE = 0.95
 RULE_OF_THREE = 3.0
 """What was seen in none of n is in at most 3 / n of all (Hanley, Lippman-Hand 1983, JAMA 249)."""
 SEQUENCE_TUNED_AT = 25.0
-"""Variance (leads judged differently x variance of their outcome) at which the confidence sequence is tightest."""
+"""Variance (leads judged differently x that of their outcome) where the confidence sequence is tightest."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,8 +82,9 @@ def _tuned(v: float) -> float:
 def paired_gain(held: HeldOut, rule: Floats, card: Floats, ratio: float | None = None) -> PairedGain:
     """Gain of the decisions of a card over those of a rule, both (m,) in 0..1.
 
-    At equal workload (ratio None) differences are centred: e_i = (card_i - rule_i)(y_i - win rate of the leads judged
-    differently). At a cost (ratio = value of a won deal / cost of a follow-up): e_i = (card_i - rule_i)(y_i - 1/ratio).
+    At equal workload (ratio None) differences are centred: e_i = (card_i - rule_i)(y_i - win rate of the
+    leads judged differently). At a cost (ratio = value of a won deal / cost of a follow-up): e_i = (card_i -
+    rule_i)(y_i - 1/ratio).
     """
     away = card - rule
     different = float((held.weight > 0) @ np.abs(away))
@@ -93,7 +96,9 @@ def paired_gain(held: HeldOut, rule: Floats, card: Floats, ratio: float | None =
     by_unit = held.by_unit(each)
     influence = held.by_unit(each - value * held.weight * held.y) / won
     at, n_blocks = held.by_block
-    by_block = np.bincount(at, held.weight * away * held.y if ratio is None else each, minlength=n_blocks)
+    by_block = np.bincount(
+        at, held.weight * away * held.y if ratio is None else each, minlength=n_blocks
+    ).astype(np.float64)
     return PairedGain(
         Statistic(value, influence), different, held.n_won, by_block, total, float(by_unit @ by_unit)
     )
@@ -103,23 +108,24 @@ def paired_gain(held: HeldOut, rule: Floats, card: Floats, ratio: float | None =
 class Question:
     """One question asked of a rule: its weights (ratio None) or its cut-off.
 
-    rule, card : (m,) decisions compared; None: nothing competes.
-    cannot : a reason known beforehand why the data hold no answer ("unreachable", "selected by hunch").
-    p_below : P(gain < smallest gain) from the outlook, judge and log averaged; None: the log alone says `keep`.
-    drifted : the weights are found to drift, so that the last two blocks must agree before `change`.
+    rule, card : (m,) decisions compared; None: nothing competes. cannot : a reason known beforehand why the
+    data hold no answer ("unreachable", "selected by hunch"). p_below : P(gain < smallest gain) from the
+    outlook, judge and log averaged; None: the log alone says `keep`. drifted : the weights are found to
+    drift, so that the last two blocks must agree before `change`.
     """
 
     rule: Floats | None
     card: Floats | None
     cannot: Reason = ""
     ratio: float | None = None
+    p_not_better: float | None = None
     p_below: float | None = None
     drifted: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Judgement:
-    """Verdict on one question. gain: share of all won deals, two-sided 95%; p, p_adjusted: one-sided, raw and by Holm."""
+    """Verdict on one question. gain: share of all wins, two-sided 95%; p: one-sided, p_adjusted: by Holm."""
 
     verdict: Verdict
     reason: Reason
@@ -157,12 +163,14 @@ def why_no_answer(held: HeldOut, rule: Entries, card: Entries) -> Reason:
 
 
 def judge(held: HeldOut, questions: Mapping[str, Question], smallest_gain: float) -> dict[str, Judgement]:
-    """Answer questions of one kind (all weights, or all cut-offs) with Holm over them, obeyed by the verdicts."""
+    """Answer questions of one kind (weights, or cut-offs) with Holm over them, obeyed by the verdicts."""
     paired = {
-        name: None if q.cannot or q.rule is None or q.card is None else paired_gain(held, q.rule, q.card, q.ratio)
+        name: None
+        if q.cannot or q.rule is None or q.card is None
+        else paired_gain(held, q.rule, q.card, q.ratio)
         for name, q in questions.items()
     }
-    p = np.array([np.nan if each is None else each.gain.p_not_above() for each in paired.values()])
+    p = np.array([_p(each, questions[name]) for name, each in paired.items()])
     answers: dict[str, Judgement] = {}
     for (name, q), raw, adjusted in zip(questions.items(), p, holm(p), strict=True):
         found = paired[name]
@@ -181,7 +189,16 @@ def judge(held: HeldOut, questions: Mapping[str, Question], smallest_gain: float
     return answers
 
 
-def _decide(found: PairedGain, q: Question, p_adjusted: float, smallest_gain: float) -> tuple[Verdict, Reason]:
+def _p(found: PairedGain | None, q: Question) -> float:
+    """One-sided p of "no gain"."""
+    if found is None or not np.isfinite(found.gain.value):
+        return float("nan")
+    return found.gain.p_not_above() if q.p_not_better is None else q.p_not_better
+
+
+def _decide(
+    found: PairedGain, q: Question, p_adjusted: float, smallest_gain: float
+) -> tuple[Verdict, Reason]:
     if not np.isfinite(found.gain.value):
         return "cannot-judge", "constant scores"
     if p_adjusted < 1.0 - SURE:
@@ -192,7 +209,7 @@ def _decide(found: PairedGain, q: Question, p_adjusted: float, smallest_gain: fl
         return "change", ""
     if q.p_below is None:
         return ("keep", "") if found.ceiling < smallest_gain else ("undecided", "")
-    # no posterior decides alone: the held-out deals must not point the other way
+    # the held-out deals must not point the other way
     below = q.p_below >= SURE and found.gain.value < smallest_gain
     return ("keep", "") if below or found.ceiling < smallest_gain else ("undecided", "")
 
@@ -216,13 +233,13 @@ def overall(weights: Verdict, cutoff: Verdict) -> Verdict:
     both = {weights, cutoff}
     for verdict in ("change", "undecided"):
         if verdict in both:
-            return verdict  # type: ignore[return-value]
+            return verdict
     if both == {"cannot-judge"} or weights == "cannot-judge":
         return "cannot-judge"
     return "depends" if "depends" in both else "keep"
 
 
 def gain_between(log: Log, rule: str, card: str) -> PairedGain:
-    """Gain of a contender over another at the other's workload, from the log alone (monitor, planner, notebooks)."""
+    """Gain of a contender over another at the other's workload, from the log alone."""
     held = HeldOut(log)
     return paired_gain(held, *equal_workload(held, log.entries[rule], log.entries[card]))

@@ -9,9 +9,9 @@ from leadml.evaluation.metrics import HeldOut, auc, calibration, measure
 
 @pytest.mark.parametrize("per_unit", [1, 3])
 def test_influence_values_give_the_spread_of_the_unit_bootstrap(make_log, per_unit):
-    log = make_log(600, per_unit=per_unit)
+    log = make_log(400, per_unit=per_unit)
     held, said = HeldOut(log), log.entries["card"]
-    drawn = unit_weights(held.n_units, 400, 1)
+    drawn = unit_weights(held.n_units, 250, 1)
     weight = held.weight.copy()
 
     def again(statistic):
