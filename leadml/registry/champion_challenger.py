@@ -148,7 +148,7 @@ def find_moves(found: Evidence) -> tuple[Move, ...]:
 
 
 def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
-    """What the moves are worth: at the costs in force, else at equal workload and from which value they pay."""
+    """What the moves are worth: at the costs in force, else at equal workload, and where they pay."""
     from leadml.evaluation.log import Entries, Log
     from leadml.evaluation.metrics import HeldOut
     from leadml.evaluation.verdict import equal_workload, paired_gain

@@ -1,4 +1,4 @@
-"""What a version keeps beside its card to be compared by: its held-out log, counts of the deals learned from."""
+"""What a version keeps beside its card: its held-out log, and counts of the deals it learned from."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def deals_of(counts: PatternCounts) -> tuple[Codes, npt.NDArray[np.int8]]:
 
 
 def recode(codes: Codes, names: tuple[str, ...], known: Card, card: Card) -> Codes:
-    """Codes of rows `names` of one card as another has them; a row that it lacks or bins otherwise is unknown."""
+    """Codes of rows of one card as another has them; a row that it lacks or bins otherwise is unknown."""
     bins = {each.id: _labels(each) for each in known.attributes}
     own = {each.id: _labels(each) for each in card.attributes}
     made = np.empty((len(codes), len(card.lookup.sizes)), np.uint8)

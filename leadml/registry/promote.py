@@ -1,4 +1,4 @@
-"""Promotion: a version becomes the champion of its name, for a reason, unless it decides worse beyond noise."""
+"""Promotion: a version becomes the champion, for a reason, unless it decides worse beyond noise."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leadml.card.files import load_card, save_card
-from leadml.card.record import Card
+from leadml.card.record import Card, is_name
 from leadml.card.sealed import digest, pretty, read_json, write_text
 from leadml.exceptions import ModelRefError, StoreError
 from leadml.registry.history import (
@@ -42,7 +42,6 @@ LIBRARIES = ("joblib", "numpy", "pandas", "scikit-learn", "scipy")
 """A pickled estimator is sure to come back as it was only under the same releases of these."""
 WAIT_SECONDS = 60.0
 _TEMPORARY = ".writing-"
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?")
 
 
 class FileEntry(BaseModel):
@@ -113,7 +112,7 @@ def store_folder(store_root: str | os.PathLike[str] | None = None) -> Path:
 
 def check_name(name: str) -> str:
     """Refuse a name that no model can have, such as one that would leave the store."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         valid = "valid are 1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first, no dot last"
         raise ModelRefError(f"{name[:80]!r} is no name of a model; {valid}")
     return name
@@ -122,7 +121,7 @@ def check_name(name: str) -> str:
 def parse_ref(ref: str) -> tuple[str, int | None]:
     """Read NAME or NAME@VERSION; no version means the champion."""
     name, at, version = ref.partition("@")
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ModelRefError(f"{ref[:80]!r} is no model reference; {VALID_REF}")
     if at and not re.fullmatch(r"[1-9][0-9]{0,8}", version):
         raise ModelRefError(f"{ref[:80]!r}: {version[:40]!r} is no version; valid is a whole number from 1")
@@ -379,7 +378,7 @@ def _version(root: Path, name: str, number: int) -> Version:
 
 def _names(root: Path) -> list[str]:
     entries = root.iterdir() if root.is_dir() else ()
-    return sorted(e.name for e in entries if e.is_dir() and not e.is_symlink() and _NAME.fullmatch(e.name))
+    return sorted(e.name for e in entries if e.is_dir() and not e.is_symlink() and is_name(e.name))
 
 
 def _numbers(folder: Path) -> list[int]:

@@ -1,0 +1,164 @@
+"""Publish: a card changed by hand (points, cut-off, words), or a firm's framework, becomes a version."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leadml.card.build import bands_at, documented_card
+from leadml.card.record import Card, CardBand, CardPublished
+from leadml.card.sealed import read_json
+from leadml.exceptions import ModelRefError, StoreError, UsageError
+from leadml.registry.champion_challenger import Comparison, Model, compare
+from leadml.registry.evidence import PATTERNS, patterns_file, read_counts, recode
+from leadml.registry.promote import check_reason, model_of
+from leadml.registry.versions import Version, champion_of, save_version, show_version
+
+if TYPE_CHECKING:
+    from leadml.data.deals import Leads
+    from leadml.estimators.patterns import PatternCounts
+
+Root = str | os.PathLike[str] | None
+_OF_THE_VERSION = {"name", "version", "created_at", "published", "provenance", "sha256"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Published:
+    """The new version, how it compares with the champion, and what is to be known of it."""
+
+    version: Version
+    comparison: Comparison | None
+    messages: tuple[str, ...]
+
+
+def publish(
+    draft: str | os.PathLike[str],
+    *,
+    because: str | None,
+    by: str,
+    at: str,
+    name: str | None = None,
+    leads: Leads | None = None,
+    store_root: Root = None,
+) -> Published:
+    """Store a draft as the next version of its name (or of `name`); promoting it is a step of its own."""
+    reason = check_reason(because, f"leadml publish {draft}")
+    path = Path(draft)
+    document = _framework_document(path) if path.suffix in (".yaml", ".yml") else read_json(path)
+    name = name or str(document.get("name"))
+    origin = _find_origin(document, name, store_root)
+    before = None if origin is None else model_of(origin).card
+    stamp = CardPublished(by=by, because=reason, at=at, changed_from=origin.ref if origin else path.name)
+    document |= {"schema_version": 2, "name": name, "version": None, "created_at": at}
+    document["published"] = stamp.model_dump()
+    messages = _settle_totals(document, str(path))
+    is_learned = bool(document.get("table"))
+    same_points = before is not None and _points_of(document) == _points_of(before.to_dict())
+    if is_learned and not same_points:
+        document |= {"table": [], "base": None, "slope": None, "kind": "documented"}
+    card = Card.from_dict(document, str(path), verify=False)
+    counts = _counts_for(card, origin, before)
+    if is_learned and not same_points:
+        card, message = _with_probabilities(card, counts)
+        messages.append(message)
+    if before is not None and card.model_dump(exclude=_OF_THE_VERSION) == before.model_dump(
+        exclude=_OF_THE_VERSION
+    ):
+        raise UsageError(f"{path}: nothing on it differs from {stamp.changed_from}; change it first")
+    champion = champion_of(name, store_root)
+    comparison = None
+    if champion is not None:
+        ratio = champion.manifest.metrics.get("ratio")
+        comparison = compare(Model("the draft", card, origin), model_of(champion), leads, ratio)
+    beside = {} if counts is None else {PATTERNS: patterns_file(card, counts)}
+    version = save_version(name, card, at=at, files=beside, store_root=store_root)
+    return Published(version, comparison, tuple(messages))
+
+
+def _framework_document(path: Path) -> dict[str, Any]:
+    """The card of a framework's first rule."""
+    from leadml.frameworks.catalog import load_framework
+
+    framework = load_framework(path)
+    return documented_card(framework.policies[0], framework, name=framework.id).to_dict()
+
+
+def _find_origin(document: dict[str, Any], name: str, store_root: Root) -> Version | None:
+    """The stored version that was changed: the one that the draft names, else the champion of its name."""
+    published = document.get("published")
+    said = [published.get("changed_from")] if isinstance(published, dict) else []
+    for ref in (f"{document.get('name')}@{document.get('version')}", *said):
+        try:
+            return show_version(str(ref), store_root)
+        except ModelRefError:
+            continue
+    return champion_of(name, store_root)
+
+
+def _settle_totals(document: dict[str, Any], where: str) -> list[str]:
+    """Let the highest total follow from the points, and the beginnings of bands from the cut-off."""
+    try:
+        total, cutoff = sum(map(max, _points_of(document).values())), int(document["cutoff"])
+        bands = [CardBand.model_validate(each) for each in document["bands"]]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        how = "take a card.json (leadml models show REF --json, or the page) and change that"
+        raise StoreError(
+            f"{where} is no card ({type(error).__name__}: {str(error)[:100]!r}); {how}"
+        ) from None
+    document["total_max"] = total
+    edges = [band.from_ for band in bands]
+    is_right = all((band.decision == "ready") == (band.from_ >= cutoff) for band in bands)
+    if is_right and cutoff in (*edges, total + 1) and edges[-1] <= total + 1:
+        return []
+    moved = bands_at(bands, edges, cutoff, total)
+    document["bands"] = [band.model_dump(by_alias=True) for band in moved]
+    told = ", ".join(f"{band.title} from {band.from_}" for band in moved)
+    return [f"with a cut-off of {cutoff} the bands begin elsewhere: {told}"]
+
+
+def _points_of(document: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Points by row of a card: of levels or bins, then of other and unknown."""
+    made = {each["id"]: (*each["points"], each["unknown_points"]) for each in document["criteria"]}
+    for each in document.get("attributes") or ():
+        bins = [one["points"] for one in each["bins"]]
+        made[each["id"]] = (*bins, each["other_points"], each["unknown_points"])
+    return made
+
+
+def _counts_for(card: Card, origin: Version | None, before: Card | None) -> PatternCounts | None:
+    """Counts of the deals that the changed card was learned from, as patterns of the draft."""
+    kept = read_counts(origin)
+    if kept is None or before is None:
+        return None
+    return dataclasses.replace(kept[1], codes=recode(kept[1].codes, kept[0], before, card))
+
+
+def _with_probabilities(card: Card, counts: PatternCounts | None) -> tuple[Card, str]:
+    """Probabilities of the new totals from the counts; a card without where there are none."""
+    if counts is None:
+        message = (
+            "points were changed by hand and no counts of deals lie beside the card: it tells no probability"
+        )
+        return card, message
+    from leadml.estimators.probabilities import table_of_totals
+
+    totals, size = card.lookup.answers(counts.codes).points, card.total_max + 1
+    won, n = (np.bincount(totals, each, minlength=size) for each in (counts.won, counts.total))
+    told = table_of_totals(np.arange(size), won, n)
+    probability = np.maximum.accumulate(np.clip(told.probability, 0.0, 1.0))
+    low, high = (
+        np.minimum(np.clip(told.low, 0, 1), probability),
+        np.maximum(np.clip(told.high, 0, 1), probability),
+    )
+    rows = zip(probability.tolist(), low.tolist(), high.tolist(), strict=True)
+    table = [{"points": at, "probability": p, "low": lo, "high": hi} for at, (p, lo, hi) in enumerate(rows)]
+    kind = "wide" if card.attributes else "learned"
+    document = {**card.to_dict(), "table": table, "kind": kind}
+    message = (
+        "points were changed by hand: probabilities were counted anew from the deals that it was learned from"
+    )
+    return Card.from_dict(document, card.name, verify=False), message
