@@ -87,7 +87,7 @@ class PatternTable:
         self.points = [np.array(row, np.int32) for row in points]
         self.sizes = tuple(map(len, points))
         self.unknown = tuple(size - 1 for size in self.sizes)
-        # Codes that an unknown may still become: levels; bins that are not blank, and for words one never seen.
+        # What an unknown may still become: levels; bins that are not blank, and for words one never seen.
         self.answer_codes = [tuple(range(UNKNOWN)) for _ in card.criteria] + [
             (
                 *(at for at, b in enumerate(a.bins) if not b.blank),
@@ -139,7 +139,7 @@ class PatternTable:
         )  # fmt: skip
 
     def _decide(self, points: Ints, reach: Ints, failed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
-        """The band decides; what it would drop waits while answers could still make it ready; a gate overrules."""
+        """The band decides; what it drops waits while answers could make it ready; gates overrule."""
         decision = self.band_decisions[self.band_at[points]]
         decision[(decision == NO_MATCH) & (reach >= self.card.cutoff)] = WAIT
         decision[failed] = NO_MATCH

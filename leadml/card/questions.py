@@ -1,8 +1,8 @@
 """What each answer to the next question would make of a lead, in the CRM's own words: ``>= 10000: ready``.
 
-Words of a level are the texts that the CRM has for it, or one threshold: ``>= 10000`` (``<= 6`` where less is
-better), and for level 0 the opposite of the first (``< 1``). A level without words, where others have some, is
-one that the CRM cannot hold.
+Words of a level are the texts that the CRM has for it, or one threshold: ``>= 10000`` (``<= 6`` where less
+is better), and for level 0 the opposite of the first (``< 1``). A level without words, where others have
+some, is one that the CRM cannot hold.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _OPPOSITE = {">=": "<", "<=": ">"}
 
 
 def answer_text(card: Card, row: int, made: Sequence[int]) -> str:
-    """``answers: decision`` joined by ``; ``, the best decision first; `made` has the decision of each answer."""
+    """``answers: decision`` joined by ``; ``, best first; `made` has the decision of each answer."""
     if row < len(card.criteria):
         words = card.criteria[row].words
         answers = [level for level in range(LEVEL_MAX + 1) if not words or words.get(str(level))]
@@ -78,7 +78,7 @@ def _runs(positions: Sequence[int]) -> list[list[int]]:
 
 
 def words_of_mapping(mapping: Any) -> dict[str, dict[str, tuple[str, ...]]]:
-    """Words of every criterion of a `leadml.data.mapping.Mapping`, for `CardCriterion.words`, by level as text."""
+    """Words of every criterion of a `leadml.data.mapping.Mapping`, for `CardCriterion.words`."""
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     for name, criterion in mapping.criteria.items():
         words: dict[int, list[str]] = {}

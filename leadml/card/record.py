@@ -78,7 +78,7 @@ class CardCriterion(_Part):
 
 
 class CardBin(_Part):
-    """One bin of an attribute: the listed values, or a half-open range from <= x < to; blank=True is the empty cell."""
+    """One bin of an attribute: listed values, or a range from <= x < to; blank is the empty cell."""
 
     label: Text
     values: tuple[str, ...] | None = None
@@ -91,7 +91,7 @@ class CardBin(_Part):
 
 
 class CardAttribute(_Part):
-    """Points for a column of the CRM. Codes: bins, then other (a value never seen), then unknown (blank, absent)."""
+    """Points for a column of the CRM. Codes: bins, then other (never seen), then unknown (blank, absent)."""
 
     id: Cell
     title: Text
@@ -151,8 +151,8 @@ class CardPublished(_Part):
 class Card(_Part):
     """A scorecard: points of each criterion and attribute, what totals mean, and what to do.
 
-    Make one by `leadml.calibrate`, `leadml.card.build` or `load_card`. `unit` says what points are: points (also
-    of all learned cards), criteria met, or contactable. The lowest possible total is 0.
+    Make one by `leadml.calibrate`, `leadml.card.build` or `load_card`. `unit` says what points are: points
+    (also of all learned cards), criteria met, or contactable. The lowest possible total is 0.
 
     Examples
     --------
@@ -233,9 +233,9 @@ class Card(_Part):
         Parameters
         ----------
         levels : array of shape (n, k), DataFrame, mapping of columns, or Leads
-            Levels 0 to 4 and NaN for unknown; or uint8 codes with 5 for unknown. The columns of an array are the
-            card's criteria in its order; of a frame or mapping, those named like the criteria and like the
-            columns of attributes (others are not read, absent ones are unknown).
+            Levels 0 to 4 and NaN for unknown; or uint8 codes with 5 for unknown. The columns of an array are
+            the card's criteria in its order; of a frame or mapping, those named like the criteria and like
+            the columns of attributes (others are not read, absent ones are unknown).
         facts : DataFrame or mapping of columns of text, optional
             Facts that the framework's caveats ask for; those of `Leads` are known.
 
@@ -330,14 +330,16 @@ class Card(_Part):
             shown = "".join(f"\n  {fault}" for fault in faults[:20])
             more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
             raise StoreError(
-                f"{where} is no valid card; take the original back or make it again by `calibrate`:{shown}{more}"
+                f"{where} is no valid card; take the original back or make it again by `calibrate`:"
+                f"{shown}{more}"
             ) from None
         found = digest(document)
         if verify and document.get("sha256") != found:
             raise StoreError(
                 f"{where}: sha256: the card was changed after it was sealed (it says "
-                f"{str(document.get('sha256'))[:12]}…, its content gives {found[:12]}…). Take the original back; "
-                "or, when the change is meant, seal it again: leadml.load_card(path, verify=False).save(path)"
+                f"{str(document.get('sha256'))[:12]}…, its content gives {found[:12]}…). Take the original "
+                "back; or, when the change is meant, seal it again: "
+                "leadml.load_card(path, verify=False).save(path)"
             )
         return card.model_copy(update={"sha256": found})
 

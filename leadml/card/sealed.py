@@ -1,4 +1,4 @@
-"""JSON that cannot change unseen: strict reading, one canonical form, its SHA-256, and files written whole."""
+"""JSON that cannot change unseen: strict reading, one canonical form, its SHA-256, whole files."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from leadml.card.questions import answer_text
 from leadml.card.patterns import NO_MATCH, WAIT, Answers, PatternTable
+from leadml.card.questions import answer_text
 from leadml.exceptions import InputError
 from leadml.levels import Codes, pack, unpack
 
@@ -28,7 +28,7 @@ COLUMNS = (
 """The columns that `predict` writes after the lead's identity, in order."""
 DISQUALIFY = "disqualify"
 ASK_FIRST = "ask about {name} first"
-"""Actions that are no band's: of a lead that fails a gate, and of one below the cut-off that an answer could lift."""
+"""Actions that are no band's: of a lead that fails a gate, and of one that an answer could lift."""
 ENUMERATED = 6**6
 """Up to so many possible patterns are all worked out; of more, only those that occur."""
 REMEMBERED = 100_000
@@ -56,12 +56,11 @@ class CardTable(PatternTable):
         n, n_possible = len(codes), math.prod(self.sizes)
         if n_possible <= min(ENUMERATED, 4 * n) or (n > 1 and "everything" in self.__dict__):
             return Scores(self.everything, pack(codes, self.sizes).astype(np.int32), facts)
-        if 64 < n and n_possible < 2**62:
+        if n > FEW and n_possible < 2**62:
             key = pack(codes, self.sizes)
             sample = key[:: max(1, n // 4096)]
-            if len(np.unique(sample)) < 0.5 * len(
-                sample
-            ):  # else patterns hardly repeat, and sorting costs more
+            # Where patterns hardly repeat, sorting them would cost more than it saves.
+            if len(np.unique(sample)) < 0.5 * len(sample):
                 _, first, index = np.unique(key, return_index=True, return_inverse=True)
                 return Scores(self.answers(codes[first]), index.astype(np.int32), facts)
         return Scores(self.answers(codes), np.arange(n, dtype=np.int32), facts)
@@ -88,6 +87,7 @@ class Scores:
         self.answers, self.index = answers, index
         self.table, self.card = answers.table, answers.table.card
         self.caveat_bits = _caveat_bits(self.card.caveats, facts, len(index))
+        self._is_direct = len(index) == len(answers) and bool((index[:-1] < index[1:]).all())
 
     def __len__(self) -> int:
         return len(self.index)
@@ -116,7 +116,7 @@ class Scores:
         ]
 
     def _texts(self, name: str) -> tuple[Any, Ints]:
-        """Texts of a column (a list, or an Arrow array where they are many), and which of them each pattern has."""
+        """Texts of a column (a list, or an Arrow array of many), and which of them each pattern has."""
         answers, card, table = self.answers, self.card, self.table
         if name == "band":
             return [band.id for band in card.bands], answers.band
@@ -196,8 +196,8 @@ class Scores:
 
         return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
 
-    def column(self, name: str, *, plain: bool = True) -> pa.Array:
-        """One column as an Arrow array; not plain: text as a dictionary."""
+    def column(self, name: str, *, plain: bool = False) -> pa.Array:
+        """One column as an Arrow array; text that repeats is a dictionary unless `plain`."""
         import pyarrow as pa
 
         from leadml.data.cells import mask_of, number_array, text_array
@@ -208,18 +208,23 @@ class Scores:
             return mask_of(self.settled)
         if name in ("probability", "points", "points_max", "low", "high"):
             return number_array(getattr(self, name))
-        if name in ("caveats", "model"):
-            words, at = (
-                self._caveats if name == "caveats" else ([self.card.model], np.zeros(len(self), np.int32))
-            )
+        made: Any
+        if name == "model":
+            made, at = [self.card.model], np.zeros(len(self), np.int32)
+        elif name == "caveats":
+            made, at = self._caveats
         else:
-            words, of_pattern = self._texts(name)
+            made, of_pattern = self._texts(name)
             at = of_pattern[self.index]
-        words = text_array(words) if isinstance(words, list) else words
+        if name == "reasons" and math.prod(self.table.sizes) > ENUMERATED:
+            plain = True  # texts hardly repeat
+            if self._is_direct and not isinstance(made, list):
+                return made
+        words = text_array(made) if isinstance(made, list) else made
         indices = number_array(at.astype(np.int32))
         return words.take(indices) if plain else pa.DictionaryArray.from_arrays(indices, words)
 
-    def to_arrow(self, *, plain: bool = True) -> pa.RecordBatch:
+    def to_arrow(self, *, plain: bool = False) -> pa.RecordBatch:
         """The columns as an Arrow batch of n rows, without importing pandas; `plain` as in `column`."""
         import pyarrow as pa
 
@@ -251,7 +256,7 @@ def _named(names: Sequence[str], bits: int) -> str:
 
 
 def _caveat_bits(caveats: Sequence[Any], facts: Mapping[str, Any] | None, n: int) -> npt.NDArray[np.int64]:
-    """One bit a caveat that applies, for each lead: always, or where all its facts have one of their values."""
+    """One bit a caveat that applies, for each lead: always, or where each of its facts has a value named."""
     bits = np.zeros(n, np.int64)
     for position, caveat in enumerate(caveats):
         applies = np.ones(n, bool)
