@@ -7,6 +7,7 @@ numbers, in which 03/04/2026 is still undecided; `settle_dates` finds the order 
 from __future__ import annotations
 
 import datetime
+import functools
 import re
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadml.data.cells import categories_of, text_of, valid_of, values_of
+from leadml.data.cells import categories_of, dictionary_of, valid_of, values_of
 
 Days = npt.NDArray[np.int32]
 
@@ -56,10 +57,13 @@ def pack_dates(array: pa.Array) -> Days:
         days = np.array(values_of(pc.cast(array, pa.date32(), safe=False)), np.int32)
         days[~valid_of(array)] = NO_DAY
         return days
+    encoded = dictionary_of(array)
     # Without an offset the clock does not move the day, and without the clock there are few distinct texts.
-    texts = pc.replace_substring_regex(text_of(array), pattern=_CLOCK, replacement="")
+    texts = pc.replace_substring_regex(encoded.dictionary, pattern=_CLOCK, replacement="")
     at, distinct = categories_of(texts)
-    return np.array([_pack(text.strip()) for text in distinct], np.int32)[at]
+    table = np.array([_pack(text.strip()) for text in distinct], np.int32)[at]
+    indices = np.where(valid_of(encoded.indices), values_of(encoded.indices), len(table))
+    return np.append(table, np.int32(NO_DAY))[indices]
 
 
 def settle_dates(packed: Days, day_first: bool | None = None) -> DateColumn:
@@ -102,6 +106,7 @@ def day_of(date: str | datetime.date) -> int:
     return date.toordinal() - _EPOCH
 
 
+@functools.lru_cache(1 << 16)
 def _pack(text: str) -> int:
     if not text:
         return NO_DAY

@@ -12,7 +12,7 @@ from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.exceptions import TooFewDealsError
 
 Days = npt.NDArray[np.int32]
-Rows = npt.NDArray[np.int64]
+Rows = npt.NDArray[np.int32]
 
 DATED = 0.95
 """Closing dates (or creation dates) are used when at least this share of the won and of the lost deals have one."""
@@ -93,32 +93,30 @@ def rolling_blocks(
     deal without a closing date (`NO_DAY`) is held out and does not train; `embargo=False` trains on all that came
     in before the block. Training rows of a unit that is held out in the block are dropped: a unit never straddles.
     """
-    known = np.asarray(known, np.int64)
-    came_in = known if came_in is None else np.asarray(came_in, np.int64)
-    never = known == NO_DAY
-    by_close = np.argsort(np.where(never, np.iinfo(np.int64).max, known), kind="stable")
-    n_known = int((~never).sum())
+    known = np.asarray(known)
+    came_in = known if came_in is None else np.asarray(came_in)
+    closings = np.sort(known[known != NO_DAY])
     edges: list[int] = []
     position = float(first)
-    while position < n_known:
-        edge = int(known[by_close[int(position) - 1]])
+    while position < len(closings):
+        edge = int(closings[int(position) - 1])
         if not edges or edge > edges[-1]:
             edges.append(edge)
         position *= growth
-    by_arrival = np.argsort(came_in, kind="stable")
-    arrivals, closings = came_in[by_arrival], known[by_close[:n_known]]
+    ends = [*edges[1:], max(int(came_in.max(initial=0)), edges[-1] + 1)] if edges else []
     blocks = []
-    for i, edge in enumerate(edges):
-        start = int(np.searchsorted(arrivals, edge, side="right"))
-        last = i + 1 == len(edges)
-        stop = len(arrivals) if last else int(np.searchsorted(arrivals, edges[i + 1], side="right"))
-        test = np.sort(by_arrival[start:stop])
-        train = by_close[: np.searchsorted(closings, edge, side="right")] if embargo else by_arrival[:start]
-        train = np.sort(train[came_in[train] <= edge])
-        kept = train if unit is None else train[~_held_out(unit, test)[unit[train]]]
-        end = int(max(arrivals[-1], edge + 1)) if last else edges[i + 1]
+    for edge, end in zip(edges, ends, strict=True):
+        before = came_in <= edge
+        test = np.flatnonzero(~before & (came_in <= end)).astype(np.int32)
+        train = before & (known <= edge) & (known != NO_DAY) if embargo else before
+        if unit is not None:
+            kept = train & ~_held_out(unit, test)[unit]
+        else:
+            kept = train
+        n_train, n_kept = int(train.sum()), int(kept.sum())
         if len(test):
-            blocks.append(Block(kept, test, edge + 1, end, start - len(train), len(train) - len(kept)))
+            rows = np.flatnonzero(kept).astype(np.int32)
+            blocks.append(Block(rows, test, edge + 1, end, int(before.sum()) - n_train, n_train - n_kept))
     return blocks
 
 
@@ -158,7 +156,10 @@ def k_folds(
                     f"all {kind} deals are in the same few of {n_units} units: held out together they leave none to"
                     f" learn from; valid: {kind} deals in several units; look at group in the mapping"
                 )
-        blocks += [Block(np.flatnonzero(fold != f), np.flatnonzero(fold == f)) for f in range(n_folds)]
+        blocks += [
+            Block(*(np.flatnonzero(side).astype(np.int32) for side in (fold != f, fold == f)))
+            for f in range(n_folds)
+        ]
     return blocks
 
 

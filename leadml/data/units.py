@@ -75,7 +75,7 @@ def find_units(leads: Leads, carried: Mapping[str, pa.Array], raw: Mapping[str, 
         compared = [codes_of(column) for column in (*raw.values(), *leads.facts.values())]
         compared += [codes_of(carried[name]) for name in (*leads.context, *leads.segments)]
         if not raw:
-            compared += list(leads.codes.T.astype(np.int64))
+            compared += list(leads.codes.T)
         if leads.amount is not None:
             compared.append(codes_of(leads.amount))
         twins = find_twins(compared)
@@ -120,7 +120,7 @@ def codes_of(column: Any) -> Ints:
 
 def number_patterns(columns: Sequence[Ints]) -> Ints:
     """Number rows so that two have the same number exactly when they agree in every column."""
-    together, size = columns[0], int(columns[0].max(initial=0)) + 1
+    together, size = columns[0].astype(np.int64), int(columns[0].max(initial=0)) + 1
     for column in columns[1:]:
         width = int(column.max(initial=0)) + 1
         if size > (1 << 62) // width:
@@ -159,7 +159,9 @@ def _tree_log_probability(columns: Sequence[Ints], at: Ints) -> Floats:
                 log_p += np.log((alone - 1) / (n - 1))
                 continue
             width = int(columns[child].max()) + 1
-            pair = np.unique(columns[parent] * width + columns[child], return_inverse=True)[1]
+            pair = np.unique(columns[parent].astype(np.int64) * width + columns[child], return_inverse=True)[
+                1
+            ]
             above = np.bincount(columns[parent])[columns[parent][at]]
             # Nobody else has the parent's value: no twin is possible.
             log_p += np.where(

@@ -1,0 +1,210 @@
+"""Selected labels: which leads were followed up, what that depends on, and what can be judged in spite of it.
+
+The outcome of a lead that nobody worked is not in the data (selective labels, missing not at random). Below a
+score that hardly anyone worked nothing can be judged; where some were worked, it matters by what they were picked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from leadml.data.cells import valid_of, values_of
+from leadml.data.deals import OPEN, Leads
+from leadml.data.units import codes_of
+from leadml.levels import UNKNOWN, logistic
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+HARDLY = 0.2
+"""Leads of a score were hardly worked when closed less than this often, the best-worked score being 1."""
+MIN_LEADS = 20
+"""Scores are judged in groups of at least so many leads; fewer leads of a kind show no dependence."""
+FEW_BELOW = 0.05
+"""Fewer leads than this share below a cut-off are not worth asking for."""
+ALL_WORKED = 0.95
+"""From this share on everything was worked, and nothing was selected."""
+_LEVEL = 0.01
+_BINS = 4
+_Z = 1.88  # one-sided 3%, beside the 1% of the columns
+
+
+@dataclasses.dataclass(frozen=True)
+class Worked:
+    """floor : the lowest cut-off that can be judged (0: every one); n_leads, n_closed : (score_max + 1,) by score."""
+
+    floor: int
+    n_leads: Ints
+    n_closed: Ints
+
+    def floor_of(self, cutoff: int) -> int:
+        """Give the lowest cut-off that can be judged for a rule; closed deals alone know it only at its cut-off."""
+        knows_open = bool((self.n_leads > self.n_closed).any())
+        return self.floor if knows_open or cutoff <= self.floor else 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """Follow-up below a cut-off.
+
+    basis : mapped (`followed_up`) or closed (closed deals were worked, open ones were not).
+    n_below, n_worked, n_won : leads below the cut-off, those worked to an end, those won.
+    win_rates : worst (nobody else would have been won), as worked, best (everybody else would have been).
+    depends_on : (column, p value) of each mapped column that tells, below the cut-off, who was worked.
+    excess : wins of worked leads below the cut-off beyond what the answers of leads above it predict, as a z score.
+    random_share : share of the worked leads below it that have a known chance of having been picked at random.
+    """
+
+    basis: str
+    n_below: int
+    n_worked: int
+    n_won: int
+    win_rates: tuple[float, float, float]
+    depends_on: tuple[tuple[str, float], ...]
+    excess: float
+    random_share: float
+
+    @property
+    def by_hunch(self) -> bool:
+        """Whether follow-up below the cut-off depended on something, so that no cut-off verdict may rest on it."""
+        return not self.known_random and (bool(self.depends_on) or self.excess > _Z)
+
+    @property
+    def known_random(self) -> bool:
+        """Whether nearly all that were worked have a known chance; nothing else shows that nothing was picked."""
+        return self.random_share >= ALL_WORKED
+
+
+def find_worked(score: Ints, closed: Bools, cutoffs: Sequence[int], score_max: int) -> Worked:
+    """Find the lowest cut-off that closed deals can judge, from the documented score of every lead.
+
+    With open leads, scores are gone through from the highest down, neighbours together until they hold 20 leads; the
+    first group closed less than a fifth as often as the best-worked one ends what can be judged, unless fewer than 5%
+    of the leads lie below. In closed deals alone a documented cut-off is such an end when hardly any lie below it.
+
+    >>> score = np.repeat([0, 1, 2], 100)
+    >>> find_worked(score, score >= 2, [2], 2).floor, find_worked(score, np.ones(300, bool), [2], 2).floor
+    (2, 0)
+    """
+    n_leads = np.bincount(score, minlength=score_max + 1)
+    n_closed = np.bincount(score[closed], minlength=score_max + 1)
+    if closed.all():
+        below = np.concatenate([[0], np.cumsum(n_closed)])
+        few = min(MIN_LEADS, FEW_BELOW * len(score))
+        floor = max((k for k in cutoffs if 0 < k <= score_max and below[k] < few), default=0)
+        return Worked(int(floor), n_leads, n_closed)
+    groups: list[tuple[int, float]] = []
+    leads = ended = 0
+    for at in range(score_max, -1, -1):
+        leads, ended = leads + int(n_leads[at]), ended + int(n_closed[at])
+        if leads >= MIN_LEADS:
+            groups.append((at, ended / leads))
+            leads = ended = 0
+    enough = HARDLY * max((share for _, share in groups), default=0.0)
+    floor, worked = 0, False
+    for number, (_, share) in enumerate(groups):
+        if worked and share < enough:
+            floor = groups[number - 1][0]
+            break
+        worked = worked or share >= enough
+    if n_leads[:floor].sum() < FEW_BELOW * len(score):
+        floor = 0
+    return Worked(int(floor), n_leads, n_closed)
+
+
+def find_selection(leads: Leads, below: Bools, old_enough: Bools | None = None) -> Selection | None:
+    """Look at who was worked below a cut-off (`below`, (n,)); None where all were, or too few leads lie there.
+
+    `old_enough` (n,): leads that had the time to close (see `maturity`); younger open ones are no evidence.
+    """
+    if leads.outcome is None:
+        return None
+    closed = leads.outcome != OPEN
+    worked = closed if leads.followed_up is None else leads.followed_up
+    there = below & (old_enough if old_enough is not None else np.ones(len(leads), bool))
+    n_below, n_worked = int(there.sum()), int((there & worked).sum())
+    if n_below < MIN_LEADS or n_worked >= ALL_WORKED * n_below:
+        return None
+    n_won, n_open = int((there & worked & (leads.outcome == 1)).sum()), n_below - n_worked
+    done = int((there & worked & closed).sum())
+    rates = (n_won / n_below, n_won / max(done, 1), (n_won + n_open) / n_below)
+    random = np.zeros(len(leads), bool) if leads.propensity is None else ~np.isnan(leads.propensity)
+    return Selection(
+        basis="closed" if leads.followed_up is None else "mapped",
+        n_below=n_below,
+        n_worked=n_worked,
+        n_won=n_won,
+        win_rates=rates,
+        depends_on=_dependence(leads, there, worked & ~random),
+        excess=_excess_wins(leads, ~below & closed, there & worked & closed & ~random),
+        random_share=int((there & worked & random).sum()) / max(n_worked, 1),
+    )
+
+
+def propensity_weights(leads: Leads, largest: float = 20.0) -> Floats | None:
+    """Weigh leads picked at random by 1 / chance (at most `largest`), all others by 1; None without chances."""
+    if leads.propensity is None:
+        return None
+    return np.where(np.isnan(leads.propensity), 1.0, np.minimum(1 / leads.propensity, largest))
+
+
+def _dependence(leads: Leads, there: Bools, worked: Bools) -> tuple[tuple[str, float], ...]:
+    """Test each mapped column against being worked among the leads `there` (chi-square, Bonferroni)."""
+    columns = {name: leads.codes[:, j].astype(np.int64) for j, name in enumerate(leads.criteria)}
+    columns |= {name: _binned(column) for name, column in {**leads.context, **leads.segments}.items()}
+    if leads.contactable is not None:
+        columns["contactable"] = leads.contactable.astype(np.int64)
+    found = [(name, _chi_square(column[there], worked[there])) for name, column in columns.items()]
+    return tuple(sorted(((n, p) for n, p in found if p < _LEVEL / len(found)), key=lambda each: each[1]))
+
+
+def _binned(column: pa.Array) -> Ints:
+    """Number categories, or the quarters of a column of numbers."""
+    if not pa.types.is_floating(column.type):
+        return codes_of(column)
+    known, values = valid_of(column), values_of(column)
+    if not known.any():
+        return np.zeros(len(column), np.int64)
+    edges = np.quantile(values[known], np.arange(1, _BINS) / _BINS)
+    return np.where(known, np.searchsorted(edges, values) + 1, 0)
+
+
+def _chi_square(codes: Ints, worked: Bools) -> float:
+    """P value of independence; rare categories are taken together."""
+    from scipy.stats import chi2_contingency
+
+    at = np.unique(codes, return_inverse=True)[1]
+    rare = np.bincount(at) < MIN_LEADS
+    at = np.unique(np.where(rare[at], -1, at), return_inverse=True)[1]
+    table = np.array(
+        [np.bincount(at, side, minlength=int(at.max(initial=0)) + 1) for side in (worked, ~worked)]
+    )
+    if min(table.shape) < 2 or (table.sum(axis=1) == 0).any():
+        return 1.0
+    return float(chi2_contingency(table, correction=False)[1])
+
+
+def _excess_wins(leads: Leads, above: Bools, worked_below: Bools) -> float:
+    """Compare wins below the cut-off with what the answers of leads above predict (lines in the levels)."""
+    from leadml.data.late_answers import fit_logistic
+
+    outcome = np.asarray(leads.outcome)
+    if min(above.sum(), worked_below.sum()) < MIN_LEADS or not 0 < (outcome[above] == 1).mean() < 1:
+        return 0.0
+    unknown = leads.codes == UNKNOWN
+    levels = np.where(unknown, 0.0, leads.codes)
+    x = np.hstack([np.ones((len(leads), 1)), levels / 4, unknown])
+    prior = np.r_[0.0, np.full(2 * levels.shape[1], 0.1)]
+    won = (outcome == 1).astype(np.float64)
+    beta, covariance = fit_logistic(x[above], won[above], 1 - won[above], prior)
+    p = logistic(x[worked_below] @ beta)
+    # The variance of the difference: that of the outcomes, and that of the line.
+    slope = (p * (1 - p)) @ x[worked_below]
+    variance = float((p * (1 - p)).sum() + slope @ covariance @ slope)
+    return float((won[worked_below] - p).sum() / np.sqrt(max(variance, 1e-9)))
