@@ -1,0 +1,248 @@
+"""Versions, champion, history: nothing half-written, nothing changed unseen, no hostile name."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leadml.card.record import Card
+from leadml.exceptions import ModelRefError, StoreError
+from leadml.registry import versions
+from leadml.registry.history import Event
+from leadml.registry.versions import (
+    Standing,
+    champion_of,
+    list_versions,
+    load_stored,
+    read_history,
+    record_event,
+    retire,
+    save_version,
+    show_version,
+)
+
+from .conftest import AT, make_card
+
+
+def test_the_first_version_is_the_champion_and_a_later_one_is_not(tmp_path: Path, card: Card) -> None:
+    assert save_version("bant", card, at=AT, store_root=tmp_path).ref == "bant@1"
+    assert save_version("bant", card, at=AT, store_root=tmp_path).status == "version"
+    assert [(v.ref, v.status) for v in list_versions(None, tmp_path)] == [("bant@1", "champion"), ("bant@2", "version")]
+    assert load_stored(show_version("bant", tmp_path)).model == "bant@1"
+    told = [(event.action, event.version) for event in read_history("bant", tmp_path)]
+    assert told == [("saved", 1), ("promoted", 1), ("saved", 2)]
+    assert champion_of("other", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("verdict", "gain", "champion"),
+    [("change", 0.1, 1), ("undecided", 0.01, 1), ("undecided", -0.01, 2), ("keep", 0.01, 2), ("cannot-judge", None, 1)],
+)
+def test_a_card_worse_than_the_documented_rule_leaves_that_rule_in_use(
+    tmp_path: Path, card: Card, verdict: str, gain: float | None, champion: int
+) -> None:
+    standing = Standing(verdict, gain, documented=make_card(3))
+    save_version("bant", card, at=AT, standing=standing, store_root=tmp_path)
+    now = champion_of("bant", tmp_path)
+    assert now is not None
+    assert now.version == champion
+    assert load_stored(now).cutoff == (5 if champion == 1 else 3)
+    assert len(list_versions("bant", tmp_path)) == champion
+
+
+def test_a_card_that_says_nothing_is_refused_by_name(tmp_path: Path, card: Card) -> None:
+    flat = [{**c.model_dump(), "points": (1,) * 5, "unknown_points": 1} for c in card.criteria]
+    dull = make_card(criteria=flat, total_max=2, bands=[card.bands[0].model_dump(by_alias=True)], cutoff=3)
+    with pytest.raises(StoreError, match="bant: this card ranks no lead .* need, budget earns the same points"):
+        save_version("bant", dull, at=AT, store_root=tmp_path)
+    with pytest.raises(StoreError, match="is unknown or constant in the deals"):
+        save_version("bant", card, at=AT, standing=Standing("undecided", varied=["goals"]), store_root=tmp_path)
+    assert not list_versions(None, tmp_path)
+    save_version("bant", card, at=AT, standing=Standing("undecided", varied=["need"]), store_root=tmp_path)
+
+
+def test_retire_and_return(tmp_path: Path, card: Card) -> None:
+    for _ in range(2):
+        save_version("bant", card, at=AT, store_root=tmp_path)
+    assert retire("bant@2", because="old", at=AT, store_root=tmp_path).status == "retired"
+    assert retire("bant", because="no longer sold", at=AT, store_root=tmp_path).status == "retired"
+    with pytest.raises(ModelRefError, match=r"'bant' has no champion; .*leadml models promote bant@2"):
+        show_version("bant", tmp_path)
+    event = Event(AT, "promoted", 2, "again")
+    assert record_event("bant@2", event, instead_of=None, store_root=tmp_path).status == "champion"
+    with pytest.raises(StoreError, match="bant@2 became the champion while bant@1 was compared"):
+        record_event("bant@1", Event(AT, "promoted", 1), instead_of=7, store_root=tmp_path)
+
+
+HOSTILE = ["", ".", "..", "../x", "a/b", "/etc/x", "a\\b", ".hidden", "-x", "a" * 65, "bánt", "bant\n", "x\x00", "a@1"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_names_are_refused(tmp_path: Path, card: Card, name: str) -> None:
+    root = tmp_path / "store"
+    with pytest.raises(ModelRefError, match="no name of a model"):
+        save_version(name, card, at=AT, store_root=root)
+    with pytest.raises(ModelRefError):
+        show_version(name if name != "a@1" else "../a@1", root)
+    with pytest.raises(ModelRefError, match="no name of a model"):
+        save_version("bant", card, at=AT, files={name: b""}, store_root=root)
+    assert not list_versions(None, root)
+
+
+@pytest.mark.parametrize("version", ["9", "0", "", "latest", "١", "1@1"])
+def test_a_version_that_is_not_there_is_refused(tmp_path: Path, card: Card, version: str) -> None:
+    save_version("bant", card, at=AT, store_root=tmp_path)
+    with pytest.raises(ModelRefError, match=f"no version|{version!r} is no version"):
+        show_version(f"bant@{version}", tmp_path)
+
+
+def test_an_unknown_name_says_what_there_is(
+    tmp_path: Path, card: Card, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADML_STORE", str(tmp_path))
+    with pytest.raises(ModelRefError, match="it is empty; `leadml calibrate --name NAME` fills it"):
+        read_history("bant")
+    save_version("bant", card, at=AT)
+    with pytest.raises(ModelRefError, match="no model 'none' in the store at .*; it has bant"):
+        show_version("none")
+
+
+def test_what_was_changed_is_refused(tmp_path: Path, card: Card) -> None:
+    version = save_version("bant", card, at=AT, store_root=tmp_path)
+    kept = (version.folder / "card.json").read_bytes()
+    card.save(version.folder / "card.json")  # another card, sealed properly
+    with pytest.raises(StoreError, match=r"card\.json: is not the file that was stored"):
+        load_stored(version)
+    (version.folder / "card.json").unlink()
+    (tmp_path / "elsewhere.json").write_bytes(kept)
+    (version.folder / "card.json").symlink_to(tmp_path / "elsewhere.json")
+    with pytest.raises(StoreError, match="is not the file that was stored"):
+        load_stored(version)
+    manifest = version.folder / "manifest.json"
+    sealed = manifest.read_text()
+    for changed in (sealed.replace('"bant"', '"bent"'), "{}", '{"x": 1}', "[" * 100_000, "x" * 3_000_000):
+        manifest.write_text(changed)
+        with pytest.raises(StoreError, match=r"manifest\.json: "):
+            show_version("bant", tmp_path)
+    (tmp_path / "linked").symlink_to(tmp_path / "bant")
+    assert not list_versions("linked", tmp_path)
+
+
+class Bomb:
+    """Unpickling it would leave a trace."""
+
+    def __reduce__(self) -> Any:
+        return (print, ("unpickled",))
+
+
+def test_a_classifier_comes_back_only_as_it_was_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import joblib
+
+    version = save_version("lgbm", {"weights": np.arange(3)}, at=AT, store_root=tmp_path)
+    assert load_stored(version)["weights"].tolist() == [0, 1, 2]
+    here = versions.installed_libraries()
+    monkeypatch.setattr(versions, "installed_libraries", lambda: here | {"scikit-learn": "0.1"})
+    with pytest.raises(StoreError, match=r"scikit-learn .* \(here 0\.1\); install those releases"):
+        load_stored(version)
+    monkeypatch.undo()
+    joblib.dump(Bomb(), version.folder / "model.joblib")
+    with pytest.raises(StoreError, match=r"model\.joblib: is not the file that was stored"):
+        load_stored(version)
+    assert "unpickled" not in capsys.readouterr().out
+
+
+def test_metrics_are_plain_json_and_a_failed_writer_leaves_nothing(tmp_path: Path, card: Card) -> None:
+    version = save_version("bant", card, at=AT, metrics={"ratio": 16.0}, run_id="run7", store_root=tmp_path)
+    assert (version.manifest.run_id, version.manifest.metrics) == ("run7", {"ratio": 16.0})
+    with pytest.raises(StoreError, match="metrics: no plain JSON"):
+        save_version("bant", card, at=AT, metrics={"auc": np.nan}, store_root=tmp_path)
+    assert save_version("bant", card, at=AT, store_root=tmp_path).ref == "bant@2"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".lock", "bant"]
+
+
+def test_a_history_that_is_none_names_its_line_and_half_a_line_is_cut(tmp_path: Path, card: Card) -> None:
+    version = save_version("bant", card, at=AT, store_root=tmp_path)
+    path = version.folder.parent / "history.jsonl"
+    whole = path.read_text()
+    path.write_text(whole + '{"at": "half')
+    assert len(read_history("bant", tmp_path)) == 2
+    save_version("bant", card, at=AT, store_root=tmp_path)
+    assert [json.loads(line)["action"] for line in path.read_text().splitlines()] == ["saved", "promoted", "saved"]
+    path.write_text(whole + '{"x": 1}\n')
+    with pytest.raises(StoreError, match=r"history\.jsonl: line 3 is no event"):
+        read_history("bant", tmp_path)
+
+
+def test_a_second_writer_waits_and_then_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(versions, "WAIT_SECONDS", 0.05)
+    busy = pytest.raises(StoreError, match="another process has been writing for 0 s")
+    with versions.writing(tmp_path), busy, versions.writing(tmp_path):
+        pass
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match="cannot be written to"), versions.writing(tmp_path / "file"):
+        pass
+
+
+WRITER = """
+import sys
+from tests.registry.conftest import AT, make_card
+from leadml.registry import versions
+card = make_card()
+"""
+KILLS: Mapping[str, str] = {
+    "while filling": "versions.write_text = lambda *_: os._exit(9)",
+    "before the rename": "versions.Path.rename = lambda *_: os._exit(9)",
+    "before the history": "versions.append_event = lambda *_: os._exit(9)",
+}
+
+
+def run(code: str, root: Path) -> subprocess.CompletedProcess[str]:
+    folder = Path(__file__).parents[2]
+    program = f"import os\n{WRITER}{code}"
+    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    command = [sys.executable, "-c", program, str(root)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.mark.slow
+def test_eight_writers_of_twenty_versions_lose_nothing(tmp_path: Path) -> None:
+    save = "versions.save_version('shared', card, at=AT, store_root=sys.argv[1]).ref"
+    with ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda _: run(f"print(*[{save} for _ in range(20)])", tmp_path), range(8)))
+    assert [each.stderr for each in done] == [""] * 8
+    refs = [ref for each in done for ref in each.stdout.split()]
+    found = list_versions("shared", tmp_path)
+    assert sorted(refs) == sorted(v.ref for v in found)
+    assert [v.version for v in found] == list(range(1, 161))
+    assert [v.ref for v in found if v.status == "champion"] == ["shared@1"]
+    assert sorted(e.version for e in read_history("shared", tmp_path) if e.action == "saved") == list(range(1, 161))
+    assert all(load_stored(v).model == v.ref for v in found)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", KILLS)
+@pytest.mark.parametrize("n_before", [0, 1])
+def test_a_killed_writer_leaves_nothing_half_visible(tmp_path: Path, card: Card, how: str, n_before: int) -> None:
+    for _ in range(n_before):
+        save_version("bant", card, at=AT, store_root=tmp_path)
+    done = run(f"{KILLS[how]}\nversions.save_version('bant', card, at=AT, store_root=sys.argv[1])", tmp_path)
+    is_whole = n_before == 0 and how == "before the history"  # a first version appears with its history
+    assert done.returncode == (0 if is_whole else 9), done.stderr
+    assert all(load_stored(v).model == v.ref for v in list_versions("bant", tmp_path))
+    ref = save_version("bant", card, at=AT, store_root=tmp_path).ref
+    numbers = [v.version for v in list_versions("bant", tmp_path)]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert ref == f"bant@{numbers[-1]}"
+    assert not list(tmp_path.glob(".writing*"))
+    assert champion_of("bant", tmp_path) is not None
