@@ -21,12 +21,14 @@ from leadml.levels import LEVEL_MAX, MET_LEVEL, UNKNOWN, logistic
 
 Floats = npt.NDArray[np.float64]
 
-MAIN_SPREADS = (0.03, 0.15, 0.4, 1.0)
+MAIN_SPREADS = (0.03, 0.15, 0.4, 0.9)
 PAIR_SPREADS = (0.0, 0.1, 0.3, 0.8)
 """Prior standard deviations of log-odds; mains near 0 are equal weights, pairs at 0 the additive model."""
 COMMON = 4
 """Columns with a wide prior: intercept, sum of levels, number met, number unknown."""
 COMMON_SPREADS = (5.0, 1.0, 1.0, 1.0)
+LEVEL_SHARE = 0.5
+"""Single levels depart half as far as a criterion's slope, met step and unknown do."""
 N_NEWTON = 12
 MANY = 6
 
@@ -99,14 +101,15 @@ def fit_judge(
 
 
 def _design(codes: npt.NDArray[np.uint8], met_level: int) -> tuple[Floats, int]:
-    """Common columns, level dummies (main), products of features; how many columns come before these."""
+    """Common columns, each criterion alone (main), products of features; how many come before these."""
     n, k = codes.shape
     known = codes != UNKNOWN
     level = np.where(known, codes, LEVEL_MAX / 2).astype(float)
-    main = (codes[:, :, None] == np.arange(UNKNOWN + 1)).reshape(n, -1).astype(float)
+    single = (codes[:, :, None] == np.arange(UNKNOWN + 1)).reshape(n, -1) * LEVEL_SHARE
     met = np.where(known, np.where(level >= met_level, 0.7, -0.7), 0.0)
     features = [(level - LEVEL_MAX / 2) / 1.5, met, np.where(known, 0.0, 1.0)]
     common = np.stack([np.ones(n), *(each.sum(axis=1) for each in features)], axis=1)
+    main = np.concatenate([*features, single], axis=1)
     features = features if k <= MANY else features[:1]
     pairs = [
         one[:, a] * other[:, b]

@@ -108,14 +108,14 @@ def cutoff_at_cost(rates: Floats, n: Floats, threshold: float | None, deployed: 
     )
     low, high = np.quantile(net - net[:, [best]], [0.025, 0.975], axis=0)
     alike = tuple(int(k) for k in np.flatnonzero((low <= 1e-9) & (high >= -1e-9)))
-    return _with_shares(best, net.argmax(axis=1), np.broadcast_to(n, rates.shape), alike)
+    return _with_shares(best, net.argmax(axis=1), n, np.broadcast_to(n, rates.shape), alike)
 
 
 def cutoff_at_share(n: Floats, share: float, n_draws: int = 1000, random_state: int = 0) -> Cutoff:
     """Lowest cut-off that no more than a share of leads reach (capacity), over populations like this one."""
     drawn = np.random.default_rng(random_state).dirichlet(np.maximum(n, 1e-9), n_draws) * n.sum()
     best = (_from_above(np.vstack([n, drawn])) <= share * n.sum() * (1 + 1e-9)).argmax(axis=1)
-    return _with_shares(int(best[0]), best[1:], drawn, ())
+    return _with_shares(int(best[0]), best[1:], n, drawn, ())
 
 
 def _from_above(by_total: Floats) -> Floats:
@@ -124,10 +124,13 @@ def _from_above(by_total: Floats) -> Floats:
     return np.concatenate([sums, np.zeros((*sums.shape[:-1], 1))], axis=-1)
 
 
-def _with_shares(best: int, drawn: npt.NDArray[np.int64], n: Floats, alike: tuple[int, ...]) -> Cutoff:
+def _with_shares(
+    best: int, drawn: npt.NDArray[np.int64], n: Floats, redrawn: Floats, alike: tuple[int, ...]
+) -> Cutoff:
     low, high = np.quantile(drawn, 0.025, method="lower"), np.quantile(drawn, 0.975, method="higher")
-    above = _from_above(n) / n.sum(axis=-1, keepdims=True)
-    share = percentile(np.take_along_axis(above, drawn[:, None], axis=1)[:, 0], float(above[:, best].mean()))
+    above = _from_above(redrawn) / redrawn.sum(axis=-1, keepdims=True)
+    shares = np.take_along_axis(above, drawn[:, None], axis=1)[:, 0]
+    share = percentile(shares, float(_from_above(n)[best] / n.sum()))
     return Cutoff(Estimate(float(best), min(best, float(low)), max(best, float(high))), share, alike)
 
 

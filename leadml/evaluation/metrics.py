@@ -98,7 +98,7 @@ def at_workload(held: HeldOut, score: Floats, wanted: Floats) -> Floats:
 
 
 def _cells(score: Floats, block: Ints) -> tuple[Ints, Ints, int]:
-    """Cells of equal score within blocks, by block, highest first: each row's cell; a row of each; how many."""
+    """Cells of equal score within blocks, by block, highest first: of each row; a row of each; how many."""
     key = np.where(np.isnan(score), -np.inf, score)
     order = np.lexsort((-key, block))
     ranked, own = key[order], block[order]

@@ -1,0 +1,174 @@
+"""Verdicts follow the paired gain: change, keep, depends, undecided, cannot-judge."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from leadml.evaluation.metrics import HeldOut, captured
+from leadml.evaluation.verdict import (
+    MIN_DIFFERENT,
+    Question,
+    equal_workload,
+    gain_between,
+    judge,
+    last_blocks_agree,
+    overall,
+    paired_gain,
+    why_no_answer,
+)
+
+SMALLEST = 0.01
+
+
+def ask(log, **options):
+    held = HeldOut(log)
+    rule, card = equal_workload(held, log.entries["rule"], log.entries["card"])
+    return judge(held, {"rule": Question(rule, card, **options)}, SMALLEST)["rule"]
+
+
+def test_a_better_card_says_change_and_is_confirmed(make_log):
+    answer = ask(make_log(3000))
+    assert (answer.verdict, answer.reason) == ("change", "")
+    assert answer.confirmed
+    assert 0 < answer.confirmed_low <= answer.gain.value
+    assert answer.confirmed_low < answer.paired.bound  # being valid at every look costs something
+    assert answer.gain.low <= answer.gain.value <= answer.gain.high
+
+
+def test_the_gain_is_the_difference_of_what_both_capture(make_log):
+    log = make_log(500, per_unit=3)
+    held, rule = HeldOut(log), log.entries["rule"]
+    gain = gain_between(log, "rule", "card").gain
+    other = captured(held, log.entries["card"].score, rule.decision) - captured(
+        held, rule.decision, rule.decision
+    )
+    assert gain.value == pytest.approx(other.value)
+    assert gain.error == pytest.approx(other.error)
+
+
+def test_a_worse_card_says_keep(make_log):
+    assert ask(make_log(8000, better=0.0)).verdict == "keep"
+
+
+def test_a_card_that_judges_alike_keeps_only_where_enough_was_seen(make_log):
+    for n, verdict in ((200, "undecided"), (4000, "keep")):
+        log = make_log(n)
+        same = log.with_entries({"card": log.entries["rule"]})
+        answer = ask(same)
+        assert answer.verdict == verdict
+        assert answer.n_different == 0
+        assert answer.gain.low < 0 < answer.gain.high  # what was unseen may still happen
+
+
+def test_few_leads_judged_differently_are_not_enough():
+    log = _log_with_gain(MIN_DIFFERENT // 2 - 1)
+    answer = ask(log)
+    assert answer.p < 0.05
+    assert (answer.verdict, answer.reason) == ("undecided", "few judged differently")
+
+
+def _log_with_gain(n_pairs, n=400):
+    """The card swaps so many lost leads of the rule for won ones."""
+    from leadml.evaluation.log import Entries, Log
+
+    y = np.zeros(n, np.int8)
+    y[:80] = 1
+    rule, card = np.zeros(n), np.zeros(n)
+    rule[20:60] = card[20:60] = 1
+    rule[100 : 100 + n_pairs], card[:n_pairs] = 1, 1
+    zeros, nothing = np.zeros(n, np.int32), np.full(n, np.nan)
+    entries = {"rule": Entries(rule, nothing, rule), "card": Entries(card, nothing, card)}
+    return Log(np.arange(n), zeros, zeros, y, np.arange(n), np.ones(n), entries=entries)
+
+
+def test_holm_over_all_rules_is_obeyed_by_the_verdict():
+    log = _log_with_gain(12)
+    held = HeldOut(log)
+    rule, card = equal_workload(held, log.entries["rule"], log.entries["card"])
+    sure = Question(rule, card, p_not_better=0.03)
+    alone = judge(held, {"a": sure}, SMALLEST)
+    assert alone["a"].verdict == "change"
+    unsure = Question(rule, card, p_not_better=0.5)
+    among = judge(held, {"a": sure, "b": unsure, "c": Question(None, None)}, SMALLEST)
+    assert among["a"].p_adjusted == pytest.approx(0.06)
+    assert among["a"].verdict == "undecided"
+    assert np.isnan(among["c"].p_adjusted)
+
+
+def test_the_outlook_decides_where_there_is_one_but_never_against_the_deals(make_log):
+    log = make_log(3000)
+    assert ask(log, p_not_better=0.2).verdict == "undecided"
+    assert (
+        ask(log, p_not_better=0.9, p_below=0.99).verdict == "undecided"
+    )  # held-out deals say the card gains
+    worse = make_log(120, better=0.0)
+    assert ask(worse, p_not_better=0.99, p_below=0.9).verdict == "undecided"
+    assert ask(worse, p_not_better=0.99, p_below=0.97).verdict == "keep"
+
+
+def test_weights_that_drift_need_the_last_two_blocks_to_agree(make_log):
+    log = make_log(3000)
+    assert ask(log, drifted=True).verdict == "change"
+    late = log.block == 3
+    card = log.entries["card"]
+    turned = log.with_entries(
+        {"card": dataclasses.replace(card, score=np.where(late, -card.score, card.score))}
+    )
+    answer = ask(turned, drifted=True)
+    assert not last_blocks_agree(answer.paired)
+    assert (answer.verdict, answer.reason) == ("undecided", "blocks disagree")
+    assert ask(turned).verdict == "change"
+
+
+def test_at_a_cost_the_gain_is_the_net_of_follow_ups(make_log):
+    log = make_log(400)
+    held, rule = HeldOut(log), log.entries["rule"].decision
+    found = paired_gain(held, rule, np.ones(400), ratio=4.0)
+    expected = ((1 - rule) * (log.outcome - 0.25)).sum() / log.outcome.sum()
+    assert found.gain.value == pytest.approx(expected)
+    assert found.by_block.sum() == pytest.approx(expected * log.outcome.sum())
+
+
+@pytest.mark.parametrize("reason", ["follows no one", "follows everyone", "constant scores", ""])
+def test_what_the_deals_cannot_answer_is_named(make_log, reason):
+    log = make_log(100)
+    rule, card = log.entries["rule"], log.entries["card"]
+    if reason == "constant scores":
+        rule, card = (dataclasses.replace(each, score=np.ones(100)) for each in (rule, card))
+    elif reason:
+        rule = dataclasses.replace(rule, decision=np.full(100, float(reason == "follows everyone")))
+    assert why_no_answer(HeldOut(log), rule, card) == reason
+
+
+def test_where_there_is_no_answer_it_is_cannot_judge(make_log):
+    held = HeldOut(make_log(100))
+    asked = {"a": Question(None, None, cannot="unreachable"), "b": Question(None, None)}
+    found = judge(held, asked, SMALLEST)
+    assert [(each.verdict, each.reason) for each in found.values()] == [
+        ("cannot-judge", "unreachable"),
+        ("cannot-judge", "no contest"),
+    ]
+    lost = dataclasses.replace(make_log(100), outcome=np.zeros(100, np.int8))
+    answer = ask(lost)
+    assert answer.verdict == "cannot-judge"
+
+
+def test_one_verdict_for_both_questions():
+    verdicts = ("change", "keep", "depends", "undecided", "cannot-judge")
+    for one in verdicts:
+        assert overall("change", one) == overall(one, "change") == "change"
+        if one != "change":
+            assert overall("undecided", one) == "undecided"
+    assert overall("keep", "depends") == "depends"
+    assert overall("keep", "keep") == overall("keep", "cannot-judge") == "keep"
+    assert overall("cannot-judge", "depends") == overall("cannot-judge", "keep") == "cannot-judge"
+
+
+def test_reweighting_all_deals_changes_no_gain(make_log):
+    log = make_log(600)
+    one = gain_between(log, "rule", "card")
+    two = gain_between(dataclasses.replace(log, weight=log.weight * 3), "rule", "card")
+    assert two.gain.value == pytest.approx(one.gain.value)
+    assert two.gain.error == pytest.approx(one.gain.error)
+    assert two.n_different == one.n_different  # leads of the log, not of the population
