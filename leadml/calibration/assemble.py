@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -23,7 +24,7 @@ from leadml.calibration.recommend import choose_card, choose_champion, workload_
 from leadml.calibration.result import PolicyResult, Recommended, Result, Segment
 from leadml.calibration.rules import Facts, judge_rules
 from leadml.calibration.run import Calibration
-from leadml.calibration.study import Held, Note, Study, few_threads
+from leadml.calibration.study import Held, Note, Study, columns_of, few_threads
 from leadml.data.deals import Leads
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, at_workload
@@ -32,65 +33,78 @@ from leadml.evaluation.segments import segment_gains
 Floats = npt.NDArray[np.float64]
 
 
-def assemble(
-    study: Study,
-    chosen: Chosen,
-    blocks: Sequence[Held],
-    log: Log,
-    notes: Sequence[Note],
-    leads: Leads,
-    metrics: Mapping[str, Any],
-    name: str,
-) -> Calibration:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Material:
+    """What conclusions are drawn from. lost: contender -> (m, columns) log loss that each deal adds without a column."""
+
+    leads: Leads
+    chosen: Chosen
+    study: Study
+    blocks: tuple[Held, ...]
+    log: Log
+    lost: Mapping[str, Floats]
+    notes: tuple[Note, ...]
+
+
+def assemble(material: Material, metrics: Mapping[str, Any], name: str) -> Calibration:
     """Draw every conclusion from the log, and learn the final cards."""
-    settings = study.settings
-    held = HeldOut(log)
-    with few_threads(len(study.deals)), warnings.catch_warnings():
+    study, log = material.study, material.log
+    with few_threads(len(study.deals), study.n_jobs), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = fit_all(study)
+        result, drafts = conclude(material, fitted, metrics, name)
+    cards = {key: draft.card for key, draft in drafts.items()}
+    return Calibration(
+        result=result,
+        card=cards.get(str(result.recommended.contender)),
+        cards=cards,
+        held_out=log,
+        fitted={key: each for key, each in fitted.items() if key not in drafts},
+        settings=study.settings,
+        leads=material.leads,
+    )
+
+
+def conclude(
+    material: Material, fitted: Mapping[str, Any], metrics: Mapping[str, Any], name: str
+) -> tuple[Result, dict[str, Draft]]:
+    """The result, and every card."""
+    study, log, leads = material.study, material.log, material.leads
+    settings, held = study.settings, HeldOut(log)
     moved, drifted = find_drift(study.deals, study.learnable) if study.timed else ([], False)
-    own_notes, by_hunch = data_notes(study, chosen, leads)
-    cards_fitted = {
-        each.framework: fitted[each.id]
+    own_notes, by_hunch = data_notes(study, material.chosen, leads)
+    cards = {
+        str(each.framework): fitted[each.id]
         for each in study.contenders
-        if each.framework is not None and isinstance(fitted[each.id], FittedCard)
+        if isinstance(fitted[each.id], FittedCard)
     }
-    facts = Facts(study, log, held, cards_fitted, drifted, by_hunch)
-    policies = judge_rules(facts)
+    policies = judge_rules(Facts(study, log, held, cards, drifted, by_hunch))
     cost, value = money(study, log)
     measures = figures.measure_all(held, log, study.baseline, value, cost)
     own = figures.own_metrics(log, held, metrics, settings.bootstrap, settings.random_state)
     data = describe_data(study, leads, name)
     drafts = draft_cards(study, fitted, data)
-    chosen_id = choose_card(study, log, held, measures)
-    recommended = recommend(study, drafts, policies, chosen_id, measures, fitted)
-    contenders = figures.describe_contenders(study.contenders, measures, study.baseline, drafts, own)
-    misfits = find_misfits(study)
-    result_only = result_notes(study, policies, contenders, measures, fitted, recommended)
-    found = findings_of_notes([*notes, *own_notes, *moved, *misfits, *result_only])
+    chosen = choose_card(study, log, held, measures, drafts)
+    recommended = recommend(study, drafts, policies, chosen, measures, fitted)
+    told = figures.Told(drafts, own, figures.importances(held, material.lost, columns_of(study.compared)))
+    contenders = figures.describe_contenders(study.contenders, measures, study.baseline, told)
+    notes = [*material.notes, *own_notes, *moved, *find_misfits(study)]
+    notes += result_notes(study, policies, contenders, measures, fitted, recommended)
     result = Result(
         leadml_version=leadml.__version__,
         data=data,
-        evaluation=describe_evaluation(study, blocks, log),
+        evaluation=describe_evaluation(study, material.blocks, log),
         settings=settings.model_dump(mode="json", by_alias=True),
         frameworks=tuple(view.id for view in study.views),
         contenders=contenders,
         policies=policies,
-        disagreement=disagreement(study, log, held, chosen_id),
-        segments=segments(study, log, held, chosen_id),
-        findings=in_order(found),
+        disagreement=disagreement(study, log, held, chosen),
+        segments=segments(study, log, held, chosen),
+        findings=in_order(findings_of_notes(notes)),
         recommended=recommended,
-        champion=choose_champion(study, chosen_id, measures, study.contenders),
+        champion=choose_champion(study, chosen, measures, study.contenders),
     )
-    return Calibration(
-        result=result,
-        card=None if chosen_id is None else drafts[chosen_id].card,
-        cards={key: draft.card for key, draft in drafts.items()},
-        held_out=log,
-        fitted={key: each for key, each in fitted.items() if key not in drafts},
-        settings=settings,
-        leads=leads,
-    )
+    return result, drafts
 
 
 def money(study: Study, log: Log) -> tuple[float, Floats | float | None]:

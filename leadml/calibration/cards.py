@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 import leadml
+from leadml.calibration.classifiers import FittedWide
 from leadml.calibration.contenders import (
     DocumentedRule,
     FittedCard,
@@ -102,6 +103,8 @@ def draft_cards(study: Study, fitted: Mapping[str, Any], data: Data) -> dict[str
         own = fitted[contender.id]
         if isinstance(own, FittedCard):
             drafts[contender.id] = learned_draft(study, contender.id, own, data, created)
+        elif isinstance(own, FittedWide) and own.rule.fit.attributes:
+            drafts[contender.id] = wide_draft(study, contender.id, own, data, created)
         elif isinstance(own, TotalTable) and isinstance(own.rule, DocumentedRule):
             drafts[contender.id] = cutoff_draft(study, contender.id, own, data, created)
     return drafts
@@ -130,15 +133,27 @@ def cutoff_draft(study: Study, name: str, own: TotalTable, data: Data, created: 
     return make_draft(study, name, Learned(whole, points, points[:, :5].astype(float)), own, data, created)
 
 
+def wide_draft(study: Study, name: str, own: FittedWide, data: Data, created: str) -> Draft:
+    """Criteria and attributes on one card."""
+    from leadml.estimators.wide import card_attributes
+
+    view, points = own.rule.view, own.rule.points
+    documented = np.empty((0, 5)) if view is None else view.documented
+    attributes = card_attributes(own.rule.fit.attributes, points)
+    learned = Learned(view, np.asarray(points.criteria).reshape(-1, 6), documented, attributes=attributes)
+    return make_draft(study, name, learned, own.table, data, created)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Learned:
     """Points of a card's criteria (k, 6), documented ones beside them, and the line behind the table."""
 
-    view: View
+    view: View | None
     points: npt.NDArray[Any]
     documented: Floats
     base: float | None = None
     slope: float | None = None
+    attributes: tuple[Any, ...] = ()
 
 
 def make_draft(
@@ -156,10 +171,10 @@ def make_draft(
     mapping = deals.mapping
     card = learned_card(
         f"{data.name}-{name}",
-        view.framework,
+        None if view is None else view.framework,
         LearnedPoints(
-            view.mapped, learned.points, learned.documented, table.probability, table.low, table.high,
-            learned.base, learned.slope,
+            () if view is None else view.mapped, learned.points, learned.documented, table.probability, table.low, table.high,
+            learned.base, learned.slope, learned.attributes,
         ),
         cutoff=first,
         bands=make_bands(study, view, at, table, first),
@@ -185,15 +200,15 @@ def provenance(data: Data, study: Study) -> dict[str, Any]:
     }
 
 
-def main_rule(study: Study, view: View) -> DocumentedRule | None:
+def main_rule(study: Study, view: View | None) -> DocumentedRule | None:
     """The rule whose workload and bands a framework's card takes: the baseline, else the one with most
     bands."""
-    own = [rule for rule in study.rules.values() if rule.framework == view.id]
+    own = [rule for rule in study.rules.values() if view is not None and rule.framework == view.id]
     baseline = [rule for rule in own if rule.id == study.baseline]
     return max(baseline or own, key=lambda rule: len(rule.card.bands), default=None)
 
 
-def workload(study: Study, view: View) -> float:
+def workload(study: Study, view: View | None) -> float:
     """Share of all deals that the framework's main rule follows up; half where there is no choice in it."""
     rule = main_rule(study, view) or study.rules.get(str(study.baseline))
     if rule is None:
@@ -204,7 +219,7 @@ def workload(study: Study, view: View) -> float:
 
 
 def make_bands(
-    study: Study, view: View, at: npt.NDArray[np.int64], table: TotalTable, cutoff: int
+    study: Study, view: View | None, at: npt.NDArray[np.int64], table: TotalTable, cutoff: int
 ) -> tuple[Any, ...]:
     """Bands of a card: as many leads in each as the documented ones hold, or from edges of P(won)."""
     from leadml.card.build import bands_at, edges_by_share
@@ -220,7 +235,7 @@ def make_bands(
             ),
         ]
         return bands_at(generic_bands(len(edges)), edges, cutoff, total_max)
-    rich = [rule for rule in study.rules.values() if rule.framework == view.id]
+    rich = [rule for rule in study.rules.values() if view is not None and rule.framework == view.id]
     rule = max(rich, key=lambda each: len(each.card.bands), default=None)
     if rule is None:
         return bands_at(generic_bands(2), [0, cutoff], cutoff, total_max)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from leadml.estimators.patterns import PatternCounts
     from leadml.estimators.points import WholePoints
     from leadml.estimators.scorecard_fit import ScorecardFit
-    from leadml.frameworks import Framework, Policy
+    from leadml.frameworks.model import Framework, Policy
 
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
@@ -435,71 +435,3 @@ class Plain:
         model.fit(np.vstack([design, design]), both, sample_weight=np.concatenate([counts.won, counts.lost]))
         eta = model.decision_function(plain_design(codes, mean))
         return FittedPlain(self.criteria, model, mean, latest_shift(eta, train, self.timed))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class FittedClassifier:
-    """A fitted scikit-learn classifier on a frame of levels and context."""
-
-    model: Any
-
-    def predict(self, leads: Leads) -> Said:
-        """P(won), by which it ranks too."""
-        won = list(self.model.classes_).index(1)
-        p = np.asarray(self.model.predict_proba(frame_of(leads))[:, won], dtype=np.float64)
-        return Said(p, p)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Classifier:
-    """The user's own scikit-learn classifier. A pipeline gets the frame; anything else gets it as numbers."""
-
-    id: str
-    classifier: Any
-    title: str = ""
-    kind: Kind = "custom"
-    framework: str | None = None
-    policy: str | None = None
-
-    def fit(self, train: Leads) -> FittedClassifier:
-        """Clone and fit."""
-        from sklearn.base import clone
-        from sklearn.pipeline import Pipeline, make_pipeline
-
-        model = clone(self.classifier)
-        frame = frame_of(train)
-        if not isinstance(model, Pipeline):
-            model = make_pipeline(as_numbers(frame), model)
-        last = model.steps[-1][0]
-        weight = {} if train.weight is None else {f"{last}__sample_weight": train.weight}
-        return FittedClassifier(model.fit(frame, won_of(train).astype(int), **weight))
-
-
-def frame_of(leads: Leads) -> Any:
-    """Levels (NaN = unknown) and context columns as a pandas frame, texts as object with None for blank."""
-    import pandas as pd
-
-    columns: dict[str, Any] = {name: leads.levels[:, at] for at, name in enumerate(leads.criteria)}
-    for name, column in leads.context.items():
-        columns.setdefault(
-            name, column.to_pandas().astype(object) if _is_text(column) else column.to_pandas()
-        )
-    return pd.DataFrame(columns)
-
-
-def _is_text(column: Any) -> bool:
-    return str(column.type).startswith(("dictionary", "string", "large_string"))
-
-
-def as_numbers(frame: Any) -> Any:
-    """Transformer of such a frame to numbers: means and indicators for unknown, one column for each frequent
-    text."""
-    from sklearn.compose import make_column_transformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.preprocessing import OneHotEncoder
-
-    texts = [name for name in frame if frame[name].dtype == object]
-    numbers = [name for name in frame if frame[name].dtype != object]
-    impute = SimpleImputer(add_indicator=True, keep_empty_features=True)
-    encode = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10, sparse_output=False)
-    return make_column_transformer((impute, numbers), (encode, texts))

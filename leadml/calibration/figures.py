@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from leadml.calibration.contenders import Contender as Competing
-from leadml.calibration.result import Contender, ContenderGain, Disagreement, Figure, Gain
+from leadml.calibration.result import Contender, ContenderGain, Disagreement, Figure, Gain, Importance
 from leadml.evaluation.bootstrap import Estimate, Statistic, bootstrap, holm
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, measure, wilson
@@ -21,6 +22,7 @@ Metric = Callable[[Floats, Floats, Floats], float]
 CELL_IDS = 20
 """Leads named in each cell of rule x card."""
 MOST_METRIC_DRAWS = 200
+NONE = Figure(value=None)
 
 
 def number(value: float | None) -> float | None:
@@ -61,12 +63,30 @@ def _difference(one: Statistic | None, other: Statistic | None) -> Statistic | N
     return None if one is None or other is None else one - other
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Told:
+    """What is told of contenders beside the usual figures, by id."""
+
+    cards: Mapping[str, Any]
+    metrics: Mapping[str, Mapping[str, Figure]]
+    importance: Mapping[str, tuple[Importance, ...]]
+
+
+def importances(
+    held: HeldOut, lost: Mapping[str, Floats], columns: Sequence[str]
+) -> dict[str, tuple[Importance, ...]]:
+    """Held-out log loss given up without each column, the largest first."""
+    out = {}
+    for name, more in lost.items():
+        each = [
+            Importance(column=c, loss=figure(held.ratio(more[:, at])) or NONE) for at, c in enumerate(columns)
+        ]
+        out[name] = tuple(sorted(each, key=lambda i: -(i.loss.value or 0.0)))
+    return out
+
+
 def describe_contenders(
-    contenders: tuple[Competing, ...],
-    measures: Mapping[str, Measures],
-    baseline: str | None,
-    cards: Mapping[str, Any],
-    own: Mapping[str, Mapping[str, Figure]],
+    contenders: tuple[Competing, ...], measures: Mapping[str, Measures], baseline: str | None, told: Told
 ) -> tuple[Contender, ...]:
     """Contenders as records; gains over the baseline are paired and adjusted (Holm) over all that compete
     with it."""
@@ -96,7 +116,7 @@ def describe_contenders(
                 kind=each.kind,
                 framework=each.framework,
                 policy=each.policy,
-                card=f"{each.id}.json" if each.id in cards else None,
+                card=f"{each.id}.json" if each.id in told.cards else None,
                 auc=figure(m.auc),
                 log_loss=figure(m.log_loss),
                 brier=figure(m.brier),
@@ -109,7 +129,8 @@ def describe_contenders(
                 wins_per_100=figure(m.wins_per_100),
                 net_value_per_lead=figure(m.net_value),
                 gain=ContenderGain(wins_captured=wins, net_value_per_lead=net, auc=auc),
-                metrics=own.get(each.id, {}),
+                importance=told.importance.get(each.id, ()),
+                metrics=told.metrics.get(each.id, {}),
             )
         )
     return tuple(out)

@@ -3,7 +3,7 @@ gain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, captured
 
 
-def candidates(study: Study) -> list[Contender]:
+def candidates(study: Study, cards: Container[str]) -> list[Contender]:
     """Cards that can be recommended, the simplest first: the baseline's framework, fewer criteria, then wide
     ones."""
     own = study.rules[study.baseline].framework if study.baseline is not None else None
@@ -23,13 +23,17 @@ def candidates(study: Study) -> list[Contender]:
         view = study.view_of(each.framework)
         return (each.kind == "wide", each.framework != own, 99 if view is None else len(view.mapped))
 
-    cards = [each for each in study.contenders if getattr(each, "whole", False) or each.kind == "wide"]
-    return sorted(cards, key=rank)
+    found = [
+        c for c in study.contenders if c.id in cards and (getattr(c, "whole", False) or c.kind == "wide")
+    ]
+    return sorted(found, key=rank)
 
 
-def choose_card(study: Study, log: Log, held: HeldOut, measures: Mapping[str, Measures]) -> str | None:
+def choose_card(
+    study: Study, log: Log, held: HeldOut, measures: Mapping[str, Measures], drafts: Container[str]
+) -> str | None:
     """The simplest card, unless another is expected to lose less and to win more than the smallest gain."""
-    cards = candidates(study)
+    cards = candidates(study, drafts)
     if not cards:
         return None
     chosen = cards[0].id

@@ -28,6 +28,7 @@ from leadml.calibration.result import (
     Gain,
     ImpliedValue,
     LearnedCutoff,
+    MoreDeals,
     OrderClaimed,
     Outlook,
     PolicyResult,

@@ -219,7 +219,7 @@ def calibrate(
     Traceback (most recent call last):
     leadml.exceptions.TooFewDealsError: ...
     """
-    from leadml.calibration.assemble import assemble
+    from leadml.calibration.assemble import Material, assemble
     from leadml.calibration.blocks import make_blocks
 
     settings, pairs = settle(experiment, contenders)
@@ -227,9 +227,10 @@ def calibrate(
     chosen = choose_deals(leads, settings)
     study = make_study(leads, chosen.deals, settings, frameworks, pairs, n_jobs)
     study, blocks, notes = make_blocks(study)
-    log = hold_out(study, blocks, progress)
+    log, lost = hold_out(study, blocks, progress)
     notes = [*chosen.notes, *study.notes, *notes]
-    return assemble(study, chosen, blocks, log, notes, leads, own_metrics(metrics), name or name_of(leads))
+    found = Material(leads, chosen, study, tuple(blocks), log, lost, tuple(notes))
+    return assemble(found, own_metrics(metrics), name or name_of(leads))
 
 
 def settle(
@@ -262,9 +263,11 @@ def make_study(
     if baseline is not None:  # the baseline is judged first: its workload is that of the others
         rules = {baseline: rules[baseline], **rules}
     consequences = find_consequences(settings, leads, deals)
-    contenders = make_contenders(settings, deals, views, rules, pairs, timed, n_jobs)
+    contenders = make_contenders(settings, deals, views, rules, pairs, timed)
     notes = (*missing, *sampled, *consequences.notes)
-    return Study(settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes)
+    return Study(
+        settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs
+    )
 
 
 def name_of(leads: Leads) -> str:

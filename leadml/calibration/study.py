@@ -12,21 +12,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leadml.calibration.classifiers import Classifier, Context, WideCard
 from leadml.calibration.consequences import Consequences
 from leadml.calibration.contenders import (
-    Classifier,
     Contender,
     DocumentedCutoff,
     DocumentedRule,
     LearnedCard,
     Plain,
     Prior,
+    Said,
     View,
     weight_of,
 )
 from leadml.calibration.experiment import Experiment, check_name
 from leadml.data.deals import Leads
-from leadml.evaluation.log import Entries, Log
+from leadml.evaluation.log import Entries, Floats, Log
+from leadml.evaluation.metrics import log_losses
 from leadml.exceptions import LeadmlError, UsageError
 
 SMALL = 10_000
@@ -53,6 +55,7 @@ class Study:
     consequences: Consequences
     timed: bool
     notes: tuple[Note, ...] = ()
+    n_jobs: int | None = None
 
     @property
     def learnable(self) -> tuple[View, ...]:
@@ -170,7 +173,6 @@ def make_contenders(
     rules: Mapping[str, DocumentedRule],
     own: Sequence[tuple[str, Any]],
     timed: bool,
-    n_jobs: int | None = None,
 ) -> tuple[Contender, ...]:
     """All that competes, the documented rules first."""
     named = settings.contenders
@@ -194,7 +196,7 @@ def make_contenders(
             )
     if any(len(np.unique(column)) > 1 for column in deals.codes.T):
         out.append(Plain(deals.criteria, timed))
-    out += wide_contenders(settings, deals, timed, n_jobs)
+    out += wide_contenders(settings, deals, learnable, rules, timed)
     for name, classifier in own:
         if not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
             raise UsageError(
@@ -226,11 +228,33 @@ def _cutoffs(rules: Mapping[str, DocumentedRule], timed: bool) -> list[Contender
     return list(out.values())
 
 
-def wide_contenders(settings: Experiment, deals: Leads, timed: bool, n_jobs: int | None) -> list[Contender]:
+def wide_contenders(
+    settings: Experiment,
+    deals: Leads,
+    learnable: Sequence[View],
+    rules: Mapping[str, DocumentedRule],
+    timed: bool,
+) -> list[Contender]:
     """Contenders that read columns of the CRM beside the criteria."""
     if not deals.context:
         return []
-    return []
+    baseline = next(iter(rules.values()), None)
+    own = None if baseline is None else baseline.framework
+    view = next((view for view in learnable if view.id == own), next(iter(learnable), None))
+    out: list[Contender] = []
+    if settings.wide:
+        columns = tuple(deals.context) if settings.wide.columns is None else settings.wide.columns
+        if absent := [name for name in columns if name not in deals.context]:
+            raise UsageError(
+                f"wide.columns: got {', '.join(absent)}; valid: {', '.join(deals.context)} (context of the mapping);"
+                " correct it, or add the column to the mapping's context"
+            )
+        out.append(WideCard(view, columns, settings.wide.attributes, settings.points, timed))
+    if "context-logistic" in settings.contenders:
+        out.append(Context("logistic", baseline, timed, settings.random_state))
+    if "context-boosting" in settings.contenders:
+        out.append(Context("boosting", baseline, timed, settings.random_state))
+    return out
 
 
 def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[str, Any]]]:
@@ -248,11 +272,11 @@ def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[
 
 
 @contextmanager
-def few_threads(n: int) -> Iterator[None]:
+def few_threads(n: int, n_jobs: int | None = None) -> Iterator[None]:
     """One thread for small deals: waiting for each other costs threads more than they save."""
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1 if n < SMALL else None):
+    with threadpool_limits(n_jobs or (1 if n < SMALL else None)):
         yield
 
 
@@ -267,19 +291,25 @@ class Held:
     n_embargoed: int = 0
 
 
-def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = None) -> Log:
+def hold_out(
+    study: Study, blocks: Sequence[Held], progress: Progress | None = None
+) -> tuple[Log, dict[str, Floats]]:
     """Before each block learn everything anew from earlier deals, then predict it: the log of held-out
     decisions."""
     deals = study.compared
     said: dict[str, list[Entries]] = {each.id: [] for each in study.contenders}
-    with few_threads(len(deals)), warnings.catch_warnings():
+    lost: dict[str, list[Floats]] = {}
+    with few_threads(len(deals), study.n_jobs), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a user's classifier may warn once a block
         for at, held in enumerate(blocks):
             if progress is not None:
                 progress("comparing", at, len(blocks))
             train, test = deals.take(held.train), deals.take(held.test)
-            for name, entries in predict_block(study, train, test).items():
-                said[name].append(entries)
+            entries, losses = predict_block(study, train, test)
+            for name, each in entries.items():
+                said[name].append(each)
+            for name, more in losses.items():
+                lost.setdefault(name, []).append(more)
     rows = np.concatenate([held.test for held in blocks])
     unit = np.arange(len(deals)) if deals.unit is None else deals.unit
     entries = {
@@ -292,7 +322,7 @@ def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = N
         for name, parts in said.items()
     }
     picked = deals.take(rows)
-    return Log(
+    log = Log(
         row=rows,
         block=np.concatenate([np.full(len(h.test), h.block, dtype=np.int32) for h in blocks]),
         repeat=np.concatenate([np.full(len(h.test), h.repeat, dtype=np.int32) for h in blocks]),
@@ -305,18 +335,21 @@ def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = N
         lead_id=lead_ids(picked),
         entries=entries,
     )
+    return log, {name: np.concatenate(parts) for name, parts in lost.items()}
 
 
-def predict_block(study: Study, train: Leads, test: Leads) -> dict[str, Entries]:
+def predict_block(study: Study, train: Leads, test: Leads) -> tuple[dict[str, Entries], dict[str, Floats]]:
     """What each contender, having learned from `train`, says of `test`; decisions by the same code for
     all."""
     costs = study.consequences.learned_from(train)
     weight = weight_of(test)
     out: dict[str, Entries] = {}
+    lost: dict[str, Floats] = {}
     workload = 0.5
     for contender in study.contenders:
         try:
-            said = contender.fit(train).predict(test)
+            fitted = contender.fit(train)
+            said = fitted.predict(test)
         except LeadmlError:
             raise
         except Exception as error:
@@ -331,6 +364,31 @@ def predict_block(study: Study, train: Leads, test: Leads) -> dict[str, Entries]
         if contender.id == study.baseline:
             workload = float(np.average(decision, weights=weight))
         out[contender.id] = Entries(said.score, said.probability, decision)
+        if contender.kind in ("context", "wide"):
+            lost[contender.id] = losses_without(fitted, said, test, study.settings.random_state)
+    return out, lost
+
+
+def columns_of(leads: Leads) -> tuple[str, ...]:
+    """Criteria and context columns, by which importance is told."""
+    return (*leads.criteria, *(name for name in leads.context if name not in leads.criteria))
+
+
+def losses_without(fitted: Any, said: Said, test: Leads, random_state: int) -> Floats:
+    """(n, columns) log loss that each deal adds when a column is drawn from another deal (permutation importance)."""
+    won = np.asarray(test.outcome == 1, dtype=np.float64)
+    shuffled = np.random.default_rng([random_state, len(test)]).permutation(len(test))
+    base = log_losses(won, said.probability)
+    out = np.zeros((len(test), len(columns_of(test))))
+    for at, name in enumerate(columns_of(test)):
+        if name in test.criteria:
+            codes = test.codes.copy(order="F")
+            codes[:, at] = codes[shuffled, at]
+            other = dataclasses.replace(test, codes=codes)
+        else:
+            column = test.context[name].take(shuffled)
+            other = dataclasses.replace(test, context={**test.context, name: column})
+        out[:, at] = log_losses(won, fitted.predict(other).probability) - base
     return out
 
 

@@ -1,0 +1,244 @@
+"""Contenders that read columns of the CRM: the wide card, logistic regression, boosted trees, the user's own."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.calibration.contenders import Said, TotalTable, View, codes_of, weight_of, won_of
+from leadml.calibration.result import Kind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from leadml.calibration.contenders import DocumentedRule
+    from leadml.data.deals import Leads
+    from leadml.estimators.attributes import Column
+    from leadml.estimators.wide_fit import WideFit
+    from leadml.estimators.wide_points import WidePoints
+
+Floats = npt.NDArray[np.float64]
+MORE = 1.9
+"""How many times more deals there must be before a classifier is tuned again."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedClassifier:
+    """A fitted scikit-learn classifier on a frame of leads."""
+
+    model: Any
+    frame: Callable[[Leads], Any]
+
+    def predict(self, leads: Leads) -> Said:
+        """P(won), by which it ranks too."""
+        won = list(self.model.classes_).index(1)
+        p = np.asarray(self.model.predict_proba(self.frame(leads))[:, won], dtype=np.float64)
+        return Said(p, p)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
+    """The user's own scikit-learn classifier. A pipeline gets the frame; anything else gets it as numbers."""
+
+    id: str
+    classifier: Any
+    title: str = ""
+    kind: Kind = "custom"
+    framework: str | None = None
+    policy: str | None = None
+
+    def fit(self, train: Leads) -> FittedClassifier:
+        """Clone and fit."""
+        from sklearn.base import clone
+        from sklearn.pipeline import Pipeline, make_pipeline
+
+        model, frame = clone(self.classifier), frame_of(train)
+        if not isinstance(model, Pipeline):
+            model = make_pipeline(as_numbers(frame), model)
+        last = model.steps[-1][0]
+        weight = {} if train.weight is None else {f"{last}__sample_weight": train.weight}
+        return FittedClassifier(model.fit(frame, won_of(train).astype(int), **weight), frame_of)
+
+
+def frame_of(leads: Leads) -> Any:
+    """Levels (NaN = unknown) and context columns as a pandas frame; words as object, None for blank."""
+    import pandas as pd
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {name: leads.levels[:, at] for at, name in enumerate(leads.criteria)}
+    for name, column in leads.context.items():
+        if pa.types.is_date(column.type):
+            column = column.cast(pa.int32()).cast(pa.float64())
+        made = column.to_pandas()
+        words = pa.types.is_dictionary(column.type) or pa.types.is_string(column.type)
+        columns.setdefault(name, made.astype(object).where(made.notna(), None) if words else made)
+    return pd.DataFrame(columns)
+
+
+def as_numbers(frame: Any) -> Any:
+    """Transformer of such a frame to numbers: means, indicators of unknown, a column for each frequent word."""
+    from sklearn.compose import make_column_transformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.preprocessing import OneHotEncoder
+
+    words = [name for name in frame if frame[name].dtype == object]
+    numbers = [name for name in frame if frame[name].dtype != object]
+    impute = SimpleImputer(add_indicator=True, keep_empty_features=True)
+    encode = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=10, sparse_output=False)
+    return make_column_transformer((impute, numbers), (encode, words))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Context:
+    """Logistic regression or boosted trees on levels, the baseline's score and columns of the CRM.
+
+    In time it is tuned anew when there are `MORE` times as many deals as when it was tuned last, since what earlier
+    deals chose is still learned from the past; in folds it is tuned in each.
+    """
+
+    form: Literal["logistic", "boosting"]
+    rule: DocumentedRule | None
+    timed: bool = False
+    random_state: int = 0
+    kind: Kind = "context"
+    framework: str | None = None
+    policy: str | None = None
+    _tuned: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        return f"context-{self.form}"
+
+    @property
+    def title(self) -> str:
+        """What it is."""
+        what = "logistic regression" if self.form == "logistic" else "boosted trees"
+        return f"{what} on criteria and context"
+
+    def frame(self, leads: Leads) -> Any:
+        """Levels, context and the rule's score."""
+        frame = frame_of(leads)
+        if self.rule is not None:
+            frame["documented score"] = self.rule.totals(leads).astype(np.float64)
+        return frame
+
+    def fit(self, train: Leads) -> FittedClassifier:
+        """Tune where there are many more deals than before, then fit."""
+        from leadml.estimators.context import ContextClassifier
+
+        model = ContextClassifier(self.form, self.random_state)
+        n = len(train)
+        tuned_at = self._tuned.get("n", 0)
+        if self.timed and tuned_at <= n < MORE * tuned_at:
+            chosen = self._tuned["chosen"]
+            model._choose = lambda *_: chosen  # type: ignore[method-assign]
+        model.fit(self.frame(train), won_of(train).astype(int), weight_of(train), train.unit)
+        if "_choose" in model.__dict__:
+            del model.__dict__["_choose"]
+        else:
+            self._tuned.update(n=n, chosen=model.chosen_)
+        return FittedClassifier(model, self.frame)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WideRule:
+    """Whole points of criteria and attributes."""
+
+    view: View | None
+    fit: WideFit
+    points: WidePoints
+
+    @property
+    def total_max(self) -> int:
+        """The highest total."""
+        return int(self.points.total_max)
+
+    def totals(self, leads: Leads) -> npt.NDArray[np.int64]:
+        """Points of each lead."""
+        rows = wide_rows(self.view, self.fit, leads)
+        return np.asarray(self.points.totals(rows)) if rows else np.zeros(len(leads), dtype=np.int64)
+
+    def failed(self, leads: Leads) -> npt.NDArray[np.bool_]:
+        """Whether the framework's own gate disqualifies a lead."""
+        failed = np.zeros(len(leads), dtype=bool)
+        for gate in () if self.view is None else self.view.framework.gates:
+            failed |= codes_of(leads, (gate.criterion,))[:, 0] < gate.below
+        return failed
+
+
+def wide_rows(view: View | None, fit: WideFit, leads: Leads) -> list[npt.NDArray[np.uint8]]:
+    """Codes of each row of a wide card."""
+    codes = np.empty((len(leads), 0), np.uint8) if view is None else view.codes(leads)
+    rows = [codes[:, j] for j in range(codes.shape[1])]
+    return rows + [each.bins.codes(column_of(leads, each.bins.name)) for each in fit.attributes]
+
+
+def column_of(leads: Leads, name: str) -> Column:
+    """A context column as attributes are learned from; absent: all blank."""
+    from leadml.estimators.attributes import Column, column_of_arrow
+
+    values: pa.Array | None = leads.context.get(name)
+    if values is None:
+        return Column(name, codes=np.full(len(leads), -1, np.int64))
+    return column_of_arrow(name, values, leads.created)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedWide:
+    """A learned card of criteria and attributes."""
+
+    rule: WideRule
+    table: TotalTable
+
+    def predict(self, leads: Leads) -> Said:
+        """Points and P(won)."""
+        return self.table.predict(leads)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WideCard:
+    """The wide card: documented criteria, and the columns of the CRM that tell more."""
+
+    view: View | None
+    columns: tuple[str, ...]
+    attributes: int = 8
+    points: int = 40
+    timed: bool = False
+    id: str = "wide"
+    title: str = "wide card: criteria and columns of the CRM"
+    kind: Kind = "wide"
+    policy: str | None = None
+
+    @property
+    def framework(self) -> str | None:
+        """Id of the framework whose criteria it holds."""
+        return None if self.view is None else self.view.id
+
+    def fit(self, train: Leads) -> FittedWide:
+        """Choose columns and bins, fit, round to whole points, learn what each total means."""
+        from leadml.estimators.attributes import offered
+        from leadml.estimators.wide_fit import fit_wide
+        from leadml.estimators.wide_points import whole_points
+
+        weight = weight_of(train)
+        columns, _ = offered([column_of(train, name) for name in self.columns], len(train))
+        codes = np.empty((len(train), 0), np.uint8) if self.view is None else self.view.codes(train)
+        documented = np.empty((0, 5)) if self.view is None else self.view.documented
+        fit = fit_wide(
+            codes,
+            documented,
+            columns,
+            won_of(train),
+            weight=weight,
+            unit=train.unit,
+            attributes=self.attributes,
+        )
+        rule = WideRule(
+            self.view, fit, whole_points(fit, wide_rows(self.view, fit, train), weight, self.points)
+        )
+        return FittedWide(rule, TotalTable.learn(rule, train, self.timed))
