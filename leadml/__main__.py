@@ -9,6 +9,7 @@ import sys
 
 def main() -> None:
     """Run the command line."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # looking for them takes as long as a lead
     if sys.argv[1:2] in (["predict"], ["qualify"], ["explain"]):
         # A score is a look-up: numpy need not start threads for it, and what is loaded stays.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -257,7 +257,7 @@ def frameworks_new(
     out: OutFile = None,
 ) -> None:
     """Begin a framework of your own from a documented one."""
-    from leadml.frameworks import new_framework
+    from leadml.frameworks.own import new_framework
 
     _write(new_framework(framework_id, base=base, title=title), out, f"leadml frameworks check {out}")
 
@@ -267,7 +267,7 @@ def frameworks_check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Your framework (YAML).")],
 ) -> None:
     """Check a framework: every fault with its line, and what may not be meant."""
-    from leadml.frameworks import check_framework
+    from leadml.frameworks.own import check_framework
 
     found, remarks = check_framework(file)
     for remark in remarks:
@@ -282,7 +282,8 @@ def frameworks_diff(
     new: Annotated[str, typer.Argument(metavar="ID|FILE", help="After.")],
 ) -> None:
     """List what changed from one framework to another, a line a change."""
-    from leadml.frameworks import diff_frameworks, load_framework
+    from leadml.frameworks.catalog import load_framework
+    from leadml.frameworks.own import diff_frameworks
 
     found = diff_frameworks(load_framework(old), load_framework(new))
     typer.echo("\n".join(found) if found else "no difference")
@@ -365,7 +366,6 @@ def predict(
     store: Store = None,
 ) -> int:
     """Score new leads with a card; by .xlsx a work list with the reasons and the next question."""
-    from leadml.registry.resolve import resolve
     from leadml.scoring.predicting import Options, predict_file
 
     options = Options(
@@ -376,10 +376,10 @@ def predict(
         from leadml.spark import predict_with_spark
 
         return _ended(
-            predict_with_spark(file, mapping, resolve(model, store), out, options, _say), max_rejected
+            predict_with_spark(file, mapping, _resolve(model, store), out, options, _say), max_rejected
         )
     return _ended(
-        predict_file(file, mapping, lambda: resolve(model, store), out, options, _say), max_rejected
+        predict_file(file, mapping, lambda: _resolve(model, store), out, options, _say), max_rejected
     )
 
 
@@ -395,10 +395,20 @@ def explain(
     store: Store = None,
 ) -> None:
     """Explain one lead in words and points, and say what each answer would make of it."""
-    from leadml.registry.resolve import resolve
     from leadml.scoring.explaining import explain_lead
 
-    typer.echo(explain_lead(file, mapping, resolve(model, store), lead, query=query))
+    typer.echo(explain_lead(file, mapping, _resolve(model, store), lead, query=query))
+
+
+def _resolve(ref: str, store: Path | None) -> Any:
+    """The card, or the classifier, that a reference names; a card of its own needs no registry."""
+    if ref.endswith(".json") and Path(ref).is_file():
+        from leadml.card.files import load_card
+
+        return load_card(ref)
+    from leadml.registry.resolve import resolve
+
+    return resolve(ref, store)
 
 
 def _ended(totals: Any, max_rejected: float) -> int:

@@ -93,15 +93,15 @@ def _point_lines(card: Card, codes: list[int]) -> Iterator[str]:
     """What each row of the card earned: criteria by level, attributes by bin."""
     rows = []
     for criterion, code in zip(card.criteria, codes, strict=False):
-        points = (*criterion.points, criterion.unknown_points)
+        points = [*criterion.points, criterion.unknown_points]
         said = "unknown" if code == len(criterion.points) else f"level {code}"
         words = ", ".join(criterion.words.get(str(code), ())[:3])
         rows.append((criterion.title, f"{said} ({words})" if words else said, points[code], max(points)))
     for attribute, code in zip(card.attributes, codes[len(card.criteria) :], strict=True):
-        points = (*(each.points for each in attribute.bins), attribute.other_points, attribute.unknown_points)
+        points = [*(each.points for each in attribute.bins), attribute.other_points, attribute.unknown_points]
         labels = [*(each.label for each in attribute.bins), "other", "unknown"]
         rows.append((attribute.title, labels[code], points[code], max(points)))
     rows = [(clean(title), clean(said), points, most) for title, said, points, most in rows]
     widths = [max([len(row[0]) for row in rows]), max([8, *(len(row[1]) for row in rows)])]
-    for title, said, points, most in rows:
-        yield f"  {title:<{widths[0]}}  {said:<{widths[1]}} {points:>3} of {most}"
+    for title, said, earned, most in rows:
+        yield f"  {title:<{widths[0]}}  {said:<{widths[1]}} {earned:>3} of {most}"

@@ -25,7 +25,7 @@ from leadml.scoring.writers import Layout, Scored, batch_of, open_writer
 from leadml.terminal import progress
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     import pandas as pd
 
@@ -132,7 +132,7 @@ def predict_frame(
     mapping = load_mapping(mapping)
     opened = open_leads(source, mapping, options)
     scorer, layout = _prepare(opened, mapping, [model], names, options, "")
-    made = [judged.scored for _, judged in _judged(opened, scorer)]
+    made = [judged.scored for judged, _ in _judged(opened, scorer)]
     for message in scorer.messages:
         (say or (lambda _: None))(message)
     if options.sort:
@@ -211,19 +211,22 @@ def _score_file(
         def make_judged(judged: Judged) -> tuple[Judged, list[Any]]:
             return judged, [] if options.sort else make(judged.scored)
 
-        held: list[Scored] = []
-        for n_chunks, (_, (judged, made)) in enumerate(_judged(opened, scorer, make_judged), start=1):
-            n_scored += len(judged.scored) // len(models)
-            n_closed += judged.n_closed
+        def write(made: list[Any]) -> None:
             for writer, each in zip(writers, made, strict=False):
                 writer.write(each)
-            if options.sort:
-                held.append(judged.scored)
-            if n_chunks % RELEASE_EVERY == 0:
-                pa.default_memory_pool().release_unused()
+
+        held: list[Scored] = []
+        with one_behind(write) as write_beside:
+            for n_chunks, (judged, made) in enumerate(_judged(opened, scorer, make_judged), start=1):
+                n_scored += len(judged.scored) // len(models)
+                n_closed += judged.n_closed
+                write_beside(made)
+                if options.sort:
+                    held.append(judged.scored)
+                if n_chunks % RELEASE_EVERY == 0:
+                    pa.default_memory_pool().release_unused()
         for scored in _in_order_of_value(held, layout.kept) if options.sort else ():
-            for writer, each in zip(writers, make(scored), strict=True):
-                writer.write(each)
+            write(make(scored))
         totals = _tell(opened, n_scored, n_closed, sum(each.n_guarded for each in writers), out, options, say)
         if not n_scored and not n_closed:
             where = f"; see {totals.rejected}" if totals.rejected else ""
@@ -235,11 +238,11 @@ def _score_file(
 
 
 def _judged(
-    opened: Source, scorer: Scorer, then: Callable[[Judged], R] = lambda judged: judged
+    opened: Source, scorer: Scorer, then: Callable[[Judged], Any] = lambda judged: judged
 ) -> Iterator[Any]:
     """Score every chunk, a few side by side; rejections are kept in the order of the rows."""
 
-    def work(chunk: Any) -> tuple[Judged, R]:
+    def work(chunk: Any) -> tuple[Judged, Any]:
         judged = scorer.score(chunk)
         return judged, then(judged)
 
@@ -248,7 +251,7 @@ def _judged(
             opened.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
         share = opened.share
         progress("scoring", opened.n_rows if share is None else share, share and 1.0)
-        yield _, made
+        yield judged, made
 
 
 def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
@@ -278,6 +281,36 @@ def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T
         pool.shutdown(cancel_futures=True)
 
 
+@contextlib.contextmanager
+def one_behind(work: Callable[[T], object]) -> Iterator[Callable[[T], None]]:
+    """Do work in order and beside the caller, never more than one item behind; the first item at once."""
+    pool: list[ThreadPoolExecutor] = []
+    begun: list[Future[object]] = []
+    n_items = 0
+
+    def submit(item: T) -> None:
+        nonlocal n_items
+        n_items += 1
+        if n_items == 1:
+            work(item)
+            return
+        if not pool:
+            from concurrent.futures import ThreadPoolExecutor
+
+            pool.append(ThreadPoolExecutor(1, "leadml-write"))
+        while begun:
+            begun.pop().result()
+        begun.append(pool[0].submit(work, item))
+
+    try:
+        yield submit
+        while begun:
+            begun.pop().result()
+    finally:
+        for each in pool:
+            each.shutdown()
+
+
 def _in_order_of_value(held: list[Scored], kept: Sequence[str]) -> Iterator[Scored]:
     """Leads by expected value, largest first: probability times amount, else probability, else points."""
     layout = Layout(COLUMNS, tuple(kept))
@@ -291,9 +324,8 @@ def _in_order_of_value(held: list[Scored], kept: Sequence[str]) -> Iterator[Scor
     value = chance if chance.any() else points
     if chance.any() and held[0].amount is not None:
         amount = np.concatenate([each.amount for each in held if each.amount is not None])
-        if not np.isnan(
-            amount
-        ).all():  # a lead whose amount nobody knows counts as worth the mean of the others
+        if not np.isnan(amount).all():
+            # A lead whose amount nobody knows counts as worth the mean of the others.
             value = chance * np.where(np.isnan(amount), np.nanmean(amount), amount)
     order = np.lexsort((-points, -value))
     for start in range(0, len(order), SORTED_ROWS):

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from leadml.card.record import Card
 from leadml.card.table import COLUMNS as CARD_COLUMNS
+from leadml.card.table import Scores
 from leadml.data.cells import mask_of, number_array, numbers_of, text_array, text_of
 from leadml.data.deals import OPEN, Leads
 from leadml.data.encode import CellFaults, Encoder
@@ -73,8 +74,8 @@ class Scorer:
         with_amount: bool = False,
         locale: str = "en",
     ) -> None:
-        self.models, self.locale, self.with_closed = tuple(models), locale, with_closed
-        self._judges = [_judge_of(each, mapping) for each in models]
+        self.with_closed = with_closed
+        self._judges = [_judge_of(each, mapping, locale) for each in models]
         asked = tuple(dict.fromkeys(name for each in self._judges for name in each.criteria))
         attributes = tuple(dict.fromkeys(name for each in self._judges for name in each.context))
         self.mapping = _what_is_asked(mapping, asked, self._judges)
@@ -145,14 +146,13 @@ class Scorer:
         table = chunk.table
         if not usable.all():
             leads, table = leads.take(usable), table.filter(mask_of(usable))
-        answers, index = self._answer(leads)
         amount = numbers_of(table.column(self._amount), self._decimal)[0] if self._amount else None
         kept = {title: _plain(table.column(column)) for column, title in self.kept.items()}
-        return Judged(_by_policy(leads.lead_id, answers, index, kept, amount), faults, n_closed)
-
-    def _answer(self, leads: Leads) -> tuple[list[pa.RecordBatch], list[npt.NDArray[np.int32]]]:
-        made = [judge.answer(leads, self.locale) for judge in self._judges]
-        return [answers for answers, _ in made], [index for _, index in made]
+        scored = [
+            Scored(leads.lead_id, answers, index, kept, amount, is_shared)
+            for answers, index, is_shared in (judge.answer(leads) for judge in self._judges)
+        ]
+        return Judged(scored[0] if len(scored) == 1 else _by_policy(scored), faults, n_closed)
 
     def _ids(self, chunk: Chunk, ids: pa.Array | None) -> pa.Array:
         """Identity of each row: what the mapping names, else its number, from 1; a blank one is ``row N``."""
@@ -170,34 +170,36 @@ class Scorer:
 class _CardJudge:
     """A card. Where all its patterns are few, their answers are kept for all chunks to come."""
 
-    def __init__(self, card: Card, mapping: Mapping) -> None:
-        self.card = card
+    def __init__(self, card: Card, locale: str) -> None:
+        self._words = words_of(locale)
+        labels = {**self._words.decisions, **card.decision_labels}
+        self.card = card.model_copy(update={"decision_labels": labels}) if self._words.decisions else card
+        self.card.__dict__.pop("lookup", None)
         self.criteria = tuple(each.id for each in card.criteria)
         self.context = tuple(each.column for each in card.attributes)
-        self.facts = {fact for caveat in card.caveats for fact in caveat.when} & {*mapping.facts}
-        self._kept: dict[tuple[bytes, str], pa.RecordBatch] = {}
+        self.facts = {fact for caveat in card.caveats for fact in caveat.when}
+        self._kept: dict[bytes, pa.RecordBatch] = {}
 
-    def answer(self, leads: Leads, locale: str) -> tuple[pa.RecordBatch, npt.NDArray[np.int32]]:
-        """Answers of each pattern, and which of them each lead has."""
+    def answer(self, leads: Leads) -> tuple[pa.RecordBatch, npt.NDArray[np.int32], bool]:
+        """Answers of each pattern, which of them each lead has, and whether other chunks share them."""
         scores = self.card.score(leads)
         patterns, index = scores.patterns()
-        is_all = scores.answers is self.card.lookup.__dict__.get("everything")
-        key = (np.unique(scores.caveat_bits).tobytes(), locale)
-        if not is_all:
-            return self._batch(patterns, locale), index
+        if scores.answers is not self.card.lookup.__dict__.get("everything"):
+            return self._batch(patterns), index, False
+        key = np.unique(scores.caveat_bits, return_index=True)[
+            0
+        ].tobytes()  # without an index it loads numpy.ma
         if key not in self._kept:
-            self._kept[key] = self._batch(patterns, locale)
-        return self._kept[key], index
+            self._kept[key] = self._batch(patterns)
+        return self._kept[key], index, True
 
-    def _batch(self, patterns: Any, locale: str) -> pa.RecordBatch:
+    def _batch(self, patterns: Scores) -> pa.RecordBatch:
         batch = patterns.to_arrow().select(list(COLUMNS))
-        words = words_of(locale)
-        for name, said in (("decision", words.decisions), ("action", words.actions)):
-            if said and not (name == "decision" and self.card.decision_labels):
-                at = batch.schema.get_field_index(name)
-                column = batch.column(at).dictionary_encode()
-                texts = text_array([said.get(text, text) for text in column.dictionary.to_pylist()])
-                batch = batch.set_column(at, name, texts.take(column.indices))
+        for name in ("action", "if_answered"):
+            at = batch.schema.get_field_index(name)
+            if self._words.phrases:
+                texts = [self._words.translate(text) for text in batch.column(at).to_pylist()]
+                batch = batch.set_column(at, name, text_array(texts))
         return batch.append_column("policy", batch.column("model"))
 
 
@@ -210,7 +212,7 @@ class _EstimatorJudge:
         self.context = tuple(getattr(model, "context", mapping.context))
         self.name = str(getattr(model, "name", type(model).__name__))
 
-    def answer(self, leads: Leads, locale: str) -> tuple[pa.RecordBatch, npt.NDArray[np.int32]]:  # noqa: ARG002
+    def answer(self, leads: Leads) -> tuple[pa.RecordBatch, npt.NDArray[np.int32], bool]:
         """A probability for each lead."""
         n = len(leads)
         said = self.model.predict(leads).probability if n else np.zeros(0)
@@ -220,11 +222,11 @@ class _EstimatorJudge:
         columns["probability"] = number_array(np.asarray(said, np.float64), number)
         columns["model"] = text_array([self.name] * n)
         batch = pa.RecordBatch.from_arrays([columns[name] for name in COLUMNS], names=list(COLUMNS))
-        return batch, np.arange(n, dtype=np.int32)
+        return batch, np.arange(n, dtype=np.int32), False
 
 
-def _judge_of(model: Any, mapping: Mapping) -> Any:
-    return _CardJudge(model, mapping) if isinstance(model, Card) else _EstimatorJudge(model, mapping)
+def _judge_of(model: Any, mapping: Mapping, locale: str) -> Any:
+    return _CardJudge(model, locale) if isinstance(model, Card) else _EstimatorJudge(model, mapping)
 
 
 def _what_is_asked(mapping: Mapping, asked: Sequence[str], judges: Sequence[Any]) -> Mapping:
@@ -262,20 +264,12 @@ def _plain(column: pa.Array) -> pa.Array:
     return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
-def _by_policy(
-    lead_id: pa.Array,
-    answers: list[pa.RecordBatch],
-    index: list[npt.NDArray[np.int32]],
-    kept: dict[str, pa.Array],
-    amount: npt.NDArray[np.float64] | None,
-) -> Scored:
-    """One row a lead; with several cards one a lead and card, lead by lead."""
-    if len(answers) == 1:
-        return Scored(lead_id, answers[0], index[0], kept, amount)
-    n, m = len(lead_id), len(answers)
-    starts = np.cumsum([0, *(each.num_rows for each in answers[:-1])])
+def _by_policy(scored: Sequence[Scored]) -> Scored:
+    """One row a lead and card, lead by lead."""
+    n, m = len(scored[0]), len(scored)
+    starts = np.cumsum([0, *(each.answers.num_rows for each in scored[:-1])])
+    rows = np.stack([each.index + start for each, start in zip(scored, starts, strict=True)], axis=1).ravel()
+    answers = pa.Table.from_batches([each.answers for each in scored]).combine_chunks().to_batches()[0]
     spread = number_array(np.repeat(np.arange(n), m))
-    merged = pa.Table.from_batches(answers).combine_chunks().to_batches()[0]
-    rows = np.stack([each + start for each, start in zip(index, starts, strict=True)], axis=1).ravel()
-    kept = {title: column.take(spread) for title, column in kept.items()}
-    return Scored(lead_id.take(spread), merged, rows.astype(np.int32), kept)
+    kept = {title: column.take(spread) for title, column in scored[0].kept.items()}
+    return Scored(scored[0].lead_id.take(spread), answers, rows.astype(np.int32), kept)

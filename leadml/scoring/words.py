@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Mapping
 
-LOCALES = ("en", "nl")
+from leadml.exceptions import UsageError
 
 _EN = {
     "lead_id": "Which lead this is.",
@@ -48,20 +49,24 @@ _NL = {
     "if_answered": "Wat elk antwoord van de lead zou maken.",
 }
 _NL_DECISIONS = {"ready": "opvolgen", "wait": "wachten", "no-match": "geen match"}
-_NL_ACTIONS = {
-    "follow up": "opvolgen",
+_NL_PHRASES = {
     "follow up at once": "meteen opvolgen",
     "follow up immediately": "onmiddellijk opvolgen",
+    "follow up": "opvolgen",
     "nurture": "warm houden",
     "drop": "laten vallen",
     "call": "bellen",
+    "disqualify": "diskwalificeren",
     "find a phone number": "telefoonnummer zoeken",
     "decide by another rule": "beslissen naar een andere regel",
     "spend no time on it": "geen tijd aan besteden",
     "spend the time elsewhere": "tijd elders besteden",
-    "at once": "meteen",
-    "now": "nu",
 }
+_NL_PATTERNS = (
+    (re.compile(r"^ask about (.*) first$"), r"vraag eerst naar \1"),
+    (re.compile(r"\bany answer: "), "elk antwoord: "),
+    (re.compile(r"\bany other: "), "elk ander: "),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,19 +78,27 @@ class Words:
     leads_sheet: str
     columns_sheet: str
     decisions: Mapping[str, str]
-    actions: Mapping[str, str]
+    phrases: Mapping[str, str]
 
     def explain(self, column: str) -> str:
         """Say what a column holds."""
         return self.explanations.get(column, self.other_column)
 
+    def translate(self, text: str) -> str:
+        """An action, or what answers would make of a lead."""
+        for pattern, said in _NL_PATTERNS:
+            text = pattern.sub(said, text)
+        return self.phrases.get(text, text)
+
 
 _WORDS = {
     "en": Words(_EN, "From the input, as it was.", "leads", "columns", {}, {}),
-    "nl": Words(_NL, "Uit de invoer, ongewijzigd.", "leads", "kolommen", _NL_DECISIONS, _NL_ACTIONS),
+    "nl": Words(_NL, "Uit de invoer, ongewijzigd.", "leads", "kolommen", _NL_DECISIONS, _NL_PHRASES),
 }
 
 
 def words_of(locale: str) -> Words:
     """Words of a locale."""
+    if locale not in _WORDS:
+        raise UsageError(f"--locale: got {locale!r}, valid are {', '.join(_WORDS)}")
     return _WORDS[locale]

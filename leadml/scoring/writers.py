@@ -42,6 +42,7 @@ class Scored:
     index: npt.NDArray[np.int32]
     kept: Mapping[str, pa.Array] = dataclasses.field(default_factory=dict)
     amount: npt.NDArray[np.float64] | None = None
+    is_shared: bool = False  # other chunks have the same `answers`, so that their text is worth keeping
 
     def __len__(self) -> int:
         return len(self.index)
@@ -86,9 +87,9 @@ def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[
             if kind == ".jsonl":
                 yield _JsonLines(layout, write)
             else:
-                writer = _CsvLines(layout, write, kind)
-                yield writer
-                writer.finish()
+                lines = _CsvLines(layout, write, kind)
+                yield lines
+                lines.finish()
     elif kind == "table":
         from leadml.scoring.database import open_table
 
@@ -98,7 +99,7 @@ def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[
         with replacing(out) as temporary:
             opened = open_parquet
             if kind == ".xlsx":
-                from leadml.scoring.worklist import open_worklist as opened  # type: ignore[assignment]
+                from leadml.scoring.worklist import open_worklist as opened
             with opened(temporary, layout) as writer:
                 yield writer
 
@@ -163,19 +164,30 @@ class _CsvLines:
         self._layout, self._write = layout, write
         self._mark = "\t" if kind == ".tsv" else ";" if layout.locale == "nl" else ","
         self.n_guarded = 0
+        self._shared: dict[int, tuple[pa.RecordBatch, pa.StringArray]] = {}
         self._header = self._csv([guard(text_array([name]))[0] for name in layout.names])
 
     def make(self, scored: Scored) -> tuple[memoryview, int]:
         layout = self._layout
         guarded = [guard(each) for each in (scored.lead_id, *(scored.kept[name] for name in layout.kept))]
         (lead_id, *kept), counts = zip(*guarded, strict=True)
-        answers = [guard(scored.answers.column(name))[0] for name in layout.columns]
         rows = np.arange(len(scored), dtype=np.int32)
-        parts = [([lead_id], rows), (answers, scored.index), (kept, rows)]
-        parts = [each for each in parts if each[0]]
-        ends = [self._mark] * (len(parts) - 1) + ["\n"]
-        pieces = [(self._lines(cells, end), at) for (cells, at), end in zip(parts, ends, strict=True)]
-        return side_by_side(pieces), sum(counts)
+        pieces = [(self._lines([lead_id], self._mark), rows), (self._answers(scored), scored.index)]
+        return side_by_side([*pieces, *([(self._lines(kept, "\n"), rows)] if kept else [])]), sum(counts)
+
+    def _answers(self, scored: Scored) -> pa.StringArray:
+        """The text of each pattern, made once for all chunks that share their answers."""
+        batch = scored.answers
+        if id(batch) in self._shared:
+            return self._shared[id(batch)][1]
+        columns = [guard(batch.column(name))[0] for name in self._layout.columns]
+        lines = self._lines(columns, self._mark if self._layout.kept else "\n")
+        if scored.is_shared:
+            self._shared[id(batch)] = (
+                batch,
+                lines,
+            )  # with the batch, so that no other takes its place in memory
+        return lines
 
     def write(self, made: tuple[memoryview, int]) -> None:
         self.finish()
