@@ -161,10 +161,8 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
     n, nothing = len(closed), np.full(len(closed), np.nan)
     won = found.outcome[closed] == 1
     if won.all() or not won.any():
-        return (
-            "moved",
-            f"Of {n:,} closed deals {'all' if n and won.all() else 'none'} were won, so nothing is known",
-        )
+        why = f"of {n:,} closed deals {'all' if won.all() else 'none'} were won" if n else "no deal is closed"
+        return "moved", f"What that is worth is not known, as {why}"
     old, new = (
         Entries(said.score[closed], nothing, said.decision[closed]) for said in (found.old, found.new)
     )

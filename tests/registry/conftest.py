@@ -13,7 +13,11 @@ AT = "2026-01-01T00:00:00+00:00"
 
 def make_card(cutoff: int = 5, *, table: bool = False, name: str = "made", **changes: Any) -> Card:
     """Two criteria of 0 to 4 points; drop, nurture from 3, follow up from the cut-off."""
-    bands = [("drop", 0, "drop", "no-match"), ("nurture", 3, "nurture", "wait"), ("now", cutoff, "follow up", "ready")]
+    bands = [
+        ("drop", 0, "drop", "no-match"),
+        ("nurture", 3, "nurture", "wait"),
+        ("now", cutoff, "follow up", "ready"),
+    ]
     kept = [b for b in bands if b[0] == "now" or b[1] < cutoff]
     document = {
         "schema_version": 2,
@@ -26,7 +30,7 @@ def make_card(cutoff: int = 5, *, table: bool = False, name: str = "made", **cha
             for each in ("need", "budget")
         ],
         "total_max": 8,
-        "table": [{"points": p, "probability": p / 10, "low": p / 20, "high": p / 8} for p in range(9)] if table else [],
+        "table": totals if table else [],
         "bands": [{"id": i, "title": i.title(), "from": f, "action": a, "decision": d} for i, f, a, d in kept],
         "cutoff": cutoff,
         **changes,

@@ -1,0 +1,166 @@
+"""Promotion compares decisions, asks for a reason, and refuses what is worse beyond noise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from leadml.data.deals import Leads
+from leadml.estimators.patterns import PatternCounts
+from leadml.evaluation.log import Entries, Log
+from leadml.exceptions import StoreError, UsageError
+from leadml.registry.champion_challenger import Model, compare
+from leadml.registry.evidence import (
+    HELD_OUT,
+    PATTERNS,
+    deals_of,
+    held_out_file,
+    patterns_file,
+    possible_patterns,
+)
+from leadml.registry.promote import promote
+from leadml.registry.versions import champion_of, read_history, save_version
+
+from .conftest import AT, make_card
+
+
+def make_deals(n: int = 400, seed: int = 0, flip: bool = False) -> Leads:
+    """Deals that win more the more points they have (or the fewer)."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 5, (n, 2)).astype(np.uint8)
+    chance = 0.1 + 0.1 * codes.sum(axis=1)
+    won = rng.random(n) < (1 - chance if flip else chance)
+    return Leads(("need", "budget"), codes, won.astype(np.int8), source="deals.csv")
+
+
+def store_two(root: Path, first: Any, second: Any, **files: Any) -> None:
+    save_version("bant", first, at=AT, store_root=root, **files)
+    save_version("bant", second, at=AT, store_root=root, **files)
+
+
+def test_a_reason_is_always_asked_for(tmp_path: Path) -> None:
+    store_two(tmp_path, make_card(5), make_card(4))
+    for because in (None, "", "  "):
+        with pytest.raises(UsageError, match="--because: no reason was given"):
+            promote("bant@2", because=because, at=AT, store_root=tmp_path)
+
+
+def test_a_cutoff_from_3_to_0_is_not_alike_but_refused(tmp_path: Path) -> None:
+    store_two(tmp_path, make_card(3), make_card(0))
+    with pytest.raises(
+        StoreError, match=r"bant@2 is not promoted.*move from drop to follow up.*follows up every lead"
+    ):
+        promote("bant@2", because="more calls", at=AT, store_root=tmp_path)
+    with pytest.raises(StoreError, match="50 leads move from drop to follow up"):
+        promote("bant@2", because="more calls", at=AT, leads=make_deals(50), store_root=tmp_path)
+    done = promote("bant@2", because="more calls", at=AT, force=True, store_root=tmp_path)
+    assert (done.forced, done.version.status) == (True, "champion")
+    event = read_history("bant", tmp_path)[-1]
+    assert event.forced
+    assert event.because == "more calls"
+    assert event.evidence is not None
+    back = promote(
+        "bant@1", because="too many calls", at=AT, store_root=tmp_path
+    )  # to roll back is to promote
+    assert back.version.status == "champion"
+
+
+def test_leads_that_move_are_counted_and_priced(tmp_path: Path) -> None:
+    deals = make_deals()
+    points = deals.codes.sum(axis=1)
+    moved = int(((points >= 3) & (points < 5)).sum())
+    models = Model("new", make_card(3)), Model("old", make_card(5))
+    found = compare(*models, deals)
+    assert [(m.before, m.after, m.n) for m in found.moves] == [("nurture", "follow up", moved)]
+    assert found.outcome == "moved"  # without a cost more follow-ups are neither better nor worse
+    assert f"{moved} of 400 leads move from nurture to follow up" in found.sentence
+    assert f"{moved} follow-ups more" in found.sentence
+    assert "which pays where a won deal is worth more than" in found.sentence
+    assert compare(*models, deals, ratio=50).outcome == "better"
+    assert compare(*models, deals, ratio=1.2).outcome == "worse"
+    assert compare(models[1], models[0], deals, ratio=50).outcome == "worse"
+    fewer = compare(models[1], models[0], deals).sentence
+    assert "follow-ups fewer" in fewer
+    assert "worth less than" in fewer
+
+
+def test_the_ratio_of_the_calibration_is_in_force(tmp_path: Path) -> None:
+    store_two(tmp_path, make_card(5), make_card(3), metrics={"ratio": 1.2})
+    with pytest.raises(StoreError, match=r"A won deal being worth 1\.2 follow-ups"):
+        promote("bant@2", because="x", at=AT, leads=make_deals(), store_root=tmp_path)
+    assert promote("bant", because="x", at=AT, leads=make_deals(), ratio=50, store_root=tmp_path).changed
+    assert not promote("bant", because="x", at=AT, store_root=tmp_path).changed
+
+
+def test_cards_that_decide_alike_are_alike(tmp_path: Path) -> None:
+    found = compare(Model("new", make_card(5)), Model("old", make_card(5)), make_deals(30))
+    assert found.outcome == "alike"
+    assert "decides exactly as old does" in found.sentence
+
+
+def test_leads_without_outcomes_tell_no_worth() -> None:
+    leads = Leads(("need", "budget"), make_deals(50).codes, source="new.csv")
+    found = compare(Model("new", make_card(3)), Model("old", make_card(5)), leads)
+    assert found.outcome == "moved"
+    assert "What that is worth is not known, as no deal is closed" in found.sentence
+    never = compare(Model("new", make_card(9, bands=[
+        {"id": "drop", "title": "Drop", "from": 0, "action": "drop", "decision": "no-match"}])),
+        Model("old", make_card(5)), leads)  # fmt: skip
+    assert (never.outcome, "follows up no lead" in never.sentence) == ("worse", True)
+
+
+def upside_down() -> Any:
+    criteria = [{**c.model_dump(), "points": (4, 3, 2, 1, 0)} for c in make_card(5).criteria]
+    return make_card(5, criteria=criteria)
+
+
+def test_deals_that_a_version_learned_from_stand_in(tmp_path: Path) -> None:
+    deals = make_deals()
+    counts = PatternCounts.from_codes(deals.codes, deals.outcome)
+    beside = {PATTERNS: patterns_file(make_card(5), counts)}
+    save_version("bant", make_card(5), at=AT, store_root=tmp_path, files=beside)
+    save_version("bant", upside_down(), at=AT, store_root=tmp_path)
+    with pytest.raises(
+        StoreError, match=r"the deals that bant@1 learned from.*worse than bant@1 beyond noise"
+    ):
+        promote("bant@2", because="x", at=AT, store_root=tmp_path)
+    codes, outcome = deals_of(PatternCounts(counts.codes, counts.won * 1000, counts.lost * 1000))
+    assert (len(codes), outcome.min(), outcome.max()) == (100_000, 0, 1)
+    assert len(possible_patterns(make_card(5), 50)) == 36
+    assert len(possible_patterns(make_card(5), 20)) == 20
+
+
+def make_log(deals: Leads, score: Any, decision: Any, ids: list[str] | None = None) -> Log:
+    import pyarrow as pa
+
+    n = len(deals)
+    zeros = np.zeros(n, np.int32)
+    said = Entries(np.asarray(score, float), np.full(n, np.nan), np.asarray(decision, float))
+    outcome: Any = deals.outcome
+    names = pa.array(ids or [str(i) for i in range(n)])
+    return Log(
+        np.arange(n), zeros, zeros, outcome, np.arange(n), np.ones(n), lead_id=names, entries={"card": said}
+    )
+
+
+def test_the_held_out_log_that_both_share_comes_first(tmp_path: Path) -> None:
+    deals = make_deals()
+    points = deals.codes.sum(axis=1)
+    good = held_out_file(make_log(deals, points, points >= 5), "card")
+    bad = held_out_file(make_log(deals, -points, points < 4), "card")
+    save_version("bant", make_card(5), at=AT, store_root=tmp_path, files={HELD_OUT: good})
+    save_version("bant", make_card(4), at=AT, store_root=tmp_path, files={HELD_OUT: bad})
+    with pytest.raises(StoreError, match=r"400 deals that both calibrations held out.*worse"):
+        promote("bant@2", because="x", at=AT, store_root=tmp_path)
+    # Row numbers of another file mean nothing; a classifier has no card to be compared otherwise.
+    other = held_out_file(make_log(make_deals(seed=1), points, points >= 5), "card")
+    save_version("bant", {"a": "classifier"}, at=AT, store_root=tmp_path, files={HELD_OUT: other})
+    done = promote("bant@3", because="x", at=AT, store_root=tmp_path)
+    assert done.comparison is not None
+    assert "were not compared" in done.comparison.sentence
+    now = champion_of("bant", tmp_path)
+    assert now is not None
+    assert now.version == 3

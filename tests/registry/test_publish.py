@@ -1,0 +1,110 @@
+"""Cards changed by hand: a reason, who and what from; what follows from points and cut-off is set right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leadml.card.record import Card
+from leadml.estimators.patterns import PatternCounts
+from leadml.exceptions import StoreError, UsageError
+from leadml.frameworks import new_framework
+from leadml.registry.evidence import PATTERNS, patterns_file, read_counts
+from leadml.registry.publish import Published, publish
+from leadml.registry.versions import load_stored, save_version
+
+from .conftest import AT, make_card
+from .test_promote import make_deals
+
+
+def changed(card: Card, folder: Path, **changes: Any) -> Path:
+    path = folder / "draft.json"
+    path.write_text(json.dumps({**card.to_dict(), **changes}))
+    return path
+
+
+def send(path: Path, root: Path, **more: Any) -> Published:
+    return publish(path, because="as agreed", by="ann", at=AT, store_root=root, **more)
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Card:
+    root = tmp_path / "store"
+    counts = PatternCounts.from_codes(make_deals().codes, make_deals().outcome)
+    beside = {PATTERNS: patterns_file(make_card(5), counts)}
+    found: Card = load_stored(
+        save_version("bant", make_card(5, table=True), at=AT, files=beside, store_root=root)
+    )
+    return found
+
+
+def test_a_cutoff_changed_by_hand_becomes_a_version(tmp_path: Path, stored: Card) -> None:
+    root = tmp_path / "store"
+    done = send(changed(stored, tmp_path, cutoff=3), root)
+    card: Card = load_stored(done.version)
+    assert (done.version.ref, done.version.status) == ("bant@2", "version")
+    assert card.published is not None
+    assert card.published.model_dump() == {
+        "by": "ann",
+        "because": "as agreed",
+        "at": AT,
+        "changed_from": "bant@1",
+    }
+    assert done.version.manifest.changed_from == "bant@1"
+    assert [(b.id, b.from_) for b in card.bands] == [("drop", 0), ("now", 3)]
+    assert "the bands begin elsewhere" in done.messages[0]
+    assert card.table == stored.table  # points are as they were
+    assert done.comparison is not None
+    assert "leads move from nurture to follow up" in done.comparison.sentence
+    assert read_counts(done.version) is not None
+    again = send(changed(card, tmp_path, cutoff=3, decision_labels={"ready": "call"}), root)
+    assert load_stored(again.version).published.changed_from == "bant@2"
+
+
+def test_points_changed_by_hand_are_counted_anew(tmp_path: Path, stored: Card) -> None:
+    pytest.importorskip("leadml.estimators.probabilities")
+    criteria = stored.to_dict()["criteria"]
+    criteria[0]["points"] = [0, 2, 4, 6, 8]
+    done = send(changed(stored, tmp_path, criteria=criteria), tmp_path / "store")
+    card: Card = load_stored(done.version)
+    assert (card.total_max, len(card.table), card.kind) == (12, 13, "learned")
+    assert card.table[12].probability > card.table[2].probability
+    assert "counted anew" in done.messages[0]
+
+
+def test_points_without_counts_tell_no_probability(tmp_path: Path) -> None:
+    card = make_card(5, table=True)
+    root = tmp_path / "store"
+    save_version("bant", card, at=AT, store_root=root)
+    criteria = card.to_dict()["criteria"]
+    criteria[0]["points"] = [0, 2, 4, 6, 8]
+    done = send(changed(card, tmp_path, criteria=criteria), root, name="bant")
+    made: Card = load_stored(done.version)
+    assert (made.kind, made.table, done.version.manifest.changed_from) == ("documented", (), "bant@1")
+    assert "no counts of deals" in done.messages[0]
+
+
+def test_a_draft_of_nowhere_and_a_framework_begin_a_name(tmp_path: Path) -> None:
+    root = tmp_path / "store"
+    done = send(changed(make_card(5), tmp_path, published=None), root)
+    assert (done.version.ref, done.version.status, done.comparison) == ("made@1", "champion", None)
+    assert done.version.manifest.changed_from == "draft.json"
+    path = tmp_path / "ours.yaml"
+    path.write_text(new_framework("ours"))
+    assert send(path, root).version.name == "ours"
+
+
+def test_what_is_no_change_or_no_card_is_refused(tmp_path: Path, stored: Card) -> None:
+    root = tmp_path / "store"
+    with pytest.raises(UsageError, match=r"nothing on it differs from bant@1"):
+        send(changed(stored, tmp_path), root)
+    with pytest.raises(UsageError, match="--because"):
+        publish(changed(stored, tmp_path, cutoff=3), because=" ", by="ann", at=AT, store_root=root)
+    for broken in ({"cutoff": "x"}, {"criteria": None}, {"bands": [1]}):
+        with pytest.raises(StoreError, match="is no card"):
+            send(changed(stored, tmp_path, **broken), root)
+    with pytest.raises(StoreError, match="is no valid card"):
+        send(changed(stored, tmp_path, met_level=9), root)

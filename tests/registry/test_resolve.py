@@ -1,0 +1,44 @@
+"""References: names, versions, paths, digests; what MLflow keeps is fetched by tracking."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import joblib
+import pytest
+
+from leadml.card.record import Card
+from leadml.exceptions import ModelRefError, StoreError
+from leadml.registry.resolve import find_version, resolve
+from leadml.registry.versions import save_version
+
+from .conftest import AT
+
+
+def test_names_versions_and_paths(tmp_path: Path, card: Card) -> None:
+    version = save_version("bant", card, at=AT, store_root=tmp_path)
+    assert resolve("bant", tmp_path).model == "bant@1"
+    assert resolve("bant@1", tmp_path).model == "bant@1"
+    assert resolve(version.folder).model == "bant@1"
+    card.save(tmp_path / "mine.json")
+    assert resolve(tmp_path / "mine.json").name == "made"
+    found = find_version("bant", tmp_path)
+    assert found is not None
+    assert found.ref == "bant@1"
+    assert find_version("x/card.json") is None
+    for ref in ("x/none.json", "none.joblib", str(tmp_path / "nothing")):
+        with pytest.raises(ModelRefError, match="there is no such file; valid are NAME"):
+            resolve(ref)
+
+
+def test_a_joblib_needs_its_digest(tmp_path: Path) -> None:
+    version = save_version("lgbm", {"a": 1}, at=AT, store_root=tmp_path)
+    assert resolve("lgbm", tmp_path) == {"a": 1}
+    path = version.folder / "model.joblib"
+    assert resolve(path) == {"a": 1}
+    joblib.dump({"a": 2}, path)
+    with pytest.raises(StoreError, match="is not the file whose digest"):
+        resolve(path)
+    (version.folder / "model.joblib.sha256").unlink()
+    with pytest.raises(StoreError, match="loading it would run code"):
+        resolve(path)
