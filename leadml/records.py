@@ -222,7 +222,8 @@ def _beside(source: Path | Traversable) -> str:
 def _validate(data: object, cls: type[R], name: str, lines: Mapping[Where, int], faults: Faults) -> R:
     if not isinstance(data, Mapping):
         raise RecordError(
-            f"{name}: got {value_text(data)}; valid: keys and values ({_keys_text(cls)}); write `key: value`"
+            f"{name}: got {value_text(data)}; valid: keys and values ({_keys_text(cls)}); "
+            "write `key: value` lines"
         )
     found = list(faults)
     try:

@@ -71,7 +71,11 @@ def diff_frameworks(old: Framework, new: Framework) -> list[str]:
     """What changed from one framework to the other, a line a change; sources are not compared."""
     both = []
     for each in (old, new):
-        said = {key: _undocumented(value) for key, value in each.to_dict().items() if key != "source"}
+        said = {
+            key: _undocumented(value)
+            for key, value in each.to_dict().items()
+            if key != "source" and not key.endswith("_from")
+        }
         both.append(dict(_leaves(said, "")))
     before, after = both
     lines: dict[str, None] = {}

@@ -17,8 +17,8 @@ def random_card(seed, k=4, *, is_wide=False, gates=(), falls=False, words=None):
     attributes = ()
     if is_wide:
         words_of = CardAttribute(
-            id="product", title="Product", column="Product", kind="categories", unknown_points=int(rng.integers(5)),
-            other_points=int(rng.integers(5)), known_when="at creation",
+            id="product", title="Product", column="Product", kind="categories", known_when="at creation",
+            unknown_points=int(rng.integers(5)), other_points=int(rng.integers(5)),
             bins=(
                 CardBin(label="Alpha", values=("Alpha",), points=int(rng.integers(5)), n=30, won=9),
                 CardBin(label="Beta, Gamma", values=("Beta", "Gamma"), points=0, n=40, won=3),

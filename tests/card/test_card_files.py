@@ -131,7 +131,7 @@ def test_faults_of_attributes_and_of_version_1():
     old["criteria"] = "none"
     with pytest.raises(StoreError, match="criteria: got 'none'; valid: a list"):
         Card.from_dict(old, verify=False)
-    with pytest.raises(StoreError, match="and [0-9]+ more"):
+    with pytest.raises(StoreError, match=r"and [0-9]+ more"):
         Card.from_dict(wide | {f"key{at}": 1 for at in range(30)}, verify=False)
 
 

@@ -1,0 +1,180 @@
+"""What the records of the library say, against the documents."""
+
+import sys
+from subprocess import run
+
+import pytest
+
+from leadml.exceptions import UsageError
+from leadml.frameworks import (
+    FRAMEWORK_IDS,
+    describe,
+    list_frameworks,
+    list_policies,
+    load_common,
+    load_framework,
+    load_policy,
+)
+from leadml.levels import CANONICAL
+
+TITLES = {
+    "bant": ["Budget", "Authority", "Need", "Timeframe"],
+    "anum": ["Authority", "Need", "Urgency", "Money"],
+    "champ": ["Challenges", "Authority", "Money", "Prioritization"],
+    "gpct": ["Goals", "Plans", "Challenges", "Timeline"],
+    "faint": ["Funds", "Authority", "Interest", "Need", "Timing"],
+    "madr": ["Money", "Authority", "Desire", "Response"],
+}
+READS = {
+    "bant": ("budget", "authority", "need", "timeline"),
+    "anum": ("authority", "need", "urgency", "budget"),
+    "champ": ("challenges", "authority", "budget", "prioritization"),
+    "gpct": ("goals", "plans", "challenges", "timeline"),
+    "faint": ("funds", "authority", "interest", "need", "timeline"),
+    "madr": ("budget", "authority", "desire", "response"),
+}
+CUTOFFS = {
+    "bant-ibm": ("met", 3),
+    "bant-strict": ("met", 4),
+    "bant-points": ("points", 9),
+    "bant-half": ("met", 2),
+    "anum-half": ("met", 2),
+    "champ-half": ("met", 2),
+    "gpct-half": ("met", 2),
+    "faint-half": ("met", 3),  # half of five is 2.5, so 3
+    "madr-half": ("met", 2),
+    "madr-immediate": ("met", 4),
+    "contactable": ("contactable", 1),
+}
+every_framework = pytest.mark.parametrize("framework", list_frameworks(), ids=FRAMEWORK_IDS)
+
+
+@every_framework
+def test_criteria_have_the_names_and_order_of_the_document(framework):
+    assert [criterion.title for criterion in framework.criteria] == TITLES[framework.id]
+    assert framework.criterion_ids == READS[framework.id]
+
+
+def test_the_frameworks_read_the_whole_vocabulary_and_nothing_else():
+    assert {name for framework in list_frameworks() for name in framework.criterion_ids} == set(CANONICAL)
+
+
+def test_every_documented_cutoff_is_there_and_no_other():
+    assert {p.id: (p.unit, p.cutoff) for p in list_policies()} == CUTOFFS
+
+
+def test_half_is_half_of_the_criteria_rounded_up():
+    for framework in list_frameworks():
+        assert framework.policy(f"{framework.id}-half").cutoff == -(-len(framework.criteria) // 2)
+
+
+@pytest.mark.parametrize("policy", list_policies(), ids=lambda p: p.id)
+def test_the_cutoff_parts_ready_from_the_rest(policy):
+    for band in policy.bands:
+        assert (band.decision == "ready") == (band.from_ >= policy.cutoff)
+    assert policy.cutoff <= policy.total_max
+
+
+@pytest.mark.parametrize(
+    ("policy_id", "total_max"), [("bant-ibm", 4), ("bant-points", 16), ("faint-half", 5)]
+)
+def test_the_highest_score(policy_id, total_max):
+    assert load_policy(policy_id).total_max == total_max
+
+
+@every_framework
+def test_only_the_rubric_of_authority_is_a_documents(framework):
+    for criterion in framework.criteria:
+        assert len(set(criterion.rubric)) == 5
+        assert (criterion.rubric_from == "document") == (criterion.id == "authority")
+
+
+@every_framework
+def test_every_statement_has_a_source_that_is_listed(framework):
+    def sources(data):
+        if isinstance(data, dict):
+            yield from (value for key, value in data.items() if key == "source")
+            for value in data.values():
+                yield from sources(value)
+        elif isinstance(data, list):
+            for value in data:
+                yield from sources(value)
+
+    known = {source.id for source in load_common().sources}
+    named = [
+        part.split(",")[0].split(" (")[0].strip()
+        for s in sources(framework.to_dict())
+        for part in s.split(";")
+    ]
+    assert len(named) > 5
+    assert set(named) <= known
+
+
+@every_framework
+def test_our_reading_is_told_apart_in_data(framework):
+    for policy in framework.policies:
+        ours = [band.id for band in policy.bands if band.basis == "our reading"]
+        assert policy.unit == "points" or any("level 2" in reading for reading in policy.reading)
+        assert not ours or any("bands" in reading or "lower band" in reading for reading in policy.reading)
+    for gate in framework.gates:
+        assert (gate.basis, gate.below_from) == ("document", "our reading")
+
+
+def test_the_bands_of_the_points_rule_are_the_documents():
+    bands = load_policy("bant-points").bands
+    assert [(b.from_, b.action, b.basis) for b in bands] == [
+        (0, "spend no time on it", "document"),
+        (5, "nurture", "document"),
+        (9, "follow up", "document"),
+        (13, "follow up immediately", "document"),
+    ]
+
+
+def test_who_claims_what():
+    assert load_policy("bant-ibm").attributed_to == "IBM"
+    claim = load_framework("bant").order_claim
+    assert (claim.kind, claim.criteria, claim.source) == ("weight", READS["bant"], "stormid-2017")
+    assert load_framework("anum").judging_order.criteria == READS["anum"]
+    assert load_framework("champ").order_claim.criteria == ("challenges", "prioritization")
+
+
+@every_framework
+def test_the_description_names_everything_and_marks_our_reading(framework):
+    text = describe(framework)
+    flat = " ".join(text.split())
+    for criterion in framework.criteria:
+        assert criterion.title in text
+        assert all(level in flat for level in criterion.rubric)
+    for said in (*framework.caveats, *framework.gates, *framework.fit, *framework.notes):
+        assert said.text in flat
+    assert all(policy.id in text for policy in framework.policies)
+    assert "(our reading)" in text
+    assert max(map(len, text.splitlines())) <= 100
+
+
+def test_a_framework_is_plain_data_for_json():
+    bant = load_framework("bant").to_dict()
+    assert bant["policies"][2]["bands"][1]["from"] == 5
+    assert bant["criteria"][3]["id"] == "timeline"
+
+
+@pytest.mark.parametrize(
+    ("load", "name", "near"),
+    [
+        (load_framework, "mad-r", "madr"),
+        (load_policy, "bant_ibm", "bant-ibm"),
+        (load_policy, "bant-poins", "bant-points"),
+    ],
+)
+def test_an_unknown_name_suggests_the_nearest(load, name, near):
+    with pytest.raises(UsageError, match=f"got .*{name}.*valid: .*did you mean {near}?"):
+        load(name)
+
+
+def test_the_library_loads_without_the_heavy_packages():
+    code = (
+        "import sys, leadml.frameworks as f; f.list_policies(); "
+        "print(sorted({'pandas', 'sklearn', 'scipy', 'mlflow', 'pyarrow'} & set(sys.modules)))"
+    )
+    found = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
