@@ -6,7 +6,6 @@ _HOME = {
     "catalog": (
         "FRAMEWORK_IDS", "list_frameworks", "list_policies", "load_common", "load_framework", "load_policy",
     ),
-    "description": ("describe",),
     "model": (
         "Band", "Basis", "Caveat", "Common", "Criterion", "Decision", "Framework", "Gate", "Note",
         "OrderClaim", "Policy", "Rubric", "Source",

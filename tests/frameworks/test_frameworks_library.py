@@ -8,13 +8,13 @@ import pytest
 from leadml.exceptions import UsageError
 from leadml.frameworks import (
     FRAMEWORK_IDS,
-    describe,
     list_frameworks,
     list_policies,
     load_common,
     load_framework,
     load_policy,
 )
+from leadml.frameworks.describe import describe
 from leadml.levels import CANONICAL
 
 TITLES = {

@@ -9,13 +9,13 @@ from leadml.exceptions import RecordError, UsageError
 from leadml.frameworks import (
     FRAMEWORK_IDS,
     check_framework,
-    describe,
     diff_frameworks,
     list_policies,
     load_framework,
     load_policy,
     new_framework,
 )  # fmt: skip
+from leadml.frameworks.describe import describe
 
 OURS = {
     "id": "ours",
