@@ -18,6 +18,8 @@ def make_card(cutoff: int = 5, *, table: bool = False, name: str = "made", **cha
         ("nurture", 3, "nurture", "wait"),
         ("now", cutoff, "follow up", "ready"),
     ]
+    totals = [{"points": p, "probability": p / 10, "low": p / 20, "high": p / 8} for p in range(9)]
+    keys = ("id", "title", "from", "action", "decision")
     kept = [b for b in bands if b[0] == "now" or b[1] < cutoff]
     document = {
         "schema_version": 2,
@@ -31,7 +33,7 @@ def make_card(cutoff: int = 5, *, table: bool = False, name: str = "made", **cha
         ],
         "total_max": 8,
         "table": totals if table else [],
-        "bands": [{"id": i, "title": i.title(), "from": f, "action": a, "decision": d} for i, f, a, d in kept],
+        "bands": [dict(zip(keys, (i, i.title(), f, a, d), strict=True)) for i, f, a, d in kept],
         "cutoff": cutoff,
         **changes,
     }  # fmt: skip

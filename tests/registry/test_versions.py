@@ -140,7 +140,7 @@ def test_an_unknown_name_says_what_there_is(
     with pytest.raises(ModelRefError, match="it is empty; `leadml calibrate --name NAME` fills it"):
         read_history("bant")
     save_version("bant", card, at=AT)
-    with pytest.raises(ModelRefError, match="no model 'none' in the store at .*; it has bant"):
+    with pytest.raises(ModelRefError, match=r"no model 'none' in the store at .*; it has bant"):
         show_version("none")
 
 
