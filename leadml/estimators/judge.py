@@ -59,11 +59,10 @@ def fit_judge(
     random_state: int = 0,
 ) -> Judge:
     """Draw P(won) for the patterns asked about, (m, k) codes (default: those counted), given the counts."""
-    counted = np.asarray(counts.codes)
-    design, n_main = _design(counted, met_level)
-    won, n = np.asarray(counts.won, float), np.asarray(counts.won, float) + counts.lost
-    if len(won) == 0 or design.shape[1] == 1:
+    if not counts.codes.size:
         raise ValueError("no pattern with deals, or no criterion: nothing to judge by")
+    design, n_main = _design(counts.codes, met_level)
+    won, n = counts.won, counts.total
     # One Newton fit at middling spreads; the likelihood is then its quadratic, so each pair of spreads costs
     # a p x p factorisation and no further pass over the patterns.
     middle = _prior(design.shape[1], n_main, MAIN_SPREADS[2], PAIR_SPREADS[2])

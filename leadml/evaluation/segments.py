@@ -18,7 +18,7 @@ MIN_DIFFERENT = 10
 """Leads judged differently below which a segment's own deals say nothing."""
 SPREADS = np.r_[0.0, np.geomspace(0.003, 0.5, 40)]
 """Standard deviations of the gain between segments (shares of their wins) that are averaged over."""
-SPREAD_SCALE = 0.05
+SPREAD_SCALE = 0.15
 """Half of the prior lies below it (half-Cauchy; Gelman 2006, Bayesian Analysis 1)."""
 
 

@@ -1,0 +1,102 @@
+"""What changing and keeping are expected to bring, and when a rule will be decided."""
+
+import time
+
+import numpy as np
+import pytest
+
+from leadml.evaluation.outlook import judge_gains, normal_draws, outlook
+from leadml.evaluation.planner import HORIZON_MONTHS, NOT_DECIDABLE, decided_by_month, plan
+from leadml.evaluation.verdict import gain_between
+
+POPULATION = np.array([40.0, 30.0, 20.0, 10.0])
+RULE, CARD = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 2 / 3, 0.5, 0.0])
+"""Both follow up 30 of 100."""
+
+
+def draws(gain=0.0, spread=0.05, n=400):
+    """The card swaps half of pattern 2 and all of 3 for two thirds of pattern 1."""
+    rng = np.random.default_rng(0)
+    p = np.array([0.1, 0.3 + gain, 0.3, 0.3])
+    return np.clip(p + rng.normal(0, spread, (n, 4)), 0.01, 0.99)
+
+
+def test_three_shares_add_up_and_gains_are_on_the_same_deals(make_log):
+    found = outlook(draws(0.1), POPULATION, RULE, CARD, gain_between(make_log(300), "rule", "card"), 0.01)
+    assert found.p_better + found.p_same + found.p_worse == pytest.approx(1)
+    assert found.n_followed_up == 30
+    gained = found.wins_change.value - found.wins_keep.value
+    assert gained == pytest.approx(found.regret_keep.value - found.regret_change.value)
+    for name in ("wins_keep", "wins_change", "regret_keep", "regret_change"):
+        value, low, high = getattr(found, name)
+        assert 0 <= low <= value <= high
+
+
+def test_the_judge_alone_speaks_where_nothing_was_held_out():
+    found = outlook(draws(0.2, spread=0.0), POPULATION, RULE, CARD, None, 0.01)
+    expected = POPULATION @ ((CARD - RULE) * [0.1, 0.5, 0.3, 0.3]) / (POPULATION @ [0.1, 0.5, 0.3, 0.3])
+    assert found.gain == pytest.approx(np.full(400, expected))
+    assert (found.p_better, found.regret_change.value, found.p_not_better) == (1.0, 0.0, 0.0)
+    assert found.wins_keep.value == pytest.approx(30.0)
+    assert found.wins_change.value == pytest.approx(100 * (20 * 0.5 + 10 * 0.3) / 30)
+
+
+def test_no_posterior_decides_alone(make_log):
+    against = gain_between(
+        make_log(2000, better=0.0), "rule", "card"
+    )  # the held-out deals: the card is worse
+    found = outlook(draws(0.5, spread=0.0), POPULATION, RULE, CARD, against, 0.01)  # the judge: surely better
+    assert found.p_better == pytest.approx(0.5, abs=0.02)
+    assert found.p_not_better > 0.4
+    assert found.p_below == pytest.approx(0.5, abs=0.02)
+
+
+def test_equal_decisions_gain_nothing():
+    gain, rate = judge_gains(draws(), POPULATION, RULE, RULE)
+    assert not gain.any()
+    assert rate == pytest.approx(0.3, abs=0.2)
+
+
+def test_draws_of_the_log_have_its_mean_and_error(make_log):
+    paired = gain_between(make_log(600), "rule", "card")
+    drawn = normal_draws(paired, 1000)
+    assert drawn.mean() == pytest.approx(paired.gain.value, abs=1e-3)
+    assert drawn.std() == pytest.approx(np.hypot(paired.gain.error, 1 / paired.n_won), rel=0.02)
+    assert len(normal_draws(paired, 0)) == 0
+
+
+def plan_for(log, gain, rate, spread=0.05):
+    paired = gain_between(log, "rule", "card")
+    found = outlook(draws(gain, spread), POPULATION, RULE, CARD, paired, 0.01)
+    return plan(found, paired, n_logged=len(log), n_deals=len(log) + 100, deals_per_month=rate)
+
+
+def test_a_plan_promises_months_at_this_firms_rate(make_log):
+    found = plan_for(make_log(150), 0.3, 50)
+    assert found.deals == pytest.approx(found.months * 50, rel=0.05)
+    assert 1 <= found.months <= HORIZON_MONTHS
+    assert found.p_decided >= 0.8
+    assert "more closed deals" in found.text
+    faster = plan_for(make_log(150), 0.3, 200)
+    assert faster.months <= found.months
+
+
+def test_what_two_years_cannot_decide_is_no_number(make_log):
+    found = plan_for(make_log(300, better=0.3), 0.0, 2, spread=0.1)
+    assert (found.deals, found.months, found.text) == (None, None, NOT_DECIDABLE)
+    assert found.p_decided < 0.8
+    for rate in (0.0, -1.0):
+        assert plan_for(make_log(300), 0.1, rate).text == NOT_DECIDABLE
+
+
+def test_more_rules_take_longer_and_a_plan_is_quick(make_log):
+    log = make_log(300, better=0.5)
+    paired = gain_between(log, "rule", "card")
+    found = outlook(draws(0.1), POPULATION, RULE, CARD, paired, 0.01)
+    start = time.process_time()
+    alone = decided_by_month(found, paired, 300, 400, 40)
+    assert time.process_time() - start < 1.0
+    among = decided_by_month(found, paired, 300, 400, 40, n_rules=6)
+    assert (np.diff(alone) >= 0).all()
+    assert (among <= alone + 1e-9).all()
+    np.testing.assert_array_equal(alone, decided_by_month(found, paired, 300, 400, 40))
