@@ -1,4 +1,4 @@
-"""The judge: draws of P(won) by pattern, wide enough for gates and turns, honest about what it has not seen."""
+"""The judge: draws of P(won) by pattern, wide enough for gates and turns, honest about the unseen."""
 
 import time
 
