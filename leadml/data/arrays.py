@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import relabel, text_of
+from leadml.data.cells import carry, relabel, text_of
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.exceptions import InputError
 from leadml.levels import CANONICAL, LEVEL_MAX, codes_of_levels
@@ -98,8 +98,6 @@ def _numbered(column: Any) -> npt.NDArray[np.int32]:
 
 def _column(column: Any) -> pa.Array:
     """Take a column of any kind as a reader would have it."""
-    from leadml.data.encode import carry
-
     array = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True)
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     return relabel(text_of(array), str.strip) if pa.types.is_boolean(array.type) else carry(array)

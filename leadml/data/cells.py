@@ -139,6 +139,17 @@ def relabel(array: pa.Array, label: Callable[[str], str | None]) -> pa.Dictionar
     return pa.DictionaryArray.from_arrays(indices, text_array(list(position)))
 
 
+def carry(array: pa.Array) -> pa.Array:
+    """Keep a column of the CRM: numbers and dates as they are, all else as trimmed text in a dictionary."""
+    kind = array.type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        numbers, _ = numbers_of(array)
+        return number_array(numbers, pa.float64(), ~np.isnan(numbers))
+    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        return array.cast(pa.date32(), safe=False)
+    return relabel(array, str.strip)
+
+
 def filled_of(array: pa.Array, unknown: Sequence[str] = ()) -> Bools:
     """Tell which cells say something; values listed as unknown do not."""
     at, distinct = categories_of(array)

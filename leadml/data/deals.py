@@ -132,10 +132,10 @@ class Leads:
         criteria : sequence of k str, optional
             Canonical names; those of the frame's columns when absent.
         **columns
-            Each (n,): ``created_at``, ``closed_at``, ``snapshot`` (dates), ``group`` (any values), ``amount``,
-            ``weight``, ``propensity``, ``followed_up``, ``contactable``, ``lead_id``; ``context``, ``segments``
-            and ``facts`` as a frame or a dict of name to column; ``in_time_order``, ``source``, ``mapping`` and
-            ``truth`` as they are.
+            Each (n,): ``created_at``, ``closed_at``, ``snapshot`` (dates), ``group`` (any values),
+            ``amount``, ``weight``, ``propensity``, ``followed_up``, ``contactable``, ``lead_id``;
+            ``context``, ``segments`` and ``facts`` as a frame or a dict of name to column;
+            ``in_time_order``, ``source``, ``mapping`` and ``truth`` as they are.
 
         Returns
         -------

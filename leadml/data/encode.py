@@ -7,6 +7,7 @@ what numbering its distinct values costs. Only numpy and pyarrow.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 from leadml.data.cells import (
     Bools,
     Floats,
+    carry,
     categories_of,
     category,
     dictionary_of,
@@ -57,13 +59,11 @@ class CellFaults(NamedTuple):
 class Encoded:
     """n rows of a chunk.
 
-    codes : (n, k) uint8, each column contiguous; a faulty cell is unknown.
-    usable : (n,) bool, False for a row with a faulty cell.
-    outcome : (n,) int8 as in `Leads`, or None.
-    dates : created, closed, snapshot to (n,) int32 as `dates.pack_dates` gives them.
-    columns : context, segment, group and duplicates columns by their name: text (dictionary), numbers or dates.
-    facts : name of the fact to (n,) dictionary of its values.
-    raw : with `raw`, the criteria's columns as they were before they became levels.
+    codes : (n, k) uint8, each column contiguous; a faulty cell is unknown. usable : (n,) bool, False for a
+    row with a faulty cell. outcome : (n,) int8 as in `Leads`, or None. dates : created, closed, snapshot to
+    (n,) int32 as `dates.pack_dates` gives them. columns : context, segment, group and duplicates columns by
+    their name: text (dictionary), numbers or dates. facts : name of the fact to (n,) dictionary of its
+    values. raw : with `raw`, the criteria's columns as they were before they became levels.
     """
 
     rows: npt.NDArray[np.int64]
@@ -268,7 +268,7 @@ class Encoder:
                 _find_faults(faults, name, cells, rows, packed == BAD_DAY, reason)
         if mapping.amount and (cells := _column(table, mapping.amount.column)) is not None:
             out["amount"], bad = numbers_of(cells, self.decimal)
-            reason = f"is not a number with decimal mark {self.decimal!r}; correct it, or set read.decimal in the mapping"
+            reason = f"is not a number with decimal mark {self.decimal!r}; correct it, or set read.decimal"
             _find_faults(faults, mapping.amount.column, cells, rows, bad, reason)
         if mapping.propensity and (cells := _column(table, mapping.propensity.column)) is not None:
             chance, bad = numbers_of(cells, self.decimal)
@@ -288,7 +288,7 @@ class Encoder:
             if (cells := _column(table, fact.column)) is not None:
                 listed = {value: label for label, values in fact.values.items() for value in values}
                 listed.setdefault("", "")
-                out[name] = relabel(cells, lambda text, listed=listed: listed.get(category(text), "other"))
+                out[name] = relabel(cells, functools.partial(_fact, listed))
         return out
 
     def _raw(self, table: pa.RecordBatch) -> dict[str, pa.Array]:
@@ -297,21 +297,15 @@ class Encoder:
         return {name: relabel(cells, category) for name, cells in columns.items() if cells is not None}
 
 
-def carry(cells: pa.Array) -> pa.Array:
-    """Keep a column of the CRM: numbers and dates as they are, all else as trimmed text in a dictionary."""
-    kind = cells.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers, _ = numbers_of(cells)
-        return pa.Array.from_buffers(pa.float64(), len(numbers), [_nulls(numbers), pa.py_buffer(numbers)])
-    if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
-        return cells.cast(pa.date32(), safe=False)
-    return relabel(cells, str.strip)
+def _fact(listed: dict[str, str], text: str) -> str:
+    return listed.get(category(text), "other")
 
 
 def check_columns(
     mapping: Mapping, columns: Sequence[str], source: str, *, to_score: bool = False
 ) -> dict[str, list[str]]:
-    """Refuse missing columns, all at once; returns those that may be absent and are, with what would read them."""
+    """Refuse missing columns, all at once; returns those that may be absent and are, with what would read
+    them."""
     there = set(columns)
     absent: dict[str, list[str]] = {}
     for place, column in mapping.uses():
@@ -353,11 +347,6 @@ def _column(table: pa.RecordBatch, name: str) -> pa.Array | None:
     return None if at < 0 else table.column(at)
 
 
-def _nulls(numbers: Floats) -> pa.Buffer | None:
-    known = ~np.isnan(numbers)
-    return None if known.all() else pa.py_buffer(np.packbits(known, bitorder="little"))
-
-
 def _levels_by_edges(numbers: Floats, rule: Criterion) -> Codes:
     """Level = how many edges are <= the value; descending: how many edges are >= the value."""
     edges = np.array(rule.edges, np.float64)
@@ -381,7 +370,7 @@ def _find_faults(
 
 def _reason(name: str, rule: Criterion, value: str) -> str:
     shown = value.strip()[:60] or "(empty)"
-    remedy = f"add it under criteria.{name} as `levels: {{{shown}: 0 to 4}}` or `unknown: [{shown}]`, or set `other`"
+    remedy = f"add to criteria.{name} `levels: {{{shown}: 0 to 4}}` or `unknown: [{shown}]`, or set `other`"
     if rule.levels is not None:
         words = [word or "(empty)" for word in rule.levels]
         valid = ", ".join(words[:_SHOWN]) + (", ..." if len(words) > _SHOWN else "")

@@ -1,18 +1,19 @@
 """Answers filled in after the close: won deals are completed later, so that "unknown" means "lost".
 
-What can be told apart: an answer unknown at random, or because the level is low, hides some mixture of the levels,
-so such deals never win less than the lowest level does. Where won deals are completed afterwards they win far less,
-and one unknown suffices. Junk leads of which next to nothing is known look alike only among deals with many
-unknowns, so these are left out. Rule: in a logistic model of the levels (a line a criterion) and of being unknown,
-fitted to deals with at most half of the answers unknown, the odds of an unknown answer lie below `MARGIN` times those
-of the lowest level, with 95% confidence, for the criteria together or for one of them (Bonferroni).
-Measured (four criteria, a quarter unknown, base rate 30%), n = 300 / 1,000: fires in 100 / 100% where all unknowns of
-won deals are completed, 97 / 100% where 90% are, 88 / 100% at 80%, 30 / 78% at 70% (by then too weak to be seen);
-unknown at random, for low levels, for junk leads: 0-3 / 0-5%. What cannot be told apart: an unknown that is a worse
-sign than any answer, in deals of which the rest is known.
+What can be told apart: an answer unknown at random, or because the level is low, hides some mixture of the
+levels, so such deals never win less than the lowest level does. Where won deals are completed afterwards
+they win far less, and one unknown suffices. Junk leads of which next to nothing is known look alike only
+among deals with many unknowns, so these are left out. Rule: in a logistic model of the levels (a line a
+criterion) and of being unknown, fitted to deals with at most half of the answers unknown, the odds of an
+unknown answer lie below `MARGIN` times those of the lowest level, with 95% confidence, for the criteria
+together or for one of them (Bonferroni). Measured (four criteria, a quarter unknown, base rate 30%), n = 300
+/ 1,000: fires in 100 / 100% where all unknowns of won deals are completed, 97 / 100% where 90% are, 88 /
+100% at 80%, 30 / 78% at 70% (by then too weak to be seen); unknown at random, for low levels, for junk
+leads: 0-3 / 0-5%. What cannot be told apart: an unknown that is a worse sign than any answer, in deals of
+which the rest is known.
 
-Open deals tell more. Their answers are those of qualification, so they lie between won and lost ones; where they know
-less than both, answers come in later for all deals, which no win rate can show.
+Open deals tell more. Their answers are those of qualification, so they lie between won and lost ones; where
+they know less than both, answers come in later for all deals, which no win rate can show.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ _SLOPE_SD, _UNKNOWN_SD = 1.0, 2.5  # priors that only keep the fit finite where 
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """One criterion: shares unknown, win rates, and log odds of unknown against the lowest level (upper bound)."""
+    """One criterion: shares unknown, win rates, and log odds of unknown against the lowest level (upper
+    bound)."""
 
     criterion: str
     n_unknown: int
@@ -73,12 +75,12 @@ class LateAnswers:
         rates = " / ".join(f"{won / n:.0%}" for _, n, won in self.by_unknowns if n)
         counts = ", ".join(str(m) for m, n, _ in self.by_unknowns if n)
         detail = f"With {counts} answers unknown, {rates} of the deals were won."
-        detail += "".join(
-            f" {a.criterion} is unknown in {a.unknown_won:.0%} of the won and {a.unknown_lost:.0%} of the lost deals"
-            + (f", {a.unknown_open:.0%} of the open ones." if a.unknown_open >= 0 else ".")
-            for a in self.answers
-            if a.criterion in self.suspects
-        )
+        for a in self.answers:
+            if a.criterion in self.suspects:
+                detail += f" {a.criterion} is unknown in {a.unknown_won:.0%} of the won deals,"
+                detail += f" {a.unknown_lost:.0%} of the lost" + (
+                    f" and {a.unknown_open:.0%} of the open ones." if a.unknown_open >= 0 else " ones."
+                )
         return "LML112", {"columns": ", ".join(self.suspects), "detail": detail}
 
 
@@ -132,8 +134,10 @@ def _counts(leads: Leads) -> tuple[npt.NDArray[np.uint8], Floats, Floats, Floats
                 last - leads.created.astype(float) <= np.quantile(took, 0.9)
             )
     kinds = (outcome == 1, outcome == 0, waiting)
-    counts = [np.bincount(at, weight * kind, minlength=len(keys)) for kind in kinds]
-    return unpack(keys, leads.codes.shape[1]), counts[0], counts[1], counts[2]
+    won, lost, still_open = (
+        np.bincount(at, weight * kind, minlength=len(keys)).astype(np.float64) for kind in kinds
+    )
+    return unpack(keys, leads.codes.shape[1]), won, lost, still_open
 
 
 def _contrasts(
@@ -168,15 +172,26 @@ def _contrasts(
     answers = []
     for gradient, value, j in zip(gradients, values, asked, strict=True):
         without = unknown[:, j]
-        share = [
-            float(part @ without / part.sum()) if part.sum() else -1.0 for part in (won, lost, still_open)
-        ]
-        rates = [float(won @ side / max(closed @ side, 1)) for side in (without, ~without)]
-        upper = value + z * float(np.sqrt(gradient @ covariance @ gradient))
-        n = round(float(closed @ without))
-        answers.append(Answer(criteria[j], n, *share, *rates, value, upper))
+        answers.append(
+            Answer(
+                criteria[j],
+                n_unknown=round(float(closed @ without)),
+                unknown_won=_share(won, without),
+                unknown_lost=_share(lost, without),
+                unknown_open=_share(still_open, without),
+                win_unknown=float(won @ without / max(closed @ without, 1)),
+                win_known=float(won @ ~without / max(closed @ ~without, 1)),
+                log_odds=value,
+                upper=value + z * float(np.sqrt(gradient @ covariance @ gradient)),
+            )
+        )
     together = np.mean(gradients, axis=0)
     return tuple(answers), float(np.mean(values) + _Z * np.sqrt(together @ covariance @ together))
+
+
+def _share(counts: Floats, side: npt.NDArray[np.bool_]) -> float:
+    """Share of the deals on one side; -1 where there are none."""
+    return float(counts @ side / counts.sum()) if counts.sum() else -1.0
 
 
 def fit_logistic(x: Floats, won: Floats, lost: Floats, prior: Floats) -> tuple[Floats, Floats]:
@@ -191,7 +206,7 @@ def fit_logistic(x: Floats, won: Floats, lost: Floats, prior: Floats) -> tuple[F
         beta += np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-8:
             break
-    return beta, np.linalg.inv(curvature)
+    return beta, np.asarray(np.linalg.inv(curvature), np.float64)
 
 
 def _less_known(answer: Answer, n_won: float, n_lost: float, n_open: float) -> bool:

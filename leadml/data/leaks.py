@@ -1,8 +1,9 @@
 """Columns that know how a deal ended (leakage, target leakage), which would fool whoever learns from them.
 
-Each sign is a record, so that a calibration can weigh signs together with what leaving the column out costs. Some
-signs suffice alone (`strong`): a near perfect ranking, cells that are filled only when a deal ended one way, a
-stretch in which all deals ended alike. A name, or being filled more often, is a hint and never a reason by itself.
+Each sign is a record, so that a calibration can weigh signs together with what leaving the column out costs.
+Some signs suffice alone (`strong`): a near perfect ranking, cells that are filled only when a deal ended one
+way, a stretch in which all deals ended alike. A name, or being filled more often, is a hint and never a
+reason by itself.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ MIN_KNOWN = 20
 LEAK_AUC = 0.9
 """A single column that ranks outcomes this well is taken for a leak."""
 FILLED_PURITY, FILLED_GAP, CHANCE = 0.99, 0.2, 1e-6
-"""Filled (or empty) cells tell the outcome at this share of one outcome, so much more than elsewhere, this rarely."""
+"""Filled (or empty) cells tell the outcome at this share of one outcome, so much more than elsewhere, this
+rarely."""
 STRETCH_AUC, STRETCH_SHARE, STRETCH_PURITY = 0.75, 0.1, 0.995
 """A number that ranks this well is looked through: in its lowest or highest tenth all ended alike."""
 FILLED_ONLY = 0.95
@@ -40,28 +42,30 @@ DATED_GAP = 0.2
 N_FOLDS = 5
 
 LATE_NAMES: tuple[tuple[str, str], ...] = (
-    (r"\bstage\b|pipeline stage|deal_?stage", "the stage moves with the deal (Salesforce StageName, HubSpot dealstage)"),
-    (r"probability|forecast|win ?chance|kans", "follows the stage (Salesforce Probability, ForecastCategory)"),
+    (r"\bstage\b|pipeline stage|deal_?stage", "moves with the deal (HubSpot dealstage)"),
+    (r"probability|forecast|win ?chance|kans", "follows the stage (Salesforce Probability)"),
     (r"days? (in|to|since)|days_|age in days|cycle|duration|looptijd", "a duration ends with the deal"),
-    (r"reason|lost to|loss|reden|verloren", "is asked for at the close (HubSpot closed_lost_reason, Dynamics Status Reason)"),
+    (r"reason|lost to|loss|reden|verloren", "is asked for at the close (HubSpot closed_lost_reason)"),
     (r"last (activity|contact|notable|modified|step|call|e-?mail)|laatste", "is overwritten until the close"),
     (r"next (step|activity)|volgende", "is emptied or overwritten as the deal moves"),
-    (r"actual (revenue|value|close)|won time|lost time|close_?d?_? ?(date|time|value|amount)", "is set by the close"),
+    (r"actual (revenue|value|close)|(won|lost) time|close_?d?_? ?(date|time|value|amount)",
+     "is set by the close (Dynamics Actual Revenue, Pipedrive Won time)"),
     (r"is_?(won|closed|converted)|\bwon\b|converted|contract|invoice|factuur", "is a word for the outcome"),
-    (r"(lead|deal) ?quality|tags?$|rating|nurtur", "is often judged after contact (Lead Quality and Tags of X Education)"),
-    (r"n(umber|o|um)?\.? ?(of)? (activities|calls|e-?mails|meetings|contacts)|total activities|times contacted",
+    (r"(lead|deal) ?quality|tags?$|\brating|nurtur", "is often judged after contact (X Education's Tags)"),
+    (r"n(umber|o|um)?\.? ?(of)? (activities|calls|e-?mails|meetings|contacts)|total activities|contacted",
      "grows while a deal is worked (HubSpot num_contacted_notes, Pipedrive total activities)"),
 )  # fmt: skip
-"""Names (regular expressions) known to be filled in or overwritten late, with the reason and where they occur."""
+"""Names (regular expressions) known to be filled in or overwritten late, with the reason and where they
+occur."""
 
 
 @dataclasses.dataclass(frozen=True)
 class LeakSign:
     """One sign that a column knows the outcome.
 
-    kind : alone (AUC), filled (purity), stretch (purity), filled-more (difference), date-after, closed-blank, name.
-    value : the figure named by the kind; n : deals it rests on; place : path in the mapping.
-    detail : in words, one sentence; strong : whether it suffices by itself.
+    kind : alone (AUC), filled (purity), stretch (purity), filled-more (difference), date-after,
+    closed-blank, name. value : the figure named by the kind; n : deals it rests on; place : path in the
+    mapping. detail : in words, one sentence; strong : whether it suffices by itself.
     """
 
     column: str
@@ -163,8 +167,8 @@ def _auc(score: Floats, won: Bools) -> float:
 def _rate_elsewhere(values: Floats, won: Bools, fold: npt.NDArray[np.int64]) -> Floats:
     """Win rate of each category in the other folds (units together), shrunk by one deal toward the base rate.
 
-    So a column of names is not taken for a leak. A category met in no other fold says nothing: rates are centred by
-    fold, or the folds' base rates would rank.
+    So a column of names is not taken for a leak. A category met in no other fold says nothing: rates are
+    centred by fold, or the folds' base rates would rank.
     """
     at = np.unique(np.nan_to_num(values, nan=-1.0), return_inverse=True)[1]
     cell, size = at * N_FOLDS + fold, (int(at.max()) + 1) * N_FOLDS
@@ -187,7 +191,8 @@ def _filled(column: str, place: str, filled: Bools, filled_open: Bools, won: Boo
                 here, there = float(ended[side].mean()), float(ended[~side].mean())
                 pure = here >= FILLED_PURITY and here - there >= FILLED_GAP
                 if pure and float(ended.mean()) ** int(side.sum()) < CHANCE:
-                    detail = f"{here:.0%} of the {side.sum():,} deals where it is {word} were {outcome}, {there:.0%} elsewhere."
+                    detail = f"{here:.0%} of the {side.sum():,} deals where it is {word} were {outcome},"
+                    detail += f" {there:.0%} elsewhere."
                     yield LeakSign(column, place, "filled", here, n, detail, strong=True)
                     return
     pairs = [("won", filled[won], "lost", filled[~won])]
@@ -197,7 +202,8 @@ def _filled(column: str, place: str, filled: Bools, filled_open: Bools, won: Boo
         gap = float(one.mean() - other.mean())
         table = [[int(one.sum()), int((~one).sum())], [int(other.sum()), int((~other).sum())]]
         if abs(gap) >= FILLED_GAP and fisher_exact(table)[1] < CHANCE:
-            detail = f"It is filled in {one.mean():.0%} of the {name} and {other.mean():.0%} of the {other_name} deals."
+            detail = f"It is filled in {one.mean():.0%} of the {name} deals"
+            detail += f" and {other.mean():.0%} of the {other_name} ones."
             only = name == "closed" and gap >= FILLED_ONLY
             yield LeakSign(column, place, "filled" if only else "filled-more", gap, n, detail, strong=only)
 
@@ -216,8 +222,8 @@ def _stretch(column: str, place: str, values: Floats, won: Bools, rank: float) -
             chance = binom.cdf(n_other, n_side, 1 - ended.mean())
             if n_other <= (1 - STRETCH_PURITY) * n_side and chance < CHANCE:
                 detail = (
-                    f"Alone it reaches AUC {rank:.2f}, and {n_side - n_other:,} of the {n_side:,} deals with a value"
-                    f" {words} were {outcome}, {ended[~side].mean():.0%} elsewhere."
+                    f"Alone it reaches AUC {rank:.2f}, and {n_side - n_other:,} of the {n_side:,} deals"
+                    f" with a value {words} were {outcome}, {ended[~side].mean():.0%} elsewhere."
                 )
                 yield LeakSign(column, place, "stretch", 1 - n_other / n_side, n_side, detail, strong=True)
                 return

@@ -126,7 +126,8 @@ class Amount(Record):
 
 
 class Criterion(Record):
-    """How one column becomes levels: by words, by edges of numbers, by both, by neither where it holds 0-4."""
+    """How one column becomes levels: by words, by edges of numbers, by both, by neither where it holds
+    0-4."""
 
     column: str
     levels: dict[Cell, Level] | None = None

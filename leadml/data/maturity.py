@@ -1,8 +1,8 @@
 """When deals are old enough to judge: time to close (Kaplan-Meier), mature cohorts, overdue deals, censoring.
 
-Training only on deals that are closed already over-represents those that close quickly, and losses come sooner
-than wins. The time to close is therefore estimated over open deals too, and only cohorts that have had that time
-are learned from.
+Training only on deals that are closed already over-represents those that close quickly, and losses come
+sooner than wins. The time to close is therefore estimated over open deals too, and only cohorts that have
+had that time are learned from.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ MIN_TIMES = 40
 class Maturity:
     """How long deals take to close, and which leads have had that time.
 
-    as_of : day of the data; days : within which 95% of the leads are closed (of those that ever are, where fewer
-    are); ever_closed : share closed within the longest time seen, Kaplan-Meier.
-    mature, overdue : (n,) leads created at least so many days before `as_of` (and those without a date of creation);
-    leads of a mature cohort that are still open.
-    n_timed, n_undated : closed deals with both dates in order, and without a date of creation.
+    as_of : day of the data; days : within which 95% of the leads are closed (of those that ever are, where
+    fewer are); ever_closed : share closed within the longest time seen, Kaplan-Meier. mature, overdue : (n,)
+    leads created at least so many days before `as_of` (and those without a date of creation); leads of a
+    mature cohort that are still open. n_timed, n_undated : closed deals with both dates in order, and
+    without a date of creation.
     """
 
     as_of: int
@@ -50,7 +50,8 @@ class Maturity:
 
 @dataclasses.dataclass(frozen=True)
 class Cohorts:
-    """Counts under either coding: won and lost of all closed deals and of mature ones, open left out, overdue."""
+    """Counts under either coding: won and lost of all closed deals and of mature ones, open left out,
+    overdue."""
 
     n_won: int
     n_lost: int
@@ -79,9 +80,10 @@ class Cohorts:
 def find_maturity(leads: Leads, as_of: int | None = None) -> Maturity | None:
     """Estimate the time to close and find mature cohorts; None where 40 closed deals lack both dates.
 
-    An open lead counts as censored at its age. Where many leads are never closed, the estimate levels off below 95%,
-    and the 95% are of the level it reaches (Maller and Zhou 1996). In a file of closed deals only, slow ones are
-    missing and the time comes out too short. `as_of`: day of the data, the last date in them when absent.
+    An open lead counts as censored at its age. Where many leads are never closed, the estimate levels off
+    below 95%, and the 95% are of the level it reaches (Maller and Zhou 1996). In a file of closed deals
+    only, slow ones are missing and the time comes out too short. `as_of`: day of the data, the last date in
+    them when absent.
     """
     created, closed, outcome = leads.created, leads.closed, leads.outcome
     if outcome is None or created is None or closed is None:
@@ -100,7 +102,8 @@ def find_maturity(leads: Leads, as_of: int | None = None) -> Maturity | None:
 
 
 def time_to_close(took: npt.NDArray[np.integer], waited: npt.NDArray[np.integer]) -> tuple[int, float]:
-    """Days within which 95% of the leads (or of those that ever close) are closed, and the share that ever is.
+    """Days within which 95% of the leads (or of those that ever close) are closed, and the share that ever
+    is.
 
     >>> time_to_close(np.arange(1, 21), np.array([], dtype=int))
     (19, 1.0)
@@ -120,5 +123,6 @@ def count_cohorts(leads: Leads, found: Maturity) -> Cohorts:
     outcome = np.asarray(leads.outcome)
     won, lost, waiting = (outcome == end for end in (1, 0, OPEN))
     young = int((waiting & ~found.mature).sum())
-    mature = [int((end & found.mature).sum()) for end in (won, lost)]
-    return Cohorts(int(won.sum()), int(lost.sum()), *mature, young, int(found.overdue.sum()))
+    won_mature, lost_mature = (int((end & found.mature).sum()) for end in (won, lost))
+    overdue = int(found.overdue.sum())
+    return Cohorts(int(won.sum()), int(lost.sum()), won_mature, lost_mature, young, overdue)

@@ -39,8 +39,8 @@ def read_leads(source: Any, mapping: Any, *, query: str | None = None) -> Leads:
     Parameters
     ----------
     source : str, path or frame
-        A file (.csv .tsv .parquet .xlsx .jsonl), a folder or glob, ``-``, a SQLAlchemy URL, or a frame of pandas,
-        polars or Arrow.
+        A file (.csv .tsv .parquet .xlsx .jsonl), a folder or glob, ``-``, a SQLAlchemy URL, or a frame of
+        pandas, polars or Arrow.
     mapping : Mapping, dict, str or path
         What the columns mean.
     query : str, optional
@@ -152,7 +152,7 @@ def _join_parts(
         values = parts.pop(key)
         if isinstance(values[0], np.ndarray):
             return np.concatenate(values) if everything else np.concatenate(values)[usable]
-        column = _join_column(values, encoder.decimal, keep_text=key[0] != "columns")
+        column = join_column(values, encoder.decimal, keep_text=key[0] != "columns")
         return column if everything else column.filter(mask_of(usable))
 
     made = {name: each[usable] if isinstance(each, np.ndarray) else each for name, each in made.items()}
@@ -186,8 +186,9 @@ def _settle(
     return settled, [("LML105", {"column": column, "detail": detail})]
 
 
-def _join_column(parts: list[pa.Array], decimal: str, *, keep_text: bool) -> pa.Array:
-    """Join the chunks of a column; text becomes numbers when every filled cell is one and none a code such as 007."""
+def join_column(parts: list[pa.Array], decimal: str, *, keep_text: bool) -> pa.Array:
+    """Join the chunks of a column; text becomes numbers when every filled cell is one and none a code such
+    as 007."""
     kinds = {part.type for part in parts}
     if len(kinds) > 1:
         parts = [relabel(text_of(part), str.strip) for part in parts]
@@ -209,7 +210,9 @@ def _join_column(parts: list[pa.Array], decimal: str, *, keep_text: bool) -> pa.
 
 def _notes(leads: Leads, encoder: Encoder, source: Source) -> list[Note]:
     """Say what was met on reading."""
-    notes = [(code, {"detail": values.get("text", ""), **values}) for code, values in source.notes]
+    notes: list[Note] = [
+        (code, {"detail": values.get("text", ""), **values}) for code, values in source.notes
+    ]
     if encoder.absent:
         said = ", ".join(f"{column} ({', '.join(places)})" for column, places in encoder.absent.items())
         notes.append(("LML107", {"columns": said}))

@@ -1,7 +1,8 @@
 """Selected labels: which leads were followed up, what that depends on, and what can be judged in spite of it.
 
-The outcome of a lead that nobody worked is not in the data (selective labels, missing not at random). Below a
-score that hardly anyone worked nothing can be judged; where some were worked, it matters by what they were picked.
+The outcome of a lead that nobody worked is not in the data (selective labels, missing not at random). Below
+a score that hardly anyone worked nothing can be judged; where some were worked, it matters by what they were
+picked.
 """
 
 from __future__ import annotations
@@ -37,14 +38,16 @@ _Z = 1.88  # one-sided 3%, beside the 1% of the columns
 
 @dataclasses.dataclass(frozen=True)
 class Worked:
-    """floor : the lowest cut-off that can be judged (0: every one); n_leads, n_closed : (score_max + 1,) by score."""
+    """floor : the lowest cut-off that can be judged (0: every one); n_leads, n_closed : (score_max + 1,) by
+    score."""
 
     floor: int
     n_leads: Ints
     n_closed: Ints
 
     def floor_of(self, cutoff: int) -> int:
-        """Give the lowest cut-off that can be judged for a rule; closed deals alone know it only at its cut-off."""
+        """Give the lowest cut-off that can be judged for a rule; closed deals alone know it only at its
+        cut-off."""
         knows_open = bool((self.n_leads > self.n_closed).any())
         return self.floor if knows_open or cutoff <= self.floor else 0
 
@@ -53,12 +56,12 @@ class Worked:
 class Selection:
     """Follow-up below a cut-off.
 
-    basis : mapped (`followed_up`) or closed (closed deals were worked, open ones were not).
-    n_below, n_worked, n_won : leads below the cut-off, those worked to an end, those won.
-    win_rates : worst (nobody else would have been won), as worked, best (everybody else would have been).
-    depends_on : (column, p value) of each mapped column that tells, below the cut-off, who was worked.
-    excess : wins of worked leads below the cut-off beyond what the answers of leads above it predict, as a z score.
-    random_share : share of the worked leads below it that have a known chance of having been picked at random.
+    basis : mapped (`followed_up`) or closed (closed deals were worked, open ones were not). n_below,
+    n_worked, n_won : leads below the cut-off, those worked to an end, those won. win_rates : worst (nobody
+    else would have been won), as worked, best (everybody else would have been). depends_on : (column, p
+    value) of each mapped column that tells, below the cut-off, who was worked. excess : wins of worked leads
+    below the cut-off beyond what the answers of leads above it predict, as a z score. random_share : share
+    of the worked leads below it that have a known chance of having been picked at random.
     """
 
     basis: str
@@ -72,21 +75,24 @@ class Selection:
 
     @property
     def by_hunch(self) -> bool:
-        """Whether follow-up below the cut-off depended on something, so that no cut-off verdict may rest on it."""
+        """Whether follow-up below the cut-off depended on something, so that no cut-off verdict may rest on
+        it."""
         return not self.known_random and (bool(self.depends_on) or self.excess > _Z)
 
     @property
     def known_random(self) -> bool:
-        """Whether nearly all that were worked have a known chance; nothing else shows that nothing was picked."""
+        """Whether nearly all that were worked have a known chance; nothing else shows that nothing was
+        picked."""
         return self.random_share >= ALL_WORKED
 
 
 def find_worked(score: Ints, closed: Bools, cutoffs: Sequence[int], score_max: int) -> Worked:
     """Find the lowest cut-off that closed deals can judge, from the documented score of every lead.
 
-    With open leads, scores are gone through from the highest down, neighbours together until they hold 20 leads; the
-    first group closed less than a fifth as often as the best-worked one ends what can be judged, unless fewer than 5%
-    of the leads lie below. In closed deals alone a documented cut-off is such an end when hardly any lie below it.
+    With open leads, scores are gone through from the highest down, neighbours together until they hold 20
+    leads; the first group closed less than a fifth as often as the best-worked one ends what can be judged,
+    unless fewer than 5% of the leads lie below. In closed deals alone a documented cut-off is such an end
+    when hardly any lie below it.
 
     >>> score = np.repeat([0, 1, 2], 100)
     >>> find_worked(score, score >= 2, [2], 2).floor, find_worked(score, np.ones(300, bool), [2], 2).floor
@@ -119,7 +125,8 @@ def find_worked(score: Ints, closed: Bools, cutoffs: Sequence[int], score_max: i
 
 
 def find_selection(leads: Leads, below: Bools, old_enough: Bools | None = None) -> Selection | None:
-    """Look at who was worked below a cut-off (`below`, (n,)); None where all were, or too few leads lie there.
+    """Look at who was worked below a cut-off (`below`, (n,)); None where all were, or too few leads lie
+    there.
 
     `old_enough` (n,): leads that had the time to close (see `maturity`); younger open ones are no evidence.
     """
@@ -148,7 +155,8 @@ def find_selection(leads: Leads, below: Bools, old_enough: Bools | None = None) 
 
 
 def propensity_weights(leads: Leads, largest: float = 20.0) -> Floats | None:
-    """Weigh leads picked at random by 1 / chance (at most `largest`), all others by 1; None without chances."""
+    """Weigh leads picked at random by 1 / chance (at most `largest`), all others by 1; None without
+    chances."""
     if leads.propensity is None:
         return None
     return np.where(np.isnan(leads.propensity), 1.0, np.minimum(1 / leads.propensity, largest))

@@ -15,18 +15,19 @@ Days = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int32]
 
 DATED = 0.95
-"""Closing dates (or creation dates) are used when at least this share of the won and of the lost deals have one."""
+"""Closing dates (or creation dates) are used when at least this share of the won and of the lost deals have
+one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Block:
     """One fit and what it is held out on.
 
-    train, test : positions of deals, ascending.
-    start, end : first and last day (or row, from 0) of the block; the last block is open-ended and ends with the
+    train, test : positions of deals, ascending. start, end : first and last day (or row, from 0) of the
+    block; the last block is open-ended and ends with the
         data. None in folds.
-    n_embargoed : deals that had come in before the block and closed only after it began, so they do not train.
-    n_straddling : deals that do not train because their unit is held out.
+    n_embargoed : deals that had come in before the block and closed only after it began, so they do not
+    train. n_straddling : deals that do not train because their unit is held out.
     """
 
     train: Rows
@@ -47,7 +48,8 @@ class Times:
 
 
 def times_of(leads: Leads) -> Times | None:
-    """Find the times of closed deals: dates where nearly all of the won and of the lost have one, else the order."""
+    """Find the times of closed deals: dates where nearly all of the won and of the lost have one, else the
+    order."""
 
     def dated(days: Days | None) -> bool:
         if days is None or leads.outcome is None:
@@ -82,16 +84,18 @@ def rolling_blocks(
 ) -> list[Block]:
     """Make blocks by rolling origin, whose edges never move when more deals close.
 
-    A block begins after the day on which the 100th, 125th, 156th ... deal closed (`known`, (n,); whole days, since
-    the deals of a day have no order). Closings only ever append, so an edge found once stays. A deal is predicted
-    when it comes in (`came_in`, (n,)), so it is held out in the block in which it came in, and learned from in the
-    blocks that begin after it closed. Blocks counted by creation would move their edges each time an older deal
-    closes; deals held out by their closing day would be predicted by a model that knew outcomes later than they
-    came in. As a file grows, an old block only gains deals that came in then and have closed since.
+    A block begins after the day on which the 100th, 125th, 156th ... deal closed (`known`, (n,); whole days,
+    since the deals of a day have no order). Closings only ever append, so an edge found once stays. A deal
+    is predicted when it comes in (`came_in`, (n,)), so it is held out in the block in which it came in, and
+    learned from in the blocks that begin after it closed. Blocks counted by creation would move their edges
+    each time an older deal closes; deals held out by their closing day would be predicted by a model that
+    knew outcomes later than they came in. As a file grows, an old block only gains deals that came in then
+    and have closed since.
 
-    Without closing dates `known` is the creation, without dates the order of rows; then nothing is embargoed. A
-    deal without a closing date (`NO_DAY`) is held out and does not train; `embargo=False` trains on all that came
-    in before the block. Training rows of a unit that is held out in the block are dropped: a unit never straddles.
+    Without closing dates `known` is the creation, without dates the order of rows; then nothing is
+    embargoed. A deal without a closing date (`NO_DAY`) is held out and does not train; `embargo=False`
+    trains on all that came in before the block. Training rows of a unit that is held out in the block are
+    dropped: a unit never straddles.
     """
     known = np.asarray(known)
     came_in = known if came_in is None else np.asarray(came_in)
@@ -107,16 +111,13 @@ def rolling_blocks(
     blocks = []
     for edge, end in zip(edges, ends, strict=True):
         before = came_in <= edge
-        test = np.flatnonzero(~before & (came_in <= end)).astype(np.int32)
+        test = _rows(~before & (came_in <= end))
         train = before & (known <= edge) & (known != NO_DAY) if embargo else before
-        if unit is not None:
-            kept = train & ~_held_out(unit, test)[unit]
-        else:
-            kept = train
+        kept = train if unit is None else train & ~_held_out(unit, test)[unit]
         n_train, n_kept = int(train.sum()), int(kept.sum())
         if len(test):
-            rows = np.flatnonzero(kept).astype(np.int32)
-            blocks.append(Block(rows, test, edge + 1, end, int(before.sum()) - n_train, n_train - n_kept))
+            n_embargoed = int(before.sum()) - n_train
+            blocks.append(Block(_rows(kept), test, edge + 1, end, n_embargoed, n_train - n_kept))
     return blocks
 
 
@@ -128,16 +129,15 @@ def k_folds(
     repeats: int = 2,
     random_state: int = 0,
 ) -> list[Block]:
-    """Hold out each unit once a repeat; folds are alike in size and in win rate. Blocks: repeat after repeat."""
-    unit = np.arange(len(outcome)) if unit is None else np.unique(unit, return_inverse=True)[1]
-    n_units = int(unit.max()) + 1
+    """Hold out each unit once a repeat; folds are alike in size and win rate; repeat after repeat."""
+    of = np.arange(len(outcome)) if unit is None else np.unique(unit, return_inverse=True)[1]
+    n_units = int(of.max()) + 1
     if n_units < 2:
         raise TooFewDealsError(
             f"all {len(outcome)} closed deals are one unit, so that none can be held out; valid: two or more;"
             " look at group and duplicates in the mapping"
         )
-    size = np.bincount(unit, minlength=n_units)
-    won = np.bincount(unit, outcome == 1, minlength=n_units)
+    size, won = np.bincount(of), np.bincount(of, outcome == 1)
     n_folds = min(n_folds, n_units)
     lap, turn = np.divmod(np.arange(n_units), n_folds)
     snake = np.where(lap % 2 == 0, turn, n_folds - 1 - turn)
@@ -148,18 +148,15 @@ def k_folds(
         ranked = np.lexsort((rng.random(n_units), won / size, -size))
         fold_of_unit = np.empty(n_units, np.int64)
         fold_of_unit[ranked] = rng.permutation(n_folds)[snake]
-        fold = fold_of_unit[unit]
+        fold = fold_of_unit[of]
         for kind, here in (("won", outcome == 1), ("lost", outcome == 0)):
             by_fold = np.bincount(fold[here], minlength=n_folds)
             if by_fold.max() >= by_fold.sum():
                 raise TooFewDealsError(
-                    f"all {kind} deals are in the same few of {n_units} units: held out together they leave none to"
-                    f" learn from; valid: {kind} deals in several units; look at group in the mapping"
+                    f"all {kind} deals are in the same few of {n_units} units: held out together they leave"
+                    f" none to learn from; valid: {kind} deals in several units; look at group in the mapping"
                 )
-        blocks += [
-            Block(*(np.flatnonzero(side).astype(np.int32) for side in (fold != f, fold == f)))
-            for f in range(n_folds)
-        ]
+        blocks += [Block(_rows(fold != f), _rows(fold == f)) for f in range(n_folds)]
     return blocks
 
 
@@ -168,6 +165,10 @@ def closed_deals(leads: Leads) -> Leads:
     if leads.outcome is None:
         return leads.take(np.zeros(len(leads), bool))
     return leads.take(leads.outcome != OPEN)
+
+
+def _rows(mask: npt.NDArray[np.bool_]) -> Rows:
+    return np.flatnonzero(mask).astype(np.int32)
 
 
 def _held_out(unit: npt.NDArray[np.int32], test: Rows) -> npt.NDArray[np.bool_]:

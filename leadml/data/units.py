@@ -1,7 +1,9 @@
-"""Who is one unit? Deals of a group (account), of one lead id, and copies of rows beyond what chance makes equal.
+"""Who is one unit? Deals of a group (account), of one lead id, and copies of rows beyond what chance makes
+equal.
 
-Discrete answers repeat by nature, so equal rows are copies only where more rows have an equal one than a model
-of independent deals predicts. The model is a tree of pairwise dependence (Chow and Liu 1968) of the columns.
+Discrete answers repeat by nature, so equal rows are copies only where more rows have an equal one than a
+model of independent deals predicts. The model is a tree of pairwise dependence (Chow and Liu 1968) of the
+columns.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import valid_of, values_of
+from leadml.data.cells import relabel, valid_of, values_of
 from leadml.data.deals import Leads
 
 Ints = npt.NDArray[np.int64]
@@ -22,7 +24,8 @@ Floats = npt.NDArray[np.float64]
 
 EXCESS_TIMES = 3.0
 EXCESS_ROWS = 10
-"""Twins are one unit when rows with a twin are at least 3 times, and at least 10 more than, what chance predicts."""
+"""Twins are one unit when rows with a twin are at least 3 times, and at least 10 more than, what chance
+predicts."""
 TREE_ROWS = 20_000
 """The tree is drawn from so many rows; its probabilities are those of all rows."""
 
@@ -37,7 +40,8 @@ class Units:
 
 @dataclasses.dataclass(frozen=True)
 class Twins:
-    """Rows that are equal in every column: (n,) pattern of each row, rows that have a twin, and how many would."""
+    """Rows that are equal in every column: (n,) pattern of each row, rows that have a twin, and how many
+    would."""
 
     pattern: Ints
     n_rows: int
@@ -51,7 +55,8 @@ class Twins:
 
 
 def find_units(leads: Leads, carried: Mapping[str, pa.Array], raw: Mapping[str, pa.Array]) -> Units:
-    """Find who is one unit; `carried` holds the mapped columns by name, `raw` the criteria's before they were levels."""
+    """Find who is one unit; `carried` holds the mapped columns by name, `raw` the criteria's before they
+    were levels."""
     mapping, n = leads.mapping, len(leads)
     links: list[Ints] = []
     notes: list[tuple[str, dict[str, Any]]] = []
@@ -68,7 +73,7 @@ def find_units(leads: Leads, carried: Mapping[str, pa.Array], raw: Mapping[str, 
             )  # a blank account is not one large account
             links.append(np.where(filled, number_patterns(there), -1))
     if leads.lead_id is not None:
-        ids = codes_of(leads.lead_id.dictionary_encode())
+        ids = codes_of(relabel(leads.lead_id, str.strip))
         if int(ids.max(initial=0)) < n:
             links.append(np.where(ids > 0, ids, -1))
     if duplicates == "auto":
@@ -89,7 +94,8 @@ def find_units(leads: Leads, carried: Mapping[str, pa.Array], raw: Mapping[str, 
 
 
 def find_twins(columns: Sequence[Ints]) -> Twins | None:
-    """Count the rows that have a twin, and how many would if deals were independent; None where it cannot be seen."""
+    """Count the rows that have a twin, and how many would if deals were independent; None where it cannot be
+    seen."""
     columns = [column for column in columns if len(column) and column.min() < column.max()]
     sizes = np.array([int(column.max()) + 1 for column in columns], dtype=np.float64)
     # With half as many possible patterns as rows nearly every row has a twin anyway.
@@ -131,7 +137,8 @@ def number_patterns(columns: Sequence[Ints]) -> Ints:
 
 
 def join_links(links: Sequence[Ints], n: int) -> npt.NDArray[np.int32] | None:
-    """Join rows that share a number in any of the links (-1: none), through any chain; None where no two do."""
+    """Join rows that share a number in any of the links (-1: none), through any chain; None where no two
+    do."""
     links = [np.where(link < 0, int(link.max(initial=0)) + 1 + np.arange(n), link) for link in links]
     if not links:
         return None
@@ -148,7 +155,8 @@ def join_links(links: Sequence[Ints], n: int) -> npt.NDArray[np.int32] | None:
 
 
 def _tree_log_probability(columns: Sequence[Ints], at: Ints) -> Floats:
-    """Log probability of the rows `at` under the tree, each from the counts of all other rows (leave-one-out)."""
+    """Log probability of the rows `at` under the tree, each from the counts of all other rows
+    (leave-one-out)."""
     n, step = len(columns[0]), max(1, len(columns[0]) // TREE_ROWS)
     parents = _tree([np.unique(column[::step], return_inverse=True)[1] for column in columns])
     log_p = np.zeros(len(at))
@@ -173,8 +181,8 @@ def _tree_log_probability(columns: Sequence[Ints], at: Ints) -> Floats:
 def _tree(columns: Sequence[Ints]) -> list[int]:
     """Find the parent of each column (-1: none) in the forest of most mutual information.
 
-    The plug-in estimate is too high by about (a - 1)(b - 1) / 2n; without that correction columns of many values
-    would be everyone's parent, and copies would be predicted by themselves.
+    The plug-in estimate is too high by about (a - 1)(b - 1) / 2n; without that correction columns of many
+    values would be everyone's parent, and copies would be predicted by themselves.
     """
     k, n = len(columns), len(columns[0])
     sizes = [int(column.max()) + 1 for column in columns]
