@@ -29,9 +29,9 @@ class Chunk:
 
     A column is text (plain, or an int32 dictionary where that pays), whole numbers, float64, dates
     or timestamps, null where blank (in CSV: an empty text); its type may differ from chunk to chunk. A
-    numeric cell among texts comes as text with the decimal mark of ``Source.format`` and without groups, so that one
-    parser reads both: under a decimal comma ``25.000`` is 25,000, and the numbers 25.0 and 2.5 come as ``25``
-    and ``2,5``.
+    numeric cell among texts comes as text with the decimal mark of ``Source.format`` and without groups, so
+    that one parser reads both: under a decimal comma ``25.000`` is 25,000, and the numbers 25.0 and 2.5 come
+    as ``25`` and ``2,5``.
 
     Attributes
     ----------

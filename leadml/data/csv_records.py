@@ -69,7 +69,10 @@ class RecordCutter:
             end = len(content)
         if self._quote in content:
             return self._cut_quoted(content, end, is_last)
-        if content.startswith((b"\n", b"\r\n")) or b"\n\n" in content or b"\n\r\n" in content:
+        text = np.frombuffer(content, np.uint8)
+        ends = text == ord("\n")
+        blank = bool((ends[1:] & ends[:-1]).any()) or content.startswith((b"\n", b"\r\n"))
+        if blank or (b"\r" in content and (ends[2:] & ends[:-2] & (text[1:-1] == ord("\r"))).any()):
             return self._by_line(content[:end], is_last)
         return Block(content if end == len(content) else content[:end]), end
 
@@ -94,11 +97,10 @@ class RecordCutter:
 
     def _stand_around_cells(self, text: npt.NDArray[np.uint8], at: npt.NDArray[np.int64]) -> bool:
         """Tell whether every quote opens or closes a cell, or is doubled inside one."""
-        borders = np.zeros(256, bool)
-        borders[[self._quote[0], self._delimiter[0], ord("\n"), ord("\r")]] = True
-        before, after = at[0::2] - 1, at[1::2] + 1
-        before = before[1:] if len(before) and before[0] < 0 else before
-        return bool(borders[text[before]].all() and borders[text[after]].all())
+        border = (text == self._quote[0]) | (text == self._delimiter[0])
+        border |= (text == ord("\n")) | (text == ord("\r"))
+        before = at[0::2] - 1  # -1, which is the line end that the text ends with, stands for its beginning
+        return bool(border[before].all() and border[at[1::2] + 1].all())
 
     def _by_line(self, content: bytes, is_last: bool) -> tuple[Block, int]:
         """Go through the lines: a record that swallows others is a fault, and its lines are read singly."""
@@ -153,7 +155,9 @@ class RecordCutter:
         parts = [part for cell in cells if b"\n" in cell for part in cell.split(b"\n")[1:]]
         if any(self._looks_like_one(part.split(self._delimiter)) for part in parts):
             return True
-        return all(self._looks_like_one(line.split(self._delimiter)) for line in lines)
+        if lines[0].count(self._delimiter) < n_delimiters:
+            return False
+        return all(self._looks_like_one(line.split(self._delimiter)) for line in lines[1:])
 
     def _is_record(self, line: bytes) -> bool:
         """Tell whether a line by itself is a whole record with its quotes in place."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import csv
 import hashlib
+import io
 import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.data.chunks import PACKINGS, Chunk, Fault, Format, batch_of, note, open_binary
@@ -81,21 +84,22 @@ class CsvReader:
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order; ragged rows and open quotes are faults."""
         parser = _Parser(self.columns, columns, self.text.delimiter, self.text.quote)
+        parser.encoding = "cp1252" if self._encoding == "cp1252" else "utf-8"  # all else is decoded before
         row, non_ascii = self.text.header_row, False
         try:
             for block, parsed in in_order(parser.parse, self._blocks()):
-                if parsed.encoding != "ascii":
-                    if parsed.encoding is None and self._may_switch and not non_ascii:
-                        self._encoding = "cp1252"
-                        self.notes.append(note(_CP1252))
-                    if self._encoding == "cp1252":
-                        parsed = parser.parse(block, "cp1252")
-                    non_ascii = True
-                if parsed.bad is not None:
+                if parsed.bad and self._may_switch and self._encoding == "utf-8" and not non_ascii:
+                    # All that came before is written the same in both.
+                    self._encoding = parser.encoding = "cp1252"
+                    self.notes.append(note(_CP1252))
+                if not parsed.is_ascii and parsed.encoding != parser.encoding:
+                    parsed = parser.parse(block)
+                if parsed.bad:
                     at, found = parsed.bad
                     raise InputError(bad_bytes(self._name, row + at, found, self._encoding))
-                faults = [fault._replace(row=fault.row + row) for fault in parsed.faults]
+                non_ascii |= not parsed.is_ascii
                 self._n_bytes += len(block.content)
+                faults = [fault._replace(row=fault.row + row) for fault in parsed.faults]
                 yield Chunk(parsed.table, parsed.rows + row, faults)
                 row += parsed.n_rows
         except OSError as error:
@@ -122,16 +126,16 @@ class CsvReader:
                 )
 
     def _text_pieces(self) -> Iterator[bytes]:
-        """The text from its beginning, as UTF-8 (or cp1252, decoded with its block), lines ending in \\n."""
+        """The text as UTF-8 (cp1252: as it is, decoded with its block), every line ending in a line feed."""
         decoder = None
         if self._encoding not in ("utf-8", "cp1252"):
             decoder = codecs.getincrementaldecoder(self._encoding)()
-        n_lines, held = 0, b""
+        n_lines, held, is_first = 0, b"", True
         for piece in self._pieces():
-            text = held + piece
+            text = piece
             if decoder is not None:
                 try:
-                    text = held + decoder.decode(piece, final=not piece).encode("utf-8", "surrogatepass")
+                    text = decoder.decode(piece, final=not piece).encode()
                 except UnicodeDecodeError as error:
                     before = error.object[: error.start].decode(self._encoding, "replace").count("\n")
                     found = error.object[error.start : error.end]
@@ -139,14 +143,13 @@ class CsvReader:
                         bad_bytes(self._name, n_lines + before + 1, found, self._encoding)
                     ) from None
                 n_lines += text.count(b"\n")
-            if not n_lines:
-                text = text.removeprefix(codecs.BOM_UTF8)
-            held = b"\r" if piece and text.endswith(b"\r") else b""
+            text = held + (text.removeprefix(codecs.BOM_UTF8) if is_first else text)
+            held = b"\r" if piece and text.endswith(b"\r") else b""  # a line feed may follow
             text = text[: len(text) - len(held)]
             if b"\r" in text and text.count(b"\r") != text.count(b"\r\n"):
                 text = _BARE_CR.sub(b"\n", text)
             yield text
-            n_lines += 1
+            is_first = False
 
     def _pieces(self) -> Iterator[bytes]:
         """The bytes from their beginning; an empty piece is the end."""
@@ -160,14 +163,15 @@ class CsvReader:
         yield b""
 
 
-class _Parsed:
-    """A block as a table; rows from 1; `encoding` ascii, utf-8 or None (neither)."""
+class _Parsed(NamedTuple):
+    """A block as a table; rows and faults are numbered from 1; `bad`: row and bytes in another encoding."""
 
     table: pa.RecordBatch
-    rows: np.ndarray[Any, np.dtype[np.int64]]
+    rows: npt.NDArray[np.int64]
     n_rows: int
-    faults: list[Fault]
-    encoding: str | None
+    faults: Sequence[Fault]
+    is_ascii: bool
+    encoding: str
     bad: tuple[int, bytes] | None = None
 
 
@@ -181,71 +185,73 @@ class _Parser:
         self._columns, self._delimiter, self._quote = columns, delimiter, quote
         kind = pa.dictionary(pa.int32(), pa.string())
         self._types = dict.fromkeys(self._wanted, kind)
-        self._is_first = True
+        self._is_first, self.encoding = True, "utf-8"
 
-    def parse(self, block: Block, encoding: str = "utf-8") -> _Parsed:
+    def parse(self, block: Block) -> _Parsed:
         """Parse a block, in any thread."""
         import pyarrow.csv as pc
 
-        parsed = _Parsed()
-        content, parsed.encoding = block.content, "ascii"
-        if not content.isascii() or b"\0" in content:
-            parsed.encoding = "utf-8"
+        content, encoding = block.content, self.encoding
+        is_ascii = content.isascii() and b"\0" not in content
+        if not is_ascii:
             try:
-                if b"\0" in content:
-                    raise UnicodeDecodeError(
-                        "utf-8", content, at := content.index(b"\0"), at + 1, "zero byte"
-                    )
-                decoded = content.decode(encoding)
+                text = content.decode(encoding)
+                at = text.find("\0")
+                found = (len(text[:at].encode(encoding)), b"\0") if at >= 0 else None
             except UnicodeDecodeError as error:
-                parsed.encoding = None
-                at = content.count(b"\n", 0, error.start)
-                row = at + 1 if block.rows is None or block.has_line_ends else int(block.rows[at])
-                parsed.bad = (row, content[error.start : error.end])
-                return parsed
-            content = content if encoding == "utf-8" else decoded.encode()
+                found = (error.start, content[error.start : error.end])
+            if found is not None:
+                bad = (_row_at(block, found[0], self._delimiter, self._quote), found[1])
+                return _Parsed(batch_of([], [], 0), np.zeros(0, np.int64), 0, (), is_ascii, encoding, bad)
+            content = content if encoding == "utf-8" else text.encode()
         ragged: list[Fault] = []
 
         def reject(row: Any) -> str:
             reason = f"has {row.actual_columns} cells where the header has {row.expected_columns}"
-            ragged.append(Fault(row.number, row.text, f"{reason}; check quotes and delimiters"))
+            ragged.append(Fault(row.number, row.text[:400], f"{reason}; check quotes and delimiters"))
             return "skip"
 
-        if not content:
-            table = pa.table({name: pa.nulls(0, pa.string()) for name in self._names})
+        if content:
+            table = pc.read_csv(pa.BufferReader(content), **self._options(block, len(content), reject))
         else:
-            table = pc.read_csv(
-                pa.BufferReader(content),
-                # With threads, a ragged row would not know its number.
-                read_options=pc.ReadOptions(
-                    use_threads=False, block_size=len(content) + 1, column_names=self._names
-                ),
-                parse_options=pc.ParseOptions(
-                    delimiter=self._delimiter,
-                    quote_char=self._quote if block.has_quotes else False,
-                    newlines_in_values=block.has_line_ends,
-                    invalid_row_handler=reject,
-                ),
-                convert_options=pc.ConvertOptions(
-                    check_utf8=False,  # done above
-                    column_types=self._types,
-                    # Without a column wanted, one is read all the same, for its number of rows.
-                    include_columns=self._wanted or self._names[:1],
-                    strings_can_be_null=False,
-                    null_values=[],
-                ),
-            )
-        arrays = [_joined(column) for column in table.columns[: len(self._wanted)]]
+            table = pa.table({name: pa.nulls(0, pa.string()) for name in self._names})
+        columns = table.columns[: len(self._wanted)]
+        arrays = [each.chunk(0) if each.num_chunks == 1 else each.combine_chunks() for each in columns]
         if self._is_first and table.num_rows:
             self._choose_types(arrays)
-        parsed.table = batch_of(arrays, self._columns, table.num_rows)
-        numbers = np.arange(1, table.num_rows + len(ragged) + 1) if block.rows is None else block.rows
-        parsed.n_rows = len(numbers) if block.rows is None else block.n_rows
-        at_fault = np.array([fault.row for fault in ragged], np.int64) - 1
+        n = table.num_rows + len(ragged)
+        numbers = np.arange(1, n + 1) if block.rows is None else block.rows
         faults = [fault._replace(row=int(numbers[fault.row - 1])) for fault in ragged]
-        parsed.faults = sorted([*faults, *block.faults])
-        parsed.rows = np.delete(numbers, at_fault)
-        return parsed
+        return _Parsed(
+            batch_of(arrays, self._columns, table.num_rows),
+            np.delete(numbers, [fault.row - 1 for fault in ragged]),
+            n if block.rows is None else block.n_rows,
+            sorted([*faults, *block.faults]),
+            is_ascii,
+            encoding,
+        )
+
+    def _options(self, block: Block, size: int, reject: Callable[[Any], str]) -> dict[str, Any]:
+        import pyarrow.csv as pc
+
+        return {
+            # With threads, a ragged row would not know its number.
+            "read_options": pc.ReadOptions(use_threads=False, block_size=size + 1, column_names=self._names),
+            "parse_options": pc.ParseOptions(
+                delimiter=self._delimiter,
+                quote_char=self._quote if block.has_quotes else False,
+                newlines_in_values=block.has_line_ends,
+                invalid_row_handler=reject,
+            ),
+            "convert_options": pc.ConvertOptions(
+                check_utf8=False,  # done before
+                column_types=self._types,
+                # Without a column wanted, one is read all the same, for its number of rows.
+                include_columns=self._wanted or self._names[:1],
+                strings_can_be_null=False,
+                null_values=[],
+            ),
+        }
 
     def _choose_types(self, arrays: Sequence[pa.DictionaryArray]) -> None:
         for name, array in zip(self._wanted, arrays, strict=True):
@@ -292,5 +298,8 @@ def _read(stream: BinaryIO, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _joined(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+def _row_at(block: Block, position: int, delimiter: str, quote: str) -> int:
+    """The row in which a byte of a block stands."""
+    before = io.StringIO(block.content[: position + 1].decode("latin-1"), newline="")
+    at = sum(1 for _ in csv.reader(before, delimiter=delimiter, quotechar=quote))
+    return at if block.rows is None else int(block.rows[at - 1])

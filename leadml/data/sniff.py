@@ -93,7 +93,7 @@ def sniff_text(
 def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: str) -> tuple[int, int]:
     """Find the header among the first records: (how many are blank, its position).
 
-    Above a table may stand a title: rows with fewer filled cells than half the width that most rows have.
+    Above a table may stand a title: rows with one or two filled cells, where several rows below have more.
     """
     if isinstance(told, int):
         if told > len(records) or not any(records[told - 1]):
@@ -104,11 +104,11 @@ def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: 
         raise InputError(f"{name}: is empty; valid: a header and at least one row; check the export")
     filled = [sum(bool(cell.strip()) for cell in cells) for cells in records]
     widths = Counter(len(cells) for cells in records if len(cells) > 1)
-    width = max(widths, key=lambda each: (widths[each], each), default=1)
+    width, n = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
     for at in range(first, min(len(records), _TITLE_ROWS)):
         if len(records[at]) == width and filled[at] > width / 2:
             return first, at
-        if filled[at] > max(1, width / 2 if width > 3 else 1):
+        if n < 2 or filled[at] > (1 if width < 5 else 2):
             break  # no title
     return first, first
 
