@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from leadml.data.deals import Leads
 from leadml.exceptions import InputError
 from leadml.levels import LEVEL_MAX, UNKNOWN, Codes
 
 if TYPE_CHECKING:
     from leadml.card.record import Card, CardAttribute
-    from leadml.data.deals import Leads
 
 _CODES: dict[Any, int] = {None: UNKNOWN, 0: 0, 1: 1, 2: 2, 3: 3, 4: 4}
 
@@ -36,7 +36,7 @@ def codes_of(card: Card, given: Any) -> Codes:
     has one column a criterion, in the card's order: levels, or uint8 codes.
     """
     ids = tuple(criterion.id for criterion in card.criteria)
-    if hasattr(given, "codes") and hasattr(given, "criteria"):
+    if isinstance(given, Leads):
         return codes_of_leads(given, ids, card.attributes)
     if isinstance(given, Mapping) or hasattr(given, "columns"):
         return _named(given, ids, card.attributes)

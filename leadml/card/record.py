@@ -15,6 +15,7 @@ from leadml.card.inputs import attribute_codes, code_of, codes_of
 from leadml.card.patterns import DECISIONS
 from leadml.card.sealed import digest, pretty, write_text
 from leadml.card.table import CardTable, Scores
+from leadml.data.deals import Leads
 from leadml.exceptions import InputError, RecordError, StoreError
 from leadml.records import Record, check_record
 
@@ -205,6 +206,12 @@ class Card(_Part):
         """The tables by which leads are scored, made once."""
         return CardTable(self)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Copy the card with some fields replaced; the tables are made anew."""
+        made = super().model_copy(update=update, deep=deep)
+        made.__dict__.pop("lookup", None)
+        return made
+
     @property
     def labels(self) -> tuple[str, ...]:
         """What ready, wait and no-match are called."""
@@ -249,9 +256,8 @@ class Card(_Part):
         InputError
             When a level is none of 0 to 4 or unknown, the shape is wrong, or no criterion is there.
         """
-        return self.lookup.score(
-            codes_of(self, levels), getattr(levels, "facts", None) if facts is None else facts
-        )
+        known = levels.facts if facts is None and isinstance(levels, Leads) else facts
+        return self.lookup.score(codes_of(self, levels), known)
 
     def score_one(
         self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None = None

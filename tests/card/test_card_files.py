@@ -46,7 +46,9 @@ def test_what_is_saved_comes_back(name, tmp_path):
     assert again.to_dict() == card.to_dict()
     assert again.sha256 == card_digest(card) == read_json(tmp_path / "card.json")["sha256"]
     assert again.model == card.name
-    assert again.model_copy(update={"version": 3}).model == f"{card.name}@3"
+    lead = {each.id: 4 for each in card.criteria}
+    assert card.score_one(lead)["model"] == card.name
+    assert card.model_copy(update={"version": 3}).score_one(lead)["model"] == f"{card.name}@3"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["card.json"]
 
 
