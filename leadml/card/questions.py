@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leadml.levels import LEVEL_MAX
+from leadml.terminal import clean
 
 if TYPE_CHECKING:
     from leadml.card.record import Card
@@ -83,7 +84,8 @@ def words_of_mapping(mapping: Any) -> dict[str, dict[str, tuple[str, ...]]]:
     for name, criterion in mapping.criteria.items():
         words: dict[int, list[str]] = {}
         for word, level in (criterion.levels or {}).items():
-            words.setdefault(int(level), []).append(str(word))
+            if text := clean(str(word)).strip()[:200]:
+                words.setdefault(int(level), []).append(text)
         if criterion.edges:
             edges = [f"{edge:.15g}" for edge in criterion.edges]
             edges, op = (edges[::-1], "<=") if criterion.descending else (edges, ">=")

@@ -117,7 +117,7 @@ MAPPING = {
     "name": "ours",
     "lead_id": "id",
     "criteria": {
-        "budget": {"column": "Budget", "levels": {"geen": 0}, "edges": [1, 10000, 20000, 30000]},
+        "budget": {"column": "Budget", "levels": {"geen": 0, "": 0}, "edges": [1, 10000, 20000, 30000]},
         "authority": {"column": "Role", "levels": {"Low": 1, "Mid": 2, "High": 4, "Boss": 4}},
         "need": {"column": "Months", "edges": [3, 6], "descending": True},
         "timeline": {"column": "Level"},
