@@ -1,0 +1,1 @@
+"""Evaluation of held-out decisions: knows the log, and no estimator or framework."""
