@@ -16,6 +16,7 @@ from leadml.calibration.contenders import (
     FittedCard,
     TotalTable,
     View,
+    learning_weight,
     weight_of,
     won_of,
 )
@@ -62,7 +63,7 @@ def fit_all(study: Study) -> dict[str, Any]:
 def count_totals(study: Study, totals: npt.NDArray[np.int64], total_max: int) -> Totals:
     """Count all deals by total."""
     deals = study.deals
-    at, weight = totals, weight_of(deals)
+    at, weight = totals, learning_weight(deals)
     n = np.bincount(at, weight, minlength=total_max + 1)
     won = np.bincount(at, weight * won_of(deals), minlength=total_max + 1)
     value = study.consequences.learned_from(deals).value_of(deals)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from leadml.calibration.contenders import Said, TotalTable, View, codes_of, weight_of, won_of
+from leadml.calibration.contenders import Said, Timing, TotalTable, View, codes_of, learning_weight, won_of
 from leadml.calibration.result import Kind
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Context:
 
     form: Literal["logistic", "boosting"]
     rule: DocumentedRule | None
-    timed: bool = False
+    timing: Timing = None
     random_state: int = 0
     kind: Kind = "context"
     framework: str | None = None
@@ -134,10 +134,10 @@ class Context:
         model = ContextClassifier(self.form, self.random_state)
         n = len(train)
         tuned_at = self._tuned.get("n", 0)
-        if self.timed and tuned_at <= n < MORE * tuned_at:
+        if self.timing is not None and tuned_at <= n < MORE * tuned_at:
             chosen = self._tuned["chosen"]
             model._choose = lambda *_: chosen  # type: ignore[method-assign]
-        model.fit(self.frame(train), won_of(train).astype(int), weight_of(train), train.unit)
+        model.fit(self.frame(train), won_of(train).astype(int), learning_weight(train), train.unit)
         if "_choose" in model.__dict__:
             del model.__dict__["_choose"]
         else:
@@ -208,7 +208,7 @@ class WideCard:
     columns: tuple[str, ...]
     attributes: int = 8
     points: int = 40
-    timed: bool = False
+    timing: Timing = None
     id: str = "wide"
     title: str = "wide card: criteria and columns of the CRM"
     kind: Kind = "wide"
@@ -225,7 +225,7 @@ class WideCard:
         from leadml.estimators.wide_fit import fit_wide
         from leadml.estimators.wide_points import whole_points
 
-        weight = weight_of(train)
+        weight = learning_weight(train)
         columns, _ = offered([column_of(train, name) for name in self.columns], len(train))
         codes = np.empty((len(train), 0), np.uint8) if self.view is None else self.view.codes(train)
         documented = np.empty((0, 5)) if self.view is None else self.view.documented
@@ -241,4 +241,4 @@ class WideCard:
         rule = WideRule(
             self.view, fit, whole_points(fit, wide_rows(self.view, fit, train), weight, self.points)
         )
-        return FittedWide(rule, TotalTable.learn(rule, train, self.timed))
+        return FittedWide(rule, TotalTable.learn(rule, train, self.timing))

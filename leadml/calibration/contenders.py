@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.uint8]
 
+Timing = int | None
+"""Days that leads need to close (0: not known) where deals are in time order; None where they are not."""
 LATEST = 0.25
 """Share of the deals, the latest, that tell whether the base rate has moved."""
-MOVED = 3.0
-"""Standard errors by which the latest deals must differ before the intercept becomes theirs."""
+BIASED, MOVED = 2.0, 3.0
+"""Standard errors by which the mature deals, and the latest of them, must differ before the intercept is theirs."""
+LEAST = 80
+"""Deals from which on an intercept is looked at."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,7 +118,7 @@ class View:
         from leadml.estimators.scorecard_fit import fit_scorecard
 
         if self._latest.get("train") is not train:
-            counts = PatternCounts.from_codes(self.codes(train), won_of(train), weight_of(train))
+            counts = PatternCounts.from_codes(self.codes(train), won_of(train), learning_weight(train))
             fit = fit_scorecard(counts, self.documented, random_state=random_state)
             self._latest.update(train=train, fit=(fit, counts))
         return self._latest["fit"]  # type: ignore[no-any-return]
@@ -134,29 +138,55 @@ def weight_of(leads: Leads) -> Floats:
     return np.ones(len(leads)) if leads.weight is None else leads.weight
 
 
+def learning_weight(leads: Leads) -> Floats:
+    """The same; leads followed up at random stand for those that were not, by one over their chance."""
+    from leadml.data.selection import propensity_weights
+
+    chance = propensity_weights(leads)
+    return weight_of(leads) if chance is None else weight_of(leads) * chance
+
+
 def won_of(leads: Leads) -> Floats:
     """1 won, 0 lost."""
     return np.asarray(leads.outcome == 1, dtype=np.float64)
 
 
-def latest_shift(log_odds: Floats, leads: Leads, timed: bool) -> float:
-    """Shift of the intercept to that of the latest deals, where their win rate moved beyond chance; else
-    0."""
-    if not timed or len(leads) < 80:
+def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> float:
+    """Shift of the intercept to that of the latest deals, where they differ beyond chance; else 0.
+
+    Among deals closed so far quick ones, often losses, are too many, so only leads that had the time to close are
+    looked at: first all of them, then the latest.
+    """
+    if timing is None or len(leads) < LEAST:
         return 0.0
-    late = slice(int(len(leads) * (1 - LATEST)), None)
-    eta, y, w = log_odds[late], won_of(leads)[late], weight_of(leads)[late]
+    rows = np.arange(len(leads))
+    if timing and leads.created is not None and leads.closed is not None:
+        last = max(int(leads.created.max()), int(leads.closed.max()))
+        rows = np.flatnonzero(leads.created.astype(np.int64) <= last - timing)
+        rows = rows[np.argsort(leads.created[rows], kind="stable")]
+    shift = 0.0
+    if timing:
+        shift = _offset(log_odds, leads, rows, BIASED)
+    late = rows[int(len(rows) * (1 - LATEST)) :]
+    return float(np.clip(shift + _offset(log_odds + shift, leads, late, MOVED), -6, 6))
+
+
+def _offset(log_odds: Floats, leads: Leads, rows: npt.NDArray[Any], limit: float) -> float:
+    """Offset that makes the predictions of some deals hold on average, where they fail by `limit` standard errors."""
+    if len(rows) < LEAST * LATEST:
+        return 0.0
+    eta, y, w = log_odds[rows], won_of(leads)[rows], learning_weight(leads)[rows]
     p = logistic(eta)
-    if abs(w @ (y - p)) < MOVED * np.sqrt((w**2) @ (p * (1 - p))):
+    if abs(w @ (y - p)) < limit * np.sqrt((w**2) @ (p * (1 - p))):
         return 0.0
     shift = 0.0
-    for _ in range(25):  # Newton on one offset: sum w (y - p) = 0
+    for _ in range(25):  # Newton: sum w (y - p) = 0
         p = logistic(eta + shift)
         step = float(w @ (y - p)) / max(float(w @ (p * (1 - p))), 1e-9)
         shift += float(np.clip(step, -2, 2))
         if abs(step) < 1e-9:
             break
-    return float(np.clip(shift, -6, 6))
+    return shift
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -211,7 +241,7 @@ class DocumentedCutoff:
     rule: DocumentedRule
     id: str
     title: str
-    timed: bool = False
+    timing: Timing = None
     kind: Kind = "learned"
 
     @property
@@ -226,7 +256,7 @@ class DocumentedCutoff:
 
     def fit(self, train: Leads) -> TotalTable:
         """Learn what each total means."""
-        return TotalTable.learn(self.rule, train, self.timed)
+        return TotalTable.learn(self.rule, train, self.timing)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -240,15 +270,15 @@ class TotalTable:
     shift: float = 0.0
 
     @classmethod
-    def learn(cls, rule: Points, train: Leads, timed: bool) -> TotalTable:
+    def learn(cls, rule: Points, train: Leads, timing: Timing) -> TotalTable:
         """Count deals by total; isotonic where deals abound, else shrunk to the line."""
         from leadml.estimators.probabilities import table_of_totals
 
-        at, weight, size = rule.totals(train), weight_of(train), rule.total_max + 1
+        at, weight, size = rule.totals(train), learning_weight(train), rule.total_max + 1
         n = np.bincount(at, weight, minlength=size)
         won = np.bincount(at, weight * won_of(train), minlength=size)
         table = table_of_totals(np.arange(size), won, n)
-        shift = latest_shift(logit(table.probability)[at], train, timed)
+        shift = latest_shift(logit(table.probability)[at], train, timing)
         moved = (logistic(logit(p) + shift) for p in (table.probability, table.low, table.high))
         return cls(rule, *moved, shift)
 
@@ -328,7 +358,7 @@ class LearnedCard:
     title: str
     whole: bool = True
     points: int = 40
-    timed: bool = False
+    timing: Timing = None
     random_state: int = 0
     kind: Kind = "learned"
     policy: str | None = None
@@ -346,10 +376,10 @@ class LearnedCard:
         fit, counts = self.view.learn(train, self.random_state)
         if not self.whole:
             log_odds = fit.log_odds(self.view.codes(train))
-            return FittedWeights(self.view, fit, latest_shift(log_odds, train, self.timed))
+            return FittedWeights(self.view, fit, latest_shift(log_odds, train, self.timing))
         whole = whole_points(fit, counts, total=self.points)
         rule = PointsOf(self.view, np.asarray(whole.points, dtype=np.int64))
-        return FittedCard(fit, whole, TotalTable.learn(rule, train, self.timed))
+        return FittedCard(fit, whole, TotalTable.learn(rule, train, self.timing))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -368,7 +398,7 @@ class Constant:
 class Prior:
     """Base rate alone; of the latest deals where it moved."""
 
-    timed: bool = False
+    timing: Timing = None
     id: str = "prior"
     title: str = "base rate alone"
     kind: Kind = "prior"
@@ -377,9 +407,9 @@ class Prior:
 
     def fit(self, train: Leads) -> Constant:
         """The share of won deals, half a deal of each kind added."""
-        weight, won = weight_of(train), won_of(train)
+        weight, won = learning_weight(train), won_of(train)
         rate = float((weight @ won + 0.5) / (weight.sum() + 1.0))
-        shift = latest_shift(np.full(len(train), logit(rate)), train, self.timed)
+        shift = latest_shift(np.full(len(train), logit(rate)), train, self.timing)
         return Constant(float(logistic(logit(rate) + shift)))
 
 
@@ -411,7 +441,7 @@ class Plain:
     """Plain logistic regression (C = 1) on the mapped criteria: the peer that is always there."""
 
     criteria: tuple[str, ...]
-    timed: bool = False
+    timing: Timing = None
     id: str = "logistic"
     title: str = "plain logistic regression on the criteria"
     kind: Kind = "learned"
@@ -425,7 +455,7 @@ class Plain:
         from leadml.estimators.patterns import PatternCounts
 
         codes = codes_of(train, self.criteria)
-        counts = PatternCounts.from_codes(codes, won_of(train), weight_of(train))
+        counts = PatternCounts.from_codes(codes, won_of(train), learning_weight(train))
         known = counts.codes != UNKNOWN
         weight = (counts.won + counts.lost)[:, None] * known
         mean = (weight * np.where(known, counts.codes, 0)).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
@@ -434,4 +464,4 @@ class Plain:
         both = np.concatenate([np.ones(len(design)), np.zeros(len(design))])
         model.fit(np.vstack([design, design]), both, sample_weight=np.concatenate([counts.won, counts.lost]))
         eta = model.decision_function(plain_design(codes, mean))
-        return FittedPlain(self.criteria, model, mean, latest_shift(eta, train, self.timed))
+        return FittedPlain(self.criteria, model, mean, latest_shift(eta, train, self.timing))

@@ -78,10 +78,10 @@ def importances(
     """Held-out log loss given up without each column, the largest first."""
     out = {}
     for name, more in lost.items():
-        each = [
-            Importance(column=c, loss=figure(held.ratio(more[:, at])) or NONE) for at, c in enumerate(columns)
-        ]
-        out[name] = tuple(sorted(each, key=lambda i: -(i.loss.value or 0.0)))
+        seen = np.isfinite(more[:, 0]).astype(np.float64) if more.shape[1] else np.zeros(len(more))
+        losses = (figure(held.ratio(np.nan_to_num(each), seen)) or NONE for each in more.T)
+        told = [Importance(column=c, loss=loss) for c, loss in zip(columns, losses, strict=True)]
+        out[name] = tuple(sorted(told, key=lambda each: -(each.loss.value or 0.0)))
     return out
 
 

@@ -11,8 +11,11 @@ from leadml.calibration.contenders import FittedCard
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.result import Contender, PolicyResult, Recommended
 from leadml.calibration.rules import max_reach
+from leadml.calibration.selected import find_selected
 from leadml.calibration.study import Note, Study
 from leadml.data.deals import Leads
+from leadml.data.late_answers import find_late_answers
+from leadml.data.leaks import find_leak_signs
 from leadml.evaluation.metrics import Measures
 from leadml.levels import UNKNOWN
 
@@ -27,9 +30,14 @@ def data_notes(study: Study, chosen: Chosen, leads: Leads) -> tuple[list[Note], 
     """Notes on the data, and the rules whose cut-off the deals cannot judge, since leads were selected."""
     notes: list[Note] = [(code, dict(values)) for code, values in leads.notes]
     notes += _criteria(study)
+    late = find_late_answers(leads).note()
+    notes += [] if late is None else [late]
+    notes += [sign.note() for sign in find_leak_signs(leads) if sign.strong]
+    selected, by_hunch = find_selected(study, chosen)
+    notes += selected
     if len(study.deals) < FEW_DEALS:
         notes.append(("LML204", {"n": len(study.deals), "where": "data"}))
-    return notes, frozenset()
+    return notes, by_hunch
 
 
 def _criteria(study: Study) -> list[Note]:

@@ -4,13 +4,17 @@ deals."""
 from __future__ import annotations
 
 import dataclasses
+from datetime import date
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leadml.calibration.contenders import weight_of
 from leadml.calibration.experiment import Experiment
+from leadml.data.dates import day_text
 from leadml.data.deals import OPEN, Leads
+from leadml.data.maturity import Maturity, count_cohorts, find_maturity
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 
 MIN_DEALS = 20
@@ -19,13 +23,18 @@ Note = tuple[str, dict[str, Any]]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Chosen:
-    """Closed deals to learn from; `overdue` are these with open and overdue deals counted as lost, or
-    None."""
+    """Closed deals to learn from, and what was done.
+
+    considered : leads that had the time to close, open ones among them (all leads where that is not known).
+    overdue : `deals` with open and overdue deals counted as lost, or None where there are none.
+    days : days within which nearly all close; 0 where not known.
+    """
 
     deals: Leads
-    considered: Leads  # with the open leads of the same cohorts
+    considered: Leads
     notes: tuple[Note, ...] = ()
     overdue: Leads | None = None
+    days: int = 0
 
 
 def check_enough(leads: Leads) -> None:
@@ -57,12 +66,35 @@ def check_enough(leads: Leads) -> None:
 
 def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
     """Take closed deals of cohorts that had the time to close, where that is known and wanted."""
-    closed = np.asarray(leads.outcome) != OPEN
-    everything = Chosen(_pick(leads, closed), leads)
-    if settings.maturity == "off":
-        return everything
-    return everything
+    outcome = np.asarray(leads.outcome)
+    closed = outcome != OPEN
+    as_of = None if settings.as_of is None else (date.fromisoformat(settings.as_of) - date(1970, 1, 1)).days
+    found = None if settings.maturity == "off" else find_maturity(leads, as_of)
+    if found is None:
+        return Chosen(_pick(leads, closed), leads)
+    kept = closed & found.mature
+    if min((outcome[kept] == 1).sum(), (outcome[kept] == 0).sum()) < MIN_DEALS:
+        note = ("LML604", {"days": found.days, "minimum": MIN_DEALS, "where": "dates"})
+        return Chosen(_pick(leads, closed), leads, (note,), days=found.days)
+    overdue = None
+    if found.overdue.any():  # known to be lost, under this coding, once it is older than nearly all are
+        late = found.overdue
+        closing = np.where(late, np.asarray(leads.created) + found.days, np.asarray(leads.closed))
+        coded = dataclasses.replace(
+            leads, outcome=np.where(late, 0, outcome).astype(np.int8), closed=closing.astype(np.int32)
+        )
+        overdue = _pick(coded, kept | late)
+    notes = _left_out(leads, found) if kept.sum() < closed.sum() else ()
+    return Chosen(_pick(leads, kept), _pick(leads, found.mature), notes, overdue, found.days)
 
 
-def _pick(leads: Leads, rows: Any) -> Leads:
+def _left_out(leads: Leads, found: Maturity) -> tuple[Note, ...]:
+    cohorts = count_cohorts(leads, found)
+    everyone, mature, _ = cohorts.base_rates
+    n = cohorts.n_won + cohorts.n_lost - cohorts.n_won_mature - cohorts.n_lost_mature
+    values = {"n": n, "share": cohorts.share_left_out, "days": found.days, "as_of": day_text(found.as_of)}
+    return (("LML601", {**values, "all": everyone, "mature": mature, "where": "dates"}),)
+
+
+def _pick(leads: Leads, rows: npt.NDArray[np.bool_]) -> Leads:
     return leads if rows.all() else leads.take(rows)

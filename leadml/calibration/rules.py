@@ -16,6 +16,7 @@ from leadml.calibration.contenders import (
     DocumentedRule,
     FittedCard,
     View,
+    learning_weight,
     weight_of,
     won_of,
 )
@@ -75,7 +76,7 @@ BECAUSE: Mapping[str, str] = {
     "no cost given": "what a won deal is worth was not given",
     "few judged differently": "too few leads are judged differently",
     "blocks disagree": "what counts has changed, and the last two blocks do not agree",
-    "selected by hunch": "leads below the cut-off were followed up by choice",
+    "selected by hunch": "leads below the cut-off were hardly followed up, or by choice",
 }
 
 
@@ -88,7 +89,7 @@ class Facts:
     held: HeldOut
     fitted: Mapping[str, FittedCard]  # final cards of learned points, by framework
     drifted: bool = False
-    by_hunch: frozenset[str] = frozenset()  # rules whose cut-off the data cannot judge
+    by_hunch: frozenset[str] = frozenset()  # rules below whose cut-off leads were followed up by choice
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -120,7 +121,7 @@ def find_posterior(study: Study, view: View) -> Posterior:
     from leadml.estimators.scorecard_fit import fit_scorecard
 
     deals, settings = study.deals, study.settings
-    counts = PatternCounts.from_codes(view.codes(deals), won_of(deals), weight_of(deals))
+    counts = PatternCounts.from_codes(view.codes(deals), won_of(deals), learning_weight(deals))
     seed = settings.random_state
     draws = fit_judge(counts, met_level=settings.met_level, n_draws=N_DRAWS, random_state=seed).draws
     fit = fit_scorecard(counts, view.documented, random_state=seed, n_draws=2 * N_DRAWS)
@@ -172,6 +173,8 @@ def unanswerable(facts: Facts, rule: DocumentedRule) -> Reason:
     view = facts.study.view_of(rule.framework)
     if max_reach(rule, view) < rule.card.cutoff:
         return "unreachable"
+    if rule.id in facts.by_hunch:
+        return "selected by hunch"
     said = facts.log.entries[rule.id]
     card = card_of(facts.study, rule)
     return why_no_answer(facts.held, said, said if card is None else facts.log.entries[card])
@@ -195,9 +198,7 @@ def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
     given = study.consequences
     other = f"{rule.framework}-{rule.card.unit}-cutoff"
     other = other if other in entries else f"{rule.id}-cutoff"
-    if rule.id in facts.by_hunch:
-        return Question(None, None, "selected by hunch")
-    if cannot == "unreachable" or cannot == "constant scores":
+    if cannot in ("unreachable", "constant scores", "selected by hunch"):
         return Question(None, None, cannot)
     if given.basis == "workload":
         return Question(None, None, "no cost given")

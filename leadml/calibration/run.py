@@ -17,7 +17,7 @@ import numpy as np
 
 from leadml.calibration.consequences import find_consequences
 from leadml.calibration.experiment import Experiment, load_experiment
-from leadml.calibration.outcomes import check_enough, choose_deals
+from leadml.calibration.outcomes import Chosen, check_enough, choose_deals
 from leadml.calibration.study import (
     Study,
     choose_baseline,
@@ -225,7 +225,7 @@ def calibrate(
     settings, pairs = settle(experiment, contenders)
     check_enough(leads)
     chosen = choose_deals(leads, settings)
-    study = make_study(leads, chosen.deals, settings, frameworks, pairs, n_jobs)
+    study = make_study(leads, chosen, settings, frameworks, pairs, n_jobs)
     study, blocks, notes = make_blocks(study)
     log, lost = hold_out(study, blocks, progress)
     notes = [*chosen.notes, *study.notes, *notes]
@@ -246,14 +246,15 @@ def settle(
 
 def make_study(
     leads: Leads,
-    closed: Leads,
+    chosen: Chosen,
     settings: Experiment,
     frameworks: Sequence[Any] | None = None,
     pairs: Sequence[tuple[str, Any]] = (),
     n_jobs: int | None = None,
 ) -> Study:
     """Fix everything that is the same for all contenders."""
-    deals, timed = in_time(closed)
+    deals, timed = in_time(chosen.deals)
+    days = chosen.days
     kind = settings.evaluation.kind
     timed = kind == "rolling" or (kind == "auto" and timed)
     compared, sampled = sample_deals(deals, settings.single_deals, settings.random_state)
@@ -263,7 +264,7 @@ def make_study(
     if baseline is not None:  # the baseline is judged first: its workload is that of the others
         rules = {baseline: rules[baseline], **rules}
     consequences = find_consequences(settings, leads, deals)
-    contenders = make_contenders(settings, deals, views, rules, pairs, timed)
+    contenders = make_contenders(settings, deals, views, rules, pairs, days if timed else None)
     notes = (*missing, *sampled, *consequences.notes)
     return Study(
         settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs

@@ -18,10 +18,12 @@ from leadml.calibration.contenders import (
     Contender,
     DocumentedCutoff,
     DocumentedRule,
+    Fitted,
     LearnedCard,
     Plain,
     Prior,
     Said,
+    Timing,
     View,
     weight_of,
 )
@@ -33,6 +35,8 @@ from leadml.exceptions import LeadmlError, UsageError
 
 SMALL = 10_000
 """Deals below which one thread is faster than several."""
+MOST_SHUFFLED = 500
+"""Deals of a block of which importance is told."""
 Note = tuple[str, dict[str, Any]]
 Progress = Callable[[str, int, int], None]
 
@@ -172,31 +176,31 @@ def make_contenders(
     views: Sequence[View],
     rules: Mapping[str, DocumentedRule],
     own: Sequence[tuple[str, Any]],
-    timed: bool,
+    timing: Timing,
 ) -> tuple[Contender, ...]:
     """All that competes, the documented rules first."""
     named = settings.contenders
     out: list[Contender] = list(rules.values())
     learnable = [view for view in views if is_learnable(view, deals)]
     if "cutoff" in named:
-        out += _cutoffs(rules, timed)
+        out += _cutoffs(rules, timing)
     for view in learnable:
         seed = settings.random_state
         title = view.framework.title
         out.append(
             LearnedCard(
-                view, f"{view.id}-integer", f"{title}, learned card", True, settings.points, timed, seed
+                view, f"{view.id}-integer", f"{title}, learned card", True, settings.points, timing, seed
             )
         )
         freely = next((name for name in ("weights", "steps") if name in named), None)
         if freely is not None:
             name = f"{view.id}-{freely}"
             out.append(
-                LearnedCard(view, name, f"{title}, learned weights", False, settings.points, timed, seed)
+                LearnedCard(view, name, f"{title}, learned weights", False, settings.points, timing, seed)
             )
     if any(len(np.unique(column)) > 1 for column in deals.codes.T):
-        out.append(Plain(deals.criteria, timed))
-    out += wide_contenders(settings, deals, learnable, rules, timed)
+        out.append(Plain(deals.criteria, timing))
+    out += wide_contenders(settings, deals, learnable, rules, timing)
     for name, classifier in own:
         if not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
             raise UsageError(
@@ -205,7 +209,7 @@ def make_contenders(
                 " fit and predict_proba); give a classifier, or one of the names"
             )
         out.append(Classifier(name, classifier, title=name))
-    out.append(Prior(timed))
+    out.append(Prior(timing))
     ids = [each.id for each in out]
     if len(set(ids)) != len(ids):
         twice = next(each for each in ids if ids.count(each) > 1)
@@ -213,7 +217,7 @@ def make_contenders(
     return tuple(out)
 
 
-def _cutoffs(rules: Mapping[str, DocumentedRule], timed: bool) -> list[Contender]:
+def _cutoffs(rules: Mapping[str, DocumentedRule], timing: Timing) -> list[Contender]:
     """Each documented score once, with a learned cut-off."""
     out: dict[str, Contender] = {}
     for rule in rules.values():
@@ -224,7 +228,7 @@ def _cutoffs(rules: Mapping[str, DocumentedRule], timed: bool) -> list[Contender
         name = f"{rule.framework}-{rule.card.unit}-cutoff" if plain else f"{rule.id}-cutoff"
         what = "criteria met" if rule.card.unit == "met" else "points"
         title = f"{rule.title.partition(':')[0]}, documented {what} with a learned cut-off"
-        out.setdefault(name, DocumentedCutoff(rule, name, title, timed))
+        out.setdefault(name, DocumentedCutoff(rule, name, title, timing))
     return list(out.values())
 
 
@@ -233,7 +237,7 @@ def wide_contenders(
     deals: Leads,
     learnable: Sequence[View],
     rules: Mapping[str, DocumentedRule],
-    timed: bool,
+    timing: Timing,
 ) -> list[Contender]:
     """Contenders that read columns of the CRM beside the criteria."""
     if not deals.context:
@@ -249,11 +253,11 @@ def wide_contenders(
                 f"wide.columns: got {', '.join(absent)}; valid: {', '.join(deals.context)} (context of the mapping);"
                 " correct it, or add the column to the mapping's context"
             )
-        out.append(WideCard(view, columns, settings.wide.attributes, settings.points, timed))
+        out.append(WideCard(view, columns, settings.wide.attributes, settings.points, timing))
     if "context-logistic" in settings.contenders:
-        out.append(Context("logistic", baseline, timed, settings.random_state))
+        out.append(Context("logistic", baseline, timing, settings.random_state))
     if "context-boosting" in settings.contenders:
-        out.append(Context("boosting", baseline, timed, settings.random_state))
+        out.append(Context("boosting", baseline, timing, settings.random_state))
     return out
 
 
@@ -274,6 +278,7 @@ def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[
 @contextmanager
 def few_threads(n: int, n_jobs: int | None = None) -> Iterator[None]:
     """One thread for small deals: waiting for each other costs threads more than they save."""
+    import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(n_jobs or (1 if n < SMALL else None)):
@@ -374,21 +379,34 @@ def columns_of(leads: Leads) -> tuple[str, ...]:
     return (*leads.criteria, *(name for name in leads.context if name not in leads.criteria))
 
 
-def losses_without(fitted: Any, said: Said, test: Leads, random_state: int) -> Floats:
-    """(n, columns) log loss that each deal adds when a column is drawn from another deal (permutation importance)."""
-    won = np.asarray(test.outcome == 1, dtype=np.float64)
-    shuffled = np.random.default_rng([random_state, len(test)]).permutation(len(test))
-    base = log_losses(won, said.probability)
-    out = np.zeros((len(test), len(columns_of(test))))
-    for at, name in enumerate(columns_of(test)):
-        if name in test.criteria:
-            codes = test.codes.copy(order="F")
-            codes[:, at] = codes[shuffled, at]
-            other = dataclasses.replace(test, codes=codes)
-        else:
-            column = test.context[name].take(shuffled)
-            other = dataclasses.replace(test, context={**test.context, name: column})
-        out[:, at] = log_losses(won, fitted.predict(other).probability) - base
+def losses_without(fitted: Fitted, said: Said, test: Leads, random_state: int) -> Floats:
+    """(n, columns) log loss that each deal adds when a column is drawn from another deal (permutation importance).
+
+    Of a large block some deals are asked; the others are NaN. One call predicts all columns' copies of the deals.
+    """
+    rng = np.random.default_rng([random_state, len(test)])
+    n_all, names = len(test), columns_of(test)
+    asked = np.sort(rng.permutation(n_all)[:MOST_SHUFFLED])
+    own, shuffled = np.arange(len(asked)), rng.permutation(len(asked))
+    part = test.take(asked)
+    copies = part.take(np.tile(own, len(names)))
+
+    def rows(at: int) -> npt.NDArray[np.int64]:
+        out = np.tile(own, len(names))
+        out[at * len(own) : (at + 1) * len(own)] = shuffled
+        return out
+
+    codes = copies.codes.copy(order="F")
+    for at in range(len(part.criteria)):
+        codes[:, at] = part.codes[rows(at), at]
+    context = dict(copies.context)
+    for at, name in enumerate(names[len(part.criteria) :], len(part.criteria)):
+        context[name] = part.context[name].take(rows(at))
+    probability = fitted.predict(dataclasses.replace(copies, codes=codes, context=context)).probability
+    won = np.asarray(part.outcome == 1, dtype=np.float64)
+    without = log_losses(np.tile(won, len(names)), probability).reshape(len(names), -1).T
+    out = np.full((n_all, len(names)), np.nan)
+    out[asked] = without - log_losses(won, said.probability[asked])[:, None]
     return out
 
 
