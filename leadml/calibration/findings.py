@@ -116,6 +116,12 @@ FINDINGS: dict[str, Entry] = {
         "Which deals count as closed before a day is then known for the others only.",
         "Export the day on which a deal was closed for won and lost deals alike.",
     ),
+    "LML118": Entry(
+        "note",
+        "{n} rows have no match in the joined file",
+        "{detail}",
+        "Export both on the same day, and check what join.left and join.right name.",
+    ),
     # ------------------------------------------------------------ criteria
     "LML201": Entry(
         "note",

@@ -85,7 +85,7 @@ class CsvReader:
         """Read the columns named, in that order; ragged rows and open quotes are faults."""
         parser = _Parser(self.columns, columns, self.text.delimiter, self.text.quote)
         parser.encoding = "cp1252" if self._encoding == "cp1252" else "utf-8"  # all else is decoded before
-        row, non_ascii = self.text.header_row, False
+        row, non_ascii = self.text.header_row, not "".join(self.columns).isascii()
         try:
             for block, parsed in in_order(parser.parse, self._blocks()):
                 if parsed.bad and self._may_switch and self._encoding == "utf-8" and not non_ascii:

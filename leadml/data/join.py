@@ -47,8 +47,9 @@ class JoinedReader:
     @property
     def notes(self) -> Notes:
         """Those of the first file, and how many of its rows have no match."""
-        values = {"file": self._join.file, "column": self._join.left, "n": str(self.n_unmatched)}
-        return [*self._left.notes, *([("LML112", values)] if self.n_unmatched else [])]
+        text = f"{self.n_unmatched} rows have no match of {self._join.left!r} in {self._join.file}"
+        found = [("LML118", {"text": text, "n": str(self.n_unmatched)})] if self.n_unmatched else []
+        return [*self._left.notes, *found]
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order."""

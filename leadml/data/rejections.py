@@ -26,7 +26,8 @@ __all__ = ["FORMULA_START", "HARMLESS_NUMBER", "Rejections", "guard_formula"]
 
 SHOWN_CHARACTERS = 200
 _HELD_BYTES = 1 << 22
-_SORTED_FAULTS = 200_000
+_SORTED_FAULTS = 200_000  # up to so many are saved in the order of rows
+_GROUPS = 10_000
 _HEADER = ("row", "column", "value", "reason")
 
 FORMULA_START = "^[\\s\u00a0\u3000\ufeff\u200b]*[=+\\-@＝＋－＠]|^[\\t\\r\\n]"
@@ -70,15 +71,20 @@ class Rejections:
         """Reject rows for one reason: `value` holds the cell of each row, or one text for all of them."""
         at = np.fromiter(rows, np.int64)
         cells = [value] * len(at) if isinstance(value, str) else value
+        lines = []
         for row, cell in zip(at.tolist(), cells, strict=True):
-            shown = _shorten(clean(cell or ""))
-            where = self.place(row)
-            self._write.writerow((row, column, shown, f"{reason} ({where})" if where else reason))
+            shown = _shorten(cell or "")
             # Whole rows differ in what they hold, and are one fault all the same.
             key = (column, shown if column else "", reason)
-            if key not in self.groups and len(self.groups) >= _SORTED_FAULTS:
-                key = (column, "...", reason)  # too many to keep apart
-            self.groups.setdefault(key, FaultGroup(column, shown, reason, row)).n += 1
+            group = self.groups.get(key)
+            if group is None:
+                if len(self.groups) >= _GROUPS:
+                    key = (column, "...", reason)  # too many to keep apart
+                group = self.groups.setdefault(key, FaultGroup(column, shown, reason, row))
+            group.n += 1
+            where = self.place(row)
+            lines.append((row, column, shown, f"{reason} ({where})" if where else reason))
+        self._write.writerows(lines)
         self.n_faults += len(at)
         if len(at):
             self._rows.append(at)
@@ -138,4 +144,4 @@ class Rejections:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "..."
+    return clean(text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "...")

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leadml.data.chunks import PACKINGS, Chunk, Format, Notes, Reader, note
+from leadml.data.chunks import PACKINGS, Chunk, Fault, Format, Notes, Reader, note
 from leadml.data.rejections import Rejections
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
@@ -97,12 +97,16 @@ class Source:
         self._begun = True
         last = 0
         for at, reader in enumerate(self._readers):
-            before = max(last - 1, 0)  # the header row of a further file has no number of its own
+            before = max(last - reader.format.header_row, 0)  # rows above the data are not counted again
             self.rejections.files.append((last, before, str(self._files[at] if self._files else self.name)))
             for own in reader.chunks(wanted):
                 chunk = _after(own, before)
+                by_reason: dict[str, list[Fault]] = {}
                 for fault in chunk.faults:
-                    self.rejections.add([fault.row], "", fault.value, fault.reason)
+                    by_reason.setdefault(fault.reason, []).append(fault)
+                for reason, faults in by_reason.items():
+                    values = [fault.value for fault in faults]
+                    self.rejections.add([fault.row for fault in faults], "", values, reason)
                 last = max(last, *chunk.rows[-1:].tolist(), *(fault.row for fault in chunk.faults[-1:]))
                 self.n_rows += len(chunk.rows) + len(chunk.faults)
                 if not self._files:

@@ -97,7 +97,7 @@ class JsonReader:
             raise InputError(f"{name}: holds no JSON object; valid: one object a line; check the export")
         self.columns = tuple(keys)
         self.notes: Notes = []
-        self.format = Format("jsonl", encoding="utf-8", decimal=options.decimal or ".")
+        self.format = Format("jsonl", encoding="utf-8", header_row=0, decimal=options.decimal or ".")
         self.share: float | None = None
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
