@@ -40,9 +40,9 @@ def held_out(n: int, block: np.ndarray, outcome: np.ndarray, weight: np.ndarray 
 def firm(world: str, form: str, seed: int, *, backwards: bool = False) -> list[dict[str, object]]:
     """One row a look: the verdict, the truth behind it, and what was planned."""
     truth = make_truth(world, form=form)
-    if backwards:  # a drift the other way: what was learned first is gone
-        was = (truth.log_odds, truth.shares)
-        truth = dataclasses.replace(truth, log_odds=truth.first[0], shares=truth.first[1], first=was)
+    if backwards:  # half-way the rule becomes right, and the weights that were learned first are gone
+        gone, truth = make_truth("tilted", form=form), make_truth("rule_right", form=form)
+        truth = dataclasses.replace(truth, first=(gone.log_odds, gone.shares), abrupt=True)
     leads = make_leads(EDGES[-1], world, seed, all_criteria=False, truth=truth)
     codes = np.ascontiguousarray(leads.codes[:, [leads.criteria.index(c) for c in truth.criteria]])
     y, unit = np.asarray(leads.outcome), truth.unit
@@ -114,9 +114,8 @@ def report(firms: list[list[dict[str, object]]]) -> None:
     p = np.array([r["ahead"].p_better for r in rows])
     below = [float((r["ahead"].gain < r["true"]).mean()) for r in rows]
     own = mean(abs(r["gain"].value - r["held_true"]) <= 1.96 * r["gain"].error + 1e-12 for r in rows)
-    print(
-        f"Brier {np.mean((p - better) ** 2):.3f}; covered: outlook {mean(0.025 < b < 0.975 for b in below)}, log {own}"
-    )
+    covered = mean(0.025 < b < 0.975 for b in below)
+    print(f"Brier {np.mean((p - better) ** 2):.3f}; covered: outlook {covered}, log {own}")
     fifths = [(p >= i / 5) & (p < i / 5 + 0.2 + (i == 4)) for i in range(5)]
     print("P(better) said, true, n:", [(mean(p[f]), mean(better[f]), int(f.sum())) for f in fifths])
     open_ = [(f, r) for f in firms for r in f if r["n"] < 700 and r["verdict"] == "undecided"]
@@ -131,10 +130,9 @@ def report(firms: list[list[dict[str, object]]]) -> None:
     ]
     some = [r["promised"] for _, r in open_ if r["promised"]]
     print(
-        f"planner: {len(some)} of {len(open_)} undecided looks promised, median {np.median(some or [0]):.0f}; held",
-        end="",
+        f"planner: {len(some)} of {len(open_)} undecided looks promised, median {np.median(some or [0]):.0f};"
     )
-    print(f" {mean(held)} of {len(held)}")
+    print(f"  decided by then: {mean(held)} of {len(held)}")
 
 
 if __name__ == "__main__":

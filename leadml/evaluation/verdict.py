@@ -15,7 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-from leadml.evaluation.bootstrap import Z_ONE, Estimate, Statistic, holm
+from leadml.evaluation.bootstrap import Z_ONE, Estimate, Statistic, Z, holm
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.evaluation.metrics import HeldOut, at_workload, rate_of_different
 
@@ -220,12 +220,10 @@ def last_blocks_agree(found: PairedGain) -> bool:
 
 
 def _allowing_unseen(found: PairedGain) -> Estimate:
-    """Two-sided interval, never without width: what no held-out deal showed may still happen."""
-    value, low, high = found.gain.estimate()
-    if found.gain.error == 0.0 and np.isfinite(value):
-        unseen = RULE_OF_THREE / max(found.n_won, RULE_OF_THREE)
-        return Estimate(value, value - unseen, value + unseen)
-    return Estimate(value, low, high)
+    """Two-sided interval, never without width: one win that no held-out deal showed is always possible."""
+    value, won = found.gain.value, max(found.n_won, 1.0)
+    half = max(Z * float(np.hypot(found.gain.error, 1.0 / won)), RULE_OF_THREE / won)
+    return Estimate(value, value - half, value + half)
 
 
 def overall(weights: Verdict, cutoff: Verdict) -> Verdict:
