@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import re
 from collections import deque
@@ -20,7 +21,7 @@ from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import Source, open_source
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.destinations import check_out, kind_of_out, replacing
-from leadml.scoring.scorer import COLUMNS, Judged, Scorer, check_columns
+from leadml.scoring.scorer import COLUMNS, Judged, Scorer, check_columns, classify
 from leadml.scoring.writers import Layout, Scored, batch_of, open_writer
 from leadml.terminal import progress
 
@@ -29,9 +30,12 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from leadml.data.chunks import Chunk
+
 T = TypeVar("T")
 R = TypeVar("R")
 Say = Callable[[str], None]
+Judging = Callable[[Callable[[Judged], Any]], Iterator[tuple[Judged, Any]]]
 CRM_COLUMNS = ("probability", "points", "band", "decision", "action", "question", "model")
 NAMES = re.compile(r"(?i)\b(name|naam|company|account|organi[sz]ation|bedrijf|klant|customer|contact)\b")
 NOT_NAMES = re.compile(r"(?i)\b(id|nr|number|date|datum|size|type|mail|phone)\b")
@@ -124,17 +128,13 @@ def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: in
     ]
 
 
-def predict_frame(
-    source: Any, mapping: Any, model: Any, options: Options, say: Say | None = None
-) -> pd.DataFrame:
+def predict_frame(source: Any, mapping: Any, model: Any, options: Options) -> pd.DataFrame:
     """Score leads into a DataFrame, one row a lead; ``.attrs["rejected"]`` tells the rows that were not."""
     names = check_columns(options.columns)
     mapping = load_mapping(mapping)
     opened = open_leads(source, mapping, options)
-    scorer, layout = _prepare(opened, mapping, [model], names, options, "")
-    made = [judged.scored for judged, _ in _judged(opened, scorer)]
-    for message in scorer.messages:
-        (say or (lambda _: None))(message)
+    judged, layout, _ = _prepare(opened, mapping, [model], names, options, "")
+    made = [each.scored for each, _ in judged(lambda _: None)]
     if options.sort:
         made = list(_in_order_of_value(made, layout.kept))
     batches = [batch_of(each, layout) for each in made]
@@ -166,20 +166,30 @@ def _check_outs(out: str, source: Any, options: Options) -> None:
 
 def _prepare(
     opened: Source, mapping: Mapping, models: Sequence[Any], names: Sequence[str], options: Options, kind: str
-) -> tuple[Scorer, Layout]:
-    """The scorer and the layout of what it scores."""
+) -> tuple[Judging, Layout, list[str]]:
+    """How to score, the layout of what is scored, and what the scores do not rest on."""
     columns = [each for each in opened.columns if not each == mapping.lead_id == "lead_id"]
+    if not isinstance(models[0], Card):
+        if options.keep_columns:
+            raise UsageError("--keep-columns: goes with a card, and the model is a classifier; leave it out")
+
+        def judge_all(then: Callable[[Judged], Any]) -> Iterator[tuple[Judged, Any]]:
+            judged = classify(opened, mapping, models[0], with_closed=options.with_closed)
+            yield judged, then(judged)
+
+        return judge_all, Layout(tuple(names), locale=options.locale), []
     first = [each for each in columns if NAMES.search(each) and not NOT_NAMES.search(each)][:MOST_NAMES]
     first = [each for each in first if each != mapping.lead_id] if kind == ".xlsx" else []
     scorer = Scorer(
         opened, mapping, models, kept=columns if options.keep_columns else first, taken=("lead_id", *names),
         with_closed=options.with_closed, with_amount=options.sort, locale=options.locale,
     )  # fmt: skip
-    bands = {band.id: band.decision for each in models for band in getattr(each, "bands", ())}
-    titles = tuple(scorer.kept[each] for each in first)
-    return scorer, Layout(
-        tuple(names), tuple(scorer.kept.values()), locale=options.locale, first=titles, band_decisions=bands
-    )
+    bands = {band.id: band.decision for each in models for band in each.bands}
+    layout = Layout(
+        tuple(names), tuple(scorer.kept.values()), locale=options.locale,
+        first=tuple(scorer.kept[each] for each in first), band_decisions=bands,
+    )  # fmt: skip
+    return functools.partial(_judged, opened, scorer), layout, scorer.messages
 
 
 def _score_file(
@@ -192,12 +202,10 @@ def _score_file(
     by_policy: bool = False,
 ) -> Totals:
     names = (*(["policy"] if by_policy else []), *check_columns(options.columns))
-    scorer, layout = _prepare(opened, mapping, models, names, options, kind_of_out(out))
+    judged, layout, messages = _prepare(opened, mapping, models, names, options, kind_of_out(out))
     titles = {name: f"leadml_{name}" for name in CRM_COLUMNS}
     crm_layout = Layout(CRM_COLUMNS, (), mapping.lead_id or "lead_id", titles, options.locale)
-    for _, values in opened.notes:
-        say(values.get("text", ""))
-    for message in scorer.messages:
+    for message in [*(values.get("text", "") for _, values in opened.notes), *messages]:
         say(message)
     n_scored = n_closed = 0
     with contextlib.ExitStack() as stack:
@@ -208,21 +216,19 @@ def _score_file(
         def make(scored: Scored) -> list[Any]:
             return [writer.make(scored) for writer in writers] if len(scored) else []
 
-        def make_judged(judged: Judged) -> tuple[Judged, list[Any]]:
-            return judged, [] if options.sort else make(judged.scored)
-
         def write(made: list[Any]) -> None:
             for writer, each in zip(writers, made, strict=False):
                 writer.write(each)
 
         held: list[Scored] = []
         with one_behind(write) as write_beside:
-            for n_chunks, (judged, made) in enumerate(_judged(opened, scorer, make_judged), start=1):
-                n_scored += len(judged.scored) // len(models)
-                n_closed += judged.n_closed
+            steps = judged(lambda each: [] if options.sort else make(each.scored))
+            for n_chunks, (each, made) in enumerate(steps, start=1):
+                n_scored += len(each.scored) // len(models)
+                n_closed += each.n_closed
                 write_beside(made)
                 if options.sort:
-                    held.append(judged.scored)
+                    held.append(each.scored)
                 if n_chunks % RELEASE_EVERY == 0:
                     pa.default_memory_pool().release_unused()
         for scored in _in_order_of_value(held, layout.kept) if options.sort else ():
@@ -237,12 +243,10 @@ def _score_file(
     return totals
 
 
-def _judged(
-    opened: Source, scorer: Scorer, then: Callable[[Judged], Any] = lambda judged: judged
-) -> Iterator[Any]:
+def _judged(opened: Source, scorer: Scorer, then: Callable[[Judged], Any]) -> Iterator[tuple[Judged, Any]]:
     """Score every chunk, a few side by side; rejections are kept in the order of the rows."""
 
-    def work(chunk: Any) -> tuple[Judged, Any]:
+    def work(chunk: Chunk) -> tuple[Judged, Any]:
         judged = scorer.score(chunk)
         return judged, then(judged)
 

@@ -1,4 +1,4 @@
-"""Scorer: cards or another estimator, bound to a mapping and a table: from chunks of rows to scored leads."""
+"""Scorer: cards bound to a mapping and a table, from chunks of rows to scored leads; and classifiers."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from leadml.card.record import Card
 from leadml.card.table import COLUMNS as CARD_COLUMNS
 from leadml.card.table import Scores
 from leadml.data.cells import mask_of, number_array, numbers_of, text_array, text_of
+from leadml.data.dates import settle_dates
 from leadml.data.deals import OPEN, Leads
 from leadml.data.encode import CellFaults, Encoder
+from leadml.data.read import read_source
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
 from leadml.scoring.words import words_of
@@ -66,7 +68,7 @@ class Scorer:
         self,
         source: Source,
         mapping: Mapping,
-        models: Sequence[Any],
+        cards: Sequence[Card],
         *,
         kept: Sequence[str] = (),
         taken: Sequence[str] = (),
@@ -75,20 +77,22 @@ class Scorer:
         locale: str = "en",
     ) -> None:
         self.with_closed = with_closed
-        self._judges = [_judge_of(each, mapping, locale) for each in models]
+        self._judges = [_Judge(each, locale) for each in cards]
         asked = tuple(dict.fromkeys(name for each in self._judges for name in each.criteria))
         attributes = tuple(dict.fromkeys(name for each in self._judges for name in each.context))
-        self.mapping = _what_is_asked(mapping, asked, self._judges)
+        self._by_age = any(each.age_of for card in cards for each in card.attributes)
+        self._numeric = {each.column for card in cards for each in card.attributes if each.kind == "edges"}
+        self.mapping = _what_is_asked(mapping, asked, self._judges, self._by_age and source.columns)
         self._header_row, self._decimal = source.format.header_row, source.format.decimal
-        self.messages = self._check(source, asked, attributes)
         self._encoder = Encoder(
             self.mapping,
             source.columns,
             decimal=self._decimal,
-            to_score=True,
+            to_score=not self._by_age,
             context=attributes,
             source=source.name,
         )
+        self.messages = self._check(source, asked, attributes)
         self.kept = _titles(kept, taken, source.columns)
         renamed = [f"{column} as {title}" for column, title in self.kept.items() if column != title]
         if renamed:
@@ -128,8 +132,14 @@ class Scorer:
     def read(self, chunk: Chunk) -> tuple[Leads, npt.NDArray[np.bool_], list[CellFaults]]:
         """Encode a chunk into leads, which of them can be used, and why the others cannot."""
         made = self._encoder.encode(chunk)
+        if self._decimal == ",":  # bins of numbers are looked up under a decimal point
+            made.columns.update(
+                {name: self._numbers(made.columns[name]) for name in self._numeric & {*made.columns}}
+            )
+        days = made.dates.get("created")
         leads = Leads(
             self._encoder.criteria, made.codes, made.outcome, contactable=made.contactable,
+            created=None if days is None else settle_dates(days, self.mapping.dates.day_first).days,
             context=made.columns, facts=made.facts, lead_id=self._ids(chunk, made.lead_id), row=chunk.rows,
             mapping=self.mapping,
         )  # fmt: skip
@@ -154,30 +164,25 @@ class Scorer:
         ]
         return Judged(scored[0] if len(scored) == 1 else _by_policy(scored), faults, n_closed)
 
+    def _numbers(self, column: pa.Array) -> pa.Array:
+        numbers, other = numbers_of(column, self._decimal)
+        return column if other.any() else number_array(numbers, valid=~np.isnan(numbers))
+
     def _ids(self, chunk: Chunk, ids: pa.Array | None) -> pa.Array:
-        """Identity of each row: what the mapping names, else its number, from 1; a blank one is ``row N``."""
-        numbers = text_of(number_array(chunk.rows - self._header_row))
-        if ids is None:
-            return numbers
-        import pyarrow.compute as pc
-
-        blank = pc.or_kleene(pc.is_null(ids), pc.equal(ids, text_array([""])[0]))
-        if not pc.any(blank).as_py():
-            return ids
-        return pc.if_else(blank, pc.binary_join_element_wise("row", numbers, " "), ids)
+        """Identity of each row: what the mapping names, else its number, from 1."""
+        return text_of(number_array(chunk.rows - self._header_row)) if ids is None else ids
 
 
-class _CardJudge:
-    """A card. Where all its patterns are few, their answers are kept for all chunks to come."""
+class _Judge:
+    """A card's answers. Where all its patterns are few, they are kept for all chunks to come."""
 
     def __init__(self, card: Card, locale: str) -> None:
-        self._words = words_of(locale)
-        labels = {**self._words.decisions, **card.decision_labels}
-        self.card = card.model_copy(update={"decision_labels": labels}) if self._words.decisions else card
-        self.card.__dict__.pop("lookup", None)
         self.criteria = tuple(each.id for each in card.criteria)
         self.context = tuple(each.column for each in card.attributes)
         self.facts = {fact for caveat in card.caveats for fact in caveat.when}
+        self._words = words_of(locale)
+        labels = {**self._words.decisions, **card.decision_labels}
+        self.card = card.model_copy(update={"decision_labels": labels}) if self._words.decisions else card
         self._kept: dict[bytes, pa.RecordBatch] = {}
 
     def answer(self, leads: Leads) -> tuple[pa.RecordBatch, npt.NDArray[np.int32], bool]:
@@ -203,48 +208,54 @@ class _CardJudge:
         return batch.append_column("policy", batch.column("model"))
 
 
-class _EstimatorJudge:
-    """A classifier that is no card: a probability, and what a card would say left empty."""
+def classify(source: Source, mapping: Mapping, model: Any, *, with_closed: bool) -> Judged:
+    """Score by a classifier that is no card: a probability, and what a card would say left empty.
 
-    def __init__(self, model: Any, mapping: Mapping) -> None:
-        self.model, self.facts = model, set[str]()
-        self.criteria = tuple(getattr(model, "criteria", mapping.mapped))
-        self.context = tuple(getattr(model, "context", mapping.context))
-        self.name = str(getattr(model, "name", type(model).__name__))
-
-    def answer(self, leads: Leads) -> tuple[pa.RecordBatch, npt.NDArray[np.int32], bool]:
-        """A probability for each lead."""
-        n = len(leads)
-        said = self.model.predict(leads).probability if n else np.zeros(0)
-        number, whole, flag, text = pa.float64(), pa.int32(), pa.bool_(), pa.string()
-        kinds = dict.fromkeys(COLUMNS, text) | dict.fromkeys(("points", "points_max", "low", "high"), whole)
-        columns = {name: pa.nulls(n, kind) for name, kind in (kinds | {"settled": flag}).items()}
-        columns["probability"] = number_array(np.asarray(said, np.float64), number)
-        columns["model"] = text_array([self.name] * n)
-        batch = pa.RecordBatch.from_arrays([columns[name] for name in COLUMNS], names=list(COLUMNS))
-        return batch, np.arange(n, dtype=np.int32), False
+    It reads the whole source at once, so that its columns have the types that it was fitted on.
+    """
+    leads = read_source(source, mapping, to_score=True)
+    closed = np.zeros(len(leads), bool) if leads.outcome is None or with_closed else leads.outcome != OPEN
+    leads = leads.take(~closed)
+    n = len(leads)
+    kinds = dict.fromkeys(COLUMNS, pa.string()) | {"settled": pa.bool_()}
+    kinds |= dict.fromkeys(("points", "points_max", "low", "high"), pa.int32())
+    columns = {name: pa.nulls(n, kind) for name, kind in kinds.items()}
+    said = model.predict(leads).probability if n else np.zeros(0)
+    columns["probability"] = number_array(np.asarray(said, np.float64))
+    columns["model"] = text_array([type(getattr(model, "model", model)).__name__] * n)
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    return Judged(Scored(text_array(leads.ids()), batch, np.arange(n, dtype=np.int32)), [], int(closed.sum()))
 
 
-def _judge_of(model: Any, mapping: Mapping, locale: str) -> Any:
-    return _CardJudge(model, locale) if isinstance(model, Card) else _EstimatorJudge(model, mapping)
-
-
-def _what_is_asked(mapping: Mapping, asked: Sequence[str], judges: Sequence[Any]) -> Mapping:
-    """The part of a mapping that cards ask about, with what stands in for it."""
+def _what_is_asked(
+    mapping: Mapping, asked: Sequence[str], judges: Sequence[_Judge], dated: Sequence[str] | bool
+) -> Mapping:
+    """The part of a mapping that cards ask about, with what stands in for it; creation where ages count."""
     wanted = list(asked)
     for name in wanted:
         if name in mapping.stand_in and mapping.stand_in[name] not in wanted:
             wanted.append(mapping.stand_in[name])
     facts = {name for each in judges for name in each.facts}
-    return mapping.model_copy(
-        update={
-            "criteria": {name: rule for name, rule in mapping.criteria.items() if name in wanted},
-            "stand_in": {name: other for name, other in mapping.stand_in.items() if name in wanted},
-            "facts": {name: fact for name, fact in mapping.facts.items() if name in facts},
-            "contactable": mapping.contactable if CONTACTABLE in wanted else None,
-            "segments": (),
+    update: dict[str, Any] = {
+        "criteria": {name: rule for name, rule in mapping.criteria.items() if name in wanted},
+        "stand_in": {name: other for name, other in mapping.stand_in.items() if name in wanted},
+        "facts": {name: fact for name, fact in mapping.facts.items() if name in facts},
+        "contactable": mapping.contactable if CONTACTABLE in wanted else None,
+        "segments": (),
+    }
+    if not isinstance(dated, bool):  # read like closed deals, of which nothing else is asked
+        nothing = dict.fromkeys(("amount", "followed_up", "propensity", "snapshot"))
+        outcome = mapping.outcome if mapping.outcome and mapping.outcome.column in dated else None
+        created = mapping.dates.created if mapping.dates.created in dated else None
+        dates = mapping.dates.model_copy(update={"created": created, "closed": None})
+        update |= nothing | {
+            "outcome": outcome,
+            "dates": dates,
+            "group": (),
+            "duplicates": "off",
+            "context": (),
         }
-    )
+    return mapping.model_copy(update=update)
 
 
 def _titles(kept: Sequence[str], taken: Sequence[str], columns: Sequence[str]) -> dict[str, str]:

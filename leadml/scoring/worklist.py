@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from leadml.data.rejections import guard_formula
 from leadml.exceptions import UsageError
 from leadml.scoring.words import words_of
-from leadml.scoring.writers import Layout, Scored, Writer, is_formula, plain
+from leadml.scoring.writers import Layout, Scored, Writer, plain
 
 SHEET_ROWS = 1_048_575
 CELL_LENGTH = 32_767
@@ -73,7 +74,7 @@ class _WorkList:
             self._sheet.write_number(self._n_rows, at, value, style)
         elif value is not None:
             # Marked as text in the cell's own format: Excel does not run it after an edit either.
-            style = self._format("quoted", band) if is_formula(value) else style
+            style = self._format("quoted", band) if guard_formula(value) != value else style
             self._sheet.write_string(self._n_rows, at, value[:CELL_LENGTH], style)
 
     def _format(self, name: str, band: str) -> Any:

@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -19,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.data.cells import number_array, text_array
+from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError
 from leadml.scoring.destinations import kind_of_out, open_text, replacing
 
@@ -119,33 +119,25 @@ def side_by_side(columns: Sequence[tuple[pa.StringArray, npt.NDArray[np.int32]]]
     return memoryview(taken.buffers()[2] or b"")[:end]
 
 
-FORMULA = re.compile(r"[=@\t\r\n+\-＝＠＋－]")
-NUMBER = re.compile(r"[+-]?(\d+|\d{1,3}([., '\u00a0]\d{3})+)([.,]\d+)?([eE][+-]?\d+)?\s?%?")
-_RUN = np.isin(np.arange(256), [*b"=@\t\r\n+-\xef"])  # first bytes of what FORMULA matches
-
-
-def is_formula(text: str) -> bool:
-    """Whether a spreadsheet would run a text; what parses wholly as a number it would not."""
-    return FORMULA.match(text) is not None and NUMBER.fullmatch(text) is None
+_FIRST = np.isin(np.arange(256), [*b"=@+- \t\r\n\x0b\x0c", *"＝\u00a0\u3000\u200b".encode()])
+"""First bytes of texts that `guard_formula` looks at twice."""
 
 
 def guard(column: pa.Array) -> tuple[pa.Array, int]:
     """Put an apostrophe before every text that a spreadsheet would run; how many those are."""
     if not pa.types.is_string(column.type) or not len(column) or not column.buffers()[2]:
         return column, 0
-    ends = np.frombuffer(column.buffers()[1], np.int32, count=column.offset + len(column) + 1)[
-        column.offset :
-    ]
-    filled = np.flatnonzero(ends[:-1] < ends[1:])
-    first = np.frombuffer(column.buffers()[2], np.uint8)[ends[filled]]
-    at = [row for row in filled[_RUN[first]].tolist() if is_formula(column[row].as_py() or "")]
-    if not at:
-        return column, 0
+    offsets = np.frombuffer(column.buffers()[1], np.int32, count=column.offset + len(column) + 1)
+    starts = offsets[column.offset :]
+    filled = np.flatnonzero(starts[:-1] < starts[1:])
+    first = np.frombuffer(column.buffers()[2], np.uint8)[starts[filled]]
     pieces, before = [], 0
-    for row in at:
-        pieces += [column.slice(before, row - before), text_array(["'" + column[row].as_py()])]
-        before = row + 1
-    return pa.concat_arrays([*pieces, column.slice(before)]), len(at)
+    for row in filled[_FIRST[first]].tolist():
+        text = column[row].as_py()
+        if text is not None and (guarded := guard_formula(text)) != text:
+            pieces += [column.slice(before, row - before), text_array([guarded])]
+            before = row + 1
+    return pa.concat_arrays([*pieces, column.slice(before)]), len(pieces) // 2
 
 
 def local_text(column: pa.Array, locale: str) -> pa.Array:
