@@ -1,11 +1,11 @@
 """Sequential tests (e-values) of whether anything changed since a card was learned, valid at every look.
 
-Deals closed since are compared with the deals learned from in the directions x = (1, contribution of each row of the
-card in log-odds): scores s = sum x (y - p), information H = sum p (1 - p) x x'. The deals learned from give the card's
-own uncertainty: under "nothing changed" the error of its log-odds is N(m, V) with V = inv(H0), m = V s0. The ratio
-of the likelihood with a further change of one coefficient, N(0, tau^2), to that without is a test martingale, and so
-is any mean of such ratios over coefficients and starting days: it exceeds 1 / alpha with a chance of at most alpha,
-whenever and however often one looks (Ville 1939; Robbins 1970, Annals of Mathematical Statistics 41).
+Deals closed since are compared with the deals learned from in the directions x = (1, contribution of each row
+of the card in log-odds): scores s = sum x (y - p), information H = sum p (1 - p) x x'. The deals learned from
+give the card's own uncertainty: while nothing changed, the error of its log-odds is N(m, V), V = inv(H0) and
+m = V s0. The ratio of the likelihood with a further change of one coefficient, N(0, tau^2), to that without is
+a test martingale, and so is any mean of such ratios over coefficients and first days: it exceeds 1 / alpha with
+a chance of at most alpha, however often one looks (Ville 1939; Robbins 1970, Annals Math. Statist. 41).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 
 ALPHA = 0.05
 TAU = 0.5
-"""Size of the changes looked for: 0.5 in log-odds (a base rate of 30% going to 21% or 41%), half of a row's weight."""
+"""Size of the changes looked for: 0.5 in log-odds (30% won going to 21% or 41%), half of a row's weight."""
 RIDGE = 1e-3
 """Information (deals) added to what was learned from, so that a row that never varied tells nothing."""
 FIRST, GROWTH = 20.0, 1.25
@@ -39,7 +39,7 @@ class Information:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Change:
-    """E-value (d,) of a change of each coefficient (1 / E bounds its p-value), and its size with standard error."""
+    """E-value (d,) of a change of each coefficient (1 / E bounds its p), and its size with standard error."""
 
     e: Floats
     size: Floats
@@ -79,7 +79,9 @@ def find_change(before: Information, since: Information, tau: float = TAU) -> Ch
     r = residual - pooled @ residual
     e = -0.5 * np.log1p(tau**2 * w) + 0.5 * (tau * r) ** 2 / (1.0 + tau**2 * w)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Change(np.exp(np.minimum(e, 500.0)), np.where(w > 0, r / w, 0.0), np.where(w > 0, w**-0.5, np.inf))
+        return Change(
+            np.exp(np.minimum(e, 500.0)), np.where(w > 0, r / w, 0.0), np.where(w > 0, w**-0.5, np.inf)
+        )
 
 
 def looks_at(n: int) -> list[int]:

@@ -1,0 +1,179 @@
+"""Deals closed since a card was learned: what was predicted at the time, joined with what became of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.card.inputs import codes_of
+from leadml.card.patterns import READY
+from leadml.card.record import Card
+from leadml.data.deals import NO_DAY, Leads
+from leadml.evaluation.log import Entries, Log
+from leadml.exceptions import InputError
+from leadml.levels import Codes
+from leadml.monitoring.drift import Before, day_of, predictions
+from leadml.monitoring.result import Kept
+
+if TYPE_CHECKING:
+    from leadml.registry.versions import Version
+
+Floats = npt.NDArray[np.float64]
+RULE = "documented rule"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Since:
+    """Leads that are new to the card: codes of all of them; its deals closed since, in the order of closing.
+
+    predicted, score, decision : as was said at the time where that is known, else by the card.
+    """
+
+    codes: Codes  # (m, r) of all recent leads
+    deals: Leads
+    deal_codes: Codes
+    ids: npt.NDArray[np.str_]
+    won: Floats
+    predicted: Floats
+    score: Floats
+    decision: Floats
+    n_seen: int
+    n_from_log: int
+    since: str | None
+
+
+def find_since(
+    card: Card, before: Before, leads: Leads, seen: frozenset[str], told: dict[str, float]
+) -> Since:
+    """Find what is new to a card: open leads, and deals closed after the last day that it learned from.
+
+    seen : ids that it learned from. told : id -> P(won) as predicted at the time.
+    """
+    outcome = np.full(len(leads), -1, np.int8) if leads.outcome is None else leads.outcome
+    ids = ids_of(leads)
+    is_closed, day = outcome >= 0, day_of(before.as_of)
+    dated = leads.closed is not None and bool((leads.closed != NO_DAY).any())
+    new = is_closed & ~np.isin(ids, list(seen)) if seen and not dated else is_closed
+    if dated and day is not None and leads.closed is not None:
+        new = is_closed & (leads.closed > day)
+    elif leads.digest and leads.digest == card.provenance.get("data_digest"):
+        new = np.zeros(len(leads), bool)
+    codes = codes_of(card, leads)
+    at = np.flatnonzero(new)
+    if dated and leads.closed is not None:
+        at = at[np.argsort(leads.closed[at], kind="stable")]
+    answers = card.lookup.answers(codes[at])
+    predicted = predictions(card, codes[at], before.base_rate or 0.5)
+    kept = np.array([told.get(each, np.nan) for each in ids[at].tolist()])
+    is_kept = np.isfinite(kept)
+    return Since(
+        codes[new | ~is_closed], leads.take(at), codes[at], ids[at], (outcome[at] == 1).astype(np.float64),
+        np.where(is_kept, np.clip(kept, 1e-3, 1 - 1e-3), predicted), answers.points.astype(np.float64),
+        (answers.decision == READY).astype(np.float64), int((is_closed & ~new).sum()), int(is_kept.sum()),
+        before.as_of if dated and day is not None else None,
+    )  # fmt: skip
+
+
+def ids_of(leads: Leads) -> npt.NDArray[np.str_]:
+    """Identity of each lead; its number in the file, from 1, where the mapping names none."""
+    if leads.lead_id is not None:
+        return np.array([each or "" for each in leads.lead_id.to_pylist()], np.str_)
+    rows = np.arange(1, len(leads) + 1) if leads.row is None else leads.row - 1
+    return rows.astype(np.str_)
+
+
+def make_log(since: Since, card: Card, rule: Card | None, block: int) -> Log:
+    """The deals closed since as rows of the log: what the card and the documented rule said of each."""
+    n, deals = len(since.ids), since.deals
+    import pyarrow as pa
+
+    entries = {
+        card.model: Entries(
+            since.score, since.predicted if card.table else np.full(n, np.nan), since.decision
+        )
+    }
+    if rule is not None:
+        said = rule.lookup.answers(codes_of(rule, deals))
+        nothing, ready = np.full(n, np.nan), (said.decision == READY).astype(np.float64)
+        entries[RULE] = Entries(said.points.astype(np.float64), nothing, ready)
+    unit = np.arange(n) if deals.unit is None else np.unique(deals.unit, return_inverse=True)[1]
+    weight = np.ones(n) if deals.weight is None else deals.weight
+    return Log(
+        np.arange(n), np.full(n, block, np.int32), np.zeros(n, np.int32), since.won.astype(np.int8),
+        unit.astype(np.int64), weight, deals.closed, deals.followed_up, deals.propensity,
+        pa.array(since.ids.tolist(), pa.string()), entries,
+    )  # fmt: skip
+
+
+def continue_log(path: Path, found: Log, model: str) -> None:
+    """Append the deals that the log at a path does not hold for this model yet, as a block of their own."""
+    if len(found) and path.exists():
+        old = Log.read(path)
+        ids: Any = found.lead_id
+        new = ~np.isin(np.array(ids.to_pylist()), list(logged(old, model)))
+        found = found.subset(new)
+        block = int(old.block.max(initial=-1)) + 1
+        found = dataclasses.replace(found, block=np.full(len(found), block, np.int32))
+    if len(found):
+        found.append(path)
+
+
+def logged(log: Log, model: str) -> dict[str, float]:
+    """Id -> P(won) as a log has it of one model (NaN where it tells none)."""
+    if model not in log.entries:
+        return {}
+    entry, ids = log.entries[model], log.lead_id
+    said = np.isfinite(entry.score)
+    names: Any = [] if ids is None else ids.to_pylist()
+    return {
+        name: p for name, p, is_said in zip(names, entry.probability.tolist(), said, strict=True) if is_said
+    }
+
+
+def seen_ids(version: Version | None) -> frozenset[str]:
+    """Ids of deals that a version's calibration held out or learned from, where its log is kept."""
+    from leadml.registry.evidence import read_held_out
+
+    log = read_held_out(version)
+    return frozenset() if log is None or log.lead_id is None else frozenset(log.lead_id.to_pylist())
+
+
+def read_kept(source: str, leads: Leads) -> tuple[dict[str, float], Kept]:
+    """Read scores that `leadml predict` wrote earlier; the last score of a lead counts."""
+    from leadml.data.cells import numbers_of, text_of
+    from leadml.data.mapping import ReadOptions
+    from leadml.data.sources import open_source
+
+    opened = open_source(source, ReadOptions())
+    missing = [name for name in ("lead_id", "probability") if name not in opened.columns]
+    if missing:
+        has = ", ".join(opened.columns)
+        valid = f"valid is what `leadml predict -o` wrote with a learned card; it has {has}"
+        raise InputError(f"{source}: has no column {', '.join(missing)}; {valid}")
+    told: dict[str, float] = {}
+    n = 0
+    for chunk in opened.chunks(("lead_id", "probability")):
+        said, _ = numbers_of(chunk.table.column("probability"), opened.format.decimal)
+        bad = np.flatnonzero(np.isfinite(said) & ~((said >= 0) & (said <= 1)))
+        if len(bad):
+            at = f"row {chunk.rows[bad[0]]}, column probability: got {said[bad[0]]:g}"
+            raise InputError(f"{source}: {at}; valid is 0 to 1, as `leadml predict` writes it")
+        told |= zip(text_of(chunk.table.column("lead_id")).to_pylist(), said.tolist(), strict=True)
+        n += len(said)
+    ids = ids_of(leads)
+    closed = np.zeros(len(leads), bool) if leads.outcome is None else leads.outcome >= 0
+    matched = np.isin(ids, list(told))
+    return told, Kept(
+        source=Path(source).name, n_scored=len(told), n_repeated=n - len(told),
+        n_closed=int((matched & closed).sum()), n_unmatched=len(told) - int(matched.sum()),
+    )  # fmt: skip
+
+
+def iso(day: int) -> str:
+    """ISO date of days since 1970."""
+    return (datetime.date(1970, 1, 1) + datetime.timedelta(days=day)).isoformat()

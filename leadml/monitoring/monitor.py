@@ -1,0 +1,333 @@
+"""Monitor a card in use: did the leads move, do its chances come true, does the documented rule win more?
+
+One state: healthy, watch, recalibrate, or too early to tell. `recalibrate` is said of at most 5% of the firms
+in which nothing changed, over all looks and all rows of the card (see `leadml.monitoring.sequential`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leadml import __version__
+from leadml.card.record import Card
+from leadml.exceptions import UsageError
+from leadml.monitoring.backtest import (
+    RULE,
+    Since,
+    continue_log,
+    find_since,
+    logged,
+    make_log,
+    read_kept,
+    seen_ids,
+)
+from leadml.monitoring.drift import Before, directions, effects_of, find_drift, load_before
+from leadml.monitoring.result import (
+    BandRow,
+    Figure,
+    Kept,
+    MonitorData,
+    MonitorResult,
+    Reason,
+    RuleGain,
+    State,
+    WeightChange,
+)
+from leadml.monitoring.sequential import ALPHA, TAU, Alarm, Information, information_of, watch
+
+if TYPE_CHECKING:
+    from leadml.data.deals import Leads
+    from leadml.evaluation.log import Log
+
+EXIT_CODES: dict[State, int] = {"healthy": 0, "too early to tell": 0, "watch": 10, "recalibrate": 20}
+"""What `leadml monitor --exit-code` ends with."""
+WATCH_E = 10.0
+MANY_REJECTED = 0.05
+FEWEST = 20
+"""Won and lost deals from which the documented rule is compared."""
+A_THIRD = float(np.log(1.5))
+"""A change of the win rate by about a third, in log-odds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Monitored:
+    """What was found, and the folder that holds it."""
+
+    result: MonitorResult
+    directory: Path
+
+
+def monitor_file(
+    source: Any,
+    mapping: Any,
+    ref: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str] | None = None,
+    *,
+    predictions: str | None = None,
+    query: str | None = None,
+    store_root: str | os.PathLike[str] | None = None,
+) -> Monitored:
+    """Watch a model on a file: writes monitor.json, monitor.html and continues log.parquet in the folder."""
+    from leadml.card.sealed import write_text
+    from leadml.data.mapping import load_mapping
+    from leadml.data.read import read_leads
+    from leadml.registry.resolve import find_version, resolve
+
+    card = resolve(ref, store_root)
+    if not isinstance(card, Card):
+        raise UsageError(
+            f"--model {os.fspath(ref)}: is a classifier; valid is a card, whose points can be watched"
+        )
+    version = find_version(ref, store_root)
+    path = Path(ref) if version is None and Path(ref).exists() else None
+    before = load_before(card, version, path if path is None or path.is_file() else path / "card.json")
+    leads = read_leads(source, load_mapping(mapping).model_copy(update={"optional": True}), query=query)
+    directory = Path(out_dir or f"{card.name}-monitor")
+    directory.mkdir(parents=True, exist_ok=True)
+    kept = None if predictions is None else read_kept(predictions, leads)
+    log_path = directory / "log.parquet"
+    result, log = monitor_leads(card, leads, before, kept=kept, log_path=log_path, seen=seen_ids(version))
+    continue_log(log_path, log, card.model)
+    write_text(directory / "monitor.json", result.model_dump_json(indent=2) + "\n")
+    from leadml.report import render_monitor
+
+    write_text(directory / "monitor.html", str(render_monitor(result)))
+    return Monitored(result, directory)
+
+
+def monitor_leads(
+    card: Card,
+    leads: Leads,
+    before: Before,
+    *,
+    kept: tuple[dict[str, float], Kept] | None = None,
+    log_path: Path | None = None,
+    seen: frozenset[str] = frozenset(),
+) -> tuple[MonitorResult, Log]:
+    """Watch a card on leads of today, with what was predicted earlier: kept scores, else the log."""
+    from leadml.evaluation.log import Log
+
+    told: dict[str, float] = {}
+    if log_path is not None and log_path.exists():
+        told |= logged(Log.read(log_path), card.model)
+    told |= {} if kept is None else kept[0]
+    since = find_since(card, before, leads, seen, told)
+    rule = _rule_of(card, before, leads)
+    log = make_log(since, card, rule, 0)
+    alarm, needed = find_alarm(card, before, since)
+    n, won = len(since.won), int(since.won.sum())
+    data = MonitorData(
+        source=Path(str(leads.source)).name, digest=leads.digest, n_rows=leads.n_rows or len(leads),
+        n_leads=len(leads), n_rejected=max(leads.n_rows - len(leads), 0), n_open=len(since.codes) - n,
+        n_closed=n, n_won=won, n_lost=n - won, n_seen=since.n_seen, since=since.since,
+        n_from_log=since.n_from_log, n_needed=needed,
+    )  # fmt: skip
+    found = MonitorResult(
+        leadml_version=__version__, model=card.model, card_sha256=card.sha256, state="healthy",
+        reasons=(Reason(state="healthy", text="Nothing changed."),), data=data, e=min(alarm.e, 1e9),
+        first_alarm_at=alarm.first_at, base_rate_before=before.base_rate,
+        base_rate=_rate(won, n) if n else None,
+        predicted=float(since.predicted.mean()) if n and card.table else None,
+        rate_changed=_figure(float(alarm.size[0]), float(alarm.error[0])) if n else None,
+        drift=find_drift(card, before, since.codes) if len(since.codes) else (),
+        weights=_weights(card, alarm) if n else (), bands=_bands(card, before, since),
+        rule=_gain(log, rule, card), kept=None if kept is None else kept[1],
+    )  # fmt: skip
+    state, reasons = judge(found, alarm)
+    return found.model_copy(update={"state": state, "reasons": reasons}), log
+
+
+def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | None]:
+    """Evidence of a change, and the number of closed deals from which a change by a third would show."""
+    effects = effects_of(card, since.deal_codes)
+    centre = before.centre if before.centre is not None else effects.mean(axis=0) if len(effects) else None
+    if centre is None:
+        centre = np.zeros(len(card.lookup.sizes))
+    x, p, weight = directions(effects, centre), since.predicted, since.deals.weight
+    known = before.information
+    if known is None:  # as much as its deals would tell, were they like those of today
+        own = information_of(x, p, p, weight)
+        known = Information(own.score, own.information * (before.n / max(len(x), 1)))
+        if before.base_rate is not None and before.mean_probability is not None:
+            known.score[0] = before.n * (before.base_rate - before.mean_probability)
+    rate = before.base_rate or 0.5
+    needed = deals_needed(float(known.information[0, 0]), rate * (1 - rate))
+    return watch(known, x, since.won, p, weight), needed
+
+
+def deals_needed(information: float, each: float) -> int | None:
+    """Closed deals until a change of the win rate by a third is expected to give an alarm; None: never.
+
+    information : of the deals learned from, about the log-odds of winning. each : what one deal adds.
+    """
+    for n in np.unique(np.geomspace(20, 1e6, 120).astype(int)).tolist():
+        both = 1.0 / (1.0 / max(information, 1e-9) + 1.0 / (n * each))
+        spread = TAU**2 * both
+        e = 0.5 * (A_THIRD * both * TAU) ** 2 / (1.0 + spread) - 0.5 * np.log1p(spread) + np.log(0.25)
+        if e >= np.log(1.0 / ALPHA):
+            return int(n)
+    return None
+
+
+def judge(found: MonitorResult, alarm: Alarm) -> tuple[State, tuple[Reason, ...]]:
+    """The gravest state that any finding calls for, with all reasons, gravest first."""
+    data, reasons = found.data, list(_inputs(found))
+    level: State | None = "recalibrate" if alarm.e >= 1 / ALPHA else "watch" if alarm.e >= WATCH_E else None
+    if level is not None:
+        reasons.insert(0, Reason(state=level, text=_what_changed(found, alarm)))
+    if found.rule is not None and found.rule.rule_wins_more:
+        gain = f"{found.rule.gain.value or 0.0:+.1%} of all won deals"
+        text = f"The documented rule “{found.rule.title}” wins more than the card: the card gains {gain}."
+        reasons.append(Reason(state="watch", text=text))
+    enough = data.n_needed is not None and data.n_closed >= data.n_needed
+    if level is None and not enough:
+        text = f"{data.n_closed} deals closed since ({data.n_won} won)"
+        more = "the card was learned from too few deals for that to show" if data.n_needed is None else (
+            f"that takes about {data.n_needed:,}")  # fmt: skip
+        reasons.append(
+            Reason(
+                state="too early to tell",
+                text=f"{text}: too few to see a change of the win rate by a third; {more}.",
+            )
+        )
+    elif level is None:
+        text = f"{data.n_closed} deals closed since ({data.n_won} won) came true as the card predicted."
+        reasons.append(Reason(state="healthy", text=text))
+    order: tuple[State, ...] = ("recalibrate", "watch", "too early to tell", "healthy")
+    reasons.sort(key=lambda reason: order.index(reason.state))
+    return reasons[0].state, tuple(reasons)
+
+
+def format_monitor(found: MonitorResult) -> str:
+    """Lines for a terminal."""
+    data = found.data
+    since = data.since or "the calibration"
+    closed = (
+        f"{data.n_closed:,} deals closed ({data.n_won:,} won, {data.n_lost:,} lost), {data.n_open:,} open"
+    )
+    lines = [f"{found.model}: {found.state}", f"since {since}: {closed}"]
+    lines += [f"  {reason.state:<17}  {reason.text}" for reason in found.reasons]
+    if found.kept is not None:
+        kept = found.kept
+        lines.append(f"  scores as predicted: {kept.n_scored:,}, {kept.n_closed:,} of them closed since")
+    return "\n".join(lines)
+
+
+def _what_changed(found: MonitorResult, alarm: Alarm) -> str:
+    """The coefficient with the most evidence, in words."""
+    at = int(np.argmax(alarm.by_row))
+    sure = f"(evidence {min(alarm.e, 1e6):,.0f} to 1, an alarm from {1 / ALPHA:.0f})"
+    if at == 0 and found.base_rate is not None:
+        before = found.predicted if found.predicted is not None else found.base_rate_before or 0.0
+        side = "high" if before > (found.base_rate.value or 0.0) else "low"
+        rate = f"{found.base_rate.value or 0.0:.0%} of {found.data.n_closed:,} deals were won"
+        return f"Chances are predicted too {side}: {before:.0%} on average, {rate} {sure}."
+    row = found.weights[at - 1]
+    share = row.share
+    interval = f"({share.low or 0.0:.0%} to {share.high or 0.0:.0%})"
+    told = f"{share.value or 0.0:.0%} {interval} of what the card gives"
+    return f"{row.title} counts otherwise than before: {told} {sure}."
+
+
+def _inputs(found: MonitorResult) -> list[Reason]:
+    reasons = []
+    for row in found.drift:
+        if row.shifted:
+            text = f"{row.title} has shifted: stability index {row.psi or 0.0:.2f}"
+            if row.unknown_before is not None and abs(row.unknown_now - row.unknown_before) > 0.1:
+                text += f", unknown for {row.unknown_now:.0%} of the leads, {row.unknown_before:.0%} before"
+            reasons.append(Reason(state="watch", text=text + "."))
+    data = found.data
+    if data.n_rejected > MANY_REJECTED * data.n_rows:
+        text = f"{data.n_rejected:,} of {data.n_rows:,} rows cannot be used; `leadml check` says why."
+        reasons.append(Reason(state="watch", text=text))
+    if not any(row.psi is not None for row in found.drift):
+        text = "Nothing lies beside this card to measure drift against."
+        reasons.append(Reason(state="healthy", text=text))
+    return reasons
+
+
+def _rule_of(card: Card, before: Before, leads: Leads) -> Card | None:
+    """The documented rule that the card was compared with, where it is one of the catalog's."""
+    from leadml.card.build import documented_card
+    from leadml.exceptions import LeadmlError
+    from leadml.frameworks.catalog import load_policy
+
+    if before.baseline is None or card.kind == "documented":
+        return None
+    try:
+        policy = load_policy(before.baseline)
+        made = documented_card(policy, mapped=leads.criteria, met_level=card.met_level)
+    except LeadmlError:
+        return None
+    return made if {each.id for each in made.criteria} & {*leads.criteria} else None
+
+
+def _gain(log: Log, rule: Card | None, card: Card) -> RuleGain | None:
+    from leadml.evaluation.verdict import gain_between
+
+    n_won = int(log.outcome.sum())
+    if rule is None or min(n_won, len(log) - n_won) < FEWEST:
+        return None
+    gain = gain_between(log, RULE, card.model)
+    value, low, high = gain.gain.estimate()
+    behind = dataclasses.replace(gain, sum=-gain.sum)
+    return RuleGain(
+        policy=rule.policy or rule.name, title=rule.name, gain=Figure(value=value, low=low, high=high),
+        rule_wins_more=behind.confirmed_bound > 0,
+    )  # fmt: skip
+
+
+def _weights(card: Card, alarm: Alarm) -> tuple[WeightChange, ...]:
+    titles = [*(each.title for each in card.criteria), *(each.title for each in card.attributes)]
+    return tuple(
+        WeightChange(
+            id=name, title=titles[j], e=min(float(alarm.by_row[j + 1]), 1e9),
+            share=_figure(1.0 + float(alarm.size[j + 1]), float(alarm.error[j + 1])),
+        )
+        for j, name in enumerate(card.lookup.code_columns)
+    )  # fmt: skip
+
+
+def _bands(card: Card, before: Before, since: Since) -> tuple[BandRow, ...]:
+    n_bands, at = len(card.bands), card.lookup.band_at
+    now = np.bincount(card.lookup.answers(since.codes).band, minlength=n_bands)
+    band = card.lookup.answers(since.deal_codes).band
+    then = (
+        None
+        if before.points is None or len(before.points) != len(at)
+        else np.bincount(at, before.points, n_bands)
+    )
+    rows = []
+    for j, each in enumerate(card.bands):
+        inside = band == j
+        n, won = int(inside.sum()), int(since.won[inside].sum())
+        rows.append(
+            BandRow(
+                id=each.id, title=each.title, n_closed=n, n_won=won, rate=_rate(won, n),
+                share_before=None if then is None else float(then[j] / then.sum()),
+                share_now=float(now[j] / now.sum()) if now.sum() else None,
+                predicted=float(since.predicted[inside].mean()) if n and card.table else None,
+            )
+        )  # fmt: skip
+    return tuple(rows)
+
+
+def _rate(won: int, n: int) -> Figure:
+    """A rate with its Wilson interval."""
+    if not n:
+        return Figure(value=None)
+    z2 = 1.96**2
+    middle, half = (won + z2 / 2) / (n + z2), 1.96 * np.sqrt(won * (n - won) / n + z2 / 4) / (n + z2)
+    return Figure(value=won / n, low=max(0.0, float(middle - half)), high=min(1.0, float(middle + half)))
+
+
+def _figure(value: float, error: float) -> Figure:
+    if not np.isfinite(error):
+        return Figure(value=None)
+    return Figure(value=value, low=value - 1.96 * error, high=value + 1.96 * error)
