@@ -10,6 +10,7 @@ import csv
 import dataclasses
 import re
 import tempfile
+import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,8 +65,21 @@ class Rejections:
         self.files: list[tuple[int, int, str]] = []  # last row before it, what to subtract, name: for `place`
         self.groups: dict[tuple[str, str, str], FaultGroup] = {}
         self._rows: list[npt.NDArray[np.int64]] = []
+        self._open("")
+
+    def _open(self, text: str) -> None:
         self._file = tempfile.SpooledTemporaryFile(_HELD_BYTES, "w+", encoding="utf-8", newline="")  # noqa: SIM115
+        self._file.write(text)
         self._write = csv.writer(self._file)
+        weakref.finalize(self, self._file.close)
+
+    def __getstate__(self) -> dict[str, object]:
+        self._file.seek(0)
+        return {**self.__dict__, "_file": self._file.read(), "_write": None}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._open(str(state["_file"]))
 
     def add(self, rows: Iterable[int], column: str, value: str | Sequence[str | None], reason: str) -> None:
         """Reject rows for one reason: `value` holds the cell of each row, or one text for all of them."""
