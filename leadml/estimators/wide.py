@@ -1,0 +1,284 @@
+"""WideCardClassifier: documented criteria and chosen columns of the CRM on one card of whole points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from leadml.card.record import CardAttribute, CardBin
+from leadml.estimators.attributes import Bins, Column, offered
+from leadml.estimators.probabilities import table_of_totals
+from leadml.estimators.wide_fit import Attribute, fit_wide
+from leadml.estimators.wide_points import WidePoints, whole_points
+from leadml.levels import CANONICAL, codes_of_levels
+
+Floats = npt.NDArray[np.float64]
+N_WORDS = 4
+"""Words of a bin that its label shows."""
+
+
+class WideCardClassifier(ClassifierMixin, BaseEstimator):
+    """Points for documented criteria and for the columns of a CRM that tell more, learned from closed deals.
+
+    Parameters
+    ----------
+    criteria : sequence of str, optional
+        Columns of `X` that hold levels 0 to 4 (NaN = unknown), by their canonical names; points rise with the level.
+        Default: every column of `X` with a canonical name.
+    columns : sequence of str, optional
+        Columns that may become attributes. Default: all others.
+    attributes : int, 0 to 50
+        Attributes at the most.
+    points : int, 4 to 1000
+        Points in all, at the most.
+    as_score : bool
+        Whether the criteria keep the proportions of the document, as if its score were one row.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        The two classes, the second one being won.
+    fit_ : WideFit
+        Real-valued fit: values of criteria, bins and effects of attributes.
+    points_ : WidePoints
+        Points of every row.
+    table_ : TotalTable
+        P(won) with its 95% interval at every total.
+    attributes_ : tuple of CardAttribute
+        Attributes as a card holds them.
+    refused_ : dict of str to str
+        Columns that were not offered, and why.
+
+    Raises
+    ------
+    ValueError
+        When `y` has other than two classes, or a level is none of 0 to 4.
+
+    References
+    ----------
+    Ustun, Rudin (2019), Learning optimized risk scores, JMLR 20; Lin (1997), Variance component testing in
+    generalised linear models with random effects, Biometrika 84.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> deals = pd.DataFrame({"need": rng.integers(0, 5, 400).astype(float), "product": rng.choice(["A", "B"], 400)})
+    >>> won = rng.random(400) < np.where(deals["product"] == "A", 0.7, 0.2)
+    >>> card = WideCardClassifier().fit(deals, won)
+    >>> [attribute.title for attribute in card.attributes_]
+    ['product']
+    """
+
+    def __init__(
+        self,
+        criteria: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        attributes: int = 8,
+        points: int = 40,
+        as_score: bool = False,
+    ) -> None:
+        self.criteria = criteria
+        self.columns = columns
+        self.attributes = attributes
+        self.points = points
+        self.as_score = as_score
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+        """Choose attributes, fit and round.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            Levels and columns of the CRM.
+        y : array-like of shape (n,)
+            Two classes, the greater one being won.
+        sample_weight : array-like of shape (n,), optional
+            How many deals each row stands for.
+        groups : array-like of shape (n,), optional
+            Equal for deals of one unit (an account).
+
+        Returns
+        -------
+        WideCardClassifier
+            Itself.
+        """
+        X, y = validate_data(self, X, y, skip_check_array=True) if _is_frame(X) else validate_data(
+            self, X, y, ensure_all_finite="allow-nan", dtype=np.float64
+        )  # fmt: skip
+        check_classification_targets(y)
+        self.classes_, won = np.unique(np.asarray(y), return_inverse=True)
+        if len(self.classes_) != 2:
+            raise ValueError(f"got {len(self.classes_)} class(es); valid: 2 classes, lost and won; check y")
+        frame = _frame(X)
+        weight = np.asarray(_check_sample_weight(sample_weight, frame.index.to_numpy(), dtype=np.float64))
+        self.criteria_ = (
+            tuple(c for c in frame.columns if c in CANONICAL)
+            if self.criteria is None
+            else tuple(self.criteria)
+        )
+        names = (
+            [c for c in frame.columns if c not in self.criteria_]
+            if self.columns is None
+            else list(self.columns)
+        )
+        columns, self.refused_ = offered([column_of_frame(frame, name) for name in names], len(frame))
+        codes = self._codes(frame)
+        documented = np.tile(np.arange(5.0), (len(self.criteria_), 1))
+        unit = None if groups is None else np.asarray(groups)
+        self.fit_ = fit_wide(
+            codes, documented, columns, won, weight=weight, unit=unit, attributes=self.attributes, as_score=self.as_score
+        )  # fmt: skip
+        rows = self._rows(frame)
+        self.points_ = whole_points(self.fit_, rows, weight, self.points)
+        totals = self.points_.totals(rows) if rows else np.zeros(len(won), dtype=np.int64)
+        size = self.points_.total_max + 1
+        n = np.bincount(totals, weight, minlength=size)
+        self.table_ = table_of_totals(np.arange(size), np.bincount(totals, weight * won, minlength=size), n)
+        self.attributes_ = card_attributes(self.fit_.attributes, self.points_)
+        return self
+
+    def decision_function(self, X: Any) -> Floats:
+        """Total points.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            Columns as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Points, 0 to `points_.total_max`.
+        """
+        check_is_fitted(self)
+        if not _is_frame(X):
+            X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
+        rows = self._rows(_frame(X))
+        return self.points_.totals(rows).astype(np.float64) if rows else np.zeros(len(X))
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Chances of losing and of winning.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            Columns as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Probabilities that sum to 1.
+        """
+        won = self.table_.probability[self.decision_function(X).astype(np.int64)]
+        return np.stack([1 - won, won], axis=1)
+
+    def predict(self, X: Any) -> npt.NDArray[Any]:
+        """The likelier class.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            Columns as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Classes.
+        """
+        return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def _codes(self, frame: pd.DataFrame) -> npt.NDArray[np.uint8]:
+        levels = frame.loc[:, list(self.criteria_)].to_numpy(dtype=np.float64)
+        wrong = ~np.isnan(levels) & ~np.isin(levels, np.arange(5))
+        if wrong.any():
+            row, j = np.argwhere(wrong)[0]
+            raise ValueError(
+                f"X: row {row}, {self.criteria_[j]}: got {levels[row, j]:g}; valid: 0 to 4, NaN for unknown"
+            )
+        return codes_of_levels(levels)
+
+    def _rows(self, frame: pd.DataFrame) -> list[npt.NDArray[np.uint8]]:
+        codes = self._codes(frame)
+        made = [codes[:, j] for j in range(codes.shape[1])]
+        return made + [
+            each.bins.codes(column_of_frame(frame, each.bins.name)) for each in self.fit_.attributes
+        ]
+
+
+def card_attributes(attributes: Sequence[Attribute], points: WidePoints) -> tuple[CardAttribute, ...]:
+    """Chosen columns with their points, as a card holds them."""
+    made = []
+    for each, earned in zip(attributes, points.attributes, strict=True):
+        bins, n = each.bins, each.bins.n_bins
+        made.append(
+            CardAttribute(
+                id=bins.name,
+                title=bins.name,
+                column=bins.name,
+                kind="edges" if bins.is_ordered else "categories",
+                bins=tuple(
+                    _bin(bins, b, int(earned[b]), float(each.n[b]), float(each.won[b])) for b in range(n)
+                ),
+                other_points=int(earned[n]),
+                unknown_points=int(earned[n + 1]),
+                age_of=bins.age_of,
+            )
+        )
+    return tuple(made)
+
+
+def _bin(bins: Bins, at: int, points: int, n: float, won: float) -> CardBin:
+    if bins.edges is None:
+        words = bins.groups[at]
+        more = f" (+{len(words) - N_WORDS} more)" if len(words) > N_WORDS else ""
+        return CardBin(label=", ".join(words[:N_WORDS]) + more, values=words, points=points, n=n, won=won)
+    low = float(bins.edges[at - 1]) if at else None
+    high = float(bins.edges[at]) if at < len(bins.edges) else None
+    label = (
+        f"below {high:g}"
+        if low is None
+        else f"{low:g} or more"
+        if high is None
+        else f"{low:g} to below {high:g}"
+    )
+    if low is None and high is None:
+        label = "filled"
+    return CardBin(label=label, from_=low, to=high, points=points, n=n, won=won)
+
+
+def column_of_frame(frame: pd.DataFrame, name: str) -> Column:
+    """A column of a frame: numbers, dates as days, or words."""
+    values = frame[name]
+    if pd.api.types.is_bool_dtype(values) or not (
+        pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values)
+    ):
+        codes, words = pd.factorize(values.astype("string"), use_na_sentinel=True)
+        return Column(str(name), codes=codes.astype(np.int64), words=tuple(map(str, words)))
+    if pd.api.types.is_datetime64_any_dtype(values):
+        return Column(str(name), (values - pd.Timestamp(0)) / pd.Timedelta(days=1))
+    return Column(str(name), values.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _is_frame(X: Any) -> bool:
+    return isinstance(X, pd.DataFrame)
+
+
+def _frame(X: Any) -> pd.DataFrame:
+    if _is_frame(X):
+        return X.reset_index(drop=True)
+    return pd.DataFrame(np.asarray(X), columns=[f"x{j}" for j in range(np.shape(X)[1])])

@@ -1,0 +1,284 @@
+"""The wide fit: documented criteria as on a learned card, then attributes chosen along a path, all fitted together.
+
+log-odds = b + sum_j f_j(level) + sum_c z_c(bin): f_j monotone around the document with the spreads that the criteria
+have most evidence for, z_c shrunk to 0 with a spread of its own, found by MacKay's fixed point (1992, Neural
+Computation 4) while the coefficients are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.estimators.attributes import (
+    FIRST_P,
+    FURTHER_P,
+    MANY_DEALS,
+    MAX_BINS,
+    MAX_BINS_MANY,
+    Bins,
+    Column,
+    fine_bins,
+    kernel,
+    merge,
+    score_test,
+)
+from leadml.estimators.design import (
+    code_table,
+    design,
+    is_step,
+    known_shares,
+    prior_precision,
+    values_by_code,
+)
+from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.scorecard_fit import fit_scorecard
+from leadml.estimators.solver import fit_logistic, solve_bounded
+from leadml.levels import Codes, logistic
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+FIRST_SPREAD = 0.3
+LEAST_SPREAD, MOST_SPREAD = 0.02, 2.0
+POOLED = 10.0
+N_UPDATES = 3
+"""Updates of the spreads after each column, each after one Newton step from where the last one ended."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Attribute:
+    """A chosen column: its bins, their effects in log-odds (bins, other, unknown), weights of deals and of won ones."""
+
+    bins: Bins
+    effects: Floats
+    n: Floats
+    won: Floats
+    p_value: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class WideFit:
+    """intercept + sum of values (k, 6) of criteria + effects of attributes; draws (D, 1 + 6k + sum of bins + 2)."""
+
+    intercept: float
+    values: Floats
+    attributes: tuple[Attribute, ...]
+    draws: Floats
+    spreads: Floats
+
+    def log_odds(self, codes: Codes, columns: dict[str, Column]) -> Floats:
+        """(n,) log-odds of (n, k) codes and the columns by name; an absent column is unknown."""
+        out = np.full(len(codes), self.intercept)
+        for j in range(codes.shape[1]):
+            out += self.values[j][codes[:, j]]
+        for each in self.attributes:
+            column = columns.get(each.bins.name)
+            out += each.effects[-1] if column is None else each.effects[each.bins.codes(column)]
+        return out
+
+
+def _likeliest(counts: PatternCounts, documented: Floats) -> tuple[float, float]:
+    """Spreads of the criteria with most evidence, attributes left out."""
+    fit = fit_scorecard(counts, documented)
+    between, within = fit.spreads[int(np.argmax(fit.evidence))]
+    return float(between), float(within)
+
+
+class _Model:
+    """Criteria and any number of binned columns, refitted as columns come and bins merge."""
+
+    def __init__(
+        self,
+        codes: Codes,
+        documented: Floats,
+        outcome: Floats,
+        weight: Floats,
+        spreads: tuple[float, float] | None,
+    ) -> None:
+        self.outcome, self.weight, self.k = outcome, weight, len(documented)
+        self.design, self.prior = np.ones((len(codes), 1)), np.full((1, 1), 1e-3)
+        if self.k:
+            counts = PatternCounts.from_codes(codes, outcome, weight)
+            self.table = code_table(known_shares(counts.codes, counts.total))
+            self.design = design(codes, self.table)
+            self.prior = prior_precision(documented, *(spreads or _likeliest(counts, documented)))[0]
+        self.bounded = is_step(self.k)
+        self.bins: list[Bins] = []
+        self.codes: list[npt.NDArray[np.uint8]] = []
+        self.spreads: list[float] = []
+        self.theta = np.zeros(self.design.shape[1])
+        self.fit()
+
+    def columns(self) -> Floats:
+        """(n, p) design: criteria, then an indicator of every code of every attribute."""
+        made = [self.design]
+        made += [np.eye(b.n_bins + 2)[c] for b, c in zip(self.bins, self.codes, strict=True)]
+        return np.concatenate(made, axis=1)
+
+    def fit(self, n_updates: int = 0, bounded: bool = False) -> None:
+        """Newton from where it stands; then spreads and coefficients in turn."""
+        columns, inverses = self.columns(), [np.linalg.inv(kernel(b)) for b in self.bins]
+        won, total = (self.outcome * self.weight)[None], self.weight[None]
+        for turn in range(n_updates + 1):
+            penalty = self._penalty(inverses)
+            last = turn == n_updates
+            start = np.where(self.bounds, np.maximum(self.theta, 0.0), self.theta) if bounded else self.theta
+            found = fit_logistic(
+                columns, won, total, penalty[None], start=start[None], bounded=self.bounds if bounded else None,
+                max_iter=25 if last else 1, tolerance=1e-5 if bounded else 1e-3,
+            )  # fmt: skip
+            self.theta, self.hessian = found.theta[0], found.hessian[0]
+            if not last:
+                self._update(inverses)
+        self.eta = columns @ self.theta
+
+    @property
+    def bounds(self) -> npt.NDArray[np.bool_]:
+        """Coefficients that may not be negative."""
+        return np.concatenate([self.bounded, np.zeros(len(self.theta) - len(self.bounded), dtype=bool)])
+
+    def slices(self) -> list[slice]:
+        """Where each attribute's coefficients are."""
+        ends = np.cumsum([self.design.shape[1], *(b.n_bins + 2 for b in self.bins)])
+        return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+
+    def _penalty(self, inverses: list[Floats]) -> Floats:
+        out = np.zeros((len(self.theta),) * 2)
+        size = self.design.shape[1]
+        out[:size, :size] = self.prior
+        for at, inverse, spread in zip(self.slices(), inverses, self.spreads, strict=True):
+            out[at, at] = inverse / spread**2
+        return out
+
+    def _update(self, inverses: list[Floats]) -> None:
+        covariance = np.linalg.inv(self.hessian)
+        size, determined = np.zeros(len(self.bins)), np.zeros(len(self.bins))
+        for i, (at, inverse) in enumerate(zip(self.slices(), inverses, strict=True)):
+            z = self.theta[at]
+            size[i] = z @ inverse @ z
+            determined[i] = len(z) - np.trace(inverse @ covariance[at, at]) / self.spreads[i] ** 2
+        # a column of two or three bins tells little of its spread: all of them lend it POOLED effects of theirs
+        common = size.sum() / max(determined.sum(), 1e-3)
+        new = np.sqrt((size + POOLED * common) / (determined + POOLED))
+        self.spreads = np.clip(new, LEAST_SPREAD, MOST_SPREAD).tolist()
+
+    def add(self, bins: Bins, codes: npt.NDArray[np.uint8]) -> None:
+        """Let a column in and refit."""
+        self.bins, self.codes = [*self.bins, bins], [*self.codes, codes]
+        self.spreads = [*self.spreads, FIRST_SPREAD]
+        self.theta = np.concatenate([self.theta, np.zeros(bins.n_bins + 2)])
+        self.fit(N_UPDATES)
+
+    def replace(self, bins: list[Bins], codes: list[npt.NDArray[np.uint8]]) -> None:
+        """Take coarser bins."""
+        self.bins, self.codes = bins, codes
+        self.theta = np.concatenate(
+            [self.theta[: self.design.shape[1]], np.zeros(sum(b.n_bins + 2 for b in bins))]
+        )
+        self.fit(N_UPDATES)
+
+    def whitened(self) -> tuple[Floats, Floats, Floats]:
+        """Residuals, variances, and the fit's own columns whitened by its Hessian, for score tests."""
+        p = logistic(self.eta)
+        variance = self.weight * p * (1 - p)
+        root = np.linalg.cholesky(np.linalg.inv(self.hessian))
+        return (
+            self.weight * (self.outcome - p),
+            variance,
+            np.sqrt(variance)[:, None] * (self.columns() @ root),
+        )
+
+
+def fit_wide(
+    codes: Codes,
+    documented: npt.ArrayLike,
+    columns: Sequence[Column],
+    outcome: npt.ArrayLike,
+    *,
+    weight: npt.ArrayLike | None = None,
+    unit: npt.NDArray[np.generic] | None = None,
+    attributes: int = 8,
+    as_score: bool = False,
+    n_draws: int = 0,
+    random_state: int = 0,
+) -> WideFit:
+    """Fit criteria (n, k) with documented points (k, 5) and up to so many attributes; `as_score` keeps the document's proportions."""
+    documented = np.asarray(documented, dtype=np.float64).reshape(-1, 5)
+    y = np.asarray(outcome, dtype=np.float64)
+    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
+    units = None if unit is None else np.unique(unit, return_inverse=True)[1]
+    model = _Model(codes, documented, y, w, (0.001, 0.001) if as_score else None)
+    candidates = {}
+    for column in columns:
+        if (bins := fine_bins(column, w)) is not None:
+            candidates[column.name] = (bins, bins.codes(column), kernel(bins))
+    p_values: dict[str, float] = {}
+    n_offered = len(candidates)
+    while candidates and len(p_values) < attributes:
+        residual, variance, nuisance = model.whitened()
+        tested = {
+            name: score_test(at, c, residual, variance, nuisance, units)
+            for name, (_, at, c) in candidates.items()
+        }
+        best = min(tested, key=lambda name: tested[name])
+        if tested[best] > (FURTHER_P if p_values else FIRST_P / n_offered):
+            break
+        p_values[best] = tested[best]
+        bins, at, _ = candidates.pop(best)
+        model.add(bins, at)
+    _coarsen(model)
+    model.fit(0, bounded=True)
+    return _result(model, p_values, n_draws, random_state)
+
+
+def _coarsen(model: _Model) -> None:
+    """Merge bins that the data cannot tell apart."""
+    if not model.bins:
+        return
+    p = logistic(model.eta)
+    variance = model.weight * p * (1 - p)
+    most = MAX_BINS_MANY if model.weight.sum() >= MANY_DEALS else MAX_BINS
+    made, recoded = [], []
+    for bins, codes, at in zip(model.bins, model.codes, model.slices(), strict=True):
+        size = bins.n_bins + 2
+        information = np.bincount(codes, variance, minlength=size)
+        n = np.bincount(codes, model.weight, minlength=size)
+        coarse, table = merge(bins, model.theta[at], information, n, most)
+        made.append(coarse)
+        recoded.append(np.array([*table, coarse.n_bins, coarse.n_bins + 1], dtype=np.uint8)[codes])
+    model.replace(made, recoded)
+
+
+def _result(model: _Model, p_values: dict[str, float], n_draws: int, random_state: int) -> WideFit:
+    size = model.design.shape[1]
+    attributes = tuple(
+        Attribute(
+            bins,
+            model.theta[at],
+            np.bincount(codes, model.weight, minlength=bins.n_bins + 2),
+            np.bincount(codes, model.weight * model.outcome, minlength=bins.n_bins + 2),
+            p_values[bins.name],
+        )
+        for bins, codes, at in zip(model.bins, model.codes, model.slices(), strict=True)
+    )
+
+    def values(theta: Floats) -> Floats:
+        return values_by_code(theta, model.table) if model.k else np.zeros((*theta.shape[:-1], 0, 6))
+
+    draws = np.empty((0, 0))
+    if n_draws:
+        noise = np.random.default_rng(random_state).standard_normal((n_draws, len(model.theta)))
+        root = np.linalg.cholesky(model.hessian)
+        theta = model.theta + np.linalg.solve(root.T, noise.T).T
+        if (theta[:, model.bounds] < 0).any():
+            h = np.broadcast_to(model.hessian, (n_draws, *model.hessian.shape))
+            theta = solve_bounded(h, (h @ theta[..., None])[..., 0], model.bounds)
+        criteria = values(theta[:, :size]).reshape(n_draws, -1)
+        draws = np.concatenate([theta[:, :1], criteria, theta[:, size:]], axis=1)
+    return WideFit(
+        float(model.theta[0]), values(model.theta[:size]), attributes, draws, np.array(model.spreads)
+    )
