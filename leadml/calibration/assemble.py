@@ -20,11 +20,13 @@ from leadml.calibration.findings import findings_of_notes, in_order
 from leadml.calibration.misfits import find_misfits
 from leadml.calibration.notes import data_notes, result_notes
 from leadml.calibration.outcomes import Chosen
+from leadml.calibration.recoded import judge_recoded
 from leadml.calibration.recommend import choose_card, choose_champion, workload_of
 from leadml.calibration.result import PolicyResult, Recommended, Result, Segment
-from leadml.calibration.rules import Facts, judge_rules
+from leadml.calibration.rules import Facts, find_posteriors, judge_rules
 from leadml.calibration.run import Calibration
 from leadml.calibration.study import Held, Note, Study, columns_of, few_threads
+from leadml.calibration.unknowns import price_unknown
 from leadml.data.deals import Leads
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, at_workload
@@ -78,7 +80,8 @@ def conclude(
         for each in study.contenders
         if isinstance(fitted[each.id], FittedCard)
     }
-    policies = judge_rules(Facts(study, log, held, cards, drifted, by_hunch))
+    known = find_posteriors(study)
+    policies = judge_rules(Facts(study, log, held, cards, known, drifted, by_hunch))
     cost, value = money(study, log)
     measures = figures.measure_all(held, log, study.baseline, value, cost)
     own = figures.own_metrics(log, held, metrics, settings.bootstrap, settings.random_state)
@@ -90,6 +93,10 @@ def conclude(
     contenders = figures.describe_contenders(study.contenders, measures, study.baseline, told)
     notes = [*material.notes, *own_notes, *moved, *find_misfits(study)]
     notes += result_notes(study, policies, contenders, measures, fitted, recommended)
+    notes += judge_recoded(study, material.chosen, leads, policies)
+    if study.baseline is not None and study.rules[study.baseline].framework in known:
+        rule = study.rules[study.baseline]
+        notes += price_unknown(rule, known[str(rule.framework)])
     result = Result(
         leadml_version=leadml.__version__,
         data=data,

@@ -32,8 +32,10 @@ Timing = int | None
 """Days that leads need to close (0: not known) where deals are in time order; None where they are not."""
 LATEST = 0.25
 """Share of the deals, the latest, that tell whether the base rate has moved."""
-BIASED, MOVED = 2.0, 3.0
-"""Standard errors by which the mature deals, and the latest of them, must differ before the intercept is theirs."""
+MOVED = 3.0
+"""Standard errors by which the latest deals must differ before the intercept becomes theirs."""
+BIAS_SPREAD = 0.3
+"""Prior standard deviation of the log-odds by which closed deals are off, since quick ones are too many."""
 LEAST = 80
 """Deals from which on an intercept is looked at."""
 
@@ -154,35 +156,49 @@ def won_of(leads: Leads) -> Floats:
 def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> float:
     """Shift of the intercept to that of the latest deals, where they differ beyond chance; else 0.
 
-    Among deals closed so far quick ones, often losses, are too many, so only leads that had the time to close are
-    looked at: first all of them, then the latest.
+    Among deals closed so far quick ones, often losses, are too many: they are weighted for that first (see
+    `seen_chance`). Then the latest deals that had the time to close are looked at.
     """
     if timing is None or len(leads) < LEAST:
         return 0.0
-    rows = np.arange(len(leads))
+    weight, rows, shift = learning_weight(leads), np.arange(len(leads)), 0.0
     if timing and leads.created is not None and leads.closed is not None:
+        shift = _offset(
+            log_odds, won_of(leads), weight / seen_chance(leads.created, leads.closed), BIAS_SPREAD
+        )
         last = max(int(leads.created.max()), int(leads.closed.max()))
         rows = np.flatnonzero(leads.created.astype(np.int64) <= last - timing)
         rows = rows[np.argsort(leads.created[rows], kind="stable")]
-    shift = 0.0
-    if timing:
-        shift = _offset(log_odds, leads, rows, BIASED)
     late = rows[int(len(rows) * (1 - LATEST)) :]
-    return float(np.clip(shift + _offset(log_odds + shift, leads, late, MOVED), -6, 6))
-
-
-def _offset(log_odds: Floats, leads: Leads, rows: npt.NDArray[Any], limit: float) -> float:
-    """Offset that makes the predictions of some deals hold on average, where they fail by `limit` standard errors."""
-    if len(rows) < LEAST * LATEST:
-        return 0.0
-    eta, y, w = log_odds[rows], won_of(leads)[rows], learning_weight(leads)[rows]
+    if len(late) < LEAST * LATEST:
+        return shift
+    eta, y, w = log_odds[late] + shift, won_of(leads)[late], weight[late]
     p = logistic(eta)
-    if abs(w @ (y - p)) < limit * np.sqrt((w**2) @ (p * (1 - p))):
-        return 0.0
-    shift = 0.0
-    for _ in range(25):  # Newton: sum w (y - p) = 0
+    if abs(w @ (y - p)) < MOVED * np.sqrt((w**2) @ (p * (1 - p))):
+        return shift
+    return float(np.clip(shift + _offset(eta, y, w), -6, 6))
+
+
+def seen_chance(created: npt.NDArray[np.int32], closed: npt.NDArray[np.int32]) -> Floats:
+    """Chance that a deal which took as long as each of these has closed by now (right truncation), at least 0.2.
+
+    Leads come in evenly from the first to the last creation; one that takes T days is seen closed if it came in at
+    least T days ago. Lagakos, Barraj, De Gruttola (1988), Biometrika 75.
+    """
+    first, newest = float(created.min()), float(created.max())
+    took = np.maximum(closed.astype(np.float64) - created, 0.0)
+    return np.asarray(np.clip((float(closed.max()) - took - first) / max(newest - first, 1.0), 0.2, 1.0))
+
+
+def _offset(eta: Floats, y: Floats, weight: Floats, spread: float = np.inf) -> float:
+    """Offset that makes predictions hold on average; `spread`: its prior standard deviation, in log-odds."""
+    w = weight * (
+        weight.sum() / max(float(weight @ weight), 1e-9)
+    )  # adds up to the effective number of deals
+    shift, pull = 0.0, 1.0 / spread**2
+    for _ in range(25):  # Newton: sum w (y - p) = offset / spread^2
         p = logistic(eta + shift)
-        step = float(w @ (y - p)) / max(float(w @ (p * (1 - p))), 1e-9)
+        step = (float(w @ (y - p)) - shift * pull) / max(float(w @ (p * (1 - p))) + pull, 1e-9)
         shift += float(np.clip(step, -2, 2))
         if abs(step) < 1e-9:
             break

@@ -22,7 +22,8 @@ from leadml.levels import UNKNOWN
 HARDLY_VARIES = 0.85
 """Share of known levels at one level."""
 FEW_DEALS = 300
-LEAST_INTERCEPT = 0.1
+LEAST_INTERCEPT = 0.25
+"""Log-odds by which predictions must be off on average, beyond their interval, to be worth telling."""
 SURE = 0.05
 
 

@@ -77,8 +77,8 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
         note = ("LML604", {"days": found.days, "minimum": MIN_DEALS, "where": "dates"})
         return Chosen(_pick(leads, closed), leads, (note,), days=found.days)
     overdue = None
-    if found.overdue.any():  # known to be lost, under this coding, once it is older than nearly all are
-        late = found.overdue
+    late = found.overdue if leads.followed_up is None else found.overdue & leads.followed_up
+    if late.any():  # known to be lost, under this coding, once it is older than nearly all are
         closing = np.where(late, np.asarray(leads.created) + found.days, np.asarray(leads.closed))
         coded = dataclasses.replace(
             leads, outcome=np.where(late, 0, outcome).astype(np.int8), closed=closing.astype(np.int32)

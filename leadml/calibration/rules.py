@@ -81,18 +81,6 @@ BECAUSE: Mapping[str, str] = {
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Facts:
-    """What the judging of a rule needs beside the log."""
-
-    study: Study
-    log: Log
-    held: HeldOut
-    fitted: Mapping[str, FittedCard]  # final cards of learned points, by framework
-    drifted: bool = False
-    by_hunch: frozenset[str] = frozenset()  # rules below whose cut-off leads were followed up by choice
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Posterior:
     """What all deals tell of a framework's criteria.
 
@@ -107,11 +95,29 @@ class Posterior:
     weights: Floats
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Facts:
+    """What the judging of a rule needs beside the log."""
+
+    study: Study
+    log: Log
+    held: HeldOut
+    fitted: Mapping[str, FittedCard]  # final cards of learned points, by framework
+    known: Mapping[str, Posterior]  # by framework
+    drifted: bool = False
+    by_hunch: frozenset[str] = frozenset()  # rules below whose cut-off leads were followed up by choice
+
+
 def max_reach(rule: DocumentedRule, view: View | None) -> int:
     """The highest score that a lead can have with the criteria that are mapped."""
     if view is None:
         return rule.card.total_max
     return int(sum(max(c.points) for c in rule.card.criteria if c.id in view.mapped))
+
+
+def find_posteriors(study: Study) -> dict[str, Posterior]:
+    """What all deals tell, by framework."""
+    return {view.id: find_posterior(study, view) for view in study.learnable}
 
 
 def find_posterior(study: Study, view: View) -> Posterior:
@@ -134,7 +140,7 @@ def find_posterior(study: Study, view: View) -> Posterior:
 def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
     """Judge every documented rule; multiplicity over rules by Holm within each question."""
     study, log, held = facts.study, facts.log, facts.held
-    known = {view.id: find_posterior(study, view) for view in study.learnable}
+    known = facts.known
     seen: dict[str, outlooks.Outlook] = {}
     weights: dict[str, Question] = {}
     cutoffs: dict[str, Question] = {}

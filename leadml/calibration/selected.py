@@ -24,8 +24,9 @@ def find_selected(study: Study, chosen: Chosen) -> tuple[list[Note], frozenset[s
         totals = rule.totals(leads)
         found = find_selection(leads, totals < rule.card.cutoff)
         if found is not None and found.by_hunch:
+            if not by_hunch:  # the baseline comes first; the same leads say it of the others
+                notes.append(("LML605", _hunch(name, found)))
             by_hunch.add(name)
-            notes.append(("LML605", _hunch(name, found)))
             continue
         if found is not None and found.known_random:
             continue
