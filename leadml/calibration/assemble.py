@@ -37,7 +37,8 @@ Floats = npt.NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Material:
-    """What conclusions are drawn from. lost: contender -> (m, columns) log loss that each deal adds without a column."""
+    """What conclusions are drawn from. lost: contender -> (m, columns) log loss that each deal adds without
+    a column."""
 
     leads: Leads
     chosen: Chosen
@@ -196,7 +197,7 @@ def segments(study: Study, log: Log, held: HeldOut, chosen: str | None) -> tuple
     out = []
     for column, values in study.compared.segments.items():
         names = np.array([str(each) if each is not None else "(blank)" for each in values.to_pylist()])
-        for each in segment_gains(held, *pair, names[log.row], study.settings.smallest_gain):
+        for each in segment_gains(held, *pair, names[log.row].tolist(), study.settings.smallest_gain):
             gain = figures.figure(each.gain)
             out.append(
                 Segment(
@@ -206,7 +207,7 @@ def segments(study: Study, log: Log, held: HeldOut, chosen: str | None) -> tuple
                     won=each.won,
                     followed_up=each.followed_up,
                     verdict=each.verdict,
-                    gain=gain or figures.Figure(value=None),
+                    gain=gain or figures.NONE,
                 )
             )
     return tuple(out)

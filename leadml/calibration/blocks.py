@@ -45,7 +45,7 @@ def _rolling(study: Study) -> list[Held]:
         for at, each in enumerate(blocks)
         if _enough(study, each.train)
     ]
-    won = sum(float((deals.outcome[h.test] == 1).sum()) for h in held)  # type: ignore[index]
+    won = sum(int((np.asarray(deals.outcome)[h.test] == 1).sum()) for h in held)
     return held if won >= LEAST else []
 
 

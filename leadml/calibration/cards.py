@@ -64,8 +64,8 @@ def count_totals(study: Study, totals: npt.NDArray[np.int64], total_max: int) ->
     """Count all deals by total."""
     deals = study.deals
     at, weight = totals, learning_weight(deals)
-    n = np.bincount(at, weight, minlength=total_max + 1)
-    won = np.bincount(at, weight * won_of(deals), minlength=total_max + 1)
+    n = np.bincount(at, weight, minlength=total_max + 1).astype(np.float64)
+    won = np.bincount(at, weight * won_of(deals), minlength=total_max + 1).astype(np.float64)
     value = study.consequences.learned_from(deals).value_of(deals)
     worth = np.bincount(at, weight * np.nan_to_num(value), minlength=total_max + 1)
     mean = float(weight @ np.nan_to_num(value) / weight.sum())
@@ -174,7 +174,8 @@ def make_draft(
         f"{data.name}-{name}",
         None if view is None else view.framework,
         LearnedPoints(
-            () if view is None else view.mapped, learned.points, learned.documented, table.probability, table.low, table.high,
+            () if view is None else view.mapped, learned.points, learned.documented, table.probability,
+            table.low, table.high,
             learned.base, learned.slope, learned.attributes,
         ),
         cutoff=first,

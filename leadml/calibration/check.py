@@ -69,6 +69,11 @@ class Check(_Part):
     faults: list[str]
     findings: list[Finding]
 
+    @property
+    def rejected_share(self) -> float:
+        """Share of the rows that could not be used."""
+        return self.n_rejected / max(self.n_rows, 1)
+
 
 def check_file(source: Any, mapping: Any, *, query: str | None = None) -> Check:
     """Read a file by its mapping and report what was found; nothing is written."""

@@ -1,4 +1,5 @@
-"""Contenders that read columns of the CRM: the wide card, logistic regression, boosted trees, the user's own."""
+"""Contenders that read columns of the CRM: the wide card, logistic regression, boosted trees, the user's
+own."""
 
 from __future__ import annotations
 
@@ -80,7 +81,8 @@ def frame_of(leads: Leads) -> Any:
 
 
 def as_numbers(frame: Any) -> Any:
-    """Transformer of such a frame to numbers: means, indicators of unknown, a column for each frequent word."""
+    """Transformer of such a frame to numbers: means, indicators of unknown, a column for each frequent
+    word."""
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import OneHotEncoder
@@ -96,7 +98,8 @@ def as_numbers(frame: Any) -> Any:
 class Context:
     """Logistic regression or boosted trees on levels, the baseline's score and columns of the CRM.
 
-    In time it is tuned anew when there are `MORE` times as many deals as when it was tuned last, since what earlier
+    In time it is tuned anew when there are `MORE` times as many deals as when it was tuned last, since what
+    earlier
     deals chose is still learned from the past; in folds it is tuned in each.
     """
 

@@ -58,7 +58,9 @@ class Said:
 class Points(Protocol):
     """Whatever gives whole points to leads."""
 
-    total_max: int
+    @property
+    def total_max(self) -> int:
+        """The highest total."""
 
     def totals(self, leads: Leads) -> npt.NDArray[np.int64]:
         """Points of each lead."""
@@ -77,11 +79,25 @@ class Fitted(Protocol):
 class Contender(Protocol):
     """Something that learns from closed deals; see the module."""
 
-    id: str
-    title: str
-    kind: Kind
-    framework: str | None
-    policy: str | None
+    @property
+    def id(self) -> str:
+        """Its name in the result."""
+
+    @property
+    def title(self) -> str:
+        """What it is."""
+
+    @property
+    def kind(self) -> Kind:
+        """What sort of contender it is."""
+
+    @property
+    def framework(self) -> str | None:
+        """Id of the framework it belongs to."""
+
+    @property
+    def policy(self) -> str | None:
+        """Id of the documented rule, where it is one."""
 
     def fit(self, train: Leads) -> Fitted:
         """Learn from closed deals."""
@@ -182,7 +198,8 @@ def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> float:
 def seen_chance(created: npt.NDArray[np.int32], closed: npt.NDArray[np.int32]) -> Floats:
     """Chance that a deal which took as long as each of these has closed by now (right truncation), at least 0.2.
 
-    Leads come in evenly from the first to the last creation; one that takes T days is seen closed if it came in at
+    Leads come in evenly from the first to the last creation; one that takes T days is seen closed if it came
+    in at
     least T days ago. Lagakos, Barraj, De Gruttola (1988), Biometrika 75.
     """
     first, newest = float(created.min()), float(created.max())
@@ -192,9 +209,7 @@ def seen_chance(created: npt.NDArray[np.int32], closed: npt.NDArray[np.int32]) -
 
 def _offset(eta: Floats, y: Floats, weight: Floats, spread: float = np.inf) -> float:
     """Offset that makes predictions hold on average; `spread`: its prior standard deviation, in log-odds."""
-    w = weight * (
-        weight.sum() / max(float(weight @ weight), 1e-9)
-    )  # adds up to the effective number of deals
+    w = weight * (weight.sum() / max(float(weight @ weight), 1e-9))  # adds up to the effective number
     shift, pull = 0.0, 1.0 / spread**2
     for _ in range(25):  # Newton: sum w (y - p) = offset / spread^2
         p = logistic(eta + shift)
@@ -295,8 +310,8 @@ class TotalTable:
         won = np.bincount(at, weight * won_of(train), minlength=size)
         table = table_of_totals(np.arange(size), won, n)
         shift = latest_shift(logit(table.probability)[at], train, timing)
-        moved = (logistic(logit(p) + shift) for p in (table.probability, table.low, table.high))
-        return cls(rule, *moved, shift)
+        p, low, high = (logistic(logit(each) + shift) for each in (table.probability, table.low, table.high))
+        return cls(rule, p, low, high, shift)
 
     def predict(self, leads: Leads) -> Said:
         """Points and P(won); a lead that fails a gate ranks below all others."""

@@ -38,6 +38,11 @@ def span(leads: Leads) -> tuple[int, int] | None:
     return int(known.min()), int(known.max())
 
 
+def span_of(dates: tuple[int, int] | None) -> dict[str, Any]:
+    """First and last day as the fields `from` and `to`."""
+    return {} if dates is None else {"from": iso(dates[0]), "to": iso(dates[1])}
+
+
 def last_day(leads: Leads) -> str | None:
     """The last date in the data: what `as_of` is when nobody says."""
     known = [c[c != NO_DAY] for c in (leads.created, leads.closed) if c is not None]
@@ -72,8 +77,7 @@ def describe_data(study: Study, leads: Leads, name: str) -> Data:
         n_units=len(deals) if deals.unit is None else len(np.unique(deals.unit)),
         n_compared=len(study.compared),
         base_rate=won / n,
-        from_=None if dates is None else iso(dates[0]),
-        to=None if dates is None else iso(dates[1]),
+        **span_of(dates),
         as_of=study.settings.as_of or last_day(leads),
         deals_per_month=per_month,
         criteria=leads.criteria,
@@ -101,8 +105,7 @@ def describe_evaluation(study: Study, blocks: Sequence[Held], log: Log) -> Evalu
         dates = span(deals.take(held.test)) if study.timed else None
         out.append(
             Block(
-                from_=None if dates is None else iso(dates[0]),
-                to=None if dates is None else iso(dates[1]),
+                **span_of(dates),
                 n_train=float(train),
                 n_test=float(test),
                 n_embargoed=float(held.n_embargoed),

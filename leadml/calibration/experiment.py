@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from leadml.exceptions import RecordError
-from leadml.frameworks import list_policies
+from leadml.frameworks.catalog import list_policies
 from leadml.levels import MET_LEVEL
 from leadml.records import Record, check_record, load_record, nearest
 

@@ -27,7 +27,8 @@ MAPPING = "mapping.yaml"
 
 @dataclasses.dataclass(frozen=True)
 class CalibratedFile:
-    """What was found, the folder that holds it, its version in the store (None: no card), and the champion's."""
+    """What was found, the folder that holds it, its version in the store (None: no card), and the
+    champion's."""
 
     found: Calibration
     directory: Path
@@ -147,5 +148,5 @@ def count_patterns(card: Card, leads: Leads) -> PatternCounts:
     deals = closed_deals(leads)
     patterns, at = np.unique(codes_of(card, deals), axis=0, return_inverse=True)
     weight = np.ones(len(deals)) if deals.weight is None else deals.weight
-    won, lost = (np.bincount(at.ravel(), weight * (deals.outcome == each), len(patterns)) for each in (1, 0))
-    return PatternCounts(patterns, won, lost)
+    counts = [np.bincount(at.ravel(), weight * (deals.outcome == each), len(patterns)) for each in (1, 0)]
+    return PatternCounts(patterns, *(each.astype(np.float64) for each in counts))

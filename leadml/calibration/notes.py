@@ -92,16 +92,11 @@ def result_notes(
     notes += _context_knows_more(contenders)
     own = next((c for c in contenders if c.id == recommended.contender), None)
     off = None if own is None else own.calibration_intercept
-    if (
-        own is not None
-        and off is not None
-        and off.low is not None
-        and off.high is not None
-        and off.value is not None
-    ):
-        if not off.low <= 0 <= off.high and abs(off.value) >= LEAST_INTERCEPT:
+    if own is not None and off is not None and off.value is not None and abs(off.value) >= LEAST_INTERCEPT:
+        low, high = off.low or 0.0, off.high or 0.0
+        if not low <= 0 <= high:
             values = {"direction": "more" if off.value > 0 else "less", "contender": own.id, "where": own.id}
-            notes.append(("LML405", {**values, "value": off.value, "low": off.low, "high": off.high}))
+            notes.append(("LML405", {**values, "value": off.value, "low": low, "high": high}))
     return notes
 
 

@@ -1,4 +1,5 @@
-"""The other coding of outcomes: open deals that are overdue count as lost, and the baseline is judged once more."""
+"""The other coding of outcomes: open deals that are overdue count as lost, and the baseline is judged once
+more."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ from leadml.evaluation.metrics import HeldOut
 def judge_recoded(
     study: Study, chosen: Chosen, leads: Leads, policies: tuple[PolicyResult, ...]
 ) -> list[Note]:
-    """LML602: what the verdict on the baseline is with overdue deals counted as lost; none where there are none."""
+    """LML602: what the verdict on the baseline is with overdue deals counted as lost; none where there are
+    none."""
     own = next((each for each in policies if each.id == study.baseline), None)
     view = study.view_of(None if own is None else own.framework)
     if chosen.overdue is None or own is None or view is None or own.verdict == "cannot-judge":

@@ -244,7 +244,7 @@ def describe_rule(
     study, card = facts.study, rule.card
     view = study.view_of(rule.framework)
     on_cutoff = "depends" if cutoff.reason == "no cost given" else cutoff.verdict
-    verdict = overall(weights.verdict, on_cutoff)  # type: ignore[arg-type]
+    verdict = overall(weights.verdict, on_cutoff)
     source = "000, opening"
     if view is not None:
         policy = view.framework.policy(rule.id)
@@ -261,7 +261,7 @@ def describe_rule(
         total_max=card.total_max,
         verdict=verdict,
         verdict_weights=weights.verdict,
-        verdict_cutoff=on_cutoff,  # type: ignore[arg-type]
+        verdict_cutoff=on_cutoff,
         because=say_why(verdict, weights, cutoff),
         gain_weights=as_gain(weights, "share of all won deals, at the rule's own workload"),
         gain_cutoff=as_gain(cutoff, "share of all won deals, after the cost of follow-ups"),

@@ -111,7 +111,8 @@ class Calibration:
     @property
     def log(self) -> pd.DataFrame:
         """One row a held-out deal and contender: the columns of ``log.parquet``."""
-        return self.held_out.to_arrow().to_pandas()
+        frame: pd.DataFrame = self.held_out.to_arrow().to_pandas()
+        return frame
 
     @property
     def plot(self) -> Any:

@@ -40,7 +40,7 @@ def save_calibration(found: Calibration, folder: Path, *, report: bool = True) -
 
 def save_cards(found: Calibration, folder: Path) -> None:
     """Write card.json (the recommended one) and cards/."""
-    from leadml.card import save_card
+    from leadml.card.files import save_card
 
     for name, card in found.cards.items():
         save_card(card, folder / "cards" / f"{name}.json")

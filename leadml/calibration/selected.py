@@ -1,4 +1,5 @@
-"""Selected labels: rules below whose cut-off leads were hardly followed up, or by choice, cannot be judged there."""
+"""Selected labels: rules below whose cut-off leads were hardly followed up, or by choice, cannot be judged
+there."""
 
 from __future__ import annotations
 

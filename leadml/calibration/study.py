@@ -111,14 +111,14 @@ def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, lis
 def make_views(settings: Experiment, leads: Leads, frameworks: Sequence[Any] | None) -> tuple[View, ...]:
     """Frameworks asked for, or all; each with the criteria that the deals hold and the rules that are
     judged."""
-    from leadml.frameworks import list_frameworks, load_framework
+    from leadml.frameworks.catalog import list_frameworks, load_framework
 
     own = tuple(getattr(leads.mapping, "frameworks", None) or ())
     asked = frameworks if frameworks is not None else settings.frameworks
     if asked is None:
         asked = (*list_frameworks(), *own)
     views = []
-    for framework in map(load_framework, asked):
+    for framework in (load_framework(each) for each in asked):
         mapped = tuple(name for name in framework.criterion_ids if name in leads.criteria)
         rules = tuple(p for p in framework.policies if settings.policies is None or p.id in settings.policies)
         if mapped:
@@ -129,7 +129,7 @@ def make_views(settings: Experiment, leads: Leads, frameworks: Sequence[Any] | N
 def make_rules(settings: Experiment, views: Sequence[View], leads: Leads) -> dict[str, DocumentedRule]:
     """Documented rules that are judged, by id."""
     from leadml.card.build import documented_card
-    from leadml.frameworks import load_common
+    from leadml.frameworks.catalog import load_common
 
     created = settings.as_of or "1970-01-01"
     rules = {}
@@ -250,7 +250,8 @@ def wide_contenders(
         columns = tuple(deals.context) if settings.wide.columns is None else settings.wide.columns
         if absent := [name for name in columns if name not in deals.context]:
             raise UsageError(
-                f"wide.columns: got {', '.join(absent)}; valid: {', '.join(deals.context)} (context of the mapping);"
+                f"wide.columns: got {', '.join(absent)}; valid: {', '.join(deals.context)} (context of the"
+                " mapping);"
                 " correct it, or add the column to the mapping's context"
             )
         out.append(WideCard(view, columns, settings.wide.attributes, settings.points, timing))
@@ -272,7 +273,7 @@ def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[
         except ValueError as error:
             raise UsageError(f"contenders: {error}") from None
     pairs = [tuple(each) for each in given if not isinstance(each, str)]
-    return names, pairs  # type: ignore[return-value]
+    return names, pairs
 
 
 @contextmanager
@@ -289,8 +290,8 @@ def few_threads(n: int, n_jobs: int | None = None) -> Iterator[None]:
 class Held:
     """One block: what is learned from, and what is predicted (positions among the deals compared)."""
 
-    train: npt.NDArray[np.int64]
-    test: npt.NDArray[np.int64]
+    train: npt.NDArray[np.integer]
+    test: npt.NDArray[np.integer]
     block: int
     repeat: int = 0
     n_embargoed: int = 0
@@ -382,7 +383,8 @@ def columns_of(leads: Leads) -> tuple[str, ...]:
 def losses_without(fitted: Fitted, said: Said, test: Leads, random_state: int) -> Floats:
     """(n, columns) log loss that each deal adds when a column is drawn from another deal (permutation importance).
 
-    Of a large block some deals are asked; the others are NaN. One call predicts all columns' copies of the deals.
+    Of a large block some deals are asked; the others are NaN. One call predicts all columns' copies of the
+    deals.
     """
     rng = np.random.default_rng([random_state, len(test)])
     n_all, names = len(test), columns_of(test)

@@ -1,4 +1,5 @@
-"""The price of counting unknown as 0 points: the same documented points with unknown at the average known level."""
+"""The price of counting unknown as 0 points: the same documented points with unknown at the average known
+level."""
 
 from __future__ import annotations
 
