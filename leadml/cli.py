@@ -173,6 +173,7 @@ AsOf = Annotated[
 Ref = Annotated[
     str, typer.Argument(metavar="REF", help="NAME, NAME@VERSION, models:/NAME@ALIAS or runs:/ID.")
 ]
+Directory = Annotated[Path, typer.Argument(metavar="DIR", help="What `leadml calibrate` wrote.")]
 Because = Annotated[str | None, typer.Option("--because", help="Why; kept in the history.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 ExitCode = Annotated[bool, typer.Option("--exit-code", help="Tell the verdict by the exit code: 10 or 20.")]
@@ -296,9 +297,25 @@ def mapping_new(
     out: OutFile = None,
 ) -> None:
     """Propose a mapping from headers and values; every guess is marked and explained."""
-    from leadml.data.propose import propose_mapping
+    from leadml.data.new_mapping import propose_mapping
 
     _write(propose_mapping(file, crm=crm.value if crm else None), out, f"leadml check {file} --mapping {out}")
+
+
+@app.command(epilog="Example: leadml check deals.csv --mapping configs/mappings/b2b_deals.yaml")
+def check(
+    file: File,
+    mapping: Mapping,
+    as_json: AsJson = False,
+    max_rejected: MaxRejected = 0.05,
+    query: Query = None,
+) -> int:
+    """Say what a file holds by its mapping: rows, levels, unknowns, outcomes, leaks, rejections."""
+    from leadml.calibration.check import check_file, format_check
+
+    found = check_file(file, mapping, query=query)
+    typer.echo(_json(found.model_dump(exclude={"faults"})) if as_json else format_check(found))
+    return _ended(found, max_rejected)
 
 
 # ---------------------------------------------------------------- leads
@@ -400,6 +417,347 @@ def explain(
     typer.echo(explain_lead(file, mapping, _resolve(model, store), lead, query=query))
 
 
+# ---------------------------------------------------------------- calibrations
+
+
+@app.command(epilog="Example: leadml calibrate deals.csv --mapping ours.yaml --name bant -o results")
+def calibrate(
+    file: File,
+    mapping: Mapping,
+    experiment: Annotated[
+        Path | None,
+        typer.Option("--experiment", "-e", metavar="E", help="Settings (YAML); every key optional."),
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the model in the store.")] = None,
+    out_dir: OutDir = None,
+    as_of: AsOf = None,
+    track: Track = True,
+    tracking_uri: TrackingUri = None,
+    experiment_name: ExperimentName = None,
+    max_rejected: MaxRejected = 0.05,
+    engine: EngineOption = Engine.local,
+    query: Query = None,
+    store: Store = None,
+) -> int:
+    """Learn from closed deals, compare with the documented rules, report, store and track."""
+    from leadml.calibration.file import calibrate_file
+    from leadml.report.summary import format_result
+
+    def read() -> Any:
+        if engine is Engine.spark:
+            from leadml.spark import count_with_spark
+
+            return count_with_spark(file, mapping)
+        from leadml.data.read import read_leads
+
+        return read_leads(file, mapping, query=query)
+
+    done = calibrate_file(
+        read, experiment, name=name, out_dir=out_dir, store_root=store, as_of=as_of, at=_now(), say=_say
+    )
+    _show(format_result(done.found.result))
+    _say(f"results: {done.directory}. Open {done.directory / 'report.html'}")
+    if done.version is None:
+        _say("no model: these deals give no card")
+    else:
+        role = "the champion" if done.is_champion else (
+            f"not the champion; leadml models promote {done.version.ref} --because TEXT makes it so"
+        )  # fmt: skip
+        _say(f"model: {done.version.ref} ({role})")
+    if track:
+        _track(done.directory, tracking_uri, experiment_name)
+    return _ended(done, max_rejected)
+
+
+@app.command(epilog="Example: leadml monitor deals.csv --mapping ours.yaml --model bant -o watch")
+def monitor(
+    file: File,
+    mapping: Mapping,
+    model: Model,
+    out_dir: OutDir = None,
+    predictions: Annotated[
+        str | None,
+        typer.Option("--predictions", metavar="OUT", help="Scores that `leadml predict` wrote earlier."),
+    ] = None,
+    exit_code: ExitCode = False,
+    track: Track = True,
+    tracking_uri: TrackingUri = None,
+    experiment_name: ExperimentName = None,
+    query: Query = None,
+    store: Store = None,
+) -> int:
+    """Watch a card in use: drift, predictions against outcomes, the documented rule; one verdict."""
+    from leadml.monitoring.monitor import EXIT_CODES, format_monitor, monitor_file
+
+    done = monitor_file(file, mapping, model, out_dir, predictions=predictions, query=query, store_root=store)
+    typer.echo(format_monitor(done.result))
+    _say(f"Open {done.directory / 'monitor.html'}")
+    if track:
+        _track(done.directory, tracking_uri, experiment_name)
+    return EXIT_CODES[done.result.state] if exit_code else 0
+
+
+@app.command(epilog="Example: leadml track results")
+def track(
+    directory: Directory,
+    tracking_uri: TrackingUri = None,
+    experiment_name: ExperimentName = None,
+) -> None:
+    """Send results to MLflow that could not be sent when they were made."""
+    _track(directory, tracking_uri, experiment_name)
+
+
+@app.command(epilog="Example: leadml reproduce results --data deals.csv")
+def reproduce(
+    directory: Directory,
+    data: Annotated[str, typer.Option("--data", metavar="FILE", help="The deals that it was made from.")],
+    exit_code: ExitCode = False,
+) -> int:
+    """Calibrate again from what a folder kept, and say whether it comes out the same."""
+    from leadml.calibration.reproduce import reproduce as make_again
+
+    differences = make_again(directory, data)
+    typer.echo("\n".join(differences) if differences else "the same")
+    return 10 if differences and exit_code else 0
+
+
+@app.command(epilog="Example: leadml report results")
+def report(directory: Directory) -> None:
+    """Render the report of a calibration again."""
+    from leadml.report import render_folder
+
+    _say(f"wrote {render_folder(directory)}")
+
+
+@app.command(epilog="Example: leadml page results --leads leads.csv -o page.html")
+def page(
+    directory: Directory,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="PAGE.html", help="The page to write.")],
+    leads: Annotated[
+        str | None, typer.Option("--leads", metavar="FILE", help="New leads to show on it.")
+    ] = None,
+) -> None:
+    """Make the page for sales ops: one file that works offline."""
+    from leadml.app.page import write_page
+
+    write_page(directory, out, leads=leads)
+    _say(f"Open {out}")
+
+
+@app.command("app", epilog="Example: leadml app --port 8008")
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Where to listen.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="Port to listen on.")] = 8008,
+    token: Annotated[
+        str | None, typer.Option("--token", envvar="LEADML_TOKEN", help="Asked of every caller.")
+    ] = None,
+    store: Store = None,
+) -> None:
+    """Serve the page and the HTTP API (OpenAPI at /docs)."""
+    from leadml.app.server import serve as run
+
+    run(host=host, port=port, token=token, store_root=store)
+
+
+@app.command(epilog="Example: leadml demo")
+def demo(
+    directory: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where to write.")] = Path("leadml-demo"),
+) -> None:
+    """Try everything on a synthetic sample of known truth, ending with what to open."""
+    from leadml.app.demo import run_demo
+
+    run_demo(directory, at=_now(), say=_say)
+
+
+# ---------------------------------------------------------------- the store
+
+
+@models.command("list", epilog="Example: leadml models list")
+def models_list(store: Store = None, as_json: AsJson = False) -> None:
+    """List every version of every model."""
+    from leadml.registry.versions import list_versions, store_folder
+
+    found = list_versions(store_root=store)
+    if as_json:
+        typer.echo(_json([{"status": each.status, **each.manifest.model_dump()} for each in found]))
+        return
+    if not found:
+        how = "`leadml calibrate FILE --mapping M --name NAME` fills it"
+        _say(f"the store at {store_folder(store)} is empty; {how}")
+    width = max((len(each.ref) for each in found), default=0)
+    for each in found:
+        typer.echo(f"{each.ref:<{width}}  {each.status:<8}  {each.manifest.created_at}")
+
+
+@models.command("show", epilog="Example: leadml models show bant@2")
+def models_show(ref: Ref, store: Store = None, as_json: AsJson = False) -> None:
+    """Show one version: its points, bands, figures and where it comes from."""
+    from leadml.card.record import Card
+    from leadml.registry.versions import load_stored, show_version
+
+    found = show_version(ref, store)
+    model = load_stored(found)
+    card = model if isinstance(model, Card) else None
+    if as_json:
+        shown = None if card is None else card.to_dict()
+        typer.echo(_json({"status": found.status, **found.manifest.model_dump(), "card": shown}))
+        return
+    kind = type(model).__name__ if card is None else f"{card.kind}, framework {card.framework or 'none'}"
+    typer.echo(f"{found.ref}: {found.status}, {kind}")
+    typer.echo(
+        f"stored {found.manifest.created_at} in {found.folder}; MLflow run {found.manifest.run_id or 'none'}"
+    )
+    if card is not None:
+        typer.echo(_card_text(card))
+    for key, value in found.manifest.metrics.items():
+        typer.echo(f"  {key}: {value}")
+
+
+def _card_text(card: Any) -> str:
+    """Points, bands and who changed a card, as text."""
+    from leadml.terminal import Table as Lines
+    from leadml.terminal import format_blocks
+
+    points = [[each.title, *map(str, each.points), str(each.unknown_points)] for each in card.criteria]
+    blocks: list[Any] = [Lines("points at level", ["", *"01234", "unknown"], points)]
+    for each in card.attributes:
+        rows = [[part.label, str(part.points)] for part in each.bins]
+        rows += [["other", str(each.other_points)], ["unknown", str(each.unknown_points)]]
+        blocks.append(Lines(each.title, ["value", "points"], rows))
+    chance = {row.points: f"{row.probability:.0%}" for row in card.table}
+    bands = [[str(b.from_), b.title, b.action, b.decision, chance.get(b.from_, "")] for b in card.bands]
+    blocks.append(Lines("bands", ["from", "band", "action", "decision", "chance there"], bands))
+    if card.published:
+        made = card.published
+        blocks.append(f"changed from {made.changed_from} by {made.by}, {made.at}: {made.because}")
+    return format_blocks(blocks)
+
+
+@models.command("promote", epilog="Example: leadml models promote bant@2 --because 'wins more'")
+def models_promote(
+    ref: Ref,
+    because: Because = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="FILE", help="Compare on deals closed since; with --mapping."),
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", "-m", metavar="M", help="What the columns of FILE mean.")
+    ] = None,
+    ratio: Annotated[
+        float | None, typer.Option("--ratio", help="Value of a won deal in follow-ups.", min=1)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Promote although it decides worse.")] = False,
+    store: Store = None,
+) -> None:
+    """Make a version the champion of its name, unless it decides worse than the champion."""
+    from leadml.registry.promote import promote
+
+    done = promote(
+        ref, because=because, at=_now(), leads=_read(on, mapping), ratio=ratio, force=force, store_root=store
+    )
+    name = done.version.name
+    if done.comparison is not None:
+        _say(done.comparison.sentence)
+    if not done.changed:
+        _say(f"{done.version.ref} is the champion of {name} already; nothing was changed")
+    else:
+        _say(f"{done.version.ref} is the champion of {name}{', by force' if done.forced else ''}")
+
+
+@models.command("retire", epilog="Example: leadml models retire bant@1 --because 'replaced'")
+def models_retire(ref: Ref, because: Because = None, store: Store = None) -> None:
+    """Take a version out of use; it stays on disk."""
+    from leadml.registry.promote import check_reason
+    from leadml.registry.versions import champion_of, retire
+
+    reason = check_reason(because, f"leadml models retire {ref}")
+    done = retire(ref, because=reason, at=_now(), store_root=store)
+    left = champion_of(done.name, store)
+    _say(f"{done.ref} is retired; the champion of {done.name} is {left.ref if left else 'none'}")
+
+
+@models.command("history", epilog="Example: leadml models history bant")
+def models_history(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the model.")], store: Store = None
+) -> None:
+    """Tell what became of a model's versions, oldest first."""
+    from leadml.registry.versions import read_history
+
+    for event in read_history(name, store):
+        why = f"  because: {event.because}" if event.because else ""
+        forced = " by force" if event.forced else ""
+        typer.echo(f"{event.at}  {event.action:<8}  {name}@{event.version}{forced}{why}")
+        if event.evidence:
+            typer.echo(f"    {event.evidence}")
+
+
+@app.command(epilog="Example: leadml publish card.json --because 'need weighs more for renewals'")
+def publish(
+    draft: Annotated[Path, typer.Argument(metavar="DRAFT", help="A card (JSON) or framework (YAML).")],
+    because: Because = None,
+    name: Annotated[str | None, typer.Option("--name", help="Name of the model; the draft's own.")] = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="FILE", help="Deals to compare decisions on; with --mapping."),
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", "-m", metavar="M", help="What the columns of FILE mean.")
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who changed it; the user when absent.")] = None,
+    store: Store = None,
+) -> None:
+    """Make a card or framework that was changed by hand a version; its decisions are compared."""
+    from getpass import getuser
+
+    from leadml.registry.publish import publish as make_version
+
+    done = make_version(
+        draft, because=because, by=by or getuser(), at=_now(), name=name, leads=_read(on, mapping),
+        store_root=store,
+    )  # fmt: skip
+    for message in done.messages:
+        _say(message)
+    if done.comparison is not None:
+        _say(done.comparison.sentence)
+    _say(
+        f"{done.version.ref} is stored; leadml models promote {done.version.ref} --because TEXT puts it in use"
+    )
+
+
+# ---------------------------------------------------------------- shared
+
+
+def _now() -> str:
+    from datetime import UTC, datetime
+
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _show(text: str) -> None:
+    typer.echo(text)
+
+
+def _read(file: str | None, mapping: Path | None) -> Any:
+    """Leads to compare on, where they are given."""
+    if file is None:
+        return None
+    from leadml.data.read import read_leads
+    from leadml.exceptions import UsageError
+
+    if mapping is None:
+        raise UsageError("--mapping: --on needs it, to know what the columns of the file mean")
+    return read_leads(file, mapping)
+
+
+def _track(directory: Path, tracking_uri: str | None, experiment_name: str | None) -> None:
+    """Send a folder to MLflow; what it holds is complete either way."""
+    from leadml.tracking import track_folder
+
+    for message in track_folder(directory, tracking_uri=tracking_uri, experiment_name=experiment_name):
+        _say(message)
+
+
 def _resolve(ref: str, store: Path | None) -> Any:
     """The card, or the classifier, that a reference names; a card of its own needs no registry."""
     if ref.endswith(".json") and Path(ref).is_file():
@@ -412,11 +770,11 @@ def _resolve(ref: str, store: Path | None) -> Any:
 
 
 def _ended(totals: Any, max_rejected: float) -> int:
-    """Exit code 5 when more rows than allowed could not be used; the output is written all the same."""
+    """Exit code 5 when more rows than allowed could not be used; what could be is done all the same."""
     if totals.rejected_share <= max_rejected:
         return 0
     share = f"{totals.n_rejected} of {totals.n_rows} rows ({totals.rejected_share:.1%}) could not be used"
-    _say(f"{share}, more than --max-rejected {max_rejected:.1%}; the output is written all the same")
+    _say(f"{share}, more than --max-rejected {max_rejected:.1%}; the rest is done")
     return TOO_MANY_REJECTED
 
 
