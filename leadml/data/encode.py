@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import json
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -370,7 +372,12 @@ def _find_faults(
 
 def _reason(name: str, rule: Criterion, value: str) -> str:
     shown = value.strip()[:60] or "(empty)"
-    remedy = f"add to criteria.{name} `levels: {{{shown}: 0 to 4}}` or `unknown: [{shown}]`, or set `other`"
+    quoted = (
+        shown
+        if re.fullmatch(r"[^\W\d][\w ]*", value.strip())
+        else json.dumps(value.strip()[:60], ensure_ascii=False)
+    )
+    remedy = f"add to criteria.{name} `levels: {{{quoted}: 0 to 4}}` or `unknown: [{quoted}]`, or set `other`"
     if rule.levels is not None:
         words = [word or "(empty)" for word in rule.levels]
         valid = ", ".join(words[:_SHOWN]) + (", ..." if len(words) > _SHOWN else "")

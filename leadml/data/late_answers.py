@@ -105,11 +105,11 @@ def find_late_answers(leads: Leads) -> LateAnswers:
     )
     answers, pooled = _contrasts(leads.criteria, n_codes, won, lost, still_open, asked, missing)
     limit = float(np.log(MARGIN))
-    by_rates = [a.criterion for a in answers if a.upper < limit]
-    if not by_rates and pooled < limit:
-        by_rates = [a.criterion for a in answers if a.log_odds < 0]
-    if by_rates or leads.snapshot is not None:
-        by_rates = [] if leads.snapshot is not None else by_rates
+    together = pooled < limit
+    by_rates = [a.criterion for a in answers if a.upper < limit or (together and a.log_odds < limit)]
+    if leads.snapshot is not None:
+        return LateAnswers((), answers, table)
+    if by_rates:
         return LateAnswers(tuple(by_rates), answers, table)
     by_open = [
         a.criterion for a in answers

@@ -186,7 +186,7 @@ class Propensity(Record):
 
 
 def _duplicates(value: Any) -> Any:
-    return "off" if value is False else value
+    return "off" if value is False else tuple(value) if isinstance(value, list) else value
 
 
 class Mapping(Record):
@@ -261,6 +261,12 @@ class Mapping(Record):
         ]
         _raise(faults, "columns used nowhere else; remove it here or there")
         return value
+
+    def __eq__(self, other: object) -> bool:
+        # Wherever it was read from, it says the same.
+        return isinstance(other, Mapping) and self.__dict__ == other.__dict__
+
+    __hash__ = None  # type: ignore[assignment]
 
     @property
     def mapped(self) -> tuple[str, ...]:

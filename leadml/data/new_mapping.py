@@ -242,7 +242,7 @@ def _criterion(criterion: str, column: Column) -> list[str] | None:
     listed = (
         f", levels: {{{', '.join(f'{_word(w)}: {level}' for w, level in levels.items())}}}" if levels else ""
     )
-    if column.share_numbers > 0.5:
+    if column.share_numbers >= 0.2:
         edges, falling = _EDGES.get(criterion, (_quantiles(values), False))
         if not edges:
             return None

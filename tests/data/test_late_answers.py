@@ -1,0 +1,88 @@
+"""Answers filled in after the close are named; unknowns at random, of low levels or of junk leads are not."""
+
+import numpy as np
+import pytest
+
+from leadml.data import Leads
+from leadml.data.late_answers import find_late_answers
+
+NAMES = ["budget", "authority", "need", "timeline"]
+
+
+def world(kind, n, seed, *, completed=1.0, open_share=0.0):
+    """Draw deals whose log-odds rise by 6 from 0 to 4 throughout; a quarter of the answers is unknown."""
+    rng = np.random.default_rng(seed)
+    levels = rng.integers(0, 5, (n, 4))
+    junk = rng.random(n) < (0.2 if kind == "junk" else 0)
+    won = rng.random(n) < 1 / (1 + np.exp(-(6 * levels.mean(axis=1) / 4 - 4 - 3 * junk)))
+    chance = np.full((n, 4), 0.25)
+    if kind == "low":
+        chance = 0.5 * (1 - levels / 4)
+    elif kind == "junk":
+        chance = np.where(junk, 0.7, 0.12)[:, None] * np.ones(4)
+    unknown = rng.random((n, 4)) < chance
+    still_open = rng.random(n) < open_share
+    if kind == "late":
+        unknown &= ~((won & ~still_open)[:, None] & (rng.random((n, 4)) < completed))
+    elif kind == "all later":
+        unknown &= still_open[:, None] | (rng.random((n, 4)) < 0.3)
+    outcome = np.where(still_open, -1, won)
+    return Leads.from_arrays(np.where(unknown, np.nan, levels), outcome, NAMES)
+
+
+def share_found(kind, n, seeds=20, **options):
+    return np.mean(
+        [bool(find_late_answers(world(kind, n, seed, **options)).suspects) for seed in range(seeds)]
+    )
+
+
+@pytest.mark.parametrize("n", [300, 1000])
+def test_completed_after_the_close_is_found(n):
+    assert share_found("late", n) >= 0.9
+    assert share_found("late", n, completed=0.9) >= 0.8
+    found = find_late_answers(world("late", n, 0))
+    code, values = found.note()
+    assert (code, values["columns"]) == ("LML112", ", ".join(NAMES))
+    assert "With 0, 1, 2, 3, 4 answers unknown" in values["detail"]
+    assert "unknown in 0% of the won deals" in values["detail"]
+    assert sum(n for _, n, _ in found.by_unknowns) == n
+    assert found.by_unknowns[1][2] == 0
+
+
+@pytest.mark.parametrize("n", [300, 1000])
+@pytest.mark.parametrize("kind", ["random", "low", "junk"])
+def test_genuine_unknowns_are_left_alone(kind, n):
+    assert share_found(kind, n) <= 0.05
+    assert find_late_answers(world(kind, n, 0)).note() is None
+
+
+def test_open_deals_that_know_less_give_it_away_where_win_rates_cannot():
+    assert share_found("all later", 1000, open_share=0.3) >= 0.9
+    found = find_late_answers(world("all later", 1000, 0, open_share=0.3))
+    assert found.from_open
+    assert "of the open ones" in found.note()[1]["detail"]
+    assert share_found("random", 1000, open_share=0.3) == 0
+    # Open deals that are far overdue are as good as lost, and are not compared.
+    late = world("all later", 1000, 0, open_share=0.3)
+    import dataclasses
+
+    created = np.where(late.outcome == -1, 0, 900).astype(np.int32)
+    dated = dataclasses.replace(late, created=created, closed=created + 20)
+    assert not find_late_answers(dated).from_open
+
+
+def test_a_snapshot_answers_the_question_and_little_data_ask_none():
+    import dataclasses
+
+    late = world("late", 1000, 0)
+    assert find_late_answers(dataclasses.replace(late, snapshot=np.zeros(1000, np.int32))).suspects == ()
+    assert find_late_answers(world("late", 20, 0)).answers == ()
+    assert find_late_answers(Leads.from_arrays([[1.0]], criteria=["need"])).suspects == ()
+
+
+def test_a_criterion_that_falls_is_compared_with_its_own_lowest_end():
+    leads = world("late", 1000, 0)
+    levels = leads.levels
+    levels[:, 0] = 4 - levels[:, 0]
+    turned = find_late_answers(Leads.from_arrays(levels, leads.outcome, leads.criteria))
+    assert "budget" in turned.suspects

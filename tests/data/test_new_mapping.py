@@ -1,0 +1,101 @@
+"""A proposed mapping loads, reads its file, and marks its guesses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leadml.data import load_mapping, read_leads
+from leadml.data.mapping import Mapping
+from leadml.data.new_mapping import propose_mapping
+from leadml.records import parse_record
+
+N = 60
+
+
+def export(tmp_path, name="deals 2026.csv", **more):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "Record ID": np.arange(N) + 5,
+            "Deal Stage": np.resize(["Closed Won", "Closed Lost", "Appointment"], N),
+            "Create Date": pd.date_range("2026-01-13", periods=N).strftime("%d-%m-%Y"),
+            "Close Date": pd.date_range("2026-03-13", periods=N).strftime("%d-%m-%Y"),
+            "Amount": rng.integers(1000, 50_000, N),
+            "Company name": np.resize(["Acme: x", "B", "'C"], N),
+            "Budget": np.resize(["€ 30.700,00", "geen", "25.000,00", "onbekend"], N),
+            "Maanden": np.resize([1, 5, 10, 30], N),
+            "Functie": np.resize(["Director", "Manager", "Stagiair", "?"], N),
+            "Behoefte": np.resize([0, 1, 2, 3, 4], N),
+            "Response time": rng.integers(0, 900, N),
+            "Plan": [f"text {i}" for i in range(N)],
+            "Closed Lost Reason": np.resize(["price", ""], N),
+            "Phone": "06-1",
+            "Region": np.resize(["N", "Z"], N),
+            **more,
+        }
+    )
+    path = tmp_path / name
+    frame.to_csv(path, sep=";", index=False)
+    return path
+
+
+@pytest.mark.parametrize("crm", [None, "hubspot"])
+def test_an_export_is_recognised_and_its_mapping_reads_it(tmp_path, crm):
+    path = export(tmp_path)
+    text = propose_mapping(path, crm)
+    mapping = parse_record(text, Mapping)
+    assert mapping.name == "deals_2026"
+    assert (mapping.lead_id, mapping.dates.created, mapping.dates.closed) == (
+        "Record ID",
+        "Create Date",
+        "Close Date",
+    )
+    assert mapping.outcome.won == ("Closed Won",)
+    assert mapping.outcome.open == ("Appointment",)
+    assert (mapping.amount.column, mapping.group, mapping.contactable.column) == (
+        "Amount",
+        ("Company name",),
+        "Phone",
+    )
+    assert mapping.criteria["budget"].levels == {"geen": 0}
+    assert mapping.criteria["budget"].unknown == ("onbekend",)
+    assert mapping.criteria["timeline"].descending
+    assert mapping.criteria["authority"].levels == {"Director": 4, "Manager": 3}
+    assert mapping.criteria["need"].edges is None
+    assert len(mapping.criteria["response"].edges) == 4
+    assert "plans" not in mapping.criteria
+    assert "not ranked, so unknown: Stagiair" in text
+    assert mapping.segments == ("Region",)
+    assert "Closed Lost Reason" in mapping.exclude
+    assert text.count("guess") >= 10
+    leads = read_leads(path, mapping)
+    assert len(leads) == leads.n_rows == N
+    (tmp_path / "ours.yaml").write_text(text)
+    assert load_mapping(tmp_path / "ours.yaml") == mapping
+
+
+def test_a_file_that_says_nothing_still_gives_a_mapping_that_loads(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a,budget\n1,\n2,\n")
+    text = propose_mapping(path)
+    assert parse_record(text, Mapping).criteria == {}
+    assert "# outcome: no column holds words" in text
+    assert "order: rows" in text
+
+
+@pytest.mark.parametrize("crm", ["salesforce", "dynamics", "pipedrive"])
+def test_headers_of_a_crm(tmp_path, crm):
+    header = {
+        "salesforce": "Opportunity ID,Stage,Created Date,Close Date,Amount,Account Name",
+        "dynamics": "(Do Not Modify) Opportunity,Status,Created On,Actual Close Date,Actual Revenue,Account",
+        "pipedrive": "Deal - ID,Deal - Status,Deal - Deal created,Deal - Deal closed on,Deal - Value,Organisation",
+    }[crm]
+    path = tmp_path / f"{crm}.csv"
+    rows = [
+        f"x{i},{('Lost', 'Won')[i % 2]},2026-01-{i + 1:02},2026-02-{i + 1:02},{i},A{i % 3}" for i in range(20)
+    ]
+    path.write_text("\n".join([header, *rows]))
+    mapping = parse_record(propose_mapping(path, crm), Mapping)
+    lead_id, outcome, created, closed, _, account = header.split(",")
+    assert (mapping.lead_id, mapping.outcome.column) == (lead_id, outcome)
+    assert (mapping.dates.created, mapping.dates.closed, mapping.group) == (created, closed, (account,))
