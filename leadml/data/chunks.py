@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, Protocol, cast
@@ -110,4 +111,4 @@ def open_binary(path: Path) -> BinaryIO:
     packing = PACKINGS.get(path.suffix.lower())
     if packing is None:
         return path.open("rb")
-    return cast(BinaryIO, pa.input_stream(str(path), compression=packing))
+    return io.BufferedReader(cast(io.RawIOBase, pa.input_stream(str(path), compression=packing)))

@@ -10,6 +10,7 @@ import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeVar
@@ -44,6 +45,7 @@ class CsvReader:
     ) -> None:
         self._name, self._path = name, where if isinstance(where, Path) and where.is_file() else None
         self._n_bytes, self._size = 0, 0
+        self._is_own = isinstance(where, Path)  # standard input stays open
         try:
             stream = open_binary(where) if isinstance(where, Path) else where
             if self._path is not None:
@@ -98,7 +100,6 @@ class CsvReader:
                     at, found = parsed.bad
                     raise InputError(bad_bytes(self._name, row + at, found, self._encoding))
                 non_ascii |= not parsed.is_ascii
-                self._n_bytes += len(block.content)
                 faults = [fault._replace(row=fault.row + row) for fault in parsed.faults]
                 yield Chunk(parsed.table, parsed.rows + row, faults)
                 row += parsed.n_rows
@@ -153,12 +154,12 @@ class CsvReader:
 
     def _pieces(self) -> Iterator[bytes]:
         """The bytes from their beginning; an empty piece is the end."""
-        if self._path is not None:
-            with open_binary(self._path) as stream:
-                yield from iter(lambda: stream.read(PIECE_BYTES), b"")
-        else:
-            for piece in chain([self._head], iter(lambda: self._stream.read(PIECE_BYTES), b"")):
-                self.hash.update(piece)
+        stream = self._stream if self._path is None else open_binary(self._path)
+        with stream if self._is_own else nullcontext(stream):
+            for piece in chain([self._head] * bool(self._head), iter(lambda: stream.read(PIECE_BYTES), b"")):
+                if self._path is None:
+                    self.hash.update(piece)
+                self._n_bytes += len(piece)
                 yield piece
         yield b""
 

@@ -96,6 +96,7 @@ class Rejections:
                     key = (column, "...", reason)  # too many to keep apart
                 group = self.groups.setdefault(key, FaultGroup(column, shown, reason, row))
             group.n += 1
+            group.row = min(group.row, row)
             where = self.place(row)
             lines.append((row, column, shown, f"{reason} ({where})" if where else reason))
         self._write.writerows(lines)

@@ -99,9 +99,7 @@ def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: 
         if told > len(records) or not any(records[told - 1]):
             raise InputError(f"{name}: row {told} is blank or not there; read.header names the header's row")
         return told - 1, told - 1
-    first = next((at for at, cells in enumerate(records) if any(cells)), None)
-    if first is None:
-        raise InputError(f"{name}: is empty; valid: a header and at least one row; check the export")
+    first = next(at for at, cells in enumerate(records) if cells)
     filled = [sum(bool(cell.strip()) for cell in cells) for cells in records]
     widths = Counter(len(cells) for cells in records if len(cells) > 1)
     width, n = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))

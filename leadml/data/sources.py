@@ -262,8 +262,7 @@ def _reader(path: Path, options: ReadOptions) -> Reader:
 def _beside(file: str, source: object) -> str:
     """Find a second file where it is named, or else beside the first."""
     if isinstance(source, str | os.PathLike) and not Path(file).exists():
-        beside = Path(source).parent / file
-        return str(beside) if beside.exists() else file
+        return str(Path(source).parent / file)
     return file
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -121,7 +120,7 @@ class JsonReader:
     def _records(self) -> Iterator[tuple[int, dict[str, Any] | None, bytes]]:
         try:
             with open_binary(self._path) as stream:
-                for row, line in enumerate(io.BufferedReader(stream), 1):  # type: ignore[type-var]
+                for row, line in enumerate(stream, 1):
                     text = line.removeprefix(b"\xef\xbb\xbf").strip()
                     if text:
                         yield row, _json_object(text), text

@@ -1,0 +1,274 @@
+"""Every input gives the same leads: files, packed files, pipes, folders, frames; faults name their place."""
+
+import gzip
+import io
+import os
+import subprocess
+import sys
+import threading
+import types
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from leadml.data.mapping import Join, ReadOptions
+from leadml.data.sources import open_source
+from leadml.exceptions import InputError, UsageError
+
+TEXT = "ID,Need,Status\n1,3,Won\n2,,Lost\n"
+CELLS = {"ID": ["1", "2"], "Need": ["3", ""], "Status": ["Won", "Lost"]}
+
+
+def read(source, options=None, columns=None, **kwargs):
+    opened = open_source(source, options, **kwargs)
+    chunks = list(opened.chunks(columns))
+    table = pa.concat_tables([pa.table(chunk.table.to_pydict()) for chunk in chunks]).to_pydict()
+    return table, [row for chunk in chunks for row in chunk.rows.tolist()], opened
+
+
+@pytest.mark.parametrize("ending", [".csv", ".tsv", ".txt", ".csv.gz", ".csv.zst", ".csv.bz2"])
+def test_text_is_read_packed_or_not(tmp_path, ending):
+    path = tmp_path / f"deals{ending}"
+    text = TEXT.replace(",", "\t") if ending == ".tsv" else TEXT
+    packing = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}.get(path.suffix)
+    with pa.output_stream(str(path), compression=packing) as out:
+        out.write(text.encode())
+    cells, rows, source = read(path)
+    assert cells == CELLS
+    assert rows == [2, 3]
+    assert source.format.delimiter == ("\t" if ending == ".tsv" else ",")
+    assert source.share == (None if packing else 1.0)
+
+
+def test_standard_input_and_a_pipe_are_read_once_and_digested_like_the_file(tmp_path, monkeypatch):
+    path, pipe = tmp_path / "deals.csv", tmp_path / "pipe"
+    path.write_text(TEXT)
+    digest = read(path)[2].digest()
+    monkeypatch.setattr(sys, "stdin", types.SimpleNamespace(buffer=io.BytesIO(TEXT.encode())))
+    cells, _, source = read("-")
+    assert (cells, source.digest(), source.name) == (CELLS, digest, "standard input")
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(TEXT,))
+    writer.start()
+    cells, _, source = read(pipe)
+    writer.join()
+    assert (cells, source.digest()) == (CELLS, digest)
+    with pytest.raises(InputError, match="has been read already"):
+        next(source.chunks())
+    os.mkfifo(tmp_path / "pipe.parquet")
+    with pytest.raises(InputError, match=r"pipe.parquet: is a pipe, and only CSV"):
+        open_source(tmp_path / "pipe.parquet")
+
+
+@pytest.mark.parametrize("where", ["", "/*.csv"])
+def test_a_folder_is_numbered_through_and_places_are_told_by_file(tmp_path, where):
+    (tmp_path / "a.csv").write_text(TEXT)
+    (tmp_path / "b.csv").write_text(TEXT + "3,x\n")
+    (tmp_path / ".hidden.csv").write_text("no")
+    cells, rows, source = read(f"{tmp_path}{where}")
+    assert rows == [2, 3, 4, 5]
+    assert source.format.n_files == 2
+    assert source.share == 1.0
+    assert len(source.digest()) == 64
+    assert source.rejections.summary() == [
+        f"the row has 2 cells where the header has 3; check quotes and delimiters (in {tmp_path}/b.csv row 4)"
+    ]
+    source.rejections.add([2, 5], "Need", "", "is empty")
+    assert f"(in 2 rows, first in {tmp_path}/a.csv row 2)" in source.rejections.summary()[0]
+
+
+def frames():
+    frame = pd.DataFrame({"ID": [1, 2], "Need": ["3", None], "Status": ["Won", "Lost"]})
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    yield frame
+    yield pl.from_pandas(frame)
+    yield table
+    yield table.to_batches()[0]
+    yield frame.to_dict("records")
+
+    class Interchange:
+        def __dataframe__(self, **kwargs):
+            return table.__dataframe__(**kwargs)
+
+    yield Interchange()
+
+
+@pytest.mark.parametrize("frame", list(frames()), ids=lambda frame: type(frame).__module__)
+def test_frames_of_any_kind_give_typed_columns(frame):
+    cells, rows, source = read(frame, columns=["Need", "ID"])
+    assert {key: [None if value != value else value for value in cells[key]] for key in cells} == {
+        "Need": ["3", None],
+        "ID": [1, 2],
+    }
+    assert list(cells) == ["Need", "ID"]
+    assert rows == [2, 3]
+    assert source.share is None
+    again = open_source(frame)
+    list(again.chunks(["Need", "ID"]))
+    assert again.digest() == source.digest()
+
+
+def test_cells_of_any_python_type(tmp_path):
+    frame = pd.DataFrame(
+        {"a": ["25.000", 25.0, 2.5, None], "d": [np.int64(1), "x", pd.NaT, True]}, dtype=object
+    )
+    cells, _, _ = read(frame, ReadOptions(decimal=","))
+    assert cells == {"a": ["25.000", "25", "2,5", None], "d": ["1", "x", None, "true"]}
+
+
+def test_parquet_gives_few_types_and_dictionaries_where_texts_repeat(tmp_path):
+    n = 40_000
+    columns = {
+        "text": pa.array(["Won", "Lost"] * (n // 2)),
+        "large": pa.array(["x"] * n, pa.large_string()),
+        "category": pa.array(["x"] * n).dictionary_encode(),
+        "number": pa.array([1.5] * n, pa.float32()),
+        "decimal": pa.array([1] * n, pa.decimal128(9, 2)),
+        "day": pa.array([1] * n, pa.date64()),
+        "moment": pa.array([1] * n, pa.timestamp("ns", "UTC")),
+        "flag": pa.array([True] * n),
+        "none": pa.nulls(n),
+        "nested": pa.array([[1]] * n),
+    }
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table(columns), path)
+    source = open_source(path)
+    chunk = next(source.chunks(list(columns)[:-1]))
+    assert [str(kind) for kind in chunk.table.schema.types] == [
+        "dictionary<values=string, indices=int32, ordered=0>",
+        "string",
+        "dictionary<values=string, indices=int32, ordered=0>",
+        *("double", "double", "date32[day]", "timestamp[us]", "string", "string"),
+    ]
+    assert source.share == 0.0
+    with pytest.raises(InputError, match=r"column 'nested' holds list.*flatten it first"):
+        next(open_source(path).chunks())
+    assert sum(len(chunk.rows) for chunk in open_source(path).chunks([])) == n
+    path.write_bytes(b"PAR1")
+    with pytest.raises(InputError, match="is not a Parquet file"):
+        open_source(path)
+
+
+def test_json_lines_name_their_line(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(
+        b'\xef\xbb\xbf{"a": "x", "n": 1}\n\n[1]\n{"n": 2.5, "m": {"k": [1]}}\n\xff\n{"m": true}\n'
+    )
+    cells, rows, source = read(path)
+    assert cells == {"a": ["x", None, None], "n": [1.0, 2.5, None], "m": [None, '{"k": [1]}', "true"]}
+    assert rows == [1, 4, 6]
+    assert source.format.header_row == 0
+    assert source.rejections.rows.tolist() == [3, 5]
+    path.write_text("[]\n")
+    with pytest.raises(InputError, match="holds no JSON object"):
+        open_source(path)
+    with gzip.open(tmp_path / "b.jsonl.gz", "wt") as out:
+        out.write('{"a": 1}\n' * 40_000)
+    assert read(tmp_path / "b.jsonl.gz")[1] == list(range(1, 40_001))
+    (tmp_path / "c.jsonl.gz").write_bytes(b"no")
+    with pytest.raises(InputError, match="cannot be read"):
+        open_source(tmp_path / "c.jsonl.gz")
+
+
+def test_a_second_export_is_joined_by_its_first_match(tmp_path):
+    (tmp_path / "deals.csv").write_text("ID,Contact ID,Name\n1,7,a\n2,8.0,b\n3,,c\n4,9,d\n")
+    contacts = "Record ID,Name,Phone\n8,Bo,1\n7,An,2\n7,Al,3\n,No,4\n"
+    (tmp_path / "contacts.csv").write_text(contacts)
+    join = Join(file="contacts.csv", left="Contact ID", right="Record ID")
+    cells, rows, source = read(tmp_path / "deals.csv", join=join)
+    assert source.columns == ("ID", "Contact ID", "Name", "Record ID", "contacts.Name", "Phone")
+    assert cells["contacts.Name"] == ["An", "Bo", None, None]
+    assert rows == [2, 3, 4, 5]
+    assert [(code, values["n"]) for code, values in source.notes] == [("LML118", "2")]
+    assert (source.share, source.format.kind) == (1.0, "csv")
+    alone = read(tmp_path / "deals.csv", columns=["Name"])[2]
+    assert source.digest() != alone.digest()
+    frame = pd.DataFrame({"Contact ID": [7, None]})
+    join = Join(file=str(tmp_path / "contacts.csv"), left="Contact ID", right="Record ID")
+    assert read(frame, columns=["Phone"], join=join)[0] == {"Phone": ["2", None]}
+    for wrong in ({"left": "Kontact ID"}, {"right": "Record"}, {"file": "contact.csv"}):
+        with pytest.raises(InputError, match="did you mean"):
+            open_source(tmp_path / "deals.csv", join=join.model_copy(update=wrong))
+
+
+def test_a_long_second_export_is_joined(tmp_path, monkeypatch):
+    monkeypatch.setattr("leadml.data.csv_text.PIECE_BYTES", 5_000)
+    n = 3_000
+    (tmp_path / "b.csv").write_text("Key,Kind\n" + "".join(f"K{i},{'ab'[i % 2]}\n" for i in range(n)))
+    join = Join(file=str(tmp_path / "b.csv"), left="Key", right="Key")
+    cells, _, _ = read(pd.DataFrame({"Key": [f"K{n - 1}", "K0", "no"]}), join=join)
+    assert cells == {
+        "Key": [f"K{n - 1}", "K0", "no"],
+        "b.Key": [f"K{n - 1}", "K0", None],
+        "Kind": ["b", "a", None],
+    }
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "message"),
+    [
+        ({"deals.csv": TEXT}, "deal.csv", "no such file or folder; did you mean deals.csv"),
+        ({"a.doc": TEXT}, "a.doc", "ends in '.doc'; valid: .csv"),
+        ({"a.parquet.gz": TEXT}, "a.parquet.gz", "ends in '.gz'"),
+        ({"a.csv": "", "b.parquet": ""}, "", "several kinds"),
+        ({"a.doc": ""}, "", "the folder holds no table"),
+        ({}, "*.csv", "the pattern fits no file"),
+        ({"a.csv": TEXT, "b.csv": "ID,Other\n1,2\n"}, "", "has other columns than"),
+        ({"a.csv": "A,B,A\n1,2,3\n"}, "a.csv", "several columns named 'A'"),
+        ({"a.csv": ",,\n"}, "a.csv", "no column has a name"),
+        ({"a.csv": ""}, "a.csv", "is empty"),
+        ({"a.csv": "\n \n"}, "a.csv", "is empty"),
+        ({"a.csv.gz": TEXT}, "a.csv.gz", "cannot be read"),
+    ],
+)
+def test_what_cannot_be_opened_is_named(tmp_path, files, name, message):
+    for file, text in files.items():
+        (tmp_path / file).write_text(text)
+    with pytest.raises(InputError, match=message):
+        open_source(f"{tmp_path}/{name}" if name else tmp_path)
+
+
+def test_what_cannot_be_read_on_is_named(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("A,,B\n1,2,3\n")
+    source = open_source(path)
+    assert source.columns == ("A", "B")
+    assert "1 columns without a name" in source.notes[0][1]["text"]
+    with pytest.raises(InputError, match="has no column 'b'; did you mean B"):
+        next(source.chunks(["b"]))
+    path.write_text("A,B\n")
+    with pytest.raises(InputError, match="holds a header and no row"):
+        next(open_source(path).chunks())
+    with pytest.raises(UsageError, match="--query: goes with a SQLAlchemy URL"):
+        open_source(path, query="SELECT 1")
+    with pytest.raises(UsageError, match="got int to read leads from"):
+        open_source(3)
+    packed = gzip.compress(("A,B\n" + "1,2\n" * 400_000).encode())
+    (tmp_path / "b.csv.gz").write_bytes(packed[: len(packed) // 2] + b"x" * 99)
+    with pytest.raises(InputError, match="cannot be read"):
+        list(open_source(tmp_path / "b.csv.gz").chunks())
+
+
+def test_reading_csv_and_parquet_imports_no_pandas(tmp_path):
+    (tmp_path / "a.csv").write_text('ID,Need\n1,"a\nb"\n2\n' + "3,4\n" * 9)
+    (tmp_path / "b.csv").write_text("Key,Kind\n1,x\n")
+    pq.write_table(pa.table({"ID": ["a"] * 40_000, "n": [1.5] * 40_000}), tmp_path / "c.parquet")
+    code = """
+import sys
+from leadml.data.mapping import Join
+from leadml.data.sources import open_source
+for name, join in (("a.csv", None), ("a.csv", Join(file="b.csv", left="ID", right="Key")), ("c.parquet", None)):
+    source = open_source(name, join=join)
+    list(source.chunks())
+    source.digest()
+    source.rejections.save(__import__("pathlib").Path("rejected.csv"))
+print([name for name in ("pandas", "scipy", "sklearn", "mlflow") if name in sys.modules])
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "[]\n", run.stderr
