@@ -36,9 +36,9 @@ KEPT = ("outcome", "probability", "score", "decision")
 class Entries:
     """What one contender said of the m held-out rows.
 
-    score : (m,) float64, what it ranks by (points, met count or log-odds). NaN: nothing was said. probability
-    : (m,) float64, NaN where it tells none (documented rules). decision : (m,) float64 in 0..1, followed up
-    or not; fractional where ties at a workload are shared. NaN: no cut-off.
+    score : (m,) float64, what it ranks by (points, met count or log-odds). NaN: nothing was said.
+    probability : (m,) float64, NaN where it tells none (documented rules).
+    decision : (m,) float64 in 0..1, followed up or not; fractional where ties are shared. NaN: no cut-off.
     """
 
     score: Floats
@@ -194,7 +194,7 @@ class Log:
             raise InputError(
                 f"{path}: {int(changed.sum()):,} decisions of blocks in this log came out otherwise now,"
                 f" first that of {first['contender']} on lead {first['lead_id']} in block {first['block']};"
-                " a log is only appended to. Were deals that it holds changed or removed, or the settings?"
+                " a log is only appended to. Were deals that it holds changed, or the settings?"
                 " Then start one in another folder."
             )
         fresh = np.ones(len(new), bool)

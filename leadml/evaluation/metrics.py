@@ -54,6 +54,8 @@ class HeldOut:
         self.y = log.outcome.astype(np.float64)
         self.weight = log.sampling_weight
         self.block = log.block
+        self.n_repeats = log.n_repeats
+        self.timed = log.n_repeats == 1  # blocks in time, not folds
         self.unit: Ints = np.unique(log.unit, return_inverse=True)[1]
         self.n_units = int(self.unit.max()) + 1 if len(self.unit) else 0
         self.n_won = float(self.weight @ self.y)

@@ -110,15 +110,26 @@ def test_the_outlook_decides_where_there_is_one_but_never_against_the_deals(make
 def test_weights_that_drift_need_the_last_two_blocks_to_agree(make_log):
     log = make_log(3000)
     assert ask(log, drifted=True).verdict == "change"
-    late = log.block == 3
     card = log.entries["card"]
-    turned = log.with_entries(
-        {"card": dataclasses.replace(card, score=np.where(late, -card.score, card.score))}
-    )
-    answer = ask(turned, drifted=True)
-    assert not last_blocks_agree(answer.paired)
-    assert (answer.verdict, answer.reason) == ("undecided", "blocks disagree")
-    assert ask(turned).verdict == "change"
+    for start, each, together in (
+        (2625, False, True),
+        (2250, False, False),
+    ):  # the last half block, or all of it
+        late = np.arange(3000) >= start
+        turned = log.with_entries(
+            {"card": dataclasses.replace(card, score=np.where(late, -card.score, card.score))}
+        )
+        paired = ask(turned).paired
+        assert (last_blocks_agree(paired, each=True), last_blocks_agree(paired, each=False)) == (
+            each,
+            together,
+        )
+        assert paired.bound > 0
+        answer = ask(turned, drifted=True)
+        assert (answer.verdict, answer.reason) == ("undecided", "blocks disagree")
+        assert ask(turned).verdict == ("change" if together else "undecided")
+        folds = dataclasses.replace(turned, repeat=(turned.block // 2).astype(np.int32))  # no order in time
+        assert ask(folds, drifted=True).verdict == "change"
 
 
 def test_at_a_cost_the_gain_is_the_net_of_follow_ups(make_log):
