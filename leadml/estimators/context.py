@@ -59,6 +59,8 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
         with threadpool_limits(1 if len(won) < ONE_THREAD_BELOW else None):
             self.columns_ = self._columns(frame)
             ready = np.asarray(self.columns_.fit_transform(frame), dtype=np.float64)
+            if self.kind == "boosting":  # trees cannot bin what holds no value
+                ready[:, np.isnan(ready).all(axis=0)] = 0.0
             self.chosen_ = self._choose(ready, won, weight, groups)
             self.model_ = self._model(*self.chosen_).fit(ready, won, weight)
         return self

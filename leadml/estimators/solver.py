@@ -57,7 +57,7 @@ def nonnegative_least_squares(hessian: Floats, linear: Floats) -> Floats:
         masked = np.where(p[:, :, None] & p[:, None, :], h, np.eye(n_columns))
         z = np.linalg.solve(masked, np.where(p, c, 0.0)[..., None])[..., 0]
         slope = (h @ z[..., None])[..., 0] - c
-        tolerance = 1e-10 * (1.0 + np.abs(c).max(axis=1, keepdims=True))
+        tolerance = 1e-10 * (1.0 + np.abs(c).max(axis=1, keepdims=True, initial=0.0))
         wrong = np.where(p, z < -1e-12, slope < -tolerance)
         solution[open_] = np.maximum(z, 0.0)
         n_wrong = wrong.sum(axis=1)
