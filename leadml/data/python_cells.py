@@ -29,7 +29,8 @@ def column_of(values: Sequence[Any], mark: str = ".") -> pa.Array:
     filled = np.array([value is not None for value in values], bool)
     if kinds == {int} and all(value is None or value in _INT64 for value in values):
         return number_array(np.array([value or 0 for value in values], np.int64), valid=filled)
-    if kinds and kinds <= {int, float} and all(value is None or abs(value) <= 1 << 53 for value in values):
+    numbers = {int, float, decimal.Decimal}
+    if kinds and kinds <= numbers and all(value is None or abs(value) <= 1 << 53 for value in values):
         return number_array(np.array([value or 0 for value in values], np.float64), valid=filled)
     if kinds and kinds <= {datetime.date, datetime.datetime} and not any(map(_has_zone, values)):
         moments = np.array(["NaT" if value is None else value for value in values], "datetime64[us]")
@@ -46,7 +47,7 @@ def cell_text(value: Any, mark: str = ".") -> str | None:
     if isinstance(value, float | decimal.Decimal):
         if not math.isfinite(value):
             return None if value != value else str(value)
-        whole = value == int(value) and abs(value) < 1e15
+        whole = value == int(value) and float(abs(value)) < 1e15
         return str(int(value)) if whole else str(value).replace(".", mark)
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ").removesuffix(" 00:00:00")

@@ -1,4 +1,4 @@
-"""Open quotes: every physical line of a damaged file is a lead or a rejection; real multi-line cells are read."""
+"""Open quotes: every line of a damaged file is a lead or a rejection; real cells of several lines are read."""
 
 import csv
 import io
@@ -89,7 +89,7 @@ def test_prose_of_several_lines_is_a_cell(tmp_path, block, note):
 
 
 def test_numbers_tell_a_record_from_prose(tmp_path):
-    """Where a column holds numbers only, a line with a word there is no record, however many commas it has."""
+    """Where a column holds numbers only, no line with a word there is a record, however many commas."""
     body = FULL + '\nD30,"asked for a,quote,and,terms\nthe,usual,ones,apply",1,Won\n'
     rows, cells, rejections = read(tmp_path / "a.csv", ",".join(HEADER) + "\n" + body)
     assert len(rows) == 31
@@ -123,7 +123,7 @@ def test_what_a_writer_quotes_is_read_back(tmp_path_factory, records, size, ever
     csv.writer(out, quoting=quoting).writerows([["A", "B", "C"], ["1", "2", "3"], *records])
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_text, "PIECE_BYTES", size)
-        rows, found, rejections = read(tmp_path_factory.getbasetemp() / "fuzz.csv", out.getvalue())
+        _, found, rejections = read(tmp_path_factory.getbasetemp() / "fuzz.csv", out.getvalue())
     if not rejections.n_rows:  # first lines and last lines may add up to two records
         assert found == [("1", "2", "3"), *records]
 

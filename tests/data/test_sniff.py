@@ -1,4 +1,4 @@
-"""How text is written is guessed, said, and overruled by the mapping; bytes in another encoding name their row."""
+"""How text is written is guessed, said, and overruled by the mapping; bad bytes are named with their row."""
 
 import pytest
 

@@ -69,7 +69,7 @@ def test_a_folder_is_numbered_through_and_places_are_told_by_file(tmp_path, wher
     (tmp_path / "a.csv").write_text(TEXT)
     (tmp_path / "b.csv").write_text(TEXT + "3,x\n")
     (tmp_path / ".hidden.csv").write_text("no")
-    cells, rows, source = read(f"{tmp_path}{where}")
+    _, rows, source = read(f"{tmp_path}{where}")
     assert rows == [2, 3, 4, 5]
     assert source.format.n_files == 2
     assert source.share == 1.0
@@ -261,7 +261,8 @@ def test_reading_csv_and_parquet_imports_no_pandas(tmp_path):
 import sys
 from leadml.data.mapping import Join
 from leadml.data.sources import open_source
-for name, join in (("a.csv", None), ("a.csv", Join(file="b.csv", left="ID", right="Key")), ("c.parquet", None)):
+second = Join(file="b.csv", left="ID", right="Key")
+for name, join in (("a.csv", None), ("a.csv", second), ("c.parquet", None)):
     source = open_source(name, join=join)
     list(source.chunks())
     source.digest()
