@@ -74,7 +74,7 @@ def fit_judge(
         curve = design.T @ (design * (n * mu * (1 - mu))[:, None])
         step = np.linalg.solve(curve + np.diag(1 / middle), design.T @ (won - n * mu) - at / middle)
         at += np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-4:
+        if np.abs(step).max() < 1e-3:
             break
     pull = curve @ at + design.T @ (won - n * logistic(design @ at))
     fits, log_evidence = [], np.empty((len(MAIN_SPREADS), len(PAIR_SPREADS)))

@@ -221,9 +221,9 @@ def measure(
         if workload is not None and float(held.weight @ workload) > 0:
             found["captured"] = captured(held, said.score, workload)
             found["wins_per_100"] = captured(held, said.score, workload, per=workload) * 100.0
-            share = float(held.weight @ workload) / float(held.weight.sum())
-            found["lift"] = found["captured"] * (1.0 / share)
-            found["lift"] = dataclasses.replace(found["lift"], scale="real")
+            wins, share = found["captured"], held.ratio(workload)
+            lift = wins.value / share.value
+            found["lift"] = Statistic(lift, (wins.influence - lift * share.influence) / share.value)
     some = ~np.isnan(said.probability)
     if some.any():
         p, seen = np.where(some, said.probability, 0.5), some.astype(float)
