@@ -178,7 +178,8 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n, 2)
             Probabilities that sum to 1.
         """
-        won = self.table_.probability[self.decision_function(X).astype(np.int64)]
+        totals = self.decision_function(X).astype(np.int64)
+        won = self.table_.probability[totals]
         return np.stack([1 - won, won], axis=1)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -194,7 +195,8 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Classes.
         """
-        return np.asarray(self.classes_[np.argmax(self.predict_proba(X), axis=1)])
+        chances = self.predict_proba(X)
+        return np.asarray(self.classes_[np.argmax(chances, axis=1)])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
