@@ -43,7 +43,7 @@ class CalibratedFile:
     @property
     def n_rejected(self) -> int:
         """Rows that could not be used."""
-        return self.n_rows - len(self.found.leads) if self.found.leads.weight is None else 0
+        return self.n_rows - n_leads(self.found.leads)
 
     @property
     def rejected_share(self) -> float:
@@ -67,8 +67,7 @@ def calibrate_file(
     if as_of is not None:
         settings = type(settings).model_validate(settings.model_dump(exclude_unset=True) | {"as_of": as_of})
     leads = read()
-    n_rejected = 0 if leads.weight is not None else leads.n_rows - len(leads)
-    say(f"{leads.n_rows} rows: {leads.n_rows - n_rejected} leads, {n_rejected} rejected")
+    say(f"{leads.n_rows} rows: {n_leads(leads)} leads, {leads.n_rows - n_leads(leads)} rejected")
     check_enough(leads)
     say("learning and comparing")
     found = calibrate(
@@ -83,6 +82,11 @@ def calibrate_file(
         champion = champion_of(version.name, store_root)
         is_champion = champion is not None and champion.version == version.version
     return CalibratedFile(found, directory, version, is_champion)
+
+
+def n_leads(leads: Leads) -> int:
+    """How many leads there are, also where they are counted."""
+    return len(leads) if leads.weight is None else round(float(leads.weight.sum()))
 
 
 def store_card(

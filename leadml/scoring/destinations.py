@@ -47,16 +47,23 @@ def check_out(out: str, source: object = None, table: str | None = None, option:
             f"{option}: got {out!r}, valid endings are {', '.join(ENDINGS)}, text also packed as .csv.gz or "
             ".csv.zst, or - for standard output (CSV)"
         )
-    path = Path(out)
-    folder = path.absolute().parent
-    if path.is_dir() or not folder.is_dir():
-        raise UsageError(f"{option}: {folder} is no folder to write {path.name!r} in; make it first")
+    path, folder = Path(out), check_parent(out, option)
+    if path.is_dir():
+        raise UsageError(f"{option}: {path} is a folder; give the name of a file in it")
     if not os.access(path if path.exists() and not path.is_file() else folder, os.W_OK):
         raise UsageError(f"{option}: {folder} cannot be written to; give another folder or its permission")
     given = isinstance(source, str | os.PathLike) and path.exists() and Path(source).exists()
     if given and path.samefile(cast(str, source)):
         raise UsageError(f"{option}: {out!r} is the input itself; give another file")
     sweep(folder)
+
+
+def check_parent(out: str, option: str = "--out") -> Path:
+    """Refuse a destination whose folder is not there."""
+    path = Path(out).absolute()
+    if not path.parent.is_dir():
+        raise UsageError(f"{option}: {path.parent} is no folder to write {path.name!r} in; make it first")
+    return path.parent
 
 
 def _host() -> str:

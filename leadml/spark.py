@@ -1,0 +1,367 @@
+"""Spark: predict by mapInArrow over the broadcast card and mapping; counting of closed deals by a group-by.
+
+The answers are those of one machine. Given up: row numbers of rejected rows (they are known by their
+lead_id), sorting, work lists and Excel. A file of CSV is read in one piece, as a quoted cell may hold a line
+break; Parquet is read in parts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pyarrow as pa
+
+from leadml.card.record import Card
+from leadml.data.cells import number_array, text_array
+from leadml.data.chunks import Chunk, Format
+from leadml.data.dates import settle_dates
+from leadml.data.deals import NO_DAY, Leads
+from leadml.data.encode import Encoder, outcome_fault
+from leadml.data.mapping import Mapping, load_mapping
+from leadml.data.rejections import guard_formula
+from leadml.data.tables import FrameReader
+from leadml.exceptions import InputError, UsageError
+from leadml.scoring.destinations import check_parent, replacing
+from leadml.scoring.predicting import Options, Totals
+from leadml.scoring.scorer import Scorer, check_columns
+from leadml.scoring.writers import Layout, batch_of, guard
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+Batches = Iterator[pa.RecordBatch]
+GIVEN = ("PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_HOME", "SPARK_REMOTE")
+"""Where one of these is set, somebody else says where Spark is: spark-submit, a notebook, a cluster."""
+ENDINGS = (".parquet", ".csv")
+FAULTS = "row string, column string, value string, reason string"
+COUNTS = "codes binary, outcome int, created int, closed int, n long, n_rejected long, unlisted string"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Table:
+    """What a Scorer asks of a source."""
+
+    name: str
+    columns: tuple[str, ...]
+    format: Format
+
+    def chunks(self, batches: Batches, columns: tuple[str, ...]) -> Iterator[Chunk]:
+        return FrameReader(self.columns, batches, self.format.decimal).chunks(columns)
+
+
+@contextlib.contextmanager
+def open_session() -> Iterator[SparkSession]:
+    """Take the session that is there; otherwise start Spark on the cores of this machine, and end it."""
+    try:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise UsageError(
+            '--engine spark: needs PySpark 4; pip install "leadml[spark]" installs it; '
+            "--engine local needs none"
+        ) from None
+    session = SparkSession.getActiveSession()
+    is_ours = session is None
+    if session is None:
+        builder = SparkSession.builder.appName("leadml")
+        if not any(os.environ.get(name) for name in GIVEN):
+            _find_java()
+            os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+            os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
+            builder = builder.master("local[*]").config("spark.ui.enabled", "false")
+            builder = builder.config("spark.sql.execution.arrow.maxRecordsPerBatch", str(1 << 16))
+        try:
+            session = builder.getOrCreate()
+        except (PySparkException, OSError) as error:
+            raise UsageError(
+                f"--engine spark: Spark does not start ({str(error).splitlines()[0]}); it needs Java 17; "
+                "--engine local needs none"
+            ) from None
+        session.sparkContext.setLogLevel("ERROR")
+    try:
+        with warnings.catch_warnings():  # of pandas 3, which is only used where Spark makes frames
+            warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)
+            yield session
+    except PySparkException as error:
+        told = next((line for line in reversed(str(error).splitlines()) if "Error: " in line), str(error))
+        raise InputError(f"Spark refused: {told.strip().splitlines()[0][:500]}") from None
+    finally:
+        if is_ours:
+            session.stop()
+
+
+def _find_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    if shutil.which("java", path=os.path.join(home, "bin") if home else None) is None:  # noqa: PTH118
+        where = f"JAVA_HOME is {home!r}, which has no bin/java" if home else "there is no java on the PATH"
+        raise UsageError(
+            f"--engine spark: needs Java 17, and {where}; install it and set JAVA_HOME to its folder; "
+            "--engine local needs none"
+        )
+
+
+def _open(session: SparkSession, source: str, mapping: Mapping) -> tuple[DataFrame, _Table]:
+    """Open Parquet or CSV: a file, folder or glob on any file system that Spark knows."""
+    read, decimal = mapping.read, mapping.read.decimal or "."
+    if PurePosixPath(source).suffix.lower() in (".csv", ".tsv", ".txt") or read.delimiter:
+        mark = read.delimiter or ("\t" if source.lower().endswith(".tsv") else ",")
+        frame = session.read.csv(
+            source, header=True, sep=mark, encoding=read.encoding or "utf-8", multiLine=True, escape='"'
+        )
+    else:
+        frame = session.read.parquet(source)
+    return frame, _Table(source, tuple(frame.columns), Format("spark", decimal=decimal))
+
+
+def predict_with_spark(
+    source: str, mapping: Any, model: Any, out: str, options: Options, say: Callable[[str], None]
+) -> Totals:
+    """Score leads into a folder of Parquet or CSV files, by a card."""
+    mapping = load_mapping(mapping)
+    names = check_columns(options.columns)
+    if PurePosixPath(out).suffix.lower() not in ENDINGS:
+        raise UsageError(
+            f"--out: got {out!r}, valid with --engine spark: a folder ending in {', '.join(ENDINGS)}"
+        )
+    for option in ("sort", "crm", "query", "table"):
+        if getattr(options, option):
+            raise UsageError(f"--{option}: goes with --engine local; leave it out")
+    if not isinstance(model, Card):
+        raise UsageError("--model: Spark scores by a card, and this is a classifier; use --engine local")
+    if mapping.lead_id is None:
+        raise UsageError(
+            f"mapping {mapping.name!r}: rows have no number under Spark; add lead_id to the mapping"
+        )
+    if "://" not in out:
+        check_parent(out)
+    with open_session() as session:
+        frame, table = _open(session, source, mapping)
+        kept = [each for each in table.columns if each != "lead_id"] if options.keep_columns else []
+        scorer = Scorer(
+            cast(Any, table), mapping, [model], kept=kept, taken=("lead_id", *names),
+            with_closed=options.with_closed, locale=options.locale,
+        )  # fmt: skip
+        for message in scorer.messages:
+            say(message)
+        layout = Layout(tuple(names), tuple(scorer.kept.values()), locale=options.locale)
+        totals = _Run(session, frame, table, scorer, layout).write(out)
+    where = f" (why: {totals.rejected})" if totals.rejected else ""
+    closed = f" + {totals.n_closed} left out, as their outcome is known" if totals.n_closed else ""
+    say(f"{totals.n_rows} rows = {totals.n_scored} scored + {totals.n_rejected} rejected{closed}{where}")
+    if not totals.n_scored and not totals.n_closed:
+        raise InputError(
+            f"{source}: none of its {totals.n_rows} rows can be used; correct the mapping or the export"
+        )
+    return totals
+
+
+class _Run:
+    """Scores in one pass; the reasons of rejected rows in another, where there are any."""
+
+    def __init__(
+        self, session: SparkSession, frame: DataFrame, table: _Table, scorer: Scorer, layout: Layout
+    ) -> None:
+        self._frame, self._layout, self._scorer, self._table = frame, layout, scorer, table
+        self._shared = session.sparkContext.broadcast((scorer, table))
+
+    def write(self, out: str) -> Totals:
+        from pyspark.sql import Observation
+        from pyspark.sql import functions as sf
+        from pyspark.sql.pandas.types import from_arrow_schema
+
+        shared, layout, is_text = self._shared, self._layout, out.lower().endswith(".csv")
+
+        def score(batches: Batches) -> Batches:
+            scorer, table = shared.value
+            n_rejected = n_closed = 0
+            batch = None
+            for chunk in table.chunks(batches, scorer.columns):
+                judged = scorer.score(chunk)
+                n_closed += judged.n_closed
+                n_rejected += len(chunk.rows) - judged.n_closed - len(judged.scored)
+                batch = _plain(batch_of(judged.scored, layout), is_text)
+                yield _with_tallies(batch, [None, None])
+            if batch is not None:
+                nobody = pa.RecordBatch.from_arrays(
+                    [pa.nulls(1, kind) for kind in batch.schema.types], names=batch.schema.names
+                )
+                yield _with_tallies(nobody, [n_rejected, n_closed])
+
+        blank = [pa.nulls(1, kind) for kind in self._types()]
+        made = next(score(iter([pa.RecordBatch.from_arrays(blank, names=list(self._scorer.columns))])))
+        schema = from_arrow_schema(made.schema, prefer_timestamp_ntz=True)
+        *columns, rejected, closed = schema.names
+        seen, is_lead = Observation("leadml"), sf.col(rejected).isNull()
+        scored = self._frame.select(*map(_quoted, self._scorer.columns)).mapInArrow(score, schema)
+        counted = scored.observe(
+            seen, sf.count(sf.when(is_lead, 1)).alias("scored"), sf.sum(rejected).alias("rejected"),
+            sf.sum(closed).alias("closed"),
+        )  # fmt: skip
+        rows = (
+            counted.where(is_lead).select(*map(_quoted, columns)).toDF(*layout.names).write.mode("overwrite")
+        )
+        rows.csv(out, header=True, escape='"') if is_text else rows.parquet(out)
+        n_scored, n_rejected, n_closed = (
+            int(seen.get[name] or 0) for name in ("scored", "rejected", "closed")
+        )
+        path = self._write_faults(out) if n_rejected else None
+        return Totals(n_scored + n_rejected + n_closed, n_scored, n_rejected, n_closed, path)
+
+    def _types(self) -> list[pa.DataType]:
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        schema = to_arrow_schema(self._frame.select(*map(_quoted, self._scorer.columns)).schema)
+        return list(schema.types)
+
+    def _write_faults(self, out: str) -> str:
+        """Write why rows cannot be used, beside the folder or here."""
+        shared = self._shared
+
+        def find(batches: Batches) -> Batches:
+            scorer, table = shared.value
+            for chunk in table.chunks(batches, scorer.columns):
+                leads, _, faults = scorer.read(chunk)
+                ids = dict(zip(chunk.rows.tolist(), cast(pa.Array, leads.lead_id).to_pylist(), strict=True))
+                for fault in faults:
+                    rows = [ids[row] for row in fault.rows.tolist()]
+                    columns = [rows, [fault.column] * len(rows), fault.values, [fault.reason] * len(rows)]
+                    yield pa.RecordBatch.from_arrays(
+                        list(map(text_array, columns)), names=["row", "column", "value", "reason"]
+                    )
+
+        path = Path(f"{PurePosixPath(out).name if '://' in out else out}.rejected.csv")
+        found = self._frame.select(*map(_quoted, self._scorer.columns)).mapInArrow(find, FAULTS)
+        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+            write = csv.writer(file)
+            write.writerow(["lead_id", "column", "value", "reason"])
+            for row in found.toLocalIterator():
+                write.writerow([guard_formula(each or "") for each in row])
+        return str(path)
+
+
+def _quoted(name: str) -> str:
+    return f"`{name.replace('`', '``')}`"
+
+
+def _plain(batch: pa.RecordBatch, is_text: bool) -> pa.RecordBatch:
+    """Texts written out, which is all that Spark reads; guarded where a spreadsheet may open them."""
+    columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
+    columns = [guard(each)[0] for each in columns] if is_text else columns
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _with_tallies(batch: pa.RecordBatch, tallies: list[int | None]) -> pa.RecordBatch:
+    n = batch.num_rows
+    more = [pa.nulls(n, pa.int64()) if t is None else number_array(np.full(n, t, np.int64)) for t in tallies]
+    names = [f"s{at}" for at in range(batch.num_columns + len(tallies))]  # Spark asks for names of its own
+    return pa.RecordBatch.from_arrays([*batch.columns, *more], names=names)
+
+
+# ---------------------------------------------------------------- counting closed deals
+
+
+def count_with_spark(source: str, mapping: Any) -> Leads:
+    """Count closed deals by pattern, outcome and months: weighted leads, for `leadml.calibrate`.
+
+    Kept of a deal: levels, outcome, months of creation and close. Not kept: identity, group, amount, context.
+    """
+    mapping = load_mapping(mapping)
+    if mapping.outcome is None:
+        raise UsageError(f"mapping {mapping.name!r}: names no outcome; add it, to learn from closed deals")
+    nothing = dict.fromkeys(("amount", "followed_up", "propensity", "snapshot", "lead_id", "contactable"))
+    asked = mapping.model_copy(
+        update=nothing | {"group": (), "context": (), "segments": (), "facts": {}, "duplicates": "off"}
+    )
+    with open_session() as session:
+        frame, table = _open(session, source, mapping)
+        encoder = Encoder(asked, table.columns, decimal=table.format.decimal, source=source)
+        shared = session.sparkContext.broadcast((encoder, table))
+
+        def count(batches: Batches) -> Batches:
+            encoder, table = shared.value
+            for chunk in table.chunks(batches, encoder.columns):
+                yield _count_chunk(encoder, chunk)
+
+        found = frame.select(*map(_quoted, encoder.columns)).mapInArrow(count, COUNTS)
+        keys = ["codes", "outcome", "created", "closed", "unlisted"]
+        summed = found.groupBy(*keys).sum("n", "n_rejected").toDF(*keys, "n", "n_rejected").toArrow()
+    columns = {name: summed[name].to_pylist() for name in summed.column_names}
+    unlisted = {
+        value: n for value, n in zip(columns["unlisted"], columns["n"], strict=True) if value is not None
+    }
+    if unlisted:
+        raise InputError(
+            outcome_fault(source, mapping.outcome, {value: (0, n) for value, n in unlisted.items()})
+        )
+    rows = [at for at, codes in enumerate(columns["codes"]) if codes]
+    if not rows:
+        raise InputError(f"{source}: every row was rejected; leadml check shows why")
+
+    def days(name: str) -> Any:
+        values = np.array([columns[name][at] for at in rows], np.int32)
+        return None if (values == NO_DAY).all() else values
+
+    codes = np.array([list(columns["codes"][at]) for at in rows], np.uint8)
+    weight = np.array([columns["n"][at] for at in rows], np.float64)
+    outcome = np.array([columns["outcome"][at] for at in rows], np.int8)
+    return Leads(
+        encoder.criteria, np.asfortranarray(codes), outcome,
+        created=days("created"), closed=days("closed"), weight=weight, mapping=mapping, source=source,
+        n_rows=int(weight.sum()) + sum(n or 0 for n in columns["n_rejected"]), format=table.format.as_dict(),
+    )  # fmt: skip
+
+
+def _count_chunk(encoder: Encoder, chunk: Chunk) -> pa.RecordBatch:
+    """Usable rows by codes, outcome and months; a row each unlisted outcome, and one for the others."""
+    encoder.unlisted.clear()
+    made = encoder.encode(chunk)
+    usable = made.usable
+    months = [
+        _month_starts(made.dates.get(name), encoder, len(usable))[usable] for name in ("created", "closed")
+    ]
+    outcome = np.asarray(made.outcome)[usable].astype(np.int32)
+    key = np.column_stack([made.codes[usable].astype(np.int32), outcome, *months])
+    distinct, n = np.unique(key, axis=0, return_counts=True)
+    k, bad = made.codes.shape[1], int((~usable).sum())
+    codes = [row.tobytes() for row in distinct[:, :k].astype(np.uint8)]
+    unlisted = list(encoder.unlisted.items())
+    more = len(unlisted) + 1
+    numbers = [np.append(distinct[:, k + at], np.zeros(more)).astype(np.int32) for at in range(3)]
+    counts = np.array([*n, *(rows for _, (_, rows) in unlisted), 0], np.int64)
+    rejected = np.array([0] * (len(counts) - 1) + [bad], np.int64)
+    return pa.RecordBatch.from_arrays(
+        [
+            _binary_array([*codes, *[b""] * more]),
+            *(number_array(each) for each in numbers),
+            number_array(counts),
+            number_array(rejected),
+            text_array([*[None] * len(codes), *(value for value, _ in unlisted), None]),
+        ],
+        names=["codes", "outcome", "created", "closed", "n", "n_rejected", "unlisted"],
+    )
+
+
+def _binary_array(values: list[bytes]) -> pa.Array:
+    ends = np.cumsum([0, *map(len, values)]).astype(np.int32)
+    return pa.Array.from_buffers(
+        pa.binary(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(values))]
+    )
+
+
+def _month_starts(packed: Any, encoder: Encoder, n: int) -> Any:
+    """First days of months, so that deals of a month are counted together."""
+    if packed is None:
+        return np.full(n, NO_DAY, np.int32)
+    days = settle_dates(packed, encoder.mapping.dates.day_first).days
+    starts = days.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return np.where(days == NO_DAY, NO_DAY, starts).astype(np.int32)
