@@ -55,7 +55,9 @@ class RecordCutter:
         clean = [[cell.encode() for cell in cells] for cells in sample if len(cells) == n_columns]
         clean = [cells for cells in clean if not any(b"\n" in cell for cell in cells)]
         columns = list(zip(*clean, strict=True)) or [()] * n_columns
-        self._may_be_padded = [not column or any(cell[:1].isspace() for cell in column) for column in columns]
+        self._may_be_padded = [
+            2 * sum(cell[:1].isspace() for cell in column) >= len(column) for column in columns
+        ]
         self._may_be_text = [
             len(clean) < _ENOUGH or any(cell.strip() and not _NUMBER.fullmatch(cell) for cell in column)
             for column in columns

@@ -49,7 +49,7 @@ class CsvReader:
         try:
             stream = open_binary(where) if isinstance(where, Path) else where
             if self._path is not None:
-                self._size = 0 if self._path.suffix in PACKINGS else self._path.stat().st_size
+                self._size = 0 if self._path.suffix.lower() in PACKINGS else self._path.stat().st_size
                 with stream:
                     head = _read(stream, HEAD_BYTES)
             else:

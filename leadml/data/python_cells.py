@@ -47,7 +47,7 @@ def cell_text(value: Any, mark: str = ".") -> str | None:
     if isinstance(value, float | decimal.Decimal):
         if not math.isfinite(value):
             return None if value != value else str(value)
-        whole = value == int(value) and float(abs(value)) < 1e15
+        whole = value == int(value) and -1e15 < value < 1e15
         return str(int(value)) if whole else str(value).replace(".", mark)
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ").removesuffix(" 00:00:00")

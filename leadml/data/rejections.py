@@ -33,8 +33,8 @@ _HEADER = ("row", "column", "value", "reason")
 
 FORMULA_START = "^[\\s\u00a0\u3000\ufeff\u200b]*[=+\\-@＝＋－＠]|^[\\t\\r\\n]"
 """How a text begins that a spreadsheet may run; for `re` and, on Arrow columns, RE2."""
-HARMLESS_NUMBER = r"^ ?[-+]?(\d+([ .,'’/:-]\d+)*|\d*[.,]\d+)([eE][-+]?\d+)?%?$"
-"""What is a number, a date or a telephone number as a whole, and so no formula; for `re` and RE2."""
+HARMLESS_NUMBER = r"^ ?[-+]?(\d+([ .,'’]\d+)*|\d*[.,]\d+)([eE][-+]?\d+)?%?$"
+"""What is a number as a whole (groups of digits too: a telephone number), so no formula; for `re` and RE2."""
 _starts = re.compile(FORMULA_START)
 _harmless = re.compile(HARMLESS_NUMBER, re.ASCII)
 

@@ -8,7 +8,8 @@ import dataclasses
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from leadml.data.cells import number_pattern
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 HEAD_BYTES = 1 << 20  # how much of a file is looked at
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_ROWS = 200
+_FEW_ROWS = 10
 _SAMPLE_CHARACTERS = 1 << 16
 _TITLE_ROWS = 30  # a header stands in one of so many rows
 _numbers = {mark: re.compile(re.sub(r"\\x\{(\w+)\}", r"\\u\1", number_pattern(mark))) for mark in ",."}
@@ -30,7 +32,7 @@ _numbers = {mark: re.compile(re.sub(r"\\x\{(\w+)\}", r"\\u\1", number_pattern(ma
 class TextFormat:
     """How a text file is written.
 
-    `sample` holds the first records below the header; the table begins after `n_lines` physical lines, and
+    `sample` holds some records below the header; the table begins after `n_lines` physical lines, and
     `header_row` is the row of the header as a spreadsheet shows it.
     """
 
@@ -67,7 +69,9 @@ def sniff_text(
     records = _records(text, delimiter, quote, complete)
     n_blank, at = find_header([cells for cells, _ in records], options.header, name)
     header, n_lines = records[at]
-    sample = tuple(tuple(cells) for cells, _ in records[at + 1 :] if cells)
+    sample = [tuple(cells) for cells, _ in records[at + 1 :] if len(cells) == len(header)]
+    if len(sample) < _FEW_ROWS:  # a quote that is left open may hide the others
+        sample = [*sample, *_lines(text, n_lines, delimiter, quote, len(header))]
     decimal, notes = sniff_decimal((cell for cells in sample for cell in cells), options.decimal, delimiter)
     if at > n_blank and options.header is None:
         notes.append(
@@ -81,7 +85,7 @@ def sniff_text(
         header=tuple(cell.strip() for cell in header),
         header_row=at + 1,
         n_lines=n_lines,
-        sample=sample,
+        sample=tuple(sample),
         sniffed=(
             *(key for key, value in told.items() if value is None),
             *(["header_row"] if not isinstance(options.header, int) else []),
@@ -197,6 +201,15 @@ def _records(text: str, delimiter: str, quote: str, complete: bool) -> list[tupl
         except csv.Error:
             pass  # a cell beyond the csv module's limit: what was seen suffices
     return records if complete or len(records) < 2 or len(records) > _SAMPLE_ROWS else records[:-1]
+
+
+def _lines(text: str, n_lines: int, delimiter: str, quote: str, width: int) -> Iterator[tuple[str, ...]]:
+    """The first lines that by themselves are whole records."""
+    for line in islice(io.StringIO(text, newline=None), n_lines, n_lines + 5 * _SAMPLE_ROWS):
+        if len(line) < _SAMPLE_CHARACTERS:
+            cells = next(csv.reader([line], delimiter=delimiter, quotechar=quote))
+            if len(cells) == width:
+                yield tuple(cells)
 
 
 def _delimiter(text: str, quote: str, complete: bool) -> str:

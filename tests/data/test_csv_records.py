@@ -1,4 +1,4 @@
-"""Open quotes: every line of a damaged file is a lead or a rejection; real cells of several lines are read."""
+"""Open quotes: every line of a damaged file is a lead or rejected; real cells of several lines are read."""
 
 import csv
 import io

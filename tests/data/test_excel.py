@@ -1,4 +1,4 @@
-"""A sheet is read as CSV is, text amounts by the same parser; a small file that means gigabytes is refused."""
+"""A sheet is read as CSV is, text amounts by the same parser; what means gigabytes is refused."""
 
 import datetime
 import sys

@@ -107,6 +107,12 @@ def test_the_decimal_mark(tmp_path, cells, delimiter, mark, n_notes):
     assert read(tmp_path / "a.csv", text, delimiter=delimiter, decimal=".")[0].format.decimal == "."
 
 
+def test_a_quote_left_open_does_not_hide_how_numbers_are_written(tmp_path):
+    source, cells, _ = read(tmp_path / "a.csv", 'ID;Amount\n1;"3,5\n' + "2;4,5\n" * 9)
+    assert source.format.decimal == ","
+    assert len(cells) == 9
+
+
 REPORT = (
     "Won deals 2025\n\nAs of,2025-06-30\n,,,,\n"
     + "ID,Name,Need,Role,Status\n1,a,2,High,Won\n2,b,3,Low,Lost\n"
