@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 _BAD = 255
 _UNLISTED = -2
+_ONLY_CLOSED = re.compile(r"dates|amount|snapshot|followed_up|propensity|group|duplicates|context")
+_MANY = 200  # from so many wrong values in a chunk on, the nearest valid word is not looked for
 _LEVELS = {str(level): level for level in range(LEVEL_MAX + 1)}
 _SHOWN = 12  # so many valid words are named
 
@@ -85,40 +87,16 @@ class Encoded:
 
 
 class Encoder:
-    """Encodes the chunks of one table by a mapping.
+    """Encodes the chunks of one table (`columns`, `decimal` mark, called `source`) by a mapping.
 
-    Parameters
-    ----------
-    mapping : Mapping
-        What the columns mean.
-    columns : sequence of str
-        The columns that the table has.
-    decimal : str
-        Decimal mark of numbers that came as text.
-    to_score : bool
-        New leads: dates, amounts and groups are not read, and an outcome that is not listed counts as open.
-    context : sequence of str, optional
-        Which context columns to carry; all that the mapping names when absent.
-    raw : bool
-        Whether to carry the criteria's columns as they are, too.
-    source : str
-        What messages call the table.
+    `to_score`: new leads; dates, amounts and groups are not read, and an outcome that is not listed is open.
+    `context`: which context columns to carry (all of the mapping when absent); `raw`: the criteria's columns
+    too. Missing columns are refused (InputError), all at once.
 
-    Attributes
-    ----------
-    criteria : tuple of k str
-        The criteria that the table can say something about.
-    columns : tuple of str
-        The columns to read.
-    absent : dict
-        Columns that may be absent and are, each with what would have read it.
-    unlisted : dict
-        Outcomes that the mapping does not list: first row, number of rows.
-
-    Raises
-    ------
-    InputError
-        A column is missing; all of them are named at once.
+    criteria : those that the table can say something about.
+    columns : the columns to read.
+    absent : columns that may be absent and are, each with what would have read it.
+    unlisted : outcomes that the mapping does not list: first row, number of rows.
     """
 
     def __init__(
@@ -140,21 +118,11 @@ class Encoder:
         if not to_score:
             carried += [
                 *mapping.group,
-                *(mapping.duplicates if isinstance(mapping.duplicates, tuple) else ()),
+                *(c for c in mapping.duplicates if isinstance(mapping.duplicates, tuple)),
             ]
         there = set(columns)
         self._carried = tuple(dict.fromkeys(name for name in carried if name in there))
-        skipped = (
-            "dates.",
-            "amount.",
-            "snapshot",
-            "followed_up.",
-            "propensity.",
-            "group[",
-            "duplicates[",
-            "context[",
-        )
-        used = [column for place, column in mapping.uses() if not (to_score and place.startswith(skipped))]
+        used = [column for place, column in mapping.uses() if not (to_score and _ONLY_CLOSED.match(place))]
         self.columns = tuple(dict.fromkeys(c for c in (*used, *self._carried) if c in there))
 
     def encode(self, chunk: Chunk) -> Encoded:
@@ -224,11 +192,11 @@ class Encoder:
         at = np.array(values_of(encoded.indices), np.int64)
         at[~valid_of(encoded.indices)] = len(texts)
         codes = table[at]
-        bad = codes == _BAD
-        for code in np.unique(at[bad]):
-            here, text = rows[at == code], texts[code]
-            faults.append(CellFaults(rule.column, here, [text] * len(here), _reason(name, rule, text)))
-        codes[bad] = UNKNOWN
+        found = _grouped(at, codes == _BAD)
+        for code, here in found:
+            reason = _reason(name, rule, texts[code], hint=len(found) < _MANY)
+            faults.append(CellFaults(rule.column, rows[here], [texts[code]] * len(here), reason))
+        codes[codes == _BAD] = UNKNOWN
         return codes
 
     def _outcome(self, table: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int8] | None:
@@ -236,20 +204,15 @@ class Encoder:
         cells = _column(table, outcome.column) if outcome else None
         if outcome is None or cells is None:
             return None
-        listed = {
-            **dict.fromkeys(outcome.lost, 0),
-            **dict.fromkeys(outcome.won, 1),
-            **dict.fromkeys(outcome.open, OPEN),
-        }
+        ends = {0: outcome.lost, 1: outcome.won, OPEN: outcome.open}
+        listed = {value: end for end, values in ends.items() for value in values}
         at, distinct = categories_of(cells)
         names = [category(value) for value in distinct]
         codes = np.array([listed.get(name, _UNLISTED) for name in names], np.int8)[at]
-        if self.to_score:
-            return np.maximum(codes, OPEN).astype(np.int8)
-        for code in np.unique(at[codes == _UNLISTED]):
-            here = rows[at == code]
-            first, n = self.unlisted.get(names[code], (int(here[0]), 0))
-            self.unlisted[names[code]] = (min(first, int(here[0])), n + len(here))
+        for code, here in _grouped(at, (codes == _UNLISTED) & (not self.to_score)):
+            row = int(rows[here[0]])
+            first, n = self.unlisted.get(names[code], (row, 0))
+            self.unlisted[names[code]] = (min(first, row), n + len(here))
         return np.maximum(codes, OPEN).astype(np.int8)
 
     def _values(
@@ -258,12 +221,8 @@ class Encoder:
         """Read what only closed deals need: dates, amount, followed up, propensity."""
         mapping = self.mapping
         out: dict[str, Any] = {"dates": {}}
-        named = {
-            "created": mapping.dates.created,
-            "closed": mapping.dates.closed,
-            "snapshot": mapping.snapshot,
-        }
-        for key, name in named.items():
+        named = (mapping.dates.created, mapping.dates.closed, mapping.snapshot)
+        for key, name in zip(("created", "closed", "snapshot"), named, strict=True):
             if name and (cells := _column(table, name)) is not None:
                 packed = out["dates"][key] = pack_dates(cells)
                 reason = "is not a date; write it as 2026-01-31, or leave it empty"
@@ -344,6 +303,14 @@ def outcome_fault(source: str, outcome: Outcome, unlisted: dict[str, tuple[int, 
     )
 
 
+def _grouped(at: npt.NDArray[Any], mask: Bools) -> list[tuple[int, npt.NDArray[np.int64]]]:
+    """Positions of the masked rows, by their number."""
+    where = np.flatnonzero(mask)
+    where = where[np.argsort(at[where], kind="stable")]
+    cuts = np.flatnonzero(np.diff(at[where])) + 1
+    return [(int(at[part[0]]), part) for part in np.split(where, cuts) if len(part)]
+
+
 def _column(table: pa.RecordBatch, name: str) -> pa.Array | None:
     at = table.schema.get_field_index(name)
     return None if at < 0 else table.column(at)
@@ -370,7 +337,7 @@ def _find_faults(
         faults.append(CellFaults(column, rows[bad], values, reason))
 
 
-def _reason(name: str, rule: Criterion, value: str) -> str:
+def _reason(name: str, rule: Criterion, value: str, *, hint: bool) -> str:
     shown = value.strip()[:60] or "(empty)"
     quoted = (
         shown
@@ -382,7 +349,7 @@ def _reason(name: str, rule: Criterion, value: str) -> str:
         words = [word or "(empty)" for word in rule.levels]
         valid = ", ".join(words[:_SHOWN]) + (", ..." if len(words) > _SHOWN else "")
         numbers = ", or a number" if rule.edges is not None else ""
-        return f"is not listed; valid: {valid}{numbers}{nearest(shown, words)}; {remedy}"
+        return f"is not listed; valid: {valid}{numbers}{nearest(shown, words) if hint else ''}; {remedy}"
     if rule.edges is not None:
         return f"is not a number; valid: a number or an empty cell; {remedy}"
     return f"is not a level; valid: 0, 1, 2, 3, 4 or an empty cell; {remedy}"

@@ -60,17 +60,13 @@ def find_units(leads: Leads, carried: Mapping[str, pa.Array], raw: Mapping[str, 
     mapping, n = leads.mapping, len(leads)
     links: list[Ints] = []
     notes: list[tuple[str, dict[str, Any]]] = []
+    group = mapping.group if mapping is not None else ()
     duplicates = mapping.duplicates if mapping is not None else "off"
-    for columns in (mapping.group if mapping is not None else (), duplicates):
-        there = (
-            [codes_of(carried[name]) for name in columns if name in carried]
-            if columns not in ("auto", "off")
-            else []
-        )
+    for columns in (group, duplicates if isinstance(duplicates, tuple) else ()):
+        there = [codes_of(carried[name]) for name in columns if name in carried]
         if there:
-            filled = np.any(
-                [codes > 0 for codes in there], axis=0
-            )  # a blank account is not one large account
+            # A blank account is not one large account: such a lead stands alone.
+            filled = np.any([codes > 0 for codes in there], axis=0)
             links.append(np.where(filled, number_patterns(there), -1))
     if leads.lead_id is not None:
         ids = codes_of(relabel(leads.lead_id, str.strip))
@@ -87,7 +83,11 @@ def find_units(leads: Leads, carried: Mapping[str, pa.Array], raw: Mapping[str, 
         if twins is not None and twins.beyond_chance:
             links.append(twins.pattern)
             notes.append(("LML114", {"n": twins.n_rows, "expected": round(twins.expected)}))
-        levels_alone = all(int(column.max(initial=0)) <= 6 for column in compared)
+        levels_alone = (
+            leads.lead_id is None
+            and not group
+            and all(int(column.max(initial=0)) <= 6 for column in compared)
+        )
         if levels_alone and not links and len(compared) <= len(leads.criteria):
             notes.append(("LML115", {}))
     return Units(join_links(links, n), notes)

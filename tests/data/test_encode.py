@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadml.data.cells import carry, filled_of, mask_of, numbers_of, text_array, text_of
@@ -131,6 +131,7 @@ def test_new_leads_need_only_the_criteria_and_their_outcome_may_be_anything():
         Encoder(NEW_MAPPING, ["N", "S"])
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.sampled_from(["0", "4", "", " ", "3.0", "x", "7", None]), min_size=1), st.data())
 @pytest.mark.parametrize("criterion", [{}, {"edges": [1, 2, 3, 4]}, {"levels": {"x": 1}, "other": "unknown"}])
 def test_slices_and_dictionaries_encode_as_the_whole_does(criterion, cells, data):
@@ -141,6 +142,7 @@ def test_slices_and_dictionaries_encode_as_the_whole_does(criterion, cells, data
     assert encode(text_array(cells).slice(start), **criterion).codes.tolist() == whole.codes[start:].tolist()
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.text(max_size=3) | st.none(), min_size=1))
 def test_every_row_is_usable_or_rejected(cells):
     encoded = encode([c and c.encode("utf-8", "replace").decode() for c in cells])
@@ -149,6 +151,7 @@ def test_every_row_is_usable_or_rejected(cells):
     assert (encoded.codes <= UNKNOWN).all()
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(".,"))
 def test_a_number_survives_being_written(value, decimal):
     numbers, bad = numbers_of(text_array([repr(value).replace(".", decimal)]), decimal)

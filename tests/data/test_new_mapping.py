@@ -88,11 +88,13 @@ def test_headers_of_a_crm(tmp_path, crm):
     header = {
         "salesforce": "Opportunity ID,Stage,Created Date,Close Date,Amount,Account Name",
         "dynamics": "(Do Not Modify) Opportunity,Status,Created On,Actual Close Date,Actual Revenue,Account",
-        "pipedrive": "Deal - ID,Deal - Status,Deal - Deal created,Deal - Deal closed on,Deal - Value,Organisation",
+        "pipedrive": "Deal - ID,Deal - Status,Deal - Deal created,Deal - Deal closed on,Value,Organization",
     }[crm]
     path = tmp_path / f"{crm}.csv"
+    ends = ("Lost", "Won")
+    day = "2026-0{}-{:02}"
     rows = [
-        f"x{i},{('Lost', 'Won')[i % 2]},2026-01-{i + 1:02},2026-02-{i + 1:02},{i},A{i % 3}" for i in range(20)
+        f"x{i},{ends[i % 2]},{day.format(1, i + 1)},{day.format(2, i + 1)},{i},A{i % 3}" for i in range(20)
     ]
     path.write_text("\n".join([header, *rows]))
     mapping = parse_record(propose_mapping(path, crm), Mapping)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadml.data import Leads
@@ -29,6 +29,7 @@ def deals(seed, n=600):
     return closed, came_in, rng.integers(0, 200, n).astype(np.int32)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 50))
 def test_nobody_learns_from_the_future_nor_from_his_own_unit(seed):
     closed, came_in, unit = deals(seed)
@@ -46,6 +47,7 @@ def test_nobody_learns_from_the_future_nor_from_his_own_unit(seed):
     assert all((came_in[b.train] < b.start).all() and b.n_embargoed == 0 for b in open_embargo)
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 30), st.integers(150, 420))
 def test_a_growing_file_only_appends(seed, today):
     closed, came_in, _ = deals(seed)
