@@ -5,7 +5,9 @@
 
 Columns: intercept; four steps of each criterion; unknown of each criterion. The documented points w_j(level)
 are the line d = a * D, D their steps, around which steps vary between criteria and within them:
-    mean_l (d_jl - a D_jl) ~ N(0, between^2),   what is left ~ N(0, within^2),   u_j ~ N(0, UNKNOWN_SD^2)
+    mean_l (d_jl - a D_jl) ~ N(0, between^2),   what is left ~ N(0, within^2)
+    u_j ~ N(-part * mean of f_j over the known levels, sd^2)
+Part 0 is unknown at random, part 1 is the document's word that unknown earns what level 0 earns.
 """
 
 from __future__ import annotations
@@ -13,13 +15,16 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from leadml.levels import LEVEL_MAX, N_CODES, UNKNOWN, Codes
+from leadml.levels import LEVEL_MAX, N_CODES, Codes
 
 Floats = npt.NDArray[np.float64]
 
 BETWEEN = (0.001, 0.05, 0.1, 0.2, 0.4, 0.8)
 WITHIN = (0.001, 0.07, 0.15, 0.3, 0.6, 1.2)
-UNKNOWN_SD = 0.5
+UNKNOWN_MEANINGS = ((0.0, 0.15, 0.6), (1.0, 0.15, 0.25), (0.5, 0.5, 0.15))
+"""Part, sd and prior chance of what unknown may mean. Averaged over: with one free spread of .5 for all, as many
+deals earned a third less where unknown meant level 0, and a twentieth less where it was at random."""
+LEVELS = LEVEL_MAX + 1
 LINE_SD = 20.0
 """Prior of the documented line, in log-odds from all criteria at 0 to all at their top: hardly any."""
 INTERCEPT_SD = 20.0
@@ -27,7 +32,7 @@ INTERCEPT_SD = 20.0
 
 def known_shares(codes: Codes, total: Floats) -> Floats:
     """(k, 5): share of the known levels of each criterion; even where none is known."""
-    counts = np.stack([np.bincount(column, total, minlength=N_CODES)[:UNKNOWN] for column in codes.T])
+    counts = np.stack([np.bincount(column, total, minlength=N_CODES)[:LEVELS] for column in codes.T])
     size = counts.sum(axis=1, keepdims=True)
     return np.divide(counts, size, out=np.full(counts.shape, 0.2), where=size > 0)
 
@@ -35,9 +40,9 @@ def known_shares(codes: Codes, total: Floats) -> Floats:
 def code_table(shares: Floats) -> Floats:
     """(k, 6, 5): what each code puts into the four steps and the unknown of its criterion."""
     table = np.zeros((len(shares), N_CODES, LEVEL_MAX + 1))
-    table[:, :UNKNOWN, :LEVEL_MAX] = np.tri(UNKNOWN, LEVEL_MAX, -1)
-    table[:, UNKNOWN, :LEVEL_MAX] = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    table[:, UNKNOWN, LEVEL_MAX] = 1.0
+    table[:, :LEVELS, :LEVEL_MAX] = np.tri(LEVELS, LEVEL_MAX, -1)
+    table[:, -1, :LEVEL_MAX] = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    table[:, -1, LEVEL_MAX] = 1.0
     return table
 
 
@@ -63,8 +68,8 @@ def is_step(k: int) -> npt.NDArray[np.bool_]:
     return (at > 0) & (at <= LEVEL_MAX * k)
 
 
-def prior_precision(documented: Floats, between: float, within: float) -> tuple[Floats, float]:
-    """Precision matrix (1 + 5k square) of the coefficients, and its log-determinant."""
+def steps_precision(documented: Floats, between: float, within: float) -> tuple[Floats, float]:
+    """Precision matrix (1 + 5k square) of intercept and steps, and its log-determinant; unknowns left 0."""
     k = len(documented)
     line = np.diff(documented, axis=1).ravel()
     scale = LINE_SD / max(float(documented[:, -1].sum()), 1e-12)
@@ -79,8 +84,16 @@ def prior_precision(documented: Floats, between: float, within: float) -> tuple[
     along = precision[steps, steps] @ line
     denominator = scale**-2 + line @ along
     precision[steps, steps] -= np.outer(along, along) / denominator
-    unknowns = np.arange(1 + LEVEL_MAX * k, len(precision))
-    precision[unknowns, unknowns] = UNKNOWN_SD**-2
-    log_det = -2 * np.log(INTERCEPT_SD) - 2 * k * np.log(UNKNOWN_SD) - np.log(scale**2 * denominator)
+    log_det = -2 * np.log(INTERCEPT_SD) - np.log(scale**2 * denominator)
     log_det -= k * (np.log(LEVEL_MAX) + 2 * np.log(between) + 2 * (LEVEL_MAX - 1) * np.log(within))
     return precision, float(log_det)
+
+
+def unknown_precision(table: Floats, part: float, sd: float) -> tuple[Floats, float]:
+    """What is added to the precision matrix for the unknowns, and to its log-determinant."""
+    k = len(table)
+    departure = np.zeros((k, 1 + (LEVEL_MAX + 1) * k))
+    for j in range(k):
+        departure[j, 1 + LEVEL_MAX * j : 1 + LEVEL_MAX * (j + 1)] = part * table[j, -1, :LEVEL_MAX]
+        departure[j, 1 + LEVEL_MAX * k + j] = 1.0
+    return departure.T @ departure / sd**2, -2 * k * float(np.log(sd))

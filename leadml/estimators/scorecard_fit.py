@@ -11,23 +11,27 @@ import numpy.typing as npt
 
 from leadml.estimators.design import (
     BETWEEN,
+    UNKNOWN_MEANINGS,
     WITHIN,
     code_table,
     design,
     is_step,
     known_shares,
-    prior_precision,
+    steps_precision,
+    unknown_precision,
     values_by_code,
 )
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.solver import fit_logistic, solve_bounded
+from leadml.estimators.solver import Fits, fit_logistic, solve_bounded
 from leadml.levels import Codes
 
 Floats = npt.NDArray[np.float64]
 
 SPREADS = np.array(list(itertools.product(BETWEEN, WITHIN)))
 NEGLIGIBLE = 1e-3
-"""Share of the evidence below which a pair of spreads is left out of the average."""
+"""Share of the evidence below which spreads are left out of the average."""
+ROUGH_STEPS, HOPELESS = 5, 12.0
+"""Newton steps after which spreads whose log-evidence is so far behind are given up."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -40,9 +44,9 @@ class ScorecardFit:
     draws: Floats
     """(D, 1 + 6k): posterior draws of intercept and values, each a card of the same form."""
     evidence: Floats
-    """(G,): weight of each pair of spreads in the average, summing to 1."""
+    """(G,): weight of each row of `spreads` in the average, summing to 1."""
     spreads: Floats
-    """(G, 2): between and within."""
+    """(G, 3): between, within, and the part of its mean that unknown gives up (0 at random, 1 as level 0)."""
 
     def log_odds(self, codes: Codes) -> Floats:
         """(n,) log-odds of (n, k) codes."""
@@ -71,18 +75,11 @@ def fit_scorecard(
     table = code_table(known_shares(counts.codes, counts.total))
     columns = design(counts.codes, table)
     won, total = counts.won[None], counts.total[None]
-    precision, log_det = _priors(documented.tobytes(), k)
     bounded = is_step(k)
     bounded[1 : 1 + 4 * k] &= np.repeat(np.broadcast_to(np.asarray(monotone, dtype=bool), k), 4)
-    middle = len(SPREADS) // 2
-    start = fit_logistic(columns, won, total, precision[[middle]], tolerance=1e-3).theta
-    free = fit_logistic(columns, won, total, precision, start=np.repeat(start, len(SPREADS), axis=0))
-    log_evidence = 0.5 * log_det - free.loss - 0.5 * np.linalg.slogdet(free.hessian)[1]
-    evidence = np.exp(log_evidence - log_evidence.max())
-    evidence[evidence < NEGLIGIBLE * evidence.sum()] = 0.0
-    evidence /= evidence.sum()
+    free, precision, evidence, spreads = _average(columns, won, total, table, documented)
     theta = free.theta.copy()
-    broken = np.flatnonzero((theta[:, bounded] < 0).any(axis=1) & (evidence > 0))
+    broken = np.flatnonzero((theta[:, bounded] < 0).any(axis=1))
     if len(broken):
         start = np.where(bounded, np.maximum(theta[broken], 0.0), theta[broken])
         theta[broken] = fit_logistic(
@@ -94,7 +91,40 @@ def fit_scorecard(
         rng = np.random.default_rng(random_state)
         drawn = _draw(free.theta, free.hessian, evidence, bounded, n_draws, rng)
         draws = np.concatenate([drawn[:, :1], values_by_code(drawn, table).reshape(n_draws, -1)], axis=1)
-    return ScorecardFit(float(mean[0]), values_by_code(mean, table), draws, evidence, SPREADS)
+    return ScorecardFit(float(mean[0]), values_by_code(mean, table), draws, evidence, spreads)
+
+
+def _average(
+    columns: Floats, won: Floats, total: Floats, table: Floats, documented: Floats
+) -> tuple[Fits, Floats, Floats, Floats]:
+    """Fits without bounds of all spreads that count, their precision matrices, evidence and spreads."""
+    steps, steps_log_det = _steps_priors(documented.tobytes(), len(documented))
+    unknown = [unknown_precision(table, part, sd) for part, sd, _ in UNKNOWN_MEANINGS]
+    chance = [np.log(prior) for _, _, prior in UNKNOWN_MEANINGS]
+
+    def evidence_of(fits: Fits, at: npt.NDArray[np.intp], meaning: int) -> Floats:
+        """Laplace: log of the integral of likelihood times prior, up to a constant."""
+        prior = 0.5 * (steps_log_det[at] + unknown[meaning][1]) + chance[meaning]
+        return np.asarray(prior - fits.loss - 0.5 * np.linalg.slogdet(fits.hessian)[1])
+
+    everywhere = np.arange(len(SPREADS))
+    first = fit_logistic(columns, won, total, (steps + unknown[0][0])[[len(SPREADS) // 2]], tolerance=1e-3)
+    start = np.repeat(first.theta, len(SPREADS), axis=0)
+    rough = fit_logistic(
+        columns, won, total, steps + unknown[0][0], start=start, tolerance=1e-3, max_iter=ROUGH_STEPS
+    )
+    log_evidence = evidence_of(rough, everywhere, 0)
+    at = np.flatnonzero(log_evidence > log_evidence.max() - HOPELESS)
+    n = len(at)
+    precision = np.concatenate([steps[at] + each for each, _ in unknown])
+    fits = fit_logistic(columns, won, total, precision, start=np.tile(rough.theta[at], (len(unknown), 1)))
+    parts = [Fits(*(each[m * n : m * n + n] for each in fits.arrays)) for m in range(len(unknown))]
+    log_evidence = np.concatenate([evidence_of(part, at, m) for m, part in enumerate(parts)])
+    evidence = np.exp(log_evidence - log_evidence.max())
+    kept = evidence >= NEGLIGIBLE * evidence.sum()
+    spreads = np.concatenate([np.c_[SPREADS[at], np.full(n, part)] for part, _, _ in UNKNOWN_MEANINGS])
+    fits = Fits(*(each[kept] for each in fits.arrays))
+    return fits, precision[kept], evidence[kept] / evidence[kept].sum(), spreads[kept]
 
 
 def _draw(
@@ -121,8 +151,8 @@ def _draw(
 
 
 @lru_cache(maxsize=64)
-def _priors(documented: bytes, k: int) -> tuple[Floats, Floats]:
-    """Precision matrices of all pairs of spreads, and their log-determinants."""
+def _steps_priors(documented: bytes, k: int) -> tuple[Floats, Floats]:
+    """Precision matrices of the steps for all pairs of spreads, and their log-determinants."""
     points = np.frombuffer(documented).reshape(k, 5)
-    made = [prior_precision(points, between, within) for between, within in SPREADS]
+    made = [steps_precision(points, between, within) for between, within in SPREADS]
     return np.stack([each[0] for each in made]), np.array([each[1] for each in made])

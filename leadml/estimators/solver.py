@@ -29,6 +29,11 @@ class Fits:
     hessian: Floats
     loss: Floats
 
+    @property
+    def arrays(self) -> tuple[Floats, Floats, Floats]:
+        """All three, to pick rows of."""
+        return self.theta, self.hessian, self.loss
+
 
 def solve_bounded(hessian: Floats, linear: Floats, bounded: Mask) -> Floats:
     """Minimise z'Hz/2 - c'z with z >= 0 where bounded, for a row of problems (r, p, p), (r, p)."""
@@ -48,6 +53,8 @@ def solve_bounded(hessian: Floats, linear: Floats, bounded: Mask) -> Floats:
 def nonnegative_least_squares(hessian: Floats, linear: Floats) -> Floats:
     """Minimise z'Hz/2 - c'z with z >= 0, H positive definite, for a row of problems."""
     n_rows, n_columns = linear.shape
+    if not n_columns:
+        return linear.copy()
     positive = np.ones((n_rows, n_columns), dtype=bool)
     solution = np.zeros_like(linear)
     open_ = np.arange(n_rows)
@@ -57,7 +64,7 @@ def nonnegative_least_squares(hessian: Floats, linear: Floats) -> Floats:
         masked = np.where(p[:, :, None] & p[:, None, :], h, np.eye(n_columns))
         z = np.linalg.solve(masked, np.where(p, c, 0.0)[..., None])[..., 0]
         slope = (h @ z[..., None])[..., 0] - c
-        tolerance = 1e-10 * (1.0 + np.abs(c).max(axis=1, keepdims=True, initial=0.0))
+        tolerance = 1e-10 * (1.0 + np.abs(c).max(axis=1, keepdims=True))
         wrong = np.where(p, z < -1e-12, slope < -tolerance)
         solution[open_] = np.maximum(z, 0.0)
         n_wrong = wrong.sum(axis=1)

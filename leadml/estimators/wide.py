@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from leadml.card.record import CardAttribute, CardBin
@@ -115,9 +115,14 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
             self, X, y, ensure_all_finite="allow-nan", dtype=np.float64
         )  # fmt: skip
         check_classification_targets(y)
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        if kind != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
         self.classes_, won = np.unique(np.asarray(y), return_inverse=True)
-        if len(self.classes_) != 2:
-            raise ValueError(f"got {len(self.classes_)} class(es); valid: 2 classes, lost and won; check y")
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y holds one class ({self.classes_[0]!r}); valid: two classes, lost and won; check y"
+            )
         frame = _frame(X)
         weight = np.asarray(_check_sample_weight(sample_weight, frame.index.to_numpy(), dtype=np.float64))
         self.criteria_ = (
@@ -251,15 +256,10 @@ def _bin(bins: Bins, at: int, points: int, n: float, won: float) -> CardBin:
         return CardBin(label=", ".join(words[:N_WORDS]) + more, values=words, points=points, n=n, won=won)
     low = float(bins.edges[at - 1]) if at else None
     high = float(bins.edges[at]) if at < len(bins.edges) else None
-    label = (
-        f"below {high:g}"
-        if low is None
-        else f"{low:g} or more"
-        if high is None
-        else f"{low:g} to below {high:g}"
-    )
-    if low is None and high is None:
-        label = "filled"
+    if low is None:
+        label = "filled" if high is None else f"below {high:g}"
+    else:
+        label = f"{low:g} or more" if high is None else f"{low:g} to below {high:g}"
     return CardBin(label=label, from_=low, to=high, points=points, n=n, won=won)
 
 

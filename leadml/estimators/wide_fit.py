@@ -27,11 +27,13 @@ from leadml.estimators.attributes import (
     score_test,
 )
 from leadml.estimators.design import (
+    UNKNOWN_MEANINGS,
     code_table,
     design,
     is_step,
     known_shares,
-    prior_precision,
+    steps_precision,
+    unknown_precision,
     values_by_code,
 )
 from leadml.estimators.patterns import PatternCounts
@@ -44,6 +46,8 @@ Ints = npt.NDArray[np.int64]
 
 FIRST_SPREAD = 0.3
 LEAST_SPREAD, MOST_SPREAD = 0.02, 2.0
+AS_SCORE = (0.001, 0.001, 0.0)
+"""Spreads that keep the document's proportions."""
 POOLED = 10.0
 N_UPDATES = 3
 """Updates of the spreads after each column, each after one Newton step from where the last one ended."""
@@ -81,11 +85,11 @@ class WideFit:
         return out
 
 
-def _likeliest(counts: PatternCounts, documented: Floats) -> tuple[float, float]:
-    """Spreads of the criteria with most evidence, attributes left out."""
+def _likeliest(counts: PatternCounts, documented: Floats) -> tuple[float, float, float]:
+    """Spreads of the criteria and meaning of unknown with most evidence, attributes left out."""
     fit = fit_scorecard(counts, documented)
-    between, within = fit.spreads[int(np.argmax(fit.evidence))]
-    return float(between), float(within)
+    between, within, part = fit.spreads[int(np.argmax(fit.evidence))]
+    return float(between), float(within), float(part)
 
 
 class _Model:
@@ -97,7 +101,7 @@ class _Model:
         documented: Floats,
         outcome: Floats,
         weight: Floats,
-        spreads: tuple[float, float] | None,
+        spreads: tuple[float, float, float] | None,
     ) -> None:
         self.outcome, self.weight, self.k = outcome, weight, len(documented)
         self.design, self.prior = np.ones((len(codes), 1)), np.full((1, 1), 1e-3)
@@ -105,7 +109,10 @@ class _Model:
             counts = PatternCounts.from_codes(codes, outcome, weight)
             self.table = code_table(known_shares(counts.codes, counts.total))
             self.design = design(codes, self.table)
-            self.prior = prior_precision(documented, *(spreads or _likeliest(counts, documented)))[0]
+            between, within, part = spreads or _likeliest(counts, documented)
+            self.prior = steps_precision(documented, between, within)[0]
+            sd = {part: sd for part, sd, _ in UNKNOWN_MEANINGS}[part]
+            self.prior = self.prior + unknown_precision(self.table, part, sd)[0]
         self.bounded = is_step(self.k)
         self.bins: list[Bins] = []
         self.codes: list[npt.NDArray[np.uint8]] = []
@@ -211,7 +218,7 @@ def fit_wide(
     y = np.asarray(outcome, dtype=np.float64)
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
     units = None if unit is None else np.unique(unit, return_inverse=True)[1]
-    model = _Model(codes, documented, y, w, (0.001, 0.001) if as_score else None)
+    model = _Model(codes, documented, y, w, AS_SCORE if as_score else None)
     candidates = {}
     for column in columns:
         if (bins := fine_bins(column, w)) is not None:
