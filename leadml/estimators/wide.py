@@ -151,8 +151,27 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         self.attributes_ = card_attributes(self.fit_.attributes, self.points_)
         return self
 
+    def total_points(self, X: Any) -> npt.NDArray[np.int64]:
+        """Total points of each lead.
+
+        Parameters
+        ----------
+        X : DataFrame or array of shape (n, n_columns)
+            Columns as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n,), int
+            0 to `points_.total_max`.
+        """
+        check_is_fitted(self)
+        if not _is_frame(X):
+            X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
+        rows = self._rows(_frame(X))
+        return self.points_.totals(rows) if rows else np.zeros(len(X), dtype=np.int64)
+
     def decision_function(self, X: Any) -> Floats:
-        """Total points.
+        """Log-odds of each lead; they rank leads as their total points do.
 
         Parameters
         ----------
@@ -162,13 +181,10 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n,)
-            Points, 0 to `points_.total_max`.
+            Log-odds of being won.
         """
-        check_is_fitted(self)
-        if not _is_frame(X):
-            X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
-        rows = self._rows(_frame(X))
-        return self.points_.totals(rows).astype(np.float64) if rows else np.zeros(len(X))
+        p = self.table_.probability[self.total_points(X)]
+        return np.asarray(np.log(p) - np.log1p(-p))
 
     def predict_proba(self, X: Any) -> Floats:
         """Chances of losing and of winning.
@@ -183,8 +199,7 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n, 2)
             Probabilities that sum to 1.
         """
-        totals = self.decision_function(X).astype(np.int64)
-        won = self.table_.probability[totals]
+        won = self.table_.probability[self.total_points(X)]
         return np.stack([1 - won, won], axis=1)
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
@@ -200,8 +215,8 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Classes.
         """
-        chances = self.predict_proba(X)
-        return np.asarray(self.classes_[np.argmax(chances, axis=1)])
+        likely = self.decision_function(X) >= 0.0
+        return np.asarray(self.classes_[likely.astype(int)])
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
