@@ -1,0 +1,194 @@
+"""Pages that need nothing but themselves: of a calibration, of a monitoring, of a result that version 0.1 wrote."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leadml.exceptions import InputError
+from leadml.report.summary import percent_of_wins, side_rows, summarise, text_of, title_of, verdict_words
+from leadml.terminal import clean, figure_parts, number, percent
+
+if TYPE_CHECKING:
+    import jinja2
+
+    from leadml.calibration.result import Contender, Result
+    from leadml.card.record import Card
+    from leadml.evaluation.log import Log
+    from leadml.monitoring.result import MonitorResult
+
+STYLES: Mapping[str, str] = {
+    "auc": "decimal",
+    "log_loss": "decimal",
+    "brier": "decimal",
+    "calibration_slope": "decimal",
+    "calibration_intercept": "signed",
+    "workload": "percent",
+    "precision": "percent",
+    "recall": "percent",
+    "wins_per_100": "tenths",
+    "net_value_per_lead": "money",
+}
+"""Figures of contenders, and how they are written."""
+TITLES = (
+    "AUC", "Log loss", "Brier", "Calibration slope", "Calibration intercept", "Followed up", "Precision",
+    "Recall", "Wins of 100", "Net value a lead",
+)  # fmt: skip
+CONTENT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+)
+
+
+def render_html(result: Result, card: Card | None = None, log: Log | None = None) -> str:
+    """Render a calibration; with the card its points and bands, with the log its reliability."""
+    return _page(
+        "report.html.j2",
+        result=result,
+        told=summarise(result),
+        card=card,
+        rows=() if card is None else card_rows(card),
+        charts=draw_charts(result, card, log),
+        figures=contender_figures(result),
+        segments=[(each, percent_of_wins_of(each.gain)) for each in result.segments],
+        settings=[(key, _plain(value)) for key, value in result.settings.items()],
+        importance=next(
+            (each for each in result.contenders if each.kind == "wide" and each.importance), None
+        ),
+        title_of=lambda name: title_of(result, name),
+    )
+
+
+render = render_html
+
+
+def render_monitor(result: MonitorResult) -> str:
+    """Render a look at a card in use."""
+    return _page("monitor.html.j2", result=result)
+
+
+def render_old(document: Mapping[str, Any]) -> str:
+    """Render a result of version 0.1 (schema_version 1): its verdicts, cut-offs and contenders, as they were."""
+    return _page("old.html.j2", result=document)
+
+
+def render_folder(directory: str | Path) -> Path:
+    """Render the report of a folder that `leadml calibrate` wrote, of this version or 0.1, into report.html."""
+    from leadml.card.files import load_card
+    from leadml.card.sealed import write_text
+    from leadml.evaluation.log import Log
+
+    folder = Path(directory)
+    try:
+        document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        version = document["schema_version"]
+    except FileNotFoundError:
+        raise InputError(
+            f"{folder}: got no result.json; valid: a folder that `leadml calibrate` wrote; name that"
+        ) from None
+    except (ValueError, TypeError, KeyError):
+        raise InputError(
+            f"{folder / 'result.json'}: is no result of leadml; valid: what `leadml calibrate` wrote"
+        ) from None
+    if version == 1:
+        text = render_old(document)
+    else:
+        from leadml.calibration.save import load_result
+
+        card, log = folder / "card.json", folder / "log.parquet"
+        text = render_html(
+            load_result(folder),
+            load_card(card) if card.is_file() else None,
+            Log.read(log) if log.is_file() else None,
+        )
+    write_text(folder / "report.html", text)
+    return folder / "report.html"
+
+
+def draw_charts(result: Result, card: Card | None, log: Log | None) -> list[tuple[str, Any]]:
+    """Every chart as SVG that may stand in a page; its texts were escaped when drawn."""
+    from leadml.report.charts import all_charts, svg
+    from markupsafe import Markup
+
+    return [(name, Markup(svg(chart, name))) for name, chart in all_charts(result, card, log).items()]  # noqa: S704
+
+
+def percent_of_wins_of(figure: Any) -> Any:
+    """A gain without a p-value, as a share of all won deals."""
+    return percent_of_wins(figure)
+
+
+def contender_figures(result: Result) -> list[tuple[Contender, list[tuple[str, Any]]]]:
+    """Every contender with the figures that at least one of them has; the compared ones first."""
+    rule = result.policies[0] if result.policies else None
+    first = [row.id for row in side_rows(result, rule, "")] if rule else []
+    shown = [
+        (name, style, title)
+        for (name, style), title in zip(STYLES.items(), TITLES, strict=True)
+        if any(getattr(each, name) is not None for each in result.contenders)
+    ]
+    ordered = sorted(
+        result.contenders, key=lambda each: (each.id not in first, KINDS_ORDER.get(each.kind, 9))
+    )
+    return [
+        (each, [(title, text_of(getattr(each, name), style)) for name, style, title in shown])
+        for each in ordered
+    ]
+
+
+KINDS_ORDER: Mapping[str, int] = {
+    "wide": 1,
+    "context": 2,
+    "custom": 3,
+    "prior": 4,
+    "learned": 5,
+    "documented": 6,
+}
+
+
+def card_rows(card: Card) -> list[dict[str, Any]]:
+    """Rows of a card as they are printed: level or value in the CRM's words, points, documented points."""
+    rows: list[dict[str, Any]] = []
+    for each in card.criteria:
+        cells = [
+            (", ".join(each.words.get(str(level), ())) or f"level {level}", points, documented)
+            for level, (points, documented) in enumerate(
+                zip(each.points, each.documented_points, strict=True)
+            )
+        ]
+        cells.append(("unknown", each.unknown_points, None))
+        rows.append({"title": each.title, "note": each.question, "cells": cells})
+    for attribute in card.attributes:
+        cells = [(one.label, one.points, None) for one in attribute.bins]
+        cells += [("other", attribute.other_points, None), ("unknown", attribute.unknown_points, None)]
+        rows.append({"title": attribute.title, "note": f"Column {attribute.column}", "cells": cells})
+    return rows
+
+
+def _plain(value: object) -> str:
+    """A setting on one line."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _page(name: str, **values: Any) -> str:
+    environment = _environment()
+    return environment.get_template(name).render(**values, policy=CONTENT_POLICY)
+
+
+def _environment() -> jinja2.Environment:
+    """Escaping is on for every template, whatever its name ends with."""
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # What came from a file carries no invisible characters into the page.
+        finalize=lambda value: clean(value) if type(value) is str else value,
+    )
+    made.filters |= {"number": number, "percent": percent, "verdict": verdict_words}
+    made.globals["interval"] = lambda figure, style: figure_parts(figure, style)
+    return made

@@ -1,0 +1,188 @@
+"""Laws of the first screen: every number on it is the record's, and nothing on it contradicts another thing."""
+
+import re
+
+import pytest
+from report_worlds import CASES
+
+from leadml.report import format_result, summarise
+from leadml.report.answer import LOOK_AGAIN, everyone_gains, few, sure_words
+from leadml.report.summary import group_findings
+from leadml.terminal import number
+
+
+def figures(result):
+    """Every estimate of a result with its ends."""
+    for each in result.contenders:
+        yield from (each.auc, each.wins_per_100, each.net_value_per_lead, each.gain.wins_captured)
+    for each in result.policies:
+        yield from (each.gain_weights, each.gain_cutoff, each.learned_cutoff)
+        if each.outlook:
+            yield from (each.outlook.wins_per_100.keep, each.outlook.wins_per_100.change)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_numbers_are_those_of_the_record(found, case):
+    result = found(case).result
+    told, rule = summarise(result), result.policies[0]
+    for figure in figures(result):
+        if figure is not None and None not in (figure.value, figure.low, figure.high):
+            assert figure.low <= figure.value <= figure.high
+    assert (told.rule_id, told.answer.verdict) == (rule.id, rule.verdict)
+    look = rule.outlook
+    row = told.rules[0]
+    if look is not None and rule.verdict_weights != "cannot-judge":
+        keep, change = look.wins_per_100.keep.value, look.wins_per_100.change.value
+        assert row.keep in (number(keep), number(keep, 1))
+        assert row.change in (number(change), number(change, 1))
+        assert row.p_better == sure_words(look.p_better)
+        assert any(row.keep in text and row.change in text for text in told.answer.sentences)
+    by_id = {each.id: each for each in result.contenders}
+    for side in told.sides:
+        wins = by_id[side.id].wins_per_100
+        assert side.wins.value == number(wins.value, 1)
+        if side.id != rule.id:  # the same deals: the gain is the difference of the two
+            difference = wins.value - by_id[rule.id].wins_per_100.value
+            assert side.gain.value == number(difference, 1, signed=True)
+    assert f"{number(result.evaluation.n)} of them held out" in told.deals
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_contradicts(found, case):
+    result = found(case).result
+    rule, text = result.policies[0], format_result(result, terminal=False)
+    answer = summarise(result).answer
+    assert "champion" not in text
+    assert not re.search(r"\b0 more|\d{3},\d{3} more", text)
+    if answer.headline.startswith("Change"):
+        assert rule.verdict == "change"
+        asked = [rule.gain_weights] * (rule.verdict_weights == "change")
+        asked += [rule.gain_cutoff] * (rule.verdict_cutoff == "change")
+        assert asked
+        assert all(gain.value > 0 for gain in asked)
+    if answer.headline.startswith("Undecided"):
+        assert "deals" in answer.sure
+        assert rule.verdict == "undecided"
+    everyone = everyone_gains(result)
+    if everyone is not None and rule.verdict_cutoff == "change":
+        assert answer.headline == "Follow up every lead"
+        assert everyone.low > 0
+        assert "follow up from" not in text
+    if not result.settings["economics"] and not result.settings["capacity"]:
+        assert "EUR" not in text
+    if rule.verdict_cutoff == "depends":
+        assert number(rule.depends_on.low, 1) in answer.cutoff
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_it_is_one_screen(found, case):
+    lines = format_result(found(case).result, ("out/report.html", "out/page.html"), terminal=False).split(
+        "\n"
+    )
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= 140
+    assert lines[-1] == "Open out/report.html and out/page.html"
+
+
+def changed(result, rule=None, **parts):
+    """The result with its baseline rule and other parts replaced."""
+    rules = (result.policies[0].model_copy(update=rule or {}), *result.policies[1:])
+    return result.model_copy(update={"policies": rules, **parts})
+
+
+VERDICTS = {
+    "keep": ("keep", "keep", "Keep the rule"),
+    "depends": ("keep", "depends", "Keep the weights; the cut-off depends on what a won deal is worth"),
+    "cannot-judge": ("cannot-judge", "cannot-judge", "These deals cannot judge the rule"),
+    "change": ("keep", "change", "Change the cut-off"),
+}
+
+
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_each_verdict_has_its_headline(found, verdict):
+    weights, cutoff, headline = VERDICTS[verdict]
+    rule = {"verdict": verdict, "verdict_weights": weights, "verdict_cutoff": cutoff, "because": "So it is."}
+    result = changed(found("tilted-costs").result, rule)
+    answer = summarise(result).answer
+    assert answer.headline == headline
+    assert answer.sure == ("So it is." if verdict in ("keep", "cannot-judge") else "")
+    assert (answer.main == "") == (weights == "cannot-judge")
+    assert "cannot-judge" in format_result(result, terminal=False) or verdict != "cannot-judge"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [(2.7, 4.1, "worth 2.7 to 4.1 follow-ups"), (None, 4.1, "at most 4.1"), (2.7, None, "at least 2.7"),
+     (None, None, ""), (5, 4, "")],
+)  # fmt: skip
+def test_it_says_for_whom_a_cut_off_is_right(found, low, high, words):
+    result = found("right-120").result
+    rule = result.policies[0]
+    both = {"low": low, "high": high}
+    update = {
+        "verdict_cutoff": "depends",
+        "depends_on": rule.depends_on.model_copy(update=both),
+        "implied_value": rule.implied_value.model_copy(update=both),
+    }
+    told = summarise(changed(result, update))
+    assert words in told.answer.cutoff
+    assert bool(told.answer.cutoff) == bool(words)
+    if words:
+        assert told.rules[0].depends.split()[0] in words
+
+
+def test_undecided_says_when_it_is_decided(found):
+    result = found("right-120").result
+    look = result.policies[0].outlook
+    plan = look.more_deals.model_copy if look.more_deals else None
+    verdicts = {"verdict": "undecided", "verdict_weights": "undecided"}
+    if plan is None:
+        pytest.skip("decided")
+    for more, words in (
+        (
+            {"value": 340.0, "months": 7.0, "text": "about 340 more closed deals (7 months) decide it"},
+            "About 340",
+        ),
+        ({"value": None, "months": None, "text": "not decidable"}, LOOK_AGAIN),
+    ):
+        outlook = look.model_copy(update={"more_deals": plan(update=more)})
+        assert words in summarise(changed(result, verdicts | {"outlook": outlook})).answer.sure
+    told = summarise(changed(result, verdicts | {"outlook": None})).answer
+    assert told.main == told.costs == ""
+    assert told.sure.endswith("Look again when more deals have closed.")
+
+
+def test_without_rules_it_says_so(found):
+    result = found("right-120").result
+    bare = result.model_copy(update={"policies": (), "disagreement": ()})
+    assert "No documented rule can be judged" in format_result(bare, terminal=False)
+    none = bare.recommended.model_copy(update={"contender": None, "card": None, "cutoff": None})
+    assert summarise(bare.model_copy(update={"recommended": none})).card == ""
+
+
+def test_a_loss_is_only_told_where_it_can_happen(found):
+    result = found("tilted-1500").result
+    look = result.policies[0].outlook
+    sure = look.model_copy(update={"p_better": 1.0})
+    assert "if that is wrong" not in summarise(changed(result, {"outlook": sure})).answer.main
+    regret = look.regret_per_100.model_copy(
+        update={"change": look.regret_per_100.change.model_copy(update={"value": 0.2})}
+    )
+    unsure = look.model_copy(update={"p_better": 0.8, "regret_per_100": regret})
+    assert "if that is wrong you lose about 1." in summarise(changed(result, {"outlook": unsure})).answer.main
+    even = look.wins_per_100.model_copy(update={"change": look.wins_per_100.keep})
+    same = summarise(changed(result, {"outlook": look.model_copy(update={"wins_per_100": even})})).answer
+    assert "as many wins as with the rule" in same.main
+    assert few(0.01) == "less than 0.1"
+
+
+def test_findings_of_one_code_stand_together(found):
+    findings = found("tilted-1500").result.findings
+    one = findings[0].model_copy(update={"cost": 2.4, "remedy": "do this", "severity": "warn", "where": ""})
+    other = one.model_copy(update={"title": "another", "cost": 1.0})
+    (group,) = group_findings([one, other])
+    assert group.cost == "2.4 wins of 100"
+    assert group.titles[1] == "Another"
+    assert group.remedies == ("do this",)
+    result = found("tilted-1500").result.model_copy(update={"findings": (one, other)})
+    assert "(and 1 more) [2.4 wins of 100]" in format_result(result, terminal=False)
