@@ -88,7 +88,7 @@ def fit_logistic(
     *,
     bounded: Mask | None = None,
     start: Floats | None = None,
-    tolerance: float = 1e-6,
+    tolerance: float = 1e-4,
     max_iter: int = 60,
 ) -> Fits:
     """Minimise sum_p [total log(1 + e^eta) - won eta] + theta' S theta / 2, theta >= 0 where bounded, row by row.
