@@ -1,5 +1,4 @@
-"""Confidence intervals by unit: influence values (infinitesimal jackknife), unit bootstrap weights,
-percentiles, Holm.
+"""Confidence intervals by unit (infinitesimal jackknife, unit bootstrap), and Holm's adjustment.
 
 A figure keeps what each unit adds to it. Its interval, and that of any difference of two figures on the same
 deals (paired), come from these values alone: what the unit bootstrap converges to, at the price of one sort.

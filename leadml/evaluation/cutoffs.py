@@ -1,5 +1,4 @@
-"""Cut-offs from consequences: economics or capacity, decision curve, implied value, and the interval of a
-cut-off.
+"""Cut-offs from consequences (economics, capacity), their intervals, decision curve and implied value.
 
 A cut-off is right where the last point pays: P(won | cut-off) >= c/v > P(won | one point less). The interval
 is that of the deployed card: its points are held, only the probabilities of its totals are drawn again.

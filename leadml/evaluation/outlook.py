@@ -1,9 +1,8 @@
-"""Outlook: what changing and keeping a rule are expected to bring and to cost (expected regret), judge and
-log averaged.
+"""Outlook: what changing and keeping a rule are expected to bring and cost (regret), judge and log averaged.
 
 No posterior decides alone. The judge (posterior draws of P(won) per pattern, from a model wider than the
 card) knows more than the held-out deals do, but its form may be wrong; the log's paired estimate is unbiased,
-but noisy. Both are believed by halves: a mixture, so where they disagree it is wide.
+but noisy. The log counts for a third: a mixture, so where they disagree it is wide.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from leadml.evaluation.bootstrap import Estimate, percentile
 from leadml.evaluation.log import Floats
 from leadml.evaluation.verdict import PairedGain
 
-LOG_SHARE = 0.5
-"""Weight of the log beside the judge in the average."""
+LOG_SHARE = 1 / 3
+"""Weight of the log beside the judge. With a half `change` comes later (weights tilted, n = 1,164: 84% of
+firms), with a quarter sooner (91%); where the rule was right it came with none of them."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outlook:
     """Three shares, and wins of 100 leads followed up, all on the same deals.
 
-    gain : (draws,) equally likely gains of the card, as a share of all won deals; judge_gain its half from
-    the judge. n_followed_up : leads that the rule follows up in the population. p_below: P(gain < smallest
-    gain).
+    gain : (draws,) equally likely gains of the card, as a share of all won deals; judge_gain : the judge's.
+    n_followed_up : leads that the rule follows up in the population.
     """
 
     p_better: float

@@ -1,10 +1,9 @@
-"""Verdicts on documented rules: change, keep, depends, undecided, cannot-judge; Holm, confidence sequence,
-drift.
+"""Verdicts on documented rules (change, keep, depends, undecided, cannot-judge), Holm, confidence sequence.
 
 Everything is a paired gain on the same held-out deals. `change`: P(gain > 0) is at least 95% after Holm's
 adjustment for the number of rules, and at least 10 leads are judged differently; `keep`: P(gain < smallest
 gain worth having) is. Where there is an outlook these are its chances, judge and log averaged (the log alone
-has to be 90% sure, whatever the judge believes); else the log's own one-sided bounds.
+has to be 85% sure, whatever the judge believes); else the log's own one-sided bounds.
 """
 
 from __future__ import annotations
