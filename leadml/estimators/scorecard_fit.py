@@ -23,15 +23,15 @@ from leadml.estimators.design import (
 )
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.solver import Fits, fit_logistic, solve_bounded
-from leadml.levels import Codes
+from leadml.levels import Codes, logistic
 
 Floats = npt.NDArray[np.float64]
 
 SPREADS = np.array(list(itertools.product(BETWEEN, WITHIN)))
 NEGLIGIBLE = 1e-3
 """Share of the evidence below which spreads are left out of the average."""
-ROUGH_STEPS, HOPELESS = 5, 12.0
-"""Newton steps after which spreads whose log-evidence is so far behind are given up."""
+HOPELESS = 9.0
+"""How far behind in log-evidence spreads are given up after a rough fit."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -107,13 +107,8 @@ def _average(
         prior = 0.5 * (steps_log_det[at] + unknown[meaning][1]) + chance[meaning]
         return np.asarray(prior - fits.loss - 0.5 * np.linalg.slogdet(fits.hessian)[1])
 
-    everywhere = np.arange(len(SPREADS))
-    first = fit_logistic(columns, won, total, (steps + unknown[0][0])[[len(SPREADS) // 2]], tolerance=1e-3)
-    start = np.repeat(first.theta, len(SPREADS), axis=0)
-    rough = fit_logistic(
-        columns, won, total, steps + unknown[0][0], start=start, tolerance=1e-3, max_iter=ROUGH_STEPS
-    )
-    log_evidence = evidence_of(rough, everywhere, 0)
+    rough = _rough_fits(columns, won, total, steps + unknown[0][0])
+    log_evidence = evidence_of(rough, np.arange(len(SPREADS)), 0)
     at = np.flatnonzero(log_evidence > log_evidence.max() - HOPELESS)
     n = len(at)
     precision = np.concatenate([steps[at] + each for each, _ in unknown])
@@ -148,6 +143,21 @@ def _draw(
         h = hessian[grid[broken]]
         out[broken] = solve_bounded(h, (h @ out[broken, :, None])[..., 0], bounded)
     return out
+
+
+def _rough_fits(columns: Floats, won: Floats, total: Floats, precision: Floats) -> Fits:
+    """Three steps for each prior with the curvature of one fit: enough to see which are hopeless."""
+    middle = len(precision) // 2
+    one = fit_logistic(columns, won, total, precision[[middle]], tolerance=1e-2)
+    hessian = precision + (one.hessian - precision[middle])
+    theta, won_columns = np.repeat(one.theta, len(precision), axis=0), won @ columns
+    for _ in range(3):
+        gradient = (total * logistic(theta @ columns.T)) @ columns - won_columns
+        gradient += (precision @ theta[..., None])[..., 0]
+        theta -= np.linalg.solve(hessian, gradient[..., None])[..., 0]
+    loss = np.logaddexp(0.0, theta @ columns.T) @ total[0] - theta @ won_columns[0]
+    loss += 0.5 * np.einsum("ri,rij,rj->r", theta, precision, theta, optimize=True)
+    return Fits(theta, hessian, loss)
 
 
 @lru_cache(maxsize=64)
