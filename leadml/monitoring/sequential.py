@@ -3,9 +3,9 @@
 Deals closed since are compared with the deals learned from in the directions x = (1, contribution of each row
 of the card in log-odds): scores s = sum x (y - p), information H = sum p (1 - p) x x'. The deals learned from
 give the card's own uncertainty: while nothing changed, the error of its log-odds is N(m, V), V = inv(H0) and
-m = V s0. The ratio of the likelihood with a further change of one coefficient, N(0, tau^2), to that without is
-a test martingale, and so is any mean of such ratios over coefficients and first days: its chance of ever
-exceeding 1 / alpha is at most alpha, at any number of looks (Ville 1939; Robbins 1970, Ann. Math. Stat. 41).
+m = V s0. The likelihood with a further change of one coefficient, N(0, tau^2), in ratio to that without, is
+a martingale, and so is any mean of such ratios over coefficients and first days: its chance of ever
+exceeding 1 / alpha is at most alpha, at any number of looks (Ville 1939; Robbins 1970, Ann. Math. Stat.).
 """
 
 from __future__ import annotations

@@ -12,12 +12,12 @@ _HOMES = {
     "fetch_model": "models",
     "has_store": "connection",
     "mirror_version": "models",
+    "note_stored": "runs",
     "track_calibration": "runs",
     "track_folder": "runs",
     "without_autologging": "connection",
 }
-__all__ = ["Tracked", "drop_champion", "fetch_model", "has_store", "mirror_version", "track_calibration",
-           "track_folder", "without_autologging"]  # fmt: skip
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

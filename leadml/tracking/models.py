@@ -24,7 +24,7 @@ STORED_AS: Final = "leadml.stored_as"
 _FILES: Final = "data/files"
 _NEEDED: Final = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml")
 _NEEDED_TO_CLASSIFY: Final = ("joblib", "scikit-learn", "scipy")
-_LOADER: Final = '''"""Loads the model beside it. What scores travels along; an installed leadml comes first."""
+_LOADER: Final = '''"""Loads the model beside it. Code travels along, an installed leadml comes first."""
 
 import sys
 from pathlib import Path

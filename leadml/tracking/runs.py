@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from leadml.calibration.result import Contender, Figure, PolicyResult, Result
 
 RECEIPT: Final = "tracking.json"
+STORED: Final = "stored.json"
 MAX_COLUMNS: Final = 40
 _SENT: Final = (
     "report.html", "result.json", "card.json", "cards", "reference.json", "mapping.yaml", "experiment.yaml",
@@ -42,6 +43,12 @@ class Tracked:
     tracking_uri: str
     look: str = ""
     registered: str = ""
+
+    def __iter__(self) -> Iterator[str]:
+        """Lines for the user."""
+        yield f"MLflow run: {self.run_id}" + (f"; to look: {self.look}" if self.look else " (sent before)")
+        if self.registered:
+            yield f"MLflow registry: {self.registered}"
 
 
 def track_calibration(found: Any, run: Any = None, tracking_uri: str | None = None) -> Tracked:
@@ -62,8 +69,8 @@ def track_folder(
 ) -> Tracked:
     """Send what `calibrate` or `monitor` wrote, unless it is there; what was sent by half is sent anew.
 
-    run : a run, or its id, to log to. stored_as : NAME@VERSION of the card on disk, shown in the registry
-    as champion or challenger.
+    run : a run, or its id, to log to. stored_as : NAME@VERSION of the card on disk (else what `note_stored`
+    noted), shown in the registry as champion or challenger.
     """
     folder = Path(directory)
     is_calibration = (folder / "result.json").is_file()
@@ -80,10 +87,18 @@ def track_folder(
         if before is not None and given is None:
             place.client.delete_run(before["run_id"])
         run_id = (_send_calibration if is_calibration else _send_monitor)(place, folder, given)
+        if stored_as is None and (folder / STORED).is_file():
+            noted = json.loads((folder / STORED).read_text(encoding="utf-8"))
+            stored_as, champion = noted["stored_as"], noted["champion"]
         has_card = stored_as is not None and (folder / "card.json").is_file()
         shown = register(place, stored_as or "", folder, champion=champion, run_id=run_id) if has_card else ""
         _write_receipt(folder, place, run_id, "complete")
     return Tracked(run_id, place.experiment_id, uri, look_command(uri, place.experiment_id, run_id), shown)
+
+
+def note_stored(directory: Path, ref: str, *, champion: bool) -> None:
+    """Note beside results which version on disk their card is, for the registry when they are sent."""
+    write_text(directory / STORED, json.dumps({"stored_as": ref, "champion": champion}) + "\n")
 
 
 def look_command(uri: str, experiment_id: str, run_id: str) -> str:
@@ -234,19 +249,22 @@ def _send_files(client: MlflowClient, run_id: str, folder: Path, result: Result)
                 shutil.copytree(folder / name, staged / name)
             elif (folder / name).is_file():
                 shutil.copyfile(folder / name, staged / name)
-        for name, png in _draw_charts(result).items():
+        for name, png in _draw_charts(folder, result).items():
             (staged / f"{name}.png").write_bytes(png)
         client.log_artifacts(run_id, str(staged))
 
 
-def _draw_charts(result: Result) -> dict[str, bytes]:
-    try:
-        import vl_convert
+def _draw_charts(folder: Path, result: Result) -> dict[str, bytes]:
+    import vl_convert
 
-        from leadml.report.charts import all_charts
-    except ImportError:
-        return {}
-    return {name: vl_convert.vegalite_to_png(chart.to_json()) for name, chart in all_charts(result).items()}
+    from leadml.card.files import load_card
+    from leadml.evaluation.log import Log
+    from leadml.report.charts import all_charts
+
+    card = load_card(folder / "card.json") if (folder / "card.json").is_file() else None
+    log = Log.read(folder / "log.parquet") if (folder / "log.parquet").is_file() else None
+    charts = all_charts(result, card, log)
+    return {name: vl_convert.vegalite_to_png(chart.to_json()) for name, chart in charts.items()}
 
 
 def _models_of(folder: Path, result: Result) -> dict[str, Path]:
