@@ -134,7 +134,7 @@ def refusal(column: Column, n: int) -> str | None:
         return None
     counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.words))
     n_words = int((counts > 0).sum())
-    if n_words > MAX_CATEGORIES and n_words > 0.05 * n or (counts >= MIN_BIN).sum() == 0:
+    if (n_words > MAX_CATEGORIES and n_words > 0.05 * n) or (counts >= MIN_BIN).sum() == 0:
         return f"{n_words:,} different texts in {n:,} deals: free text or an identity"
     return None
 

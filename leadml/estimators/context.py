@@ -110,8 +110,8 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
                 ):
                     p = np.clip(p, 1e-12, 1 - 1e-12)
                     losses[i, j] -= weight[test] @ np.where(won[test] == 1, np.log(p), np.log1p(-p))
-        i, j = np.unravel_index(int(np.argmin(losses)), losses.shape)
-        return tried[j], leaves[i]
+        best = np.unravel_index(int(np.argmin(losses)), losses.shape)
+        return tried[best[1]], leaves[best[0]]
 
     def _path(
         self,

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from leadml.frameworks import load_policy
+from leadml.frameworks.catalog import load_policy
 
 Array = NDArray[Any]
 

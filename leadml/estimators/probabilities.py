@@ -1,4 +1,4 @@
-"""P(won) at every total of a card, with its interval: a line in the points where deals are few, the rates where they abound.
+"""P(won) at every total of a card, with its interval: a line where deals are few, the rates where they abound.
 
     logit P(t) = a + b t + walk(t) + own(t),   walk ~ N(0, smooth^2 Brownian),   own ~ N(0, rough^2)
 
@@ -37,13 +37,16 @@ class TotalProbabilities:
 def table_of_totals(
     totals: npt.ArrayLike, won: npt.ArrayLike, n: npt.ArrayLike, *, min_variance: npt.ArrayLike = 0.0
 ) -> TotalProbabilities:
-    """Learn P(won) at each of the rising `totals` from `won` of `n` deals at each; `min_variance` (t,) is added to that of the log-odds."""
+    """Learn P(won) at each of the rising `totals`, of which `won` of `n` deals were won.
+
+    `min_variance` (t,) is added to the variance of the log-odds.
+    """
     at = np.asarray(totals, dtype=np.float64)
     y, size = np.asarray(won, dtype=np.float64), np.asarray(n, dtype=np.float64)
     x = (at - at[0]) / max(at[-1] - at[0], 1.0) - 0.5
     line = LINE_SD[0] ** 2 + LINE_SD[1] ** 2 * np.outer(x, x)
     walk = 0.5 * (np.abs(x)[:, None] + np.abs(x) - np.abs(x[:, None] - x))
-    found = []
+    found: list[tuple[Floats, Floats, float, Floats]] = []
     for smooth, rough in SPREADS:  # each begins where the one before it ended
         prior = line + smooth**2 * walk + rough**2 * np.eye(len(x))
         found.append(_laplace(prior, y, size, found[-1][3] if found else np.zeros(len(x))))

@@ -14,7 +14,7 @@ from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.points import whole_points
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import fit_scorecard
-from leadml.frameworks import load_framework
+from leadml.frameworks.catalog import load_framework
 from leadml.levels import LEVEL_MAX, Codes, codes_of_levels, logistic
 
 Floats = npt.NDArray[np.float64]

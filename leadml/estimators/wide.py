@@ -217,7 +217,7 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         ndarray of shape (n,)
             Classes.
         """
-        likely = self.decision_function(X) >= 0.0
+        likely = self.decision_function(X) > 0.0
         return np.asarray(self.classes_[likely.astype(int)])
 
     def __sklearn_tags__(self) -> Any:
@@ -278,7 +278,9 @@ def _bin(bins: Bins, at: int, points: int, n: float, won: float) -> CardBin:
         label = "filled" if high is None else f"below {high:g}"
     else:
         label = f"{low:g} or more" if high is None else f"{low:g} to below {high:g}"
-    return CardBin(label=label, from_=low, to=high, points=points, n=n, won=won)
+    return CardBin.model_validate(
+        {"label": label, "from": low, "to": high, "points": points, "n": n, "won": won}
+    )
 
 
 def column_of_frame(frame: pd.DataFrame, name: str) -> Column:
@@ -290,7 +292,8 @@ def column_of_frame(frame: pd.DataFrame, name: str) -> Column:
         codes, words = pd.factorize(values.astype("string"), use_na_sentinel=True)
         return Column(str(name), codes=codes.astype(np.int64), words=tuple(map(str, words)))
     if pd.api.types.is_datetime64_any_dtype(values):
-        return Column(str(name), (values - pd.Timestamp(0)) / pd.Timedelta(days=1))
+        days = (values - pd.Timestamp(0)) / pd.Timedelta(days=1)
+        return Column(str(name), np.asarray(days, dtype=np.float64))
     return Column(str(name), values.to_numpy(dtype=np.float64, na_value=np.nan))
 
 
@@ -300,5 +303,5 @@ def _is_frame(X: Any) -> bool:
 
 def _frame(X: Any) -> pd.DataFrame:
     if _is_frame(X):
-        return X.reset_index(drop=True)
+        return pd.DataFrame(X).reset_index(drop=True)
     return pd.DataFrame(np.asarray(X), columns=[f"x{j}" for j in range(np.shape(X)[1])])

@@ -8,6 +8,7 @@ Computation 4) while the coefficients are.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -151,9 +152,9 @@ class _Model:
     def slices(self) -> list[slice]:
         """Where each attribute's coefficients are."""
         ends = np.cumsum([self.design.shape[1], *(b.n_bins + 2 for b in self.bins)])
-        return [slice(int(a), int(b)) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [slice(int(a), int(b)) for a, b in itertools.pairwise(ends)]
 
-    def _penalty(self, inverses: list[Floats]) -> Floats:
+    def _penalty(self, inverses: list[npt.NDArray[np.floating]]) -> Floats:
         out = np.zeros((len(self.theta),) * 2)
         size = self.design.shape[1]
         out[:size, :size] = self.prior
@@ -161,7 +162,7 @@ class _Model:
             out[at, at] = inverse / spread**2
         return out
 
-    def _update(self, inverses: list[Floats]) -> None:
+    def _update(self, inverses: list[npt.NDArray[np.floating]]) -> None:
         covariance = np.linalg.inv(self.hessian)
         size, determined = np.zeros(len(self.bins)), np.zeros(len(self.bins))
         for i, (at, inverse) in enumerate(zip(self.slices(), inverses, strict=True)):
@@ -182,6 +183,8 @@ class _Model:
 
     def replace(self, bins: list[Bins], codes: list[npt.NDArray[np.uint8]]) -> None:
         """Take coarser bins."""
+        kept = [i for i, old in enumerate(self.bins) if any(old.name == new.name for new in bins)]
+        self.spreads = [self.spreads[i] for i in kept]
         self.bins, self.codes = bins, codes
         self.theta = np.concatenate(
             [self.theta[: self.design.shape[1]], np.zeros(sum(b.n_bins + 2 for b in bins))]
@@ -213,7 +216,10 @@ def fit_wide(
     n_draws: int = 0,
     random_state: int = 0,
 ) -> WideFit:
-    """Fit criteria (n, k) with documented points (k, 5) and up to so many attributes; `as_score` keeps the document's proportions."""
+    """Fit criteria (n, k) around documented points (k, 5), and up to so many attributes.
+
+    `as_score` keeps the proportions of the document.
+    """
     documented = np.asarray(documented, dtype=np.float64).reshape(-1, 5)
     y = np.asarray(outcome, dtype=np.float64)
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
@@ -243,20 +249,19 @@ def fit_wide(
 
 
 def _coarsen(model: _Model) -> None:
-    """Merge bins that the data cannot tell apart."""
+    """Merge bins that the data cannot tell apart; a column whose bins all merge goes."""
     if not model.bins:
         return
-    p = logistic(model.eta)
-    variance = model.weight * p * (1 - p)
+    rate = float(model.weight @ model.outcome / model.weight.sum())
     most = MAX_BINS_MANY if model.weight.sum() >= MANY_DEALS else MAX_BINS
     made, recoded = [], []
     for bins, codes, at in zip(model.bins, model.codes, model.slices(), strict=True):
-        size = bins.n_bins + 2
-        information = np.bincount(codes, variance, minlength=size)
-        n = np.bincount(codes, model.weight, minlength=size)
-        coarse, table = merge(bins, model.theta[at], information, n, most)
-        made.append(coarse)
-        recoded.append(np.array([*table, coarse.n_bins, coarse.n_bins + 1], dtype=np.uint8)[codes])
+        n = np.bincount(codes, model.weight, minlength=bins.n_bins + 2).astype(np.float64)
+        # information at the overall rate: where a bin is nearly always won its own would vanish
+        coarse, table = merge(bins, model.theta[at], n * rate * (1 - rate), n, most)
+        if coarse.n_bins > 1 or n[bins.n_bins :].any():
+            made.append(coarse)
+            recoded.append(np.array([*table, coarse.n_bins, coarse.n_bins + 1], dtype=np.uint8)[codes])
     model.replace(made, recoded)
 
 
@@ -266,8 +271,8 @@ def _result(model: _Model, p_values: dict[str, float], n_draws: int, random_stat
         Attribute(
             bins,
             model.theta[at],
-            np.bincount(codes, model.weight, minlength=bins.n_bins + 2),
-            np.bincount(codes, model.weight * model.outcome, minlength=bins.n_bins + 2),
+            np.bincount(codes, model.weight, minlength=bins.n_bins + 2).astype(np.float64),
+            np.bincount(codes, model.weight * model.outcome, minlength=bins.n_bins + 2).astype(np.float64),
             p_values[bins.name],
         )
         for bins, codes, at in zip(model.bins, model.codes, model.slices(), strict=True)

@@ -7,6 +7,7 @@ of one point at a time, and a total that may be a little below the one asked for
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -63,8 +64,8 @@ def whole_points(fit: WideFit, codes: list[npt.NDArray[np.uint8]], weight: Float
         at = starts[j]
         x[at + UNKNOWN] = np.clip(x[at + UNKNOWN], 0, x[at : at + UNKNOWN].max())
     covariance = _covariance(codes, starts, weight, fit, effects)
-    x = _improved(x, covariance, covariance @ np.concatenate(effects), _moves(starts, k), starts, k, total)
-    rows = [x[a:b].astype(np.int64) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    x = _improved(x, covariance, covariance @ np.concatenate(shifted), _moves(starts, k), starts, k, total)
+    rows = [x[a:b].astype(np.int64) for a, b in itertools.pairwise(starts)]
     return WidePoints(np.array(rows[:k], dtype=np.int64).reshape(k, N_CODES), tuple(rows[k:]))
 
 
