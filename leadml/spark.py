@@ -56,7 +56,7 @@ class _Table:
     format: Format
 
     def chunks(self, batches: Batches, columns: tuple[str, ...]) -> Iterator[Chunk]:
-        return FrameReader(self.columns, batches, self.format.decimal).chunks(columns)
+        return FrameReader(columns, batches, self.format.decimal).chunks(columns)
 
 
 @contextlib.contextmanager
@@ -127,7 +127,7 @@ def predict_with_spark(
     source: str, mapping: Any, model: Any, out: str, options: Options, say: Callable[[str], None]
 ) -> Totals:
     """Score leads into a folder of Parquet or CSV files, by a card."""
-    mapping = load_mapping(mapping)
+    mapping, model = load_mapping(mapping), model() if callable(model) else model
     names = check_columns(options.columns)
     if PurePosixPath(out).suffix.lower() not in ENDINGS:
         raise UsageError(
@@ -202,14 +202,12 @@ class _Run:
         schema = from_arrow_schema(made.schema, prefer_timestamp_ntz=True)
         *columns, rejected, closed = schema.names
         seen, is_lead = Observation("leadml"), sf.col(rejected).isNull()
-        scored = self._frame.select(*map(_quoted, self._scorer.columns)).mapInArrow(score, schema)
+        scored = _pick(self._frame, self._scorer.columns).mapInArrow(score, schema)
         counted = scored.observe(
             seen, sf.count(sf.when(is_lead, 1)).alias("scored"), sf.sum(rejected).alias("rejected"),
             sf.sum(closed).alias("closed"),
         )  # fmt: skip
-        rows = (
-            counted.where(is_lead).select(*map(_quoted, columns)).toDF(*layout.names).write.mode("overwrite")
-        )
+        rows = counted.where(is_lead).select(*columns).toDF(*layout.names).write.mode("overwrite")
         rows.csv(out, header=True, escape='"') if is_text else rows.parquet(out)
         n_scored, n_rejected, n_closed = (
             int(seen.get[name] or 0) for name in ("scored", "rejected", "closed")
@@ -220,7 +218,7 @@ class _Run:
     def _types(self) -> list[pa.DataType]:
         from pyspark.sql.pandas.types import to_arrow_schema
 
-        schema = to_arrow_schema(self._frame.select(*map(_quoted, self._scorer.columns)).schema)
+        schema = to_arrow_schema(_pick(self._frame, self._scorer.columns).schema)
         return list(schema.types)
 
     def _write_faults(self, out: str) -> str:
@@ -240,7 +238,7 @@ class _Run:
                     )
 
         path = Path(f"{PurePosixPath(out).name if '://' in out else out}.rejected.csv")
-        found = self._frame.select(*map(_quoted, self._scorer.columns)).mapInArrow(find, FAULTS)
+        found = _pick(self._frame, self._scorer.columns).mapInArrow(find, FAULTS)
         with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
             write = csv.writer(file)
             write.writerow(["lead_id", "column", "value", "reason"])
@@ -249,8 +247,10 @@ class _Run:
         return str(path)
 
 
-def _quoted(name: str) -> str:
-    return f"`{name.replace('`', '``')}`"
+def _pick(frame: DataFrame, columns: tuple[str, ...]) -> DataFrame:
+    """Columns under names of our own: mapInArrow takes no backtick in a name."""
+    quoted = [f"`{name.replace('`', '``')}`" for name in columns]
+    return frame.select(*quoted).toDF(*(f"c{at}" for at in range(len(columns))))
 
 
 def _plain(batch: pa.RecordBatch, is_text: bool) -> pa.RecordBatch:
@@ -292,7 +292,7 @@ def count_with_spark(source: str, mapping: Any) -> Leads:
             for chunk in table.chunks(batches, encoder.columns):
                 yield _count_chunk(encoder, chunk)
 
-        found = frame.select(*map(_quoted, encoder.columns)).mapInArrow(count, COUNTS)
+        found = _pick(frame, encoder.columns).mapInArrow(count, COUNTS)
         keys = ["codes", "outcome", "created", "closed", "unlisted"]
         summed = found.groupBy(*keys).sum("n", "n_rejected").toDF(*keys, "n", "n_rejected").toArrow()
     columns = {name: summed[name].to_pylist() for name in summed.column_names}

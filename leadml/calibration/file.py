@@ -33,7 +33,6 @@ class CalibratedFile:
     found: Calibration
     directory: Path
     version: Version | None
-    is_champion: bool
 
     @property
     def n_rows(self) -> int:
@@ -74,14 +73,10 @@ def calibrate_file(
         leads, settings, name=name, progress=lambda what, done, of: progress(what, done, of, "blocks")
     )
     directory = found.save(out_dir or f"{name or name_of(leads)}-calibration")
-    version, is_champion = None, False
+    version = None
     if found.card is not None:
-        from leadml.registry.versions import champion_of
-
         version = store_card(found, directory, name or name_of(leads), at=at, store_root=store_root)
-        champion = champion_of(version.name, store_root)
-        is_champion = champion is not None and champion.version == version.version
-    return CalibratedFile(found, directory, version, is_champion)
+    return CalibratedFile(found, directory, version)
 
 
 def n_leads(leads: Leads) -> int:

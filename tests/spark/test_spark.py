@@ -80,7 +80,7 @@ def test_the_answers_are_those_of_one_machine(session, folder, tmp_path, source,
     expected = pd.read_csv(tmp_path / "one.csv", dtype=str, keep_default_na=False)
     if ending == ".parquet":
         got = (
-            pd.read_parquet(tmp_path / "out.parquet").astype(str).replace({"None": "", "nan": "", "<NA>": ""})
+            pd.read_parquet(tmp_path / "out.parquet").fillna("").astype(str)
         )
         expected["lead_id"] = expected["lead_id"].str.removeprefix("'")
         expected["Deal ID"] = expected["Deal ID"].str.removeprefix("'")
