@@ -1,4 +1,4 @@
-"""What a calibration and a monitoring look like: first screen in the terminal, charts, pages. Loaded when asked."""
+"""What a calibration and a monitoring look like: first screen in the terminal, charts, pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer in words: what to do with the documented rule, what each choice is expected to bring and to cost."""
+"""The answer in words: what to do with the documented rule, what each choice brings and costs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from leadml.terminal import UNKNOWN_TEXT, number, percent
 
 if TYPE_CHECKING:
-    from leadml.calibration.result import Contender, Gain, Outlook, PolicyResult, Result
+    from leadml.calibration.result import Contender, Gain, ImpliedValue, Outlook, PolicyResult, Range, Result
 
 LOOK_AGAIN = "Not decidable at your size; look again in a year."
 NEARLY_ALL = 0.995
@@ -17,7 +17,7 @@ NEARLY_ALL = 0.995
 
 @dataclasses.dataclass(frozen=True)
 class Answer:
-    """The first screen's text. keep, change: expected wins of 100 leads followed up; None where nothing competes."""
+    """The first screen's text. keep, change: expected wins of 100 followed up, None where none are."""
 
     verdict: str
     headline: str
@@ -189,7 +189,7 @@ def cutoff_sentence(result: Result, rule: PolicyResult, everyone: Gain | None) -
     if isinstance(economics, dict) and economics:
         return money_sentence(result, rule, dict(economics), everyone)
     if rule.verdict_cutoff == "depends":
-        words = worth_words(rule)
+        words = worth_words(rule.depends_on)
         return words and (
             f"Its cut-off of {rule.documented_cutoff} is right if a won deal is worth {words} follow-ups;"
             " give economics to decide."
@@ -233,15 +233,16 @@ def money_sentence(
     by_id = {each.id: each for each in result.contenders}
     if everyone is not None:
         own = by_id["prior"].net_value_per_lead
+        earned = money_words(own.value if own else None, currency)
         return (
-            f"{stakes} every lead is worth a follow-up: {money_words(own and own.value, currency)} a lead,"
+            f"{stakes} every lead is worth a follow-up: {earned} a lead,"
             f" {more_words(everyone, currency)} the rule. The card then serves to rank them."
         )
     if best_for_everyone(result) is not None:
         gain = by_id["prior"].gain.net_value_per_lead
         return (
-            f"{stakes} following up every lead seems best ({more_words(gain, currency)} the rule), which these"
-            " deals do not settle."
+            f"{stakes} following up every lead seems best ({more_words(gain, currency)} the rule), which"
+            " these deals do not settle."
         )
     if rule.verdict_cutoff in ("keep", "undecided", "change"):
         return f"{stakes} {cutoff_verdict(rule)}."
@@ -263,9 +264,8 @@ def cutoff_words(cutoff: float | None, total_max: int) -> str:
     return "every lead" if cutoff <= 0 else "no lead" if cutoff > total_max else number(cutoff)
 
 
-def worth_words(rule: PolicyResult) -> str:
-    """``2.7 to 4.1``, or "" where no value makes the cut-off right."""
-    found = rule.depends_on
+def worth_words(found: Range | ImpliedValue | None) -> str:
+    """For which worth of a won deal, in follow-ups, a cut-off is right: ``2.7 to 4.1``; "" for none."""
     if found is None or (found.low is None and found.high is None):
         return ""
     if found.high is None:

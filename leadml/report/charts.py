@@ -70,7 +70,7 @@ def cutoffs(result: Result, found: Found | None = None, policy: str | None = Non
     _some(rows, "implied values of cut-offs")
     at = _x("low:Q", "value of a won deal, in follow-ups", type="log")
     y = alt.Y("rule:N", title=None, sort=None)
-    base = alt.Chart(alt.Data(values=rows))
+    base = _of(rows)
     layers: list[Any] = [
         base.mark_bar(color=RULE_COLOUR, height=9, opacity=0.75).encode(x=at, x2="high:Q", y=y)
     ]
@@ -86,7 +86,7 @@ def weights(result: Result, found: Found | None = None, policy: str | None = Non
     rule = _rule(result, policy)
     rows = [{"criterion": name, **dict(weight)} for name, weight in rule.weights.items()]
     _some(rows, "weights")
-    base = alt.Chart(alt.Data(values=rows))
+    base = _of(rows)
     y = alt.Y("criterion:N", title=None, sort=None)
     x = _x("learned:Q", "weight, in documented units")
     layers = [
@@ -108,11 +108,11 @@ def gain(result: Result, found: Found | None = None) -> Chart:  # noqa: ARG001
     chosen = title_of(result, str(result.recommended.contender))
     rows.sort(key=lambda row: (row["title"] != chosen, -row["value"]))
     rows = rows[:MOST_ROWS]
-    base = alt.Chart(alt.Data(values=rows))
+    base = _of(rows)
     y = alt.Y("title:N", sort=None, axis=None)
     colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS, range=COLOURS), legend=None)
     x = _x("value:Q", "more of all won deals", format="+.0%")
-    names = {"align": "left", "dy": -9, "fontSize": 12, "limit": WIDTH}
+    names: dict[str, Any] = {"align": "left", "dy": -9, "fontSize": 12, "limit": WIDTH}
     layers = [
         _line({"value": 0}, "value:Q", "x"),
         *(  # a rim of paper, so that the line does not cross the names
@@ -143,9 +143,9 @@ def reliability(result: Result, found: Found | None = None, contender: str | Non
     ]
     _some(rows, "predicted probabilities")
     top = max(max(row["predicted"], row["high"]) for row in rows)
-    diagonal = alt.Chart(alt.Data(values=[{"predicted": 0, "value": 0}, {"predicted": top, "value": top}]))
+    diagonal = _of([{"predicted": 0, "value": 0}, {"predicted": top, "value": top}])
     x, y = _x("predicted:Q", "predicted", format=".0%"), _y("value:Q", "won", format=".0%")
-    base = alt.Chart(alt.Data(values=rows))
+    base = _of(rows)
     layers = [
         diagonal.mark_line(color=SOFT, strokeDash=[4, 4], strokeWidth=1.5).encode(x=x, y=y),
         base.mark_rule(color=CARD_COLOUR, strokeWidth=2).encode(x=x, y=_y("low:Q", ""), y2="high:Q"),
@@ -166,7 +166,7 @@ def bands(result: Result, found: Found | None = None) -> Chart:  # noqa: ARG001
         {**row.model_dump(), "band": [b.title for b in card.bands if b.from_ <= row.points][-1]}
         for row in card.table
     ]
-    base = alt.Chart(alt.Data(values=rows))
+    base = _of(rows)
     x, y = _x("points:Q", "points on the card"), _y("probability:Q", "P(won)", format=".0%")
     scale = alt.Scale(domain=names, range=["#7c8791", "#0b5394", "#b8430b", "#7a1f5c"][-len(names) :])
     colour = alt.Color("band:N", scale=scale, legend=alt.Legend(title=None, orient="bottom", columns=2))
@@ -183,7 +183,7 @@ def decision_curve(result: Result, found: Found | None = None, policy: str | Non
     """Net wins of 100 leads over the value of a won deal: documented rule, learned card, everyone."""
     rule = _rule(result, policy)
     names = {"documented": "rule", "learned": "card", "all": "everyone", "none": "no one"}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"ratio": point.ratio, "who": title, **_ends(getattr(point, name))}
         for point in rule.decision_curve
         for name, title in names.items()
@@ -198,7 +198,7 @@ def decision_curve(result: Result, found: Found | None = None, policy: str | Non
         scale=alt.Scale(domain=[*names.values()], range=[RULE_COLOUR, CARD_COLOUR, OTHER_COLOUR, SOFT]),
         legend=alt.Legend(title=None, orient="bottom", columns=4),
     )
-    base = alt.Chart(alt.Data(values=rows))
+    base = _of(rows)
     x = _x("ratio:Q", "value of a won deal, in follow-ups", type="log")
     layers: list[Any] = [
         base.mark_area(opacity=0.15).encode(
@@ -234,7 +234,7 @@ def _chart(layers: Iterable[Any], title: str, height: int | None = None) -> Char
     if height is not None:
         made = made.properties(height=height)
     text = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 140}
-    return (
+    styled: Chart = (
         made.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
         .configure(font="sans-serif", background="white", padding=8)
         .configure_axis(**text, gridColor="#e3e8ec", labelColor=INK, titleColor=INK)
@@ -242,12 +242,18 @@ def _chart(layers: Iterable[Any], title: str, height: int | None = None) -> Char
         .configure_legend(labelFontSize=12, labelColor=INK, labelLimit=150, symbolOpacity=1)
         .configure_view(stroke=None)
     )
+    return styled
+
+
+def _of(rows: Iterable[Mapping[str, Any]]) -> Any:
+    """A chart of rows that stand in its specification (altair's own constructors are untyped)."""
+    return alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
 
 
 def _line(at: Mapping[str, float], field: str, axis: str) -> Any:
     """A thin reference line."""
     place = {axis: alt.X(field) if axis == "x" else alt.Y(field)}
-    return alt.Chart(alt.Data(values=[dict(at)])).mark_rule(color=SOFT, strokeDash=[6, 3]).encode(**place)
+    return _of([dict(at)]).mark_rule(color=SOFT, strokeDash=[6, 3]).encode(**place)
 
 
 def _x(field: str, title: str, **options: Any) -> alt.X:

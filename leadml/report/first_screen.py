@@ -1,4 +1,4 @@
-"""First screen of a calibration in the terminal: answer, rules, side by side, weights, findings, what to open."""
+"""First screen of a calibration in the terminal: answer, rules, side by side, weights, findings."""
 
 from __future__ import annotations
 

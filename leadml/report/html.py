@@ -1,10 +1,11 @@
-"""Pages that need nothing but themselves: of a calibration, of a monitoring, of a result that version 0.1 wrote."""
+"""Pages that need nothing but themselves: of a calibration, of a monitoring, of a result of version 0.1."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from leadml.exceptions import InputError
@@ -51,7 +52,7 @@ def render_html(result: Result, card: Card | None = None, log: Log | None = None
         rows=() if card is None else card_rows(card),
         charts=draw_charts(result, card, log),
         figures=contender_figures(result),
-        segments=[(each, percent_of_wins_of(each.gain)) for each in result.segments],
+        segments=[(each, percent_of_wins(each.gain)) for each in result.segments],
         settings=[(key, _plain(value)) for key, value in result.settings.items()],
         importance=next(
             (each for each in result.contenders if each.kind == "wide" and each.importance), None
@@ -69,12 +70,12 @@ def render_monitor(result: MonitorResult) -> str:
 
 
 def render_old(document: Mapping[str, Any]) -> str:
-    """Render a result of version 0.1 (schema_version 1): its verdicts, cut-offs and contenders, as they were."""
+    """Render a result of version 0.1 (schema_version 1): verdicts, cut-offs and contenders, as they were."""
     return _page("old.html.j2", result=document)
 
 
 def render_folder(directory: str | Path) -> Path:
-    """Render the report of a folder that `leadml calibrate` wrote, of this version or 0.1, into report.html."""
+    """Render report.html of a folder that `leadml calibrate` wrote, of this version or 0.1."""
     from leadml.card.files import load_card
     from leadml.card.sealed import write_text
     from leadml.evaluation.log import Log
@@ -108,15 +109,11 @@ def render_folder(directory: str | Path) -> Path:
 
 def draw_charts(result: Result, card: Card | None, log: Log | None) -> list[tuple[str, Any]]:
     """Every chart as SVG that may stand in a page; its texts were escaped when drawn."""
-    from leadml.report.charts import all_charts, svg
     from markupsafe import Markup
 
-    return [(name, Markup(svg(chart, name))) for name, chart in all_charts(result, card, log).items()]  # noqa: S704
+    from leadml.report.charts import all_charts, svg
 
-
-def percent_of_wins_of(figure: Any) -> Any:
-    """A gain without a p-value, as a share of all won deals."""
-    return percent_of_wins(figure)
+    return [(name, Markup(svg(chart, name))) for name, chart in all_charts(result, card, log).items()]
 
 
 def contender_figures(result: Result) -> list[tuple[Contender, list[tuple[str, Any]]]]:
@@ -151,7 +148,7 @@ def card_rows(card: Card) -> list[dict[str, Any]]:
     """Rows of a card as they are printed: level or value in the CRM's words, points, documented points."""
     rows: list[dict[str, Any]] = []
     for each in card.criteria:
-        cells = [
+        cells: list[tuple[str, int, float | None]] = [
             (", ".join(each.words.get(str(level), ())) or f"level {level}", points, documented)
             for level, (points, documented) in enumerate(
                 zip(each.points, each.documented_points, strict=True)
@@ -164,6 +161,11 @@ def card_rows(card: Card) -> list[dict[str, Any]]:
         cells += [("other", attribute.other_points, None), ("unknown", attribute.unknown_points, None)]
         rows.append({"title": attribute.title, "note": f"Column {attribute.column}", "cells": cells})
     return rows
+
+
+def _interval(figure: Any, style: Any) -> tuple[str, str]:
+    """An estimate and its interval in words; version 0.1 had them as plain JSON."""
+    return figure_parts(SimpleNamespace(**figure) if isinstance(figure, Mapping) else figure, style)
 
 
 def _plain(value: object) -> str:
@@ -190,5 +192,5 @@ def _environment() -> jinja2.Environment:
         finalize=lambda value: clean(value) if type(value) is str else value,
     )
     made.filters |= {"number": number, "percent": percent, "verdict": verdict_words}
-    made.globals["interval"] = lambda figure, style: figure_parts(figure, style)
+    made.globals["interval"] = _interval
     return made

@@ -1,7 +1,7 @@
 """Summary of a result: the texts and numbers that terminal, report and page show first, so that all agree.
 
-Expected wins of 100 followed up are the outlook's (held-out deals averaged with a model of all deals); figures
-of the side-by-side table are those of the held-out deals alone, and are called so.
+Expected wins of 100 followed up are the outlook's (held-out deals averaged with a model of all deals);
+figures of the side-by-side table are those of the held-out deals alone, and are called so.
 """
 
 from __future__ import annotations
@@ -10,11 +10,19 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from leadml.report.answer import Answer, answer_of, cutoff_words, everyone_gains, sure_words, wins_pair
-from leadml.terminal import UNKNOWN_TEXT, figure_parts, joined, number
+from leadml.report.answer import (
+    Answer,
+    answer_of,
+    cutoff_words,
+    everyone_gains,
+    sure_words,
+    wins_pair,
+    worth_words,
+)
+from leadml.terminal import UNKNOWN_TEXT, figure_parts, number
 
 if TYPE_CHECKING:
-    from leadml.calibration.result import Contender, Figure, Finding, Gain, PolicyResult, Result
+    from leadml.calibration.result import Contender, Figure, Finding, PolicyResult, Result
 
 SEVERITIES = ("stop", "warn", "note")
 
@@ -169,7 +177,7 @@ def text_of(figure: Figure | None, style: Any, currency: str = "") -> Text:
     return Text(*figure_parts(figure, style, currency))
 
 
-def percent_of_wins(gain: Gain | None) -> Text:
+def percent_of_wins(gain: Figure | None) -> Text:
     """A gain as a share of all won deals: ``+9.2% (+5.5 to +12.9%)``."""
     value, between = figure_parts(gain, "percentage-points")
     return Text(value.replace(" pp", "%"), between.replace(" pp", "%"))
@@ -178,8 +186,10 @@ def percent_of_wins(gain: Gain | None) -> Text:
 def rule_row(rule: PolicyResult) -> RuleRow:
     """One documented rule as texts."""
     keep, change = wins_pair(rule.outlook)
-    learned = rule.learned_cutoff
-    claim = rule.order_claim
+    found, claim = rule.learned_cutoff, rule.order_claim
+    ends = () if found is None else (found.value, found.low, found.high)
+    learned = [cutoff_words(each, rule.total_max) for each in ends]
+    between = " to ".join(learned[1:]) if len(set(learned[1:])) > 1 else ""
     judged = rule.verdict_weights != "cannot-judge"
     return RuleRow(
         id=rule.id,
@@ -189,15 +199,8 @@ def rule_row(rule: PolicyResult) -> RuleRow:
         weights=rule.verdict_weights,
         cutoff=rule.verdict_cutoff,
         documented=f"{rule.documented_cutoff} of {rule.total_max}",
-        learned=NOTHING
-        if learned is None
-        else Text(
-            cutoff_words(learned.value, rule.total_max),
-            ""
-            if learned.low == learned.high
-            else f"{cutoff_words(learned.low, rule.total_max)} to {cutoff_words(learned.high, rule.total_max)}",
-        ),
-        depends=worth_text(rule),
+        learned=Text(learned[0], between) if learned else NOTHING,
+        depends=worth_words(rule.implied_value) or UNKNOWN_TEXT,
         gain=percent_of_wins(rule.gain_weights) if judged else NOTHING,
         gain_cutoff=percent_of_wins(rule.gain_cutoff) if rule.verdict_cutoff != "cannot-judge" else NOTHING,
         p_better=sure_words(rule.outlook.p_better) if rule.outlook and judged else UNKNOWN_TEXT,
@@ -208,20 +211,6 @@ def rule_row(rule: PolicyResult) -> RuleRow:
         order="" if claim is None else f"{claim.text} It holds in {claim.share_of_draws:.0%} of the draws.",
         n_different=number(rule.n_judged_differently) if judged else UNKNOWN_TEXT,
     )
-
-
-def worth_text(rule: PolicyResult) -> str:
-    """For which values of a won deal, in follow-ups, the documented cut-off is right."""
-    implied = rule.implied_value
-    if implied is None or (implied.low is None and implied.high is None):
-        return UNKNOWN_TEXT
-    if implied.high is None:
-        return f"{number(implied.low, 1)} or more"
-    if implied.low is None:
-        return f"{number(implied.high, 1)} or less"
-    if implied.low > implied.high:
-        return "none"
-    return f"{number(implied.low, 1)} to {number(implied.high, 1)}"
 
 
 def side_rows(result: Result, rule: PolicyResult, currency: str) -> tuple[SideRow, ...]:
@@ -253,7 +242,7 @@ def side_rows(result: Result, rule: PolicyResult, currency: str) -> tuple[SideRo
 
 
 def wins_gained(each: Contender, base: Contender | None) -> Text:
-    """The paired gain in wins of 100 leads followed up: a share of all won deals times wins of 100 a share."""
+    """The paired gain in wins of 100 leads followed up, from a share of all won deals."""
     gain = each.gain.wins_captured
     scale = 0.0
     if base and base.wins_per_100 and base.wins_captured and base.wins_captured.value:
@@ -319,11 +308,3 @@ def verdict_words(row: RuleRow) -> str:
     """A verdict; of a change, what of."""
     what = [name for name, each in (("weights", row.weights), ("cut-off", row.cutoff)) if each == "change"]
     return f"change ({'both' if len(what) > 1 else ''.join(what)})" if what else row.verdict
-
-
-def count_verdicts(rows: Sequence[RuleRow]) -> str:
-    """``4 change, 2 undecided``."""
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[row.verdict] = counts.get(row.verdict, 0) + 1
-    return joined([f"{n} {verdict}" for verdict, n in counts.items()])

@@ -1,4 +1,4 @@
-"""Small calibrations of ten worlds: with and without costs and capacity, 80 to 5,000 deals, rolling and k-fold."""
+"""Small calibrations: with and without costs and capacity, 90 to 5,000 deals, rolling and k-fold."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""Laws of the first screen: every number on it is the record's, and nothing on it contradicts another thing."""
+"""Laws of the first screen: every number is the record's, and nothing contradicts another thing."""
 
 import re
 
@@ -186,3 +186,71 @@ def test_findings_of_one_code_stand_together(found):
     assert group.remedies == ("do this",)
     result = found("tilted-1500").result.model_copy(update={"findings": (one, other)})
     assert "(and 1 more) [2.4 wins of 100]" in format_result(result, terminal=False)
+
+
+def with_prior(result, **gain):
+    """The result with another gain of following up every lead."""
+    prior = next(each for each in result.contenders if each.id == "prior")
+    net = prior.gain.net_value_per_lead.model_copy(update=gain)
+    prior = prior.model_copy(update={"gain": prior.gain.model_copy(update={"net_value_per_lead": net})})
+    others = (each for each in result.contenders if each.id != "prior")
+    return changed(result, {}, contenders=(*others, prior))
+
+
+def test_following_up_everyone_is_only_said_where_it_is_sure(found):
+    result = found("null-costs").result
+    assert summarise(result).answer.headline == "Follow up every lead"
+    told = summarise(with_prior(result, value=4.0, low=-2.0, high=10.0)).answer
+    assert told.headline != "Follow up every lead"
+    assert (
+        "seems best (4.00 EUR (−2 to 10) more than the rule), which these deals do not settle" in told.cutoff
+    )
+    assert (
+        "seems best (no less than the rule)"
+        in summarise(with_prior(result, value=None, low=None)).answer.cutoff
+    )
+
+
+def test_what_a_won_deal_is_worth_is_said_as_it_was_given(found):
+    result = found("tilted-costs").result
+    given = {"follow_up_cost": 2.5, "margin": 0.2, "currency": "EUR", "won_value": None}
+    told = summarise(changed(result, {}, settings={**result.settings, "economics": given})).answer
+    assert "At 2.50 EUR a follow-up and 20% of a won deal's amount" in " ".join(told.sentences)
+    nothing = {"verdict_cutoff": "cannot-judge", "verdict": "undecided"}
+    assert summarise(changed(result, nothing)).answer.cutoff == ""
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ("keep", "its cut-off of 3 is right"),
+        ("undecided", "it is undecided whether its cut-off of 3 is right"),
+    ],
+)
+def test_the_cut_off_at_the_capacity(found, verdict, words):
+    result = found("tilted-capacity").result
+    told = summarise(changed(result, {"verdict_cutoff": verdict})).answer
+    assert told.cutoff == f"Within your capacity {words}."
+
+
+def test_a_cut_off_that_stays_is_no_other_cut_off(found):
+    result = found("tilted-capacity").result
+    rule = result.policies[0]
+    same = {
+        "learned_cutoff": rule.learned_cutoff.model_copy(update={"value": 3.0}),
+        "verdict_cutoff": "change",
+    }
+    assert "following the highest scores wins" in summarise(changed(result, same)).answer.cutoff
+
+
+def test_without_figures_nothing_is_made_up(found):
+    result = found("tilted-1500").result
+    look = result.policies[0].outlook
+    none = look.wins_per_100.keep.model_copy(update={"value": None})
+    update = {
+        "wins_per_100": look.wins_per_100.model_copy(update={"keep": none}),
+        "regret_per_100": look.regret_per_100.model_copy(update={"keep": none}),
+    }
+    told = summarise(changed(result, {"outlook": look.model_copy(update=update)}))
+    assert told.answer.main == told.answer.costs == ""
+    assert told.rules[0].keep == "—"

@@ -1,0 +1,57 @@
+"""Laws of the charts: each is drawn from the record, or says what it lacks."""
+
+import pytest
+
+from leadml.exceptions import UsageError
+from leadml.report import charts
+
+
+@pytest.mark.parametrize("name", ["bands", "cutoffs", "decision_curve", "gain", "reliability", "weights"])
+@pytest.mark.parametrize("case", ["tilted-costs", "right-120"])
+def test_a_calibration_draws_them(found, case, name):
+    drawn = getattr(found(case).plot, name)()
+    assert charts.svg(drawn, "a").startswith("<svg")
+    assert drawn.to_dict()["title"]
+
+
+def test_charts_without_card_and_log(found):
+    assert list(charts.all_charts(found("right-120").result)) == [
+        "gain",
+        "decision_curve",
+        "cutoffs",
+        "weights",
+    ]
+
+
+def test_contenders_without_a_cut_off_are_not_drawn_at_one(found):
+    result = found("right-120").result
+    (rows,) = charts.cutoffs(result).to_dict()["datasets"].values()
+    assert {row["rule"].split()[0] for row in rows} <= {each.id for each in result.policies}
+    assert all(row["low"] <= row["high"] for row in rows)
+
+
+def test_one_rule_is_drawn_when_asked_for(found):
+    result = found("right-120").result
+    (rows,) = charts.cutoffs(result, policy="bant-points").to_dict()["datasets"].values()
+    assert len(rows) == 1
+    with pytest.raises(UsageError, match="policy: got 'bant'"):
+        charts.weights(result, policy="bant")
+
+
+def test_what_is_lacking_is_said(found):
+    result = found("right-120").result
+    bare = result.model_copy(update={"policies": ()})
+    for draw, what in ((charts.cutoffs, "implied values"), (charts.weights, "documented rules")):
+        with pytest.raises(UsageError, match=what):
+            draw(bare)
+    with pytest.raises(UsageError, match="held-out log"):
+        charts.reliability(result)
+    with pytest.raises(UsageError, match="no card"):
+        charts.bands(result)
+
+
+def test_the_value_that_was_given_is_drawn(found):
+    result = found("tilted-costs").result
+    assert "yours is worth 4" in " ".join(charts.cutoffs(result).to_dict()["title"])
+    assert len(charts.decision_curve(result).to_dict()["layer"]) == 3
+    assert len(charts.decision_curve(found("right-120").result).to_dict()["layer"]) == 2

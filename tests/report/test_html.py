@@ -1,0 +1,161 @@
+"""Laws of the pages: whole, escaped, alone, quiet, and inside their window on a laptop and on a phone."""
+
+import gzip
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from report_worlds import CASES
+
+from leadml.exceptions import InputError
+from leadml.monitoring.result import MonitorResult
+from leadml.report import format_result, render_folder, render_html, render_monitor, render_old, summarise
+
+GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "results").glob("*.json.gz"))
+MONITORED = {
+    "leadml_version": "0.2.0", "model": "bant@2", "card_sha256": "ab" * 32, "state": "watch",
+    "reasons": [{"state": "watch", "text": "Need is <answered> differently."}],
+    "data": {"source": "new.csv", "digest": "d", "n_rows": 90, "n_leads": 90, "n_rejected": 0, "n_open": 50,
+             "n_closed": 40, "n_won": 12, "n_lost": 28, "n_seen": 0, "since": "2025-01-31", "n_needed": 300},
+    "e": 3.2,
+    "drift": [{"id": "need", "title": "Need", "psi": 0.31, "e": 40, "n": 90, "unknown_before": 0.1,
+               "unknown_now": 0.4, "shifted": True}],
+    "weights": [{"id": "need", "title": "Need", "e": 1.1, "share": {"value": 0.9, "low": 0.2, "high": 1.6}}],
+    "bands": [{"id": "drop", "title": "Drop", "share_before": 0.4, "share_now": 0.5, "n_closed": 20,
+               "n_won": 2, "rate": {"value": 0.1, "low": 0.03, "high": 0.3}, "predicted": 0.12}],
+    "rule": {"policy": "bant-ibm", "title": "BANT: at least 3 of 4 met", "rule_wins_more": True,
+             "gain": {"value": -0.04, "low": -0.1, "high": 0.02}},
+}  # fmt: skip
+
+
+def words(page):
+    """What a page says, without its style and pictures."""
+    text = re.sub(r"<(style|svg).*?</\1>", " ", page, flags=re.S)
+    return " ".join(re.sub(r"<[^>]+>", " ", text).replace("&gt;", ">").replace("&lt;", "<").split())
+
+
+@pytest.fixture(scope="session")
+def pages(found):
+    def page(case):
+        calibration = found(case)
+        return render_html(calibration.result, calibration.card, calibration.held_out)
+
+    return page
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_page_says_what_the_terminal_says(found, pages, case):
+    page, result = pages(case), found(case).result
+    said = words(page)
+    told = summarise(result)
+    terminal = " ".join(format_result(result, terminal=False).split())
+    for text in (told.answer.headline, *told.answer.sentences):
+        assert " ".join(text.split()) in said
+        assert " ".join(text.split()) in terminal
+    assert len(said.split()) < 3000
+    assert "<script" not in page
+    assert "default-src &#39;none&#39;" in page
+    assert not re.search(r'(?:src|href)="(?!#)', page)
+    assert not re.search(r"\b(?:None|nan|Undefined)\b", said)
+    identities = re.findall(r'\bid="([^"]+)"', page)
+    assert len(identities) == len(set(identities))
+
+
+def test_charts_are_there_and_named(pages):
+    page = pages("wide")
+    for name in ("gain", "decision_curve", "cutoffs", "weights", "bands", "reliability"):
+        assert f'id="chart-{name}"><svg' in page
+
+
+def test_what_came_from_a_file_is_escaped(found):
+    calibration = found("right-120")
+    data = calibration.result.data.model_copy(update={"name": "<b>x</b>\u202e", "source": "a&b.csv"})
+    page = render_html(calibration.result.model_copy(update={"data": data}), calibration.card)
+    assert "&lt;b&gt;x&lt;/b&gt;" in page
+    assert "<b>x" not in page
+    assert "\u202e" not in page
+    assert "a&amp;b.csv" in page
+
+
+def test_segments_and_shrinkage_are_said(found):
+    from leadml.calibration.result import Figure, Segment
+
+    gain = Figure(value=0.05, low=-0.02, high=0.12)
+    segment = Segment(column="Team", value="North", n=120, won=40, verdict="too-few", gain=gain)
+    page = words(render_html(found("right-120").result.model_copy(update={"segments": (segment,)})))
+    assert "Team = North" in page
+    assert "shrunk towards the mean" in page
+    assert "rates are raw counts" in page
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.name.split(".")[0])
+def test_a_result_of_version_0_1_is_shown_as_it_was(path, tmp_path):
+    document = json.loads(gzip.decompress(path.read_bytes()))
+    (tmp_path / "result.json").write_text(json.dumps(document))
+    page = words(render_folder(tmp_path).read_text(encoding="utf-8"))
+    assert "made by leadml 0.1.0" in page
+    assert document["recommended"]["sentence"] in page
+    for rule in document["policies"]:
+        assert rule["title"] in page
+        assert rule["sentence"] in page
+    assert render_old(document) == (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_folder_is_rendered_again(found, tmp_path):
+    calibration = found("right-120")
+    calibration.save(tmp_path)
+    first = (tmp_path / "report.html").read_text(encoding="utf-8")
+    (tmp_path / "report.html").unlink()
+    assert words(render_folder(tmp_path).read_text(encoding="utf-8")) == words(first)
+    for name in ("card.json", "log.parquet"):
+        (tmp_path / name).unlink()
+    assert "chart-reliability" not in render_folder(tmp_path).read_text(encoding="utf-8")
+
+
+def test_a_folder_without_result_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"got no result\.json"):
+        render_folder(tmp_path)
+    (tmp_path / "result.json").write_text("[]")
+    with pytest.raises(InputError, match="is no result of leadml"):
+        render_folder(tmp_path)
+
+
+@pytest.mark.parametrize("state", ["healthy", "watch", "recalibrate", "too early to tell"])
+def test_a_look_at_a_card_in_use(state):
+    page = render_monitor(MonitorResult.model_validate(MONITORED | {"state": state}))
+    said = words(page)
+    assert "Need is &lt;answered&gt;" in page
+    assert "Need: shifted" in said
+    assert "The rule wins more" in said
+    assert "−4%" in said
+    bare = MONITORED | {"drift": [], "weights": [], "bands": [], "rule": None, "card_sha256": None}
+    assert "Weights since" not in render_monitor(MonitorResult.model_validate(bare))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_page_fits_its_window_and_asks_for_nothing(pages, tmp_path, width, scheme):
+    playwright = pytest.importorskip("playwright.sync_api")
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("needs the system's chromium")
+    (tmp_path / "report.html").write_text(pages("tilted-costs"), encoding="utf-8")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        # The page's own policy would stop the checker's script.
+        tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
+        said, asked = [], []
+        tab.on("console", lambda message: said.append(message.text))
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto((tmp_path / "report.html").as_uri())
+        tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        assert tab.evaluate("document.documentElement.scrollWidth") == width
+        faults = axe.Axe().run(tab).response["violations"]
+        browser.close()
+    assert [fault["id"] for fault in faults if fault["impact"] in ("serious", "critical")] == []
+    assert said == []
+    assert len(asked) == 1
