@@ -34,7 +34,7 @@ from leadml.exceptions import InputError, UsageError
 from leadml.scoring.destinations import check_parent, replacing
 from leadml.scoring.predicting import Options, Totals
 from leadml.scoring.scorer import Scorer, check_columns
-from leadml.scoring.writers import Layout, batch_of, guard
+from leadml.scoring.writers import Layout, batch_of, decoded, guard
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -255,7 +255,7 @@ def _pick(frame: DataFrame, columns: tuple[str, ...]) -> DataFrame:
 
 def _plain(batch: pa.RecordBatch, is_text: bool) -> pa.RecordBatch:
     """Texts written out, which is all that Spark reads; guarded where a spreadsheet may open them."""
-    columns = [c.dictionary_decode() if pa.types.is_dictionary(c.type) else c for c in batch.columns]
+    columns = [decoded(each) for each in batch.columns]
     columns = [guard(each)[0] for each in columns] if is_text else columns
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from leadml.data.sql import connect, shown_url
 from leadml.exceptions import UsageError
-from leadml.scoring.writers import Layout, Scored, Writer, batch_of
+from leadml.scoring.writers import Layout, Scored, Writer, batch_of, decoded
 
 
 class _Table:
@@ -24,7 +24,7 @@ class _Table:
         return batch_of(scored, self._layout)
 
     def write(self, made: pa.RecordBatch) -> None:
-        frame = made.to_pandas()
+        frame = pa.table([decoded(each) for each in made.columns], names=made.schema.names).to_pandas()
         frame.to_sql(self._name, self._connection, schema=self._schema, if_exists="append", index=False)
 
 

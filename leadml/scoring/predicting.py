@@ -22,7 +22,7 @@ from leadml.data.sources import Source, open_source
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.destinations import check_out, kind_of_out, replacing
 from leadml.scoring.scorer import COLUMNS, Judged, Scorer, check_columns, classify
-from leadml.scoring.writers import Layout, Scored, batch_of, open_writer
+from leadml.scoring.writers import Layout, Scored, batch_of, decoded, open_writer
 from leadml.terminal import progress
 
 if TYPE_CHECKING:
@@ -139,15 +139,11 @@ def predict_frame(source: Any, mapping: Any, model: Any, options: Options) -> pd
         made = list(_in_order_of_value(made, layout.kept))
     batches = [batch_of(each, layout) for each in made]
     frame: pd.DataFrame = pa.concat_tables(
-        [pa.Table.from_arrays([_text(c) for c in b.columns], names=b.schema.names) for b in batches],
+        [pa.Table.from_arrays([decoded(c) for c in b.columns], names=b.schema.names) for b in batches],
         promote_options="permissive",
     ).to_pandas()
     frame.attrs["rejected"] = opened.rejections.to_pandas()
     return frame
-
-
-def _text(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def open_leads(source: Any, mapping: Mapping, options: Options) -> Source:
@@ -335,7 +331,7 @@ def _in_order_of_value(held: list[Scored], kept: Sequence[str]) -> Iterator[Scor
     for start in range(0, len(order), SORTED_ROWS):
         rows = number_array(order[start : start + SORTED_ROWS])
         batch = pa.Table.from_arrays(
-            [_text(each.take(rows).combine_chunks()) for each in table.columns], names=table.column_names
+            [decoded(each.take(rows).combine_chunks()) for each in table.columns], names=table.column_names
         ).to_batches()[0]
         index = np.arange(batch.num_rows, dtype=np.int32)
         yield Scored(batch["lead_id"], batch, index, {title: batch[title] for title in kept})

@@ -21,7 +21,7 @@ from leadml.data.read import read_source
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
 from leadml.scoring.words import words_of
-from leadml.scoring.writers import Scored
+from leadml.scoring.writers import Scored, decoded
 
 if TYPE_CHECKING:
     from leadml.data.chunks import Chunk
@@ -157,7 +157,7 @@ class Scorer:
         if not usable.all():
             leads, table = leads.take(usable), table.filter(mask_of(usable))
         amount = numbers_of(table.column(self._amount), self._decimal)[0] if self._amount else None
-        kept = {title: _plain(table.column(column)) for column, title in self.kept.items()}
+        kept = {title: decoded(table.column(column)) for column, title in self.kept.items()}
         scored = [
             Scored(leads.lead_id, answers, index, kept, amount, is_shared)
             for answers, index, is_shared in (judge.answer(leads) for judge in self._judges)
@@ -269,10 +269,6 @@ def _titles(kept: Sequence[str], taken: Sequence[str], columns: Sequence[str]) -
             used.add(title)
         titles[column] = title
     return titles
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
 
 
 def _by_policy(scored: Sequence[Scored]) -> Scored:

@@ -268,6 +268,11 @@ def batch_of(scored: Scored, layout: Layout) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=list(layout.names))
 
 
+def decoded(column: pa.Array) -> pa.Array:
+    """A column with its texts written out."""
+    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+
+
 def like(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Give a batch the types of the first one: files of one folder need not agree."""
     if batch.schema.equals(schema):

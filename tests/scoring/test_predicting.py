@@ -1,0 +1,360 @@
+"""Predict, qualify and explain through files as users have them: nothing lost, reordered, overwritten or run."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import leadml
+from leadml.card.build import documented_card
+from leadml.card.record import Card, CardAttribute, CardBin, CardTotal
+from leadml.exceptions import InputError, UsageError
+from leadml.frameworks.catalog import load_policy
+from leadml.scoring.predicting import (
+    Options,
+    one_behind,
+    policy_cards,
+    predict_file,
+    qualify_file,
+    side_by_side,
+)
+from leadml.scoring.scorer import COLUMNS
+
+MAPPING = {
+    "name": "ours",
+    "lead_id": "Deal",
+    "outcome": {"column": "Status", "won": ["Won"], "lost": ["Lost"]},
+    "amount": {"column": "Value"},
+    "criteria": {
+        "need": {"column": "Need"},
+        "authority": {"column": "Role", "levels": {"Low": 1, "High": 4}},
+    },
+}
+EXPORT = (
+    "Deal,Company,Need,Role,points,Value,Status,Note\n"
+    "a1,ACME,4,High,x,100,,=1+1\n"
+    "a2,Beta,7,Low,x,5,,plain\n"
+    "a3,Gamma,,Low,x,,Open,-5\n"
+    "a4,Delta,2,Low,x,9000,Won,x\n"
+    '=a5,Eps,1,Low,x,70000,,"two, words"\n'
+)
+
+
+@pytest.fixture
+def export(tmp_path):
+    path = tmp_path / "export.csv"
+    path.write_text(EXPORT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def card():
+    rule = documented_card(load_policy("bant-points"))
+    table = [CardTotal(points=p, probability=p / 20, low=p / 40, high=p / 16) for p in range(17)]
+    return rule.model_copy(update={"table": tuple(table), "kind": "learned", "name": "mine"})
+
+
+def run(source, mapping, model, out, **options):
+    said = []
+    return predict_file(source, mapping, model, str(out), Options(**options), said.append), said
+
+
+def rows(path, delimiter=","):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter=delimiter))
+
+
+def test_every_row_is_accounted_for(tmp_path, export, card):
+    totals, said = run(export, MAPPING, card, tmp_path / "s.csv")
+    assert (totals.n_rows, totals.n_scored, totals.n_rejected, totals.n_closed) == (5, 3, 1, 1)
+    got = rows(tmp_path / "s.csv")
+    assert list(got[0]) == ["lead_id", *COLUMNS]
+    assert [row["lead_id"] for row in got] == ["a1", "a3", "'=a5"]
+    assert got[0]["reasons"] == "authority +4; need +4"
+    assert [(row["row"], row["column"], row["value"]) for row in rows(tmp_path / "s.csv.rejected.csv")] == [
+        ("3", "Need", "7")
+    ]
+    assert said[-1] == (
+        "5 rows = 3 scored + 1 rejected + 1 left out, as their outcome is known (--with-closed scores them) "
+        f"(why: {tmp_path / 's.csv'}.rejected.csv)"
+    )
+    assert "not mapped, so unknown for every lead: budget, timeline" in said
+    assert any("'7' is not a level" in line for line in said)
+    totals, said = run(export, MAPPING, card, tmp_path / "s.csv", with_closed=True)
+    assert (totals.n_scored, totals.n_closed) == (4, 0)
+
+
+def test_an_old_list_of_rejections_goes(tmp_path, export, card):
+    run(export, MAPPING, card, tmp_path / "s.csv")
+    export.write_text(EXPORT.replace(",7,", ",3,"))
+    totals, _ = run(export, MAPPING, card, tmp_path / "s.csv")
+    assert totals.rejected is None
+    assert not (tmp_path / "s.csv.rejected.csv").exists()
+
+
+def test_no_usable_row_is_a_fault_that_keeps_the_reasons(tmp_path, card):
+    (tmp_path / "e.csv").write_text("Deal,Need,Role\na,9,Low\n")
+    mapping = {**MAPPING, "outcome": None, "amount": None}
+    with pytest.raises(InputError, match=r"none of its 1 rows can be used; see .*rejected.csv"):
+        run(tmp_path / "e.csv", mapping, card, tmp_path / "s.csv")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["e.csv", "s.csv.rejected.csv"]
+
+
+def test_kept_columns_are_not_overwritten(tmp_path, export, card):
+    _, said = run(export, MAPPING, card, tmp_path / "s.csv", keep_columns=True, columns="points,decision")
+    got = rows(tmp_path / "s.csv")
+    assert list(got[0]) == ["lead_id", "points", "decision", "Deal", "Company", "Need", "Role", "input_points",
+                            "Value", "Status", "Note"]  # fmt: skip
+    assert (got[0]["points"], got[0]["input_points"], got[0]["Note"]) == ("8", "x", "'=1+1")
+    assert "kept under another name, as theirs is taken: points as input_points" in said
+    assert "3 cells that a spreadsheet would run as a formula begin with ' now" in said
+
+
+def test_sorted_by_expected_value(tmp_path, export, card):
+    run(export, MAPPING, card, tmp_path / "s.csv", sort=True, keep_columns=True)
+    got = rows(tmp_path / "s.csv")
+    value = [float(row["probability"]) * float(row["Value"] or 35_050) for row in got]  # unknown: the mean
+    assert value == sorted(value, reverse=True)
+    assert [row["lead_id"] for row in got] == ["'=a5", "a3", "a1"]
+    run(export, {**MAPPING, "amount": None}, card, tmp_path / "s.csv", sort=True)
+    assert [row["lead_id"] for row in rows(tmp_path / "s.csv")] == ["a1", "'=a5", "a3"]
+    run(export, MAPPING, documented_card(load_policy("bant-points")), tmp_path / "s.csv", sort=True)
+    assert [row["points"] for row in rows(tmp_path / "s.csv")] == ["8", "2", "1"]
+
+
+def test_dutch_words_agree(tmp_path, export, card):
+    run(export, MAPPING, card, tmp_path / "s.csv", locale="nl")
+    got = rows(tmp_path / "s.csv", ";")
+    assert [row["decision"] for row in got] == ["wachten"] * 3
+    assert [row["action"] for row in got] == [
+        "warm houden",
+        "vraag eerst naar budget",
+        "vraag eerst naar budget",
+    ]
+    assert got[0]["probability"] == "0,4"
+    assert got[0]["if_answered"] == "1-4: opvolgen; 0: wachten"
+    with pytest.raises(UsageError, match="--locale"):
+        run(export, MAPPING, card, tmp_path / "s.csv", locale="fr")
+
+
+def test_a_work_list_and_a_file_for_the_crm(tmp_path, export, card):
+    from python_calamine import CalamineWorkbook
+
+    crm = tmp_path / "crm.csv"
+    run(export, MAPPING, card, tmp_path / "s.xlsx", crm=str(crm), sort=True)
+    header, first, *_ = CalamineWorkbook.from_path(str(tmp_path / "s.xlsx")).get_sheet_by_index(0).to_python()
+    assert header[:3] == ["lead_id", "Company", "probability"]
+    assert first[1] == "Eps"
+    got = rows(crm)
+    assert list(got[0])[:3] == ["Deal", "leadml_probability", "leadml_points"]
+    assert [row["Deal"] for row in got] == ["'=a5", "a3", "a1"]
+    with pytest.raises(UsageError, match="--crm"):
+        run(export, MAPPING, card, crm, crm=str(crm))
+
+
+def test_many_chunks_keep_their_order_and_their_types(tmp_path, card):
+    n = 300_000
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"Deal": [f"D{i}" for i in range(n)], "Need": rng.integers(0, 5, n)})
+    frame["Role"] = rng.choice(["Low", "High"], n)
+    frame.to_parquet(tmp_path / "e.parquet")
+    mapping = {**MAPPING, "outcome": None, "amount": None}
+    run(tmp_path / "e.parquet", mapping, card, tmp_path / "s.parquet")
+    run(tmp_path / "e.parquet", mapping, card, tmp_path / "s.csv")
+    got = pq.read_table(tmp_path / "s.parquet")
+    assert got["lead_id"].to_pylist() == frame["Deal"].tolist()
+    assert got["points"].to_pylist() == (frame["Need"] + np.where(frame["Role"] == "High", 4, 1)).tolist()
+    again = pa.csv.read_csv(tmp_path / "s.csv")
+    for name in ("lead_id", "points", "reasons", "if_answered"):
+        assert again[name].to_pylist() == got[name].to_pylist()
+
+
+def test_qualify_has_a_row_a_lead_and_policy(tmp_path, export):
+    said = []
+    out = tmp_path / "q.csv"
+    qualify_file(export, MAPPING, ["bant-ibm", "bant-points"], 3, str(out), Options(), said.append)
+    got = rows(out)
+    assert list(got[0])[:3] == ["lead_id", "policy", "probability"]
+    assert [(row["lead_id"], row["policy"]) for row in got[:3]] == [
+        ("a1", "bant-ibm"), ("a1", "bant-points"), ("a3", "bant-ibm"),
+    ]  # fmt: skip
+    assert len(got) == 8  # also leads that are closed
+    assert {row["probability"] for row in got} == {""}
+    qualify_file(export, MAPPING, None, 2, str(out), Options(), said.append)
+    assert "policies: bant-ibm, bant-strict" in next(line for line in said if line.startswith("policies"))
+    with pytest.raises(UsageError, match="valid is a level from 1 to 4"):
+        qualify_file(export, MAPPING, None, 5, str(out), Options(), said.append)
+    with pytest.raises(UsageError, match="maps no criterion"):
+        policy_cards(leadml.load_mapping({"name": "none"}), None, 2)
+
+
+def test_what_says_nothing_is_refused(tmp_path, card):
+    (tmp_path / "e.csv").write_text("Deal,Speed\na,1\n")
+    for mapping, words in [
+        ({"name": "m", "criteria": {"goals": {"column": "Speed"}}}, "says nothing about budget"),
+        ({"name": "m", "criteria": {"need": {"column": "Need"}}}, "has no column 'Need'"),
+        ({"name": "m", "criteria": {"need": {"column": "Need"}}, "optional": True}, "'Need'"),
+    ]:
+        with pytest.raises(InputError, match=words):
+            run(tmp_path / "e.csv", mapping, card, tmp_path / "s.csv")
+    with pytest.raises(UsageError, match="--columns: got 'point'"):
+        run(tmp_path / "e.csv", MAPPING, card, tmp_path / "s.csv", columns="point")
+
+
+def wide_card(card, **attribute):
+    bins = attribute.pop("bins")
+    made = CardAttribute(
+        id="size", title="Size", column="Size", bins=bins, unknown_points=1, other_points=0, **attribute
+    )
+    document = card.to_dict()
+    total = 16 + max(each.points for each in bins)
+    table = [{"points": p, "probability": p / 30, "low": 0.0, "high": 1.0} for p in range(total + 1)]
+    document |= {
+        "attributes": [made.model_dump(by_alias=True)],
+        "kind": "wide",
+        "total_max": total,
+        "table": table,
+    }
+    return Card.from_dict(document, verify=False)
+
+
+def test_attributes_are_read_in_the_files_own_numbers(tmp_path, card):
+    bins = (CardBin(label="< 1000", to=1000.0, points=0, n=9, won=1),
+            CardBin.model_validate({"label": ">= 1000", "from": 1000.0, "points": 4, "n": 9, "won": 5}))  # fmt: skip
+    wide = wide_card(card, kind="edges", bins=bins)
+    (tmp_path / "e.csv").write_text('Deal;Need;Role;Size\na;4;High;"1.500,5"\nb;4;High;12,5\nc;4;High;\n')
+    mapping = {**MAPPING, "outcome": None, "amount": None, "read": {"decimal": ",", "delimiter": ";"}}
+    run(tmp_path / "e.csv", mapping, wide, tmp_path / "s.csv")
+    assert [row["points"] for row in rows(tmp_path / "s.csv")] == ["12", "8", "9"]
+    told = leadml.explain(tmp_path / "e.csv", mapping, wide, "a")
+    assert "Size       >= 1000    4 of 4" in told
+
+
+def test_dates_count_by_their_age_at_creation(tmp_path, card):
+    bins = (CardBin(label="young", to=365.0, points=0, n=9, won=1),
+            CardBin.model_validate({"label": "old", "from": 365.0, "points": 4, "n": 9, "won": 5}))  # fmt: skip
+    wide = wide_card(card, kind="edges", bins=bins, age_of="created")
+    frame = pd.DataFrame(
+        {"Deal": ["a", "b"], "Need": [4, 4], "Role": ["High"] * 2, "Value": ["no number", "5"],
+         "Size": pd.to_datetime(["2020-01-01", "2024-12-31"]).date, "Made": pd.to_datetime(["2025-01-01"] * 2).date}
+    )  # fmt: skip
+    got = leadml.predict(frame, {**MAPPING, "outcome": None, "dates": {"created": "Made"}}, wide)
+    assert got["points"].tolist() == [12, 8]
+
+
+class Constant:
+    """A classifier as `leadml calibrate` keeps it: it predicts of leads."""
+
+    def predict(self, leads):
+        class Said:
+            probability = np.full(len(leads), 0.25)
+
+        return Said
+
+
+def test_a_classifier_scores_too(tmp_path, export):
+    totals, _ = run(export, MAPPING, Constant(), tmp_path / "s.csv", sort=True)
+    assert (totals.n_scored, totals.n_rejected, totals.n_closed) == (3, 1, 1)
+    got = rows(tmp_path / "s.csv")
+    assert {(row["probability"], row["points"], row["model"]) for row in got} == {("0.25", "", "Constant")}
+    with pytest.raises(UsageError, match="goes with a card"):
+        run(export, MAPPING, Constant(), tmp_path / "s.csv", keep_columns=True)
+    with pytest.raises(UsageError, match="only a card can explain"):
+        leadml.explain(export, MAPPING, Constant(), "a1")
+
+
+def test_a_classifier_without_its_digest_is_not_loaded(tmp_path):
+    joblib.dump(Constant(), tmp_path / "lgbm.joblib")
+    with pytest.raises(UsageError, match=r"write its SHA-256 to lgbm\.joblib\.sha256"):
+        leadml.load_model(tmp_path / "lgbm.joblib")
+
+
+def test_python_face(tmp_path, export, card):
+    frame = pd.read_csv(export)
+    got = leadml.predict(frame, MAPPING, card, sort=True, keep_columns=True)
+    assert got["lead_id"].tolist() == ["=a5", "a3", "a1"]
+    assert got.attrs["rejected"]["value"].tolist() == ["7"]
+    path = tmp_path / "card.json"
+    leadml.Card.from_dict(card.to_dict(), verify=False)
+    path.write_text(json.dumps(card.to_dict()), encoding="utf-8")
+    assert leadml.predict(export, MAPPING, path)["points"].tolist() == [8, 1, 2]
+    model = leadml.load_model(path)
+    assert model.predict(pd.DataFrame({"need": [4], "authority": [2]}))["points"].tolist() == [6]
+    assert model.predict(frame, MAPPING)["points"].tolist() == [8, 1, 2]
+    (tmp_path / "mapping.yaml").write_text(json.dumps(MAPPING))
+    assert leadml.load_model(path).predict(frame)["points"].tolist() == [8, 1, 2]
+
+
+def test_explain_says_why_and_what_to_ask(export, card):
+    told = leadml.explain(export, MAPPING, card, "a3")
+    assert told.splitlines()[:3] == [
+        "Lead a3 by mine: wait",
+        "  1 of 16 points, 5% chance of winning (95% interval 2% to 6%)",
+        "  band: Not qualified (from 0 points); action: ask about budget first",
+    ]
+    assert "Ask next: Is there money for it, or can it be created?" in told
+    with pytest.raises(InputError, match="lead 'a2' \\(row 3\\): Need: '7' is not a level"):
+        leadml.explain(export, MAPPING, card, "a2")
+    with pytest.raises(InputError, match="no lead 'b'; leads are known by Deal, for instance a1, a2, a3"):
+        leadml.explain(export, MAPPING, card, "b")
+
+
+def test_terminal_escapes_are_taken_out_of_what_is_shown(tmp_path, card):
+    (tmp_path / "e.csv").write_text("Deal,Need,Role\n\x1b[31ma,9\x1b[0m,Low\nb\x1b]0;x\x07,1,Low\n")
+    mapping = {**MAPPING, "outcome": None, "amount": None}
+    _, said = run(tmp_path / "e.csv", mapping, card, tmp_path / "s.csv")
+    told = leadml.explain(tmp_path / "e.csv", mapping, card, "b\x1b]0;x\x07")
+    assert "\x1b" not in "".join(said) + told
+
+
+def test_side_by_side_keeps_order_and_faults():
+    assert [made for _, made in side_by_side(lambda x: x * 2, range(50))] == [x * 2 for x in range(50)]
+    assert list(side_by_side(str, [])) == []
+    with pytest.raises(ZeroDivisionError):
+        list(side_by_side(lambda x: 1 // (x - 7), range(50)))
+    done = []
+    with one_behind(done.append) as submit:
+        for each in range(20):
+            submit(each)
+    assert done == list(range(20))
+
+
+def test_a_database_takes_leads_whole_or_not_at_all(tmp_path, monkeypatch, export, card):
+    import sqlite3
+
+    url = f"sqlite:///{tmp_path / 'x.db'}"
+    monkeypatch.chdir(tmp_path)
+    totals, _ = run(export, MAPPING, card, url, table="scores")
+    assert totals.rejected == "scores.rejected.csv"
+    Path("scores.rejected.csv").unlink()
+    with sqlite3.connect(tmp_path / "x.db") as connection:
+        found = connection.execute("select lead_id, points, probability from scores").fetchall()
+    connection.close()
+    assert found == [("a1", 8, 0.4), ("a3", 1, 0.05), ("=a5", 2, 0.1)]
+    with pytest.raises(UsageError, match=r"is in sqlite.* already"):
+        run(export, MAPPING, card, url, table="scores")
+
+
+def test_predict_with_a_card_loads_no_machinery_of_learning(tmp_path, export, card):
+    path = tmp_path / "card.json"
+    path.write_text(json.dumps(card.to_dict()), encoding="utf-8")
+    (tmp_path / "m.json").write_text(json.dumps(MAPPING), encoding="utf-8")
+    code = (
+        "import sys; sys.argv = ['leadml', 'predict', 'export.csv', '-m', 'm.json', '--model', 'card.json', '-o',"
+        " 's.csv', '--max-rejected', '1']\n"
+        "from leadml.__main__ import main\n"
+        "try: main()\nexcept SystemExit as e: assert not e.code, e.code\n"
+        "bad = {'pandas', 'sklearn', 'scipy', 'mlflow'} & {*sys.modules}; assert not bad, bad"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
