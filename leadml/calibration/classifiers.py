@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 MORE = 1.9
 """How many times more deals there must be before a classifier is tuned again."""
+MOST = 10_000
+"""Deals at the most (the latest, in time) that a wide classifier is fitted to."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -135,6 +137,12 @@ class Context:
         from leadml.estimators.context import ContextClassifier
 
         model = ContextClassifier(self.form, self.random_state)
+        if len(train) > MOST:
+            late = np.arange(len(train) - MOST, len(train))
+            rng = np.random.default_rng(self.random_state)
+            train = train.take(
+                late if self.timing is not None else np.sort(rng.permutation(len(train))[:MOST])
+            )
         n = len(train)
         tuned_at = self._tuned.get("n", 0)
         if self.timing is not None and tuned_at <= n < MORE * tuned_at:

@@ -137,8 +137,7 @@ def find_consequences(settings: Experiment, leads: Leads, deals: Leads) -> Conse
     if settings.cutoff_basis == "break-even":
         rate = float(np.mean(deals.outcome == 1)) if len(deals) else 0.0
         return Consequences("break-even", notes=(("LML504", {"rate": rate, "where": "experiment"}),))
-    rule = {"rule": settings.baseline, "where": "experiment"}
-    return Consequences("workload", notes=(("LML501", rule),))
+    return Consequences("workload", notes=(("LML501", {"where": "experiment"}),))
 
 
 def _economics(given: Economics, deals: Leads) -> Consequences:

@@ -281,7 +281,7 @@ FINDINGS: dict[str, Entry] = {
         "no economics and no capacity were given",
         "Whether a documented cut-off is right depends on what a won deal is worth; each rule shows for"
         " which values it"
-        " is. Cards are shown at the workload of {rule}.",
+        " is. Cards are shown at the workload of the baseline.",
         "Give economics or capacity in the experiment.",
     ),
     "LML502": Entry(

@@ -33,7 +33,7 @@ from leadml.evaluation.log import Entries, Floats, Log
 from leadml.evaluation.metrics import log_losses
 from leadml.exceptions import LeadmlError, UsageError
 
-SMALL = 10_000
+SMALL = 100_000
 """Deals below which one thread is faster than several."""
 MOST_SHUFFLED = 500
 """Deals of a block of which importance is told."""
