@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leadml.calibration.contenders import weight_of, won_of
+from leadml.calibration.deal_counts import save_deal_counts
 from leadml.calibration.result import Result
 from leadml.card.reference import Reference
 from leadml.exceptions import InputError
@@ -33,6 +34,7 @@ def save_calibration(found: Calibration, folder: Path, *, report: bool = True) -
     save_cards(found, folder)
     save_models(found, folder / "models")
     save_inputs(found, folder)
+    save_deal_counts(found, folder)
     if report:
         write(folder / "report.html", found.to_html())
     return folder
