@@ -99,7 +99,7 @@ def watch(before: Information, x: Floats, y: Floats, p: Floats, weight: Floats |
     looks = looks_at(n)
     parts = [
         information_of(x[a:b], y[a:b], p[a:b], None if weight is None else weight[a:b])
-        for a, b in zip([0, *looks[:-1]], looks, strict=True)
+        for a, b in zip([0, *looks][:-1], looks, strict=True)
     ]
     # Half the weight on a change from the first day, the rest on one that begins at a later look.
     share = np.array([1.0 / ((i + 1) * (i + 2)) for i in range(len(looks))])
