@@ -96,7 +96,7 @@ def wins_pair(look: Outlook | None) -> tuple[str, str]:
     if look is None or look.wins_per_100.keep.value is None or look.wins_per_100.change.value is None:
         return UNKNOWN_TEXT, UNKNOWN_TEXT
     keep, change = look.wins_per_100.keep.value, look.wins_per_100.change.value
-    digits = 0 if number(keep) != number(change) else 1
+    digits = 0 if abs(change - keep) >= 2.95 else 1  # so that their difference is that of the costs
     return number(keep, digits), number(change, digits)
 
 

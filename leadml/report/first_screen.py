@@ -78,9 +78,10 @@ def _sides(told: Summary) -> Table:
 def _weights(told: Summary) -> Table:
     given = {row.documented for row in told.weights}
     rows = [("learned", *(str(row.learned).replace(" to ", "–") for row in told.weights))]
-    title = f"Weights of the criteria (documented: {given.pop()} each)" if len(given) == 1 else ""
-    if not title:
-        title = "Weights of the criteria"
+    title = "Weights of the criteria"
+    if len(given) == 1:
+        title += f" (documented: {given.pop()} each)"
+    else:
         rows.insert(0, ("documented", *(row.documented for row in told.weights)))
     return Table(title, ("", *(row.criterion for row in told.weights)), rows)
 
@@ -93,7 +94,10 @@ def _findings(findings: Sequence[FindingGroup]) -> Table:
         more = f" (and {len(each.titles) - 1} more)" if len(each.titles) > 1 else ""
         cost = f" [{each.cost}]" if each.cost else ""
         lines = textwrap.wrap(f"{each.titles[0]}{more}{cost}.", FINDING_WIDTH)
-        lines += textwrap.wrap(each.remedies[0], FINDING_WIDTH)[:2] if each.remedies else []
+        remedy = textwrap.shorten(
+            each.remedies[0] if each.remedies else "", 2 * FINDING_WIDTH, placeholder=" …"
+        )
+        lines += textwrap.wrap(remedy, FINDING_WIDTH)
         rows += [(each.severity, each.code, lines[0]), *(("", "", line) for line in lines[1:])]
     left = len(findings) - len(shown)
     return Table("Findings", (), rows, f"and {left} more in report.html" if left else "")
