@@ -30,6 +30,7 @@ class Served:
         from leadml.scoring.face import predict
 
         frame = pd.DataFrame(model_input).reset_index(drop=True)
+        given = set(frame.columns)
         if not isinstance(
             self.estimator, Card
         ):  # a card takes what there is, a classifier wants every column
@@ -38,16 +39,17 @@ class Served:
                 raise InputError(
                     f"the rows lack {', '.join(lacking)}, which this classifier learned from; add them"
                 )
-            frame = frame.reindex(columns=[*frame, *(name for name in self.criteria if name not in frame)])
-        scores = predict(frame, self._mapping_for(frame), self.estimator, with_closed=True)
+            mapped = {} if self.mapping is None else self.mapping.criteria
+            wanted = [*self.criteria, *(each.column for each in mapped.values())]
+            frame = frame.reindex(columns=[*frame, *(name for name in wanted if name not in frame)])
+        scores = predict(frame, self._mapping_for(frame, given), self.estimator, with_closed=True)
         at = scores["lead_id"].astype("int64") - 1
         return scores.drop(columns="lead_id").set_index(at).reindex(range(len(frame))).rename_axis(None)
 
-    def _mapping_for(self, frame: pd.DataFrame) -> Any:
+    def _mapping_for(self, frame: pd.DataFrame, given: set[str]) -> Any:
         """The model's own mapping where its columns are there, else levels by the names of criteria."""
-        columns = set(frame.columns)
-        told = self.mapping
-        if told is not None and any(each.column in columns for each in told.criteria.values()):
+        columns, told = set(frame.columns), self.mapping
+        if told is not None and any(each.column in given for each in told.criteria.values()):
             # Rows are known by their number, so that each finds its place again.
             return told.model_copy(update={"lead_id": None, "optional": True})
         criteria = {name: {"column": name} for name in self.criteria if name in columns}

@@ -102,17 +102,16 @@ def connect(tracking_uri: str | None = None, experiment_name: str | None = None)
 def _of_the_user(uri: str) -> tuple[str | None, str | None]:
     """The user's active run, and experiment, where this process set them and they are in the same store."""
     import mlflow
-
-    active = mlflow.active_run()
-    if active is not None and mlflow.get_tracking_uri() in (
-        uri,
-        uri.replace(Path.cwd().as_posix() + "/", ""),
-    ):
-        return active.info.run_id, active.info.experiment_id
     from mlflow.tracking import fluent
 
-    known = os.environ.get("MLFLOW_EXPERIMENT_ID") or getattr(fluent, "_active_experiment_id", None)
-    return None, known
+    asked = os.environ.get("MLFLOW_EXPERIMENT_ID")
+    with contextlib.suppress(TrackingError):
+        if chosen_uri(mlflow.get_tracking_uri()) == uri:
+            active = mlflow.active_run()
+            if active is not None:
+                return active.info.run_id, active.info.experiment_id
+            return None, asked or fluent._active_experiment_id
+    return None, asked
 
 
 @contextlib.contextmanager

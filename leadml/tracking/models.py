@@ -217,7 +217,8 @@ def register(
         model_id = logged[0] if logged else log_model(place, run_id, path, "card", folder / "mapping.yaml")
         source = client.get_logged_model(model_id).artifact_location
         known = client.create_model_version(name, source, run_id, tags={STORED_AS: ref}, model_id=model_id)
-    version, aliases = str(known.version), client.get_registered_model(name).aliases
+    version = str(known.version)
+    aliases = {key: str(each) for key, each in client.get_registered_model(name).aliases.items()}
     alias = CHAMPION if champion or aliases.get(CHAMPION) == version else CHALLENGER
     if alias == CHAMPION and aliases.get(CHALLENGER) == version:
         client.delete_registered_model_alias(name, CHALLENGER)

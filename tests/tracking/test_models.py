@@ -1,0 +1,114 @@
+"""Logged models: found by reference, taking columns of the CRM or levels; the registry a view of the store."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import leadml
+from leadml.card.files import load_card
+from leadml.exceptions import InputError, ModelRefError, TrackingError
+from leadml.registry.resolve import resolve
+from leadml.scoring.served import load_served
+from leadml.tracking import drop_champion, fetch_model, mirror_version
+from leadml.tracking.connection import connect
+from leadml.tracking.models import log_model
+
+
+@pytest.mark.slow
+def test_the_registry_is_a_view_of_the_versions_on_disk(folder: Path) -> None:
+    client = connect().client
+    assert mirror_version("b2b@1", folder, champion=True) == "b2b version 1 (champion)"
+    assert mirror_version("b2b@2", folder, champion=False) == "b2b version 2 (challenger)"
+    assert mirror_version("b2b@2", folder, champion=True, because="wins more") == "b2b version 2 (champion)"
+    assert [*client.get_registered_model("b2b").aliases] == ["champion"]
+    assert client.get_model_version("b2b", "2").tags["leadml.because"] == "wins more"
+    card = load_card(folder / "card.json")
+    assert resolve("models:/b2b@champion") == card
+    assert resolve("models:/b2b/1") == card
+    drop_champion("b2b")
+    assert client.get_registered_model("b2b").aliases == {}
+    with pytest.raises(TrackingError, match="fetching 'models:/b2b@champion'"):
+        fetch_model("models:/b2b@champion")
+    place = connect()
+    run = client.create_run(place.experiment_id)
+    log_model(
+        place, run.info.run_id, folder / "models" / "context-logistic.joblib", "wide", folder / "mapping.yaml"
+    )
+    assert fetch_model(f"runs:/{run.info.run_id}/wide").name == "model.joblib"
+    assert type(resolve(f"runs:/{run.info.run_id}")).__module__.startswith("leadml.")
+    client.log_artifact(run.info.run_id, str(folder / "card.json"))
+    assert resolve(f"runs:/{run.info.run_id}/card.json") == card
+
+
+@pytest.mark.parametrize("ref", ["models:/", "runs:/", "models:/b2b@champion"])
+def test_references_that_lead_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ref: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with pytest.raises(ModelRefError, match=r"valid is models:/NAME@ALIAS|there is no store at"):
+        fetch_model(ref)
+
+
+@pytest.mark.slow
+def test_a_logged_card_takes_crm_columns_and_levels(folder: Path) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{Path.cwd()}/mlflow.db")
+    mirror_version("b2b@1", folder, champion=True)
+    model = mlflow.pyfunc.load_model("models:/b2b@champion")
+    levels: dict[str, Any] = {"budget": [4, 0], "authority": [4, 1], "need": [3, 0], "timeline": [2, 1]}
+    whole = model.predict(pd.DataFrame(levels))
+    real = model.predict(pd.DataFrame(levels).astype(float))
+    crm = model.predict(pd.DataFrame({name.capitalize(): values for name, values in levels.items()}))
+    expected = load_card(folder / "card.json").score(levels).points.tolist()
+    for scores in (whole, real, crm):
+        assert scores["points"].tolist() == expected
+    rows = pd.DataFrame({"Need": ["4", "x", np.nan], "Status": ["Won", "Open", "Lost"]})
+    assert model.predict(rows)["points"].isna().tolist() == [False, True, False]  # every row keeps its place
+    frame = pd.DataFrame({**levels, "won": [1.0, 0.0]})
+    found = mlflow.models.evaluate(
+        "models:/b2b@champion", frame, targets="won", model_type="regressor", predictions="probability"
+    )
+    assert 0 <= found.metrics["mean_absolute_error"] <= 1
+
+
+def test_a_classifier_is_served_as_it_was_fitted(saved: Path, tmp_path: Path) -> None:
+    from leadml.tracking.models import _gather
+
+    _gather(tmp_path / "files", saved / "models" / "context-logistic.joblib", saved / "mapping.yaml")
+    served = load_served(str(tmp_path / "files"))
+    crm = pd.DataFrame({"Need": [4, 0], "Source": ["web", "x"]})
+    levels = pd.DataFrame({"need": [4, 0], "Source": ["web", "x"]})
+    assert served.predict(crm)["probability"].tolist() == served.predict(levels)["probability"].tolist()
+    with pytest.raises(InputError, match="the rows lack Source, which this classifier learned from"):
+        served.predict(levels[["need"]])
+
+
+def test_a_logged_model_needs_no_leadml_where_it_runs(folder: Path) -> None:
+    import mlflow
+
+    place = connect()
+    model_id = log_model(place, None, folder / "card.json", "card", folder / "mapping.yaml")
+    where = Path(mlflow.artifacts.download_artifacts(
+        place.client.get_logged_model(model_id).artifact_location, tracking_uri=place.uri))  # fmt: skip
+    needed = (where / "requirements.txt").read_text().split()
+    assert not [each for each in needed if each.startswith("leadml") or "==" not in each]
+    code = (
+        "import sys, json; sys.meta_path = [f for f in sys.meta_path if 'ditable' not in repr(f)]\n"
+        f"sys.path = [p for p in sys.path if p != {str(Path(leadml.__file__).parents[1])!r}]\n"
+        f"sys.path.insert(0, {str(where / 'code')!r}); import leadml_model\n"
+        f"model = leadml_model._load_pyfunc({str(where / 'data' / 'files')!r})\n"
+        "import leadml; print(json.dumps([leadml.__file__, model.predict({'need': [4]})['points'].tolist()]))"
+    )
+    import subprocess
+    import sys
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=where)
+    file, points = json.loads(done.stdout)
+    assert "leadml.zip" in file
+    assert len(points) == 1

@@ -1,0 +1,138 @@
+"""Runs that carry the answer: names, 40 columns at most, nested runs, the user's experiment and run, receipts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import leadml.tracking
+from leadml.calibration.result import Result
+from leadml.exceptions import TrackingError
+from leadml.tracking import note_stored, track_calibration, track_folder
+from leadml.tracking.connection import make_client
+from leadml.tracking.runs import figures_of, run_name
+
+
+def client() -> Any:
+    return make_client(f"sqlite:///{Path.cwd()}/mlflow.db")
+
+
+@pytest.mark.slow
+def test_the_parent_carries_the_answer_and_each_nested_run_its_own(folder: Path) -> None:
+    note_stored(folder, "b2b@1", champion=True)
+    done = track_folder(folder)
+    result = Result.model_validate_json((folder / "result.json").read_text())
+    rule = result.policies[0]
+    run = client().get_run(done.run_id)
+    assert run.info.run_name == run_name(result, rule)
+    assert run.info.run_name.startswith(f"b2b: {rule.title} {rule.verdict}, ")
+    columns = (
+        run.data.metrics | run.data.params | {k: v for k, v in run.data.tags.items() if "mlflow." not in k}
+    )
+    assert len(columns) <= 40
+    wanted = {"verdict", "baseline", "documented_cutoff", "gain", "gain_low", "gain_high"}
+    assert {*wanted, "wins_per_100_documented", "wins_per_100_learned"} <= columns.keys()
+    assert run.data.metrics["gain"] == pytest.approx(rule.gain_weights and rule.gain_weights.value)
+    assert (run.info.status, run.data.params["verdict"]) == ("FINISHED", rule.verdict)
+    nested = client().search_runs([done.experiment_id], f"tags.`mlflow.parentRunId` = '{done.run_id}'")
+    assert {each.info.run_name for each in nested} == {each.id for each in result.contenders}
+    for each in nested:
+        contender = next(c for c in result.contenders if c.id == each.info.run_name)
+        own = next((p for p in result.policies if p.id == contender.id), None)
+        assert each.data.metrics == pytest.approx(figures_of(contender, own))
+    files = {each.path for each in client().list_artifacts(done.run_id)}
+    assert {
+        "report.html",
+        "result.json",
+        "card.json",
+        "contenders.json",
+        "policies.json",
+        "gain.png",
+    } <= files
+    assert not files & {"log.parquet", "rejected.csv"}  # no rows
+    assert list(done)[1] == "MLflow registry: b2b version 1 (champion)"
+    again = track_folder(folder)
+    assert (again.run_id, "sent before" in next(iter(again))) == (done.run_id, True)
+
+
+@pytest.mark.slow
+def test_the_users_run_and_experiment_are_honoured(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    (folder / "cards").rename(folder / "no-cards")
+    (folder / "models").rename(folder / "no-models")
+    mlflow.set_tracking_uri(f"sqlite:///{Path.cwd()}/mlflow.db")
+    mine = mlflow.set_experiment("mine")
+    with mlflow.start_run() as parent:
+        done = track_folder(folder)
+    run = client().get_run(done.run_id)
+    assert run.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert done.experiment_id == mine.experiment_id
+    (folder / "tracking.json").unlink()
+    own = client().create_run(mine.experiment_id)
+    assert track_folder(folder, run=own).run_id == own.info.run_id
+    assert client().get_run(own.info.run_id).info.status == "RUNNING"  # a run of the user's own goes on
+    (folder / "tracking.json").unlink()
+    named = track_folder(folder, experiment_name="named")
+    assert client().get_experiment(named.experiment_id).name == "named"
+
+
+def test_what_was_sent_by_half_is_sent_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from leadml.tracking import runs
+
+    def fail(*_: Any) -> None:
+        raise OSError(28, "No space left", "secret row 1;2;3")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "_send_files", fail)
+        with pytest.raises(
+            TrackingError, match=r"OSError, No space left.*`leadml track .*out` sends it"
+        ) as caught:
+            track_folder(folder)
+    assert "secret" not in str(caught.value)
+    half = json.loads((folder / "tracking.json").read_text())
+    assert half["status"] == "started"
+    assert client().get_run(half["run_id"]).info.status == "FAILED"
+    shutil.rmtree(folder / "models")
+    shutil.rmtree(folder / "cards")
+    done = track_folder(folder)
+    assert done.run_id != half["run_id"]
+    assert client().get_run(half["run_id"]).info.lifecycle_stage == "deleted"
+    assert json.loads((folder / "tracking.json").read_text())["status"] == "complete"
+
+
+def test_a_monitoring_is_a_run_too(folder: Path, tmp_path: Path) -> None:
+    watched = tmp_path / "watch"
+    watched.mkdir()
+    with pytest.raises(TrackingError, match=r"holds neither result\.json nor monitor\.json"):
+        track_folder(watched)
+    found = {"model": "b2b@1", "state": "watch", "e": 12.0, "data": {"n_closed": 40}, "predicted": None}
+    (watched / "monitor.json").write_text(json.dumps({**found, "base_rate": {"value": 0.3}}))
+    run = client().get_run(track_folder(watched).run_id)
+    assert run.info.run_name == "b2b@1: watch"
+    assert run.data.metrics == {"e": 12.0, "n_closed": 40.0, "base_rate": 0.3}
+
+
+def test_names_of_runs_say_what_is_known(saved: Path) -> None:
+    result = Result.model_validate_json((saved / "result.json").read_text())
+    rule = result.policies[0]
+    assert run_name(result, None).startswith("b2b: ")
+    assert (
+        run_name(result, rule.model_copy(update={"gain_weights": None}))
+        == f"b2b: {rule.title} {rule.verdict}"
+    )
+
+
+def test_a_calibration_is_saved_for_the_time_of_sending(folder: Path) -> None:
+    class Found:
+        def save(self, where: str) -> None:
+            shutil.copyfile(folder / "result.json", Path(where) / "result.json")
+
+    done = track_calibration(Found())
+    assert client().get_run(done.run_id).info.status == "FINISHED"
+    with pytest.raises(AttributeError, match=r"leadml\.tracking has no 'nothing'"):
+        leadml.tracking.nothing  # noqa: B018
