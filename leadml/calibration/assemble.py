@@ -17,7 +17,6 @@ from leadml.calibration.contenders import FittedCard
 from leadml.calibration.describe import describe_data, describe_evaluation
 from leadml.calibration.drift import find_drift
 from leadml.calibration.findings import findings_of_notes, in_order
-from leadml.calibration.misfits import find_misfits
 from leadml.calibration.notes import data_notes, result_notes
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.recoded import judge_recoded
@@ -79,7 +78,7 @@ def conclude(
     cards = {
         str(each.framework): fitted[each.id]
         for each in study.contenders
-        if isinstance(fitted[each.id], FittedCard)
+        if each.id == f"{each.framework}-integer"
     }
     known = find_posteriors(study)
     policies = judge_rules(Facts(study, log, held, cards, known, drifted, by_hunch))
@@ -92,7 +91,7 @@ def conclude(
     recommended = recommend(study, drafts, policies, chosen, measures, fitted)
     told = figures.Told(drafts, own, figures.importances(held, material.lost, columns_of(study.compared)))
     contenders = figures.describe_contenders(study.contenders, measures, study.baseline, told)
-    notes = [*material.notes, *own_notes, *moved, *find_misfits(study)]
+    notes = [*material.notes, *own_notes, *moved]
     notes += result_notes(study, policies, contenders, measures, fitted, recommended)
     notes += judge_recoded(study, material.chosen, leads, policies)
     if study.baseline is not None and study.rules[study.baseline].framework in known:

@@ -130,14 +130,19 @@ class View:
         """Codes of the mapped criteria."""
         return codes_of(leads, self.mapped)
 
-    def learn(self, train: Leads, random_state: int) -> tuple[ScorecardFit, PatternCounts]:
+    def learn(
+        self, train: Leads, random_state: int, rising: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[ScorecardFit, PatternCounts]:
         """Fit the scorecard on counts of patterns; contenders that share it ask one after the other."""
         from leadml.estimators.patterns import PatternCounts
         from leadml.estimators.scorecard_fit import fit_scorecard
 
-        if self._latest.get("train") is not train:
+        if self._latest.get("train") is not train or rising is not None:
             counts = PatternCounts.from_codes(self.codes(train), won_of(train), learning_weight(train))
-            fit = fit_scorecard(counts, self.documented, random_state=random_state)
+            monotone = True if rising is None else rising
+            fit = fit_scorecard(counts, self.documented, monotone=monotone, random_state=random_state)
+            if rising is not None:
+                return fit, counts
             self._latest.update(train=train, fit=(fit, counts))
         return self._latest["fit"]  # type: ignore[no-any-return]
 
@@ -382,7 +387,10 @@ class FittedWeights:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LearnedCard:
-    """A framework's learned scorecard, as whole points or (whole=False) as fitted."""
+    """A framework's learned scorecard, as whole points or (whole=False) as fitted.
+
+    free : the points of criteria that turn in the training set need not rise.
+    """
 
     view: View
     id: str
@@ -391,6 +399,7 @@ class LearnedCard:
     points: int = 40
     timing: Timing = None
     random_state: int = 0
+    free: bool = False
     kind: Kind = "learned"
     policy: str | None = None
 
@@ -404,11 +413,17 @@ class LearnedCard:
         means."""
         from leadml.estimators.points import whole_points
 
-        fit, counts = self.view.learn(train, self.random_state)
+        rising: npt.NDArray[np.bool_] | None = None
+        if self.free:
+            from leadml.calibration.misfits import turning
+
+            rising = ~turning(self.view, train, self.random_state)
+        fit, counts = self.view.learn(train, self.random_state, rising)
         if not self.whole:
             log_odds = fit.log_odds(self.view.codes(train))
             return FittedWeights(self.view, fit, latest_shift(log_odds, train, self.timing))
-        whole = whole_points(fit, counts, total=self.points)
+        monotone = True if rising is None else rising
+        whole = whole_points(fit, counts, total=self.points, monotone=monotone)
         rule = PointsOf(self.view, np.asarray(whole.points, dtype=np.int64))
         return FittedCard(fit, whole, TotalTable.learn(rule, train, self.timing))
 

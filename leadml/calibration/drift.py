@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.calibration.contenders import View, plain_design, weight_of, won_of
-from leadml.data.deals import Leads
+from leadml.data.deals import NO_DAY, Leads
 from leadml.levels import N_CODES, UNKNOWN, logistic
 
 Floats = npt.NDArray[np.float64]
@@ -24,7 +24,12 @@ SHIFTED_FAR = 0.25
 
 
 def find_drift(deals: Leads, views: tuple[View, ...]) -> tuple[list[Note], bool]:
-    """Notes on drift of deals in time order, and whether weights drift in any framework."""
+    """Notes on drift of deals in time order, and whether weights drift in any framework.
+
+    Deals are compared by when they came in: by when they closed, quick losses would come first.
+    """
+    if deals.created is not None and (deals.created != NO_DAY).all():
+        deals = deals.take(np.argsort(deals.created, kind="stable"))
     notes = _base_rate(deals) + _levels(deals)
     moved = [view for view in views if weights_moved(view, deals)]
     if moved:

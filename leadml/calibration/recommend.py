@@ -14,6 +14,10 @@ from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, captured
 
 
+SURE_BY = 2.0
+"""Standard errors by which a less simple card must predict better: the best of many looks too good."""
+
+
 def candidates(study: Study, cards: Container[str]) -> list[Contender]:
     """Cards that can be recommended, the simplest first: the baseline's framework, fewer criteria, then wide
     ones."""
@@ -65,7 +69,7 @@ def worth_it(
 ) -> bool:
     """Whether a less simple card is expected to predict better and to win more than the smallest gain."""
     one, two = measures[simple].log_loss, measures[other].log_loss
-    if one is None or two is None or expected(one - two) <= 0:
+    if one is None or two is None or (one - two).value <= SURE_BY * (one - two).error:
         return False
     gain = captured(held, log.entries[other].score, workload) - captured(
         held, log.entries[simple].score, workload

@@ -17,12 +17,15 @@ import numpy as np
 
 from leadml.calibration.consequences import find_consequences
 from leadml.calibration.experiment import Experiment, load_experiment
+from leadml.calibration.misfits import misfit_notes
 from leadml.calibration.outcomes import Chosen, check_enough, choose_deals
 from leadml.calibration.study import (
     Study,
     choose_baseline,
+    free_card,
     hold_out,
     in_time,
+    main_view,
     make_contenders,
     make_rules,
     make_views,
@@ -266,7 +269,11 @@ def make_study(
         rules = {baseline: rules[baseline], **rules}
     consequences = find_consequences(settings, leads, deals)
     contenders = make_contenders(settings, deals, views, rules, pairs, days if timed else None)
-    notes = (*missing, *sampled, *consequences.notes)
+    main = main_view(rules, views, deals)
+    misfits = [] if main is None else misfit_notes(main, deals, settings.met_level)
+    if main is not None and any(code == "LML206" for code, _ in misfits):
+        contenders = (*contenders[:-1], free_card(settings, main, days if timed else None), contenders[-1])
+    notes = (*missing, *sampled, *consequences.notes, *misfits)
     return Study(
         settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs
     )

@@ -232,6 +232,21 @@ def _cutoffs(rules: Mapping[str, DocumentedRule], timing: Timing) -> list[Conten
     return list(out.values())
 
 
+def main_view(rules: Mapping[str, DocumentedRule], views: Sequence[View], deals: Leads) -> View | None:
+    """The framework of the baseline (the rule judged first), else the first that a card can be learned for."""
+    learnable = [view for view in views if is_learnable(view, deals)]
+    baseline = next(iter(rules.values()), None)
+    own = None if baseline is None else baseline.framework
+    return next((view for view in learnable if view.id == own), next(iter(learnable), None))
+
+
+def free_card(settings: Experiment, view: View, timing: Timing) -> LearnedCard:
+    """The learned card whose points may turn where deals are best in the middle."""
+    title = f"{view.framework.title}, learned card with points that may turn"
+    seed = settings.random_state
+    return LearnedCard(view, f"{view.id}-free", title, True, settings.points, timing, seed, free=True)
+
+
 def wide_contenders(
     settings: Experiment,
     deals: Leads,
@@ -243,8 +258,7 @@ def wide_contenders(
     if not deals.context:
         return []
     baseline = next(iter(rules.values()), None)
-    own = None if baseline is None else baseline.framework
-    view = next((view for view in learnable if view.id == own), next(iter(learnable), None))
+    view = main_view(rules, learnable, deals)
     out: list[Contender] = []
     if settings.wide:
         columns = tuple(deals.context) if settings.wide.columns is None else settings.wide.columns
