@@ -21,12 +21,15 @@ from leadml.levels import LEVEL_MAX, MET_LEVEL, UNKNOWN, logistic
 
 Floats = npt.NDArray[np.float64]
 
-MAIN_SPREADS = (0.03, 0.15, 0.4, 0.9)
-PAIR_SPREADS = (0.0, 0.1, 0.3, 0.8)
-"""Prior standard deviations of log-odds; mains near 0 are equal weights, pairs at 0 the additive model."""
+SPREADS = np.array(
+    [(0.05, 0.03, 0.0), *itertools.product((1.0,), (0.03, 0.15, 0.4, 0.9), (0.0, 0.1, 0.3, 0.8))]
+)
+"""Prior standard deviations of log-odds (common, main, pair) that are averaged over. The first says that nothing
+matters; mains near 0 are equal weights, pairs at 0 the additive model."""
+MIDDLE = (1.0, 0.4, 0.3)
 COMMON = 4
-"""Columns with a wide prior: intercept, sum of levels, number met, number unknown."""
-COMMON_SPREADS = (5.0, 1.0, 1.0, 1.0)
+"""Columns of what documented rules count: intercept, sum of levels, number met, number unknown."""
+INTERCEPT_SPREAD = 5.0
 LEVEL_SHARE = 0.5
 """Single levels depart half as far as a criterion's slope, met step and unknown do."""
 N_NEWTON = 12
@@ -37,8 +40,8 @@ MANY = 6
 class Judge:
     """What the judge believes.
 
-    draws : (D, m) P(won) of each pattern asked about. evidence : (mains, pairs) posterior weight of each pair
-    of spreads.
+    draws : (D, m) P(won) of each pattern asked about.
+    evidence : (17,) posterior weight of each of `SPREADS`.
     """
 
     draws: Floats
@@ -47,7 +50,7 @@ class Judge:
     @property
     def p_additive(self) -> float:
         """Posterior weight of no pair effects at all."""
-        return float(self.evidence[:, 0].sum())
+        return float(self.evidence[SPREADS[:, 2] == 0.0].sum())
 
 
 def fit_judge(
@@ -65,7 +68,7 @@ def fit_judge(
     won, n = counts.won, counts.total
     # One Newton fit at middling spreads; the likelihood is then its quadratic, so each pair of spreads costs
     # a p x p factorisation and no further pass over the patterns.
-    middle = _prior(design.shape[1], n_main, MAIN_SPREADS[2], PAIR_SPREADS[2])
+    middle = _prior(design.shape[1], n_main, *MIDDLE)
     at = np.zeros(design.shape[1])
     base = np.clip(won.sum() / n.sum(), 1e-6, 1 - 1e-6)
     at[0] = np.log(base / (1 - base))
@@ -77,19 +80,19 @@ def fit_judge(
         if np.abs(step).max() < 1e-3:
             break
     pull = curve @ at + design.T @ (won - n * logistic(design @ at))
-    fits, log_evidence = [], np.empty((len(MAIN_SPREADS), len(PAIR_SPREADS)))
-    for (i, main), (j, pair) in itertools.product(enumerate(MAIN_SPREADS), enumerate(PAIR_SPREADS)):
-        prior = _prior(design.shape[1], n_main, main, max(pair, 1e-3))
+    fits, log_evidence = [], np.empty(len(SPREADS))
+    for i, spreads in enumerate(SPREADS):
+        prior = _prior(design.shape[1], n_main, *spreads)
         # scaled by the prior: I + S C S is well conditioned also where a spread is nearly 0
         scale = np.sqrt(prior)
         lower = np.linalg.cholesky(np.eye(len(prior)) + scale[:, None] * curve * scale)
         mean = scale * np.linalg.solve(lower.T, np.linalg.solve(lower, scale * pull))
-        log_evidence[i, j] = 0.5 * pull @ mean - np.log(np.diag(lower)).sum()
+        log_evidence[i] = 0.5 * pull @ mean - np.log(np.diag(lower)).sum()
         fits.append((mean, scale, lower))
     weight = np.exp(log_evidence - log_evidence.max())
     weight /= weight.sum()
     rng = np.random.default_rng(random_state)
-    shares = rng.multinomial(n_draws, weight.ravel())
+    shares = rng.multinomial(n_draws, weight)
     drawn = [
         mean[:, None] + scale[:, None] * np.linalg.solve(lower.T, rng.standard_normal((len(mean), size)))
         for (mean, scale, lower), size in zip(fits, shares, strict=True)
@@ -119,9 +122,10 @@ def _design(codes: npt.NDArray[np.uint8], met_level: int) -> tuple[Floats, int]:
     return design, COMMON + main.shape[1]
 
 
-def _prior(n_columns: int, n_main: int, main: float, pair: float) -> Floats:
+def _prior(n_columns: int, n_main: int, common: float, main: float, pair: float) -> Floats:
     """Prior variances of all columns."""
-    prior = np.full(n_columns, pair * pair)
+    prior = np.full(n_columns, max(pair, 1e-3) ** 2)
     prior[:n_main] = main * main
-    prior[:COMMON] = np.square(COMMON_SPREADS)
+    prior[:COMMON] = common * common
+    prior[0] = INTERCEPT_SPREAD**2
     return prior

@@ -48,8 +48,10 @@ def test_intervals_of_the_judge_cover_the_truth_of_each_pattern(world):
 def test_evidence_tells_pairs_from_sums():
     assert fit_judge(deals(1500, additive)[0]).p_additive > 0.5
     assert fit_judge(deals(1500, gate)[0]).p_additive < 0.05
-    evidence = fit_judge(deals(300, turns)[0]).evidence
-    assert evidence.sum() == pytest.approx(1)
+    nothing = fit_judge(deals(1500, lambda codes: np.full(len(codes), -1.0))[0])
+    assert nothing.evidence[0] == nothing.evidence.max()  # the model in which nothing matters
+    assert nothing.evidence.sum() == pytest.approx(1)
+    assert fit_judge(deals(300, turns)[0]).evidence[0] < 0.01
 
 
 def test_patterns_that_were_never_seen_are_wider():

@@ -132,6 +132,19 @@ def test_weights_that_drift_need_the_last_two_blocks_to_agree(make_log):
         assert ask(folds, drifted=True).verdict == "change"
 
 
+def test_a_card_that_ranks_by_chance_is_no_reason_to_change(make_log):
+    """Where nothing matters card and rule are equal, and by luck one of many looks seems to tell them apart."""
+    said = []
+    for seed in range(60):
+        log = make_log(400, seed=seed)
+        chance = dataclasses.replace(log, outcome=np.random.default_rng(seed).permutation(log.outcome))
+        answer = ask(chance, p_not_better=0.01)
+        said.append(answer.verdict)
+        assert answer.reason in ("ranks by chance", "blocks disagree", "")
+    assert said.count("change") <= 1
+    assert ask(make_log(400), p_not_better=0.01).verdict == "change"
+
+
 def test_at_a_cost_the_gain_is_the_net_of_follow_ups(make_log):
     log = make_log(400)
     held, rule = HeldOut(log), log.entries["rule"].decision
