@@ -1,0 +1,244 @@
+"""Monitoring: states, reasons and the log; through files as users have them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pytest
+
+from leadml.data.deals import Leads
+from leadml.evaluation.log import Log
+from leadml.exceptions import InputError, StoreError, UsageError
+from leadml.monitoring.backtest import logged
+from leadml.monitoring.drift import Before, day_of, load_before
+from leadml.monitoring.monitor import EXIT_CODES, deals_needed, format_monitor, monitor_file, monitor_leads
+from leadml.registry.evidence import PATTERNS, patterns_file, read_counts
+from leadml.registry.versions import save_version
+
+from .firms import AT, CRITERIA, Firm
+
+MAPPING: dict[str, Any] = {
+    "name": "ours",
+    "lead_id": "Deal",
+    "outcome": {"column": "Status", "won": ["Won"], "lost": ["Lost"], "open": ["Open"]},
+    "dates": {"closed": "Closed"},
+    "criteria": {name: {"column": name.title()} for name in CRITERIA},
+}
+
+
+@pytest.fixture(scope="module")
+def firm() -> Firm:
+    return Firm(7)
+
+
+def write(leads: Leads, path: Path, n_open: int = 0) -> Path:
+    """Deals as an export: the last `n_open` are open still."""
+    outcome = np.array(leads.outcome)
+    outcome[len(outcome) - n_open :] = -1
+    status = np.array(["Open", "Lost", "Won"])[outcome + 1]
+    days = pa.array(leads.closed, mask=outcome < 0).cast(pa.date32())
+    columns = {
+        "Deal": pa.array([f"D{i}" for i in range(len(leads))]),
+        "Status": pa.array(status),
+        "Closed": days,
+    }
+    for name, codes in zip(leads.criteria, leads.codes.T, strict=True):
+        columns[name.title()] = pa.array(codes, mask=codes == 5)
+    pyarrow.csv.write_csv(pa.table(columns), path)
+    return path
+
+
+def stored(firm: Firm, root: Path) -> None:
+    levels = {name: firm.before.levels[name].tolist() for name in CRITERIA}
+    reference = {
+        "card": "made", "baseline": "bant-ibm", "as_of": AT, "n": 1000, "base_rate": firm.before.base_rate,
+        "levels": levels, "points": (firm.before.points if firm.before.points is not None else np.ones(1)).tolist(),
+    }  # fmt: skip
+    from leadml.estimators.patterns import PatternCounts
+
+    counts = PatternCounts.from_codes(*Firm(7).draw(1000))
+    files = {"reference.json": json.dumps(reference).encode(), PATTERNS: patterns_file(firm.card, counts)}
+    save_version("ours", firm.card, at=AT, files=files, store_root=root)
+
+
+def test_nothing_closed_is_too_early_and_much_closed_is_healthy(firm: Firm) -> None:
+    leads = firm.leads(1200)
+    early, _ = monitor_leads(firm.card, leads.take(np.arange(30)), firm.before)
+    assert early.state == "too early to tell"
+    assert "that takes about" in early.reasons[0].text
+    late, log = monitor_leads(firm.card, leads, firm.before)
+    assert (late.state, EXIT_CODES[late.state]) == ("healthy", 0)
+    assert len(log) == late.data.n_closed == 1200
+    assert late.data.n_needed is not None
+    assert 30 < late.data.n_needed <= 1200
+    nothing, _ = monitor_leads(firm.card, leads.take(np.arange(0)), firm.before)
+    assert nothing.state == "too early to tell"
+    assert deals_needed(1.0, 0.2) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "says"), [("rate", "predicted too high"), ("stop", "counts otherwise than before")]
+)
+def test_what_changed_is_named(firm: Firm, change: str, says: str) -> None:
+    found, _ = monitor_leads(firm.card, firm.leads(1200, change), firm.before)
+    assert (found.state, EXIT_CODES[found.state]) == ("recalibrate", 20)
+    assert says in found.reasons[0].text
+    assert found.first_alarm_at is not None
+    strongest = CRITERIA[int(np.argmax(firm.weights))]
+    row = next(each for each in found.weights if each.id == strongest)
+    assert row.share.high is not None
+    assert row.share.high < 0.6 or change == "rate"
+
+
+def test_levels_that_shift_call_for_a_watch(firm: Firm) -> None:
+    leads = firm.leads(400)
+    codes = leads.codes.copy(order="F")
+    codes[:, 2] = np.where(np.arange(400) % 3 > 0, 5, codes[:, 2])
+    found, _ = monitor_leads(firm.card, dataclasses.replace(leads, codes=codes, outcome=None), firm.before)
+    shifted = [row.id for row in found.drift if row.shifted]
+    assert (found.state, shifted) == ("watch", ["need"])
+    assert "unknown for" in found.reasons[0].text
+    steady, _ = monitor_leads(firm.card, dataclasses.replace(leads, outcome=None), firm.before)
+    assert not [row for row in steady.drift if row.shifted]
+
+
+def test_deals_that_the_card_learned_from_do_not_count(firm: Firm) -> None:
+    leads = firm.leads(100)
+    later = dataclasses.replace(firm.before, as_of="2026-01-31")
+    found, _ = monitor_leads(firm.card, leads, later)
+    assert (found.data.n_seen, found.data.n_closed, found.data.since) == (30, 70, "2026-01-31")
+    undated = dataclasses.replace(leads, closed=None, digest="d")
+    same = firm.card.model_copy(update={"provenance": {"data_digest": "d"}})
+    assert monitor_leads(same, undated, firm.before)[0].data.n_closed == 0
+    seen = frozenset(str(i) for i in range(1, 41))
+    assert monitor_leads(firm.card, undated, firm.before, seen=seen)[0].data.n_closed == 60
+    assert day_of("soon") is None
+
+
+def test_without_a_reference_the_cards_own_numbers_serve(firm: Firm, tmp_path: Path) -> None:
+    n_won = round((firm.before.base_rate or 0) * 1000)
+    card = firm.card.model_copy(update={"provenance": {"n_won": n_won, "n_lost": 1000 - n_won, "as_of": AT}})
+    before = load_before(card, None, tmp_path / "card.json")
+    assert (before.n, before.as_of) == (1000, AT)
+    assert monitor_leads(card, firm.leads(1200), before)[0].state == "healthy"
+    found, _ = monitor_leads(card, firm.leads(1200, "rate"), before)
+    assert found.state == "recalibrate"
+    assert any("Nothing lies beside this card" in reason.text for reason in found.reasons)
+    (tmp_path / "reference.json").write_text("{}")
+    with pytest.raises(StoreError, match="is no reference of leadml"):
+        load_before(card, None, tmp_path / "card.json")
+
+
+def test_a_documented_card_is_watched_by_its_base_rate(firm: Firm) -> None:
+    document = {**firm.card.to_dict(), "kind": "documented", "table": [], "base": None, "slope": None}
+    card = type(firm.card).from_dict(document, verify=False)
+    from leadml.estimators.patterns import PatternCounts
+    from leadml.monitoring.drift import _from_patterns
+
+    before = _from_patterns(card, Before(), CRITERIA, PatternCounts.from_codes(*firm.draw(1000)))
+    assert monitor_leads(card, firm.leads(1200), before)[0].state == "healthy"
+    assert monitor_leads(card, firm.leads(1200, "rate"), before)[0].state == "recalibrate"
+
+
+def test_a_documented_rule_that_wins_more_calls_for_a_watch(firm: Firm) -> None:
+    reverse = [{**c.model_dump(), "points": c.points[::-1]} for c in firm.card.criteria]
+    card = type(firm.card).from_dict({**firm.card.to_dict(), "criteria": reverse}, verify=False)
+    found, _ = monitor_leads(card, firm.leads(1200), dataclasses.replace(firm.before, baseline="bant-ibm"))
+    assert found.rule is not None
+    assert found.rule.rule_wins_more
+    assert any("wins more than the card" in reason.text for reason in found.reasons)
+    good, _ = monitor_leads(firm.card, firm.leads(400), dataclasses.replace(firm.before, baseline="bant-ibm"))
+    assert good.rule is not None
+    assert not good.rule.rule_wins_more
+    other, _ = monitor_leads(firm.card, firm.leads(400), dataclasses.replace(firm.before, baseline="no-rule"))
+    assert other.rule is None
+
+
+def test_a_file_is_watched_and_the_log_continued(firm: Firm, tmp_path: Path) -> None:
+    root, out = tmp_path / "store", tmp_path / "watch"
+    stored(firm, root)
+    assert read_counts(None) is None
+    leads = firm.leads(600)
+    first = monitor_file(
+        write(leads.take(np.arange(300)), tmp_path / "a.csv", 50), MAPPING, "ours", out, store_root=root
+    )
+    assert (first.result.data.n_closed, first.result.data.n_open, first.result.data.n_from_log) == (
+        250,
+        50,
+        0,
+    )
+    log = Log.read(out / "log.parquet")
+    told = logged(log, "ours@1")
+    second = monitor_file(write(leads, tmp_path / "b.csv"), MAPPING, "ours@1", out, store_root=root)
+    assert (second.result.data.n_closed, second.result.data.n_from_log) == (600, 250)
+    log = Log.read(out / "log.parquet")
+    assert np.bincount(log.block).tolist() == [250, 350]
+    assert {key: logged(log, "ours@1")[key] for key in told} == told  # what was predicted stays
+    third = monitor_file(tmp_path / "b.csv", MAPPING, "ours@1", out, store_root=root)
+    assert third.result.model_copy(update={"data": second.result.data}) == second.result
+    assert len(Log.read(out / "log.parquet")) == 600
+    assert json.loads((out / "monitor.json").read_text())["state"] == third.result.state
+    assert "ours@1" in (out / "monitor.html").read_text()
+    assert f"ours@1: {third.result.state}" in format_monitor(third.result)
+
+
+def test_kept_predictions_count_as_they_were_made(firm: Firm, tmp_path: Path) -> None:
+    stored(firm, tmp_path / "store")
+    file = write(firm.leads(600), tmp_path / "deals.csv")
+    rows = [f"D{i},0.9" for i in range(600)]
+    (tmp_path / "scores.csv").write_text("\n".join(["lead_id,probability", "D0,0.1", "X,0.2", *rows]) + "\n")
+    done = monitor_file(
+        file,
+        MAPPING,
+        "ours",
+        tmp_path / "out",
+        store_root=tmp_path / "store",
+        predictions=str(tmp_path / "scores.csv"),
+    )
+    kept = done.result.kept
+    assert kept is not None
+    assert (kept.n_scored, kept.n_repeated, kept.n_closed, kept.n_unmatched) == (601, 1, 600, 1)
+    assert (done.result.predicted, done.result.state) == (pytest.approx(0.9), "recalibrate")
+    assert "scores as predicted: 601" in format_monitor(done.result)
+    for text, says in (
+        ("lead_id,points\nD0,3\n", "has no column probability"),
+        ("lead_id,probability\nD0,9\n", "row 2"),
+    ):
+        (tmp_path / "scores.csv").write_text(text)
+        with pytest.raises(InputError, match=says):
+            monitor_file(
+                file, MAPPING, "ours", tmp_path / "out", store_root=tmp_path / "store",
+                predictions=str(tmp_path / "scores.csv"),
+            )  # fmt: skip
+
+
+def test_a_classifier_cannot_be_watched_and_bad_rows_are_told(firm: Firm, tmp_path: Path) -> None:
+    save_version("lgbm", {"a": "classifier"}, at=AT, store_root=tmp_path)
+    file = write(firm.leads(40), tmp_path / "deals.csv")
+    with pytest.raises(UsageError, match="is a classifier; valid is a card"):
+        monitor_file(file, MAPPING, "lgbm", store_root=tmp_path)
+    firm.card.save(tmp_path / "card.json")
+    text = file.read_text().replace('"D3"', '"D3"').splitlines()
+    bad = [line.rsplit(",", 1)[0] + ",9" for line in text[1:6]]
+    file.write_text("\n".join([text[0], *bad, *text[6:]]) + "\n")
+    found = monitor_file(file, MAPPING, tmp_path / "card.json", tmp_path / "out").result
+    assert any("5 of 40 rows cannot be used" in reason.text for reason in found.reasons)
+
+
+@pytest.mark.slow
+def test_stationary_firms_are_left_alone() -> None:
+    alarms = 0
+    for seed in range(25):
+        firm = Firm(seed, 500)
+        leads = firm.leads(600)
+        looks = [
+            monitor_leads(firm.card, leads.take(np.arange(n)), firm.before)[0].state for n in (150, 300, 600)
+        ]
+        alarms += "recalibrate" in looks
+    assert alarms <= 2
