@@ -23,7 +23,7 @@ from leadml.estimators.design import (
 )
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.solver import Fits, fit_logistic, solve_bounded
-from leadml.levels import Codes, logistic
+from leadml.levels import LEVEL_MAX, Codes, logistic
 
 Floats = npt.NDArray[np.float64]
 
@@ -89,7 +89,7 @@ def fit_scorecard(
     draws = np.empty((0, 1 + 6 * k))
     if n_draws:
         rng = np.random.default_rng(random_state)
-        drawn = _draw(free.theta, free.hessian, evidence, bounded, n_draws, rng)
+        drawn = _draw(free, evidence, bounded, table, n_draws, rng)
         draws = np.concatenate([drawn[:, :1], values_by_code(drawn, table).reshape(n_draws, -1)], axis=1)
     return ScorecardFit(float(mean[0]), values_by_code(mean, table), draws, evidence, spreads)
 
@@ -123,25 +123,36 @@ def _average(
 
 
 def _draw(
-    centre: Floats,
-    hessian: Floats,
+    fits: Fits,
     evidence: Floats,
     bounded: npt.NDArray[np.bool_],
+    table: Floats,
     n: int,
     rng: np.random.Generator,
 ) -> Floats:
-    """Draw from the mixture of Laplace posteriors, each draw projected onto the monotone cards."""
+    """Draw from the mixture of Laplace posteriors; each draw is projected onto the cards within the bounds."""
     grid = rng.choice(len(evidence), size=n, p=evidence)
-    noise = rng.standard_normal((n, centre.shape[1]))
-    out = np.empty_like(noise)
+    noise = rng.standard_normal((n, fits.theta.shape[1]))
+    free = np.empty_like(noise)
     for g in np.unique(grid):
         rows = np.flatnonzero(grid == g)
-        root = np.linalg.cholesky(hessian[g])
-        out[rows] = centre[g] + np.linalg.solve(root.T, noise[rows].T).T
-    broken = np.flatnonzero((out[:, bounded] < 0).any(axis=1))
-    if len(broken):
-        h = hessian[grid[broken]]
-        out[broken] = solve_bounded(h, (h @ out[broken, :, None])[..., 0], bounded)
+        root = np.linalg.cholesky(fits.hessian[g])
+        free[rows] = fits.theta[g] + np.linalg.solve(root.T, noise[rows].T).T
+    broken = np.flatnonzero((free[:, bounded] < 0).any(axis=1))
+    if not len(broken):
+        return free
+    hessian, out = fits.hessian[grid[broken]], free.copy()
+    out[broken] = solve_bounded(hessian, (hessian @ free[broken, :, None])[..., 0], bounded)
+    # Projected noise of four steps adds up to more than 0: a criterion as a whole weighs what it did before,
+    # or nothing, turned about its mean level, so that intervals of weights cover 0 where 0 is true.
+    k = len(table)
+    steps, before = (each[:, 1 : 1 + LEVEL_MAX * k].reshape(n, k, LEVEL_MAX) for each in (out, free))
+    top = steps.sum(axis=2)
+    ratio = np.divide(np.maximum(before.sum(axis=2), 0.0), top, out=np.ones_like(top), where=top > 1e-12)
+    ratio[:, ~bounded[1 : 1 + LEVEL_MAX * k : LEVEL_MAX]] = 1.0
+    mean = np.einsum("rjl,jl->rj", steps, table[:, -1, :LEVEL_MAX])
+    out[:, 0] += ((1.0 - ratio) * mean).sum(axis=1)
+    steps *= ratio[..., None]
     return out
 
 
