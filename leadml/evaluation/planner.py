@@ -15,7 +15,7 @@ import numpy as np
 from leadml.evaluation.bootstrap import Z_ONE
 from leadml.evaluation.log import Floats
 from leadml.evaluation.outlook import LOG_SHARE, Outlook
-from leadml.evaluation.verdict import MIN_DIFFERENT, RULE_OF_THREE, SURE, PairedGain
+from leadml.evaluation.verdict import MIN_DIFFERENT, RULE_OF_THREE, SURE, SURELY_RANKS, PairedGain
 
 N_FUTURES = 1000
 POWER = 0.8
@@ -96,7 +96,8 @@ def decided_by_month(
         judged = ndtr((threshold - judge_mean) / judge_error)
         return np.asarray((1 - LOG_SHARE) * judged + LOG_SHARE * ndtr((threshold - gain) / allowed))
 
-    change = (p_below(0.0) <= (1.0 - SURE) / n_rules) & (different >= MIN_DIFFERENT)
+    may = (different >= MIN_DIFFERENT) & (paired.ranks * np.sqrt(1.0 + new / n_logged) >= SURELY_RANKS)
+    change = (p_below(0.0) <= (1.0 - SURE) / n_rules) & may
     alone = gain + np.hypot(Z_ONE * error, RULE_OF_THREE / n_won) < outlook.smallest_gain
     keep = ((p_below(outlook.smallest_gain) >= SURE) & (gain < outlook.smallest_gain)) | alone
     return np.asarray((np.logical_or.accumulate(change | keep, axis=1)).mean(axis=0))
