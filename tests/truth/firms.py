@@ -1,0 +1,121 @@
+"""Simulated firms: a world, its closed deals as a CRM exports them, and what calibrate says of them."""
+
+import dataclasses
+import functools
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import leadml
+from leadml.calibration.blocks import make_blocks
+from leadml.calibration.drift import find_drift
+from leadml.calibration.experiment import Experiment
+from leadml.calibration.outcomes import choose_deals
+from leadml.calibration.rules import Facts, find_posteriors, judge_rules
+from leadml.calibration.run import make_study
+from leadml.calibration.study import few_threads, hold_out
+from leadml.data.deals import Leads
+from leadml.datasets import make_leads, make_truth
+from leadml.datasets.sample import write_csv
+from leadml.evaluation.metrics import HeldOut
+
+RULES = {"met": ("bant-ibm", 3), "points": ("bant-points", 9)}
+"""The documented rule that a world is made around, and its cut-off, by what it counts."""
+CARD = "bant-integer"
+truth_of = functools.cache(make_truth)
+
+
+def settings_of(form, **more):
+    """One rule, its framework's card, plain logistic regression and the prior."""
+    rule = RULES[form][0]
+    given = {"policies": (rule,), "baseline": rule, "frameworks": ("bant",), "contenders": (), "wide": False}
+    return Experiment(**{**given, **more})
+
+
+def draw(n, truth, seed, dated=False, **options):
+    """Deals of a firm, BANT's four criteria and nothing else; without dates they are in the order of the file."""
+    leads = make_leads(n, truth.world, seed, truth=truth, all_criteria=False, **options)
+    leads = dataclasses.replace(leads, context={}, contactable=None, amount=None)
+    return leads if dated else dataclasses.replace(leads, created=None, closed=None)
+
+
+def mapping_of(leads):
+    """The mapping of what `write_csv` writes."""
+    criteria = {name: {"column": name.capitalize()} for name in leads.criteria}
+    out = {"name": "firm", "lead_id": "Deal ID", "criteria": criteria, "order": "rows"}
+    out["outcome"] = {"column": "Status", "won": ["Won"], "lost": ["Lost"], "open": ["Open"]}
+    if leads.created is not None:
+        out["dates"] = {"created": "Created on", "closed": "Closed on"}
+        del out["order"]
+    if leads.unit is not None:
+        out["group"] = ["Account"]
+    if leads.followed_up is not None:
+        out["followed_up"] = {"column": "Worked", "values": ["yes"]}
+    if leads.propensity is not None:
+        out["propensity"] = {"column": "Chance of being picked"}
+    if leads.context:
+        out["context"] = [name.capitalize() for name in leads.context]
+    return out
+
+
+def through_csv(leads):
+    """The same leads, exported to a CSV file and read again."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_csv(leads, Path(folder) / "deals.csv")
+        return leadml.read_leads(path, leadml.load_mapping(mapping_of(leads)))
+
+
+def calibrate(leads, form, **more):
+    """What `leadml calibrate` says of the CSV file."""
+    return leadml.calibrate(through_csv(leads), settings_of(form, **more))
+
+
+def fresh(truth, last=True):
+    """Every pattern of codes that a fresh lead can have: figures over them are those of endlessly many."""
+    return Leads(criteria=truth.criteria, codes=np.asfortranarray(truth.patterns))
+
+
+def true_gain(truth, score, form):
+    """Share of all wins that a ranking gains over the documented rule, at its workload, on fresh leads."""
+    unit, cutoff = form, RULES[form][1]
+    rule = (truth.score(unit) >= cutoff).astype(float)
+    workload = truth.workload(unit, cutoff)
+    return truth.captured(score, workload) - truth.captured(rule, workload)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Look:
+    """What is said of the first n deals: the rule as judged, and the card learned from them."""
+
+    policy: object
+    fitted: object
+
+    def score(self, truth):
+        """Points of every pattern."""
+        return self.fitted.predict(fresh(truth)).score
+
+
+class Stream:
+    """A firm whose deals come in one after the other; what was held out once is only appended to."""
+
+    def __init__(self, leads, form):
+        self.leads, self.settings = leads, settings_of(form)
+        study, blocks, _ = make_blocks(self._study(len(leads)))
+        self.log = hold_out(study, blocks)[0]
+
+    def _study(self, n):
+        leads = self.leads if n == len(self.leads) else self.leads.take(np.arange(n))
+        study = make_study(leads, choose_deals(leads, self.settings), self.settings)
+        rule = self.settings.baseline
+        return dataclasses.replace(study, contenders=tuple(c for c in study.contenders if c.id in (rule, CARD)))
+
+    def look(self, n):
+        """What `leadml calibrate` would say of the first n deals."""
+        study, blocks, _ = make_blocks(self._study(n))
+        log = self.log.subset(self.log.row < n) if study.timed else hold_out(study, blocks)[0]
+        with few_threads(n):
+            drifted = find_drift(study.deals, study.learnable)[1] if study.timed else False
+            fitted = study.contender(CARD).fit(study.deals)
+            facts = Facts(study, log, HeldOut(log), {"bant": fitted}, find_posteriors(study), drifted)
+            return Look(judge_rules(facts)[0], fitted)
