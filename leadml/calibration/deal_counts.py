@@ -12,12 +12,12 @@ from leadml.levels import Codes
 if TYPE_CHECKING:
     from leadml.calibration.run import Calibration
 
-DEAL_COUNTS = "patterns.parquet"
+DEAL_COUNTS = "deal_counts.parquet"
 WON, LOST = "won of pattern", "lost of pattern"
 
 
 def save_deal_counts(found: Calibration, folder: Path) -> None:
-    """Write patterns.parquet: the rows of the recommended card, the other criteria, and two counts."""
+    """Write deal_counts.parquet: the rows of the recommended card, the other criteria, and two counts."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leadml.calibration.deal_counts import DEAL_COUNTS
 from leadml.calibration.experiment import load_experiment
 from leadml.calibration.outcomes import check_enough
 from leadml.calibration.run import Calibration, calibrate, name_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from leadml.estimators.patterns import PatternCounts
     from leadml.registry.versions import Standing, Version
 
-MAPPING = "mapping.yaml"
+MAPPING, RULE_CARD = "mapping.yaml", "rule.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,9 +104,11 @@ def store_card(
     files = {PATTERNS: patterns_file(card, count_patterns(card, found.leads))}
     if contender in found.held_out.entries:
         files[HELD_OUT] = held_out_file(found.held_out, contender)
-    for file in (MAPPING, REFERENCE):
+    rule = found.result.policies[0].id if found.result.policies else ""
+    beside = {name: name for name in (MAPPING, REFERENCE, "result.json", DEAL_COUNTS)}
+    for name, file in {**beside, RULE_CARD: f"cards/{rule}.json"}.items():  # the last three for the page
         if (directory / file).is_file():
-            files[file] = (directory / file).read_bytes()
+            files[name] = (directory / file).read_bytes()
     money = found.settings.economics
     ratio = money.won_value / money.follow_up_cost if money is not None and money.won_value else None
     metrics = {} if ratio is None else {"ratio": ratio}
