@@ -13,7 +13,6 @@ from leadml.evaluation.bootstrap import Statistic
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, captured
 
-
 SURE_BY = 2.0
 """Standard errors by which a less simple card must predict better: the best of many looks too good."""
 

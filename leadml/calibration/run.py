@@ -32,6 +32,7 @@ from leadml.calibration.study import (
     sample_deals,
     split_contenders,
 )
+from leadml.tracking.connection import without_autologging
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,6 +171,7 @@ class Calibration:
         return track_calibration(self, run=run)
 
 
+@without_autologging()
 def calibrate(
     leads: Leads,
     experiment: Experiment | Mapping[str, Any] | str | Path | None = None,

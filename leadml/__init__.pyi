@@ -1,0 +1,32 @@
+# What type checkers and editors read in place of the lazy face; a test holds the two together.
+from leadml.calibration.experiment import Experiment as Experiment
+from leadml.calibration.result import Result as Result
+from leadml.calibration.run import Calibration as Calibration
+from leadml.calibration.run import calibrate as calibrate
+from leadml.card import load_card as load_card
+from leadml.card.record import Card as Card
+from leadml.data import load_mapping as load_mapping
+from leadml.data import read_leads as read_leads
+from leadml.data.deals import Leads as Leads
+from leadml.datasets import make_leads as make_leads
+from leadml.estimators import MappingEncoder as MappingEncoder
+from leadml.estimators import PolicyClassifier as PolicyClassifier
+from leadml.estimators import RubricEncoder as RubricEncoder
+from leadml.estimators import ScorecardClassifier as ScorecardClassifier
+from leadml.estimators import WideCardClassifier as WideCardClassifier
+from leadml.exceptions import InputError as InputError
+from leadml.exceptions import LeadmlError as LeadmlError
+from leadml.exceptions import TooFewDealsError as TooFewDealsError
+from leadml.exceptions import UsageError as UsageError
+from leadml.frameworks import Framework as Framework
+from leadml.frameworks import Policy as Policy
+from leadml.frameworks import list_frameworks as list_frameworks
+from leadml.frameworks import list_policies as list_policies
+from leadml.frameworks import load_framework as load_framework
+from leadml.frameworks import load_policy as load_policy
+from leadml.scoring import explain as explain
+from leadml.scoring import load_model as load_model
+from leadml.scoring import predict as predict
+
+__version__: str
+__all__: list[str]

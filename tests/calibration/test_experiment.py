@@ -1,0 +1,72 @@
+"""Settings: YAML is strict, Python is lenient, and what contradicts itself is refused."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pytest
+
+from leadml.calibration.experiment import Experiment, load_experiment, plain
+from leadml.exceptions import RecordError, UsageError
+
+
+def test_every_key_has_a_default() -> None:
+    assert load_experiment(None) == Experiment()
+    assert load_experiment(Experiment(points=20)).points == 20
+
+
+def test_python_gives_lists_numpy_dates_and_dicts() -> None:
+    settings = load_experiment(
+        {
+            "policies": ["bant-ibm"],
+            "economics": {"follow_up_cost": np.float64(10), "won_value": 100},
+            "as_of": date(2026, 1, 31),
+            "random_state": np.int64(3),
+            "met_level": np.int32(3),
+            "wide": False,
+            "bands": {"by": "economics", "edges": np.array([0.5, 1.0])},
+        }
+    )
+    assert settings.policies == ("bant-ibm",)
+    assert (settings.as_of, settings.random_state, settings.wide) == ("2026-01-31", 3, False)
+    assert settings.bands.follow_up_from == 1.0
+    assert Experiment(contenders=["cutoff"], capacity={"share": 0.3}).capacity.share == 0.3
+    assert plain(np.datetime64("2026-01-31T10")) == "2026-01-31"
+
+
+def test_yaml_is_read_strictly(tmp_path) -> None:
+    path = tmp_path / "experiment.yaml"
+    path.write_text("points: '20'\npolicy: [bant-ibm]\n")
+    with pytest.raises(RecordError) as caught:
+        load_experiment(path)
+    assert "points" in str(caught.value)
+    assert "policy" in str(caught.value)
+    path.write_text("\n")
+    with pytest.raises(RecordError, match="is empty"):
+        load_experiment(path)
+    path.write_text("split: {kind: grouped-kfold, folds: 3}\nevaluation: {kind: k-fold}\n")
+    assert load_experiment(path).split.folds == 3
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"policies": []}, "got no policy"),
+        ({"policies": ["bant-imb"]}, "did you mean bant-ibm"),
+        ({"baseline": "ours"}, "got the policy 'ours'"),
+        ({"contenders": ["steeps"]}, "did you mean steps"),
+        ({"as_of": "31-01-2026"}, "a date like"),
+        ({"economics": {"follow_up_cost": 10}}, "neither won_value nor margin"),
+        ({"economics": {"follow_up_cost": 10, "won_value": 5}}, "worth more than one follow-up"),
+        ({"capacity": {}}, "neither share nor per_week"),
+        ({"bands": {"by": "probability", "edges": [0.5, 0.2]}}, "rising numbers"),
+        ({"bands": {"edges": [0.5]}}, "with by: shares"),
+        ({"bands": {"by": "economics", "edges": [2.0]}, "cutoff_basis": "break-even"}, "multiples"),
+        ({"bands": {"by": "economics", "edges": [1.0]}}, "without economics"),
+        ({"bands": {"by": "probability", "edges": [0.2]}, "capacity": {"share": 0.3}}, "decides that too"),
+    ],
+)
+def test_contradictions_are_refused(given, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        load_experiment(given)

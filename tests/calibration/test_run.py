@@ -1,0 +1,313 @@
+"""Calibrations end to end on small worlds: laws of the result, errors, saving, frames."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+import leadml
+from leadml.calibration.result import Figure, Result
+from leadml.calibration.save import SCHEMA, load_result, schema_text
+from leadml.card.reference import Reference
+from leadml.evaluation.log import Log
+from leadml.exceptions import InputError, TooFewDealsError, UsageError
+
+FAST = {"contenders": ["cutoff", "weights"], "wide": False}
+
+
+@pytest.fixture(scope="module")
+def found():
+    return leadml.calibrate(leadml.make_leads(900, world="tilted", random_state=2), frameworks=["bant", "gpct"])
+
+
+def test_tilted_weights_are_found_and_change_is_said(found) -> None:
+    result = found.result
+    rule = next(each for each in result.policies if each.id == "bant-ibm")
+    assert result.policies[0].id == "bant-ibm"  # the baseline is judged first
+    assert rule.verdict == rule.verdict_weights == "change"
+    assert rule.verdict_cutoff == "depends"
+    assert rule.depends_on.low < rule.depends_on.high
+    assert rule.outlook.p_better > 0.9
+    assert result.recommended.contender == result.champion == "bant-integer"
+    assert result.recommended.in_use == "bant-integer"
+    assert max(rule.weights, key=lambda name: rule.weights[name].learned) == "authority"
+    assert rule.order_claim.share_of_draws < 0.05
+
+
+def _figures(part):
+    if isinstance(part, Figure):
+        yield part
+    if isinstance(part, dict):
+        part = list(part.values())
+    if isinstance(part, list | tuple):
+        for each in part:
+            yield from _figures(each)
+    elif hasattr(part, "__pydantic_fields__"):
+        for name in type(part).model_fields:
+            yield from _figures(getattr(part, name))
+
+
+def test_every_estimate_lies_inside_its_interval(found) -> None:
+    figures = list(_figures(found.result))
+    assert len(figures) > 200
+    for each in figures:
+        if each.value is not None and each.low is not None and each.high is not None:
+            assert each.low - 1e-9 <= each.value <= each.high + 1e-9
+    for rule in found.result.policies:
+        assert all(w.low <= w.learned <= w.high for w in rule.weights.values())
+
+
+def test_figures_on_the_same_deals_agree(found) -> None:
+    result, log = found.result, found.held_out
+    assert result.evaluation.n == len(log) == sum(block.n_test for block in result.evaluation.blocks)
+    assert sum(cell.n for cell in result.disagreement) == pytest.approx(result.evaluation.n)
+    assert sum(cell.won for cell in result.disagreement) == pytest.approx(result.evaluation.n_won)
+    by_rule = sum(cell.n for cell in result.disagreement if cell.rule_says)
+    by_card = sum(cell.n for cell in result.disagreement if cell.card_says)
+    assert by_rule == pytest.approx(by_card)  # at equal workload
+    own = {each.id: each for each in result.contenders}
+    card, rule = own["bant-integer"], own["bant-ibm"]
+    gain = next(p for p in result.policies if p.id == "bant-ibm").gain_weights.value
+    assert card.wins_captured.value - rule.wins_captured.value == pytest.approx(gain)
+    assert card.gain.wins_captured.value == pytest.approx(gain)
+    baseline = log.entries["bant-ibm"].decision.mean()
+    assert rule.workload.value == pytest.approx(baseline)
+    assert rule.log_loss is None
+
+
+def test_the_card_scores_as_it_did_in_the_comparison(found) -> None:
+    card = found.card
+    leads = found.leads
+    scores = card.lookup.score(np.asarray(leads.codes[:, [leads.criteria.index(c.id) for c in card.criteria]]))
+    assert card.cutoff == found.result.recommended.cutoff.value
+    assert (np.asarray(scores.decision) == "ready").sum() == (np.asarray(scores.points) >= card.cutoff).sum()
+    assert sum(max(c.points) for c in card.criteria) == card.total_max == 40
+    assert set(found.cards) >= {"bant-ibm", "bant-points", "bant-met-cutoff", "bant-integer"}
+    assert [band.from_ for band in card.bands] == sorted(band.from_ for band in card.bands)
+
+
+def test_importance_names_the_columns_that_tell(found) -> None:
+    wide = next(each for each in found.result.contenders if each.id == "context-logistic")
+    assert wide.importance[0].column == "authority"
+    assert wide.importance[0].loss.low > 0
+
+
+def test_the_result_comes_back_from_its_file(found, tmp_path) -> None:
+    folder = found.save(tmp_path / "out")
+    assert load_result(folder) == found.result
+    assert Result.model_validate_json((folder / "result.json").read_text()) == found.result
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {"result.json", "report.html", "card.json", "cards", "log.parquet", "rejected.csv", "models"}
+    kept = Log.read(folder / "log.parquet")
+    assert set(kept.contenders) == set(found.held_out.contenders)
+    about = json.loads((folder / "models" / "context-boosting.json").read_text())
+    assert len(about["sha256"]) == 64
+    reference = Reference.model_validate_json((folder / "reference.json").read_text())
+    assert reference.n == len(found.leads)
+    assert sum(reference.points) == pytest.approx(reference.n)
+    found.save(folder)  # the same log may come again
+    with pytest.raises(InputError, match="no such file"):
+        load_result(tmp_path / "none")
+    (tmp_path / "result.json").write_text('{"schema_version": 1}')
+    with pytest.raises(InputError, match="not a result"):
+        load_result(tmp_path)
+
+
+def test_the_schema_beside_the_package_is_that_of_the_record() -> None:
+    assert SCHEMA.read_text(encoding="utf-8") == schema_text()
+
+
+def test_frames_are_tidy(found) -> None:
+    assert list(found.verdicts["rule"]) == [rule.id for rule in found.result.policies]
+    assert {"contender", "figure", "value", "low", "high"} <= set(found.contenders.columns)
+    assert set(found.weights["criterion"]) == {"budget", "authority", "need", "timeline", "goals", "plans", "challenges"}
+    assert found.cutoffs["value_from"].notna().all()
+    assert len(found.log) == len(found.held_out) * len(found.held_out.entries)
+    assert "bant-ibm" in found._repr_html_()
+    assert "bands" in dir(found.plot)
+    assert found.plot.decision_curve().to_dict()
+    with pytest.raises(AttributeError, match="no chart"):
+        found.plot.pie  # noqa: B018
+
+
+def test_the_same_seed_gives_the_same_result() -> None:
+    leads = leadml.make_leads(300, world="rule_right")
+    one, two = (leadml.calibrate(leads, FAST, frameworks=["bant"]).result for _ in range(2))
+    assert one == two
+
+
+# ---------------------------------------------------------------- consequences
+
+
+def test_economics_give_a_cutoff_and_a_net_value() -> None:
+    leads = leadml.make_leads(600, world="tilted", random_state=2)
+    money = {**FAST, "economics": {"follow_up_cost": 10, "won_value": 40, "currency": "EUR"}}
+    result = leadml.calibrate(leads, money, frameworks=["bant"]).result
+    rule = result.policies[0]
+    assert rule.verdict_cutoff != "depends"
+    assert rule.learned_cutoff.basis == "economics"
+    card = next(each for each in result.contenders if each.id == "bant-integer")
+    assert card.net_value_per_lead.value > 0
+    assert card.gain.net_value_per_lead is not None
+
+
+def test_amounts_decide_by_margin() -> None:
+    leads = leadml.make_leads(500, world="tilted", random_state=3)
+    amount = np.where(leads.outcome == 1, 1000.0 + 500.0 * np.minimum(leads.codes[:, 0], 4), np.nan)
+    leads = dataclasses.replace(leads, amount=amount)
+    settings = {**FAST, "economics": {"follow_up_cost": 100, "margin": 0.3}}
+    result = leadml.calibrate(leads, settings, frameworks=["bant"]).result
+    assert {f.code for f in result.findings} >= {"LML503"}
+    assert result.recommended.cutoff_basis == "economics"
+    dear = {**FAST, "economics": {"follow_up_cost": 5000, "margin": 0.3}}
+    with pytest.raises(UsageError, match="worth more than one follow-up"):
+        leadml.calibrate(leads, dear, frameworks=["bant"])
+    with pytest.raises(UsageError, match="needs the amounts"):
+        leadml.calibrate(dataclasses.replace(leads, amount=None), settings)
+
+
+@pytest.mark.parametrize("capacity", [{"share": 0.25}, {"per_week": 2.0}])
+def test_capacity_fills_the_room(capacity) -> None:
+    leads = leadml.make_leads(600, world="tilted", random_state=4)
+    found = leadml.calibrate(leads, {**FAST, "capacity": capacity}, frameworks=["bant"])
+    share = capacity.get("share") or next(
+        float(f.title.split(" are ")[1].split("%")[0]) / 100 for f in found.result.findings if f.code == "LML502"
+    )
+    said = found.held_out.entries["bant-integer"].decision
+    assert said.mean() == pytest.approx(share, abs=0.01)
+    assert found.result.recommended.cutoff_basis == "capacity"
+    undated = dataclasses.replace(leads, created=None)
+    with pytest.raises(UsageError, match=r"capacity\.per_week"):
+        leadml.calibrate(undated, {"capacity": {"per_week": 2}})
+
+
+def test_break_even_when_asked_for() -> None:
+    leads = leadml.make_leads(400, world="tilted", random_state=5)
+    found = leadml.calibrate(leads, {**FAST, "cutoff_basis": "break-even"}, frameworks=["bant"])
+    assert "LML504" in {f.code for f in found.result.findings}
+    assert found.result.policies[0].learned_cutoff.basis == "break-even"
+
+
+# ---------------------------------------------------------------- contenders
+
+
+def test_own_classifiers_frameworks_and_metrics_compete() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import average_precision_score
+
+    leads = leadml.make_leads(300, world="tilted", random_state=6)
+    found = leadml.calibrate(
+        leads,
+        {"wide": False, "bootstrap": 50},
+        frameworks=["bant"],
+        contenders=["cutoff", ("mine", LogisticRegression(max_iter=500))],
+        metrics=[average_precision_score],
+    )
+    mine = next(each for each in found.result.contenders if each.id == "mine")
+    assert mine.kind == "custom"
+    assert mine.auc.value > 0.6
+    assert 0 < mine.metrics["average_precision_score"].value < 1
+    with pytest.raises(UsageError, match="give a classifier"):
+        leadml.calibrate(leads, contenders=[("mine", object())])
+    with pytest.raises(UsageError, match="did you mean cutoff"):
+        leadml.calibrate(leads, contenders=["cut-off"])
+    with pytest.raises(UsageError, match="occurs twice"):
+        leadml.calibrate(leads, contenders=[("prior", LogisticRegression())])
+
+
+def test_a_large_file_is_compared_on_a_sample_and_learned_from_in_full() -> None:
+    leads = leadml.make_leads(2500, world="tilted", all_criteria=False, random_state=7)
+    result = leadml.calibrate(leads, {**FAST, "single_deals": 1000}, frameworks=["bant"]).result
+    assert result.data.n_compared == 1000
+    assert "LML306" in {f.code for f in result.findings}
+    held = sum(block.n_test for block in result.evaluation.blocks)
+    assert held > 1000  # weights make the sample stand for all
+
+
+# ---------------------------------------------------------------- what cannot be done
+
+
+def test_errors_say_what_to_do() -> None:
+    leads = leadml.make_leads(300)
+    with pytest.raises(UsageError, match="names no outcome"):
+        leadml.calibrate(dataclasses.replace(leads, outcome=None))
+    with pytest.raises(TooFewDealsError, match="leadml qualify"):
+        leadml.calibrate(leads.take(np.arange(30)))
+    same = dataclasses.replace(leads, codes=np.full_like(leads.codes, 2), context={})
+    with pytest.raises(InputError, match="are the same"):
+        leadml.calibrate(same)
+    few = leadml.make_leads(300, all_criteria=False)
+    with pytest.raises(UsageError, match="can be judged"):
+        leadml.calibrate(few, {"policies": ["gpct-half"], "baseline": "gpct-half"}, frameworks=["bant"])
+
+
+def test_without_criteria_only_the_base_rate_is_beaten_or_not() -> None:
+    leads = leadml.make_leads(300, world="null", all_criteria=False)
+    bare = dataclasses.replace(leads, criteria=(), codes=np.empty((300, 0), np.uint8), contactable=None)
+    found = leadml.calibrate(bare)
+    assert found.card is None
+    assert found.result.recommended.contender is None
+    assert {"LML305", "LML301"} <= {f.code for f in found.result.findings}
+    assert found.result.policies == ()
+
+
+def test_a_cutoff_out_of_reach_cannot_be_judged() -> None:
+    leads = leadml.make_leads(400, world="tilted", all_criteria=False)
+    at = [leads.criteria.index(name) for name in ("need", "timeline")]
+    two = dataclasses.replace(leads, criteria=("need", "timeline"), codes=np.asfortranarray(leads.codes[:, at]))
+    result = leadml.calibrate(two, FAST, frameworks=["bant"]).result
+    rule = next(each for each in result.policies if each.id == "bant-ibm")
+    assert rule.verdict == "cannot-judge"
+    assert "cannot reach" in rule.because
+    assert "LML307" in {f.code for f in result.findings}
+
+
+def test_without_time_deals_are_held_out_twice_by_fold() -> None:
+    leads = dataclasses.replace(
+        leadml.make_leads(300, world="tilted"), created=None, closed=None, in_time_order=False
+    )
+    result = leadml.calibrate(leads, {**FAST, "split": {"kind": "auto"}}, frameworks=["bant"]).result
+    assert result.evaluation.kind == "k-fold"
+    assert result.evaluation.n == 300
+    assert "LML701" in {f.code for f in result.findings}
+    assert all(p.more_deals_needed is None or p.more_deals_needed.months is None for p in result.policies)
+
+
+@pytest.mark.parametrize(
+    ("world", "code"),
+    [
+        ("inverted_u", "LML206"),
+        ("reversed", "LML205"),
+        ("gate", "LML207"),
+        ("late_answers", "LML112"),
+        ("selected_hunch", "LML605"),
+        ("drifting", "LML401"),
+    ],
+)
+def test_the_finding_that_names_a_world(world: str, code: str) -> None:
+    leads = leadml.make_leads(1000, world=world, all_criteria=False, random_state=8)
+    result = leadml.calibrate(leads, FAST, frameworks=["bant"]).result
+    assert code in {f.code for f in result.findings}
+    if world == "inverted_u":
+        assert result.recommended.contender == "bant-free"
+
+
+def test_overdue_deals_are_coded_the_other_way_too() -> None:
+    leads = leadml.make_leads(900, world="immature", all_criteria=False)
+    outcome = leads.outcome.copy()
+    outcome[::20] = -1  # forgotten in the CRM
+    closed = np.where(outcome == -1, np.iinfo(np.int32).min, leads.closed).astype(np.int32)
+    leads = dataclasses.replace(leads, outcome=outcome, closed=closed)
+    codes = {f.code for f in leadml.calibrate(leads, FAST, frameworks=["bant"]).result.findings}
+    assert {"LML601", "LML602"} <= codes
+
+
+def test_segments_are_pooled() -> None:
+    leads = leadml.make_leads(500, world="tilted", all_criteria=False, random_state=9)
+    leads = dataclasses.replace(leads, segments={"source": leads.context["source"]})
+    result = leadml.calibrate(leads, FAST, frameworks=["bant"]).result
+    assert {each.column for each in result.segments} == {"source"}
+    assert sum(each.n for each in result.segments) == pytest.approx(result.evaluation.n)
