@@ -105,10 +105,10 @@ def store_card(
     if contender in found.held_out.entries:
         files[HELD_OUT] = held_out_file(found.held_out, contender)
     rule = found.result.policies[0].id if found.result.policies else ""
-    beside = {name: name for name in (MAPPING, REFERENCE, "result.json", DEAL_COUNTS)}
-    for name, file in {**beside, RULE_CARD: f"cards/{rule}.json"}.items():  # the last three for the page
+    beside = {each: each for each in (MAPPING, REFERENCE, "result.json", DEAL_COUNTS)}
+    for title, file in {**beside, RULE_CARD: f"cards/{rule}.json"}.items():  # the last three for the page
         if (directory / file).is_file():
-            files[name] = (directory / file).read_bytes()
+            files[title] = (directory / file).read_bytes()
     money = found.settings.economics
     ratio = money.won_value / money.follow_up_cost if money is not None and money.won_value else None
     metrics = {} if ratio is None else {"ratio": ratio}
