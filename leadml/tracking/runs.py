@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -44,12 +44,6 @@ class Tracked:
     look: str = ""
     registered: str = ""
 
-    def __iter__(self) -> Iterator[str]:
-        """Lines for the user."""
-        yield f"MLflow run: {self.run_id}" + (f"; to look: {self.look}" if self.look else " (sent before)")
-        if self.registered:
-            yield f"MLflow registry: {self.registered}"
-
 
 def track_calibration(found: Any, run: Any = None, tracking_uri: str | None = None) -> Tracked:
     """Send a calibration that is not saved: it is saved to a folder for the time of it."""
@@ -77,6 +71,8 @@ def track_folder(
     if not is_calibration and not (folder / "monitor.json").is_file():
         valid = "valid is a folder that `leadml calibrate -o` or `leadml monitor -o` wrote"
         raise TrackingError(f"tracking: {folder} holds neither result.json nor monitor.json; {valid}")
+    if stored_as is not None:  # also for a later `leadml track`
+        note_stored(folder, stored_as, champion=champion)
     uri, given = chosen_uri(tracking_uri), getattr(getattr(run, "info", None), "run_id", run)
     then = f"The result is complete in {folder}; `leadml track {folder}` sends it, --no-track leaves it out."
     with explained("sending a run", uri, then):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -80,3 +81,21 @@ def test_several_processes_make_one_store(tmp_path: Path) -> None:
             pool.map(lambda _: subprocess.run(run, capture_output=True, text=True, env=environment), range(3))
         )
     assert [each.returncode for each in done] == [0] * 3, done[0].stderr
+
+
+def test_a_calibration_logs_no_fit_of_its_own_by_autologging(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlflow.utils import autologging_utils
+
+    import leadml
+    from leadml.calibration import run
+
+    seen = []
+
+    def look(*_: Any) -> None:
+        seen.append(autologging_utils._AUTOLOGGING_GLOBALLY_DISABLED)
+        raise leadml.TooFewDealsError("enough seen")
+
+    monkeypatch.setattr(run, "check_enough", look)
+    with pytest.raises(leadml.TooFewDealsError):
+        leadml.calibrate(leadml.make_leads(60))
+    assert (seen, autologging_utils._AUTOLOGGING_GLOBALLY_DISABLED) == ([True], False)
