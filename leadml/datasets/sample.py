@@ -201,7 +201,7 @@ def _draw_beside(n: int, rng: RNG) -> dict[str, Any]:
 
 
 def write_csv(leads: Leads, path: str | Path) -> Path:
-    """Write leads as a CRM exports them: Deal ID, dates, status, levels, account, amount, context; unknown is blank."""
+    """Write leads as a CRM exports them: identity, dates, status, levels (unknown is blank), amount, context."""
     import pyarrow as pa
     import pyarrow.csv
 

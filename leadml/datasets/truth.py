@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.polynomial.hermite import hermgauss
@@ -78,7 +79,7 @@ class Truth:
     def rate(self) -> Floats:
         """(6^k,): E[P(won) | pattern], NaN where there is no such lead."""
         won = self._seen(self.shares * self._won)
-        return np.divide(won, self.share, out=np.full(len(won), np.nan), where=self.share > 0)
+        return rate_of(won, self.share)
 
     @property
     def base_rate(self) -> float:
@@ -133,10 +134,10 @@ class Truth:
         """Chance of winning at each documented score, NaN where there is no lead."""
         score = self.score(unit, met_level)
         share, won = np.bincount(score, self.share), np.bincount(score, self.share * np.nan_to_num(self.rate))
-        return np.divide(won, share, out=np.full(len(won), np.nan), where=share > 0)
+        return rate_of(won, share)
 
     def best_cutoff(self, unit: str | None = None, ratio: float | None = None) -> int:
-        """Lowest cut-off on the documented score that earns most at cost / value `ratio` (break-even: None)."""
+        """Lowest cut-off on the documented score that earns most at a ratio of cost to value (None: base rate)."""
         score = self.score(unit)
         earned = self.share * (np.nan_to_num(self.rate) - (self.base_rate if ratio is None else ratio))
         net = np.append(np.cumsum(np.bincount(score, earned)[::-1])[::-1], 0.0)
@@ -157,6 +158,11 @@ class Truth:
             # the first axis goes, and its codes come last: after k turns the order is as it was
             mass = np.tensordot(mass, self.hide, axes=(0, 1))
         return np.asarray(mass.ravel())
+
+
+def rate_of(won: NDArray[Any], share: NDArray[Any]) -> Floats:
+    """Won of each share, NaN where there is none."""
+    return np.asarray(np.divide(won, share, out=np.full(len(won), np.nan), where=share > 0))
 
 
 def documented_score(codes: NDArray[np.uint8], unit: str, met_level: int = MET_LEVEL) -> NDArray[np.int64]:

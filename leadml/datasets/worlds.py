@@ -115,9 +115,9 @@ def make_truth(
     tilt = _solve(lambda t: tilted(t).base_rate - base_rate, 8.0, "base_rate with this cut-off")
     truth = _with_base_rate(_world(tilted(tilt), documented, strength, weights), base_rate)
     if world == "drifting":
-        low, high = _joint(k, tilt - 0.15, junk), _joint(k, tilt + 0.15, junk)
-        first = (truth.log_odds - 0.5, low)
-        truth = dataclasses.replace(truth, log_odds=truth.log_odds + 0.5, shares=high, first=first)
+        first = (truth.log_odds - 0.5, _joint(k, tilt - 0.15, junk))
+        late = _joint(k, tilt + 0.15, junk)
+        truth = dataclasses.replace(truth, log_odds=truth.log_odds + 0.5, shares=late, first=first)
     elif world == "weights_drifting":
         first = (_with_base_rate(tilted(tilt), base_rate).log_odds, truth.shares)
         truth = dataclasses.replace(truth, first=first, abrupt=True)

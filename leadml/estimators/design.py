@@ -34,7 +34,7 @@ def known_shares(codes: Codes, total: Floats) -> Floats:
     """(k, 5): share of the known levels of each criterion; even where none is known."""
     counts = np.stack([np.bincount(column, total, minlength=N_CODES)[:LEVELS] for column in codes.T])
     size = counts.sum(axis=1, keepdims=True)
-    return np.divide(counts, size, out=np.full(counts.shape, 0.2), where=size > 0)
+    return np.asarray(np.divide(counts, size, out=np.full(counts.shape, 0.2), where=size > 0))
 
 
 def code_table(shares: Floats) -> Floats:

@@ -120,7 +120,7 @@ def _falling(folds: _Folds, criteria: Sequence[str]) -> list[Misfit]:
     free, now, found = folds.log_odds(~rising), folds.log_odds(rising), []
     while rising.any() and folds.z(free, now) > Z_WORSE:
         trials = {}
-        for j in np.flatnonzero(rising):
+        for j in np.flatnonzero(rising).tolist():
             one = rising.copy()
             one[j] = False
             trials[j] = folds.log_odds(one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +33,7 @@ class PatternCounts:
     def from_codes(
         cls, codes: Codes, outcome: npt.ArrayLike, weight: npt.ArrayLike | None = None
     ) -> PatternCounts:
-        """Count closed deals: (n, k) codes, (n,) outcome 1 won, 0 lost (others are left out), (n,) weights."""
+        """Count closed deals: codes (n, k); outcome (n,) 1 won, 0 lost, others left out; weights (n,)."""
         outcome = np.asarray(outcome)
         closed = (outcome == 0) | (outcome == 1)
         if not closed.all():
@@ -40,8 +41,8 @@ class PatternCounts:
             weight = None if weight is None else np.asarray(weight)[closed]
         keys, at, n_keys = pattern_of_rows(codes)
         won_at = np.asarray(outcome, dtype=bool)
-        won = np.bincount(at, won_at if weight is None else won_at * np.asarray(weight), minlength=n_keys)
-        total = np.bincount(at, weight, minlength=n_keys).astype(np.float64)
+        won = summed(at, won_at if weight is None else won_at * np.asarray(weight), n_keys)
+        total = summed(at, None if weight is None else np.asarray(weight), n_keys)
         seen = total > 0
         patterns = unpack(keys[seen], codes.shape[1])
         return cls(patterns, won[seen], (total - won)[seen])
@@ -55,9 +56,14 @@ class PatternCounts:
         """Keep some criteria, adding up patterns that become equal."""
         codes = self.codes[:, list(columns)]
         keys, at, n_keys = pattern_of_rows(codes)
-        won, lost = (np.bincount(at, each, minlength=n_keys) for each in (self.won, self.lost))
+        won, lost = (summed(at, each, n_keys) for each in (self.won, self.lost))
         seen = np.bincount(at, minlength=n_keys) > 0
         return PatternCounts(unpack(keys[seen], codes.shape[1]), won[seen], lost[seen])
+
+
+def summed(at: npt.NDArray[np.int64], weight: npt.NDArray[Any] | None, size: int) -> Floats:
+    """Sum of the weights at each position, of counts where there are none."""
+    return np.bincount(at, weight, minlength=size).astype(np.float64)
 
 
 def pattern_of_rows(codes: Codes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], int]:

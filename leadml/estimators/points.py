@@ -84,7 +84,7 @@ def _rounded(values: Floats, total: int, rising: npt.NDArray[np.bool_]) -> Ints:
     whole[np.argsort(whole - wanted, kind="stable")[:rest]] += 1
     scale = np.divide(whole, top, out=np.zeros_like(top), where=top > 0)
     points = np.floor(values * scale[:, None] + 0.5)
-    return np.clip(points, 0, whole[:, None]).astype(np.int64)
+    return np.asarray(np.clip(points, 0, whole[:, None]), dtype=np.int64)
 
 
 def _covariance(codes: Codes, weight: Floats) -> Floats:
@@ -94,7 +94,7 @@ def _covariance(codes: Codes, weight: Floats) -> Floats:
     )
     mean = weight @ one_hot / max(float(weight.sum()), 1e-300)
     centred = one_hot - mean
-    return (weight[:, None] * centred).T @ centred + UNSEEN * np.eye(one_hot.shape[1])
+    return np.asarray((weight[:, None] * centred).T @ centred + UNSEEN * np.eye(one_hot.shape[1]))
 
 
 def _improved(points: Ints, covariance: Floats, c: Floats, total: int, rising: npt.NDArray[np.bool_]) -> Ints:

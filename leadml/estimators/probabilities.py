@@ -37,7 +37,7 @@ class TotalProbabilities:
 def table_of_totals(
     totals: npt.ArrayLike, won: npt.ArrayLike, n: npt.ArrayLike, *, min_variance: npt.ArrayLike = 0.0
 ) -> TotalProbabilities:
-    """Learn P(won) at each of the rising `totals`, of which `won` of `n` deals were won.
+    """Learn P(won) at each of the rising `totals` from `won` of `n` deals there.
 
     `min_variance` (t,) is added to the variance of the log-odds.
     """
@@ -56,8 +56,10 @@ def table_of_totals(
     means, variances = np.stack([each[0] for each in found]), np.stack([each[1] for each in found])
     mean = weight @ means
     sd = np.sqrt(weight @ (variances + (means - mean) ** 2) + np.asarray(min_variance))
-    mean = isotonic(mean, 1.0 / sd**2)
-    return TotalProbabilities(logistic(mean), logistic(mean - Z95 * sd), logistic(mean + Z95 * sd))
+    rising = isotonic(mean, 1.0 / sd**2)
+    # what was observed may fall from one total to the next: the interval is its own, and holds the pooled mean
+    low, high = np.minimum(mean - Z95 * sd, rising), np.maximum(mean + Z95 * sd, rising)
+    return TotalProbabilities(logistic(rising), logistic(low), logistic(high))
 
 
 def _laplace(prior: Floats, won: Floats, n: Floats, alpha: Floats) -> tuple[Floats, Floats, float, Floats]:

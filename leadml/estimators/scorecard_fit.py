@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,7 @@ class ScorecardFit:
         return self.intercept + sum_values(self.values, codes)
 
 
-def sum_values(values: npt.NDArray[np.generic], codes: Codes) -> Floats:
+def sum_values(values: npt.NDArray[Any], codes: Codes) -> Floats:
     """(..., n): sum over criteria of values (..., k, 6) looked up at (n, k) codes."""
     out = values[..., 0, :][..., codes[:, 0]]
     for j in range(1, codes.shape[1]):
