@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict
 
 from leadml.calibration.findings import findings_of_notes, in_order
@@ -126,17 +127,29 @@ def _notes(leads: Leads) -> Iterator[tuple[str, dict[str, Any]]]:
     from leadml.data.late_answers import find_late_answers
     from leadml.data.leaks import find_leak_signs
 
-    yield from ((code, dict(values)) for code, values in leads.notes)
+    for code, values in leads.notes:
+        yield code, {**values, **({"detail": "They are listed under rejected."} if code == "LML104" else {})}
+    for name, codes in zip(leads.criteria, leads.codes.T, strict=True):
+        note = constant_note(name, np.bincount(codes, minlength=UNKNOWN + 1)[:UNKNOWN])
+        yield from [note] if note else []
     if leads.outcome is None:
         return
     n_won, n_lost = (int((leads.outcome == each).sum()) for each in (1, 0))
     if min(n_won, n_lost) < MIN_DEALS:
-        detail = f"{n_won} won and {n_lost} lost deals; at least {MIN_DEALS} of each"
-        yield "LML109", {"detail": detail, "n_won": n_won, "n_lost": n_lost, "minimum": MIN_DEALS}
+        where = leads.mapping.outcome.column if leads.mapping and leads.mapping.outcome else "outcome"
+        yield "LML109", {"n_won": n_won, "n_lost": n_lost, "minimum": MIN_DEALS, "where": where}
         return
     late = find_late_answers(leads).note()
     yield from ([late] if late is not None else [])
     yield from (sign.note() for sign in find_leak_signs(leads) if sign.strong)
+
+
+def constant_note(name: str, counts: npt.NDArray[np.int64]) -> tuple[str, dict[str, Any]] | None:
+    """Note that a criterion is at one level wherever it is known, or never known; `counts` by level."""
+    if (counts > 0).sum() > 1:
+        return None
+    seen = f"at level {counts.argmax()} wherever it is known" if counts.any() else "never known"
+    return "LML110", {"column": name, "seen": seen}
 
 
 def format_check(found: Check) -> str:

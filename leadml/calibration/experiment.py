@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from leadml.exceptions import RecordError
 from leadml.frameworks.catalog import list_policies
@@ -204,6 +204,7 @@ class Experiment(_Settings):
     ('integer',)
     """
 
+    frameworks: tuple[str, ...] | None = None  # first: the names of rules depend on it
     policies: tuple[str, ...] | None = None
     baseline: str = "bant-ibm"
     economics: Economics | None = None
@@ -218,7 +219,6 @@ class Experiment(_Settings):
     maturity: Literal["auto", "off"] = "auto"
     bands: Bands = Bands()
     single_deals: Annotated[int, Field(ge=1000)] = 50_000
-    frameworks: tuple[str, ...] | None = None
     evaluation: EvaluationSettings = EvaluationSettings()
     points: Annotated[int, Field(ge=4, le=1000)] = 40
     wide: Wide | Literal[False] = Wide()
@@ -248,14 +248,14 @@ class Experiment(_Settings):
                 raise ValueError(f"got {value!r}; valid: a date like 2026-01-31; correct it") from None
         return value
 
-    @model_validator(mode="after")
-    def _documented(self) -> Self:
-        if self.frameworks is not None:  # a firm's own framework may bring rules of its own
-            return self
-        known = [policy.id for policy in list_policies()]
-        for name in (self.baseline, *(self.policies or ())):
-            check_name("policy", name, known)
-        return self
+    @field_validator("policies", "baseline")
+    @classmethod
+    def _documented(cls, value: Any, info: ValidationInfo) -> Any:
+        if info.data.get("frameworks") is None:  # a firm's own framework may bring rules of its own
+            known = [policy.id for policy in list_policies()]
+            for name in [value] if isinstance(value, str) else value or ():
+                check_name("policy", name, known)
+        return value
 
     @model_validator(mode="after")
     def _one_cutoff(self) -> Self:

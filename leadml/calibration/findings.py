@@ -45,7 +45,7 @@ FINDINGS: dict[str, Entry] = {
     ),
     "LML104": Entry(
         "warn",
-        "{n} rows were rejected",
+        "{n} of {of} rows were rejected",
         "{detail}",
         "Correct the rows that are listed in rejected.csv, or name their values in the mapping.",
     ),
@@ -57,11 +57,8 @@ FINDINGS: dict[str, Entry] = {
     ),
     "LML106": Entry("note", "how the file is written was guessed", "{detail}", "Name it under read: to be"
     " sure."),
-    "LML107": Entry("note", "columns are absent that may be: {columns}", "They are unknown for every lead."),
-    "LML108": Entry(
-        "note",
-        "equal rows ended differently",
-        "{both} of {n} distinct rows were both won and lost. No rule can be right on all of them.",
+    "LML107": Entry(
+        "note", "columns are absent that may be", "The file lacks {columns}: unknown for every lead."
     ),
     "LML109": Entry(
         "stop",

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from leadml.calibration.check import constant_note
 from leadml.calibration.contenders import FittedCard
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.result import Contender, PolicyResult, Recommended
@@ -58,10 +59,8 @@ def _criteria(study: Study) -> list[Note]:
     for at, name in enumerate(deals.criteria):
         counts = np.bincount(deals.codes[:, at], minlength=UNKNOWN + 1)[:UNKNOWN]
         known = int(counts.sum())
-        if (counts > 0).sum() < 2:
-            level = int(counts.argmax())
-            seen = f"at level {level} wherever it is known" if known else "never known"
-            notes.append(("LML110", {"column": name, "seen": seen}))
+        if constant := constant_note(name, counts):
+            notes.append(constant)
         elif counts.max() / known >= HARDLY_VARIES:
             values = {"column": name, "share": counts.max() / known, "level": int(counts.argmax())}
             notes.append(("LML203", values))

@@ -138,7 +138,11 @@ def find_posterior(study: Study, view: View) -> Posterior:
 
 
 def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
-    """Judge every documented rule; multiplicity over rules by Holm within each question."""
+    """Judge every documented rule.
+
+    Multiplicity is Holm's within families: the baseline, named beforehand, is one of its own (the primary question);
+    the other rules of a framework, which are compared with one card, are another.
+    """
     study, log, held = facts.study, facts.log, facts.held
     known = facts.known
     seen: dict[str, outlooks.Outlook] = {}
@@ -158,14 +162,26 @@ def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
             p_below = None if found is None else found.p_below
             weights[name] = Question(*pair, p_below=p_below, drifted=facts.drifted)
         cutoffs[name] = ask_cutoff(facts, rule, cannot)
-    smallest = study.settings.smallest_gain
-    on_weights, on_cutoffs = judge(held, weights, smallest), judge(held, cutoffs, smallest)
+    on_weights, on_cutoffs = judge_families(facts, weights), judge_families(facts, cutoffs)
     return tuple(
         describe_rule(
             facts, rule, on_weights[name], on_cutoffs[name], seen.get(name), known.get(str(rule.framework))
         )
         for name, rule in study.rules.items()
     )
+
+
+def judge_families(facts: Facts, questions: Mapping[str, Question]) -> dict[str, Judgement]:
+    """Answer questions of one kind, family by family."""
+    study = facts.study
+    families: dict[str, dict[str, Question]] = {}
+    for name, question in questions.items():
+        key = "baseline" if name == study.baseline else f"framework {study.rules[name].framework}"
+        families.setdefault(key, {})[name] = question
+    answers: dict[str, Judgement] = {}
+    for family in families.values():
+        answers |= judge(facts.held, family, study.settings.smallest_gain)
+    return answers
 
 
 def card_of(study: Study, rule: DocumentedRule) -> str | None:

@@ -3,13 +3,14 @@
 from importlib import import_module
 
 _HOMES = {
+    "MappingEncoder": "leadml.estimators.mapping_encoder",
     "PolicyClassifier": "leadml.estimators.policy",
     "RubricEncoder": "leadml.estimators.rubric",
     "ScorecardClassifier": "leadml.estimators.scorecard",
     "WideCardClassifier": "leadml.estimators.wide",
 }
 
-__all__ = ["PolicyClassifier", "RubricEncoder", "ScorecardClassifier", "WideCardClassifier"]
+__all__ = ["MappingEncoder", "PolicyClassifier", "RubricEncoder", "ScorecardClassifier", "WideCardClassifier"]
 
 
 def __getattr__(name: str) -> object:

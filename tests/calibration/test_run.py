@@ -20,7 +20,9 @@ FAST = {"contenders": ["cutoff", "weights"], "wide": False}
 
 @pytest.fixture(scope="module")
 def found():
-    return leadml.calibrate(leadml.make_leads(900, world="tilted", random_state=2), frameworks=["bant", "gpct"])
+    return leadml.calibrate(
+        leadml.make_leads(900, world="tilted", random_state=2), frameworks=["bant", "gpct"]
+    )
 
 
 def test_tilted_weights_are_found_and_change_is_said(found) -> None:
@@ -81,7 +83,9 @@ def test_figures_on_the_same_deals_agree(found) -> None:
 def test_the_card_scores_as_it_did_in_the_comparison(found) -> None:
     card = found.card
     leads = found.leads
-    scores = card.lookup.score(np.asarray(leads.codes[:, [leads.criteria.index(c.id) for c in card.criteria]]))
+    scores = card.lookup.score(
+        np.asarray(leads.codes[:, [leads.criteria.index(c.id) for c in card.criteria]])
+    )
     assert card.cutoff == found.result.recommended.cutoff.value
     assert (np.asarray(scores.decision) == "ready").sum() == (np.asarray(scores.points) >= card.cutoff).sum()
     assert sum(max(c.points) for c in card.criteria) == card.total_max == 40
@@ -100,7 +104,15 @@ def test_the_result_comes_back_from_its_file(found, tmp_path) -> None:
     assert load_result(folder) == found.result
     assert Result.model_validate_json((folder / "result.json").read_text()) == found.result
     names = {path.name for path in folder.iterdir()}
-    assert names >= {"result.json", "report.html", "card.json", "cards", "log.parquet", "rejected.csv", "models"}
+    assert names >= {
+        "result.json",
+        "report.html",
+        "card.json",
+        "cards",
+        "log.parquet",
+        "rejected.csv",
+        "models",
+    }
     kept = Log.read(folder / "log.parquet")
     assert set(kept.contenders) == set(found.held_out.contenders)
     about = json.loads((folder / "models" / "context-boosting.json").read_text())
@@ -123,7 +135,15 @@ def test_the_schema_beside_the_package_is_that_of_the_record() -> None:
 def test_frames_are_tidy(found) -> None:
     assert list(found.verdicts["rule"]) == [rule.id for rule in found.result.policies]
     assert {"contender", "figure", "value", "low", "high"} <= set(found.contenders.columns)
-    assert set(found.weights["criterion"]) == {"budget", "authority", "need", "timeline", "goals", "plans", "challenges"}
+    assert set(found.weights["criterion"]) == {
+        "budget",
+        "authority",
+        "need",
+        "timeline",
+        "goals",
+        "plans",
+        "challenges",
+    }
     assert found.cutoffs["value_from"].notna().all()
     assert len(found.log) == len(found.held_out) * len(found.held_out.entries)
     assert "bant-ibm" in found._repr_html_()
@@ -174,7 +194,9 @@ def test_capacity_fills_the_room(capacity) -> None:
     leads = leadml.make_leads(600, world="tilted", random_state=4)
     found = leadml.calibrate(leads, {**FAST, "capacity": capacity}, frameworks=["bant"])
     share = capacity.get("share") or next(
-        float(f.title.split(" are ")[1].split("%")[0]) / 100 for f in found.result.findings if f.code == "LML502"
+        float(f.title.split(" are ")[1].split("%")[0]) / 100
+        for f in found.result.findings
+        if f.code == "LML502"
     )
     said = found.held_out.entries["bant-integer"].decision
     assert said.mean() == pytest.approx(share, abs=0.01)
@@ -257,7 +279,9 @@ def test_without_criteria_only_the_base_rate_is_beaten_or_not() -> None:
 def test_a_cutoff_out_of_reach_cannot_be_judged() -> None:
     leads = leadml.make_leads(400, world="tilted", all_criteria=False)
     at = [leads.criteria.index(name) for name in ("need", "timeline")]
-    two = dataclasses.replace(leads, criteria=("need", "timeline"), codes=np.asfortranarray(leads.codes[:, at]))
+    two = dataclasses.replace(
+        leads, criteria=("need", "timeline"), codes=np.asfortranarray(leads.codes[:, at])
+    )
     result = leadml.calibrate(two, FAST, frameworks=["bant"]).result
     rule = next(each for each in result.policies if each.id == "bant-ibm")
     assert rule.verdict == "cannot-judge"

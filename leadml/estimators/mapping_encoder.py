@@ -1,0 +1,117 @@
+"""A mapping as a scikit-learn transformer: a frame of CRM columns becomes levels and attributes."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from leadml.data.encode import Encoder
+from leadml.data.mapping import load_mapping
+from leadml.data.sources import open_source
+from leadml.exceptions import InputError
+from leadml.levels import levels_of_codes
+
+
+class MappingEncoder(TransformerMixin, BaseEstimator):
+    """Levels of the mapped criteria, and the mapping's context columns, from a frame of CRM columns.
+
+    Parameters
+    ----------
+    mapping : Mapping, dict, str or path
+        What the columns mean.
+
+    Attributes
+    ----------
+    mapping_ : Mapping
+        The mapping as a record.
+    feature_names_out_ : tuple of str
+        Criteria in canonical order, then context columns.
+
+    Raises
+    ------
+    InputError
+        A cell holds what the mapping does not list: a transformer can leave out no row.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> deals = pd.DataFrame({"Role": ["Owner", "Clerk", None], "Product": ["A", "B", "A"]})
+    >>> roles = {"column": "Role", "levels": {"Clerk": 1, "Owner": 4}}
+    >>> mapping = {"name": "ours", "criteria": {"authority": roles}, "context": ["Product"]}
+    >>> MappingEncoder(mapping).fit_transform(deals)["authority"].tolist()
+    [4.0, 1.0, nan]
+    """
+
+    def __init__(self, mapping: Any) -> None:
+        self.mapping = mapping
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+        """Read the mapping; nothing is learned.
+
+        Parameters
+        ----------
+        X : frame
+            Columns of the CRM.
+        y : ignored
+            Not used.
+
+        Returns
+        -------
+        MappingEncoder
+            Itself.
+        """
+        self.mapping_ = load_mapping(self.mapping)
+        there = [name for name in self.mapping_.context if name in X.columns]
+        self.feature_names_out_ = (*self.mapping_.mapped, *there)
+        return self
+
+    def transform(self, X: Any) -> pd.DataFrame:
+        """Encode every row.
+
+        Parameters
+        ----------
+        X : frame
+            Columns of the CRM.
+
+        Returns
+        -------
+        DataFrame
+            Levels (float, NaN = unknown) and context columns, row by row as in `X`.
+        """
+        check_is_fitted(self)
+        source = open_source(X, self.mapping_.read)
+        encoder = Encoder(self.mapping_, source.columns, to_score=True)
+        made = [encoder.encode(chunk) for chunk in source.chunks()]
+        faults = [fault for each in made for fault in each.faults]
+        if faults:
+            first, n = faults[0], sum(len(fault.rows) for fault in faults)
+            raise InputError(
+                f"{first.column}: row {first.rows[0]}: got {first.values[0]!r}; {first.reason} ({n} such cells)"
+            )
+        codes = np.concatenate([each.codes for each in made])
+        levels = dict(zip(encoder.criteria, levels_of_codes(codes).T, strict=True))
+        absent = np.full(len(codes), np.nan)  # a criterion whose column may be absent, and is
+        columns = {name: levels.get(name, absent) for name in self.mapping_.mapped}
+        names = self.feature_names_out_[len(columns) :]
+        out = pd.DataFrame({**columns, **{name: np.asarray(X[name]) for name in names}})
+        return out.set_axis(X.index) if hasattr(X, "index") else out
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:  # noqa: ARG002
+        """Names of the columns.
+
+        Parameters
+        ----------
+        input_features : ignored
+            Not used.
+
+        Returns
+        -------
+        ndarray of str
+            Criteria, then context columns.
+        """
+        check_is_fitted(self)
+        return np.array(self.feature_names_out_, dtype=object)

@@ -1,0 +1,35 @@
+"""A mapping as a transformer."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from leadml.estimators import MappingEncoder
+from leadml.exceptions import InputError
+
+MAPPING = {
+    "name": "ours",
+    "criteria": {
+        "authority": {"column": "Role", "levels": {"Clerk": 1, "Owner": 4}},
+        "need": {"column": "Need"},
+    },
+    "context": ["Product"],
+}
+
+
+def test_rows_and_index_stay() -> None:
+    deals = pd.DataFrame(
+        {"Role": ["Owner", "", "Clerk"], "Need": [0, 4, None], "Product": list("ABA")}, index=[5, 7, 9]
+    )
+    encoder = MappingEncoder(MAPPING).fit(deals)
+    made = encoder.transform(deals)
+    assert list(made.index) == [5, 7, 9]
+    assert list(made) == list(encoder.get_feature_names_out()) == ["authority", "need", "Product"]
+    np.testing.assert_array_equal(made["authority"], [4, np.nan, 1])
+    np.testing.assert_array_equal(made["need"], [0, 4, np.nan])
+
+
+def test_what_is_not_listed_is_refused() -> None:
+    deals = pd.DataFrame({"Role": ["Boss"], "Need": [0], "Product": ["A"]})
+    with pytest.raises(InputError, match="'Boss'"):
+        MappingEncoder(MAPPING).fit_transform(deals)
