@@ -1,0 +1,121 @@
+"""Material of the page: counts of closed deals by pattern, and new leads as codes, in the page's columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from leadml.calibration.deal_counts import DEAL_COUNTS, LOST, WON, distinct
+from leadml.card.inputs import codes_of_leads
+from leadml.card.record import Card
+from leadml.exceptions import InputError
+from leadml.levels import UNKNOWN, Codes
+
+if TYPE_CHECKING:
+    from leadml.app.words import Column
+    from leadml.data.mapping import Mapping
+
+MOST_PATTERNS = 20_000
+"""Of more patterns a fixed sample of deals stands for all."""
+MOST_LEADS = 5_000
+
+
+@dataclasses.dataclass(frozen=True)
+class DealCounts:
+    """codes: (r, m) uint8, column by column. won, lost: of each of m patterns. n_sampled: None for all deals."""
+
+    codes: bytes
+    won: list[float]
+    lost: list[float]
+    n: float
+    n_won: float
+    n_sampled: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class NewLeads:
+    """codes: (r, n) uint8, column by column. names: columns that name a lead."""
+
+    ids: list[str]
+    codes: bytes
+    names: dict[str, list[str | None]]
+    amount: list[float | None] | None
+    n_rejected: int
+    n_left_out: int  # beyond MOST_LEADS
+
+
+def read_counts(folder: Path, columns: Sequence[str]) -> DealCounts:
+    """Counts that lie in a folder, by pattern of these columns."""
+    import pyarrow.parquet as pq
+
+    path = folder / DEAL_COUNTS
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; the page needs it, and `leadml calibrate` writes it")
+    table = pq.ParquetFile(path).read()
+    nothing = np.full(table.num_rows, UNKNOWN, np.uint8)  # a criterion that no column is read for
+    there = set(table.column_names)
+    codes = np.stack([table[c].to_numpy().astype(np.uint8) if c in there else nothing for c in columns], axis=1)
+    won, lost = (table[name].to_numpy().astype(np.float64) for name in (WON, LOST))
+    return counts_of(codes, won, lost)
+
+
+def counts_of(codes: Codes, won: Any, lost: Any, most: int = MOST_PATTERNS) -> DealCounts:
+    """Counts by distinct pattern; a sample of `most` deals, weighted up, where there are more patterns."""
+    n, n_won, n_sampled = float(won.sum() + lost.sum()), float(won.sum()), None
+    patterns, at = distinct(codes)
+    won, lost = np.bincount(at, won, len(patterns)), np.bincount(at, lost, len(patterns))
+    if len(patterns) > most:
+        n_sampled, draw = most, np.random.default_rng(0)
+        won, lost = np.split(draw.multinomial(most, np.r_[won, lost] / n) * (n / most), 2)
+        kept = won + lost > 0
+        patterns, won, lost = patterns[kept], won[kept], lost[kept]
+    numbers = ([round(each, 6) for each in column.tolist()] for column in (won, lost))
+    return DealCounts(patterns.T.tobytes(), *numbers, n, n_won, n_sampled)
+
+
+def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns: Sequence[Column]) -> NewLeads:
+    """Read leads without an outcome, by the same code as `leadml predict`."""
+    from leadml.data.cells import mask_of, numbers_of, text_of
+    from leadml.data.deals import OPEN
+    from leadml.scoring.predicting import MOST_NAMES, NAMES, NOT_NAMES, Options, open_leads
+    from leadml.scoring.scorer import Scorer
+
+    opened = open_leads(source, mapping, Options())
+    named = [each for each in opened.columns if NAMES.search(each) and not NOT_NAMES.search(each)]
+    named = [each for each in named if each != mapping.lead_id][:MOST_NAMES]
+    amount = mapping.amount.column if mapping.amount and mapping.amount.column in opened.columns else None
+    scorer = Scorer(opened, mapping, cards, kept=[*named, *([amount] if amount else [])], taken=("lead_id",))
+    attributes = cards[0].attributes
+    criteria = [each.id for each in columns if each.kind == "criterion"]
+    ids: list[str] = []
+    codes: list[Codes] = []
+    names: dict[str, list[str | None]] = {name: [] for name in named}
+    amounts: list[float | None] = []
+    n_rejected = 0
+    for chunk in opened.chunks(scorer.columns):
+        leads, usable, _ = scorer.read(chunk)
+        n_rejected += int((~usable).sum())
+        if leads.outcome is not None:
+            usable = usable & (leads.outcome == OPEN)
+        leads, table = leads.take(usable), chunk.table.filter(mask_of(usable))
+        ids += leads.ids()
+        codes.append(codes_of_leads(leads, criteria, attributes))
+        for name in named:
+            names[name] += text_of(table.column(name)).to_pylist()
+        if amount:
+            numbers = numbers_of(table.column(amount), opened.format.decimal)[0]
+            amounts += [None if np.isnan(each) else each for each in numbers.tolist()]
+    all_codes = np.concatenate(codes) if codes else np.zeros((0, len(columns)), np.uint8)
+    most = slice(MOST_LEADS)
+    return NewLeads(
+        ids=ids[most],
+        codes=np.ascontiguousarray(all_codes[most].T).tobytes(),
+        names={name: values[most] for name, values in names.items()},
+        amount=amounts[most] if amount else None,
+        n_rejected=n_rejected + opened.rejections.n_rows,
+        n_left_out=max(len(ids) - MOST_LEADS, 0),
+    )

@@ -1,0 +1,176 @@
+"""The page for sales ops: one HTML file that needs no network; counts of deals by pattern, no lead's data.
+
+result, cards, patterns.parquet (and new leads, where asked) -> PageData -> JSON in the page, which
+static/*.js turn into screens and recompute in the browser.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import html
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from leadml.app.material import DealCounts, NewLeads, read_counts, read_new_leads
+from leadml.app.words import Answer, Column, Health, answer_of_page, columns_of, health_of
+from leadml.card.record import Card
+from leadml.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from leadml.calibration.result import Result, Segment
+    from leadml.data.mapping import Mapping
+
+STATIC = Path(__file__).parent / "static"
+VENDOR = "vendor/htm-preact.js"
+MODULES = ("card.js", "count.js", "edits.js", "encode.js", "files.js", "parts.js", "screens.js", "main.js")
+"""Scripts of the page, each after those that it imports."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PageData:
+    """What the scripts read: the contract between Python and the browser."""
+
+    model: str  # name in the store, that a draft is published under
+    made: str  # which deals, in words
+    answer: Answer
+    columns: tuple[Column, ...]
+    documented: Card | None
+    learned: Card | None
+    champion: Card | None  # in use in the store, where a server knows
+    in_use: str  # documented, learned or champion
+    deals: DealCounts
+    spread: float  # deals that come and go together: of one account, or that one of a sample stands for
+    leads_per_week: float | None
+    economics: dict[str, float | str]
+    segments: tuple[Segment, ...]
+    mapping: dict[str, Any] | None  # for a file dropped on the page
+    leads: NewLeads | None
+    health: Health
+    report: str | None
+    served: bool = False
+
+    def to_json(self) -> str:
+        """JSON that can stand inside a script element."""
+
+        def plain(value: Any) -> Any:
+            if isinstance(value, bytes):
+                return base64.b64encode(value).decode("ascii")
+            return value.to_dict() if isinstance(value, Card) else value.model_dump(mode="json")
+
+        document = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        document = {k: dataclasses.asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in document.items()}
+        document["columns"] = [dataclasses.asdict(each) for each in self.columns]
+        text = json.dumps(document, default=plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
+def write_page(
+    directory: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    leads: Any = None,
+    mapping: Any = None,
+) -> Path:
+    """Write the page of a folder that `calibrate` wrote (page.html in it by default); `leads` to show on it."""
+    from leadml.card.sealed import write_text
+
+    folder = Path(directory)
+    target = folder / "page.html" if out is None else Path(out)
+    data = page_data(folder, leads=leads, mapping=mapping)
+    if (folder / "report.html").is_file():
+        link = Path(os.path.relpath(folder / "report.html", target.parent)).as_posix()
+        data = dataclasses.replace(data, report=link)
+    write_text(target, render_page(data))
+    return target
+
+
+def page_data(folder: Path, *, leads: Any = None, mapping: Any = None) -> PageData:
+    """Gather what the page shows."""
+    from leadml.calibration.file import RULE_CARD
+    from leadml.calibration.save import load_result
+    from leadml.card.files import load_card
+    from leadml.data.mapping import load_mapping
+
+    result = load_result(folder)
+    learned = load_card(folder) if (folder / "card.json").is_file() else None
+    rule = result.policies[0] if result.policies else None
+    places = (folder / "cards" / f"{rule.id}.json", folder / RULE_CARD) if rule else ()  # of a folder, of the store
+    documented = next((load_card(each) for each in places if each.is_file()), None)
+    if learned is None and documented is None:
+        raise UsageError(f"{folder}: holds no card, so there is nothing to change; see report.html")
+    told = mapping if mapping is not None else folder / "mapping.yaml"
+    known = load_mapping(told) if mapping is not None or (folder / "mapping.yaml").is_file() else None
+    columns = columns_of(learned, documented, known)
+    if leads is not None and known is None:
+        raise UsageError("--leads: no mapping lies in the folder that says what the columns mean; give one")
+    cards = [each for each in (learned, documented) if each is not None]
+    deals = read_counts(folder, [each.id for each in columns])
+    rate = result.data.deals_per_month
+    in_use = "documented" if documented and rule and result.recommended.in_use == rule.id else "learned"
+    return PageData(
+        model=result.data.name,
+        made=f"{result.data.n_won + result.data.n_lost:,.0f} closed deals of {result.data.source}",
+        answer=answer_of_page(result, documented, deals),
+        columns=columns,
+        documented=documented,
+        learned=learned,
+        champion=None,
+        in_use=in_use if learned else "documented",
+        deals=deals,
+        spread=max(deals.n / max(result.data.n_units, 1), deals.n / (deals.n_sampled or deals.n), 1.0),
+        leads_per_week=None if rate is None else rate * 12 / 52,
+        economics=_economics(result),
+        segments=result.segments,
+        mapping=None if known is None else mapping_for_files(known),
+        leads=None if leads is None or known is None else read_new_leads(leads, known, cards, columns),
+        health=health_of(folder, result),
+        report=None,
+    )
+
+
+def _economics(result: Result) -> dict[str, float | str]:
+    found = result.settings.get("economics")
+    given = dict(found) if isinstance(found, dict) else {}
+    names = {"follow_up_cost": "cost", "won_value": "value", "currency": "currency"}
+    return {short: given[name] for name, short in names.items() if given.get(name) is not None}
+
+
+def mapping_for_files(mapping: Mapping) -> dict[str, Any]:
+    """What the browser needs of a mapping to read a CSV file."""
+    kept = {"read", "lead_id", "outcome", "amount", "criteria", "stand_in", "contactable"}
+    return mapping.model_dump(mode="json", include=kept, exclude_none=True)
+
+
+def render_page(data: PageData) -> str:
+    """One file: styles and scripts inside, by digest the only ones that a browser runs; no network."""
+    style = (STATIC / "page.css").read_text(encoding="utf-8")
+    vendor = (STATIC / VENDOR).read_text(encoding="utf-8").rstrip()
+    script = "\n".join(_inline(name) for name in MODULES)
+    hashes = " ".join(f"'sha256-{_digest(each)}'" for each in (vendor, script))
+    policy = (
+        f"default-src 'none'; script-src {hashes}; style-src 'sha256-{_digest(style)}'; img-src data:; "
+        f"connect-src '{'self' if data.served else 'none'}'; base-uri 'none'; form-action 'none'"
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(data.model)}: the rule and your deals</title>\n<style>{style}</style>\n</head>\n"
+        '<body>\n<div id="page"><noscript>This page needs scripts, which it carries itself.</noscript></div>\n'
+        f'<script type="application/json" id="data">{data.to_json()}</script>\n'
+        f'<script>{vendor}</script>\n<script type="module">{script}</script>\n</body>\n</html>\n'
+    )
+
+
+def _inline(name: str) -> str:
+    """A module as part of one script: what it imports stands above it, and nothing need be exported."""
+    lines = (STATIC / name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(line.removeprefix("export ") for line in lines if not line.startswith("import "))
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")

@@ -1,0 +1,71 @@
+// Files that the page gives: CSV, and a sheet of Excel (a zip without compression, as small as it gets).
+
+const FORMULA = /^[\s\u00a0\u3000\ufeff\u200b]*[=+\-@＝＋－＠]|^[\t\r\n]/;
+const NUMBER = /^ ?[-+]?(\d+([ .,'’]\d+)*|\d*[.,]\d+)([eE][-+]?\d+)?%?$/;
+/** A text that a spreadsheet would run as a formula gets an apostrophe, as in leadml/data/rejections.py. */
+const guarded = (text) => (FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text);
+
+export function toCsv(rows) {
+  const cell = (value) => {
+    const text = typeof value === "string" ? guarded(value) : value == null ? "" : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  return "\ufeff" + rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+const escape = (text) => String(text).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>';
+const NS = "http://schemas.openxmlformats.org/";
+
+/** One sheet with a frozen header and a filter; texts are texts, whatever they begin with. */
+export function toXlsx(rows) {
+  const letter = (i) => (i >= 26 ? letter(Math.floor(i / 26) - 1) : "") + String.fromCharCode(65 + (i % 26));
+  const cell = (value, at) => {
+    if (value == null || value === "") return "";
+    if (typeof value === "number") return `<c r="${at}"><v>${value}</v></c>`;
+    return `<c r="${at}" t="inlineStr"><is><t xml:space="preserve">${escape(value).slice(0, 32767)}</t></is></c>`;
+  };
+  const lines = rows.map((row, r) => `<row r="${r + 1}">${row.map((v, c) => cell(v, letter(c) + (r + 1))).join("")}</row>`);
+  const range = `A1:${letter(rows[0].length - 1)}${rows.length}`;
+  const sheet = `${XML}<worksheet xmlns="${NS}spreadsheetml/2006/main"><sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><sheetData>${lines.join("")}</sheetData><autoFilter ref="${range}"/></worksheet>`;
+  const type = "application/vnd.openxmlformats-officedocument.spreadsheetml.";
+  const office = `${NS}officeDocument/2006/relationships`;
+  return zip({
+    "[Content_Types].xml": `${XML}<Types xmlns="${NS}package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="${type}sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" ContentType="${type}worksheet+xml"/></Types>`,
+    "_rels/.rels": `${XML}<Relationships xmlns="${NS}package/2006/relationships"><Relationship Id="r1" Type="${office}/officeDocument" Target="xl/workbook.xml"/></Relationships>`,
+    "xl/workbook.xml": `${XML}<workbook xmlns="${NS}spreadsheetml/2006/main" xmlns:r="${office}"><sheets><sheet name="leads" sheetId="1" r:id="r1"/></sheets></workbook>`,
+    "xl/_rels/workbook.xml.rels": `${XML}<Relationships xmlns="${NS}package/2006/relationships"><Relationship Id="r1" Type="${office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>`,
+    "xl/worksheets/sheet1.xml": sheet,
+  });
+}
+
+const CRC = Uint32Array.from({ length: 256 }, (_, n) => {
+  for (let k = 0; k < 8; k++) n = n & 1 ? 0xedb88320 ^ (n >>> 1) : n >>> 1;
+  return n;
+});
+
+/** A zip archive whose parts are stored as they are (method 0). */
+function zip(parts) {
+  const encoder = new TextEncoder(), body = [], directory = [];
+  let offset = 0;
+  const numbers = (...pairs) => Uint8Array.from(pairs.flatMap(([value, size]) => Array.from({ length: size }, (_, i) => (value >>> (8 * i)) & 255)));
+  for (const [name, text] of Object.entries(parts)) {
+    const path = encoder.encode(name), content = encoder.encode(text);
+    const crc = ~content.reduce((c, byte) => CRC[(c ^ byte) & 255] ^ (c >>> 8), -1) >>> 0;
+    const about = [[20, 2], [0, 2], [0, 2], [0, 2], [33, 2], [crc, 4], [content.length, 4], [content.length, 4], [path.length, 2], [0, 2]];
+    body.push(numbers([0x04034b50, 4], ...about), path, content);
+    directory.push(numbers([0x02014b50, 4], [20, 2], ...about, [0, 2], [0, 2], [0, 2], [0, 4], [offset, 4]), path);
+    offset += 30 + path.length + content.length;
+  }
+  const size = directory.reduce((sum, part) => sum + part.length, 0), n = directory.length / 2;
+  const end = numbers([0x06054b50, 4], [0, 4], [n, 2], [n, 2], [size, 4], [offset, 4], [0, 2]);
+  return new Blob([...body, ...directory, end], { type: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" });
+}
+
+export function download(name, content, type = "application/json") {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content instanceof Blob ? content : new Blob([content], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+}

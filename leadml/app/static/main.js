@@ -1,0 +1,62 @@
+// State of the page: your card and its history, what-if figures, leads; everything else follows from these.
+import { calledOf, tableOf, totalsOf } from "./card.js";
+import { compare } from "./count.js";
+import { act, begin, cardOf, startFrom } from "./edits.js";
+import { encodeLeads } from "./encode.js";
+import { html, render, useMemo, useReducer, useState } from "./parts.js";
+import { Answer, Health, Leads, Publish, Rule, Segments, WhatIf } from "./screens.js";
+
+const data = JSON.parse(document.getElementById("data").textContent);
+
+/** Codes as they lie in the page: one column after the other, a byte each. */
+function columnsOf(base64, n) {
+  const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  return data.columns.map((_, at) => bytes.subarray(at * n, (at + 1) * n));
+}
+
+const m = data.deals.won.length, codes = columnsOf(data.deals.codes, m);
+const fixed = Object.fromEntries(["documented", "learned", "champion"].map((k) => [k, data[k] && tableOf(data[k], data.columns)]));
+const others = [fixed.documented || fixed.learned, fixed.learned || fixed.documented];
+const othersCalled = others.map((table) => calledOf(table, codes, m));
+
+/** Leads called from each cut-off, 0 to beyond the highest total. */
+function callsFromEach(totals, max) {
+  const from = new Array(max + 2).fill(0);
+  totals.forEach((total, i) => { from[total] += data.deals.won[i] + data.deals.lost[i]; });
+  for (let at = max; at >= 0; at--) from[at] += from[at + 1];
+  return from;
+}
+
+function Page() {
+  const source = data.learned && data.in_use !== "documented" ? "learned" : data.documented ? data.in_use === "champion" ? "champion" : "documented" : "learned";
+  const [history, send] = useReducer(act, null, () => begin(startFrom(data[source], source)));
+  const [own, setOwn] = useState({ perWeek: data.leads_per_week, cost: data.economics.cost ?? null, value: data.economics.value ?? null, leadsFault: "",
+    leads: data.leads && { ...data.leads, codes: columnsOf(data.leads.codes, data.leads.ids.length) } });
+  const set = (change) => setOwn({ ...own, ...change });
+  const step = history.steps[history.at], { yours } = step;
+  const edit = (text, what, changed) => send({ type: "edit", text, what, yours: changed });
+  const stakes = own.cost !== null && own.value !== null ? { cost: own.cost, value: own.value } : null;
+  const counted = useMemo(() => {
+    const table = tableOf(cardOf(yours), data.columns), totals = totalsOf(table, codes, m);
+    return { table, callsFrom: callsFromEach(totals, table.max), called: calledOf(table, codes, m, totals) };
+  }, [yours]);
+  const found = useMemo(() => compare([...othersCalled, counted.called], data.deals, stakes, data.spread), [counted, own.cost, own.value]);
+  const drop = async (file) => {
+    if (!file) return;
+    try {
+      const leads = encodeLeads(await file.text(), data, data.learned?.attributes || []);
+      set({ leads: leads.ids.length ? leads : null, leadsFault: leads.ids.length ? "" : `No open lead could be read. ${leads.faults[0] || ""}` });
+    } catch (error) { set({ leadsFault: error.message }); }
+  };
+  const state = { data, yours, codes, found, stakes, edit, ...own, callsFrom: counted.callsFrom, tables: { ...fixed, yours: counted.table } };
+  const parts = { state, data, edit, history, send, set, drop };
+  const links = { rule: "Rule", "what-if": "What if", segments: "Segments", leads: "Leads", publish: "Publish", health: "Health" };
+  return html`<header><nav aria-label="Screens">${Object.entries(links).map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav></header>
+    <main><${Answer} ...${parts} /><${Rule} ...${parts} /><${WhatIf} ...${parts} /><${Segments} ...${parts} /><${Leads} ...${parts} /><${Publish} ...${parts} /><${Health} ...${parts} /></main>
+    <footer class="quiet">${data.made}. ${data.report ? html`<a href=${data.report}>Statistics</a>` : ""}</footer>
+    ${!step.kept && html`<aside class="pending" aria-label="Change to confirm"><p role="status">${step.text}: ${Math.round(found.each[2].wins.value)} wins from ${Math.round(found.each[2].calls.value)} calls.</p>
+      <button class="main" onClick=${() => send({ type: "keep" })}>Keep</button><button onClick=${() => send({ type: "undo" })}>Undo</button></aside>`}`;
+}
+
+document.getElementById("page").textContent = "";
+render(html`<${Page} />`, document.getElementById("page"));

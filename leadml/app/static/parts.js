@@ -1,0 +1,61 @@
+// Small parts of the screens: numbers in words, bars, a figure with its interval, the decision curve.
+import { breakEven, netWins } from "./count.js";
+
+export const { html, render, useState, useReducer, useMemo, useEffect } = htmPreact;
+
+export const number = (x, digits = 0) => (Number.isFinite(x) ? x.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace(/^-(0(\.0*)?)$/, "$1") : "–");
+export const signed = (x, digits = 0) => (x > 0 && number(x, digits) !== number(0, digits) ? "+" : "") + number(x, digits).replace("-", "−");
+export const percent = (x) => `${number(100 * x)}%`;
+export const plural = (n, one) => `${number(n)} ${one}${Math.round(n) === 1 ? "" : "s"}`;
+
+export const Screen = ({ id, title, children }) => html`
+  <section id=${id} aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${children}</section>`;
+
+/** A number and, below it, where it may lie. */
+export const Between = ({ figure, show = number, digits = 0 }) => html`
+  <span class="value">${show(figure.value, digits)}</span>
+  ${Number.isFinite(figure.low) && html`<small>${show(figure.low, digits)} to ${show(figure.high, digits)}</small>`}`;
+
+/** A bar with its interval as a line. */
+export const Bar = ({ label, value, low, high, most, kind }) => html`
+  <div class="bar ${kind}"><span>${label}</span>
+    <div class="track"><div class="fill" style=${{ width: `${(100 * value) / most}%` }}></div>
+      <div class="whisker" style=${{ left: `${(100 * low) / most}%`, width: `${(100 * (high - low)) / most}%` }}></div></div>
+    <b>${number(value)}</b></div>`;
+
+export const NumberBox = ({ label, value, set, step = 1, min = 0, ...more }) => html`
+  <label class="field"><span>${label}</span>
+    <input type="number" min=${min} step=${step} value=${value ?? ""} ...${more}
+      onChange=${(e) => set(e.target.value === "" ? null : Math.max(Number(e.target.value), min))} /></label>`;
+
+const WIDE = 640, HIGH = 260, LEFT = 44, BELOW = 38;
+
+/** Net wins of 100 leads by what a won deal is worth; dashed: from where to where your rule pays. */
+export function Curve({ figures, names, n, nWon, ratio }) {
+  const own = figures.map((each) => breakEven(each, n, nWon));
+  const ends = own.flatMap((each) => [each.from, each.to]).filter(Number.isFinite);
+  if (!ends.length) return null;
+  const lowest = Math.max(Math.min(...ends, ratio || Infinity) * 0.6, 0.2), highest = Math.max(...ends, ratio || 0) * 1.7;
+  const at = Array.from({ length: 61 }, (_, i) => lowest * (highest / lowest) ** (i / 60));
+  const everybody = { wins: nWon, calls: n };
+  const top = Math.max(...at.flatMap((r) => [...figures, everybody].map((f) => netWins(f, r, n))), 1), bottom = -0.35 * top;
+  const x = (r) => LEFT + ((WIDE - LEFT - 8) * Math.log(r / lowest)) / Math.log(highest / lowest);
+  const y = (v) => 8 + ((HIGH - BELOW - 8) * (top - Math.max(v, bottom))) / (top - bottom);
+  const line = (f) => at.map((r, i) => `${i ? "L" : "M"}${x(r).toFixed(1)} ${y(netWins(f, r, n)).toFixed(1)}`).join("");
+  const step = 2 ** Math.max(Math.round(Math.log2(highest / lowest / 40)), 0);
+  const ticks = [0.5, 1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 500].filter((r, i) => r > lowest && r < highest && i % step === 0);
+  const mine = own[own.length - 1];
+  const says = `Yours pays where a win is worth ${number(mine.from, 1)} to ${Number.isFinite(mine.to) ? number(mine.to, 1) : "any number of"} calls.`;
+  return html`<figure class="curve"><svg viewBox="0 0 ${WIDE} ${HIGH}" role="img" aria-label=${`Net wins by what a win is worth. ${says}`}>
+    <line class="axis" x1=${LEFT} x2=${WIDE} y1=${y(0)} y2=${y(0)} />
+    ${ticks.map((r) => html`<text class="tick" x=${x(r)} y=${HIGH - 20} text-anchor="middle">${r}</text>`)}
+    <text class="tick" x=${(WIDE + LEFT) / 2} y=${HIGH - 3} text-anchor="middle">a win is worth so many calls</text>
+    ${[0, top / 2, top].map((v) => html`<text class="tick" x=${LEFT - 6} y=${y(v) + 4} text-anchor="end">${number(v)}</text>`)}
+    ${[mine.from, mine.to].filter(Number.isFinite).map((r) => html`<line class="even" x1=${x(r)} x2=${x(r)} y1="8" y2=${HIGH - BELOW} />`)}
+    ${ratio && html`<line class="now" x1=${x(ratio)} x2=${x(ratio)} y1="8" y2=${HIGH - BELOW} />`}
+    <path class="line everybody" d=${line(everybody)} />
+    ${figures.map((f, k) => html`<path class="line rule${k}" d=${line(f)} />`)}
+  </svg><figcaption>Wins of 100 leads, less the calls they took.
+    ${names.map((name, k) => html` <span class="key rule${k}">${name}</span>`)} <span class="key everybody">call everybody</span>.
+    Dashed: ${says} ${ratio ? "Thick: your figures." : ""}</figcaption></figure>`;
+}
