@@ -58,7 +58,9 @@ def read_counts(folder: Path, columns: Sequence[str]) -> DealCounts:
     table = pq.ParquetFile(path).read()
     nothing = np.full(table.num_rows, UNKNOWN, np.uint8)  # a criterion that no column is read for
     there = set(table.column_names)
-    codes = np.stack([table[c].to_numpy().astype(np.uint8) if c in there else nothing for c in columns], axis=1)
+    codes = np.stack(
+        [table[c].to_numpy().astype(np.uint8) if c in there else nothing for c in columns], axis=1
+    )
     won, lost = (table[name].to_numpy().astype(np.float64) for name in (WON, LOST))
     return counts_of(codes, won, lost)
 
@@ -73,11 +75,13 @@ def counts_of(codes: Codes, won: Any, lost: Any, most: int = MOST_PATTERNS) -> D
         won, lost = np.split(draw.multinomial(most, np.r_[won, lost] / n) * (n / most), 2)
         kept = won + lost > 0
         patterns, won, lost = patterns[kept], won[kept], lost[kept]
-    numbers = ([round(each, 6) for each in column.tolist()] for column in (won, lost))
-    return DealCounts(patterns.T.tobytes(), *numbers, n, n_won, n_sampled)
+    won, lost = (np.round(each, 6).tolist() for each in (won, lost))
+    return DealCounts(patterns.T.tobytes(), won, lost, n, n_won, n_sampled)
 
 
-def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns: Sequence[Column]) -> NewLeads:
+def read_new_leads(
+    source: Any, mapping: Mapping, cards: Sequence[Card], columns: Sequence[Column]
+) -> NewLeads:
     """Read leads without an outcome, by the same code as `leadml predict`."""
     from leadml.data.cells import mask_of, numbers_of, text_of
     from leadml.data.deals import OPEN

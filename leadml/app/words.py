@@ -97,14 +97,19 @@ def _plain(answer: Any) -> str:
 
 def _scaled(figure: Any, calls: float) -> tuple[float, float, float]:
     value = figure.value
-    ends = (figure.low if figure.low is not None else value, figure.high if figure.high is not None else value)
+    ends = (
+        figure.low if figure.low is not None else value,
+        figure.high if figure.high is not None else value,
+    )
     return value * calls / 100, ends[0] * calls / 100, ends[1] * calls / 100
 
 
 def sure_words(look: Outlook, rule: PolicyResult) -> str:
     """How sure it is that the card wins more, as chances of 100."""
     better = min(max(round(look.p_better * 100), 1), 99)
-    words = "More than 99" if look.p_better > 0.99 else "Fewer than 1" if look.p_better < 0.01 else f"{better}"
+    words = (
+        "More than 99" if look.p_better > 0.99 else "Fewer than 1" if look.p_better < 0.01 else f"{better}"
+    )
     if rule.verdict == "undecided":
         return f"Chances that the card is clearly better: {words} in 100."
     return f"{words} in 100 that the card is better."
@@ -115,7 +120,10 @@ def costs_words(look: Outlook, calls: float) -> str:
     keep, change = look.regret_per_100.keep.value, look.regret_per_100.change.value
     if keep is None or change is None:
         return ""
-    costs = ["less than 1 win" if each * calls < 95 else f"about {number(each * calls / 100)} wins" for each in (keep, change)]
+    costs = [
+        "less than 1 win" if each * calls < 95 else f"about {number(each * calls / 100)} wins"
+        for each in (keep, change)
+    ]
     return f"Expected cost of keeping the rule: {costs[0]}; of changing: {costs[1]}."
 
 
@@ -138,14 +146,18 @@ def columns_of(learned: Card | None, documented: Card | None, mapping: Mapping |
     """Rows of both cards, each once: criteria first, then attributes."""
     from leadml.card.questions import words_of_mapping
 
-    words: dict[str, MappingType[str, Sequence[str]]] = {} if mapping is None else dict(words_of_mapping(mapping))
+    words: dict[str, MappingType[str, Sequence[str]]] = (
+        {} if mapping is None else dict(words_of_mapping(mapping))
+    )
     found: dict[str, Column] = {}
     for card in (learned, documented):
         for each in card.criteria if card else ():
             said = each.words or words.get(each.id, {})
             labels = tuple(level_label(said, level) for level in range(5))
             shown = (*(level for level in range(5) if not said or said.get(str(level))), 5)
-            column = Column(each.id, clean(each.title), each.question, "criterion", (*labels, "not known"), shown)
+            column = Column(
+                each.id, clean(each.title), each.question, "criterion", (*labels, "not known"), shown
+            )
             found.setdefault(each.id, column)
     for attribute in learned.attributes if learned else ():
         bins = (clean(each.label) for each in attribute.bins)
@@ -183,14 +195,18 @@ def health_of(folder: Path, result: Result) -> Health:
     """The monitor's last state, where it has looked, and the latest weeks of the log."""
     from leadml.monitoring.result import MonitorResult
 
-    found = next((f for f in (folder / "monitor.json", *sorted(folder.glob("*/monitor.json"))) if f.is_file()), None)
+    found = next(
+        (f for f in (folder / "monitor.json", *sorted(folder.glob("*/monitor.json"))) if f.is_file()), None
+    )
     weeks = weeks_of(folder / "log.parquet", str(result.recommended.contender))
     if found is None:
         return Health("too early to tell", ("The monitor has not looked yet: run leadml monitor.",), weeks)
     try:
         said = MonitorResult.model_validate_json(found.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{found}: is no monitor.json of this version ({str(error).splitlines()[0]})") from None
+        raise InputError(
+            f"{found}: is no monitor.json of this version ({str(error).splitlines()[0]})"
+        ) from None
     since = weeks_of(found.with_name("log.parquet"), said.model)
     return Health(said.state, tuple(each.text for each in said.reasons), since or weeks)
 
