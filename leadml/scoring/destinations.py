@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from leadml.exceptions import UsageError
 
-ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet", ".xlsx")
+ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
 PACKINGS = {".gz": "gzip", ".zst": "zstd"}
 DAY_SECONDS = 86_400
 

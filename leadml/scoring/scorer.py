@@ -17,7 +17,6 @@ from leadml.data.cells import mask_of, number_array, numbers_of, text_array, tex
 from leadml.data.dates import settle_dates
 from leadml.data.deals import OPEN, Leads
 from leadml.data.encode import CellFaults, Encoder
-from leadml.data.read import read_source
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
 from leadml.scoring.words import words_of
@@ -199,12 +198,12 @@ class _Judge:
         return self._kept[key], index, True
 
     def _batch(self, patterns: Scores) -> pa.RecordBatch:
-        batch = patterns.to_arrow().select(list(COLUMNS))
-        for name in ("action", "if_answered"):
+        batch = patterns.to_arrow(plain=False).select(list(COLUMNS))
+        for name in ("action", "if_answered") if self._words.phrases else ():
+            column = batch.column(name)
+            texts = text_array([self._words.translate(text) for text in column.dictionary.to_pylist()])
             at = batch.schema.get_field_index(name)
-            if self._words.phrases:
-                texts = [self._words.translate(text) for text in batch.column(at).to_pylist()]
-                batch = batch.set_column(at, name, text_array(texts))
+            batch = batch.set_column(at, name, pa.DictionaryArray.from_arrays(column.indices, texts))
         return batch.append_column("policy", batch.column("model"))
 
 
@@ -213,6 +212,8 @@ def classify(source: Source, mapping: Mapping, model: Any, *, with_closed: bool)
 
     It reads the whole source at once, so that its columns have the types that it was fitted on.
     """
+    from leadml.data.read import read_source
+
     leads = read_source(source, mapping, to_score=True)
     closed = np.zeros(len(leads), bool) if leads.outcome is None or with_closed else leads.outcome != OPEN
     leads = leads.take(~closed)
@@ -276,7 +277,7 @@ def _by_policy(scored: Sequence[Scored]) -> Scored:
     n, m = len(scored[0]), len(scored)
     starts = np.cumsum([0, *(each.answers.num_rows for each in scored[:-1])])
     rows = np.stack([each.index + start for each, start in zip(scored, starts, strict=True)], axis=1).ravel()
-    answers = pa.Table.from_batches([each.answers for each in scored]).combine_chunks().to_batches()[0]
+    answers = pa.concat_batches([each.answers for each in scored])
     spread = number_array(np.repeat(np.arange(n), m))
     kept = {title: column.take(spread) for title, column in scored[0].kept.items()}
     return Scored(scored[0].lead_id.take(spread), answers, rows.astype(np.int32), kept)

@@ -125,6 +125,9 @@ _FIRST = np.isin(np.arange(256), [*b"=@+- \t\r\n\x0b\x0c", *"＝\u00a0\u3000\u20
 
 def guard(column: pa.Array) -> tuple[pa.Array, int]:
     """Put an apostrophe before every text that a spreadsheet would run; how many those are."""
+    if pa.types.is_dictionary(column.type):
+        texts, n = guard(column.dictionary)
+        return pa.DictionaryArray.from_arrays(column.indices, texts), n
     if not pa.types.is_string(column.type) or not len(column) or not column.buffers()[2]:
         return column, 0
     offsets = np.frombuffer(column.buffers()[1], np.int32, count=column.offset + len(column) + 1)
@@ -262,8 +265,10 @@ def batch_of(scored: Scored, layout: Layout) -> pa.RecordBatch:
     columns = [scored.lead_id]
     for name in layout.columns:
         each = scored.answers.column(name)
-        is_text = pa.types.is_string(each.type)
-        columns.append(pa.DictionaryArray.from_arrays(index, each) if is_text else each.take(index))
+        if pa.types.is_dictionary(each.type):
+            columns.append(pa.DictionaryArray.from_arrays(each.indices.take(index), each.dictionary))
+        else:
+            columns.append(each.take(index))
     columns += [scored.kept[name] for name in layout.kept]
     return pa.RecordBatch.from_arrays(columns, names=list(layout.names))
 
@@ -304,9 +309,11 @@ class _Parquet:
             import pyarrow.parquet
 
             # An identity hardly ever comes twice, and nothing is to be read back as a category.
+            # Extremes of words that repeat help no reader, and take as long as the words.
+            plain = [field.name for field in made.schema if not pa.types.is_dictionary(field.type)]
             often = [name for name in made.schema.names if name != self._layout.id_title]
             self.file = pyarrow.parquet.ParquetWriter(
-                self._where, made.schema, use_dictionary=often, store_schema=False
+                self._where, made.schema, use_dictionary=often, write_statistics=plain, store_schema=False
             )
             self._schema = made.schema
         self._waiting.append(like(made, self._schema))
