@@ -281,8 +281,9 @@ def check_columns(
         return absent
     said = [f"{column!r} ({place}){nearest(column, columns)}" for column, place in missing]
     hint = "; is the delimiter right? set read.delimiter in the mapping" if len(columns) == 1 else ""
+    missed = f" {said[0]};" if len(said) == 1 else "".join(f"\n  {each}" for each in said) + "\n "
     raise InputError(
-        f"{source}: has no column {', '.join(said)}; valid: {', '.join(columns)}{hint};"
+        f"{source}: has no column{missed} valid: {', '.join(columns)}{hint};"
         " correct the mapping, or set optional: true where columns may be absent"
     )
 

@@ -211,14 +211,16 @@ def join_column(parts: list[pa.Array], decimal: str, *, keep_text: bool) -> pa.A
 def _notes(leads: Leads, encoder: Encoder, source: Source) -> list[Note]:
     """Say what was met on reading."""
     notes: list[Note] = [
-        (code, {"detail": values.get("text", ""), **values}) for code, values in source.notes
+        (code, {"detail": values.get("text", ""), "where": source.name, **values})
+        for code, values in source.notes
     ]
     if encoder.absent:
         said = ", ".join(f"{column} ({', '.join(places)})" for column, places in encoder.absent.items())
-        notes.append(("LML107", {"columns": said}))
+        notes.append(("LML107", {"columns": said, "where": source.name}))
     if source.rejections.n_rows:
-        detail = f"Of {source.n_rows:,} rows: " + "; ".join(source.rejections.summary(5)) + "."
-        notes.append(("LML104", {"n": source.rejections.n_rows, "detail": detail}))
+        values = {"n": source.rejections.n_rows, "of": source.n_rows, "where": source.name}
+        faults = "; ".join(source.rejections.summary(5))
+        notes.append(("LML104", {**values, "detail": f"The most frequent faults: {faults}."}))
     if leads.lead_id is not None:
         counts = leads.lead_id.drop_null().value_counts()
         twice = counts.filter(pc.greater(counts.field("counts"), 1))

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from leadml.exceptions import InputError
+from leadml.exceptions import UsageError
 from leadml.report.summary import percent_of_wins, side_rows, summarise, text_of, title_of, verdict_words
 from leadml.terminal import clean, figure_parts, number, percent
 
@@ -85,11 +85,11 @@ def render_folder(directory: str | Path) -> Path:
         document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         version = document["schema_version"]
     except FileNotFoundError:
-        raise InputError(
+        raise UsageError(
             f"{folder}: got no result.json; valid: a folder that `leadml calibrate` wrote; name that"
         ) from None
     except (ValueError, TypeError, KeyError):
-        raise InputError(
+        raise UsageError(
             f"{folder / 'result.json'}: is no result of leadml; valid: what `leadml calibrate` wrote"
         ) from None
     if version == 1:

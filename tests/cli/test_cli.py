@@ -87,7 +87,7 @@ def test_help_lists_every_command(run):
         ("predict leads.csv -m m.yaml --model card.json -o p.csv --max-rejected 2", 2, "--max-rejected"),
         ("explain leads.csv -m m.yaml --model card.json --lead nobody", 3, "no lead 'nobody'"),
         ("calibrate leads.csv -m m.yaml --no-track", 4, "at least 20"),
-        ("report .", 3, "result.json"),
+        ("report .", 2, "result.json"),
         ("models show ours", 2, "no model 'ours'"),
         ("models promote ours@1", 2, "--because"),
         ("models promote ours@1 --because x --on leads.csv", 2, "--mapping"),

@@ -127,7 +127,7 @@ def test_new_leads_need_only_the_criteria_and_their_outcome_may_be_anything():
     encoded = encoder.encode(Chunk(table, np.array([2, 3])))
     assert encoded.outcome.tolist() == [1, -1]
     assert (encoded.dates, encoder.unlisted, encoder.columns) == ({}, {}, ("S", "N"))
-    with pytest.raises(InputError, match=r"has no column 'D' \(dates.created\), 'C' \(context\[0\]\)"):
+    with pytest.raises(InputError, match=r"has no column\n  'D' \(dates.created\)\n  'C' \(context\[0\]\)"):
         Encoder(NEW_MAPPING, ["N", "S"])
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from report_worlds import CASES
 
-from leadml.exceptions import InputError
+from leadml.exceptions import UsageError
 from leadml.monitoring.result import MonitorResult
 from leadml.report import format_result, render_folder, render_html, render_monitor, render_old, summarise
 
@@ -115,10 +115,10 @@ def test_a_folder_is_rendered_again(found, tmp_path):
 
 
 def test_a_folder_without_result_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"got no result\.json"):
+    with pytest.raises(UsageError, match=r"got no result\.json"):
         render_folder(tmp_path)
     (tmp_path / "result.json").write_text("[]")
-    with pytest.raises(InputError, match="is no result of leadml"):
+    with pytest.raises(UsageError, match="is no result of leadml"):
         render_folder(tmp_path)
 
 
