@@ -50,8 +50,6 @@ WATCH_E = 10.0
 MANY_REJECTED = 0.05
 FEWEST = 20
 """Won and lost deals from which the documented rule is compared."""
-A_THIRD = float(np.log(1.5))
-"""A change of the win rate by about a third, in log-odds."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,7 +141,7 @@ def monitor_leads(
 
 
 def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | None]:
-    """Evidence of a change, and the number of closed deals from which a change by a third would show."""
+    """Evidence of a change, and the number of closed deals from which a fall by a third would show."""
     effects = effects_of(card, since.deal_codes)
     centre = before.centre if before.centre is not None else effects.mean(axis=0) if len(effects) else None
     if centre is None:
@@ -156,19 +154,21 @@ def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | N
         if before.base_rate is not None and before.mean_probability is not None:
             known.score[0] = before.n * (before.base_rate - before.mean_probability)
     rate = before.base_rate or 0.5
-    needed = deals_needed(float(known.information[0, 0]), rate * (1 - rate))
+    needed = deals_needed(float(known.information[0, 0]), rate)
     return watch(known, x, since.won, p, weight), needed
 
 
-def deals_needed(information: float, each: float) -> int | None:
-    """Closed deals until a change of the win rate by a third is expected to give an alarm; None: never.
+def deals_needed(information: float, rate: float) -> int | None:
+    """Closed deals until a fall of the win rate by a third is expected to give an alarm; None: never.
 
-    information : of the deals learned from, about the log-odds of winning. each : what one deal adds.
+    information : of the deals learned from, about the log-odds of winning. rate : the win rate before.
     """
+    rate = min(max(rate, 0.01), 0.99)
+    fall, each = float(np.log(1.5 + 0.5 * rate / (1 - rate))), rate * (1 - rate)  # log-odds of p and of 2p/3
     for n in np.unique(np.geomspace(20, 1e6, 120).astype(int)).tolist():
         both = 1.0 / (1.0 / max(information, 1e-9) + 1.0 / (n * each))
         spread = TAU**2 * both
-        e = 0.5 * (A_THIRD * both * TAU) ** 2 / (1.0 + spread) - 0.5 * np.log1p(spread) + np.log(0.25)
+        e = 0.5 * (fall * both * TAU) ** 2 / (1.0 + spread) - 0.5 * np.log1p(spread) + np.log(0.25)
         if e >= np.log(1.0 / ALPHA):
             return int(n)
     return None
@@ -192,7 +192,7 @@ def judge(found: MonitorResult, alarm: Alarm) -> tuple[State, tuple[Reason, ...]
         reasons.append(
             Reason(
                 state="too early to tell",
-                text=f"{text}: too few to see a change of the win rate by a third; {more}.",
+                text=f"{text}: too few to see a fall of the win rate by a third; {more}.",
             )
         )
     elif level is None:

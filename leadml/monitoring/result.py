@@ -43,7 +43,7 @@ class MonitorData(_Part):
     n_seen: int  # closed deals that the card may have learned from
     since: str | None = None
     n_from_log: int = 0  # closed deals whose prediction was kept at the time
-    n_needed: int | None = None  # closed deals until a change of the win rate by a third would show
+    n_needed: int | None = None  # closed deals until a fall of the win rate by a third would show
 
 
 class LevelDrift(_Part):

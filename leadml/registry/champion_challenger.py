@@ -175,6 +175,8 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
         worth = f"A won deal being worth {ratio:,.3g} follow-ups, it wins net"
     value, low, high = gain.gain.estimate()
     worth += f" {value:+.1%} ({low:+.1%} to {high:+.1%}) of all won"
+    if not gain.n_different:
+        worth = "It ranks them alike"
     away = new.decision - old.decision
     extra, extra_won = float(away.sum()), float(away @ won)
     if extra:

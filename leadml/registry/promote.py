@@ -6,6 +6,8 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from leadml.card.record import Card
 from leadml.exceptions import StoreError, UsageError
 from leadml.registry.champion_challenger import Comparison, Model, compare
@@ -76,9 +78,25 @@ def compare_versions(
 ) -> Comparison:
     """Compare two stored versions at a ratio, else at the one that calibration was given (metrics.ratio)."""
     models = [model_of(each) for each in (candidate, champion)]
+    leads = None if leads is None else _new_to(leads, models)
     known = [each.manifest.metrics.get("ratio") for each in (candidate, champion)]
     told = next((float(each) for each in (ratio, *known) if isinstance(each, int | float) and each > 0), None)
     return compare(models[0], models[1], leads, told)
+
+
+def _new_to(leads: Leads, models: list[Model]) -> Leads:
+    """Leads that neither card can have learned from: open, or closed after its deals; all where none is."""
+    last = [
+        str(m.card.provenance.get("as_of") or "") for m in models if m.card and m.card.kind != "documented"
+    ]
+    if leads.closed is None or leads.outcome is None or not any(last):
+        return leads
+    try:
+        day = int(np.datetime64(max(last)[:10], "D").astype(np.int64))
+    except ValueError:  # a card of another maker
+        return leads
+    new = (leads.outcome < 0) | (leads.closed > day)
+    return leads.take(new) if new.any() else leads
 
 
 def model_of(version: Version) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from leadml.registry.evidence import (
     patterns_file,
     possible_patterns,
 )
-from leadml.registry.promote import promote
+from leadml.registry.promote import compare_versions, promote
 from leadml.registry.versions import champion_of, read_history, save_version
 
 from .conftest import AT, make_card
@@ -164,3 +165,17 @@ def test_the_held_out_log_that_both_share_comes_first(tmp_path: Path) -> None:
     now = champion_of("bant", tmp_path)
     assert now is not None
     assert now.version == 3
+
+
+def test_deals_that_a_card_learned_from_do_not_count(tmp_path: Path) -> None:
+    deals = make_deals(60)
+    dated = dataclasses.replace(deals, closed=np.arange(20_000, 20_060, dtype=np.int32))
+    for as_of, n in (("2024-11-11", 21), ("2099-01-01", 60), ("soon", 60)):
+        known = {"table": True, "provenance": {"as_of": as_of}}
+        first = save_version(as_of, make_card(5, **known), at=AT, store_root=tmp_path)
+        second = save_version(as_of, make_card(3, **known), at=AT, store_root=tmp_path)
+        found = compare_versions(second, first, dated)
+        assert found.n == n
+        assert "It ranks them alike" in found.sentence
+    undated = compare_versions(second, first, deals)
+    assert undated.n == 60
