@@ -174,7 +174,8 @@ def format_check(found: Check) -> str:
     if found.findings:
         lines += ["", "findings:"]
         lines += [
-            f"  {each.code} {each.severity}: {each.title}\n    {each.explanation}" for each in found.findings
+            f"  {each.code} {each.severity}: {each.title}\n    {each.explanation} {each.remedy}".rstrip()
+            for each in found.findings
         ]
     return "\n".join(clean(line) if "\n" not in line else line for line in lines)
 

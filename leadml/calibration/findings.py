@@ -39,8 +39,9 @@ FINDINGS: dict[str, Entry] = {
     ),
     "LML103": Entry(
         "warn",
-        "{n} lead ids occur more than once",
-        "Rows with the same {column} are kept, and counted as different leads: {examples}.",
+        "lead ids occur more than once",
+        "{n} rows repeat the {column} of an earlier row ({examples}). Every row is kept, and those of one id"
+        " stay together when deals are held out.",
         "Remove copies from the export, or name the column that identifies a deal.",
     ),
     "LML104": Entry(

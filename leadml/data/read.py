@@ -224,9 +224,8 @@ def _notes(leads: Leads, encoder: Encoder, source: Source) -> list[Note]:
     if leads.lead_id is not None:
         counts = leads.lead_id.drop_null().value_counts()
         twice = counts.filter(pc.greater(counts.field("counts"), 1))
-        names = [name for name in twice.field("values").to_pylist() if name.strip()]
-        n = len(leads.lead_id.drop_null()) - len(counts)
-        if names:
-            column = encoder.mapping.lead_id
-            notes.append(("LML103", {"n": n, "column": column, "examples": ", ".join(names[:3])}))
+        again = {name: n - 1 for name, n in map(dict.values, twice.to_pylist()) if name.strip()}
+        if again:
+            values = {"n": sum(again.values()), "column": encoder.mapping.lead_id}
+            notes.append(("LML103", {**values, "examples": ", ".join([*again][:3])}))
     return notes

@@ -187,7 +187,7 @@ def test_repeated_ids_are_one_unit_and_copies_by_named_columns_too():
     assert leads.ids() == ["a", "a", "row 3", "row 4"]
     assert leads.unit[0] == leads.unit[1]
     assert len(set(leads.unit)) == 3
-    assert dict(leads.notes)["LML103"]["examples"] == "a"
+    assert dict(leads.notes)["LML103"] == {"n": 1, "column": "ID", "examples": "a"}  # empty ids are none
     leads = read_leads(FRAME.assign(Account=None), {**MAPPING, "duplicates": ["Phone"]})
     assert leads.unit[0] == leads.unit[3]
 
