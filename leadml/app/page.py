@@ -117,8 +117,8 @@ def page_data(folder: Path, *, leads: Any = None, mapping: Any = None) -> PageDa
     in_use = "documented" if documented and rule and result.recommended.in_use == rule.id else "learned"
     return PageData(
         model=result.data.name,
-        made=f"{result.data.n_won + result.data.n_lost:,.0f} closed deals of {result.data.source}",
-        answer=answer_of_page(result, documented, deals),
+        made=f"{result.data.n_won + result.data.n_lost:,.0f} closed deals of {Path(result.data.source).name}",
+        answer=answer_of_page(result, deals.n),
         columns=columns,
         documented=documented,
         learned=learned,

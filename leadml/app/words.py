@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leadml.app.material import DealCounts
 from leadml.card.record import Card
 from leadml.exceptions import InputError
 from leadml.terminal import clean, number
@@ -25,16 +24,25 @@ MIN_WEEK = 10
 
 
 @dataclasses.dataclass(frozen=True)
-class Answer:
-    """The first screen. calls: leads that the rule has called; keep, change: (wins, low, high) of as many."""
+class Bar:
+    """Wins of as many calls as the rule takes, and the ends of the interval."""
 
-    headline: str
-    sentences: tuple[str, ...]
-    sure: str
+    label: str
+    kind: str  # of which rule: rule0 documented, rule1 learned
+    value: float
+    low: float
+    high: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """The first screen."""
+
     rule: str
-    calls: float | None = None
-    keep: tuple[float, float, float] | None = None
-    change: tuple[float, float, float] | None = None
+    headline: str
+    lead: str
+    bars: tuple[Bar, ...]
+    more: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +51,7 @@ class Column:
 
     id: str
     title: str
+    source: str  # the CRM's column
     question: str
     kind: str
     labels: tuple[str, ...]
@@ -69,76 +78,106 @@ class Health:
     weeks: tuple[Week, ...]
 
 
-def answer_of_page(result: Result, documented: Card | None, deals: DealCounts) -> Answer:
-    """The answer of the report, in leads and wins."""
+def answer_of_page(result: Result, n: float) -> Answer:
+    """The answer of the report in leads and wins: the same figures, for as many calls as the rule takes."""
+    from leadml.report.answer import everyone_gains
     from leadml.report.summary import summarise
 
     told = summarise(result)
     rule = result.policies[0] if result.policies else None
     look = None if rule is None or rule.verdict_weights == "cannot-judge" else rule.outlook
     if rule is None or look is None or look.wins_per_100.keep.value is None:
-        return Answer(told.answer.headline, (), _plain(told.answer), told.rule)
+        more = tuple(plain_words(text) for text in (told.answer.cutoff, told.answer.sure) if text)
+        return Answer(told.rule, told.answer.headline, "", (), more)
     calls = look.n_followed_up
-    keep, change = (_scaled(each, calls) for each in (look.wins_per_100.keep, look.wins_per_100.change))
-    n = number(deals.n)
-    sentences = [
-        f"Of your last {n} closed leads, the rule has you call {number(calls)}; leads like these bring about"
-        f" {number(keep[0])} wins. With as many calls, the learned card brings {number(change[0])}"
-        f" ({number(change[1])} to {number(change[2])})."
+    bars = [
+        _bar("Rule", "rule0", look.wins_per_100.keep, calls),
+        _bar("Card", "rule1", look.wins_per_100.change, calls),
     ]
-    sentences.append(f"{sure_words(look, rule)} {costs_words(look, calls)}".strip())
-    sentences += [text for text in (_wide_words(result, rule),) if text]
-    return Answer(told.answer.headline, tuple(sentences), _plain(told.answer), told.rule, calls, keep, change)
+    keep, change = bars
+    lead = (
+        f"Of your last {number(n)} closed leads the rule has you call {number(calls)}; expect"
+        f" {number(keep.value)} wins of so many. Call as many by the card and expect {number(change.value)}"
+        f" ({number(change.low)} to {number(change.high)})."
+    )
+    wide = _wide_of(result, rule, calls)
+    if wide:
+        bars = [keep, dataclasses.replace(change, label="Learned points"), wide[0]]
+        lead = lead.replace("by the card", "by learned points")
+    everyone = everyone_gains(result) is not None and rule.verdict_cutoff == "change"
+    more = (
+        told.answer.main if everyone else "",
+        sure_words(look, calls),
+        wide[1] if wide else "",
+        told.answer.cutoff,
+    )
+    texts = (*more, when_words(rule, told.answer.sure))
+    return Answer(
+        told.rule, told.answer.headline, lead, tuple(bars), tuple(plain_words(t) for t in texts if t)
+    )
 
 
-def _plain(answer: Any) -> str:
-    return " ".join(text for text in (answer.cutoff, answer.sure) if text)
+def plain_words(text: str) -> str:
+    """The report's words in those of the page."""
+    for word, plain in (
+        ("a won deal", "a win"),
+        ("follow-ups", "calls"),
+        ("a follow-up", "a call"),
+        ("; give economics to decide", ""),
+    ):
+        text = text.replace(word, plain)
+    return text
 
 
-def _scaled(figure: Any, calls: float) -> tuple[float, float, float]:
+def _bar(label: str, kind: str, figure: Any, calls: float) -> Bar:
     value = figure.value
-    ends = (
-        figure.low if figure.low is not None else value,
-        figure.high if figure.high is not None else value,
-    )
-    return value * calls / 100, ends[0] * calls / 100, ends[1] * calls / 100
+    low, high = (value if end is None else end for end in (figure.low, figure.high))
+    return Bar(label, kind, value * calls / 100, low * calls / 100, high * calls / 100)
 
 
-def sure_words(look: Outlook, rule: PolicyResult) -> str:
-    """How sure it is that the card wins more, as chances of 100."""
-    better = min(max(round(look.p_better * 100), 1), 99)
-    words = (
-        "More than 99" if look.p_better > 0.99 else "Fewer than 1" if look.p_better < 0.01 else f"{better}"
+def sure_words(look: Outlook, calls: float) -> str:
+    """How sure it is that the card wins more, and what each choice is expected to cost."""
+    chances = (
+        "More than 99"
+        if look.p_better > 0.99
+        else "Fewer than 1"
+        if look.p_better < 0.01
+        else f"{100 * look.p_better:.0f}"
     )
+    costs = [each.value for each in (look.regret_per_100.keep, look.regret_per_100.change)]
+    if None in costs:
+        return f"{chances} chances in 100 that learned points win clearly more."
+    keep, change = (
+        "less than 1 win" if c * calls < 95 else f"about {number(c * calls / 100)} wins"
+        for c in costs
+        if c is not None
+    )
+    return f"{chances} chances in 100 that learned points win clearly more. Keeping is expected to cost {keep}, changing {change}."
+
+
+def when_words(rule: PolicyResult, sure: str) -> str:
+    """When to look again, of what is not decided; why, of what is kept or cannot be judged."""
+    from leadml.report.answer import LOOK_AGAIN
+
     if rule.verdict == "undecided":
-        return f"Chances that the card is clearly better: {words} in 100."
-    return f"{words} in 100 that the card is better."
+        more = rule.outlook.more_deals if rule.outlook else None
+        return LOOK_AGAIN if more is None or more.value is None else f"A{more.text[1:]}."
+    return "" if rule.verdict == "change" else sure
 
 
-def costs_words(look: Outlook, calls: float) -> str:
-    """What each choice is expected to cost, should it be the wrong one, in wins of the same calls."""
-    keep, change = look.regret_per_100.keep.value, look.regret_per_100.change.value
-    if keep is None or change is None:
-        return ""
-    costs = [
-        "less than 1 win" if each * calls < 95 else f"about {number(each * calls / 100)} wins"
-        for each in (keep, change)
-    ]
-    return f"Expected cost of keeping the rule: {costs[0]}; of changing: {costs[1]}."
-
-
-def _wide_words(result: Result, rule: PolicyResult) -> str:
-    """A wide card is another than the one that the rule was compared with: its held-out wins are said."""
+def _wide_of(result: Result, rule: PolicyResult, calls: float) -> tuple[Bar, str] | None:
+    """A recommended card that is another than the one compared with the rule: its wins on held-out deals."""
     by_id = {each.id: each for each in result.contenders}
     wide, own = by_id.get(str(result.recommended.contender)), by_id.get(rule.id)
     if wide is None or own is None or wide.id == rule.card or not (wide.wins_per_100 and own.wins_per_100):
-        return ""
-    figure = wide.wins_per_100
+        return None
+    bar = _bar("Wider card", "rule1", wide.wins_per_100, calls)
     columns = ", ".join(each.column for each in wide.importance[:3])
-    also = f" that also reads {columns}" if columns else f" ({wide.title})"
+    also = f", which also reads {columns}," if columns else ""
+    beside = number((own.wins_per_100.value or 0) * calls / 100)
     return (
-        f"A card{also} won {number(figure.value)} of 100 calls ({number(figure.low)} to"
-        f" {number(figure.high)}) on deals it had not seen; the rule won {number(own.wins_per_100.value)}."
+        bar,
+        f"The wider card{also} won {number(bar.value)} on deals it had not seen; there the rule won {beside}.",
     )
 
 
@@ -146,24 +185,25 @@ def columns_of(learned: Card | None, documented: Card | None, mapping: Mapping |
     """Rows of both cards, each once: criteria first, then attributes."""
     from leadml.card.questions import words_of_mapping
 
-    words: dict[str, MappingType[str, Sequence[str]]] = (
-        {} if mapping is None else dict(words_of_mapping(mapping))
-    )
+    words = {} if mapping is None else words_of_mapping(mapping)
+    sources = {} if mapping is None else {name: each.column for name, each in mapping.criteria.items()}
     found: dict[str, Column] = {}
     for card in (learned, documented):
         for each in card.criteria if card else ():
-            said = each.words or words.get(each.id, {})
-            labels = tuple(level_label(said, level) for level in range(5))
+            said: MappingType[str, Sequence[str]] = each.words or words.get(each.id, {})
+            labels: tuple[str, ...] = tuple(level_label(said, level) for level in range(5))
             shown = (*(level for level in range(5) if not said or said.get(str(level))), 5)
-            column = Column(
-                each.id, clean(each.title), each.question, "criterion", (*labels, "not known"), shown
-            )
+            title, source = clean(each.title), clean(sources.get(each.id, ""))
+            labels = (*labels, "not known")
+            column = Column(each.id, title, source, each.question, "criterion", labels, shown)
             found.setdefault(each.id, column)
     for attribute in learned.attributes if learned else ():
         bins = (clean(each.label) for each in attribute.bins)
         labels = (*bins, "any other", "not known")
         title, shown = clean(attribute.title), tuple(range(len(labels)))
-        found[attribute.id] = Column(attribute.id, title, "", "attribute", labels, shown)
+        found[attribute.id] = Column(
+            attribute.id, title, clean(attribute.column), "", "attribute", labels, shown
+        )
     return tuple(found.values())
 
 

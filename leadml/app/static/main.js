@@ -48,7 +48,9 @@ function Page() {
       set({ leads: leads.ids.length ? leads : null, leadsFault: leads.ids.length ? "" : `No open lead could be read. ${leads.faults[0] || ""}` });
     } catch (error) { set({ leadsFault: error.message }); }
   };
-  const state = { data, yours, codes, found, stakes, edit, ...own, callsFrom: counted.callsFrom, tables: { ...fixed, yours: counted.table } };
+  const tables = { ...fixed, yours: counted.table };
+  const widest = Math.max(...Object.values(tables).filter(Boolean).map((t) => Math.max(...t.rows.map((row) => Math.max(...row.points))) / Math.max(t.max, 1)), 0.01);
+  const state = { data, yours, codes, found, stakes, edit, ...own, callsFrom: counted.callsFrom, tables, widest };
   const parts = { state, data, edit, history, send, set, drop };
   const links = { rule: "Rule", "what-if": "What if", segments: "Segments", leads: "Leads", publish: "Publish", health: "Health" };
   return html`<header><nav aria-label="Screens">${Object.entries(links).map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav></header>

@@ -6,14 +6,12 @@ import { download, toCsv, toXlsx } from "./files.js";
 import { Bar, Between, Curve, html, number, NumberBox, percent, plural, Screen, signed, useMemo, useState } from "./parts.js";
 
 export function Answer({ data }) {
-  const { answer, report } = data, most = answer.change ? Math.max(answer.keep[2], answer.change[2]) : 1;
-  const bar = (label, kind, [value, low, high]) => html`<${Bar} ...${{ label, kind, value, low, high, most }} />`;
+  const { answer, report } = data, most = Math.max(...answer.bars.map((bar) => bar.high), 1);
   return html`<section id="answer" aria-labelledby="answer-title">
     <p class="over">${answer.rule}</p><h1 id="answer-title">${answer.headline}</h1>
-    ${answer.sentences.slice(0, 1).map((text) => html`<p class="lead">${text}</p>`)}
-    ${answer.keep && html`<div class="bars">${bar("Rule: wins", "rule0", answer.keep)}${bar("Card: wins", "rule1", answer.change)}</div>`}
-    ${answer.sentences.slice(1).map((text) => html`<p>${text}</p>`)}
-    <p>${answer.sure}</p>
+    <p class="lead">${answer.lead}</p>
+    <div class="bars">${answer.bars.map((bar) => html`<${Bar} ...${bar} most=${most} />`)}</div>
+    ${answer.more.map((text) => html`<p>${text}</p>`)}
     ${report && html`<p class="quiet"><a href=${report}>Statistics for analysts</a></p>`}
   </section>`;
 }
@@ -35,10 +33,12 @@ function Row({ column, at, state, edit }) {
   const { yours } = state, row = yours.rows[column.id], [picked, pick] = useState(null);
   const counts = useMemo(() => byCode(state.codes[at], state.data.deals, column.labels.length), [at]);
   const points = row.lane.map((lane) => row.points[lane]);
-  const shown = column.labels.map((_, code) => code).filter((code) => counts[code].n > 0 || (column.shown.includes(code) && column.kind === "criterion"));
-  const ghost = (table, code) => { // the same points, were the other card's highest total as high
+  const isMapped = column.kind === "attribute" || counts.some((c, code) => c.n > 0 && code !== 5) || column.shown.length < 6;
+  const shown = column.labels.map((_, code) => code).filter((code) => counts[code].n > 0 || (isMapped && column.kind === "criterion" && column.shown.includes(code)));
+  const ghost = (kind, table, code) => {
     const own = table?.rows.find((each) => each.id === column.id);
-    return own ? number((own.points[code] * state.tables.yours.max) / table.max, table.max === state.tables.yours.max ? 0 : 1) : null;
+    return own && html`<span class="ghost ${kind}">${kind === "rule0" ? "rule" : "card"} ${own.points[code]}
+      <i style=${{ width: percent(own.points[code] / table.max / state.widest) }}></i></span>`;
   };
   const move = (code, lane) => {
     pick(null);
@@ -61,18 +61,20 @@ function Row({ column, at, state, edit }) {
     <b>${column.labels[code]}</b> ${counts[code].n ? html`<span>${plural(counts[code].n, "deal")} · ${number(counts[code].won)} won · ${percent(counts[code].won / counts[code].n)}</span>
     <i class="share" style=${{ width: percent(counts[code].won / counts[code].n) }}></i>` : html`<span>no deals</span>`}</button>`;
   const warning = disagreement(shown.map((c) => points[c]), shown.map((c) => counts[c]), shown.map((c) => column.labels[c]));
-  return html`<article class="row"><h3>${column.title}</h3><p class="quiet">${column.question}</p>
-    ${shown.map((lane) => { const [rule, card] = [ghost(state.tables.documented, lane), ghost(state.tables.learned, lane)]; return html`
+  return html`<article class="row"><h3>${column.title} ${column.source && column.source !== column.title && html`<small>${column.source}</small>`}</h3><p class="quiet">${column.question}</p>
+    ${!isMapped && html`<p class="quiet">No column of your CRM is read for this, so it is not known of any lead.</p>`}
+    ${shown.map((lane) => html`
       <div class="lane" onDragOver=${(e) => picked !== null && e.preventDefault()} onDrop=${(e) => { e.preventDefault(); move(picked, lane); }}>
         <div class="points" role="group" aria-label="Points of ${column.title}, ${column.labels[lane]}">
           <button aria-label="One point less" disabled=${!row.points[lane]} onClick=${() => step(lane, -1)}>−</button>
           <output>${row.points[lane]}</output>
-          <button aria-label="One point more" onClick=${() => step(lane, 1)}>+</button></div>
+          <button aria-label="One point more" onClick=${() => step(lane, 1)}>+</button>
+          <i class="mine" style=${{ width: percent(row.points[lane] / state.tables.yours.max / state.widest) }}></i></div>
         <div class="chips">${shown.filter((code) => row.lane[code] === lane).map(chip)}
           ${picked !== null && row.lane[picked] !== lane && html`<button class="here" onClick=${() => move(picked, lane)}>
             ${column.labels[picked]} here, like ${column.labels[lane]}</button>`}
           ${!row.lane.includes(lane) && picked === null && html`<span class="quiet">nothing counts as ${column.labels[lane]}</span>`}</div>
-        <small class="ghost">${rule !== null && html`<span>rule ${rule}</span> `}${card !== null && html`<span>card ${card}</span>`}</small></div>`; })}
+        <div class="ghosts">${ghost("rule0", state.tables.documented, lane)}${ghost("rule1", state.tables.learned, lane)}</div></div>`)}
     ${warning && html`<p class="warning">Your deals disagree: ${warning}</p>`}</article>`;
 }
 
@@ -82,7 +84,8 @@ export function Rule({ state, edit, history, send }) {
   const again = (source) => edit(`Start again from the ${source === "learned" ? "learned card" : "documented rule"}`, `start ${source}`, startFrom(data[source], source));
   return html`<${Screen} id="rule" title="The rule in your words">
     <p>Every value your CRM holds, how many of its deals were won, and the points it earns. Change points by − and +. Drag a value
-      (or press it, then choose where) to let it count like another. Beside: the documented rule and the learned card, on the same scale.</p>
+      (or press it, then choose where) to let it count like another. Beside it, the documented rule${data.documented ? ` (of ${state.tables.documented.max})` : ""} and
+      the learned card${data.learned ? ` (of ${state.tables.learned.max})` : ""}; bars show the share of all points.</p>
     <div class="tools">
       ${["learned", "documented"].filter((s) => data[s]).map((s) => html`<button onClick=${() => again(s)}>Start from the ${s === "learned" ? "learned card" : "documented rule"}</button>`)}
       <button disabled=${!at} onClick=${() => send({ type: "undo" })}>Undo</button>
@@ -100,7 +103,8 @@ export function WhatIf({ state, edit, history, set }) {
   const n = data.deals.n, calls = (cutoff) => state.callsFrom[Math.min(cutoff, state.callsFrom.length - 1)];
   const cut = (points) => edit(`Call from ${points} points`, "cutoff", setCutoff(yours, points));
   const nearest = (wanted) => state.callsFrom.reduce((best, c, at) => (Math.abs(c - wanted) < Math.abs(calls(best) - wanted) ? at : best), 0);
-  const names = [data.documented ? "Rule" : "Card", data.learned ? "Card" : "Rule", "Yours"], lines = LINES.filter(([f]) => f !== "money" || stakes);
+  const own = data.learned?.kind === "wide" ? "Wider card" : "Card";
+  const names = [data.documented ? "Rule" : own, data.learned ? own : "Rule", "Yours"], lines = LINES.filter(([f]) => f !== "money" || stakes);
   const more = found.more[2];
   return html`<${Screen} id="what-if" title="What if">
     <div class="controls">
@@ -127,7 +131,7 @@ export function WhatIf({ state, edit, history, set }) {
 export function Segments({ data }) {
   const columns = [...new Set(data.segments.map((s) => s.column))];
   return html`<${Screen} id="segments" title="Segments">
-    ${columns.length ? html`<p>What the card wins more than the rule with as many calls, by part of your business.</p>` : html`<p>Name columns under “segments” in the mapping (team, region, product, source) to compare them here.</p>`}
+    ${columns.length ? html`<p>What the card wins more than the rule with as many calls, on deals it had not seen, by part of your business.</p>` : html`<p>Name columns under “segments” in the mapping (team, region, product, source) to compare them here.</p>`}
     ${columns.map((column) => html`<table class="figures"><caption>${column}</caption><thead><tr><th scope="col">Value</th><th scope="col">Deals</th><th scope="col">Called</th><th scope="col">Won</th><th scope="col">More wins</th></tr></thead><tbody>
       ${data.segments.filter((s) => s.column === column).map((s) => html`<tr class=${s.verdict === "too-few" ? "few" : ""}><th scope="row">${s.value || "(empty)"}</th>
         <td>${number(s.n)}</td><td>${number(s.followed_up)}</td><td>${number(s.won)}</td>
