@@ -113,13 +113,14 @@ def make_truth(
         return dataclasses.replace(truth, shares=_joint(k, tilt, junk))
 
     tilt = _solve(lambda t: tilted(t).base_rate - base_rate, 8.0, "base_rate with this cut-off")
-    truth = _with_base_rate(_world(tilted(tilt), documented, strength, weights), base_rate)
+    even = tilted(tilt)
+    truth = _with_base_rate(_world(even, documented, strength, weights), base_rate)
     if world == "drifting":
         first = (truth.log_odds - 0.5, _joint(k, tilt - 0.15, junk))
         late = _joint(k, tilt + 0.15, junk)
         truth = dataclasses.replace(truth, log_odds=truth.log_odds + 0.5, shares=late, first=first)
     elif world == "weights_drifting":
-        first = (_with_base_rate(tilted(tilt), base_rate).log_odds, truth.shares)
+        first = (_with_base_rate(even, base_rate).log_odds, truth.shares)
         truth = dataclasses.replace(truth, first=first, abrupt=True)
     return truth
 

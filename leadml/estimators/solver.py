@@ -17,6 +17,7 @@ Mask = npt.NDArray[np.bool_]
 
 PATIENCE = 3
 """Block exchanges without progress before single ones, which cannot cycle."""
+MAX_PIVOTS = 1000
 FEW_ROWS = 6
 """Rows up to which Gram matrices are made one by one."""
 
@@ -59,7 +60,7 @@ def nonnegative_least_squares(hessian: Floats, linear: Floats) -> Floats:
     solution = np.zeros_like(linear)
     open_ = np.arange(n_rows)
     fewest, patience = np.full(n_rows, n_columns + 1), np.full(n_rows, PATIENCE)
-    while len(open_):
+    for _ in range(MAX_PIVOTS):
         h, c, p = hessian[open_], linear[open_], positive[open_]
         masked = np.where(p[:, :, None] & p[:, None, :], h, np.eye(n_columns))
         z = np.linalg.solve(masked, np.where(p, c, 0.0)[..., None])[..., 0]
@@ -70,6 +71,8 @@ def nonnegative_least_squares(hessian: Floats, linear: Floats) -> Floats:
         n_wrong = wrong.sum(axis=1)
         still = n_wrong > 0
         open_, wrong, n_wrong = open_[still], wrong[still], n_wrong[still]
+        if not len(open_):
+            break
         better = n_wrong < fewest[open_]
         fewest[open_] = np.minimum(fewest[open_], n_wrong)
         patience[open_] = np.where(better, PATIENCE, patience[open_] - 1)
