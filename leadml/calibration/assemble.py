@@ -51,7 +51,7 @@ class Material:
 def assemble(material: Material, metrics: Mapping[str, Any], name: str) -> Calibration:
     """Draw every conclusion from the log, and learn the final cards."""
     study, log = material.study, material.log
-    with few_threads(len(study.deals), study.n_jobs), warnings.catch_warnings():
+    with few_threads(study.n_jobs), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = fit_all(study)
         result, drafts = conclude(material, fitted, metrics, name)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 MORE = 1.9
 """How many times more deals there must be before a classifier is tuned again."""
-MOST = 10_000
+MOST = 5_000
 """Deals at the most (the latest, in time) that a wide classifier is fitted to."""
 
 

@@ -234,6 +234,7 @@ class DocumentedRule:
     title: str
     framework: str | None
     kind: Kind = "documented"
+    _latest: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
     def policy(self) -> str:
@@ -251,16 +252,22 @@ class DocumentedRule:
 
     def totals(self, leads: Leads) -> npt.NDArray[np.int64]:
         """Points given."""
-        return np.asarray(self._answers(leads).points, dtype=np.int64)
+        return self._score(leads)[0]
 
     def failed(self, leads: Leads) -> npt.NDArray[np.bool_]:
         """Whether a gate is failed."""
-        return np.asarray(self._answers(leads).gate_failed)
+        return self._score(leads)[1]
 
-    def _answers(self, leads: Leads) -> Any:
+    def _score(self, leads: Leads) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+        """Points and gates, worked out once a pattern; those of the leads asked about last are kept."""
         from leadml.card.inputs import codes_of as codes_of_card
 
-        return self.card.lookup.answers(codes_of_card(self.card, leads))
+        if self._latest.get("leads") is not leads:
+            scores = self.card.lookup.score(codes_of_card(self.card, leads))
+            points = np.asarray(scores.answers.points, dtype=np.int64)[scores.index]
+            failed = np.asarray(scores.answers.gate_failed)[scores.index]
+            self._latest.update(leads=leads, score=(points, failed))
+        return self._latest["score"]  # type: ignore[no-any-return]
 
     def predict(self, leads: Leads) -> Said:
         """Points given and the rule's own decision: it follows up from its cut-off, unless a gate fails."""

@@ -17,6 +17,8 @@ Note = tuple[str, dict[str, Any]]
 
 N_PERIODS = 4
 """Periods of equal numbers of deals among which the base rate is compared."""
+LEAST_DEALS = 200
+"""Deals below which weights are not compared."""
 ALPHA = 0.005
 """Chance at which a drift is reported where there is none."""
 SHIFTED_FAR = 0.25
@@ -86,30 +88,35 @@ def weights_moved(view: View, deals: Leads) -> bool:
     regression."""
     from scipy.stats import chi2
 
-    codes = view.codes(deals)
-    if len(deals) < 200 or not codes.shape[1]:
+    from leadml.estimators.patterns import PatternCounts
+
+    if len(deals) < LEAST_DEALS or not view.mapped:
         return False
+    half = np.arange(len(deals)) >= len(deals) // 2
+    codes, won = view.codes(deals), won_of(deals)
+    parts = [PatternCounts.from_codes(codes[rows], won[rows]) for rows in (~half, half)]
+    codes = np.concatenate([part.codes for part in parts])
+    won, n = (np.concatenate([getattr(part, name) for part in parts]) for name in ("won", "total"))
+    late = np.repeat([0.0, 1.0], [len(part.codes) for part in parts])
     known = codes != UNKNOWN
-    mean = np.where(known, codes, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+    mean = (n @ np.where(known, codes, 0)) / np.maximum(n @ known, 1)
     design = plain_design(codes, mean)
+    k = int((np.ptp(design[:, : codes.shape[1]], axis=0) > 0).sum())
     design = design[:, np.ptp(design, axis=0) > 0]
-    k = int((np.ptp(np.where(known, codes, mean), axis=0) > 0).sum())
-    late = (np.arange(len(deals)) >= len(deals) // 2).astype(np.float64)
-    base = np.column_stack([np.ones(len(deals)), late, design])
+    base = np.column_stack([np.ones(len(late)), late, design])
     extra = design[:, :k] * late[:, None]
-    y = won_of(deals)
     theta = np.zeros(base.shape[1])
     for _ in range(30):
         p = logistic(base @ theta)
-        hessian = base.T @ (base * (p * (1 - p))[:, None]) + 1e-3 * np.eye(base.shape[1])
-        step = np.linalg.solve(hessian, base.T @ (y - p) - 1e-3 * theta)
+        hessian = base.T @ (base * (n * p * (1 - p))[:, None]) + 1e-3 * np.eye(base.shape[1])
+        step = np.linalg.solve(hessian, base.T @ (won - n * p) - 1e-3 * theta)
         theta += np.clip(step, -2, 2)
         if np.abs(step).max() < 1e-7:
             break
     p = logistic(base @ theta)
-    curve = (p * (1 - p))[:, None]
+    curve = (n * p * (1 - p))[:, None]
     cross = base.T @ (extra * curve)
-    score = extra.T @ (y - p)
+    score = extra.T @ (won - n * p)
     variance = extra.T @ (extra * curve) - cross.T @ np.linalg.solve(hessian, cross)
     statistic = float(score @ np.linalg.lstsq(variance, score, rcond=None)[0])
     return bool(statistic > chi2.isf(ALPHA, k))

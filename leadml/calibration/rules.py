@@ -66,6 +66,8 @@ from leadml.levels import LEVEL_MAX, N_CODES
 Floats = npt.NDArray[np.float64]
 
 N_DRAWS = 400
+MANY_ROWS = 20_000
+"""Held-out rows from which a decision curve has fewer points."""
 
 BECAUSE: Mapping[str, str] = {
     "unreachable": "the mapped criteria cannot reach its cut-off",
@@ -401,7 +403,8 @@ def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, A
     entries = facts.log.entries
     name = card_of(study, rule) or f"{rule.framework}-{rule.card.unit}-cutoff"
     if name in entries:
-        ratios = ratios_around(implied, base_rate(held))
+        many = len(facts.log) > MANY_ROWS
+        ratios = ratios_around(implied, base_rate(held), 9 if many else 15)
         own = np.nan_to_num(entries[rule.id].decision)
         curve = decision_curve(held, own, entries[name].probability, ratios)
         found["decision_curve"] = tuple(describe_point(row) for row in curve)

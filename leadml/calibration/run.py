@@ -200,7 +200,7 @@ def calibrate(
     progress : callable, optional
         Called with (what, done, of how many).
     n_jobs : int, optional
-        Threads of the wide classifiers; decided by the number of deals by default.
+        Threads; 1 by default.
     name : str, optional
         Name of the card; the mapping's by default.
 

@@ -7,6 +7,7 @@ import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,6 @@ from leadml.evaluation.log import Entries, Floats, Log
 from leadml.evaluation.metrics import log_losses
 from leadml.exceptions import LeadmlError, UsageError
 
-SMALL = 100_000
-"""Deals below which one thread is faster than several."""
 MOST_SHUFFLED = 500
 """Deals of a block of which importance is told."""
 Note = tuple[str, dict[str, Any]]
@@ -61,7 +60,7 @@ class Study:
     notes: tuple[Note, ...] = ()
     n_jobs: int | None = None
 
-    @property
+    @cached_property
     def learnable(self) -> tuple[View, ...]:
         """Frameworks with at least two mapped criteria that vary."""
         return tuple(view for view in self.views if is_learnable(view, self.deals))
@@ -77,8 +76,13 @@ class Study:
 
 def is_learnable(view: View, deals: Leads) -> bool:
     """Whether a card can be learned: two mapped criteria, one of which varies."""
-    codes = view.codes(deals)
-    return len(view.mapped) >= 2 and any(len(np.unique(column)) > 1 for column in codes.T)
+    return len(view.mapped) >= 2 and any(varies(deals, name) for name in view.mapped)
+
+
+def varies(deals: Leads, criterion: str) -> bool:
+    """Whether a mapped criterion has two different codes."""
+    column = deals.codes[:, deals.criteria.index(criterion)]
+    return bool((column != column[0]).any())
 
 
 def in_time(deals: Leads) -> tuple[Leads, bool]:
@@ -198,7 +202,7 @@ def make_contenders(
             out.append(
                 LearnedCard(view, name, f"{title}, learned weights", False, settings.points, timing, seed)
             )
-    if any(len(np.unique(column)) > 1 for column in deals.codes.T):
+    if any(varies(deals, name) for name in deals.criteria):
         out.append(Plain(deals.criteria, timing))
     out += wide_contenders(settings, deals, learnable, rules, timing)
     for name, classifier in own:
@@ -291,12 +295,12 @@ def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[
 
 
 @contextmanager
-def few_threads(n: int, n_jobs: int | None = None) -> Iterator[None]:
-    """One thread for small deals: waiting for each other costs threads more than they save."""
+def few_threads(n_jobs: int | None) -> Iterator[None]:
+    """One thread unless more are asked for: counts of patterns are small, and threads wait for each other longer."""
     import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(n_jobs or (1 if n < SMALL else None)):
+    with threadpool_limits(n_jobs or 1):
         yield
 
 
@@ -319,7 +323,7 @@ def hold_out(
     deals = study.compared
     said: dict[str, list[Entries]] = {each.id: [] for each in study.contenders}
     lost: dict[str, list[Floats]] = {}
-    with few_threads(len(deals), study.n_jobs), warnings.catch_warnings():
+    with few_threads(study.n_jobs), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a user's classifier may warn once a block
         for at, held in enumerate(blocks):
             if progress is not None:
