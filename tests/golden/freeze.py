@@ -1,7 +1,7 @@
-"""How results/ and cards/ were made, once, by version 0.1. Not run again: what it wrote is frozen."""
+"""How results.json.xz and cards/ were made, once, by version 0.1. Not run again: what it wrote is frozen."""
 
-import gzip
 import json
+import lzma
 import sys
 from pathlib import Path
 
@@ -33,10 +33,12 @@ def rounded(value):
 
 def freeze_results():
     worlds = ["rule_right", "tilted", "dud", "steps", "null", "drifting", "grouped", "immature", "selected"]
-    for world in worlds:
-        found = leadml.calibrate(leadml.make_leads(300, world), leadml.Experiment(bootstrap=100))
-        text = json.dumps(rounded(found.result), ensure_ascii=False, separators=(",", ":"))
-        (HERE / "results" / f"{world}.json.gz").write_bytes(gzip.compress(text.encode(), mtime=0))
+    settings = leadml.Experiment(bootstrap=100)
+    made = {
+        world: rounded(leadml.calibrate(leadml.make_leads(300, world), settings).result) for world in worlds
+    }
+    text = json.dumps(made, ensure_ascii=False, separators=(",", ":"))
+    (HERE / "results.json.xz").write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
 
 
 def freeze_cards():
