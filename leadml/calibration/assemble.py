@@ -13,6 +13,7 @@ import numpy.typing as npt
 import leadml
 from leadml.calibration import figures
 from leadml.calibration.cards import Draft, draft_cards, fit_all
+from leadml.calibration.comparison import Held, columns_of, few_threads
 from leadml.calibration.contenders import FittedCard
 from leadml.calibration.describe import describe_data, describe_evaluation
 from leadml.calibration.drift import find_drift
@@ -24,7 +25,7 @@ from leadml.calibration.recommend import choose_card, choose_champion, workload_
 from leadml.calibration.result import PolicyResult, Recommended, Result, Segment
 from leadml.calibration.rules import Facts, find_posteriors, judge_rules
 from leadml.calibration.run import Calibration
-from leadml.calibration.study import Held, Note, Study, columns_of, few_threads
+from leadml.calibration.study import Note, Study
 from leadml.calibration.unknowns import price_unknown
 from leadml.data.deals import Leads
 from leadml.evaluation.log import Log

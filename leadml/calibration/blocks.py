@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from leadml.calibration.study import Held, Study
+from leadml.calibration.comparison import Held
+from leadml.calibration.study import Study
 from leadml.data.split import k_folds, rolling_blocks, times_of
 
 LEAST = 5

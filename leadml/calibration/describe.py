@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from leadml.calibration.comparison import Held
 from leadml.calibration.contenders import weight_of
 from leadml.calibration.result import Block, Data, Evaluation
-from leadml.calibration.study import Held, Study
+from leadml.calibration.study import Study
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.evaluation.log import Log
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leadml.calibration.contenders import View, plain_design, weight_of, won_of
+from leadml.calibration.contenders import View, weight_of, won_of
+from leadml.calibration.peers import plain_design
 from leadml.data.deals import NO_DAY, Leads
 from leadml.levels import N_CODES, UNKNOWN, logistic
 

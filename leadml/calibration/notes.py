@@ -112,6 +112,7 @@ def _on_rules(study: Study, policies: Sequence[PolicyResult]) -> list[Note]:
                 "k": len(view.framework.criteria),
                 "reach": reach,
             }
+            values |= {"severity": "warn" if each.id == study.baseline else "note"}
             values |= {"cutoff": each.documented_cutoff, "columns": missing, "where": each.id}
             notes.append(("LML307", values))
         elif each.because.startswith(("It follows up every", "It follows up no")):

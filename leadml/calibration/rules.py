@@ -12,14 +12,7 @@ import numpy.typing as npt
 
 from leadml.calibration.cards import count_totals, find_cutoff
 from leadml.calibration.consequences import highest
-from leadml.calibration.contenders import (
-    DocumentedRule,
-    FittedCard,
-    View,
-    learning_weight,
-    weight_of,
-    won_of,
-)
+from leadml.calibration.contenders import DocumentedRule, FittedCard, View, learning_weight, weight_of, won_of
 from leadml.calibration.describe import DAYS_A_MONTH, span
 from leadml.calibration.figures import figure, number
 from leadml.calibration.result import (

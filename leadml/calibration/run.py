@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leadml.calibration.comparison import hold_out
 from leadml.calibration.consequences import find_consequences
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.misfits import misfit_notes
@@ -23,7 +24,6 @@ from leadml.calibration.study import (
     Study,
     choose_baseline,
     free_card,
-    hold_out,
     in_time,
     main_view,
     make_contenders,

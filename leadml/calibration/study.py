@@ -4,14 +4,11 @@ time."""
 from __future__ import annotations
 
 import dataclasses
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.calibration.classifiers import Classifier, Context, WideCard
 from leadml.calibration.consequences import Consequences
@@ -19,23 +16,16 @@ from leadml.calibration.contenders import (
     Contender,
     DocumentedCutoff,
     DocumentedRule,
-    Fitted,
     LearnedCard,
-    Plain,
-    Prior,
-    Said,
     Timing,
     View,
     weight_of,
 )
 from leadml.calibration.experiment import Experiment, check_name
+from leadml.calibration.peers import Plain, Prior
 from leadml.data.deals import Leads
-from leadml.evaluation.log import Entries, Floats, Log
-from leadml.evaluation.metrics import log_losses
-from leadml.exceptions import LeadmlError, UsageError
+from leadml.exceptions import UsageError
 
-MOST_SHUFFLED = 500
-"""Deals of a block of which importance is told."""
 Note = tuple[str, dict[str, Any]]
 Progress = Callable[[str, int, int], None]
 
@@ -292,149 +282,3 @@ def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[
             raise UsageError(f"contenders: {error}") from None
     pairs = [tuple(each) for each in given if not isinstance(each, str)]
     return names, pairs
-
-
-@contextmanager
-def few_threads(n_jobs: int | None) -> Iterator[None]:
-    """One thread unless more are asked for: counts of patterns are small, and threads wait for each other longer."""
-    import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(n_jobs or 1):
-        yield
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Held:
-    """One block: what is learned from, and what is predicted (positions among the deals compared)."""
-
-    train: npt.NDArray[np.integer]
-    test: npt.NDArray[np.integer]
-    block: int
-    repeat: int = 0
-    n_embargoed: int = 0
-
-
-def hold_out(
-    study: Study, blocks: Sequence[Held], progress: Progress | None = None
-) -> tuple[Log, dict[str, Floats]]:
-    """Before each block learn everything anew from earlier deals, then predict it: the log of held-out
-    decisions."""
-    deals = study.compared
-    said: dict[str, list[Entries]] = {each.id: [] for each in study.contenders}
-    lost: dict[str, list[Floats]] = {}
-    with few_threads(study.n_jobs), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a user's classifier may warn once a block
-        for at, held in enumerate(blocks):
-            if progress is not None:
-                progress("comparing", at, len(blocks))
-            train, test = deals.take(held.train), deals.take(held.test)
-            entries, losses = predict_block(study, train, test)
-            for name, each in entries.items():
-                said[name].append(each)
-            for name, more in losses.items():
-                lost.setdefault(name, []).append(more)
-    rows = np.concatenate([held.test for held in blocks])
-    unit = np.arange(len(deals)) if deals.unit is None else deals.unit
-    entries = {
-        name: Entries(
-            *(
-                np.concatenate([getattr(e, field) for e in parts])
-                for field in ("score", "probability", "decision")
-            )
-        )
-        for name, parts in said.items()
-    }
-    picked = deals.take(rows)
-    log = Log(
-        row=rows,
-        block=np.concatenate([np.full(len(h.test), h.block, dtype=np.int32) for h in blocks]),
-        repeat=np.concatenate([np.full(len(h.test), h.repeat, dtype=np.int32) for h in blocks]),
-        outcome=np.asarray(picked.outcome),
-        unit=np.unique(unit[rows], return_inverse=True)[1].astype(np.int64),
-        weight=weight_of(picked),
-        closed=picked.closed,
-        followed_up=picked.followed_up,
-        propensity=picked.propensity,
-        lead_id=lead_ids(picked),
-        entries=entries,
-    )
-    return log, {name: np.concatenate(parts) for name, parts in lost.items()}
-
-
-def predict_block(study: Study, train: Leads, test: Leads) -> tuple[dict[str, Entries], dict[str, Floats]]:
-    """What each contender, having learned from `train`, says of `test`; decisions by the same code for
-    all."""
-    costs = study.consequences.learned_from(train)
-    weight = weight_of(test)
-    out: dict[str, Entries] = {}
-    lost: dict[str, Floats] = {}
-    workload = 0.5
-    for contender in study.contenders:
-        try:
-            fitted = contender.fit(train)
-            said = fitted.predict(test)
-        except LeadmlError:
-            raise
-        except Exception as error:
-            if contender.kind != "custom":
-                raise
-            raise UsageError(f"contenders: {contender.id!r} failed on {len(train)} deals: {error}") from error
-        decision = said.decision
-        if decision is None:
-            decision = costs.decide(said.score, said.probability, test, workload)
-            if said.refused is not None:
-                decision = np.where(said.refused, 0.0, decision)
-        if contender.id == study.baseline:
-            workload = float(np.average(decision, weights=weight))
-        out[contender.id] = Entries(said.score, said.probability, decision)
-        if contender.kind in ("context", "wide"):
-            lost[contender.id] = losses_without(fitted, said, test, study.settings.random_state)
-    return out, lost
-
-
-def columns_of(leads: Leads) -> tuple[str, ...]:
-    """Criteria and context columns, by which importance is told."""
-    return (*leads.criteria, *(name for name in leads.context if name not in leads.criteria))
-
-
-def losses_without(fitted: Fitted, said: Said, test: Leads, random_state: int) -> Floats:
-    """(n, columns) log loss that each deal adds when a column is drawn from another deal (permutation importance).
-
-    Of a large block some deals are asked; the others are NaN. One call predicts all columns' copies of the
-    deals.
-    """
-    rng = np.random.default_rng([random_state, len(test)])
-    n_all, names = len(test), columns_of(test)
-    asked = np.sort(rng.permutation(n_all)[:MOST_SHUFFLED])
-    own, shuffled = np.arange(len(asked)), rng.permutation(len(asked))
-    part = test.take(asked)
-    copies = part.take(np.tile(own, len(names)))
-
-    def rows(at: int) -> npt.NDArray[np.int64]:
-        out = np.tile(own, len(names))
-        out[at * len(own) : (at + 1) * len(own)] = shuffled
-        return out
-
-    codes = copies.codes.copy(order="F")
-    for at in range(len(part.criteria)):
-        codes[:, at] = part.codes[rows(at), at]
-    context = dict(copies.context)
-    for at, name in enumerate(names[len(part.criteria) :], len(part.criteria)):
-        context[name] = part.context[name].take(rows(at))
-    probability = fitted.predict(dataclasses.replace(copies, codes=codes, context=context)).probability
-    won = np.asarray(part.outcome == 1, dtype=np.float64)
-    without = log_losses(np.tile(won, len(names)), probability).reshape(len(names), -1).T
-    out = np.full((n_all, len(names)), np.nan)
-    out[asked] = without - log_losses(won, said.probability[asked])[:, None]
-    return out
-
-
-def lead_ids(leads: Leads) -> Any:
-    """Identity of each lead as Arrow text: its own, or its number in the file."""
-    import pyarrow as pa
-
-    if leads.lead_id is not None:
-        return leads.lead_id
-    row = np.arange(len(leads)) if leads.row is None else leads.row - 1
-    return pa.array([str(each) for each in row])
