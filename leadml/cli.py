@@ -479,9 +479,9 @@ def serve(
     store: Store = None,
 ) -> None:
     """Serve the page and the HTTP API (OpenAPI at /docs)."""
-    from leadml.app.server import serve as run
+    from leadml.app.api import serve as run
 
-    run(host=host, port=port, token=token, store_root=store)
+    run(host=host, port=port, token=token, store=store)
 
 
 @app.command(epilog="Example: leadml demo")

@@ -24,6 +24,7 @@ criteria:
 
 def run_demo(directory: Path, *, at: str, show: Callable[[str], None], say: Callable[[str], None]) -> Path:
     """Make a sample, calibrate on it, score new leads, and say what to open."""
+    from leadml.app.page import write_page
     from leadml.calibration.file import calibrate_file
     from leadml.data.read import read_leads
     from leadml.datasets.sample import make_leads, write_csv
@@ -51,8 +52,10 @@ def run_demo(directory: Path, *, at: str, show: Callable[[str], None], say: Call
             show(f"  {name:<10} true {true:4.1f}   learned {weight.learned:4.1f}  ({found})")
     scores = directory / "scores.xlsx"
     predict_file(leads, mapping, done.found.card, str(scores), Options(sort=True), say)
+    page = write_page(done.directory, directory / "page.html", leads=leads)
     show("\nOpen")
     show(f"  {done.directory / 'report.html'}   the report, in a browser")
+    show(f"  {page}   the page for sales ops: answer, rule, what if, leads")
     show(f"  {scores}   the new leads as a work list: chance, decision, reasons, next question")
     show(f"  {done.directory / 'card.json'}   the card that scored them")
     return directory

@@ -41,7 +41,7 @@ NAMES = re.compile(r"(?i)\b(name|naam|company|account|organi[sz]ation|bedrijf|kl
 NOT_NAMES = re.compile(r"(?i)\b(id|nr|number|date|datum|size|type|mail|phone)\b")
 MOST_NAMES = 3
 SORTED_ROWS = 1 << 16
-RELEASE_EVERY = 64
+RELEASE_EVERY = 8
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -246,12 +246,21 @@ def _judged(opened: Source, scorer: Scorer, then: Callable[[Judged], Any]) -> It
         judged = scorer.score(chunk)
         return judged, then(judged)
 
-    for _, (judged, made) in side_by_side(work, opened.chunks(scorer.columns)):
+    for _, (judged, made) in side_by_side(
+        work, _in_parts(opened.chunks(scorer.columns), scorer.rows_at_once)
+    ):
         for fault in judged.faults:
             opened.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
         share = opened.share
         progress("scoring", opened.n_rows if share is None else share, share and 1.0)
         yield judged, made
+
+
+def _in_parts(chunks: Iterable[Chunk], n_rows: int) -> Iterator[Chunk]:
+    """Chunks of at most so many rows, which share memory with those they were; faults are told already."""
+    for chunk in chunks:
+        for start in range(0, max(len(chunk.rows), 1), n_rows):
+            yield type(chunk)(chunk.table.slice(start, n_rows), chunk.rows[start : start + n_rows])
 
 
 def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from leadml.card.record import Card
 from leadml.card.table import COLUMNS as CARD_COLUMNS
-from leadml.card.table import Scores
+from leadml.card.table import ENUMERATED, Scores
 from leadml.data.cells import mask_of, number_array, numbers_of, text_array, text_of
 from leadml.data.dates import settle_dates
 from leadml.data.deals import OPEN, Leads
@@ -91,6 +92,8 @@ class Scorer:
             context=attributes,
             source=source.name,
         )
+        few = all(math.prod(card.lookup.sizes) <= ENUMERATED for card in cards)
+        self.rows_at_once = 1 << (20 if few else 15)  # where each lead is a pattern, it takes 500 bytes
         self.messages = self._check(source, asked, attributes)
         self.kept = _titles(kept, taken, source.columns)
         renamed = [f"{column} as {title}" for column, title in self.kept.items() if column != title]

@@ -25,7 +25,7 @@ from leadml.scoring.destinations import kind_of_out, open_text, replacing
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-ROW_GROUP = 1 << 18
+ROW_GROUP = 1 << 17
 """Rows a row group of a Parquet file has, about."""
 
 

@@ -141,7 +141,9 @@ def test_data_goes_to_stdout_and_messages_to_stderr(run):
 
 
 def test_a_framework_of_ones_own(run, desk):
-    assert run(*["frameworks", "new", "ours", "--from", "champ", "--title", "Ours", "-o", "ours.yaml"])[0] == 0
+    assert (
+        run(*["frameworks", "new", "ours", "--from", "champ", "--title", "Ours", "-o", "ours.yaml"])[0] == 0
+    )
     code, _, err = run(*["frameworks", "new", "ours", "-o", "ours.yaml"])
     assert (code, "not overwritten" in err) == (2, True)
     code, _, err = run(*["frameworks", "check", "ours.yaml"])
@@ -248,6 +250,9 @@ def test_demo_calibrates_scores_reproduces_and_monitors(run, desk, monkeypatch):
     found = json.loads(Path("d/calibration/result.json").read_text())
     assert found["schema_version"] == 2
     assert run("report", "d/calibration")[0] == 0
+    assert Path("d/page.html").is_file()
+    code, _, err = run("page", "d/calibration", "--leads", "d/new_leads.csv", "-o", "page.html")
+    assert (code, Path("page.html").is_file()) == (0, True), err
     deals, mapping, store = "d/closed_deals.csv", "d/mapping.yaml", "d/models_store"
     code, out, err = run("reproduce", "d/calibration", "--data", deals, "--exit-code")
     assert (code, out) == (0, "the same\n"), err
