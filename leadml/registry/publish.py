@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from leadml.data.deals import Leads
     from leadml.estimators.patterns import PatternCounts
 
+CARRIED = ("mapping.yaml", "reference.json")
+"""What lies beside the card that was changed, and is of use to the changed one."""
+
 Root = str | os.PathLike[str] | None
 _OF_THE_VERSION = {"name", "version", "created_at", "published", "provenance", "sha256"}
 
@@ -75,6 +78,9 @@ def publish(
         ratio = champion.manifest.metrics.get("ratio")
         comparison = compare(Model("the draft", card, origin), model_of(champion), leads, ratio)
     beside = {} if counts is None else {PATTERNS: patterns_file(card, counts)}
+    if origin is not None:
+        kept = [file for file in CARRIED if file in origin.manifest.files]
+        beside |= {file: (origin.folder / file).read_bytes() for file in kept}
     version = save_version(name, card, at=at, files=beside, store_root=store_root)
     return Published(version, comparison, tuple(messages))
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 RECEIPT: Final = "tracking.json"
 STORED: Final = "stored.json"
 MAX_COLUMNS: Final = 40
+LONGEST: Final = 600.0
+"""Seconds after which sending is given up; `leadml track` sends later what is too slow now."""
 _SENT: Final = (
     "report.html", "result.json", "card.json", "cards", "reference.json", "mapping.yaml", "experiment.yaml",
 )  # fmt: skip
@@ -111,6 +113,7 @@ def _send_calibration(place: Place, folder: Path, given: str | None) -> str:
 
     result = Result.model_validate_json((folder / "result.json").read_text(encoding="utf-8"))
     rules = {each.id: each for each in result.policies}
+    until = time.monotonic() + LONGEST
     rule, client = rules.get(_baseline_of(result) or ""), place.client
     tags = {"kind": "calibration", "leadml.version": __version__, "data_digest": result.data.digest[:64]}
     run_id = given or _start(place, run_name(result, rule), tags)
@@ -129,6 +132,8 @@ def _send_calibration(place: Place, folder: Path, given: str | None) -> str:
             log_model(place, run_id, models["card"], "card", folder / "mapping.yaml")
         # MLflow's pages list the newest first: sent last is what is to be read first.
         for each in reversed(result.contenders):
+            if time.monotonic() > until:
+                raise TimeoutError(f"longer than {LONGEST:.0f} s")
             own, about = rules.get(each.id), {"kind": each.kind, "mlflow.note.content": each.title}
             nested = _start(replace(place, parent=run_id), each.id, about)
             if each.id in models:

@@ -34,7 +34,7 @@ def send(path: Path, root: Path, **more: Any) -> Published:
 def stored(tmp_path: Path) -> Card:
     root = tmp_path / "store"
     counts = PatternCounts.from_codes(make_deals().codes, make_deals().outcome)
-    beside = {PATTERNS: patterns_file(make_card(5), counts)}
+    beside = {PATTERNS: patterns_file(make_card(5), counts), "mapping.yaml": b"name: ours"}
     found: Card = load_stored(
         save_version("bant", make_card(5, table=True), at=AT, files=beside, store_root=root)
     )
@@ -60,6 +60,7 @@ def test_a_cutoff_changed_by_hand_becomes_a_version(tmp_path: Path, stored: Card
     assert done.comparison is not None
     assert "leads move from nurture to follow up" in done.comparison.sentence
     assert read_counts(done.version) is not None
+    assert (done.version.folder / "mapping.yaml").read_bytes() == b"name: ours"
     again = send(changed(card, tmp_path, cutoff=3, decision_labels={"ready": "call"}), root)
     assert load_stored(again.version).published.changed_from == "bant@2"
 

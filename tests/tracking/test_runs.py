@@ -94,6 +94,10 @@ def test_what_was_sent_by_half_is_sent_anew(folder: Path, monkeypatch: pytest.Mo
         ) as caught:
             track_folder(folder)
     assert "secret" not in str(caught.value)
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "LONGEST", 0.0)
+        with pytest.raises(TrackingError, match="TimeoutError"):
+            track_folder(folder)
     half = json.loads((folder / "tracking.json").read_text())
     assert half["status"] == "started"
     assert client().get_run(half["run_id"]).info.status == "FAILED"
