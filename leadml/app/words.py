@@ -137,22 +137,17 @@ def _bar(label: str, kind: str, figure: Any, calls: float) -> Bar:
 
 def sure_words(look: Outlook, calls: float) -> str:
     """How sure it is that the card wins more, and what each choice is expected to cost."""
-    chances = (
-        "More than 99"
-        if look.p_better > 0.99
-        else "Fewer than 1"
-        if look.p_better < 0.01
-        else f"{100 * look.p_better:.0f}"
-    )
-    costs = [each.value for each in (look.regret_per_100.keep, look.regret_per_100.change)]
-    if None in costs:
-        return f"{chances} chances in 100 that learned points win clearly more."
-    keep, change = (
-        "less than 1 win" if c * calls < 95 else f"about {number(c * calls / 100)} wins"
-        for c in costs
-        if c is not None
-    )
-    return f"{chances} chances in 100 that learned points win clearly more. Keeping is expected to cost {keep}, changing {change}."
+    p, costs = look.p_better, (look.regret_per_100.keep.value, look.regret_per_100.change.value)
+    chances = "More than 99" if p > 0.99 else "Fewer than 1" if p < 0.01 else f"{100 * p:.0f}"
+    text = f"{chances} chances in 100 that learned points win clearly more."
+    if costs[0] is None or costs[1] is None:
+        return text
+    keep, change = (_wins(each * calls / 100) for each in costs if each is not None)
+    return f"{text} Keeping is expected to cost {keep}, changing {change}."
+
+
+def _wins(n: float) -> str:
+    return "less than 1 win" if n < 0.95 else f"about {number(n)} win{'s' if n >= 1.5 else ''}"
 
 
 def when_words(rule: PolicyResult, sure: str) -> str:

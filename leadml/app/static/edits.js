@@ -73,10 +73,10 @@ export function act(history, action) {
   return { steps: made, at: made.length - 1, tried: history.tried.includes(seen) ? history.tried : [...history.tried, seen] };
 }
 
-/** What `leadml publish` takes: the changed card under the model's name. */
-export function draftOf(card, model, by, because, changedFrom) {
+/** What `leadml publish` takes: the changed card under the model's name; its chances are counted anew there. */
+export function draftOf(card, yours, model, by, because, changedFrom) {
   const published = { by, because, at: "", changed_from: changedFrom };
-  return { ...card, name: model, version: null, published, sha256: null };
+  return { ...card, table: yours.card.table, name: model, version: null, published, sha256: null };
 }
 
 /** Which actions change from one card to another, the most leads first: [{before, after, n}]. */

@@ -1,5 +1,5 @@
 // State of the page: your card and its history, what-if figures, leads; everything else follows from these.
-import { calledOf, tableOf, totalsOf } from "./card.js";
+import { answerOf, calledOf, ifAnswered, reasonsOf, tableOf, totalsOf } from "./card.js";
 import { compare } from "./count.js";
 import { act, begin, cardOf, startFrom } from "./edits.js";
 import { encodeLeads } from "./encode.js";
@@ -60,5 +60,7 @@ function Page() {
       <button class="main" onClick=${() => send({ type: "keep" })}>Keep</button><button onClick=${() => send({ type: "undo" })}>Undo</button></aside>`}`;
 }
 
+/** For the console and the tests: what the page counts with. */
+window.leadml = { data, codes, tableOf, answerOf, reasonsOf, ifAnswered, calledOf, compare, encodeLeads };
 document.getElementById("page").textContent = "";
 render(html`<${Page} />`, document.getElementById("page"));

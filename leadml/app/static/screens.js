@@ -30,7 +30,7 @@ function disagreement(points, counts, labels) {
 }
 
 function Row({ column, at, state, edit }) {
-  const { yours } = state, row = yours.rows[column.id], [picked, pick] = useState(null);
+  const { yours } = state, row = yours.rows[column.id], [picked, pick] = useState(null), [dragged, drag] = useState(null);
   const counts = useMemo(() => byCode(state.codes[at], state.data.deals, column.labels.length), [at]);
   const points = row.lane.map((lane) => row.points[lane]);
   const isMapped = column.kind === "attribute" || counts.some((c, code) => c.n > 0 && code !== 5) || column.shown.length < 6;
@@ -57,14 +57,14 @@ function Row({ column, at, state, edit }) {
   const chip = (code) => html`<button class="chip" data-chip="${column.id} ${code}" draggable="true" aria-pressed=${picked === code}
       aria-label="${column.labels[code]}, ${plural(counts[code].n, "deal")}, ${number(counts[code].won)} won. Arrow up or down moves it."
       onClick=${() => pick(picked === code ? null : code)} onKeyDown=${onKey(code)}
-      onDragStart=${(e) => { e.dataTransfer.setData("text/plain", String(code)); pick(code); }} onDragEnd=${() => pick(null)}>
+      onDragStart=${(e) => { e.dataTransfer.setData("text/plain", String(code)); drag(code); pick(null); }} onDragEnd=${() => drag(null)}>
     <b>${column.labels[code]}</b> ${counts[code].n ? html`<span>${plural(counts[code].n, "deal")} · ${number(counts[code].won)} won · ${percent(counts[code].won / counts[code].n)}</span>
     <i class="share" style=${{ width: percent(counts[code].won / counts[code].n) }}></i>` : html`<span>no deals</span>`}</button>`;
   const warning = disagreement(shown.map((c) => points[c]), shown.map((c) => counts[c]), shown.map((c) => column.labels[c]));
   return html`<article class="row"><h3>${column.title} ${column.source && column.source !== column.title && html`<small>${column.source}</small>`}</h3><p class="quiet">${column.question}</p>
     ${!isMapped && html`<p class="quiet">No column of your CRM is read for this, so it is not known of any lead.</p>`}
     ${shown.map((lane) => html`
-      <div class="lane" onDragOver=${(e) => picked !== null && e.preventDefault()} onDrop=${(e) => { e.preventDefault(); move(picked, lane); }}>
+      <div class="lane ${dragged === null ? "" : "open"}" onDragOver=${(e) => dragged !== null && e.preventDefault()} onDrop=${(e) => { e.preventDefault(); move(dragged, lane); drag(null); }}>
         <div class="points" role="group" aria-label="Points of ${column.title}, ${column.labels[lane]}">
           <button aria-label="One point less" disabled=${!row.points[lane]} onClick=${() => step(lane, -1)}>−</button>
           <output>${row.points[lane]}</output>
@@ -199,7 +199,7 @@ export function Publish({ state, history }) {
   const model = source.version ? `${source.name}@${source.version}` : source.name, ready = by.trim() && because.trim() && !open;
   const quoted = (text) => `'${text.trim().replaceAll("'", "'\\''")}'`;
   const publish = async () => {
-    const draft = draftOf(yours.card, data.model, by.trim(), because.trim(), model);
+    const draft = draftOf(yours.card, state.yours, data.model, by.trim(), because.trim(), model);
     if (!data.served) {
       download(`${data.model}-draft.json`, JSON.stringify(draft, null, 2));
       setDone(`Saved. To put it in the store: leadml publish ${data.model}-draft.json --by ${quoted(by)} --because ${quoted(because)}`);

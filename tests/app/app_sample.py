@@ -1,6 +1,9 @@
 """A CRM export of known truth: closed deals and open leads, in words, amounts and months."""
 
 import csv
+import json
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +71,15 @@ def calibrate(folder: Path) -> Path:
         read, EXPERIMENT, name="crm", out_dir=folder / "found", store_root=folder / "store", at=at, say=str
     )
     return done.directory
+
+
+def ask(base: str, path: str, body=None, kind="application/json", **headers: str) -> tuple[int, object]:
+    """Status and content of a request; bytes and texts are sent as they are, all else as JSON."""
+    sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    asked = urllib.request.Request(base + path, sent, {"content-type": kind, **headers})
+    try:
+        with urllib.request.urlopen(asked) as reply:
+            status, text = reply.status, reply.read().decode()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read().decode()
+    return status, json.loads(text) if text[:1] in "[{" else text

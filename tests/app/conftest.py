@@ -1,0 +1,91 @@
+import functools
+import shutil
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import app_sample as sample  # noqa: E402
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """A folder with an export, its calibration (found/), the store and page.html with open leads."""
+    from leadml.app.page import write_page
+
+    folder = tmp_path_factory.mktemp("app")
+    sample.calibrate(folder)
+    write_page(folder / "found", folder / "page.html", leads=folder / "leads.csv")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if not CHROMIUM.exists():
+        pytest.skip(f"{CHROMIUM} is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def open_page(browser, made):
+    """Open a page at a width; a script error, a refused script or any request of the network is a fault."""
+    opened = []
+
+    def show(path=made / "page.html", width=1280, scheme="light"):
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, accept_downloads=True)
+        context.set_default_timeout(5000)
+        page = context.new_page()
+        faults = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:", "blob:", "http://127.0.0.1")) else faults.append(asked.url))
+        page.goto(path if isinstance(path, str) else path.as_uri())
+        opened.append((context, faults))
+        return page
+
+    yield show
+    for context, faults in opened:
+        assert not faults
+        context.close()
+
+
+@pytest.fixture(scope="session")
+def served(made):
+    """The app on a port of its own, as users run it: (base URL, ask)."""
+    import uvicorn
+
+    from leadml.app.api import make_app
+
+    store = shutil.copytree(made / "store", made / "served")
+    app = make_app(store, now=lambda: "2026-02-01T00:00:00+00:00")
+    with serving(uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))) as base:
+        yield base, functools.partial(sample.ask, base)
+
+
+class serving:  # noqa: N801
+    """Run a server in a thread."""
+
+    def __init__(self, server):
+        self.server = server
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.server.run, daemon=True)
+        self.thread.start()
+        while not self.server.started:
+            time.sleep(0.01)
+        return f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}"
+
+    def __exit__(self, *_):
+        self.server.should_exit = True
+        self.thread.join()

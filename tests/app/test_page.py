@@ -1,0 +1,449 @@
+"""The page in a browser: every number against Python, by mouse and keyboard, light and dark, wide and narrow."""
+
+import base64
+import csv
+import dataclasses
+import hashlib
+import json
+import re
+
+import numpy as np
+import pytest
+from app_sample import ROLE
+
+import leadml
+from leadml.app import page as pages
+from leadml.app.material import counts_of
+from leadml.app.words import level_label, weeks_of
+from leadml.card.build import documented_card
+from leadml.card.record import Card
+from leadml.exceptions import InputError, UsageError
+from leadml.frameworks.catalog import list_policies
+from leadml.registry.publish import publish
+
+VENDOR = "62c4ffea400078c0eda7f435b22726b4961ebdf74c8506f188e92bec41d8ac51"
+
+
+def deals_of(data):
+    """(m, r) codes, won and lost of page data."""
+    codes = np.frombuffer(data.deals.codes, np.uint8).reshape(len(data.columns), -1).T
+    return codes, np.array(data.deals.won), np.array(data.deals.lost)
+
+
+def called_by(card, data):
+    """Whether each pattern is called by a card."""
+    codes, _, _ = deals_of(data)
+    names = [each.id for each in data.columns]
+    own = np.ascontiguousarray(codes[:, [names.index(name) for name in card.lookup.code_columns]])
+    return card.lookup.answers(own).decision == 0
+
+
+@pytest.fixture(scope="module")
+def data(made):
+    return pages.page_data(made / "found", leads=made / "leads.csv")
+
+
+# ---------------------------------------------------------------- the file
+
+
+def test_one_small_file_whose_scripts_are_the_only_ones(made):
+    text = (made / "page.html").read_text(encoding="utf-8")
+    assert len(text.encode()) < 2_000_000
+    policy = re.search(r'Policy" content="([^"]+)"', text)[1]
+    assert "default-src 'none'" in policy
+    assert "connect-src 'none'" in policy
+    for tag in ("script", 'script type="module"', "style"):
+        (content,) = re.findall(f"<{tag}>(.*?)</{tag.split()[0]}>", text, re.DOTALL)
+        assert f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}" in policy
+    assert not re.search(r"<(link|img|script src|iframe)", text)
+
+
+def test_the_vendored_library_is_the_one_written_down():
+    content = (pages.STATIC / pages.VENDOR).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == VENDOR
+    assert VENDOR in (pages.STATIC / "vendor" / "README.md").read_text()
+
+
+def test_no_lead_is_in_a_page_that_was_not_given_any(made, tmp_path):
+    out = pages.write_page(made / "found", tmp_path / "page.html")
+    told = re.search(r'id="data">(.*?)</script>', out.read_text(encoding="utf-8"), re.DOTALL)[1]
+    assert "Firm" not in told
+    assert "D1" not in told
+    assert json.loads(told)["leads"] is None
+    assert "Firm" in (made / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_first_screen_is_short_and_plain(open_page):
+    page = open_page()
+    first = page.evaluate("""() => [...document.querySelectorAll('nav a, #answer h1, #answer p, #answer .bar')]
+        .filter((e) => e.getBoundingClientRect().top < innerHeight).map((e) => e.innerText).join(' ')""")
+    assert len(first.split()) < 120
+    assert page.locator("#rule").bounding_box()["y"] > 700
+    assert not re.search(r"AUC|[Ll]evel \d|log.loss|p-value|\bnull\b|NaN|undefined", page.inner_text("body"))
+
+
+def test_the_answer_says_what_the_report_says(made, data):
+    from leadml.calibration.save import load_result
+
+    rule = load_result(made / "found").policies[0]
+    keep, change = data.answer.bars
+    assert keep.value == pytest.approx(rule.outlook.wins_per_100.keep.value * rule.outlook.n_followed_up / 100)
+    assert change.low <= change.value <= change.high
+    assert f"{keep.value:.0f}" in data.answer.lead
+
+
+# ---------------------------------------------------------------- every number
+
+
+def wide_card(learned):
+    """The learned card with two columns of the CRM, a gate and a name for a decision."""
+    bins = [
+        {"label": "North", "values": ["North"], "points": 0, "n": 1, "won": 0},
+        {"label": "South, East", "values": ["South", "East"], "points": 7, "n": 1, "won": 0},
+    ]
+    edges = [
+        {"label": "to 5", "from": None, "to": 5.0, "points": 3, "n": 1, "won": 0},
+        {"label": "from 5", "from": 5.0, "to": None, "points": 1, "n": 1, "won": 0},
+        {"label": "blank", "blank": True, "points": 2, "n": 1, "won": 0},
+    ]
+    rows = [
+        {"id": "Team", "title": "Team", "column": "Team", "kind": "categories", "bins": bins, "unknown_points": 2, "other_points": 3},
+        {"id": "Size", "title": "Size", "column": "Size", "kind": "edges", "bins": edges, "unknown_points": 1, "other_points": 0},
+    ]  # fmt: skip
+    gate = {"criterion": "authority", "below": 2, "text": "cannot decide"}
+    changes = {"attributes": rows, "gates": [gate], "kind": "documented", "table": [], "base": None, "slope": None}
+    document = {**learned.to_dict(), **changes, "total_max": learned.total_max + 10, "decision_labels": {"wait": "later"}}
+    return Card.from_dict(document, verify=False)
+
+
+def test_one_lead_comes_to_the_same_in_every_column(open_page, data):
+    page = open_page()
+    cards = [data.learned, data.documented, wide_card(data.learned)]
+    cards += [documented_card(each, created_at="2026-01-01") for each in list_policies()]
+    random = np.random.default_rng(0)
+    for card in cards:
+        codes = np.stack([random.integers(0, size, 300) for size in card.lookup.sizes], axis=1).astype(np.uint8)
+        codes[random.random(codes.shape) < 0.3] = 255
+        codes = np.where(codes == 255, np.array(card.lookup.unknown, np.uint8), codes)
+        columns = [{"id": name} for name in card.lookup.code_columns]
+        found = page.evaluate(
+            """([card, columns, rows]) => { const table = leadml.tableOf(card, columns); return rows.map((codes) => {
+                const a = leadml.answerOf(table, codes);
+                return [a.points, a.low, a.high, a.band, a.decision, a.settled, a.askNext < 0 ? "" : table.rows[a.askNext].id,
+                  a.action, a.askNext < 0 ? "" : table.rows[a.askNext].question, leadml.ifAnswered(table, codes, a), leadml.reasonsOf(table, codes)]; }); }""",
+            [card.to_dict(), columns, codes.tolist()],
+        )
+        unnamed = card.model_copy(update={"decision_labels": {}})
+        names = ("points", "low", "high", "band", "decision", "settled", "ask_next", "action", "question", "if_answered", "reasons")
+        told = [[row[name] for name in names] for row in unnamed.lookup.score(codes).rows()]
+        labelled = [row["if_answered"] for row in card.lookup.score(codes).rows()]
+        for row, text in zip(told, labelled, strict=True):
+            row[9] = text
+        assert found == told, card.name
+
+
+def shown(page):
+    """(figure, rule) -> [value, low, high] as the page writes them."""
+    cells = page.evaluate("[...document.querySelectorAll('[data-figure]')].map((e) => [e.dataset.figure, e.innerText])")
+    plain = {name: re.findall(r"-?\d[\d,.]*", text.replace("−", "-")) for name, text in cells}
+    return {name: [float(each.replace(",", "")) for each in texts] for name, texts in plain.items()}
+
+
+def test_figures_are_counted_as_in_python_and_lie_in_the_intervals_of_a_bootstrap(open_page, data):
+    figures = shown(open_page())
+    codes, won, lost = deals_of(data)
+    cells = np.r_[won, lost]
+    drawn = np.random.default_rng(1).multinomial(int(cells.sum()), cells / cells.sum(), 4000)
+    for k, card in enumerate((data.documented, data.learned, data.learned)):
+        called = called_by(card, data)
+        both = np.r_[called, called]
+        calls, wins, missed = cells @ both, won @ called, won @ ~called
+        draws = {"calls": drawn @ both, "wins": drawn[:, : len(won)] @ called, "missed": drawn[:, : len(won)] @ ~called}
+        draws["of100"] = 100 * draws["wins"] / draws["calls"]
+        draws["money"] = 600 * draws["wins"] - 150 * draws["calls"]
+        values = {"calls": calls, "wins": wins, "missed": missed, "of100": 100 * wins / calls, "money": 600 * wins - 150 * calls}
+        for name, value in values.items():
+            found, low, high = figures[f"{name}-{k}"]
+            assert found == pytest.approx(value, abs=0.051 if name == "of100" else 0.5)
+            near = 0.4 * draws[name].std()  # four times the Monte Carlo error of a 2.5% end by a thousand draws
+            assert [low, high] == pytest.approx(np.quantile(draws[name], [0.025, 0.975]), abs=near)
+
+
+def test_values_show_the_deals_they_have(open_page, data):
+    page = open_page()
+    codes, won, lost = deals_of(data)
+    at = [each.id for each in data.columns].index("authority")
+    for level, word in enumerate(ROLE):
+        own = codes[:, at] == level
+        text = page.locator(f'[data-chip="authority {level}"]').inner_text()
+        assert re.split(r"\s+", text)[-7:][:1] != [""]
+        assert f"{word}\n{(won + lost)[own].sum():.0f} deals · {won[own].sum():.0f} won" in text
+
+
+def test_a_thousand_draws_of_many_patterns_take_no_time(open_page):
+    took = open_page().evaluate("""() => { const m = 20000, bit = () => Uint8Array.from({length: m}, () => Math.random() < 0.5);
+        const deals = { won: Array(m).fill(3), lost: Array(m).fill(9) }, called = [bit(), bit(), bit()];
+        leadml.compare(called, deals, { cost: 1, value: 5 }, 1);
+        const from = performance.now(); leadml.compare(called, deals, { cost: 1, value: 5 }, 1); return performance.now() - from; }""")
+    assert took < 200
+
+
+# ---------------------------------------------------------------- changes by hand
+
+
+def test_a_change_by_hand_is_counted_kept_and_published(open_page, made, data, tmp_path):
+    page = open_page()
+    group = page.get_by_role("group", name="Points of Authority, User")
+    for _ in range(6):
+        group.get_by_role("button", name="One point more").click()
+    chip = page.locator('[data-chip="need 4"]')
+    chip.click()
+    page.get_by_role("button", name="On fire here, like Some more").click()
+    page.locator('[data-chip="budget 4"]').drag_to(page.locator('[data-chip="budget 1"]'))
+    assert "tried 9 settings" in page.inner_text("#what-if")
+    save = page.get_by_role("button", name="Save the draft")
+    page.get_by_label("Your name").fill("Sam")
+    page.get_by_label("Why (required").fill("interns decide here")
+    assert save.is_disabled()  # what was changed last is not confirmed
+    page.get_by_role("button", name="Keep").click()
+    with page.expect_download() as file:
+        save.click()
+    file.value.save_as(tmp_path / "draft.json")
+    assert "leadml publish crm-draft.json --by 'Sam' --because 'interns decide here'" in page.inner_text("#publish")
+    done = publish(tmp_path / "draft.json", because="interns", by="Sam", at="2026-02-01", store_root=made / "store")
+    card = leadml.load_card(done.version.folder)
+    points = {each.id: each.points for each in card.criteria}
+    before = {each.id: each.points for each in data.learned.criteria}
+    assert points["authority"][1] == before["authority"][1] + 6
+    assert points["need"][4] == before["need"][2]
+    assert points["budget"][4] == before["budget"][1]
+    called = called_by(card, data)
+    codes, won, lost = deals_of(data)
+    figures = shown(page)
+    assert figures["calls-2"][0] == (won + lost) @ called
+    assert figures["wins-2"][0] == won @ called
+
+
+def test_undo_redo_and_the_history(open_page):
+    page = open_page()
+    value = lambda: page.get_by_role("group", name="Points of Need, Pressing").locator("output").inner_text()  # noqa: E731
+    was = value()
+    page.get_by_role("group", name="Points of Need, Pressing").get_by_role("button", name="One point more").click()
+    assert value() == str(int(was) + 1)
+    page.locator(".pending").get_by_role("button", name="Undo").click()
+    assert value() == was
+    page.locator("#rule").get_by_role("button", name="Redo").click()
+    assert value() == str(int(was) + 1)
+    page.get_by_role("button", name="Start from the documented rule").click()
+    assert page.get_by_role("group", name="Points of Need, Pressing").locator("output").inner_text() == "1"
+    page.locator("summary", has_text="History").click()
+    assert "Need: Pressing earns" in page.inner_text("#rule details")
+
+
+def test_cut_off_calls_a_week_and_the_rules_calls(open_page, data):
+    page = open_page()
+    page.get_by_role("slider").fill("0")
+    assert shown(page)["calls-2"][0] == data.deals.n
+    page.get_by_role("button", name="As many calls as the rule").click()
+    figures = shown(page)
+    assert abs(figures["calls-2"][0] - figures["calls-0"][0]) < 30
+    page.get_by_label("Calls a week").fill("1")
+    page.keyboard.press("Tab")
+    assert shown(page)["calls-2"][0] < 0.5 * data.deals.n
+    page.get_by_label("Cost of a call").fill("")
+    page.keyboard.press("Tab")
+    assert "money-2" not in shown(page)
+    assert "Yours pays where a win is worth" in page.inner_text(".curve")
+
+
+def test_what_moves_is_said_in_decisions(open_page, made, data):
+    page = open_page()
+    total = page.locator("#publish .lead")
+    assert "No decision differs" in total.inner_text()
+    page.get_by_role("slider").fill("40")
+    frame = leadml.predict(made / "leads.csv", made / "mapping.yaml", data.learned)
+    n = (frame["points"] >= data.learned.cutoff).sum() - (frame["points"] >= 40).sum()
+    assert "of 60 open leads" in total.inner_text()
+    moved = sum(int(each) for each in re.findall(r"(\d+) move", page.inner_text("#publish")))
+    assert moved >= n > 0
+
+
+def test_bands_and_actions_can_be_changed(open_page):
+    page = open_page()
+    page.locator("summary", has_text="What is done").click()
+    page.get_by_label("Qualified", exact=True).fill("phone today")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("text=move from follow up to phone today")
+    page.get_by_label("From").nth(1).fill("3")
+    page.keyboard.press("Tab")
+    page.wait_for_selector("text=to nurture")
+
+
+def test_a_warning_where_deals_disagree(open_page):
+    page = open_page()
+    assert "Your deals disagree" not in page.inner_text("#rule")
+    group = page.get_by_role("group", name="Points of Authority, Intern")
+    for _ in range(25):
+        group.get_by_role("button", name="One point more").click()
+    assert "Your deals disagree: Intern earns more than" in page.inner_text("#rule")
+
+
+# ---------------------------------------------------------------- leads
+
+
+def test_leads_are_judged_as_predict_does_from_either_side(open_page, made, data, tmp_path):
+    frame = leadml.predict(made / "leads.csv", made / "mapping.yaml", data.learned).set_index("lead_id")
+    page = open_page()
+    for dropped in (False, True):
+        if dropped:
+            page.locator("input[type=file]").set_input_files(made / "leads.csv")
+        with page.expect_download() as file:
+            page.get_by_role("button", name="Save as CSV").click()
+        file.value.save_as(tmp_path / "leads.csv")
+        rows = list(csv.DictReader((tmp_path / "leads.csv").read_text(encoding="utf-8-sig").splitlines()))
+        assert len(rows) == len(frame)
+        for row in rows:
+            own = frame.loc[row["lead_id"]]
+            for name in ("points", "points_max", "low", "high", "band", "action", "decision", "ask_next", "unknown", "reasons", "question", "if_answered"):
+                assert row[name] == str(own[name]), (dropped, name)
+            assert float(row["probability"]) == pytest.approx(own["probability"])
+        assert next(r["Company"] for r in rows if "Acme" in r["Company"]) == "'=Acme 700, Ltd"
+    order = [("ready", "wait", "no-match").index(row["decision"]) for row in rows]
+    assert order == sorted(order)
+
+
+def test_the_sheet_for_excel_holds_the_same(open_page, tmp_path):
+    calamine = pytest.importorskip("python_calamine")
+    page = open_page()
+    for name, button in (("leads.csv", "Save as CSV"), ("leads.xlsx", "Save for Excel")):
+        with page.expect_download() as file:
+            page.get_by_role("button", name=button).click()
+        file.value.save_as(tmp_path / name)
+    sheet = calamine.load_workbook(str(tmp_path / "leads.xlsx")).get_sheet_by_name("leads").to_python()
+    told = list(csv.reader((tmp_path / "leads.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert sheet[0] == told[0]
+    assert len(sheet) == len(told)
+    assert [row[0] for row in sheet] == [row[0] for row in told]
+    points = told[0].index("points")
+    assert [float(row[points]) for row in sheet[1:]] == [float(row[points]) for row in told[1:]]
+    assert any("=Acme 700, Ltd" in row for row in sheet)
+
+
+def test_a_dropped_file_that_cannot_be_used_is_told(open_page, tmp_path, made):
+    page = open_page()
+    for text, said in (
+        ("a;b\n1;2\n", "None of the columns that the rule asks for is in this file; it has a, b."),
+        ('Role;Need\n"Intern;Some\n', "A quote is left open"),
+        ("Role;Need\nBoss;Some\nDirector;On fire\n", "1 row could not be read"),
+        ("Role;Need\nBoss;Some\n", "No open lead could be read. row 2, Role: Boss"),
+    ):
+        name = tmp_path / f"{hash(text)}.csv"
+        name.write_text(text, encoding="utf-8")
+        page.locator("input[type=file]").set_input_files(name)
+        page.wait_for_selector(f"text={said}")
+
+
+# ---------------------------------------------------------------- for everybody
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_accessible_at_every_width_and_in_both_colours(open_page, width, scheme):
+    from axe_playwright_python.sync_playwright import Axe
+
+    page = open_page(width=width, scheme=scheme)
+    page.get_by_role("group", name="Points of Need, Some", exact=True).get_by_role("button", name="One point more").click()
+    page.locator("summary", has_text="What is done").click()
+    found = Axe().run(page).response["violations"]
+    assert not [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_by_keyboard_alone(open_page):
+    page = open_page()
+    met = set()
+    for _ in range(120):
+        page.keyboard.press("Tab")
+        met.add(page.evaluate("(document.activeElement.dataset.chip || document.activeElement.type || document.activeElement.tagName)"))
+    assert {"authority 4", "submit", "range", "number", "file", "text", "A", "SUMMARY"} <= met
+    page.locator('[data-chip="authority 4"]').focus()
+    page.keyboard.press("ArrowUp")
+    assert "Authority: Director counts as Manager" in page.inner_text(".pending")
+    assert page.evaluate("document.activeElement.dataset.chip") == "authority 4"
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Director here, like Intern").focus()
+    page.keyboard.press("Enter")
+    assert "Director counts as Intern" in page.inner_text(".pending")
+
+
+def test_print_leaves_the_tools_out(open_page):
+    page = open_page()
+    page.emulate_media(media="print")
+    assert not page.locator("nav").is_visible()
+    assert not page.get_by_role("button", name="Redo").is_visible()
+    assert page.locator("#what-if table").is_visible()
+
+
+# ---------------------------------------------------------------- material and words
+
+
+def test_of_too_many_patterns_a_sample_stands_for_all(open_page, data, tmp_path):
+    codes, won, lost = deals_of(data)
+    some = counts_of(codes, won * 10, lost * 10, most=100)
+    assert some.n == data.deals.n * 10
+    assert sum(some.won) + sum(some.lost) == pytest.approx(some.n)
+    assert len(some.won) <= 100
+    (tmp_path / "page.html").write_text(pages.render_page(dataclasses.replace(data, deals=some, spread=some.n / 100)), encoding="utf-8")
+    page = open_page(tmp_path / "page.html")
+    assert "a sample of 100 stands for all" in page.inner_text("#what-if")
+    value, low, high = shown(page)["wins-0"]
+    assert high - low > 0.3 * value  # a hundred deals tell little
+
+
+def test_levels_in_the_words_of_the_crm():
+    up = {"0": ["< 1"], "1": [">= 1"], "2": [">= 10000", "much"]}
+    assert [level_label(up, level) for level in range(4)] == ["below 1", "1 to 10,000", "much, 10,000 or more", "3"]
+    down = {"0": ["> 24"], "1": ["<= 24"], "2": ["<= 12"]}
+    assert [level_label(down, level) for level in range(3)] == ["above 24", "12 to 24", "12 or less"]
+
+
+def test_health_is_too_early_until_the_monitor_says_otherwise(made, data, open_page, tmp_path):
+    assert data.health.state == "too early to tell"
+    assert {"too early to tell"} <= {week.state for week in data.health.weeks}
+    assert weeks_of(made / "none.parquet", "x") == ()
+    healthy = dataclasses.replace(data.health, state="healthy", reasons=("all is well",))
+    (tmp_path / "page.html").write_text(pages.render_page(dataclasses.replace(data, health=healthy)), encoding="utf-8")
+    assert "all is well" in open_page(tmp_path / "page.html").inner_text("#health")
+
+
+def test_the_monitors_last_look_is_shown(made, tmp_path):
+    import shutil
+
+    from leadml.monitoring.monitor import monitor_file
+
+    folder = shutil.copytree(made / "found", tmp_path / "found")
+    monitor_file(made / "deals.csv", made / "mapping.yaml", "crm", folder / "watch", store_root=made / "store")
+    told = pages.page_data(folder).health
+    assert told.state == "too early to tell"
+    assert "closed since" in told.reasons[0]
+    (folder / "watch" / "monitor.json").write_text("{}")
+    with pytest.raises(InputError, match="is no monitor.json"):
+        pages.page_data(folder)
+
+
+def test_a_folder_without_what_the_page_needs_is_refused(made, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(made / "found", tmp_path / "found")
+    (folder / "deal_counts.parquet").unlink()
+    with pytest.raises(InputError, match="leadml calibrate"):
+        pages.write_page(folder)
+    shutil.copy(made / "found" / "deal_counts.parquet", folder)
+    (folder / "mapping.yaml").unlink()
+    with pytest.raises(UsageError, match="--leads"):
+        pages.write_page(folder, leads=made / "leads.csv")
+    (folder / "card.json").unlink()
+    assert "Card" not in pages.write_page(folder).read_text(encoding="utf-8").split("</style>")[1].split("<script")[0]
+    shutil.rmtree(folder / "cards")
+    with pytest.raises(UsageError, match="holds no card"):
+        pages.write_page(folder)
