@@ -301,6 +301,9 @@ def test_case(name, desk, request):
     if case["full"]:
         desk.run("check.text", "check", *leads)
         desk.run("stdout", "predict", *leads, *use, out="-")
+        lines = desk.found["stdout"].splitlines(keepends=True)
+        rows = [line for line in lines[1:] if line[0] != "!"]
+        desk.found["stdout"] = "".join(line for line in lines if line not in rows[3:])
         desk.run("keep.all", "predict", *leads, *model, "--keep-columns", out="a.csv")
         desk.run("qualify.all", "qualify", *leads, "--met-level", "3", *ALL, out="all.csv")
         header, rows = read_table(desk.folder / "all.csv")
@@ -312,7 +315,7 @@ def test_case(name, desk, request):
         desk.found["qualify.all"] = re.sub(r"(?ms)^lead_id.*", "", desk.found["qualify.all"]) + marks
         for kind in ("csv", "tsv", "jsonl"):
             lines = (desk.folder / f"p.{kind}").read_bytes().decode().splitlines(keepends=True)
-            desk.found[f"raw.{kind}"] = "".join(f"{line!r}\n" for line in lines[:3])
+            desk.found[f"raw.{kind}"] = "".join(f"{line!r}\n" for line in lines[:2])
         desk.found["types"] = "".join(
             f"{kind}: {show_types(desk.folder / f'p.{kind}')}\n" for kind in ("parquet", "jsonl", "xlsx")
         )
