@@ -74,6 +74,7 @@ def save_models(found: Calibration, folder: Path) -> None:
             "sha256": hashlib.sha256(content.getvalue()).hexdigest(),
         }
         write(folder / f"{name}.json", json.dumps(about, indent=2) + "\n")
+        write(folder / f"{name}.joblib.sha256", f"{about['sha256']}\n")  # asked for before it is loaded
 
 
 def save_inputs(found: Calibration, folder: Path) -> None:
