@@ -1,8 +1,14 @@
-"""What the figures are measured on: leads of 13 criteria and four columns of text, a mapping and a card."""
+"""What the figures are measured on: leads of 13 criteria and columns of a CRM, mappings and cards.
+
+``python material.py FOLDER N`` writes leads.csv, leads.parquet, one.csv, two mappings, three cards, patterns.parquet
+and deals.parquet (50,000 deals of 30 columns).
+"""
 
 from __future__ import annotations
 
+import itertools
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +16,11 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from leadml.card import build_card
-from leadml.records import CANONICAL
+from leadml import Card
+from leadml.card.build import LearnedPoints, learned_card
+from leadml.card.record import CardAttribute, CardBand, CardBin
+from leadml.frameworks import load_framework
+from leadml.levels import CANONICAL
 
 BANT = ("budget", "authority", "need", "timeline")
 TEXTS = (("company", 5000), ("source", 12), ("region", 40), ("product", 200))
@@ -31,14 +40,80 @@ def make_batch(n: int, first: int) -> pa.Table:
     for name, n_words in TEXTS:
         words = pa.array([f"{name} number {word}" for word in range(n_words)])
         columns[name] = words.take(pa.array(rng.integers(0, n_words, n)))
+    columns["employees"] = pa.array(np.round(rng.lognormal(4, 1.2, n)).astype(np.int32))
     won = rng.random(n) < 1 / (1 + np.exp(4 - effect))
     columns["status"] = pa.array(["Lost", "Won"]).take(pa.array(won.astype(np.int32)))
     return pa.table(columns)
 
 
+def attributes() -> list[CardAttribute]:
+    """Three columns of words and one of numbers, in five bins each."""
+    fixed = {"unknown_points": 2, "other_points": 1}
+    made = []
+    for name, n_words in TEXTS[1:]:
+        groups = np.array_split([f"{name} number {word}" for word in range(n_words)], 5)
+        bins = [
+            CardBin(label=f"{at}", values=tuple(each), points=at, n=9, won=2)
+            for at, each in enumerate(groups)
+        ]
+        made.append(
+            CardAttribute(id=name, title=name, column=name, kind="categories", bins=tuple(bins), **fixed)
+        )
+    edges = itertools.pairwise([None, 10, 50, 150, 500, None])
+    bins = [CardBin(label=f"{at}", from_=a, to=b, points=at, n=9, won=2) for at, (a, b) in enumerate(edges)]
+    name = "employees"
+    return [*made, CardAttribute(id=name, title=name, column=name, kind="edges", bins=tuple(bins), **fixed)]
+
+
+def make_card(name: str, criteria: Sequence[str], attributes: Sequence[CardAttribute] = ()) -> Card:
+    """A learned card, as `calibrate` would write it."""
+    points = np.array([[0, 1 + at % 3, 2 + at % 3, 5, 6 + at % 4, 2] for at in range(len(criteria))])
+    total = int(points.max(axis=1).sum()) + sum(max(bin_.points for bin_ in each.bins) for each in attributes)
+    chance = 1 / (1 + np.exp(4 - 8 * np.arange(total + 1) / total))
+    starts = (("drop", "no-match", 0), ("nurture", "wait", total // 4), ("follow-up", "ready", total // 2))
+    bands = [CardBand(id=at, title=at, from_=start, action=at, decision=each) for at, each, start in starts]
+    learned = LearnedPoints(
+        criteria,
+        points,
+        np.tile(np.arange(5), (len(criteria), 1)),
+        chance,
+        chance * 0.9,
+        chance,
+        attributes=attributes,
+    )
+    framework = load_framework("bant") if tuple(criteria) == BANT else None
+    return learned_card(name, framework, learned, cutoff=total // 2, bands=bands, created_at="2026-01-01")
+
+
+def write_patterns(card: Card, path: Path) -> None:
+    """Write what leadml says of every pattern of four criteria, beside the pattern."""
+    codes = np.array(list(itertools.product([0, 1, 2, 3, 4, np.nan], repeat=len(BANT))))
+    batch = card.score(codes).to_arrow(plain=True)
+    keys = {name: pa.array(codes[:, at], from_pandas=True).cast(pa.int8()) for at, name in enumerate(BANT)}
+    columns = {name: batch.column(at) for at, name in enumerate(batch.schema.names) if name != "lead_id"}
+    pq.write_table(pa.table({**keys, **columns}), path)
+
+
+def write_deals(path: Path, n: int = 50_000) -> None:
+    """Deals of four criteria and 26 columns, of which six tell something."""
+    rng = np.random.default_rng(11)
+    columns = {name: rng.integers(0, 5, n).astype(float) for name in BANT}
+    effect = sum(0.25 * levels for levels in columns.values()) - 3.0
+    for at in range(15):
+        words = rng.integers(0, 20, n)
+        effect = effect + (np.sin(words + at) * 0.5 if at < 4 else 0.0)
+        columns[f"words {at}"] = np.array([f"w{word}" for word in range(20)])[words]
+    for at in range(11):
+        columns[f"number {at}"] = rng.lognormal(3, 1, n)
+        effect = effect + (0.4 * np.log(columns[f"number {at}"]) - 1.2 if at < 2 else 0.0)
+    pq.write_table(
+        pa.table({**columns, "won": (rng.random(n) < 1 / (1 + np.exp(-effect))).astype(int)}), path
+    )
+
+
 def make_files(folder: Path, n: int) -> None:
-    """Write ``leads.csv``, ``leads.parquet``, ``one.csv``, ``map.yaml``, ``card.json`` and ``wide.json``."""
-    done = folder / f"made-{n}"
+    """Write everything, once."""
+    done = folder / "made"
     if done.exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -52,64 +127,21 @@ def make_files(folder: Path, n: int) -> None:
             batch = make_batch(min(BATCH, n - first), first)
             text.write_table(batch)
             columns.write_table(batch)
-    pc.write_csv(make_batch(1, 0), folder / "one.csv", unquoted)
+    pc.write_csv(make_batch(1, 0).drop(["status"]), folder / "one.csv", unquoted)
     criteria = "".join(f"  {name}: {{column: {name}}}\n" for name in CANONICAL)
-    (folder / "map.yaml").write_text(
-        "name: bench\nlead_id: lead_id\noutcome: {column: status, won: [Won], lost: [Lost]}\n"
-        f"criteria:\n{criteria}"
-    )
-    make_card().save(folder / "card.json")
-    make_wide_card().save(folder / "wide.json")
+    plain = f"name: bench\nlead_id: lead_id\ncriteria:\n{criteria}"
+    (folder / "leads.yaml").write_text(plain)
+    outcome = "outcome: {column: status, won: [Won], lost: [Lost]}\n"
+    (folder / "deals.yaml").write_text(plain + outcome)
+    (folder / "context.yaml").write_text(plain + outcome + "context: [source, region, product, employees]\n")
+    card = make_card("bench", BANT)
+    card.save(folder / "card.json")
+    make_card("eight", CANONICAL[:8]).save(folder / "eight.json")
+    make_card("wide", BANT, attributes()).save(folder / "wide.json")
+    make_card("thirteen", CANONICAL).save(folder / "thirteen.json")
+    write_patterns(card, folder / "patterns.parquet")
+    write_deals(folder / "deals.parquet")
     done.touch()
-
-
-def make_card():
-    """A learned BANT card, as `calibrate` would write it."""
-    points = [[0, 2, 3, 5, 7], [0, 1, 3, 4, 6], [0, 2, 4, 6, 8], [0, 1, 2, 4, 5]]
-    total = sum(row[4] for row in points)
-    chance = [float(1 / (1 + np.exp(4 - 8 * each / total))) for each in range(total + 1)]
-    return build_card(
-        name="bench",
-        criteria=list(BANT),
-        points=points,
-        unknown_points=[3, 2, 3, 2],
-        documented_points=[[0, 1, 2, 3, 4]] * 4,
-        bands=[
-            {"id": "drop", "title": "Drop", "from": 0, "action": "drop"},
-            {"id": "nurture", "title": "Nurture", "from": 9, "action": "nurture"},
-            {"id": "follow-up", "title": "Follow up", "from": 14, "action": "follow up"},
-            {"id": "at-once", "title": "At once", "from": 20, "action": "follow up immediately"},
-        ],
-        cutoff=14,
-        created_at="2026-01-01",
-        base=-4.0,
-        slope=8 / total,
-        table=[(each, p, max(0.0, p - 0.05), min(1.0, p + 0.05)) for each, p in enumerate(chance)],
-    )
-
-
-def make_wide_card():
-    """A card that asks all 13 criteria, so that nearly every lead is a pattern of its own."""
-    points = [[0, 1 + at % 3, 2 + at % 3, 5, 6 + at % 4] for at in range(len(CANONICAL))]
-    total = sum(row[4] for row in points)
-    chance = [float(1 / (1 + np.exp(4 - 8 * each / total))) for each in range(total + 1)]
-    return build_card(
-        name="wide",
-        criteria=list(CANONICAL),
-        points=points,
-        unknown_points=[2] * len(points),
-        documented_points=[[0, 1, 2, 3, 4]] * len(points),
-        bands=[
-            {"id": "drop", "title": "Drop", "from": 0, "action": "drop"},
-            {"id": "nurture", "title": "Nurture", "from": total // 4, "action": "nurture"},
-            {"id": "follow-up", "title": "Follow up", "from": total // 2, "action": "follow up"},
-        ],
-        cutoff=total // 2,
-        created_at="2026-01-01",
-        base=-4.0,
-        slope=8 / total,
-        table=[(each, p, max(0.0, p - 0.05), min(1.0, p + 0.05)) for each, p in enumerate(chance)],
-    )
 
 
 if __name__ == "__main__":
