@@ -17,7 +17,7 @@ from fastapi.responses import HTMLResponse
 
 from leadml.app.scoring import LeadScorer
 from leadml.card.record import Card
-from leadml.exceptions import LeadmlError, ModelRefError, UsageError
+from leadml.exceptions import LeadmlError, ModelRefError, StoreError, UsageError
 
 T = TypeVar("T")
 Store = str | os.PathLike[str] | None
@@ -244,14 +244,14 @@ def _publish(given: Mapping[str, Any], store: Store, at: str) -> dict[str, Any]:
         draft.write_text(json.dumps(given["draft"]), encoding="utf-8")
         done = publish(draft, because=because, by=by, at=at, store_root=store)
     comparison = done.comparison.sentence if done.comparison else ""
-    if given.get("in_use") is True:
-        promote(done.version.ref, because=because, at=at, store_root=store)
-    return {
-        "model": done.version.ref,
-        "comparison": comparison,
-        "messages": list(done.messages),
-        "in_use": given.get("in_use") is True,
-    }
+    refused, asked = "", given.get("in_use") is True
+    if asked:
+        try:
+            promote(done.version.ref, because=because, at=at, store_root=store)
+        except StoreError as error:  # the version is stored all the same
+            refused = str(error)
+    said = {"comparison": comparison, "refused": refused, "messages": list(done.messages)}
+    return {"model": done.version.ref, "in_use": asked and not refused, **said}
 
 
 def _page_of(card: Card, root: Path) -> str:

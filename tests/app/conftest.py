@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import app_sample as sample  # noqa: E402
+import app_sample as sample
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -43,13 +43,22 @@ def open_page(browser, made):
     opened = []
 
     def show(path=made / "page.html", width=1280, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme, accept_downloads=True)
+        context = browser.new_context(
+            viewport={"width": width, "height": 800}, color_scheme=scheme, accept_downloads=True
+        )
         context.set_default_timeout(5000)
         page = context.new_page()
         faults = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        page.on("request", lambda asked: None if asked.url.startswith(("file:", "data:", "blob:", "http://127.0.0.1")) else faults.append(asked.url))
+        page.on(
+            "request",
+            lambda asked: (
+                None
+                if asked.url.startswith(("file:", "data:", "blob:", "http://127.0.0.1"))
+                else faults.append(asked.url)
+            ),
+        )
         page.goto(path if isinstance(path, str) else path.as_uri())
         opened.append((context, faults))
         return page

@@ -87,7 +87,9 @@ def test_the_answer_says_what_the_report_says(made, data):
 
     rule = load_result(made / "found").policies[0]
     keep, change = data.answer.bars
-    assert keep.value == pytest.approx(rule.outlook.wins_per_100.keep.value * rule.outlook.n_followed_up / 100)
+    assert keep.value == pytest.approx(
+        rule.outlook.wins_per_100.keep.value * rule.outlook.n_followed_up / 100
+    )
     assert change.low <= change.value <= change.high
     assert f"{keep.value:.0f}" in data.answer.lead
 
@@ -107,12 +109,25 @@ def wide_card(learned):
         {"label": "blank", "blank": True, "points": 2, "n": 1, "won": 0},
     ]
     rows = [
-        {"id": "Team", "title": "Team", "column": "Team", "kind": "categories", "bins": bins, "unknown_points": 2, "other_points": 3},
-        {"id": "Size", "title": "Size", "column": "Size", "kind": "edges", "bins": edges, "unknown_points": 1, "other_points": 0},
-    ]  # fmt: skip
+        {"id": "Team", "title": "Team", "column": "Team", "kind": "categories", "bins": bins},
+        {"id": "Size", "title": "Size", "column": "Size", "kind": "edges", "bins": edges},
+    ]
+    rows = [{**each, "unknown_points": 2 - at, "other_points": 3 * (1 - at)} for at, each in enumerate(rows)]
     gate = {"criterion": "authority", "below": 2, "text": "cannot decide"}
-    changes = {"attributes": rows, "gates": [gate], "kind": "documented", "table": [], "base": None, "slope": None}
-    document = {**learned.to_dict(), **changes, "total_max": learned.total_max + 10, "decision_labels": {"wait": "later"}}
+    changes = {
+        "attributes": rows,
+        "gates": [gate],
+        "kind": "documented",
+        "table": [],
+        "base": None,
+        "slope": None,
+    }
+    document = {
+        **learned.to_dict(),
+        **changes,
+        "total_max": learned.total_max + 10,
+        "decision_labels": {"wait": "later"},
+    }
     return Card.from_dict(document, verify=False)
 
 
@@ -122,19 +137,33 @@ def test_one_lead_comes_to_the_same_in_every_column(open_page, data):
     cards += [documented_card(each, created_at="2026-01-01") for each in list_policies()]
     random = np.random.default_rng(0)
     for card in cards:
-        codes = np.stack([random.integers(0, size, 300) for size in card.lookup.sizes], axis=1).astype(np.uint8)
+        codes = np.stack([random.integers(0, size, 300) for size in card.lookup.sizes], axis=1).astype(
+            np.uint8
+        )
         codes[random.random(codes.shape) < 0.3] = 255
         codes = np.where(codes == 255, np.array(card.lookup.unknown, np.uint8), codes)
         columns = [{"id": name} for name in card.lookup.code_columns]
         found = page.evaluate(
             """([card, columns, rows]) => { const table = leadml.tableOf(card, columns); return rows.map((codes) => {
-                const a = leadml.answerOf(table, codes);
-                return [a.points, a.low, a.high, a.band, a.decision, a.settled, a.askNext < 0 ? "" : table.rows[a.askNext].id,
-                  a.action, a.askNext < 0 ? "" : table.rows[a.askNext].question, leadml.ifAnswered(table, codes, a), leadml.reasonsOf(table, codes)]; }); }""",
+                const a = leadml.answerOf(table, codes), asked = table.rows[a.askNext] || { id: "", question: "" };
+                return [a.points, a.low, a.high, a.band, a.decision, a.settled, asked.id, a.action, asked.question,
+                  leadml.ifAnswered(table, codes, a), leadml.reasonsOf(table, codes)]; }); }""",
             [card.to_dict(), columns, codes.tolist()],
         )
         unnamed = card.model_copy(update={"decision_labels": {}})
-        names = ("points", "low", "high", "band", "decision", "settled", "ask_next", "action", "question", "if_answered", "reasons")
+        names = (
+            "points",
+            "low",
+            "high",
+            "band",
+            "decision",
+            "settled",
+            "ask_next",
+            "action",
+            "question",
+            "if_answered",
+            "reasons",
+        )
         told = [[row[name] for name in names] for row in unnamed.lookup.score(codes).rows()]
         labelled = [row["if_answered"] for row in card.lookup.score(codes).rows()]
         for row, text in zip(told, labelled, strict=True):
@@ -144,28 +173,42 @@ def test_one_lead_comes_to_the_same_in_every_column(open_page, data):
 
 def shown(page):
     """(figure, rule) -> [value, low, high] as the page writes them."""
-    cells = page.evaluate("[...document.querySelectorAll('[data-figure]')].map((e) => [e.dataset.figure, e.innerText])")
+    cells = page.evaluate(
+        "[...document.querySelectorAll('[data-figure]')].map((e) => [e.dataset.figure, e.innerText])"
+    )
     plain = {name: re.findall(r"-?\d[\d,.]*", text.replace("−", "-")) for name, text in cells}
     return {name: [float(each.replace(",", "")) for each in texts] for name, texts in plain.items()}
 
 
 def test_figures_are_counted_as_in_python_and_lie_in_the_intervals_of_a_bootstrap(open_page, data):
     figures = shown(open_page())
-    codes, won, lost = deals_of(data)
+    _, won, lost = deals_of(data)
     cells = np.r_[won, lost]
     drawn = np.random.default_rng(1).multinomial(int(cells.sum()), cells / cells.sum(), 4000)
     for k, card in enumerate((data.documented, data.learned, data.learned)):
         called = called_by(card, data)
         both = np.r_[called, called]
         calls, wins, missed = cells @ both, won @ called, won @ ~called
-        draws = {"calls": drawn @ both, "wins": drawn[:, : len(won)] @ called, "missed": drawn[:, : len(won)] @ ~called}
+        draws = {
+            "calls": drawn @ both,
+            "wins": drawn[:, : len(won)] @ called,
+            "missed": drawn[:, : len(won)] @ ~called,
+        }
         draws["of100"] = 100 * draws["wins"] / draws["calls"]
         draws["money"] = 600 * draws["wins"] - 150 * draws["calls"]
-        values = {"calls": calls, "wins": wins, "missed": missed, "of100": 100 * wins / calls, "money": 600 * wins - 150 * calls}
+        values = {
+            "calls": calls,
+            "wins": wins,
+            "missed": missed,
+            "of100": 100 * wins / calls,
+            "money": 600 * wins - 150 * calls,
+        }
         for name, value in values.items():
             found, low, high = figures[f"{name}-{k}"]
             assert found == pytest.approx(value, abs=0.051 if name == "of100" else 0.5)
-            near = 0.4 * draws[name].std()  # four times the Monte Carlo error of a 2.5% end by a thousand draws
+            near = (
+                0.4 * draws[name].std()
+            )  # four times the Monte Carlo error of a 2.5% end by a thousand draws
             assert [low, high] == pytest.approx(np.quantile(draws[name], [0.025, 0.975]), abs=near)
 
 
@@ -181,10 +224,11 @@ def test_values_show_the_deals_they_have(open_page, data):
 
 
 def test_a_thousand_draws_of_many_patterns_take_no_time(open_page):
-    took = open_page().evaluate("""() => { const m = 20000, bit = () => Uint8Array.from({length: m}, () => Math.random() < 0.5);
+    took = open_page().evaluate("""() => {
+        const m = 20000, bit = () => Uint8Array.from({length: m}, () => Math.random() < 0.5);
         const deals = { won: Array(m).fill(3), lost: Array(m).fill(9) }, called = [bit(), bit(), bit()];
-        leadml.compare(called, deals, { cost: 1, value: 5 }, 1);
-        const from = performance.now(); leadml.compare(called, deals, { cost: 1, value: 5 }, 1); return performance.now() - from; }""")
+        const work = () => leadml.compare(called, deals, { cost: 1, value: 5 }, 1), from = (work(), performance.now());
+        work(); return performance.now() - from; }""")
     assert took < 200
 
 
@@ -209,8 +253,12 @@ def test_a_change_by_hand_is_counted_kept_and_published(open_page, made, data, t
     with page.expect_download() as file:
         save.click()
     file.value.save_as(tmp_path / "draft.json")
-    assert "leadml publish crm-draft.json --by 'Sam' --because 'interns decide here'" in page.inner_text("#publish")
-    done = publish(tmp_path / "draft.json", because="interns", by="Sam", at="2026-02-01", store_root=made / "store")
+    assert "leadml publish crm-draft.json --by 'Sam' --because 'interns decide here'" in page.inner_text(
+        "#publish"
+    )
+    done = publish(
+        tmp_path / "draft.json", because="interns", by="Sam", at="2026-02-01", store_root=made / "store"
+    )
     card = leadml.load_card(done.version.folder)
     points = {each.id: each.points for each in card.criteria}
     before = {each.id: each.points for each in data.learned.criteria}
@@ -218,7 +266,7 @@ def test_a_change_by_hand_is_counted_kept_and_published(open_page, made, data, t
     assert points["need"][4] == before["need"][2]
     assert points["budget"][4] == before["budget"][1]
     called = called_by(card, data)
-    codes, won, lost = deals_of(data)
+    _, won, lost = deals_of(data)
     figures = shown(page)
     assert figures["calls-2"][0] == (won + lost) @ called
     assert figures["wins-2"][0] == won @ called
@@ -228,7 +276,9 @@ def test_undo_redo_and_the_history(open_page):
     page = open_page()
     value = lambda: page.get_by_role("group", name="Points of Need, Pressing").locator("output").inner_text()  # noqa: E731
     was = value()
-    page.get_by_role("group", name="Points of Need, Pressing").get_by_role("button", name="One point more").click()
+    page.get_by_role("group", name="Points of Need, Pressing").get_by_role(
+        "button", name="One point more"
+    ).click()
     assert value() == str(int(was) + 1)
     page.locator(".pending").get_by_role("button", name="Undo").click()
     assert value() == was
@@ -268,15 +318,22 @@ def test_what_moves_is_said_in_decisions(open_page, made, data):
     assert moved >= n > 0
 
 
-def test_bands_and_actions_can_be_changed(open_page):
-    page = open_page()
+def test_bands_and_actions_can_be_changed(open_page, data, tmp_path):
+    extra = [{"id": "now", "title": "At once", "from": 30, "action": "call at once", "decision": "ready"}]
+    bands = [*(each.model_dump(by_alias=True) for each in data.learned.bands[:2]), *extra]
+    card = Card.from_dict({**data.learned.to_dict(), "bands": bands}, verify=False)
+    (tmp_path / "page.html").write_text(
+        pages.render_page(dataclasses.replace(data, learned=card)), encoding="utf-8"
+    )
+    page = open_page(tmp_path / "page.html")
     page.locator("summary", has_text="What is done").click()
-    page.get_by_label("Qualified", exact=True).fill("phone today")
+    page.get_by_label("Qualified", exact=True).fill("=phone today")
     page.keyboard.press("Tab")
     page.wait_for_selector("text=move from follow up to phone today")
-    page.get_by_label("From").nth(1).fill("3")
+    page.get_by_label("From", exact=True).nth(2).fill("25")
     page.keyboard.press("Tab")
-    page.wait_for_selector("text=to nurture")
+    page.wait_for_selector("text=to call at once")
+    assert page.get_by_label("From", exact=True).nth(1).is_disabled()  # the cut-off, which has its slider
 
 
 def test_a_warning_where_deals_disagree(open_page):
@@ -304,7 +361,20 @@ def test_leads_are_judged_as_predict_does_from_either_side(open_page, made, data
         assert len(rows) == len(frame)
         for row in rows:
             own = frame.loc[row["lead_id"]]
-            for name in ("points", "points_max", "low", "high", "band", "action", "decision", "ask_next", "unknown", "reasons", "question", "if_answered"):
+            for name in (
+                "points",
+                "points_max",
+                "low",
+                "high",
+                "band",
+                "action",
+                "decision",
+                "ask_next",
+                "unknown",
+                "reasons",
+                "question",
+                "if_answered",
+            ):
                 assert row[name] == str(own[name]), (dropped, name)
             assert float(row["probability"]) == pytest.approx(own["probability"])
         assert next(r["Company"] for r in rows if "Acme" in r["Company"]) == "'=Acme 700, Ltd"
@@ -352,10 +422,14 @@ def test_accessible_at_every_width_and_in_both_colours(open_page, width, scheme)
     from axe_playwright_python.sync_playwright import Axe
 
     page = open_page(width=width, scheme=scheme)
-    page.get_by_role("group", name="Points of Need, Some", exact=True).get_by_role("button", name="One point more").click()
+    page.get_by_role("group", name="Points of Need, Some", exact=True).get_by_role(
+        "button", name="One point more"
+    ).click()
     page.locator("summary", has_text="What is done").click()
     found = Axe().run(page).response["violations"]
-    assert not [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
+    assert not [
+        (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
+    ]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -364,7 +438,11 @@ def test_by_keyboard_alone(open_page):
     met = set()
     for _ in range(120):
         page.keyboard.press("Tab")
-        met.add(page.evaluate("(document.activeElement.dataset.chip || document.activeElement.type || document.activeElement.tagName)"))
+        met.add(
+            page.evaluate(
+                "(document.activeElement.dataset.chip || document.activeElement.type || document.activeElement.tagName)"
+            )
+        )
     assert {"authority 4", "submit", "range", "number", "file", "text", "A", "SUMMARY"} <= met
     page.locator('[data-chip="authority 4"]').focus()
     page.keyboard.press("ArrowUp")
@@ -393,7 +471,9 @@ def test_of_too_many_patterns_a_sample_stands_for_all(open_page, data, tmp_path)
     assert some.n == data.deals.n * 10
     assert sum(some.won) + sum(some.lost) == pytest.approx(some.n)
     assert len(some.won) <= 100
-    (tmp_path / "page.html").write_text(pages.render_page(dataclasses.replace(data, deals=some, spread=some.n / 100)), encoding="utf-8")
+    (tmp_path / "page.html").write_text(
+        pages.render_page(dataclasses.replace(data, deals=some, spread=some.n / 100)), encoding="utf-8"
+    )
     page = open_page(tmp_path / "page.html")
     assert "a sample of 100 stands for all" in page.inner_text("#what-if")
     value, low, high = shown(page)["wins-0"]
@@ -402,7 +482,12 @@ def test_of_too_many_patterns_a_sample_stands_for_all(open_page, data, tmp_path)
 
 def test_levels_in_the_words_of_the_crm():
     up = {"0": ["< 1"], "1": [">= 1"], "2": [">= 10000", "much"]}
-    assert [level_label(up, level) for level in range(4)] == ["below 1", "1 to 10,000", "much, 10,000 or more", "3"]
+    assert [level_label(up, level) for level in range(4)] == [
+        "below 1",
+        "1 to 10,000",
+        "much, 10,000 or more",
+        "3",
+    ]
     down = {"0": ["> 24"], "1": ["<= 24"], "2": ["<= 12"]}
     assert [level_label(down, level) for level in range(3)] == ["above 24", "12 to 24", "12 or less"]
 
@@ -412,7 +497,9 @@ def test_health_is_too_early_until_the_monitor_says_otherwise(made, data, open_p
     assert {"too early to tell"} <= {week.state for week in data.health.weeks}
     assert weeks_of(made / "none.parquet", "x") == ()
     healthy = dataclasses.replace(data.health, state="healthy", reasons=("all is well",))
-    (tmp_path / "page.html").write_text(pages.render_page(dataclasses.replace(data, health=healthy)), encoding="utf-8")
+    (tmp_path / "page.html").write_text(
+        pages.render_page(dataclasses.replace(data, health=healthy)), encoding="utf-8"
+    )
     assert "all is well" in open_page(tmp_path / "page.html").inner_text("#health")
 
 
@@ -422,12 +509,14 @@ def test_the_monitors_last_look_is_shown(made, tmp_path):
     from leadml.monitoring.monitor import monitor_file
 
     folder = shutil.copytree(made / "found", tmp_path / "found")
-    monitor_file(made / "deals.csv", made / "mapping.yaml", "crm", folder / "watch", store_root=made / "store")
+    monitor_file(
+        made / "deals.csv", made / "mapping.yaml", "crm", folder / "watch", store_root=made / "store"
+    )
     told = pages.page_data(folder).health
     assert told.state == "too early to tell"
     assert "closed since" in told.reasons[0]
     (folder / "watch" / "monitor.json").write_text("{}")
-    with pytest.raises(InputError, match="is no monitor.json"):
+    with pytest.raises(InputError, match=r"is no monitor\.json"):
         pages.page_data(folder)
 
 
@@ -443,7 +532,10 @@ def test_a_folder_without_what_the_page_needs_is_refused(made, tmp_path):
     with pytest.raises(UsageError, match="--leads"):
         pages.write_page(folder, leads=made / "leads.csv")
     (folder / "card.json").unlink()
-    assert "Card" not in pages.write_page(folder).read_text(encoding="utf-8").split("</style>")[1].split("<script")[0]
+    assert (
+        "Card"
+        not in pages.write_page(folder).read_text(encoding="utf-8").split("</style>")[1].split("<script")[0]
+    )
     shutil.rmtree(folder / "cards")
     with pytest.raises(UsageError, match="holds no card"):
         pages.write_page(folder)

@@ -28,7 +28,7 @@ function callsFromEach(totals, max) {
 }
 
 function Page() {
-  const source = data.learned && data.in_use !== "documented" ? "learned" : data.documented ? data.in_use === "champion" ? "champion" : "documented" : "learned";
+  const source = data[data.in_use] ? data.in_use : data.learned ? "learned" : "documented";
   const [history, send] = useReducer(act, null, () => begin(startFrom(data[source], source)));
   const [own, setOwn] = useState({ perWeek: data.leads_per_week, cost: data.economics.cost ?? null, value: data.economics.value ?? null, leadsFault: "",
     leads: data.leads && { ...data.leads, codes: columnsOf(data.leads.codes, data.leads.ids.length) } });

@@ -185,7 +185,7 @@ export function Leads({ state, drop }) {
 }
 
 export function Publish({ state, history }) {
-  const { data, tables, leads, codes } = state, [by, setBy] = useState(""), [because, setBecause] = useState(""), [done, setDone] = useState("");
+  const { data, tables, leads, codes } = state, [by, setBy] = useState(""), [because, setBecause] = useState(""), [atOnce, setAtOnce] = useState(false), [done, setDone] = useState("");
   const inUse = tables[data.in_use], yours = tables.yours, source = data[data.in_use];
   const moves = useMemo(() => {
     if (leads) {
@@ -206,8 +206,8 @@ export function Publish({ state, history }) {
       return;
     }
     const headers = { "content-type": "application/json", authorization: `Bearer ${new URLSearchParams(location.search).get("token") || ""}` };
-    const reply = await fetch("publish", { method: "POST", headers, body: JSON.stringify({ draft, by, because }) }), said = await reply.json();
-    setDone(reply.ok ? `Published as ${said.model}. ${said.comparison || ""}` : String(said.detail));
+    const reply = await fetch("publish", { method: "POST", headers, body: JSON.stringify({ draft, by, because, in_use: atOnce }) }), said = await reply.json();
+    setDone(reply.ok ? `Published as ${said.model}${said.in_use ? ", in use from now on" : ""}. ${said.comparison} ${said.refused}` : String(said.detail));
   };
   return html`<${Screen} id="publish" title="Publish">
     <p class="lead">${moves.length ? `Beside the ${data.in_use === "documented" ? "documented rule" : "card"} in use (${model}), of ${number(n)} ${what}:` : `No decision differs from the ${data.in_use === "documented" ? "documented rule" : "card"} in use (${model}).`}</p>
@@ -218,6 +218,7 @@ export function Publish({ state, history }) {
       <label class="field wide"><span>${band.title}</span><input value=${band.action} onChange=${(e) => state.edit(`${band.title}: ${e.target.value}`, `action ${at}`, setBand(state.yours, at, { action: e.target.value.replace(/^[=+@-]+/, "") || band.action }))} /></label></div>`)}</details>
     <div class="controls"><label class="field"><span>Your name (required)</span><input value=${by} required onInput=${(e) => setBy(e.target.value)} /></label>
       <label class="field wide"><span>Why (required; kept in the history)</span><input value=${because} required maxlength="1000" onInput=${(e) => setBecause(e.target.value)} /></label>
+      ${data.served && html`<label><input type="checkbox" checked=${atOnce} onChange=${(e) => setAtOnce(e.target.checked)} /> Put it in use at once</label>`}
       <button class="main" disabled=${!ready} onClick=${publish}>${data.served ? "Publish" : "Save the draft"}</button></div>
     ${open && html`<p class="warning">Keep or take back your last change first.</p>`}
     <p role="status">${done}</p>
