@@ -32,6 +32,7 @@ MAPPING = {
     "facts": {"purchase": {"column": "Kind", "values": {"repeat": ["Renewal"]}}},
 }
 N = 400
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
