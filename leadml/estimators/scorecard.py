@@ -33,8 +33,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         column is a criterion whose documented points are its level.
     points : int or None
         Points in all, 40 by default; None keeps the real-valued fit.
-    monotone : bool
-        False lets points turn (best in the middle).
+    monotone : bool or array-like of shape (n_criteria,)
+        False lets points turn (best in the middle), of all criteria or of each.
     n_draws : int
         Posterior draws to keep, for intervals of weights; 0 for none.
     random_state : int
@@ -48,6 +48,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         Real-valued card: intercept, values (n_criteria, 6) of levels 0 to 4 and unknown, draws.
     points_ : ndarray of shape (n_criteria, 6), int
         Points of levels 0 to 4 and of unknown; absent when `points` is None.
+    intercept_ : float
+        Log-odds of the fit with every criterion at level 0.
     table_ : TotalProbabilities
         P(won) with its 95% interval at every total; absent when `points` is None.
     n_features_in_ : int
@@ -79,7 +81,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         framework: Any = None,
         *,
         points: int | None = 40,
-        monotone: bool = True,
+        monotone: bool | npt.ArrayLike = True,
         n_draws: int = 0,
         random_state: int = 0,
     ) -> None:
@@ -127,6 +129,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         self.fit_ = fit_scorecard(
             counts, documented, monotone=self.monotone, random_state=self.random_state, n_draws=self.n_draws
         )
+        self.intercept_ = self.fit_.intercept
         if self.points is not None:
             whole = whole_points(self.fit_, counts, self.points, monotone=self.monotone)
             self.points_ = whole.points

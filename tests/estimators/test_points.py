@@ -87,6 +87,13 @@ def test_a_wrong_sign_criterion_earns_nothing():
     assert card.points[:3, 4].sum() == 40
 
 
+def test_unknown_earns_from_nothing_to_the_top():
+    counts, levels = world_counts("rule_right"), np.tile(np.arange(5) / 4, (4, 1))
+    card = whole_points(fit_of(np.c_[levels, [-2.0, 5.0, 0.5, 0.0]]), counts)
+    assert card.points[:2, 5].tolist() == [0, card.points[1, 4]]
+    assert (card.points >= 0).all()
+
+
 def test_free_points_may_turn_and_begin_at_0():
     counts, monotone = world_counts("inverted_u", 20_000), [True, False, True, True]
     card = whole_points(fit_scorecard(counts, DOCUMENTED, monotone=monotone), counts, monotone=monotone)
