@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from leadml.calibration.experiment import load_experiment
 from leadml.calibration.outcomes import check_enough
 from leadml.calibration.run import Calibration, calibrate, name_of
 from leadml.calibration.save import REFERENCE
+from leadml.exceptions import UsageError
 from leadml.levels import UNKNOWN
 from leadml.terminal import progress
 
@@ -69,15 +71,25 @@ def calibrate_file(
     leads = read()
     say(f"{leads.n_rows} rows: {n_leads(leads)} leads, {leads.n_rows - n_leads(leads)} rejected")
     check_enough(leads)
+    directory = out_dir or Path(f"{name or name_of(leads)}-calibration")
+    check_folder(directory)
     say("learning and comparing")
     found = calibrate(
         leads, settings, name=name, progress=lambda what, done, of: progress(what, done, of, "blocks")
     )
-    directory = found.save(out_dir or f"{name or name_of(leads)}-calibration")
+    found.save(directory)
     version = None
     if found.card is not None:
         version = store_card(found, directory, name or name_of(leads), at=at, store_root=store_root)
     return CalibratedFile(found, directory, version)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder for results that cannot be made or written to, before anything is learned."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "cannot be written to" if there.is_dir() else "is a file"
+        raise UsageError(f"--out: {there} {what}; valid: a folder, made where it is absent")
 
 
 def n_leads(leads: Leads) -> int:

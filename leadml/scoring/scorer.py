@@ -83,6 +83,8 @@ class Scorer:
         self._by_age = any(each.age_of for card in cards for each in card.attributes)
         self._numeric = {each.column for card in cards for each in card.attributes if each.kind == "edges"}
         self.mapping = _what_is_asked(mapping, asked, self._judges, self._by_age and source.columns)
+        if with_closed:  # then nobody asks how they ended
+            self.mapping = self.mapping.model_copy(update={"outcome": None})
         self._header_row, self._decimal = source.format.header_row, source.format.decimal
         self._encoder = Encoder(
             self.mapping,
@@ -111,9 +113,13 @@ class Scorer:
         reaches = [CONTACTABLE] if mapping.contactable else []
         unmapped = [name for name in asked if name not in (*mapping.mapped, *reaches)]
         if len(unmapped) == len(asked) and not attributes:
+            remedy = (
+                "add contactable: {column: ...}"
+                if unmapped == [CONTACTABLE]
+                else f"map at least one of them under criteria (it maps {', '.join(mapping.mapped) or 'none'})"
+            )
             raise InputError(
-                f"mapping {mapping.name!r} says nothing about {', '.join(asked)}, which the model asks; "
-                f"map at least one of them under criteria (it maps {', '.join(mapping.mapped) or 'none'})"
+                f"mapping {mapping.name!r} says nothing about {', '.join(asked)}, which the model asks; {remedy}"
             )
         reads = mapping.present(source.columns) or (
             mapping.contactable and mapping.contactable.column in there

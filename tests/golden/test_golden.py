@@ -61,7 +61,7 @@ CHANGED: dict[str, str] = {
     "faults/card-gone": "other words",
     "faults/columns-unknown": "the new columns",
     "faults/engine-unknown": "told as every option with choices is",
-    "faults/too-few": "steps are told by a progress bar, on a terminal only",
+    "faults/too-few": "told before learning is said to begin; reading is said when it is done",
     "faults/experiment": "the new keys are valid",
     "faults/report-nothing": "other words",
 }

@@ -207,6 +207,8 @@ def test_what_says_nothing_is_refused(tmp_path, card):
             run(tmp_path / "e.csv", mapping, card, tmp_path / "s.csv")
     with pytest.raises(UsageError, match="--columns: got 'point'"):
         run(tmp_path / "e.csv", MAPPING, card, tmp_path / "s.csv", columns="point")
+    with pytest.raises(InputError, match=r"contactable, which the model asks; add contactable: \{column"):
+        qualify_file(tmp_path / "e.csv", MAPPING, ["contactable"], 2, "-", Options(), print)
 
 
 def wide_card(card, **attribute):
