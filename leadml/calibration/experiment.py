@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from leadml.exceptions import RecordError
-from leadml.frameworks.catalog import list_policies
+from leadml.frameworks.catalog import list_frameworks, list_policies
 from leadml.levels import MET_LEVEL
 from leadml.records import Record, check_record, load_record, nearest
 
@@ -251,7 +251,8 @@ class Experiment(_Settings):
     @field_validator("policies", "baseline")
     @classmethod
     def _documented(cls, value: Any, info: ValidationInfo) -> Any:
-        if info.data.get("frameworks") is None:  # a firm's own framework may bring rules of its own
+        built_in = {each.id for each in list_frameworks()}
+        if built_in.issuperset(info.data.get("frameworks") or ()):  # a firm's own may bring rules of its own
             known = [policy.id for policy in list_policies()]
             for name in [value] if isinstance(value, str) else value or ():
                 check_name("policy", name, known)

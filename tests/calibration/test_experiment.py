@@ -55,6 +55,7 @@ def test_yaml_is_read_strictly(tmp_path) -> None:
         ({"policies": []}, "got no policy"),
         ({"policies": ["bant-imb"]}, "did you mean bant-ibm"),
         ({"baseline": "ours"}, "got the policy 'ours'"),
+        ({"frameworks": ["bant"], "baseline": "ours", "bootstrap": 1}, "got the policy 'ours'"),
         ({"contenders": ["steeps"]}, "did you mean steps"),
         ({"as_of": "31-01-2026"}, "a date like"),
         ({"economics": {"follow_up_cost": 10}}, "neither won_value nor margin"),
