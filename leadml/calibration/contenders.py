@@ -32,6 +32,8 @@ Timing = int | None
 """Days that leads need to close (0: not known) where deals are in time order; None where they are not."""
 LATEST = 0.25
 """Share of the deals, the latest, that tell whether the base rate has moved."""
+DRIFT_SD = 1.0
+"""Log-odds by which the win rate may have drifted within the later half of the deals, one standard deviation."""
 MOVED = 3.0
 """Standard errors by which the latest deals must differ before the intercept becomes theirs."""
 BIAS_SPREAD = 0.3
@@ -174,14 +176,14 @@ def won_of(leads: Leads) -> Floats:
     return np.asarray(leads.outcome == 1, dtype=np.float64)
 
 
-def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> float:
-    """Shift of the intercept to that of the latest deals, where they differ beyond chance; else 0.
+def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float, float]:
+    """Shift of the intercept to that of now where the latest deals differ beyond chance, else 0; its variance.
 
     Among deals closed so far quick ones, often losses, are too many: they are weighted for that first (see
     `seen_chance`). Then the latest deals that had the time to close are looked at.
     """
     if timing is None or len(leads) < LEAST:
-        return 0.0
+        return 0.0, 0.0
     weight, rows, shift = learning_weight(leads), np.arange(len(leads)), 0.0
     if timing and leads.created is not None and leads.closed is not None:
         shift = _offset(
@@ -192,12 +194,14 @@ def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> float:
         rows = rows[np.argsort(leads.created[rows], kind="stable")]
     late = rows[int(len(rows) * (1 - LATEST)) :]
     if len(late) < LEAST * LATEST:
-        return shift
+        return shift, 0.0
     eta, y, w = log_odds[late] + shift, won_of(leads)[late], weight[late]
     p = logistic(eta)
     if abs(w @ (y - p)) < MOVED * np.sqrt((w**2) @ (p * (1 - p))):
-        return shift
-    return float(np.clip(shift + _offset(eta, y, w), -6, 6))
+        return shift, 0.0
+    half = rows[len(rows) // 2 :]
+    found, variance = _offset_now(log_odds[half] + shift, won_of(leads)[half], weight[half])
+    return float(np.clip(shift + found, -6, 6)), variance
 
 
 def seen_chance(created: npt.NDArray[np.int32], closed: npt.NDArray[np.int32]) -> Floats:
@@ -223,6 +227,21 @@ def _offset(eta: Floats, y: Floats, weight: Floats, spread: float = np.inf) -> f
         if abs(step) < 1e-9:
             break
     return shift
+
+
+def _offset_now(eta: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
+    """Offset at the end of rows in time, along which it may drift (slope ~ N(0, DRIFT_SD^2)), and its variance."""
+    w = weight * (weight.sum() / max(float(weight @ weight), 1e-9))
+    time = np.stack([np.ones(len(eta)), np.linspace(-1.0, 0.0, len(eta))], axis=1)
+    prior, theta = np.diag([1e-6, DRIFT_SD**-2]), np.zeros(2)
+    for _ in range(25):
+        p = logistic(eta + time @ theta)
+        hessian = (time * (w * p * (1 - p))[:, None]).T @ time + prior
+        step = np.linalg.solve(hessian, time.T @ (w * (y - p)) - prior @ theta)
+        theta += np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-9:
+            break
+    return float(theta[0]), float(np.linalg.inv(hessian)[0, 0])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -321,7 +340,9 @@ class TotalTable:
         n = np.bincount(at, weight, minlength=size)
         won = np.bincount(at, weight * won_of(train), minlength=size)
         table = table_of_totals(np.arange(size), won, n)
-        shift = latest_shift(logit(table.probability)[at], train, timing)
+        shift, variance = latest_shift(logit(table.probability)[at], train, timing)
+        if variance:
+            table = table_of_totals(np.arange(size), won, n, min_variance=variance)
         p, low, high = (logistic(logit(each) + shift) for each in (table.probability, table.low, table.high))
         return cls(rule, p, low, high, shift)
 
@@ -428,7 +449,7 @@ class LearnedCard:
         fit, counts = self.view.learn(train, self.random_state, rising)
         if not self.whole:
             log_odds = fit.log_odds(self.view.codes(train))
-            return FittedWeights(self.view, fit, latest_shift(log_odds, train, self.timing))
+            return FittedWeights(self.view, fit, latest_shift(log_odds, train, self.timing)[0])
         monotone = True if rising is None else rising
         whole = whole_points(fit, counts, total=self.points, monotone=monotone)
         rule = PointsOf(self.view, np.asarray(whole.points, dtype=np.int64))

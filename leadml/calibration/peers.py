@@ -46,7 +46,7 @@ class Prior:
         """The share of won deals, half a deal of each kind added."""
         weight, won = learning_weight(train), won_of(train)
         rate = float((weight @ won + 0.5) / (weight.sum() + 1.0))
-        shift = latest_shift(np.full(len(train), logit(rate)), train, self.timing)
+        shift, _ = latest_shift(np.full(len(train), logit(rate)), train, self.timing)
         return Constant(float(logistic(logit(rate) + shift)))
 
 
@@ -101,4 +101,4 @@ class Plain:
         both = np.concatenate([np.ones(len(design)), np.zeros(len(design))])
         model.fit(np.vstack([design, design]), both, sample_weight=np.concatenate([counts.won, counts.lost]))
         eta = model.decision_function(plain_design(codes, mean))
-        return FittedPlain(self.criteria, model, mean, latest_shift(eta, train, self.timing))
+        return FittedPlain(self.criteria, model, mean, latest_shift(eta, train, self.timing)[0])

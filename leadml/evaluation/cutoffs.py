@@ -24,6 +24,9 @@ CLOSE = 1.0
 """Totals this far apart (in standard deviations of the total) depart from the line with correlation 1/e."""
 N_NEWTON = 25
 
+OWN = 0.2
+"""Departure of each total by itself, in log-odds: rates may jump at the cut-off (.75 covered without, .95 with)."""
+
 
 def redraw_rates(won: Floats, n: Floats, n_draws: int = 1000, random_state: int = 0) -> Floats:
     """Draw P(won) at every total (n_draws, T) from what was observed: (T,) won and all deals of each total.
@@ -43,7 +46,7 @@ def redraw_rates(won: Floats, n: Floats, n_draws: int = 1000, random_state: int 
     near = np.exp(-np.abs(at[:, None] - at) / CLOSE)
     fits, evidence = [], np.empty(len(ROUGHNESS))
     for i, rough in enumerate(ROUGHNESS):
-        kernel = line + rough**2 * near + 1e-8 * np.eye(len(at))
+        kernel = line + rough**2 * near + OWN**2 * np.eye(len(at))
         mean, covariance, evidence[i] = _laplace(kernel, won, mass, offset)
         fits.append((mean, np.linalg.cholesky(covariance + 1e-7 * np.eye(len(at)))))
     weight = np.exp(evidence - evidence.max())
