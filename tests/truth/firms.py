@@ -9,12 +9,12 @@ import numpy as np
 
 import leadml
 from leadml.calibration.blocks import make_blocks
+from leadml.calibration.comparison import few_threads, hold_out
 from leadml.calibration.drift import find_drift
 from leadml.calibration.experiment import Experiment
 from leadml.calibration.outcomes import choose_deals
 from leadml.calibration.rules import Facts, find_posteriors, judge_rules
 from leadml.calibration.run import make_study
-from leadml.calibration.study import few_threads, hold_out
 from leadml.data.deals import Leads
 from leadml.datasets import make_leads, make_truth
 from leadml.datasets.sample import write_csv
@@ -108,13 +108,15 @@ class Stream:
         leads = self.leads if n == len(self.leads) else self.leads.take(np.arange(n))
         study = make_study(leads, choose_deals(leads, self.settings), self.settings)
         rule = self.settings.baseline
-        return dataclasses.replace(study, contenders=tuple(c for c in study.contenders if c.id in (rule, CARD)))
+        return dataclasses.replace(
+            study, contenders=tuple(c for c in study.contenders if c.id in (rule, CARD))
+        )
 
     def look(self, n):
         """What `leadml calibrate` would say of the first n deals."""
         study, blocks, _ = make_blocks(self._study(n))
         log = self.log.subset(self.log.row < n) if study.timed else hold_out(study, blocks)[0]
-        with few_threads(n):
+        with few_threads(1):
             drifted = find_drift(study.deals, study.learnable)[1] if study.timed else False
             fitted = study.contender(CARD).fit(study.deals)
             facts = Facts(study, log, HeldOut(log), {"bant": fitted}, find_posteriors(study), drifted)

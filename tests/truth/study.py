@@ -41,6 +41,7 @@ class Experiment:
 EXPERIMENTS = {
     "attainable": Experiment(learning.GAIN_WORLDS, learning.attainable_of, learning.attainable, 40),
     "beside": Experiment(learning.BESIDE, learning.beside_plain, learning.never_below, 16, 3),
+    "choice": Experiment(("tilted", "steps"), learning.among_thirteen, learning.chosen, 20, 3),
     "predict": Experiment(learning.GAIN_WORLDS, learning.predicted, learning.predicts, 1, 1),
     "false-change": Experiment(tuple(verdicts.BEST), verdicts.look_often, verdicts.false_change, 100, 4),
     "power": Experiment(tuple(verdicts.RULES), verdicts.power_of, verdicts.power, 80, 8),
@@ -71,6 +72,19 @@ def run_firm(job):
     return job, figures, None, time.process_time() - begun
 
 
+def tell(results, n):
+    """Say how far it is, every half minute."""
+    begun = last = time.perf_counter()
+    for at, each in enumerate(results, 1):
+        now = time.perf_counter()
+        if now - last > 30:
+            last = now
+            print(
+                f"{at:,} of {n:,} firms, {now - begun:.0f} s, now {each[0][0]}", file=sys.stderr, flush=True
+            )
+        yield each
+
+
 def main(given=None):
     """Run, print the table, write it."""
     ask = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -78,7 +92,9 @@ def main(given=None):
     ask.add_argument("--only", nargs="+", choices=list(EXPERIMENTS), default=list(EXPERIMENTS))
     ask.add_argument("--workers", type=int, default=2)
     ask.add_argument("--firms", type=int, help="firms a case, in place of each experiment's own number")
-    ask.add_argument("--out", type=Path, help="where the table is written (default: docs/truth.md, of whole runs)")
+    ask.add_argument(
+        "--out", type=Path, help="where the table is written (default: docs/truth.md, of whole runs)"
+    )
     told = ask.parse_args(given)
     jobs = []
     for name in told.only:
@@ -89,7 +105,7 @@ def main(given=None):
     found = {name: {case: [] for case in EXPERIMENTS[name].cases} for name in told.only}
     failed, spent = [], dict.fromkeys(told.only, 0.0)
     with multiprocessing.get_context("spawn").Pool(told.workers) as pool:
-        for (name, case, _), figures, error, seconds in pool.imap(run_firm, jobs, chunksize=1):
+        for (name, case, _), figures, error, seconds in tell(pool.imap(run_firm, jobs), len(jobs)):
             spent[name] += seconds
             if error is None:
                 found[name][case].append(figures)
@@ -118,11 +134,15 @@ error". The column "plain logistic" is scikit-learn's logistic regression (C = 1
 def report(rows, jobs, failed, spent, seconds):
     """The page: table, known misses, crashes, seconds."""
     parts = [HEAD, table(rows, KNOWN)]
-    known = [f"- {row.what}: {KNOWN[row.what]}" for row in rows if row.what in KNOWN and row.status == "missed"]
+    known = [
+        f"- {row.what}: {KNOWN[row.what]}" for row in rows if row.what in KNOWN and row.status == "missed"
+    ]
     if known:
         parts.append("## Missed, and why\n\n" + "\n".join(known))
     if failed:
-        parts.append(f"## {len(failed)} of {len(jobs)} firms crashed\n\n```\n" + "\n".join(failed[:5]) + "```")
+        parts.append(
+            f"## {len(failed)} of {len(jobs)} firms crashed\n\n```\n" + "\n".join(failed[:5]) + "```"
+        )
     costs = ", ".join(f"{name} {each:.0f}" for name, each in spent.items())
     parts.append(f"{len(jobs):,} firms in {seconds / 60:.1f} minutes; seconds of CPU: {costs}.")
     return "\n\n".join(parts) + "\n"

@@ -62,7 +62,10 @@ def power_dated(form, seed):
     leads = draw(1000, truth_of("tilted", form=form), seed, dated=True)
     dated = calibrate(leads, form).result.policies[0]
     firm = draw(600, truth_of("tilted", form=form), seed)
-    whole, short = leadml.calibrate(firm, settings_of(form)).result.policies[0], Stream(firm, form).look(600).policy
+    whole, short = (
+        leadml.calibrate(firm, settings_of(form)).result.policies[0],
+        Stream(firm, form).look(600).policy,
+    )
     same = (whole.verdict, whole.gain_weights) == (short.verdict, short.gain_weights)
     return {"dated": dated.verdict_weights == "change", "same": same}
 
@@ -80,7 +83,12 @@ def power(found):
 def power_with_dates(found):
     """Rows of dated files."""
     rows = [
-        share(f"power, tilted, {form} rule, n = 1,000 with dates", [f["dated"] for f in found[form]], low=0.7, old="24%")
+        share(
+            f"power, tilted, {form} rule, n = 1,000 with dates",
+            [f["dated"] for f in found[form]],
+            low=0.7,
+            old="24%",
+        )
         for form in RULES
     ]
     same = [each["same"] for form in RULES for each in found[form]]
@@ -115,8 +123,13 @@ def outlook_of(_, seed):
     wins = {"keep": rule * per_100, "change": (rule + gain) * per_100}
     told = {name: getattr(ahead.wins_per_100, name) for name in wins}
     covered = {name: told[name].low <= wins[name] <= told[name].high for name in wins}
-    return {"p": ahead.p_better, "better": gain > 0.01, "covered": covered,
-            "error": (ahead.wins_per_100.change.value - ahead.wins_per_100.keep.value) - (wins["change"] - wins["keep"])}
+    return {
+        "p": ahead.p_better,
+        "better": gain > 0.01,
+        "covered": covered,
+        "error": (ahead.wins_per_100.change.value - ahead.wins_per_100.keep.value)
+        - (wins["change"] - wins["keep"]),
+    }
 
 
 def outlooks(found):
@@ -138,12 +151,14 @@ def planned(_, seed):
     rng = np.random.default_rng([seed, 8])
     truth, form = some_truth(rng)
     first = Stream(draw(1000, truth, seed).take(np.arange(300)), form).look(300).policy
-    promised = None if first.outlook is None or first.outlook.more_deals is None else first.outlook.more_deals.value
+    promised = (
+        None if first.outlook is None or first.outlook.more_deals is None else first.outlook.more_deals.value
+    )
     if first.verdict_weights != "undecided" or not promised:
         return {"asked": first.verdict_weights == "undecided", "decided": None}
     last = int(300 + promised)
     firm = Stream(draw(1000, truth, seed).take(np.arange(min(last, 1000))), form)
-    months = [n for n in range(325, last + 1, 25)] or [last]
+    months = list(range(325, last + 1, 25)) or [last]
     return {"asked": True, "decided": any(firm.look(n).policy.verdict_weights in DECIDED for n in months)}
 
 

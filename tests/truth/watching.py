@@ -9,8 +9,8 @@ import numpy as np
 from leadml.calibration.file import calibrate_file
 from leadml.data.deals import NO_DAY, OPEN
 from leadml.datasets.sample import FIRST_DAY, write_csv
-from leadml.monitoring.monitor import monitor_leads
 from leadml.monitoring.drift import load_before
+from leadml.monitoring.monitor import monitor_leads
 from leadml.registry.versions import champion_of
 from tests.truth.firms import draw, leadml, mapping_of, settings_of, truth_of
 from tests.truth.rows import share
@@ -24,7 +24,9 @@ def known_on(leads, day):
     seen = leads.take(leads.created <= day)
     late = seen.closed > day
     outcome = np.where(late, OPEN, seen.outcome).astype(np.int8)
-    return dataclasses.replace(seen, outcome=outcome, closed=np.where(late, NO_DAY, seen.closed).astype(np.int32))
+    return dataclasses.replace(
+        seen, outcome=outcome, closed=np.where(late, NO_DAY, seen.closed).astype(np.int32)
+    )
 
 
 def watched(world, seed):
@@ -54,7 +56,8 @@ def watched(world, seed):
 def alarms(found):
     """Rows by world."""
     every = [each for world in WORLDS for each in found[world]]
-    rows = [share("monitor: false `recalibrate` in 12 looks", [f["alarm"] for f in every], high=0.05, old="25%")]
-    for world in WORLDS:
-        rows.append(share(f"monitor: false `recalibrate` in 12 looks, {world}", [f["alarm"] for f in found[world]], high=0.05))
-    return rows
+    rows = [
+        share("monitor: false `recalibrate` in 12 looks", [f["alarm"] for f in every], high=0.05, old="25%")
+    ]
+    what = "monitor: false `recalibrate` in 12 looks, "
+    return rows + [share(what + world, [f["alarm"] for f in found[world]], high=0.05) for world in WORLDS]

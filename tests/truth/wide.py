@@ -69,8 +69,13 @@ def wide(found):
     rows = []
     for name in list(CASES)[:2]:
         rows.append(share(f"wide card, no attribute, {name}", [f["none"] for f in found[name]], low=0.9))
-        rows.append(share(f"wide card, not .01 below the criteria card, {name}",
-                          [f["ahead"] > -0.01 for f in found[name]], low=1.0))
+        rows.append(
+            share(
+                f"wide card, not .01 below the criteria card, {name}",
+                [f["ahead"] > -0.01 for f in found[name]],
+                low=1.0,
+            )
+        )
     small, large = list(CASES)[2:]
     rows.append(mean(f"wide - criteria card, AUC, {small}", [f["ahead"] for f in found[small]], low=-0.01))
     rows.append(mean(f"wide - criteria card, AUC, {large}", [f["ahead"] for f in found[large]], low=0.03))
