@@ -405,7 +405,12 @@ def calibrate(
     done = calibrate_file(
         read, experiment, name=name, out_dir=out_dir, store_root=store, as_of=as_of, at=_now(), say=_say
     )
-    typer.echo(format_result(done.found.result, [str(done.directory / "report.html")]))
+    written = [done.directory / "report.html"]
+    if done.found.cards:
+        from leadml.app.page import write_page
+
+        written.insert(0, write_page(done.directory))
+    typer.echo(format_result(done.found.result, [str(each) for each in written]))
     _say(f"results: {done.directory}")
     if done.version is None:
         _say("no model: these deals give no card")
