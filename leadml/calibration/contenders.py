@@ -30,12 +30,8 @@ Codes = npt.NDArray[np.uint8]
 
 Timing = int | None
 """Days that leads need to close (0: not known) where deals are in time order; None where they are not."""
-LATEST = 0.25
-"""Share of the deals, the latest, that tell whether the base rate has moved."""
-DRIFT_SD = 1.0
-"""Log-odds by which the win rate may have drifted within the later half of the deals, one standard deviation."""
-MOVED = 3.0
-"""Standard errors by which the latest deals must differ before the intercept becomes theirs."""
+DRIFTS = ((0.01, 0.8), (0.3, 0.1), (1.0, 0.1))
+"""Standard deviations of the intercept's change over the later half of the deals, in log-odds; their prior chances."""
 BIAS_SPREAD = 0.3
 """Prior standard deviation of the log-odds by which closed deals are off, since quick ones are too many."""
 LEAST = 80
@@ -177,10 +173,10 @@ def won_of(leads: Leads) -> Floats:
 
 
 def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float, float]:
-    """Shift of the intercept to that of now where the latest deals differ beyond chance, else 0; its variance.
+    """Shift of the intercept to that of now, as far as the deals tell of one, and its variance.
 
     Among deals closed so far quick ones, often losses, are too many: they are weighted for that first (see
-    `seen_chance`). Then the latest deals that had the time to close are looked at.
+    `seen_chance`). Then the later half of those that had the time to close is looked at.
     """
     if timing is None or len(leads) < LEAST:
         return 0.0, 0.0
@@ -192,15 +188,15 @@ def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float,
         last = max(int(leads.created.max()), int(leads.closed.max()))
         rows = np.flatnonzero(leads.created.astype(np.int64) <= last - timing)
         rows = rows[np.argsort(leads.created[rows], kind="stable")]
-    late = rows[int(len(rows) * (1 - LATEST)) :]
-    if len(late) < LEAST * LATEST:
-        return shift, 0.0
-    eta, y, w = log_odds[late] + shift, won_of(leads)[late], weight[late]
-    p = logistic(eta)
-    if abs(w @ (y - p)) < MOVED * np.sqrt((w**2) @ (p * (1 - p))):
-        return shift, 0.0
     half = rows[len(rows) // 2 :]
-    found, variance = _offset_now(log_odds[half] + shift, won_of(leads)[half], weight[half])
+    if len(half) < LEAST / 2:
+        return shift, 0.0
+    time = np.linspace(-1.0, 0.0, len(half))
+    if timing and leads.created is not None and leads.closed is not None:
+        # now is later than the latest deals that had the time to close
+        day = leads.created[half].astype(np.float64)
+        time = (day - last) / max(day[-1] - day[0], 1.0)
+    found, variance = _offset_now(log_odds[half] + shift, won_of(leads)[half], weight[half], time)
     return float(np.clip(shift + found, -6, 6)), variance
 
 
@@ -229,19 +225,29 @@ def _offset(eta: Floats, y: Floats, weight: Floats, spread: float = np.inf) -> f
     return shift
 
 
-def _offset_now(eta: Floats, y: Floats, weight: Floats) -> tuple[float, float]:
-    """Offset at the end of rows in time, along which it may drift (slope ~ N(0, DRIFT_SD^2)), and its variance."""
+def _offset_now(eta: Floats, y: Floats, weight: Floats, time: Floats) -> tuple[float, float]:
+    """Offset at time 0 and its variance: an offset and a drift along times below 0, averaged over `DRIFTS`."""
     w = weight * (weight.sum() / max(float(weight @ weight), 1e-9))
-    time = np.stack([np.ones(len(eta)), np.linspace(-1.0, 0.0, len(eta))], axis=1)
-    prior, theta = np.diag([1e-6, DRIFT_SD**-2]), np.zeros(2)
-    for _ in range(25):
-        p = logistic(eta + time @ theta)
-        hessian = (time * (w * p * (1 - p))[:, None]).T @ time + prior
-        step = np.linalg.solve(hessian, time.T @ (w * (y - p)) - prior @ theta)
-        theta += np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-9:
-            break
-    return float(theta[0]), float(np.linalg.inv(hessian)[0, 0])
+    columns = np.stack([np.ones(len(eta)), time], axis=1)
+    means, variances, evidence = [], [], []
+    for sd, chance in DRIFTS:
+        theta, pull = np.zeros(2), sd**-2
+        for _ in range(25):
+            p = logistic(eta + columns @ theta)
+            hessian = (columns * (w * p * (1 - p))[:, None]).T @ columns + pull * np.eye(2)
+            step = np.linalg.solve(hessian, columns.T @ (w * (y - p)) - pull * theta)
+            theta += np.clip(step, -2, 2)
+            if np.abs(step).max() < 1e-9:
+                break
+        moved = eta + columns @ theta
+        fit = w @ (y * moved - np.logaddexp(0.0, moved)) - 0.5 * pull * theta @ theta
+        evidence.append(np.log(chance * pull) + fit - 0.5 * np.linalg.slogdet(hessian)[1])
+        means.append(theta[0])
+        variances.append(np.linalg.inv(hessian)[0, 0])
+    share = np.exp(np.array(evidence) - max(evidence))
+    share /= share.sum()
+    mean = float(share @ means)
+    return mean, float(share @ (np.array(variances) + (np.array(means) - mean) ** 2))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
