@@ -198,7 +198,7 @@ FINDINGS: dict[str, Entry] = {
     "LML304": Entry(
         "note",
         "{baseline} is not judged, {other} is compared with",
-        "The baseline asks for criteria that these deals do not hold.",
+        "Without the criteria that these deals lack its cut-off cannot be reached.",
         "Name a baseline in the experiment.",
     ),
     "LML305": Entry(

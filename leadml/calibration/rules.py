@@ -70,7 +70,8 @@ BECAUSE: Mapping[str, str] = {
     "no contest": "nothing competes with it: fewer than two of its criteria are mapped",
     "no cost given": "what a won deal is worth was not given",
     "few judged differently": "too few leads are judged differently",
-    "blocks disagree": "what counts has changed, and the last two blocks do not agree",
+    "blocks disagree": "the last blocks do not agree",
+    "ranks by chance": "it may win more, but its card is not shown to rank better than chance",
     "selected by hunch": "leads below the cut-off were hardly followed up, or by choice",
 }
 

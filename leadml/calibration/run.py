@@ -266,7 +266,7 @@ def make_study(
     compared, sampled = sample_deals(deals, settings.single_deals, settings.random_state)
     views = make_views(settings, leads, frameworks)
     rules = make_rules(settings, views, leads)
-    baseline, missing = choose_baseline(settings, rules)
+    baseline, missing = choose_baseline(settings, rules, leads)
     if baseline is not None:  # the baseline is judged first: its workload is that of the others
         rules = {baseline: rules[baseline], **rules}
     consequences = find_consequences(settings, leads, deals)

@@ -151,13 +151,23 @@ def make_rules(settings: Experiment, views: Sequence[View], leads: Leads) -> dic
 
 
 def choose_baseline(
-    settings: Experiment, rules: Mapping[str, DocumentedRule]
+    settings: Experiment, rules: Mapping[str, DocumentedRule], leads: Leads
 ) -> tuple[str | None, list[Note]]:
-    """The rule that everything is compared with: the one named, else the first that asks for most mapped
-    criteria."""
-    if settings.baseline in rules:
+    """The rule that everything is compared with: the one named, else one whose cut-off these leads can reach."""
+
+    def reach(name: str) -> int:
+        return sum(max(c.points) for c in rules[name].card.criteria if c.id in leads.criteria)
+
+    asked = [name for name, rule in rules.items() if rule.framework is not None]
+    able = [name for name in asked if reach(name) >= rules[name].card.cutoff]
+    named = "baseline" in settings.model_fields_set
+    if settings.baseline in rules and (named or not able or settings.baseline in able):
         return settings.baseline, []
-    asked = [name for name, rule in rules.items() if rule.framework is not None] or list(rules)
+
+    def mapped(name: str) -> int:
+        return sum(c.id in leads.criteria for c in rules[name].card.criteria)
+
+    asked = sorted(able or asked, key=mapped, reverse=True) or list(rules)
     if not asked:
         return None, [("LML305", {"where": "mapping"})]
     note = {"baseline": settings.baseline, "other": asked[0], "where": settings.baseline}

@@ -335,3 +335,11 @@ def test_segments_are_pooled() -> None:
     result = leadml.calibrate(leads, FAST, frameworks=["bant"]).result
     assert {each.column for each in result.segments} == {"source"}
     assert sum(each.n for each in result.segments) == pytest.approx(result.evaluation.n)
+
+
+def test_another_baseline_is_taken_where_the_usual_one_is_out_of_reach() -> None:
+    leads = leadml.make_leads(300, world="tilted", framework="madr", all_criteria=False)
+    result = leadml.calibrate(leads, FAST).result
+    assert "LML304" in {f.code for f in result.findings}
+    assert result.policies[0].id == "madr-half"
+    assert result.recommended.framework == "madr"
