@@ -25,7 +25,7 @@ Floats = npt.NDArray[np.float64]
 
 N_FOLDS = 5
 Z_WORSE, Z_OWN = 1.645, 2.0
-P_PAIRS = 0.02
+P_PAIRS = 0.01
 WIDE = 2.0
 """Spread of steps in the additive fit that pairs are tested beside: all but free."""
 MIN_RATE_N = 5.0
