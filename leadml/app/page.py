@@ -21,8 +21,8 @@ from leadml.card.record import Card
 from leadml.exceptions import UsageError
 
 if TYPE_CHECKING:
-    from leadml.calibration.result import Result, Segment
     from leadml.data.mapping import Mapping
+    from leadml.result import Result, Segment
 
 STATIC = Path(__file__).parent / "static"
 VENDOR = "vendor/htm-preact.js"
@@ -93,9 +93,9 @@ def write_page(
 def page_data(folder: Path, *, leads: Any = None, mapping: Any = None) -> PageData:
     """Gather what the page shows."""
     from leadml.calibration.file import RULE_CARD
-    from leadml.calibration.save import load_result
     from leadml.card.files import load_card
     from leadml.data.mapping import load_mapping
+    from leadml.result import load_result
 
     result = load_result(folder)
     learned = load_card(folder) if (folder / "card.json").is_file() else None

@@ -15,8 +15,8 @@ from leadml.exceptions import InputError
 from leadml.terminal import clean, number
 
 if TYPE_CHECKING:
-    from leadml.calibration.result import Outlook, PolicyResult, Result
     from leadml.data.mapping import Mapping
+    from leadml.result import Outlook, PolicyResult, Result
 
 WEEKS = 26
 MIN_WEEK = 10

@@ -22,7 +22,6 @@ from leadml.calibration.notes import data_notes, result_notes
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.recoded import judge_recoded
 from leadml.calibration.recommend import choose_card, choose_champion, workload_of
-from leadml.calibration.result import PolicyResult, Recommended, Result, Segment
 from leadml.calibration.rules import Facts, find_posteriors, judge_rules
 from leadml.calibration.run import Calibration
 from leadml.calibration.study import Note, Study
@@ -31,6 +30,7 @@ from leadml.data.deals import Leads
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, at_workload
 from leadml.evaluation.segments import segment_gains
+from leadml.result import PolicyResult, Recommended, Result, Segment
 
 Floats = npt.NDArray[np.float64]
 

@@ -21,9 +21,9 @@ from leadml.calibration.contenders import (
     won_of,
 )
 from leadml.calibration.figures import figure
-from leadml.calibration.result import Data, Figure
 from leadml.calibration.study import Study
 from leadml.evaluation.cutoffs import Cutoff, cutoff_at_cost, cutoff_at_share, redraw_rates
+from leadml.result import Data, Figure
 
 if TYPE_CHECKING:
     from leadml.card.record import Card

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from leadml.calibration.findings import findings_of_notes, in_order
 from leadml.calibration.outcomes import MIN_DEALS
-from leadml.calibration.result import Finding
 from leadml.levels import CANONICAL, UNKNOWN
+from leadml.result import Finding
 from leadml.terminal import clean
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.calibration.contenders import Said, Timing, TotalTable, View, codes_of, learning_weight, won_of
-from leadml.calibration.result import Kind
+from leadml.result import Kind
 
 if TYPE_CHECKING:
     import pyarrow as pa

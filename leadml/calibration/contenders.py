@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from leadml.calibration.result import Kind
 from leadml.levels import UNKNOWN, logistic
+from leadml.result import Kind
 
 if TYPE_CHECKING:
     from leadml.card.record import Card

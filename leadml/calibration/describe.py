@@ -10,10 +10,10 @@ import numpy as np
 
 from leadml.calibration.comparison import Held
 from leadml.calibration.contenders import weight_of
-from leadml.calibration.result import Block, Data, Evaluation
 from leadml.calibration.study import Study
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.evaluation.log import Log
+from leadml.result import Block, Data, Evaluation
 
 DAYS_A_MONTH = 365.25 / 12
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.calibration.contenders import Contender as Competing
-from leadml.calibration.result import Contender, ContenderGain, Disagreement, Figure, Gain, Importance
 from leadml.evaluation.bootstrap import Estimate, Statistic, bootstrap, holm
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, measure, wilson
+from leadml.result import Contender, ContenderGain, Disagreement, Figure, Gain, Importance
 
 Floats = npt.NDArray[np.float64]
 Metric = Callable[[Floats, Floats, Floats], float]

@@ -10,7 +10,7 @@ import string
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from leadml.calibration.result import Finding, Severity
+from leadml.result import Finding, Severity
 
 
 class Entry(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from leadml.calibration.result import Figure, Result
+from leadml.result import Figure, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable

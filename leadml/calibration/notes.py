@@ -10,7 +10,6 @@ import numpy as np
 from leadml.calibration.check import constant_note
 from leadml.calibration.contenders import FittedCard
 from leadml.calibration.outcomes import Chosen
-from leadml.calibration.result import Contender, PolicyResult, Recommended
 from leadml.calibration.rules import max_reach
 from leadml.calibration.selected import find_selected
 from leadml.calibration.study import Note, Study
@@ -19,6 +18,7 @@ from leadml.data.late_answers import find_late_answers
 from leadml.data.leaks import find_leak_signs
 from leadml.evaluation.metrics import Measures
 from leadml.levels import UNKNOWN
+from leadml.result import Contender, PolicyResult, Recommended
 
 HARDLY_VARIES = 0.85
 """Share of known levels at one level."""

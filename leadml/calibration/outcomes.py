@@ -14,7 +14,7 @@ from leadml.calibration.contenders import weight_of
 from leadml.calibration.experiment import Experiment
 from leadml.data.dates import day_text
 from leadml.data.deals import OPEN, Leads
-from leadml.data.maturity import Maturity, count_cohorts, find_maturity
+from leadml.data.maturity import Maturity, find_maturity
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 
 MIN_DEALS = 20
@@ -89,11 +89,12 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
 
 
 def _left_out(leads: Leads, found: Maturity) -> tuple[Note, ...]:
-    cohorts = count_cohorts(leads, found)
-    everyone, mature, _ = cohorts.base_rates
-    n = cohorts.n_won + cohorts.n_lost - cohorts.n_won_mature - cohorts.n_lost_mature
-    values = {"n": n, "share": cohorts.share_left_out, "days": found.days, "as_of": day_text(found.as_of)}
-    return (("LML601", {**values, "all": everyone, "mature": mature, "where": "dates"}),)
+    outcome = np.asarray(leads.outcome)
+    closed, won = outcome != OPEN, outcome == 1
+    n, n_mature = int(closed.sum()), int((closed & found.mature).sum())
+    values = {"n": n - n_mature, "share": 1 - n_mature / n, "days": found.days, "as_of": day_text(found.as_of)}
+    rates = {"all": won.sum() / n, "mature": (won & found.mature).sum() / n_mature}
+    return (("LML601", {**values, **{k: float(v) for k, v in rates.items()}, "where": "dates"}),)
 
 
 def _pick(leads: Leads, rows: npt.NDArray[np.bool_]) -> Leads:

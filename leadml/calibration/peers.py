@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.calibration.contenders import Said, Timing, codes_of, latest_shift, learning_weight, logit, won_of
-from leadml.calibration.result import Kind
 from leadml.levels import UNKNOWN, logistic
+from leadml.result import Kind
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads

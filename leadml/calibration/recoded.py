@@ -12,12 +12,12 @@ from leadml.calibration.blocks import make_blocks
 from leadml.calibration.comparison import hold_out
 from leadml.calibration.contenders import FittedCard
 from leadml.calibration.outcomes import Chosen
-from leadml.calibration.result import PolicyResult
 from leadml.calibration.rules import Facts, find_posteriors, judge_rules
 from leadml.calibration.run import make_study
 from leadml.calibration.study import Note, Study
 from leadml.data.deals import Leads
 from leadml.evaluation.metrics import HeldOut
+from leadml.result import PolicyResult
 
 
 def judge_recoded(

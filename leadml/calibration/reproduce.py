@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from leadml.calibration.save import load_result
+from leadml.result import load_result
 
 BESIDE = ("leadml_version", "data.source")
 """What may differ: where the deals lie, and who calibrates."""

@@ -15,20 +15,6 @@ from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import DocumentedRule, FittedCard, View, learning_weight, weight_of, won_of
 from leadml.calibration.describe import DAYS_A_MONTH, span
 from leadml.calibration.figures import figure, number
-from leadml.calibration.result import (
-    Choice,
-    CurvePoint,
-    Figure,
-    Gain,
-    ImpliedValue,
-    LearnedCutoff,
-    MoreDeals,
-    OrderClaimed,
-    Outlook,
-    PolicyResult,
-    Range,
-    Weight,
-)
 from leadml.calibration.study import Study
 from leadml.data.deals import Leads
 from leadml.evaluation import outlook as outlooks
@@ -55,6 +41,20 @@ from leadml.evaluation.verdict import (
     why_no_answer,
 )
 from leadml.levels import LEVEL_MAX, N_CODES
+from leadml.result import (
+    Choice,
+    CurvePoint,
+    Figure,
+    Gain,
+    ImpliedValue,
+    LearnedCutoff,
+    MoreDeals,
+    OrderClaimed,
+    Outlook,
+    PolicyResult,
+    Range,
+    Weight,
+)
 
 Floats = npt.NDArray[np.float64]
 

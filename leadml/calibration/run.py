@@ -37,10 +37,10 @@ from leadml.tracking.connection import without_autologging
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leadml.calibration.result import Result
     from leadml.card.record import Card
     from leadml.data.deals import Leads
     from leadml.evaluation.log import Log
+    from leadml.result import Result
 
 Progress = Callable[[str, int, int], None]
 

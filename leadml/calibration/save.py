@@ -13,16 +13,13 @@ import numpy as np
 
 from leadml.calibration.contenders import weight_of, won_of
 from leadml.calibration.deal_counts import save_deal_counts
-from leadml.calibration.result import Result
 from leadml.card.reference import Reference
-from leadml.exceptions import InputError
 from leadml.levels import N_CODES
 
 if TYPE_CHECKING:
     from leadml.calibration.run import Calibration
     from leadml.card.record import Card
 
-SCHEMA = Path(__file__).with_name("result.schema.json")
 REFERENCE = "reference.json"
 
 
@@ -132,22 +129,3 @@ def write(path: Path, text: str) -> None:
     from leadml.card.sealed import write_text
 
     write_text(path, text)
-
-
-def load_result(path: Path) -> Result:
-    """Read result.json of a folder (or the file itself), schema version 2."""
-    file = path / "result.json" if path.is_dir() else path
-    try:
-        return Result.model_validate_json(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{file}: no such file; give a folder that `leadml calibrate` wrote") from None
-    except ValueError as error:
-        raise InputError(f"{file}: is not a result of version 0.2 ({str(error).splitlines()[0]})") from error
-
-
-def schema_text() -> str:
-    """JSON schema of result.json, as it stands in `SCHEMA`."""
-    return (
-        json.dumps(Result.model_json_schema(by_alias=True, mode="serialization"), indent=1, sort_keys=True)
-        + "\n"
-    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from leadml.terminal import UNKNOWN_TEXT, number, percent
 
 if TYPE_CHECKING:
-    from leadml.calibration.result import Contender, Gain, ImpliedValue, Outlook, PolicyResult, Range, Result
+    from leadml.result import Contender, Gain, ImpliedValue, Outlook, PolicyResult, Range, Result
 
 LOOK_AGAIN = "Not decidable at your size; look again in a year."
 NEARLY_ALL = 0.995

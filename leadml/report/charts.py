@@ -16,9 +16,9 @@ from leadml.exceptions import UsageError
 from leadml.report.summary import economics_of, title_of
 
 if TYPE_CHECKING:
-    from leadml.calibration.result import Figure, PolicyResult, Result
     from leadml.card.record import Card
     from leadml.evaluation.log import Log
+    from leadml.result import Figure, PolicyResult, Result
 
 WIDTH: Final = 360
 INK, SOFT, RULE_COLOUR, CARD_COLOUR, OTHER_COLOUR = "#17202a", "#5b6670", "#0b5394", "#b8430b", "#5b6d00"

@@ -10,7 +10,7 @@ from leadml.report.summary import FindingGroup, RuleRow, Summary, summarise, ver
 from leadml.terminal import UNKNOWN_TEXT, Table, format_blocks, joined
 
 if TYPE_CHECKING:
-    from leadml.calibration.result import Result
+    from leadml.result import Result
 
 MOST_FINDINGS = 4
 FINDING_WIDTH = 80

@@ -15,10 +15,10 @@ from leadml.terminal import clean, figure_parts, number, percent
 if TYPE_CHECKING:
     import jinja2
 
-    from leadml.calibration.result import Contender, Result
     from leadml.card.record import Card
     from leadml.evaluation.log import Log
     from leadml.monitoring.result import MonitorResult
+    from leadml.result import Contender, Result
 
 STYLES: Mapping[str, str] = {
     "auc": "decimal",
@@ -95,7 +95,7 @@ def render_folder(directory: str | Path) -> Path:
     if version == 1:
         text = render_old(document)
     else:
-        from leadml.calibration.save import load_result
+        from leadml.result import load_result
 
         card, log = folder / "card.json", folder / "log.parquet"
         text = render_html(

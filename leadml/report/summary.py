@@ -22,7 +22,7 @@ from leadml.report.answer import (
 from leadml.terminal import UNKNOWN_TEXT, figure_parts, number
 
 if TYPE_CHECKING:
-    from leadml.calibration.result import Contender, Figure, Finding, PolicyResult, Result
+    from leadml.result import Contender, Figure, Finding, PolicyResult, Result
 
 SEVERITIES = ("stop", "warn", "note")
 

@@ -22,7 +22,7 @@ from leadml.tracking.models import log_model, register
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-    from leadml.calibration.result import Contender, Figure, PolicyResult, Result
+    from leadml.result import Contender, Figure, PolicyResult, Result
 
 RECEIPT: Final = "tracking.json"
 STORED: Final = "stored.json"
@@ -109,7 +109,7 @@ def look_command(uri: str, experiment_id: str, run_id: str) -> str:
 
 
 def _send_calibration(place: Place, folder: Path, given: str | None) -> str:
-    from leadml.calibration.result import Result
+    from leadml.result import Result
 
     result = Result.model_validate_json((folder / "result.json").read_text(encoding="utf-8"))
     rules = {each.id: each for each in result.policies}

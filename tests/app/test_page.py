@@ -83,7 +83,7 @@ def test_the_first_screen_is_short_and_plain(open_page):
 
 
 def test_the_answer_says_what_the_report_says(made, data):
-    from leadml.calibration.save import load_result
+    from leadml.result import load_result
 
     rule = load_result(made / "found").policies[0]
     keep, change = data.answer.bars

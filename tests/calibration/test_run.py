@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 import leadml
-from leadml.calibration.result import Figure, Result
-from leadml.calibration.save import SCHEMA, load_result, schema_text
 from leadml.card.reference import Reference
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
+from leadml.result import SCHEMA, Figure, Result, load_result, schema_text
 
 FAST = {"contenders": ["cutoff", "weights"], "wide": False}
 

@@ -1,16 +1,22 @@
 """What a calibration found, as typed records: terminal, report, page, MLflow and monitor read these fields.
 
-``result.json`` is the dump; `leadml/calibration/result.schema.json` its JSON schema. Shares are 0 to 1.
+``result.json`` is the dump; `leadml/result.schema.json` its JSON schema. Shares are 0 to 1.
 "Wins of
 100" are won deals among 100 leads followed up. An estimate always lies inside its own interval.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from leadml.exceptions import InputError
+
+SCHEMA = Path(__file__).with_name("result.schema.json")
 
 Verdict = Literal["change", "keep", "depends", "undecided", "cannot-judge"]
 Kind = Literal["documented", "learned", "wide", "context", "custom", "prior"]
@@ -301,3 +307,22 @@ class Result(ResultPart):
     findings: tuple[Finding, ...]
     recommended: Recommended
     champion: str  # contender id: one per calibration, and the only thing called so
+
+
+def load_result(path: Path) -> Result:
+    """Read result.json of a folder (or the file itself), schema version 2."""
+    file = path / "result.json" if path.is_dir() else path
+    try:
+        return Result.model_validate_json(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; give a folder that `leadml calibrate` wrote") from None
+    except ValueError as error:
+        raise InputError(f"{file}: is not a result of version 0.2 ({str(error).splitlines()[0]})") from error
+
+
+def schema_text() -> str:
+    """JSON schema of result.json, as it stands in `SCHEMA`."""
+    return (
+        json.dumps(Result.model_json_schema(by_alias=True, mode="serialization"), indent=1, sort_keys=True)
+        + "\n"
+    )
