@@ -155,8 +155,8 @@ def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
             found = look_ahead(facts, rule, known[str(rule.framework)], paired)
             if found is not None:
                 seen[name] = found
-            p_below = None if found is None else found.p_below
-            weights[name] = Question(*pair, p_below=p_below, drifted=facts.drifted)
+            better, below = (None, None) if found is None else (found.p_not_better, found.p_below)
+            weights[name] = Question(*pair, p_not_better=better, p_below=below, drifted=facts.drifted)
         cutoffs[name] = ask_cutoff(facts, rule, cannot)
     on_weights, on_cutoffs = judge_families(facts, weights), judge_families(facts, cutoffs)
     return tuple(
