@@ -100,24 +100,29 @@ class Stream:
     """A firm whose deals come in one after the other; what was held out once is only appended to."""
 
     def __init__(self, leads, form):
-        self.leads, self.settings = leads, settings_of(form)
-        study, blocks, _ = make_blocks(self._study(len(leads)))
+        settings = settings_of(form)
+        study = make_study(leads, choose_deals(leads, settings), settings)
+        own = tuple(each for each in study.contenders if each.id in (settings.baseline, CARD))
+        self.study = dataclasses.replace(study, contenders=own)
+        study, blocks, _ = make_blocks(self.study)
         self.log = hold_out(study, blocks)[0]
 
-    def _study(self, n):
-        leads = self.leads if n == len(self.leads) else self.leads.take(np.arange(n))
-        study = make_study(leads, choose_deals(leads, self.settings), self.settings)
-        rule = self.settings.baseline
-        return dataclasses.replace(
-            study, contenders=tuple(c for c in study.contenders if c.id in (rule, CARD))
-        )
+    def first(self, n):
+        """The study of the first n deals."""
+        deals = self.study.deals.take(np.arange(n))
+        return dataclasses.replace(self.study, deals=deals, compared=deals)
 
-    def look(self, n):
-        """What `leadml calibrate` would say of the first n deals."""
-        study, blocks, _ = make_blocks(self._study(n))
+    def look(self, n, outlook=True):
+        """What `leadml calibrate` would say of the first n deals; `change` rests on the log alone."""
+        study, blocks, _ = make_blocks(self.first(n))
         log = self.log.subset(self.log.row < n) if study.timed else hold_out(study, blocks)[0]
         with few_threads(1):
             drifted = find_drift(study.deals, study.learnable)[1] if study.timed else False
-            fitted = study.contender(CARD).fit(study.deals)
-            facts = Facts(study, log, HeldOut(log), {"bant": fitted}, find_posteriors(study), drifted)
+            fitted = study.contender(CARD).fit(study.deals) if outlook else None
+            known = find_posteriors(study) if outlook else {"bant": None}
+            facts = Facts(study, log, HeldOut(log), {"bant": fitted} if outlook else {}, known, drifted)
             return Look(judge_rules(facts)[0], fitted)
+
+    def change(self, n):
+        """Whether `change` is said of the weights after n deals."""
+        return self.look(n, outlook=False).policy.verdict_weights == "change"
