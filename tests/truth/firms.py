@@ -112,17 +112,16 @@ class Stream:
         deals = self.study.deals.take(np.arange(n))
         return dataclasses.replace(self.study, deals=deals, compared=deals)
 
-    def look(self, n, outlook=True):
-        """What `leadml calibrate` would say of the first n deals; `change` rests on the log alone."""
+    def look(self, n):
+        """What `leadml calibrate` would say of the first n deals."""
         study, blocks, _ = make_blocks(self.first(n))
         log = self.log.subset(self.log.row < n) if study.timed else hold_out(study, blocks)[0]
         with few_threads(1):
             drifted = find_drift(study.deals, study.learnable)[1] if study.timed else False
-            fitted = study.contender(CARD).fit(study.deals) if outlook else None
-            known = find_posteriors(study) if outlook else {"bant": None}
-            facts = Facts(study, log, HeldOut(log), {"bant": fitted} if outlook else {}, known, drifted)
+            fitted = study.contender(CARD).fit(study.deals)
+            facts = Facts(study, log, HeldOut(log), {"bant": fitted}, find_posteriors(study), drifted)
             return Look(judge_rules(facts)[0], fitted)
 
     def change(self, n):
         """Whether `change` is said of the weights after n deals."""
-        return self.look(n, outlook=False).policy.verdict_weights == "change"
+        return self.look(n).policy.verdict_weights == "change"
