@@ -95,15 +95,14 @@ def answer_of_page(result: Result, n: float) -> Answer:
         _bar("Card", "rule1", look.wins_per_100.change, calls),
     ]
     keep, change = bars
+    wide, by = _wide_of(result, rule, calls), "the card"
+    if wide:
+        bars, by = [keep, dataclasses.replace(change, label="Learned points"), wide[0]], "learned points"
     lead = (
-        f"Of your last {number(n)} closed leads the rule has you call {number(calls)}; expect"
-        f" {number(keep.value)} wins of so many. Call as many by the card and expect {number(change.value)}"
+        f"Of your last {number(n)} closed leads the rule has you call {number(calls)}: about"
+        f" {number(keep.value)} wins. As many calls by {by}: {number(change.value)}"
         f" ({number(change.low)} to {number(change.high)})."
     )
-    wide = _wide_of(result, rule, calls)
-    if wide:
-        bars = [keep, dataclasses.replace(change, label="Learned points"), wide[0]]
-        lead = lead.replace("by the card", "by learned points")
     everyone = everyone_gains(result) is not None and rule.verdict_cutoff == "change"
     more = (
         told.answer.main if everyone else "",
@@ -124,6 +123,7 @@ def plain_words(text: str) -> str:
         ("follow-ups", "calls"),
         ("a follow-up", "a call"),
         ("; give economics to decide", ""),
+        ("Its cut-off", "The rule’s cut-off"),
     ):
         text = text.replace(word, plain)
     return text
@@ -138,12 +138,12 @@ def _bar(label: str, kind: str, figure: Any, calls: float) -> Bar:
 def sure_words(look: Outlook, calls: float) -> str:
     """How sure it is that the card wins more, and what each choice is expected to cost."""
     p, costs = look.p_better, (look.regret_per_100.keep.value, look.regret_per_100.change.value)
-    chances = "More than 99" if p > 0.99 else "Fewer than 1" if p < 0.01 else f"{100 * p:.0f}"
-    text = f"{chances} chances in 100 that learned points win clearly more."
+    chances = "more than 99" if p > 0.99 else "fewer than 1" if p < 0.01 else f"{100 * p:.0f}"
+    text = f"Learned points win clearly more: {chances} chances in 100."
     if costs[0] is None or costs[1] is None:
         return text
     keep, change = (_wins(each * calls / 100) for each in costs if each is not None)
-    return f"{text} Keeping is expected to cost {keep}, changing {change}."
+    return f"{text} Expected cost: keeping {keep}, changing {change}."
 
 
 def _wins(n: float) -> str:
@@ -168,12 +168,9 @@ def _wide_of(result: Result, rule: PolicyResult, calls: float) -> tuple[Bar, str
         return None
     bar = _bar("Wider card", "rule1", wide.wins_per_100, calls)
     columns = ", ".join(each.column for each in wide.importance[:3])
-    also = f", which also reads {columns}," if columns else ""
+    also = f" (also {columns})" if columns else ""
     beside = number((own.wins_per_100.value or 0) * calls / 100)
-    return (
-        bar,
-        f"The wider card{also} won {number(bar.value)} on deals it had not seen; there the rule won {beside}.",
-    )
+    return bar, f"The wider card{also} won {number(bar.value)} on deals it had not seen, the rule {beside}."
 
 
 def columns_of(learned: Card | None, documented: Card | None, mapping: Mapping | None) -> tuple[Column, ...]:

@@ -71,8 +71,6 @@ export function answerOf(table, codes) {
   return { points, low, high, band: band.id, decision, settled, askNext: best, failed, action, chance, reach };
 }
 
-const labelOf = (card, decision) => card.decision_labels[decision] || decision;
-
 /** `criterion +points` joined by `; `, largest first: the column `reasons` of predict. */
 export function reasonsOf(table, codes, nameOf = rowText) {
   const earned = table.rows.map((row, at) => [row.points[codes[row.at]], at, nameOf(row, codes[row.at])]);
@@ -87,17 +85,17 @@ function rowText(row, code) {
 }
 
 /** What each answer to the next question would make of a lead: `>= 10000: ready; < 10000: wait`. */
-export function ifAnswered(table, codes, answer) {
+export function ifAnswered(table, codes, answer, label = (decision) => table.card.decision_labels[decision] || decision) {
   const { card, rows } = table, row = rows[answer.askNext];
   if (!row) return "";
   const base = answer.points - row.points[row.unknown], reach = answer.reach - row.reach;
   const has = (code) => row.bins || !Object.keys(row.words).length || row.words[code]?.length;
   const answers = row.answers.filter(has);
   const made = answers.map((code) => decide(card, base + row.points[code], reach + row.points[code], failsGate(row, code)));
-  if (new Set(made).size === 1) return `any answer: ${labelOf(card, made[0])}`;
+  if (new Set(made).size === 1) return `any answer: ${label(made[0])}`;
   const parts = DECISIONS.filter((each) => made.includes(each)).map((decision) => {
     const at = [...answers.keys()].filter((i) => made[i] === decision);
-    return `${answersText(row, answers, at)}: ${labelOf(card, decision)}`;
+    return `${answersText(row, answers, at)}: ${label(decision)}`;
   });
   return parts.join("; ");
 }

@@ -12,7 +12,7 @@ export function Answer({ data }) {
     <p class="lead">${answer.lead}</p>
     <div class="bars">${answer.bars.map((bar) => html`<${Bar} ...${bar} most=${most} />`)}</div>
     ${answer.more.map((text) => html`<p>${text}</p>`)}
-    ${report && html`<p class="quiet"><a href=${report}>Statistics for analysts</a></p>`}
+    ${report && html`<p class="quiet"><a href=${report}>Statistics</a></p>`}
   </section>`;
 }
 
@@ -140,7 +140,7 @@ export function Segments({ data }) {
 }
 
 const ORDER = { ready: 0, wait: 1, "no-match": 2 };
-const SAYS = { ready: "follow up", wait: "wait", "no-match": "no" };
+const SAYS = { ready: "to follow up", wait: "to wait", "no-match": "to leave" };
 
 /** Leads as your card judges them, the ones to call first. */
 export function judged(state) {
@@ -150,7 +150,7 @@ export function judged(state) {
     const unknown = yours.rows.filter((row) => codes[row.at] === row.unknown).map((row) => row.id).join("; ");
     const named = Object.fromEntries(Object.entries(leads.names).map(([name, values]) => [name, values[i]]));
     const why = reasonsOf(yours, codes, (row, code) => `${data.columns[row.at].title}: ${data.columns[row.at].labels[code]}`);
-    return { id, named, codes, ...answer, unknown, why, question: asked ? asked.question : "", if_answered: ifAnswered(yours, codes, answer), reasons: reasonsOf(yours, codes) };
+    return { id, named, codes, ...answer, unknown, why, question: asked ? asked.question : "", if_answered: ifAnswered(yours, codes, answer), answers: ifAnswered(yours, codes, answer, (d) => SAYS[d]), reasons: reasonsOf(yours, codes) };
   }).sort((a, b) => ORDER[a.decision] - ORDER[b.decision] || b.points - a.points);
 }
 
@@ -179,7 +179,7 @@ export function Leads({ state, drop }) {
       <ol class="leads">${rows.slice(0, most).map((r) => html`<li key=${r.id} class=${r.decision}><p><b>${Object.values(r.named).filter(Boolean).join(", ") || `Lead ${r.id}`}</b> <span class="tag">${r.action}</span>
           <span class="quiet">${r.points} of ${state.tables.yours.max} points${r.chance === null ? "" : `, ${percent(r.chance)} chance`}</span></p>
         <p class="why">${r.why || "nothing known earns points"}</p>
-        ${r.question && html`<p class="ask">Ask: ${r.question} <span class="quiet">${r.if_answered}</span></p>`}</li>`)}</ol>
+        ${r.question && html`<p class="ask">Ask: ${r.question} <span class="quiet">${r.answers}</span></p>`}</li>`)}</ol>
       ${rows.length > most && html`<button onClick=${() => setMost(most + 100)}>Show more (${number(rows.length - most)})</button>`}`}
   <//>`;
 }
@@ -210,7 +210,8 @@ export function Publish({ state, history }) {
     setDone(reply.ok ? `Published as ${said.model}${said.in_use ? ", in use from now on" : ""}. ${said.comparison} ${said.refused}` : String(said.detail));
   };
   return html`<${Screen} id="publish" title="Publish">
-    <p class="lead">${moves.length ? `Beside the ${data.in_use === "documented" ? "documented rule" : "card"} in use (${model}), of ${number(n)} ${what}:` : `No decision differs from the ${data.in_use === "documented" ? "documented rule" : "card"} in use (${model}).`}</p>
+    <p class="lead">${moves.length ? `${number(moves.reduce((sum, move) => sum + move.n, 0))} of ${number(n)} ${what} would be treated otherwise than by` : "No decision differs from"} the
+      ${data.in_use === "documented" ? "documented rule" : "card"} in use (${model}).</p>
     <ul class="moves">${moves.slice(0, 6).map((m) => html`<li><b>${number(m.n)}</b> move from ${m.before} to ${m.after}</li>`)}</ul>
     <details><summary>What is done from how many points</summary>${state.yours.bands.map((band, at) => html`<div class="band"><label class="field"><span>From</span>
       <input type="number" min="0" disabled=${!at || band.decision === "ready" && state.yours.bands[at - 1].decision !== "ready"} value=${tables.yours.card.bands.find((b) => b.id === band.id)?.from ?? band.from}

@@ -1,0 +1,92 @@
+"""The answer in words, for whatever a calibration may have found."""
+
+import pytest
+
+from leadml.app.words import answer_of_page
+from leadml.result import Choice, Figure, Importance, MoreDeals, Recommended, load_result
+
+
+@pytest.fixture(scope="module")
+def result(made):
+    return load_result(made / "found")
+
+
+def changed(result, look=None, **rule):
+    """The result with another verdict or outlook of its first rule."""
+    own = result.policies[0]
+    outlook = own.outlook.model_copy(update=look or {})
+    return result.model_copy(update={"policies": (own.model_copy(update={"outlook": outlook, **rule}),)})
+
+
+def told(result):
+    answer = answer_of_page(result, 700)
+    return " ".join((answer.lead, *answer.more))
+
+
+def test_chances_and_costs(result):
+    nothing = Figure(value=None)
+    assert "win clearly more: more than 99 chances in 100." in told(changed(result, {"p_better": 1.0}))
+    assert "fewer than 1 chances in 100" in told(changed(result, {"p_better": 0.0}))
+    text = told(changed(result, {"p_better": 0.5, "regret_per_100": Choice(keep=nothing, change=nothing)}))
+    assert "Learned points win clearly more: 50 chances in 100." in text
+    assert "Expected cost" not in text
+    one = Choice(keep=Figure(value=0.3), change=Figure(value=0.01))
+    text = told(changed(result, {"regret_per_100": one, "n_followed_up": 346.0}))
+    assert "Expected cost: keeping about 1 win, changing less than 1 win." in text
+
+
+def test_when_to_look_again(result):
+    more = MoreDeals(value=600.0, text="about 600 more closed deals decide it in 8 of 10 futures")
+    undecided = {"verdict": "undecided", "verdict_weights": "undecided"}
+    assert told(changed(result, {"more_deals": more}, **undecided)).endswith(
+        "600 more closed deals decide it in 8 of 10 futures."
+    )
+    none = MoreDeals(value=None, text="not decidable")
+    text = told(changed(result, {"more_deals": none}, **undecided))
+    assert text.endswith("Not decidable at your size; look again in a year.")
+    assert "No card is likely" in told(
+        changed(result, verdict="keep", verdict_weights="keep", because="No card is likely to.")
+    )
+
+
+def test_nothing_is_said_where_nothing_can_be(result):
+    answer = answer_of_page(
+        changed(result, verdict="cannot-judge", verdict_weights="cannot-judge", because="No way."), 700
+    )
+    assert (answer.lead, answer.bars) == ("", ())
+    assert "No way." in answer.more
+    assert "Map more of them." in " ".join(
+        answer_of_page(result.model_copy(update={"policies": ()}), 700).more
+    )
+
+
+def test_a_wider_card_has_a_bar_of_its_own(result):
+    own = next(each for each in result.contenders if each.id == "bant-integer")
+    figure = Figure(value=60.0, low=50.0, high=70.0)
+    importance = (Importance(column="Team", loss=figure),)
+    wide = own.model_copy(
+        update={"id": "wide", "kind": "wide", "wins_per_100": figure, "importance": importance}
+    )
+    chosen = Recommended(contender="wide", card="wide.json", framework="bant", because="", in_use="wide")
+    found = result.model_copy(update={"contenders": (*result.contenders, wide), "recommended": chosen})
+    answer = answer_of_page(found, 700)
+    assert [bar.label for bar in answer.bars] == ["Rule", "Learned points", "Wider card"]
+    assert answer.bars[2].value == pytest.approx(0.6 * result.policies[0].outlook.n_followed_up)
+    assert "The wider card (also Team) won" in " ".join(answer.more)
+
+
+def test_everyone_is_worth_a_call_where_that_is_so(result):
+    from leadml.result import ContenderGain, Gain
+
+    by_id = {each.id: each for each in result.contenders}
+    money = {"net_value_per_lead": Figure(value=400.0, low=390.0, high=410.0), "workload": Figure(value=1.0)}
+    gain = ContenderGain(net_value_per_lead=Gain(value=90.0, low=60.0, high=120.0))
+    by_id["prior"] = by_id["prior"].model_copy(update={**money, "gain": gain})
+    found = changed(
+        result.model_copy(update={"contenders": tuple(by_id.values())}),
+        verdict="change",
+        verdict_cutoff="change",
+    )
+    answer = answer_of_page(found, 700)
+    assert answer.headline == "Follow up every lead"
+    assert "At 150 EUR a call and 600 EUR a win every lead is worth a call" in " ".join(answer.more)
