@@ -141,7 +141,7 @@ def _notes(leads: Leads) -> Iterator[tuple[str, dict[str, Any]]]:
         return
     late = find_late_answers(leads).note()
     yield from ([late] if late is not None else [])
-    yield from (sign.note() for sign in find_leak_signs(leads) if sign.strong)
+    yield from (sign.note() for sign in find_leak_signs(leads))
 
 
 def constant_note(name: str, counts: npt.NDArray[np.int64]) -> tuple[str, dict[str, Any]] | None:

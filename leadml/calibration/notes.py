@@ -34,7 +34,7 @@ def data_notes(study: Study, chosen: Chosen, leads: Leads) -> tuple[list[Note], 
     notes += _criteria(study)
     late = find_late_answers(leads).note()
     notes += [] if late is None else [late]
-    notes += [sign.note() for sign in find_leak_signs(leads) if sign.strong]
+    notes += [sign.note() for sign in find_leak_signs(leads)]
     selected, by_hunch = find_selected(study, chosen)
     notes += selected
     if len(study.deals) < FEW_DEALS:

@@ -21,8 +21,7 @@ they know less than both, answers come in later for all deals, which no win rate
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,34 +41,24 @@ _Z, _Z_OPEN = 1.645, 3.0
 _LEVEL_SD, _UNKNOWN_SD = 1.0, 2.5  # priors that only keep the fit finite where no unknown ever won
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
-    """One criterion: shares unknown, win rates, and log odds of unknown against the lowest level (upper
-    bound)."""
+class Answer(NamedTuple):
+    """One criterion: shares unknown (-1 without such deals), and log odds of unknown against the worst level."""
 
     criterion: str
-    n_unknown: int
     unknown_won: float
     unknown_lost: float
     unknown_open: float
-    win_unknown: float
-    win_known: float
     log_odds: float
-    upper: float
+    upper: float  # bound of the log odds
 
 
-@dataclasses.dataclass(frozen=True)
-class LateAnswers:
-    """What was found. `suspects`: criteria that look filled in late; empty where nothing does.
+class LateAnswers(NamedTuple):
+    """What was found."""
 
-    by_unknowns : (number of unknown answers, deals, won) of closed deals.
-    from_open : whether open deals, rather than win rates, gave it away.
-    """
-
-    suspects: tuple[str, ...]
-    answers: tuple[Answer, ...]
-    by_unknowns: tuple[tuple[int, int, int], ...]
-    from_open: bool = False
+    suspects: tuple[str, ...] = ()  # criteria that look filled in late
+    answers: tuple[Answer, ...] = ()
+    by_unknowns: tuple[tuple[int, int, int], ...] = ()  # unknown answers, closed deals, won
+    from_open: bool = False  # whether open deals, rather than win rates, gave it away
 
     def note(self) -> tuple[str, dict[str, Any]] | None:
         """The finding LML112 where something looks late."""
@@ -81,44 +70,37 @@ class LateAnswers:
         for a in self.answers:
             if a.criterion in self.suspects:
                 detail += f" {a.criterion} is unknown in {a.unknown_won:.0%} of the won deals,"
-                detail += f" {a.unknown_lost:.0%} of the lost" + (
-                    f" and {a.unknown_open:.0%} of the open ones." if a.unknown_open >= 0 else " ones."
-                )
+                ending = f" and {a.unknown_open:.0%} of the open ones." if a.unknown_open >= 0 else " ones."
+                detail += f" {a.unknown_lost:.0%} of the lost{ending}"
         return "LML112", {"columns": ", ".join(self.suspects), "detail": detail}
 
 
 def find_late_answers(leads: Leads) -> LateAnswers:
     """Look for answers that were filled in after the close."""
-    nothing = LateAnswers((), (), ())
     if leads.outcome is None or not leads.criteria:
-        return nothing
+        return LateAnswers()
     n_codes, won, lost, still_open = _counts(leads)
     unknown = n_codes == UNKNOWN
     closed = won + lost
-    asked = [
-        j for j in range(unknown.shape[1])
-        if min(closed @ unknown[:, j], closed @ ~unknown[:, j]) >= MIN_UNKNOWN
-    ]  # fmt: skip
+    asked = [j for j, here in enumerate(unknown.T) if min(closed @ here, closed @ ~here) >= MIN_UNKNOWN]
     if not asked or min(won.sum(), lost.sum()) < MIN_UNKNOWN:
-        return nothing
+        return LateAnswers()
     missing = unknown[:, asked].sum(axis=1)
     table = tuple(
         (m, round(float(closed[missing == m].sum())), round(float(won[missing == m].sum())))
         for m in range(len(asked) + 1)
     )
     answers, pooled = _contrasts(leads.criteria, n_codes, won, lost, still_open, asked, missing)
+    if leads.snapshot is not None:
+        return LateAnswers((), answers, table)
     limit = float(np.log(MARGIN))
     together = pooled < limit
     by_rates = [a.criterion for a in answers if a.upper < limit or (together and a.log_odds < limit)]
-    if leads.snapshot is not None:
-        return LateAnswers((), answers, table)
     if by_rates:
         return LateAnswers(tuple(by_rates), answers, table)
-    by_open = [
-        a.criterion for a in answers
-        if _less_known(a, float(won.sum()), float(lost.sum()), float(still_open.sum()))
-    ]  # fmt: skip
-    return LateAnswers(tuple(by_open), answers, table, from_open=bool(by_open))
+    n_each = won.sum(), lost.sum(), still_open.sum()
+    by_open = tuple(a.criterion for a in answers if _less_known(a, *map(float, n_each)))
+    return LateAnswers(by_open, answers, table, from_open=bool(by_open))
 
 
 def _counts(leads: Leads) -> tuple[npt.NDArray[np.uint8], Floats, Floats, Floats]:
@@ -172,24 +154,19 @@ def _contrasts(
     from scipy.stats import norm
 
     z = float(norm.isf(0.05 / len(asked)))
-    answers = []
-    for gradient, value, j in zip(gradients, values, asked, strict=True):
-        without = unknown[:, j]
-        answers.append(
-            Answer(
-                criteria[j],
-                n_unknown=round(float(closed @ without)),
-                unknown_won=_share(won, without),
-                unknown_lost=_share(lost, without),
-                unknown_open=_share(still_open, without),
-                win_unknown=float(won @ without / max(closed @ without, 1)),
-                win_known=float(won @ ~without / max(closed @ ~without, 1)),
-                log_odds=value,
-                upper=value + z * float(np.sqrt(gradient @ covariance @ gradient)),
-            )
+    answers = tuple(
+        Answer(
+            criteria[j],
+            _share(won, unknown[:, j]),
+            _share(lost, unknown[:, j]),
+            _share(still_open, unknown[:, j]),
+            log_odds=value,
+            upper=value + z * float(np.sqrt(gradient @ covariance @ gradient)),
         )
+        for gradient, value, j in zip(gradients, values, asked, strict=True)
+    )
     together = np.mean(gradients, axis=0)
-    return tuple(answers), float(np.mean(values) + _Z * np.sqrt(together @ covariance @ together))
+    return answers, float(np.mean(values) + _Z * np.sqrt(together @ covariance @ together))
 
 
 def _share(counts: Floats, side: npt.NDArray[np.bool_]) -> float:

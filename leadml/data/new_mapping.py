@@ -3,17 +3,16 @@ comment."""
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from leadml.data.cells import Floats, carry, numbers_of, values_of
-from leadml.data.dates import BAD_DAY, NO_DAY, pack_dates
-from leadml.data.leaks import LATE_NAMES
+from leadml.data.dates import BAD_DAY, pack_dates
+from leadml.data.deals import NO_DAY
 from leadml.data.read import join_column
 from leadml.data.sources import open_source
 
@@ -69,17 +68,31 @@ _EDGES: dict[str, tuple[list[float], bool]] = {
     "funds": ([1, 10_000, 20_000, 30_000], False),
     "timeline": ([3, 6, 12, 24], True),
 }
+LATE_NAMES: tuple[tuple[str, str], ...] = (
+    (r"\bstage\b|pipeline stage|deal_?stage", "moves with the deal (HubSpot dealstage)"),
+    (r"probability|forecast|win ?chance|kans", "follows the stage (Salesforce Probability)"),
+    (r"days? (in|to|since)|days_|age in days|cycle|duration|looptijd", "a duration ends with the deal"),
+    (r"reason|lost to|loss|reden|verloren", "is asked for at the close (HubSpot closed_lost_reason)"),
+    (r"last (activity|contact|notable|modified|step|call|e-?mail)|laatste", "is overwritten until the close"),
+    (r"next (step|activity)|volgende", "is emptied or overwritten as the deal moves"),
+    (r"actual (revenue|value|close)|(won|lost) time|close_?d?_? ?(date|time|value|amount)",
+     "is set by the close (Dynamics Actual Revenue, Pipedrive Won time)"),
+    (r"is_?(won|closed|converted)|\bwon\b|converted|contract|invoice|factuur", "is a word for the outcome"),
+    (r"(lead|deal) ?quality|tags?$|\brating|nurtur", "is often judged after contact (X Education's Tags)"),
+    (r"n(umber|o|um)?\.? ?(of)? (activities|calls|e-?mails|meetings|contacts)|total activities|contacted",
+     "grows while a deal is worked (HubSpot num_contacted_notes, Pipedrive total activities)"),
+)  # fmt: skip
+"""Names (regular expressions) known to be filled in or overwritten late, with the reason and where they
+occur."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Column:
-    """What a column holds: distinct texts with counts (most frequent first), numbers (NaN where none),
-    dates."""
+class Column(NamedTuple):
+    """What a column holds."""
 
     name: str
-    words: list[tuple[str, int]]
-    texts: list[str]
-    numbers: Floats
+    words: list[tuple[str, int]]  # distinct texts with counts, most frequent first
+    texts: list[str]  # those that are no number
+    numbers: Floats  # of every filled cell, NaN where none
     share_filled: float
     share_numbers: float
     share_dates: float
@@ -87,26 +100,26 @@ class Column:
     @property
     def shown(self) -> str:
         """The most frequent values."""
-        return ", ".join(f"{word[:30]} ({n})" for word, n in self.words[:6]) + (
-            " ..." if len(self.words) > 6 else ""
-        )
+        shown = ", ".join(f"{word[:30]} ({n})" for word, n in self.words[:6])
+        return shown + (" ..." if len(self.words) > 6 else "")
+
+
+Columns = dict[str, Column]
 
 
 def propose_mapping(source: Any, crm: str | None = None, *, query: str | None = None) -> str:
     """Propose a mapping (YAML text that loads) from the first rows of an export, of a CRM where that is
     known."""
     opened = open_source(source, query=query)
-    columns = list(_profile(opened))
-    left = {column.name: column for column in columns}
+    left = {column.name: column for column in _profile(opened)}
+    file = re.sub(r"(\.[a-z]+){1,2}$", "", re.split(r"[/\\]", opened.name.lower())[-1])
     lines = [
-        f"# Proposed from {opened.name}: {len(columns)} columns. A line marked 'guess' is one: look at it.",
-        f"name: {_word(re.sub(r'[^a-z0-9]+', '_', _stem(opened.name).lower()).strip('_') or 'ours')}",
+        f"# Proposed from {opened.name}: {len(left)} columns. A line marked 'guess' is one: look at it.",
+        f"name: {_flow(re.sub(r'[^a-z0-9]+', '_', file).strip('_') or 'ours')}",
     ]
     patterns = dict(zip(_ROLES, _CRM.get(crm or "", _GENERAL), strict=True))
-    for part in (_identity, _outcome, _dates, _group, _amount):
-        lines += part(left, patterns)
-    lines += ["", *_criteria(left), "", *_others(left)]
-    return "\n".join(lines) + "\n"
+    lines += [part(left, patterns) for part in (_identity, _outcome, _dates, _group, _amount)]
+    return "\n".join([*filter(None, lines), "", *_criteria(left), "", *_others(left)]) + "\n"
 
 
 def _profile(source: Any) -> Iterator[Column]:
@@ -116,26 +129,25 @@ def _profile(source: Any) -> Iterator[Column]:
         n += chunk.table.num_rows
         if n >= SAMPLE_ROWS:
             break
+    decimal = source.format.decimal
     for at, name in enumerate(source.columns):
-        cells = join_column(
-            [carry(chunk.column(at)) for chunk in chunks], source.format.decimal, keep_text=True
-        )
+        cells = join_column([carry(chunk.column(at)) for chunk in chunks], decimal, keep_text=True)
         counts = cells.drop_null().value_counts()
         size = np.array(values_of(counts.field("counts")), np.int64)
         distinct = counts.field("values")
         words = [str(word).strip() for word in distinct.to_pylist()]
-        numbers, _ = numbers_of(distinct, source.format.decimal)
+        numbers, _ = numbers_of(distinct, decimal)
         days = pack_dates(distinct) if len(words) else np.zeros(0, np.int32)
         dated = (days != BAD_DAY) & (days != NO_DAY) & np.isnan(numbers)
         total = max(int(size.sum()), 1)
         ranked = sorted(zip(words, size.tolist(), strict=True), key=lambda each: -each[1])
         share = [float(size[mask].sum()) / total for mask in (~np.isnan(numbers), dated)]
         texts = [word for word, number in zip(words, numbers, strict=True) if np.isnan(number)]
-        yield Column(name, ranked, texts, np.repeat(numbers, size), total / max(n, 1), share[0], share[1])
+        yield Column(name, ranked, texts, np.repeat(numbers, size), total / max(n, 1), *share)
 
 
 def _take(
-    left: dict[str, Column],
+    left: Columns,
     pattern: str,
     fits: Callable[[Column], bool],
     rank: Callable[[Column], float] = lambda _: 0.0,
@@ -145,185 +157,150 @@ def _take(
     return left.pop(max(found, key=rank).name) if found else None
 
 
-def _identity(left: dict[str, Column], patterns: dict[str, str]) -> list[str]:
+def _identity(left: Columns, patterns: dict[str, str]) -> str:
     found = _take(
         left, patterns["lead_id"], lambda c: c.share_filled > 0.99 and all(n == 1 for _, n in c.words)
     )
     if found is None:
-        return ["# no lead_id found: rows are numbered"]
-    return [f"lead_id: {_word(found.name)}  # guess: every value occurs once"]
+        return "# no lead_id found: rows are numbered"
+    return _guess("lead_id", found.name, "every value occurs once")
 
 
-def _outcome(left: dict[str, Column], patterns: dict[str, str]) -> list[str]:
-    def sides(column: Column) -> tuple[list[str], list[str]]:
-        words = [word for word, _ in column.words]
-        return [w for w in words if re.fullmatch(_WON, w.lower())], [
-            w for w in words if re.fullmatch(_LOST, w.lower())
-        ]
+def _outcome(left: Columns, patterns: dict[str, str]) -> str:
+    def ends(column: Column, pattern: str) -> dict[str, int]:
+        return {word: n for word, n in column.words if re.fullmatch(pattern, word.lower())}
 
     def fits(column: Column) -> bool:
-        return len(column.words) <= MOST_WORDS and all(sides(column))
+        return len(column.words) <= MOST_WORDS and all(ends(column, side) for side in (_WON, _LOST))
 
     def share(column: Column) -> float:
-        return (
-            sum(n for word, n in column.words if word in [*sides(column)[0], *sides(column)[1]])
-            * column.share_filled
-        )
+        return column.share_filled * sum(ends(column, f"{_WON}|{_LOST}").values())
 
     found = _take(left, patterns["outcome"], fits, share) or _take(left, _GENERAL[1], fits, share)
     if found is None:
-        return ["# outcome: no column holds words for won and for lost. Needed to learn, not to score:",
-                "# outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"]  # fmt: skip
-    won, lost = sides(found)
-    still_open = [word for word, _ in found.words if word not in (*won, *lost)]
+        return (
+            "# outcome: no column holds words for won and for lost. Needed to learn, not to score:\n"
+            "# outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
+        )
+    rule = {"column": found.name, "won": [*ends(found, _WON)], "lost": [*ends(found, _LOST)]}
+    still_open = [word for word, _ in found.words if word not in (*rule["won"], *rule["lost"])]
     still_open += [""] if found.share_filled < 1 else []
-    named = ", ".join(
-        f"{key}: {_list(words)}"
-        for key, words in (("won", won), ("lost", lost), ("open", still_open))
-        if words
-    )
-    return [f"outcome: {{column: {_word(found.name)}, {named}}}  # guess: {found.shown}"]
+    return _guess("outcome", {**rule, "open": still_open} if still_open else rule, found.shown)
 
 
-def _dates(left: dict[str, Column], patterns: dict[str, str]) -> list[str]:
+def _dates(left: Columns, patterns: dict[str, str]) -> str:
     named = {key: _take(left, patterns[key], lambda c: c.share_dates > 0.9) for key in ("created", "closed")}
-    found = {key: _word(column.name) for key, column in named.items() if column is not None}
+    found = {key: column.name for key, column in named.items() if column is not None}
     if not found:
-        return ["# no dates found; where the rows are in time order, say so: order: rows"]
-    return [
-        f"dates: {{{', '.join(f'{key}: {name}' for key, name in found.items())}}}  # guess: from the names"
-    ]
+        return "# no dates found; where the rows are in time order, say so: order: rows"
+    return _guess("dates", found, "from the names")
 
 
-def _group(left: dict[str, Column], patterns: dict[str, str]) -> list[str]:
+def _group(left: Columns, patterns: dict[str, str]) -> str:
     found = _take(left, patterns["group"], lambda c: c.share_numbers < 0.5 and len(c.words) > 1)
-    return (
-        [] if found is None else [f"group: {_list([found.name])}  # guess: deals of one account are one unit"]
-    )
+    return _guess("group", [found.name], "deals of one account are one unit") if found else ""
 
 
-def _amount(left: dict[str, Column], patterns: dict[str, str]) -> list[str]:
-    pattern = patterns["amount"]
-    late = "|".join(name for name, _ in LATE_NAMES)
-    found = _take(
-        left, pattern, lambda c: c.share_numbers > 0.95 and not re.search(late, c.name, re.IGNORECASE)
-    )
-    return [] if found is None else [f"amount: {{column: {_word(found.name)}}}  # guess: {found.shown}"]
+def _amount(left: Columns, patterns: dict[str, str]) -> str:
+    found = _take(left, patterns["amount"], lambda c: c.share_numbers > 0.95 and not _known_late(c.name))
+    return _guess("amount", {"column": found.name}, found.shown) if found else ""
 
 
-def _criteria(left: dict[str, Column]) -> list[str]:
+def _criteria(left: Columns) -> list[str]:
     lines = []
     for criterion, pattern in _CRITERIA.items():
         for column in [c for name, c in left.items() if re.search(pattern, name, re.IGNORECASE)]:
-            said = _criterion(criterion, column)
-            if said:
+            if said := _criterion(criterion, column):
                 lines += said
                 del left[column.name]
                 break
     if not lines:
-        return ["# no criterion found by name; map at least two: leadml frameworks bant shows the levels",
-                "criteria: {}"]  # fmt: skip
+        return [
+            "# no criterion found by name; map at least two: leadml frameworks bant shows the levels",
+            "criteria: {}",
+        ]
     return ["criteria:  # levels 0 to 4; leadml frameworks bant shows what each level means", *lines]
 
 
-def _criterion(criterion: str, column: Column) -> list[str] | None:
-    name = _word(column.name)
-    words = [word for word, _ in column.words]
-    unknown = [word for word in words if re.fullmatch(_UNKNOWN, word.lower())]
-    ending = f", unknown: {_list(unknown)}" if unknown else ""
+def _criterion(criterion: str, column: Column) -> list[str]:
+    """Propose a rule: levels as they are, by edges of numbers, by words on a scale, or none."""
+    unknown = [word for word, _ in column.words if re.fullmatch(_UNKNOWN, word.lower())]
     texts = [word for word in column.texts if word not in unknown]
     values = column.numbers[~np.isnan(column.numbers)]
-    if len(values) and not texts and np.isin(values, np.arange(5)).all():
-        return [f"  {criterion}: {{column: {name}{ending}}}  # guess: holds 0 to 4 already"]
     ranked = {
         w: next((i for i, scale in enumerate(_SCALE) if re.fullmatch(scale, w.lower())), None) for w in texts
     }
     levels = {word: level for word, level in ranked.items() if level is not None}
-    listed = (
-        f", levels: {{{', '.join(f'{_word(w)}: {level}' for w, level in levels.items())}}}" if levels else ""
-    )
-    if column.share_numbers >= 0.2:
+    rule: dict[str, Any] = {"column": column.name} | ({"levels": levels} if levels else {})
+    if len(values) and not texts and np.isin(values, np.arange(5)).all():
+        why = "holds 0 to 4 already"
+    elif column.share_numbers >= 0.2:
         edges, falling = _EDGES.get(criterion, (_quantiles(values), False))
         if not edges:
-            return None
+            return []
+        rule |= {"edges": edges} | ({"descending": True} if falling else {})
         said = "edges from the documents" if criterion in _EDGES else "edges share the values in equal parts"
-        more = f", edges: [{', '.join(f'{edge:g}' for edge in edges)}]" + (
-            ", descending: true" if falling else ""
-        )
-        rest = [word for word in texts if word not in levels]
-        other = ", other: unknown" if rest else ""
-        return [
-            f"  {criterion}: {{column: {name}{listed}{more}{ending}{other}}}  # guess: {said}; {column.shown}"
-        ]
-    if not levels or len(words) > MOST_WORDS:
-        return None
+        why = f"{said}; {column.shown}"
+    elif levels and len(column.words) <= MOST_WORDS:
+        why = "by the words"
+    else:
+        return []
     rest = [word for word in texts if word not in levels]
-    other = ", other: unknown" if rest else ""
-    return [f"  {criterion}: {{column: {name}{listed}{ending}{other}}}  # guess: by the words"] + (
-        [f"  #   not ranked, so unknown: {', '.join(rest[:12])}"] if rest else []
-    )
+    rule |= ({"unknown": unknown} if unknown else {}) | ({"other": "unknown"} if rest else {})
+    lines = [f"  {_guess(criterion, rule, why)}"]
+    return [*lines, f"  #   not ranked, so unknown: {', '.join(rest[:12])}"] if rest else lines
 
 
-def _others(left: dict[str, Column]) -> list[str]:
+def _others(left: Columns) -> Iterator[str]:
     """Context, segments, contactable; what is known late is excluded."""
-    late: dict[str, str] = {}
-    context: list[str] = []
-    segments: list[str] = []
-    lines: list[str] = []
-    for name, column in left.items():
-        reason = next((why for pattern, why in LATE_NAMES if re.search(pattern, name, re.IGNORECASE)), None)
-        if re.search(r"phone|telefoon|mobile|mobiel", name, re.IGNORECASE) and not any(
-            "contactable" in x for x in lines
-        ):
-            lines.append(
-                f"contactable: {{column: {_word(name)}}}  # guess: filled means that the lead can be reached"
-            )
-        elif reason:
-            late[name] = reason
-        elif (
-            column.share_dates < 0.5
-            and len(column.words) > 1
-            and (len(column.words) <= MOST_WORDS or column.share_numbers > 0.95)
-        ):
-            context.append(name)
-            if re.search(r"team|region|regio|source|bron|country|land$", name, re.IGNORECASE):
-                segments.append(name)
+    phones = [name for name in left if re.search(r"phone|telefoon|mobile|mobiel", name, re.IGNORECASE)][:1]
+    late = {name: why for name in left if (why := _known_late(name)) and name not in phones}
+    context = [
+        name
+        for name, column in left.items()
+        if name not in (*phones, *late)
+        and column.share_dates < 0.5
+        and len(column.words) > 1
+        and (len(column.words) <= MOST_WORDS or column.share_numbers > 0.95)
+    ]
+    places = r"team|region|regio|source|bron|country|land$"
+    segments = [name for name in context if re.search(places, name, re.IGNORECASE)]
+    for name in phones:
+        yield _guess("contactable", {"column": name}, "filled means that the lead can be reached")
     if context:
-        lines.append(f"context: {_list(context)}  # guess: only the wider classifiers use them")
+        yield _guess("context", context, "only the wider classifiers use them")
     if segments:
-        lines.append(f"segments: {_list(segments)}  # guess: the gain is told for each")
+        yield _guess("segments", segments, "the gain is told for each")
     if late:
-        lines.append(
-            "exclude:  # guess: by their names known only late; take out what is known at qualification"
-        )
-        lines += [f"  {_word(name)}: {_word(reason)}" for name, reason in late.items()]
-    return lines
+        yield "exclude:  # guess: by their names known only late; take out what is known at qualification"
+        yield from (f"  {_flow(name)}: {_flow(why)}" for name, why in late.items())
 
 
-def _quantiles(values: Any) -> list[float]:
+def _known_late(name: str) -> str:
+    """Why a column of this name is known only late, or nothing."""
+    return next((why for pattern, why in LATE_NAMES if re.search(pattern, name, re.IGNORECASE)), "")
+
+
+def _quantiles(values: Floats) -> list[float]:
     """Edges that share the values in five parts, to two digits."""
     if not len(values):
         return []
-    rounded = [float(f"{value:.2g}") for value in np.quantile(values, [0.2, 0.4, 0.6, 0.8])]
-    return sorted(set(rounded))
+    cuts = np.quantile(values, [0.2, 0.4, 0.6, 0.8])
+    return sorted({float(f"{value:.2g}") for value in cuts})
 
 
-def _stem(name: str) -> str:
-    return re.sub(
-        r"\.[a-z]+(\.[a-z]+)?$", "", name.replace("\\", "/").rsplit("/", 1)[-1], flags=re.IGNORECASE
-    )
+def _guess(key: str, value: Any, why: str) -> str:
+    return f"{key}: {_flow(value)}  # guess: {why}"
 
 
-def _word(text: str) -> str:
-    plain = re.fullmatch(r"[^\W\d][\w ./()-]*[\w)]|[^\W\d]", text) and text.lower() not in (
-        "null",
-        "true",
-        "false",
-        "y",
-        "n",
-    )
-    return text if plain else json.dumps(text, ensure_ascii=False)
-
-
-def _list(words: Sequence[str]) -> str:
-    return f"[{', '.join(map(_word, words))}]"
+def _flow(value: Any) -> str:
+    """Write a value as YAML in one line; quoted where it would not come back as the text that it is."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_flow(key)}: {_flow(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    if not isinstance(value, str):
+        return str(value).lower() if isinstance(value, bool) else f"{value:g}"
+    plain = re.fullmatch(r"[^\W\d][\w ./()-]*[\w)]|[^\W\d]", value)
+    reserved = value.lower() in ("null", "true", "false", "y", "n")
+    return value if plain and not reserved else json.dumps(value, ensure_ascii=False)

@@ -7,8 +7,8 @@ picked.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ import pyarrow as pa
 from leadml.data.cells import valid_of, values_of
 from leadml.data.deals import OPEN, Leads
 from leadml.data.units import codes_of
-from leadml.levels import UNKNOWN, logistic
+from leadml.levels import LEVEL_MAX, UNKNOWN, logistic
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -36,53 +36,37 @@ _BINS = 4
 _Z = 1.88  # one-sided 3%, beside the 1% of the columns
 
 
-@dataclasses.dataclass(frozen=True)
-class Worked:
-    """floor : the lowest cut-off that can be judged (0: every one); n_leads, n_closed : (score_max + 1,) by
-    score."""
+class Worked(NamedTuple):
+    """The lowest cut-off that can be judged (0: every one), and leads by score, (score_max + 1,)."""
 
     floor: int
     n_leads: Ints
     n_closed: Ints
 
     def floor_of(self, cutoff: int) -> int:
-        """Give the lowest cut-off that can be judged for a rule; closed deals alone know it only at its
-        cut-off."""
+        """The floor for a rule's cut-off; closed deals alone know it only at that cut-off."""
         knows_open = bool((self.n_leads > self.n_closed).any())
         return self.floor if knows_open or cutoff <= self.floor else 0
 
 
-@dataclasses.dataclass(frozen=True)
-class Selection:
-    """Follow-up below a cut-off.
+class Selection(NamedTuple):
+    """Follow-up below a cut-off."""
 
-    basis : mapped (`followed_up`) or closed (closed deals were worked, open ones were not). n_below,
-    n_worked, n_won : leads below the cut-off, those worked to an end, those won. win_rates : worst (nobody
-    else would have been won), as worked, best (everybody else would have been). depends_on : (column, p
-    value) of each mapped column that tells, below the cut-off, who was worked. excess : wins of worked leads
-    below the cut-off beyond what the answers of leads above it predict, as a z score. random_share : share
-    of the worked leads below it that have a known chance of having been picked at random.
-    """
-
-    basis: str
     n_below: int
     n_worked: int
-    n_won: int
-    win_rates: tuple[float, float, float]
-    depends_on: tuple[tuple[str, float], ...]
-    excess: float
-    random_share: float
+    win_rates: tuple[float, float, float]  # if nobody else would have been won, as worked, if everybody else
+    depends_on: tuple[tuple[str, float], ...]  # columns that tell who was worked, with their p value
+    excess: float  # wins beyond what the answers of leads above the cut-off predict, as a z score
+    random_share: float  # of the worked leads, with a known chance of having been picked at random
 
     @property
     def by_hunch(self) -> bool:
-        """Whether follow-up below the cut-off depended on something, so that no cut-off verdict may rest on
-        it."""
+        """Whether it depended on something, so that no cut-off verdict may rest on it."""
         return not self.known_random and (bool(self.depends_on) or self.excess > _Z)
 
     @property
     def known_random(self) -> bool:
-        """Whether nearly all that were worked have a known chance; nothing else shows that nothing was
-        picked."""
+        """Whether nearly all have a known chance; nothing else shows that nobody was picked."""
         return self.random_share >= ALL_WORKED
 
 
@@ -119,44 +103,36 @@ def find_worked(score: Ints, closed: Bools, cutoffs: Sequence[int], score_max: i
             floor = groups[number - 1][0]
             break
         worked = worked or share >= enough
-    if n_leads[:floor].sum() < FEW_BELOW * len(score):
-        floor = 0
-    return Worked(int(floor), n_leads, n_closed)
+    return Worked(0 if n_leads[:floor].sum() < FEW_BELOW * len(score) else floor, n_leads, n_closed)
 
 
-def find_selection(leads: Leads, below: Bools, old_enough: Bools | None = None) -> Selection | None:
-    """Look at who was worked below a cut-off (`below`, (n,)); None where all were, or too few leads lie
-    there.
+def find_selection(leads: Leads, below: Bools) -> Selection | None:
+    """Look at who was worked below a cut-off (`below`, (n,)), of leads that had the time to close.
 
-    `old_enough` (n,): leads that had the time to close (see `maturity`); younger open ones are no evidence.
+    None where all were, or too few leads lie there.
     """
     if leads.outcome is None:
         return None
     closed = leads.outcome != OPEN
     worked = closed if leads.followed_up is None else leads.followed_up
-    there = below & (old_enough if old_enough is not None else np.ones(len(leads), bool))
-    n_below, n_worked = int(there.sum()), int((there & worked).sum())
+    n_below, n_worked = int(below.sum()), int((below & worked).sum())
     if n_below < MIN_LEADS or n_worked >= ALL_WORKED * n_below:
         return None
-    n_won, n_open = int((there & worked & (leads.outcome == 1)).sum()), n_below - n_worked
-    done = int((there & worked & closed).sum())
-    rates = (n_won / n_below, n_won / max(done, 1), (n_won + n_open) / n_below)
+    done = below & worked & closed
+    n_won = int((done & (leads.outcome == 1)).sum())
     random = np.zeros(len(leads), bool) if leads.propensity is None else ~np.isnan(leads.propensity)
     return Selection(
-        basis="closed" if leads.followed_up is None else "mapped",
-        n_below=n_below,
-        n_worked=n_worked,
-        n_won=n_won,
-        win_rates=rates,
-        depends_on=_dependence(leads, there, worked & ~random),
-        excess=_excess_wins(leads, ~below & closed, there & worked & closed & ~random),
-        random_share=int((there & worked & random).sum()) / max(n_worked, 1),
+        n_below,
+        n_worked,
+        (n_won / n_below, n_won / max(int(done.sum()), 1), (n_won + n_below - n_worked) / n_below),
+        depends_on=_dependence(leads, below, worked & ~random),
+        excess=_excess_wins(leads, ~below & closed, done & ~random),
+        random_share=int((below & worked & random).sum()) / max(n_worked, 1),
     )
 
 
 def propensity_weights(leads: Leads, largest: float = 20.0) -> Floats | None:
-    """Weigh leads picked at random by 1 / chance (at most `largest`), all others by 1; None without
-    chances."""
+    """Weigh leads picked at random by 1 / chance (at most `largest`), others by 1; None without chances."""
     if leads.propensity is None:
         return None
     return np.where(np.isnan(leads.propensity), 1.0, np.minimum(1 / leads.propensity, largest))
@@ -207,7 +183,7 @@ def _excess_wins(leads: Leads, above: Bools, worked_below: Bools) -> float:
         return 0.0
     unknown = leads.codes == UNKNOWN
     levels = np.where(unknown, 0.0, leads.codes)
-    x = np.hstack([np.ones((len(leads), 1)), levels / 4, unknown])
+    x = np.hstack([np.ones((len(leads), 1)), levels / LEVEL_MAX, unknown])
     prior = np.r_[0.0, np.full(2 * levels.shape[1], 0.1)]
     won = (outcome == 1).astype(np.float64)
     beta, covariance = fit_logistic(x[above], won[above], 1 - won[above], prior)
