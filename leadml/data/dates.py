@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from leadml.data.cells import categories_of, dictionary_of, valid_of, values_of
+from leadml.data.deals import NO_DAY
 
 Days = npt.NDArray[np.int32]
 
-NO_DAY = int(np.iinfo(np.int32).min)
 BAD_DAY = NO_DAY + 1
 """A packed cell that is no date in any order."""
 _UNDECIDED = 1 << 26  # from here on: slash (1 bit), year (12), first (5) and second number (5)

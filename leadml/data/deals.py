@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from leadml.levels import levels_of_codes
+from leadml.data.cells import carry, number_array, relabel, text_array, text_of
+from leadml.exceptions import InputError
+from leadml.levels import CANONICAL, LEVEL_MAX, codes_of_levels, levels_of_codes
+from leadml.records import nearest
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
     from leadml.data.mapping import Mapping
     from leadml.data.rejections import Rejections
 
 OPEN = -1
 """Outcome of a lead that is neither won (1) nor lost (0)."""
-NO_DAY = np.iinfo(np.int32).min
+NO_DAY = int(np.iinfo(np.int32).min)
 """A day that is not known."""
 
 
@@ -153,9 +156,41 @@ class Leads:
         >>> len(leads), leads.levels.tolist()
         (2, [[4.0, nan], [0.0, 2.0]])
         """
-        from leadml.data.arrays import leads_of_arrays
-
-        return leads_of_arrays(levels, outcome, criteria, columns)
+        valid = (*_READERS, *_FRAMES, *_AS_IS)
+        for name in columns:
+            if name not in valid:
+                raise InputError(
+                    f"{name} is no column of leads; valid: {', '.join(valid)}{nearest(name, valid)}"
+                )
+        names = _criteria(levels, criteria)
+        values = np.asarray(levels, dtype=np.float64)
+        if values.ndim != 2 or values.shape[1] != len(names):
+            raise InputError(
+                f"levels has shape {values.shape}; valid: (leads, {len(names)}), a column a criterion"
+            )
+        wrong = values[~np.isnan(values) & ~np.isin(values, np.arange(LEVEL_MAX + 1))]
+        if len(wrong):
+            raise InputError(
+                f"levels holds {wrong[0]:g}; valid: 0 to {LEVEL_MAX}, NaN for unknown; use a mapping otherwise"
+            )
+        order = sorted(range(len(names)), key=lambda j: CANONICAL.index(names[j]))
+        n = len(values)
+        made: dict[str, Any] = {}
+        for name, column in columns.items():
+            if name in _AS_IS:
+                made[name] = column
+            if column is None or name in _AS_IS:
+                continue
+            parts = dict(column) if name in _FRAMES else {name: column}
+            if lengths := {len(part) for part in parts.values()} - {n}:
+                raise InputError(f"{name} has {lengths.pop()} rows; valid: {n}, one a lead")
+            if name in _FRAMES:
+                made[name] = {str(key): _column(part) for key, part in parts.items()}
+            else:
+                made[_FIELDS.get(name, name)] = _READERS[name](column)
+        ended = None if outcome is None else _outcome(outcome, n)
+        codes = np.asfortranarray(codes_of_levels(values[:, order]))
+        return cls(tuple(names[j] for j in order), codes, ended, row=np.arange(2, n + 2), n_rows=n, **made)
 
     @property
     def created_at(self) -> npt.NDArray[np.datetime64] | None:
@@ -184,7 +219,7 @@ class Leads:
     def ids(self, at: npt.NDArray[Any] | slice = slice(None)) -> list[str]:
         """Name leads: their id, or the number of their row from 1 (the header not counted) without one."""
         if self.lead_id is not None:
-            cells = self.lead_id.take(_arrow(np.arange(len(self))[at])).to_pylist()
+            cells = self.lead_id.take(number_array(np.arange(len(self))[at])).to_pylist()
         else:
             cells = [None] * len(np.arange(len(self))[at])
         header = int(self.format.get("header_row", 1))
@@ -200,10 +235,10 @@ class Leads:
             if column is None:
                 return None
             if isinstance(column, MappingType):
-                return {name: each.take(_arrow(at)) for name, each in column.items()}
+                return {name: each.take(number_array(at)) for name, each in column.items()}
             if isinstance(column, np.ndarray):
                 return np.asfortranarray(column[at]) if column.ndim == 2 else column[at]
-            return column.take(_arrow(at))
+            return column.take(number_array(at))
 
         picked = {name: pick(getattr(self, name)) for name in self.PER_ROW}
         return dataclasses.replace(self, **picked, n_rows=len(at))
@@ -232,10 +267,58 @@ def _dates(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.datetime64] | N
     return np.where(days == NO_DAY, np.datetime64("NaT", "D"), days.astype("datetime64[D]"))
 
 
-def _arrow(at: npt.NDArray[Any]) -> pa.Array:
-    """Wrap positions as an Arrow column; `pa.array` would import pandas."""
-    import pyarrow as pa
+def _criteria(levels: Any, criteria: Sequence[str] | None) -> list[str]:
+    names = [str(name) for name in (getattr(levels, "columns", ()) if criteria is None else criteria)]
+    unknown = [name for name in names if name not in CANONICAL]
+    if unknown or not names or len(set(names)) < len(names):
+        said = f"criteria are {names}" if names else "criteria are not named"
+        raise InputError(f"{said}; valid: each once of {', '.join(CANONICAL)}; give criteria=[...]")
+    return names
 
-    return pa.Array.from_buffers(
-        pa.int64(), len(at), [None, pa.py_buffer(np.ascontiguousarray(at, np.int64))]
-    )
+
+def _outcome(outcome: Any, n: int) -> npt.NDArray[np.int8]:
+    values = np.array([np.nan if v is None else float(v) for v in outcome], dtype=np.float64)
+    values[np.isnan(values)] = OPEN
+    if len(values) != n or not np.isin(values, (OPEN, 0, 1)).all():
+        raise InputError(f"outcome holds {len(values)} values; valid: {n} of 1 won, 0 lost, NaN open")
+    return values.astype(np.int8)
+
+
+def _days(column: Any) -> npt.NDArray[np.int32]:
+    values = np.asarray(column)
+    if np.issubdtype(values.dtype, np.integer):
+        return values.astype(np.int32)
+    dates = values.astype("datetime64[D]")
+    return np.where(np.isnat(dates), NO_DAY, dates.astype(np.int64)).astype(np.int32)
+
+
+def _column(column: Any) -> pa.Array:
+    """Take a column of any kind as a reader would have it."""
+    array = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True)
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    return relabel(text_of(array), str.strip) if pa.types.is_boolean(array.type) else carry(array)
+
+
+def _floats(column: Any) -> npt.NDArray[np.float64]:
+    return np.asarray(column, dtype=np.float64)
+
+
+def _flags(column: Any) -> npt.NDArray[np.bool_]:
+    return np.asarray(column, dtype=bool)
+
+
+def _texts(column: Any) -> pa.Array:
+    return text_array([str(each) for each in column])
+
+
+def _numbered(column: Any) -> npt.NDArray[np.int32]:
+    return np.unique([str(each) for each in column], return_inverse=True)[1].astype(np.int32)
+
+
+_FRAMES = ("context", "segments", "facts")
+_AS_IS = ("in_time_order", "source", "mapping", "truth")
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "contactable": _flags, "followed_up": _flags, "amount": _floats, "weight": _floats, "propensity": _floats,
+    "created_at": _days, "closed_at": _days, "snapshot": _days, "group": _numbered, "lead_id": _texts,
+}  # fmt: skip
+_FIELDS = {"created_at": "created", "closed_at": "closed", "group": "unit"}

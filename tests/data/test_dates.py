@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from leadml.data.cells import text_array
-from leadml.data.dates import NO_DAY, day_of, day_text, pack_dates, packed_text, settle_dates
+from leadml.data.dates import day_of, day_text, pack_dates, packed_text, settle_dates
+from leadml.data.deals import NO_DAY
 
 
 def read(cells, day_first=None):
