@@ -34,11 +34,6 @@ class Estimate(NamedTuple):
     low: float
     high: float
 
-    @property
-    def known(self) -> bool:
-        """Whether the deals hold an answer."""
-        return bool(np.isfinite(self.value))
-
 
 NOTHING = Estimate(np.nan, np.nan, np.nan)
 
@@ -111,12 +106,9 @@ def percentile(draws: npt.ArrayLike, value: float | None = None) -> Estimate:
 
 
 def bootstrap(
-    statistic: Callable[[Floats], float],
-    unit: npt.NDArray[np.int64],
-    weight: Floats,
-    n_draws: int,
+    statistic: Callable[[Floats], float], unit: npt.NDArray[np.int64], weight: Floats, n_draws: int,
     random_state: int,
-) -> Estimate:
+) -> Estimate:  # fmt: skip
     """Any figure of row weights (the user's own metric), with a percentile interval by unit."""
     drawn = unit_weights(int(unit.max()) + 1, n_draws, random_state)
     return percentile([statistic(weight * each[unit]) for each in drawn], float(statistic(weight)))
@@ -131,7 +123,5 @@ def holm(p_values: npt.ArrayLike) -> Floats:
     out = np.full(len(p), np.nan)
     ranked = np.argsort(p)[: int(np.isfinite(p).sum())]  # NaN sorts last
     adjusted = p[ranked] * np.arange(len(ranked), 0, -1)
-    out[ranked] = np.minimum(
-        1.0, np.maximum.accumulate(adjusted)
-    )  # a worse p is never adjusted to a better one
+    out[ranked] = np.minimum(1.0, np.maximum.accumulate(adjusted))  # a worse p never becomes a better one
     return out

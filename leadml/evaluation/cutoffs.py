@@ -103,11 +103,8 @@ def cutoff_at_cost(rates: Floats, n: Floats, threshold: float | None, deployed: 
     """
     pays_from = rates @ n / n.sum() if threshold is None else np.full(len(rates), threshold)
     net = _from_above((rates - pays_from[:, None]) * n)
-    best = (
-        int(_from_above((rates.mean(axis=0) - pays_from.mean()) * n).argmax())
-        if deployed is None
-        else deployed
-    )
+    mean_net = _from_above((rates.mean(axis=0) - pays_from.mean()) * n)
+    best = int(mean_net.argmax()) if deployed is None else deployed
     low, high = np.quantile(net - net[:, [best]], [0.025, 0.975], axis=0)
     alike = tuple(int(k) for k in np.flatnonzero((low <= 1e-9) & (high >= -1e-9)))
     return _with_shares(best, net.argmax(axis=1), n, np.broadcast_to(n, rates.shape), alike)
@@ -142,11 +139,6 @@ class Implied(NamedTuple):
     low: Estimate
     high: Estimate
 
-    @property
-    def empty(self) -> bool:
-        """No value makes it right: fewer are won at the cut-off than one point below."""
-        return self.low.value >= self.high.value
-
 
 def implied_value(rates: Floats, cutoff: int) -> Implied:
     """Values of a won deal, in follow-ups, that make a cut-off right: 1/P(won | k) <= v/c < 1/P(won | k - 1).
@@ -154,16 +146,13 @@ def implied_value(rates: Floats, cutoff: int) -> Implied:
     rates: (D, T) drawn rates by documented score. A cut-off of 0 or beyond the largest score has an open end
     (inf).
     """
-    everywhere = np.full(len(rates), np.inf)
-    at = 1.0 / rates[:, cutoff] if cutoff < rates.shape[1] else everywhere
-    below = 1.0 / rates[:, cutoff - 1] if cutoff > 0 else everywhere
-    return Implied(*(_median(each) for each in (at, below)))
 
+    def value(at: int) -> Estimate:
+        if not 0 <= at < rates.shape[1]:
+            return Estimate(np.inf, np.inf, np.inf)
+        return percentile(1.0 / rates[:, at], float(np.median(1.0 / rates[:, at])))
 
-def _median(draws: Floats) -> Estimate:
-    if np.isinf(draws).all():
-        return Estimate(np.inf, np.inf, np.inf)
-    return percentile(draws, float(np.median(draws)))
+    return Implied(value(cutoff), value(cutoff - 1))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,11 +168,8 @@ class CurveRow:
 
 def ratios_around(implied: Implied, base_rate: float, n: int = 15) -> Floats:
     """Ratios v/c for a decision curve: even in logarithm, around the implied values and break-even."""
-    ends = [
-        each
-        for each in (implied.low.value, implied.high.value, 1.0 / max(base_rate, 1e-6))
-        if np.isfinite(each)
-    ]
+    values = (implied.low.value, implied.high.value, 1.0 / max(base_rate, 1e-6))
+    ends = [each for each in values if np.isfinite(each)]
     return np.geomspace(max(1.0, min(ends) / 2.5), max(ends) * 2.5, n)
 
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from leadml.exceptions import InputError
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,11 +78,6 @@ class Log:
         return len(self.outcome)
 
     @property
-    def contenders(self) -> tuple[str, ...]:
-        """Ids of all that was compared."""
-        return tuple(self.entries)
-
-    @property
     def n_repeats(self) -> int:
         """How often a deal appears: 1 in rolling blocks."""
         return int(self.repeat.max()) + 1 if len(self) else 1
@@ -115,52 +109,37 @@ class Log:
                     for name, e in column.items()
                 }
             elif field.name == "lead_id" and column is not None:
-                picked["lead_id"] = column.take(_arrow(at))
+                picked["lead_id"] = column.take(pa.array(at))
             else:
                 picked[field.name] = None if column is None else column[at]
         return Log(**picked)
 
-    def with_entries(self, entries: dict[str, Entries]) -> Log:
-        """Add what further contenders said of the same rows."""
-        return dataclasses.replace(self, entries={**self.entries, **entries})
-
     def to_arrow(self) -> pa.Table:
         """Long form, contender by contender: the columns of ``log.parquet``."""
-        import pyarrow as pa
-
         m, k = len(self), len(self.entries)
         closed = np.full(m, NO_DAY, np.int32) if self.closed is None else self.closed
-        ids = (
-            pa.array([str(row + 1) for row in self.row.tolist()], pa.string())
-            if self.lead_id is None
-            else self.lead_id
-        )
+        ids = pa.array(self.row + 1) if self.lead_id is None else self.lead_id
+        worked, chance = self.followed_up, self.propensity
         once: dict[str, pa.Array] = {
             "lead_id": ids.cast(pa.string()),
-            "block": _arrow(self.block),
-            "closed_at": pa.array(closed, mask=closed == NO_DAY, type=pa.int32()).cast(pa.date32()),
-            "outcome": _arrow(self.outcome),
-            "followed_up": pa.nulls(m, pa.bool_())
-            if self.followed_up is None
-            else pa.array(self.followed_up),
-            "propensity": pa.nulls(m, pa.float64()) if self.propensity is None else _number(self.propensity),
-            "weight": _arrow(self.weight),
-            "repeat": _arrow(self.repeat),
-            "unit": _arrow(self.unit),
+            "closed_at": pa.array(closed, mask=closed == NO_DAY).cast(pa.date32()),
+            "followed_up": pa.nulls(m, pa.bool_()) if worked is None else pa.array(worked),
+            "propensity": pa.nulls(m, pa.float64()) if chance is None else _number(chance),
+            **{
+                name: pa.array(getattr(self, name))
+                for name in ("block", "outcome", "weight", "repeat", "unit")
+            },
         }
         long = {name: pa.chunked_array([column] * k, column.type) for name, column in once.items()}
         for name in ("score", "probability", "decision"):
             said = [_number(getattr(e, name)) for e in self.entries.values()]
             long[name] = pa.chunked_array(said, pa.float64())
-        names = pa.array(list(self.entries), pa.string())
-        which = np.repeat(np.arange(k, dtype=np.int32), m)
-        long["contender"] = pa.DictionaryArray.from_arrays(pa.array(which), names)
+        which = pa.array(np.repeat(np.arange(k, dtype=np.int32), m))
+        long["contender"] = pa.DictionaryArray.from_arrays(which, pa.array(list(self.entries), pa.string()))
         return pa.table({name: long[name] for name in COLUMNS})
 
     def write(self, path: str | Path) -> None:
         """Write a new log; `append` continues one."""
-        import pyarrow.parquet as pq
-
         path = Path(path)
         part = path.with_name(path.name + ".part")
         pq.write_table(self.to_arrow(), part, compression="zstd")
@@ -176,8 +155,6 @@ class Log:
         if not path.exists():
             self.write(path)
             return self
-        import pyarrow as pa
-
         old, new = Log.read(path).to_arrow(), self.to_arrow()
         both = pa.concat_tables([old, new], promote_options="permissive")
         _, which = _codes(both["contender"])
@@ -197,35 +174,27 @@ class Log:
                 " a log is only appended to. Were deals that it holds changed, or the settings?"
                 " Then start one in another folder."
             )
-        fresh = np.ones(len(new), bool)
-        fresh[at_new] = False
-        whole = _from_arrow(pa.concat_tables([old, new.filter(_arrow(fresh))], promote_options="permissive"))
+        fresh = np.delete(np.arange(len(new)), at_new)
+        whole = _from_arrow(pa.concat_tables([old, new.take(pa.array(fresh))], promote_options="permissive"))
         whole.write(path)
         return whole
 
     @classmethod
     def read(cls, path: str | Path) -> Log:
         """Read a log that `write` or `append` left; what a contender did not say is NaN."""
-        import pyarrow.parquet as pq
-
+        valid = "valid is a log.parquet that calibrate wrote"
         try:
             table = pq.ParquetFile(path).read()
         except (OSError, ValueError) as error:
-            raise InputError(
-                f"{path}: not a log ({error}); valid is a log.parquet that calibrate wrote"
-            ) from error
+            raise InputError(f"{path}: not a log ({error}); {valid}") from error
         missing = [name for name in COLUMNS if name not in table.column_names]
         if missing:
-            raise InputError(
-                f"{path}: no column {', '.join(missing)}; valid is a log.parquet that calibrate wrote"
-            )
+            raise InputError(f"{path}: no column {', '.join(missing)}; {valid}")
         return _from_arrow(table)
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
     """Distinct texts and the number of each row's text."""
-    import pyarrow as pa
-
     whole = pa.concat_arrays([chunk.cast(pa.string()) for chunk in column.chunks]).dictionary_encode()
     return whole.dictionary.to_pylist(), whole.indices.to_numpy().astype(np.int64)
 
@@ -255,15 +224,10 @@ def _from_arrow(table: pa.Table) -> Log:
     place = np.empty(len(first), np.int64)
     place[order] = np.arange(len(first))
     at, first = place[at], first[order]
-    said = {name: _floats(table[name]) for name in ("score", "probability", "decision")}
-    entries: dict[str, Entries] = {}
-    for number, name in enumerate(names):
-        own = which == number
-        filled = {field: np.full(len(first), np.nan) for field in said}
-        for field, values in said.items():
-            filled[field][at[own]] = values[own]
-        entries[name] = Entries(**filled)
-    once = table.take(_arrow(first)).combine_chunks()
+    filled = np.full((3, len(names), len(first)), np.nan)
+    filled[:, which, at] = [_floats(table[name]) for name in ("score", "probability", "decision")]
+    entries = {name: Entries(*filled[:, number]) for number, name in enumerate(names)}
+    once = table.take(pa.array(first)).combine_chunks()
     chance, worked = _floats(once["propensity"]), once["followed_up"]
     closed = once["closed_at"].cast("int32")
     return Log(
@@ -281,16 +245,8 @@ def _from_arrow(table: pa.Table) -> Log:
     )
 
 
-def _arrow(column: npt.NDArray[Any]) -> pa.Array:
-    import pyarrow as pa
-
-    return pa.array(column)
-
-
 def _number(column: Floats) -> pa.Array:
     """NaN, which says "none", is null on disk."""
-    import pyarrow as pa
-
     return pa.array(column, mask=np.isnan(column))
 
 

@@ -1,4 +1,4 @@
-"""Held-out figures of a contender: ranking (AUC, lift, wins captured), probability (log loss, Brier,
+"""Held-out figures of a contender: ranking (AUC, wins captured), probability (log loss, Brier,
 calibration slope and intercept) and decision (precision, recall, net value), weighted, ties shared, each with
 influence values.
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leadml.evaluation.bootstrap import Estimate, Statistic, Z
+from leadml.evaluation.bootstrap import NOTHING, Estimate, Statistic, Z
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.levels import logistic
 
@@ -29,8 +29,7 @@ SURE = 1e-9
 class Measures:
     """All figures of one contender; None where it has no score, probability or decision.
 
-    captured, wins_per_100 and lift are at the workload compared at: share of all won deals, won of 100
-    followed up, and captured by the share of leads followed up.
+    captured and wins_per_100 are at the workload compared at: share of all won deals, won of 100 followed up.
     """
 
     auc: Statistic | None = None
@@ -43,7 +42,6 @@ class Measures:
     recall: Statistic | None = None
     captured: Statistic | None = None
     wins_per_100: Statistic | None = None
-    lift: Statistic | None = None
     net_value: Statistic | None = None
 
 
@@ -70,16 +68,20 @@ class HeldOut:
         """Add up row influences by unit."""
         return np.asarray(np.bincount(self.unit, influence, minlength=self.n_units), np.float64)
 
+    @property
+    def nothing(self) -> Statistic:
+        """A figure on which the deals hold no answer."""
+        return Statistic(np.nan, np.zeros(self.n_units))
+
     def ratio(self, top: Floats, bottom: Floats | float = 1.0, *, share: bool = False) -> Statistic:
         """Weighted sum of `top` by weighted sum of `bottom`."""
         weighted = self.weight * np.broadcast_to(bottom, self.y.shape)
         size = float(weighted.sum())
         if size <= 0:
-            return Statistic(np.nan, np.zeros(self.n_units))
+            return self.nothing
         value = float(self.weight @ top) / size
-        return Statistic(
-            value, self.by_unit((self.weight * top - value * weighted) / size), "share" if share else "real"
-        )
+        influence = self.by_unit((self.weight * top - value * weighted) / size)
+        return Statistic(value, influence, "share" if share else "real")
 
 
 def at_workload(held: HeldOut, score: Floats, wanted: Floats) -> Floats:
@@ -89,25 +91,29 @@ def at_workload(held: HeldOut, score: Floats, wanted: Floats) -> Floats:
     """
     at, n_blocks = held.by_block
     room = np.bincount(at, held.weight * wanted, minlength=n_blocks)
-    cell, first, n_cells = _cells(score, at)
-    size = np.bincount(cell, held.weight, minlength=n_cells)
-    above = np.cumsum(size) - size
-    block_of = at[first]
-    starts = np.flatnonzero(np.r_[True, np.diff(block_of) != 0])
-    above -= np.repeat(above[starts], np.diff(np.r_[starts, n_cells]))
-    share = np.divide(room[block_of] - above, size, out=np.zeros(n_cells), where=size > 0)
+    cell, block_of = _cells(score, at)
+    size, above = _with_above(held.weight, cell, block_of)
+    share = np.divide(room[block_of] - above, size, out=np.zeros(len(size)), where=size > 0)
     return np.asarray(np.clip(np.round(share, 12), 0.0, 1.0)[cell])
 
 
-def _cells(score: Floats, block: Ints) -> tuple[Ints, Ints, int]:
-    """Cells of equal score within blocks, by block, highest first: of each row; a row of each; how many."""
+def _cells(score: Floats, block: Ints) -> tuple[Ints, Ints]:
+    """Cells of equal score within blocks, by block, highest first: that of each row, and the block of each."""
     key = np.where(np.isnan(score), -np.inf, score)
     order = np.lexsort((-key, block))
     ranked, own = key[order], block[order]
     new = np.r_[True, (ranked[1:] != ranked[:-1]) | (own[1:] != own[:-1])]
     cell = np.empty(len(order), np.int64)
     cell[order] = np.cumsum(new) - 1
-    return cell, order[new], int(new.sum())
+    return cell, own[new]
+
+
+def _with_above(mass: Floats, cell: Ints, block_of: Ints) -> tuple[Floats, Floats]:
+    """Mass of each cell, and of the cells of its block above it."""
+    by_cell = np.bincount(cell, mass, minlength=len(block_of)).astype(np.float64)
+    before = np.cumsum(by_cell) - by_cell
+    starts = np.flatnonzero(np.r_[True, np.diff(block_of) != 0])
+    return by_cell, before - np.repeat(before[starts], np.diff(np.r_[starts, len(block_of)]))
 
 
 def auc(held: HeldOut, score: Floats) -> Statistic:
@@ -115,25 +121,19 @@ def auc(held: HeldOut, score: Floats) -> Statistic:
     at, n_blocks = held.by_block
     said = ~np.isnan(score)
     won, lost = held.weight * held.y * said, held.weight * (1.0 - held.y) * said
-    cell, first, n_cells = _cells(score, at)
-    block_of = at[first]
-    starts = np.flatnonzero(np.r_[True, np.diff(block_of) != 0])
-    sizes = np.diff(np.r_[starts, n_cells])
+    cell, block_of = _cells(score, at)
 
     def outranked(mass: Floats) -> tuple[Floats, Floats]:
         """Mass of the block above each row's cell, half of its own; mass of the block."""
-        by_cell = np.bincount(cell, mass, minlength=n_cells).astype(np.float64)
-        before = np.cumsum(by_cell) - by_cell
-        before -= np.repeat(before[starts], sizes)
-        whole = np.bincount(at, mass, minlength=n_blocks).astype(np.float64)
-        return np.asarray((before + 0.5 * by_cell)[cell]), np.asarray(whole[at])
+        own, above = _with_above(mass, cell, block_of)
+        return (above + 0.5 * own)[cell], np.bincount(at, mass, minlength=n_blocks)[at]
 
     won_above, won_all = outranked(won)
     lost_above, lost_all = outranked(lost)
     lost_below = lost_all - lost_above
     pairs = float(won @ lost_all)
     if pairs <= 0:
-        return Statistic(np.nan, np.zeros(held.n_units))
+        return held.nothing
     value = float(won @ lost_below) / pairs
     influence = (won * (lost_below - value * lost_all) + lost * (won_above - value * won_all)) / pairs
     return Statistic(value, held.by_unit(influence), "share")
@@ -157,11 +157,7 @@ def calibration(held: HeldOut, probability: Floats) -> tuple[Statistic, Statisti
         with_slope = design.shape[1] == 2
         offset = np.zeros(len(x)) if with_slope else x
         at = np.array([0.0, 1.0])[: design.shape[1]]
-        nothing = Statistic(np.nan, np.zeros(held.n_units))
-        if with_slope and np.ptp(x) < SURE:
-            found.append(nothing)
-            continue
-        for _ in range(NEWTON_STEPS):
+        for _ in range(0 if with_slope and np.ptp(x) < SURE else NEWTON_STEPS):
             mu = logistic(offset + design @ at)
             rest = held.weight * (held.y - mu)
             curve = held.weight * mu * (1.0 - mu)
@@ -173,7 +169,7 @@ def calibration(held: HeldOut, probability: Floats) -> tuple[Statistic, Statisti
                 found.append(Statistic(float(at[-1]), held.by_unit(influence)))
                 break
         else:
-            found.append(nothing)
+            found.append(held.nothing)
     return found[0], found[1]
 
 
@@ -187,7 +183,7 @@ def captured(held: HeldOut, score: Floats, wanted: Floats, per: Floats | float |
     bottom = held.y if per is None else np.broadcast_to(per, held.y.shape)
     size = float(held.weight @ bottom)
     if size <= 0:
-        return Statistic(np.nan, np.zeros(held.n_units))
+        return held.nothing
     value = float(held.weight @ (taken * held.y)) / size
     rate = rate_of_different(held, taken, wanted)
     row = taken * (held.y - rate) + wanted * rate - value * bottom
@@ -221,9 +217,6 @@ def measure(
         if workload is not None and float(held.weight @ workload) > 0:
             found["captured"] = captured(held, said.score, workload)
             found["wins_per_100"] = captured(held, said.score, workload, per=workload) * 100.0
-            wins, share = found["captured"], held.ratio(workload)
-            lift = wins.value / share.value
-            found["lift"] = Statistic(lift, (wins.influence - lift * share.influence) / share.value)
     some = ~np.isnan(said.probability)
     if some.any():
         p, seen = np.where(some, said.probability, 0.5), some.astype(float)
@@ -254,36 +247,30 @@ class ReliabilityBin:
 def reliability(held: HeldOut, probability: Floats, n_bins: int = 10) -> tuple[ReliabilityBin, ...]:
     """Predicted and observed rate in bins of equal size; equal probabilities share a bin."""
     rows = np.flatnonzero(~np.isnan(probability))
-    edges = (
-        np.unique(np.quantile(probability[rows], np.linspace(0, 1, n_bins + 1)[1:-1])) if len(rows) else rows
-    )
+    if not len(rows):
+        return ()
+    edges = np.unique(np.quantile(probability[rows], np.linspace(0, 1, n_bins + 1)[1:-1]))
     which = np.searchsorted(edges, probability[rows], side="right")
     bins = []
     for number in np.unique(which):
         own = np.zeros(len(held.y))
         own[rows[which == number]] = 1.0
-        rate, size = held.ratio(held.y * own, own, share=True), held.weight * own
-        if size.sum() > 0:
-            predicted = float(size[rows] @ probability[rows] / size.sum())
-            bins.append(
-                ReliabilityBin(predicted, _at_least_wilson(rate, float(size.sum())), float(size.sum()))
-            )
+        n = float(held.weight @ own)
+        if n > 0:
+            predicted = float(held.weight[rows] * own[rows] @ probability[rows]) / n
+            value, low, high = held.ratio(held.y * own, own, share=True).estimate()
+            simple = wilson(value * n, n)  # a bin may hold too few units to know their spread
+            rate = Estimate(value, min(low, simple.low), max(high, simple.high))
+            bins.append(ReliabilityBin(predicted, rate, n))
     return tuple(bins)
-
-
-def _at_least_wilson(rate: Statistic, n: float) -> Estimate:
-    """The wider of the interval by unit and Wilson's: a bin may hold too few units to know their spread."""
-    by_unit, simple = rate.estimate(), wilson(rate.value * n, n)
-    return Estimate(rate.value, min(by_unit.low, simple.low), max(by_unit.high, simple.high))
 
 
 def wilson(won: float, n: float) -> Estimate:
     """Raw rate with Wilson's 95% interval (Wilson 1927)."""
     if n <= 0:
-        return Estimate(np.nan, np.nan, np.nan)
+        return NOTHING
     rate, z2 = min(won / n, 1.0), Z * Z
     middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
     half = Z / (1 + z2 / n) * np.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n))
-    return Estimate(
-        rate, float(min(rate, max(0.0, middle - half))), float(max(rate, min(1.0, middle + half)))
-    )
+    low, high = max(0.0, float(middle - half)), min(1.0, float(middle + half))
+    return Estimate(rate, min(rate, low), max(rate, high))

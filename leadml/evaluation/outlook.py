@@ -70,29 +70,26 @@ def outlook(
     card: Floats,
     paired: PairedGain | None,
     smallest_gain: float,
-    log_share: float = LOG_SHARE,
 ) -> Outlook:
     """Average the judge's gain with the log's own (None: nothing was held out, the judge alone)."""
     judged, rate = judge_gains(draws, population, rule, card)
-    per_share = (
-        draws @ population * 100.0 / max(float(population @ rule), 1e-12)
-    )  # a gain of 1 in wins of 100
+    n_followed_up = float(population @ rule)
     gain = judged
     if paired is not None and np.isfinite(paired.gain.value):
-        n_log = round(len(judged) * log_share / (1.0 - log_share))
+        n_log = round(len(judged) * LOG_SHARE / (1.0 - LOG_SHARE))
         gain = np.concatenate([judged, normal_draws(paired, n_log)])
-    change = np.resize(rate * 100.0, len(gain)) + gain * np.resize(per_share, len(gain))
     keep = np.resize(rate * 100.0, len(gain))
+    per_share = draws @ population * 100.0 / max(n_followed_up, 1e-12)  # a gain of 1 in wins of 100
     scaled = gain * np.resize(per_share, len(gain))
     return Outlook(
         p_better=float((gain > smallest_gain).mean()),
         p_same=float((np.abs(gain) <= smallest_gain).mean()),
         p_worse=float((gain < -smallest_gain).mean()),
         wins_keep=percentile(keep),
-        wins_change=percentile(change),
+        wins_change=percentile(keep + scaled),
         regret_keep=percentile(np.maximum(scaled, 0.0)),
         regret_change=percentile(np.maximum(-scaled, 0.0)),
-        n_followed_up=float(population @ rule),
+        n_followed_up=n_followed_up,
         smallest_gain=smallest_gain,
         gain=gain,
         judge_gain=judged,

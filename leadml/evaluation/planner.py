@@ -25,12 +25,11 @@ NOT_DECIDABLE = "not decidable at your size; look again in a year"
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Deals and months until decided (None: beyond two years), and the share of futures decided by then."""
+    """Deals and months until decided (None: beyond two years)."""
 
     deals: float | None
     months: float | None
     text: str
-    p_decided: float
 
 
 def plan(
@@ -51,12 +50,12 @@ def plan(
     decided = decided_by_month(outlook, paired, n_logged, n_deals, deals_per_month, n_rules, random_state)
     enough = np.flatnonzero(decided >= POWER)
     if not len(enough):
-        return Plan(None, None, NOT_DECIDABLE, float(decided[-1]) if len(decided) else 0.0)
+        return Plan(None, None, NOT_DECIDABLE)
     months = int(enough[0]) + 1
-    deals = _rounded(months * deals_per_month)
+    deals = float(f"{max(months * deals_per_month, 1.0):.2g}")  # two digits: no plan is more exact
     month = "month" if months == 1 else "months"
     text = f"about {deals:,.0f} more closed deals ({months} {month}) decide it in 8 of 10 futures"
-    return Plan(deals, float(months), text, float(decided[enough[0]]))
+    return Plan(deals, float(months), text)
 
 
 def decided_by_month(
@@ -79,16 +78,17 @@ def decided_by_month(
     won_rate = paired.n_won / n_logged
     # noise of a won-deal sum: one path a future, the same deals teach log and judge
     variance = max(paired.variance, 1.0) / n_logged
-    noise = np.cumsum(rng.standard_normal((N_FUTURES, len(new))), axis=1) * np.sqrt(
-        deals_per_month * variance
+    noise = np.sqrt(deals_per_month * variance) * np.cumsum(
+        rng.standard_normal((N_FUTURES, len(new))), axis=1
     )
     n_won = paired.n_won + won_rate * new
     gain = (paired.gain.value * paired.n_won + true_gain * won_rate * new + noise) / n_won
     error = np.sqrt(variance * (n_logged + new)) / n_won
     different = paired.n_different * (1.0 + new / n_logged)
-    judge_mean, judge_error = _judge_then(
-        outlook.judge_gain, true_gain, noise / (won_rate * new), new, n_deals
-    )
+    # The judge's information grows with the number of deals (conjugate normal).
+    own, share = outlook.judge_gain, new / (n_deals + new)
+    judge_mean = own.mean() * (1 - share) + (true_gain + noise / (won_rate * new)) * share
+    judge_error = max(float(own.std()), 1e-4) * np.sqrt(1 - share)
     allowed = np.hypot(error, 1.0 / n_won)
 
     def p_below(threshold: float) -> Floats:
@@ -101,17 +101,3 @@ def decided_by_month(
     alone = gain + np.hypot(Z_ONE * error, RULE_OF_THREE / n_won) < outlook.smallest_gain
     keep = ((p_below(outlook.smallest_gain) >= SURE) & (gain < outlook.smallest_gain)) | alone
     return np.asarray((np.logical_or.accumulate(change | keep, axis=1)).mean(axis=0))
-
-
-def _judge_then(
-    draws: Floats, true_gain: Floats, noise: Floats, new: Floats, n_deals: float
-) -> tuple[Floats, Floats]:
-    """Judge's mean and error after new deals: its information grows with their number (conjugate normal)."""
-    mean, error = float(draws.mean()), max(float(draws.std()), 1e-4)
-    share = new / (n_deals + new)  # of the information that is new by then
-    return mean * (1 - share) + (true_gain + noise) * share, error * np.sqrt(1 - share)
-
-
-def _rounded(deals: float) -> float:
-    """Two digits: no plan is more exact."""
-    return float(f"{max(deals, 1.0):.2g}")

@@ -24,15 +24,13 @@ SPREAD_SCALE = 0.15
 
 @dataclasses.dataclass(frozen=True)
 class SegmentGain:
-    """gain: pooled (shrunk), as a share of the segment's wins; raw: from the segment's deals alone."""
+    """gain: pooled (shrunk), as a share of the segment's wins."""
 
     value: str
     n: float
     won: float
     followed_up: float
-    n_different: float
     gain: Estimate
-    raw: Estimate
     verdict: SegmentVerdict
 
 
@@ -58,18 +56,14 @@ def segment_gains(
     where[pair] = at
     error = np.sqrt(np.bincount(where, sums**2, minlength=len(names)) + 1.0) / np.maximum(won, 1.0)
     mean, spread = _pool(raw, error)
-    found = []
-    for i, name in enumerate(names):
-        low, high = mean[i] - Z * spread[i], mean[i] + Z * spread[i]
-        found.append(
-            SegmentGain(
-                str(name), float(size[i]), float(won[i]), float(followed[i]), float(different[i]),
-                Estimate(float(mean[i]), float(low), float(high)),
-                Estimate(float(raw[i]), float(raw[i] - Z * error[i]), float(raw[i] + Z * error[i])),
-                _verdict(float(mean[i]), float(spread[i]), float(different[i]), smallest_gain),
-            )
-        )  # fmt: skip
-    return tuple(found)
+    columns = (each.tolist() for each in (names, size, won, followed, different, mean, spread))
+    return tuple(
+        SegmentGain(
+            name, n, n_won, n_followed, Estimate(gain, gain - Z * sd, gain + Z * sd),
+            _verdict(gain, sd, n_different, smallest_gain),
+        )
+        for name, n, n_won, n_followed, n_different, gain, sd in zip(*columns, strict=True)
+    )  # fmt: skip
 
 
 def _verdict(mean: float, spread: float, different: float, smallest_gain: float) -> SegmentVerdict:
@@ -81,20 +75,17 @@ def _verdict(mean: float, spread: float, different: float, smallest_gain: float)
 
 
 def _pool(raw: Floats, error: Floats) -> tuple[Floats, Floats]:
-    """Posterior mean and standard deviation of each segment's gain: normal model, spread between segments
-    averaged.
+    """Posterior mean and deviation of each segment's gain: normal model, spread between segments averaged.
 
     Averaging over the spread (not plugging in its best value, often 0) keeps the intervals honest.
     """
-    prior = 1.0 / (1.0 + (SPREADS / SPREAD_SCALE) ** 2)
-    prior *= np.gradient(SPREADS)
+    prior = np.gradient(SPREADS) / (1.0 + (SPREADS / SPREAD_SCALE) ** 2)
     log_weight, means, squares = np.log(prior), [], []
     for i, spread in enumerate(SPREADS):
         precision = 1.0 / (error**2 + spread**2)
         centre = float(precision @ raw) / float(precision.sum())
-        log_weight[i] += 0.5 * (
-            np.log(precision).sum() - np.log(precision.sum()) - precision @ (raw - centre) ** 2
-        )
+        fit = np.log(precision).sum() - np.log(precision.sum()) - precision @ (raw - centre) ** 2
+        log_weight[i] += 0.5 * fit
         keep = spread**2 * precision  # share of the segment's own deals
         means.append(keep * raw + (1 - keep) * centre)
         squares.append(keep * error**2 + (1 - keep) ** 2 / precision.sum() + means[-1] ** 2)

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from leadml.evaluation.bootstrap import Z_ONE, Estimate, Statistic, Z, holm
+from leadml.evaluation.bootstrap import NOTHING, Z_ONE, Estimate, Statistic, Z, holm
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.evaluation.metrics import HeldOut, at_workload, rate_of_different
 
@@ -34,6 +34,8 @@ RULE_OF_THREE = 3.0
 """What was seen in none of n is in at most 3 / n of all (Hanley, Lippman-Hand 1983, JAMA 249)."""
 SEQUENCE_TUNED_AT = 25.0
 """Variance (leads judged differently x that of their outcome) where the confidence sequence is tightest."""
+_TWICE = 2.0 * (1.0 - SURE)
+SEQUENCE_TUNING = (-2.0 * np.log(_TWICE) + np.log(1.0 - 2.0 * np.log(_TWICE))) / SEQUENCE_TUNED_AT
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -56,11 +58,6 @@ class PairedGain:
     variance: float
 
     @property
-    def bound(self) -> float:
-        """One-sided 95% lower bound."""
-        return self.gain.value - Z_ONE * self.gain.error
-
-    @property
     def ceiling(self) -> float:
         """One-sided 95% upper bound, with what was unseen allowed for."""
         unseen = RULE_OF_THREE / self.n_won if self.n_won > 0 else np.inf
@@ -72,15 +69,9 @@ class PairedGain:
 
         Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas (2024), Annals of Statistics 52, one-sided.
         """
-        v, r2 = self.variance, _tuned(SEQUENCE_TUNED_AT)
-        spread = np.sqrt(2.0 * (v * r2 + 1.0) / r2 * np.log1p(np.sqrt(v * r2 + 1.0) / (2.0 * (1.0 - SURE))))
+        v, r2 = self.variance, SEQUENCE_TUNING
+        spread = np.sqrt(2.0 * (v * r2 + 1.0) / r2 * np.log1p(np.sqrt(v * r2 + 1.0) / _TWICE))
         return float((self.sum - spread) / self.n_won) if self.n_won > 0 else -np.inf
-
-
-def _tuned(v: float) -> float:
-    """Squared tuning constant of the confidence sequence that is tightest near the variance v."""
-    a = 2.0 * (1.0 - SURE)
-    return float((-2.0 * np.log(a) + np.log(1.0 - 2.0 * np.log(a))) / v)
 
 
 def paired_gain(held: HeldOut, rule: Floats, card: Floats, ratio: float | None = None) -> PairedGain:
@@ -100,14 +91,11 @@ def paired_gain(held: HeldOut, rule: Floats, card: Floats, ratio: float | None =
     by_unit = held.by_unit(each)
     influence = held.by_unit(each - value * held.weight * held.y) / won
     at, n_blocks = held.by_block
-    by_block = np.bincount(
-        at, held.weight * away * held.y if ratio is None else each, minlength=n_blocks
-    ).astype(np.float64)
-    by_block = by_block if held.timed else by_block[:0]
+    won_more = held.weight * away * held.y if ratio is None else each
+    by_block = np.bincount(at, won_more, n_blocks).astype(np.float64) if held.timed else np.zeros(0)
     ranks = _ranks(held, card) if ratio is None else np.inf
-    return PairedGain(
-        Statistic(value, influence), different, held.n_won, by_block, ranks, total, float(by_unit @ by_unit)
-    )
+    gain, variance = Statistic(value, influence), float(by_unit @ by_unit)
+    return PairedGain(gain, different, held.n_won, by_block, ranks, total, variance)
 
 
 def _ranks(held: HeldOut, card: Floats) -> float:
@@ -191,10 +179,8 @@ def judge(held: HeldOut, questions: Mapping[str, Question], smallest_gain: float
     for (name, q), raw, adjusted in zip(questions.items(), p, holm(p), strict=True):
         found = paired[name]
         if found is None:
-            nothing = Estimate(np.nan, np.nan, np.nan)
-            answers[name] = Judgement(
-                "cannot-judge", q.cannot or "no contest", nothing, raw, adjusted, 0.0, False, np.nan, None
-            )
+            why = q.cannot or "no contest"
+            answers[name] = Judgement("cannot-judge", why, NOTHING, raw, adjusted, 0.0, False, np.nan, None)
             continue
         verdict, reason = _decide(found, q, float(adjusted), smallest_gain)
         low = found.confirmed_bound
@@ -207,9 +193,9 @@ def judge(held: HeldOut, questions: Mapping[str, Question], smallest_gain: float
 
 def _p(found: PairedGain | None, q: Question) -> float:
     """One-sided p of "no gain"."""
-    if found is None or not np.isfinite(found.gain.value):
-        return float("nan")
-    return found.gain.p_not_above() if q.p_not_better is None else q.p_not_better
+    if found is None or q.p_not_better is None or not np.isfinite(found.gain.value):
+        return np.nan if found is None else found.gain.p_not_above()
+    return q.p_not_better
 
 
 def _decide(

@@ -1,5 +1,7 @@
 """Small logs of known truth: a rule with two steps of score, and a card that ranks better (or not)."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -24,7 +26,9 @@ def _make_log(n=600, *, better=1.0, per_unit=1, blocks=4, seed=0, base=-0.8):
         entries={"rule": Entries(rule, np.full(n, np.nan), decision)},
     )  # fmt: skip
     taken = at_workload(HeldOut(log), card, decision)
-    return log.with_entries({"card": Entries(card, logistic(base + card), taken)})
+    return dataclasses.replace(
+        log, entries={**log.entries, "card": Entries(card, logistic(base + card), taken)}
+    )
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leadml.evaluation.bootstrap import UNSEEN, Statistic, bootstrap, holm, percentile, unit_weights
+from leadml.evaluation.bootstrap import NOTHING, UNSEEN, Statistic, bootstrap, holm, percentile, unit_weights
 from leadml.evaluation.metrics import HeldOut, auc, calibration, measure
 
 
@@ -52,7 +52,7 @@ def test_an_interval_of_a_share_stays_within_0_and_1_and_has_width():
 
 def test_a_statistic_without_a_value_has_no_interval_and_no_p():
     nothing = Statistic(np.nan, np.zeros(3))
-    assert not nothing.estimate().known
+    assert nothing.estimate() is NOTHING
     assert np.isnan(nothing.p_not_above())
     assert np.isnan(percentile([np.nan, np.nan]).value)
 
