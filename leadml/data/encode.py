@@ -7,7 +7,6 @@ what numbering its distinct values costs. Only numpy and pyarrow.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import re
 from collections.abc import Sequence
@@ -29,8 +28,6 @@ from leadml.data.cells import (
     numbers_of,
     relabel,
     text_of,
-    valid_of,
-    values_of,
 )
 from leadml.data.dates import BAD_DAY, Days, pack_dates
 from leadml.data.deals import OPEN
@@ -40,7 +37,7 @@ from leadml.records import nearest
 
 if TYPE_CHECKING:
     from leadml.data.chunks import Chunk
-    from leadml.data.mapping import Criterion, Mapping, Outcome
+    from leadml.data.mapping import Criterion, Fact, Mapping, Outcome
 
 _BAD = 255
 _UNLISTED = -2
@@ -61,42 +58,51 @@ class CellFaults(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """n rows of a chunk.
-
-    codes : (n, k) uint8, each column contiguous; a faulty cell is unknown. usable : (n,) bool, False for a
-    row with a faulty cell. outcome : (n,) int8 as in `Leads`, or None. dates : created, closed, snapshot to
-    (n,) int32 as `dates.pack_dates` gives them. columns : context, segment, group and duplicates columns by
-    their name: text (dictionary), numbers or dates. facts : name of the fact to (n,) dictionary of its
-    values. raw : with `raw`, the criteria's columns as they were before they became levels.
-    """
+    """n rows of a chunk."""
 
     rows: npt.NDArray[np.int64]
-    codes: Codes
-    usable: Bools
+    codes: Codes  # (n, k), each column contiguous; a faulty cell is unknown
+    usable: Bools  # False for a row with a faulty cell
     faults: list[CellFaults]
-    outcome: npt.NDArray[np.int8] | None = None
-    dates: dict[str, Days] = dataclasses.field(default_factory=dict)
+    outcome: npt.NDArray[np.int8] | None = None  # as in `Leads`
+    dates: dict[str, Days] = dataclasses.field(default_factory=dict)  # created, closed, snapshot; packed
     amount: Floats | None = None
     contactable: Bools | None = None
     followed_up: Bools | None = None
     propensity: Floats | None = None
     lead_id: pa.Array | None = None
+    # Context, segment, group and duplicates columns by name; facts by theirs; criteria's columns (with `raw`).
     columns: dict[str, pa.Array] = dataclasses.field(default_factory=dict)
     facts: dict[str, pa.Array] = dataclasses.field(default_factory=dict)
     raw: dict[str, pa.Array] = dataclasses.field(default_factory=dict)
+
+
+class _Batch:
+    """The rows of a chunk, and the faults that are found in them."""
+
+    def __init__(self, chunk: Chunk) -> None:
+        self.table, self.rows = chunk.table, chunk.rows
+        self.faults: list[CellFaults] = []
+
+    def column(self, rule: Any) -> pa.Array | None:
+        """What a rule (or a name) reads; None where there is no rule or no such column."""
+        name = rule if rule is None or isinstance(rule, str) else rule.column
+        at = -1 if name is None else self.table.schema.get_field_index(name)
+        return None if at < 0 else self.table.column(at)
+
+    def reject(self, column: str, cells: pa.Array, bad: Bools, reason: str) -> None:
+        """Reject cells of a column for one reason."""
+        if bad.any():
+            values = [value or "" for value in text_of(cells.filter(mask_of(bad))).to_pylist()]
+            self.faults.append(CellFaults(column, self.rows[bad], values, reason))
 
 
 class Encoder:
     """Encodes the chunks of one table (`columns`, `decimal` mark, called `source`) by a mapping.
 
     `to_score`: new leads; dates, amounts and groups are not read, and an outcome that is not listed is open.
-    `context`: which context columns to carry (all of the mapping when absent); `raw`: the criteria's columns
-    too. Missing columns are refused (InputError), all at once.
-
-    criteria : those that the table can say something about.
-    columns : the columns to read.
-    absent : columns that may be absent and are, each with what would have read it.
-    unlisted : outcomes that the mapping does not list: first row, number of rows.
+    `context`: which context columns to carry (all of the mapping when absent). Missing columns are refused
+    (InputError), all at once.
     """
 
     def __init__(
@@ -107,10 +113,9 @@ class Encoder:
         decimal: str = ".",
         to_score: bool = False,
         context: Sequence[str] | None = None,
-        raw: bool = False,
         source: str = "the table",
     ) -> None:
-        self.mapping, self.decimal, self.to_score, self.raw = mapping, decimal, to_score, raw
+        self.mapping, self.decimal, self.to_score, self.raw = mapping, decimal, to_score, False
         self.absent = check_columns(mapping, columns, source, to_score=to_score)
         self.criteria = mapping.present(columns)
         self.unlisted: dict[str, tuple[int, int]] = {}
@@ -118,7 +123,7 @@ class Encoder:
         if not to_score:
             carried += [
                 *mapping.group,
-                *(c for c in mapping.duplicates if isinstance(mapping.duplicates, tuple)),
+                *(mapping.duplicates if isinstance(mapping.duplicates, tuple) else ()),
             ]
         there = set(columns)
         self._carried = tuple(dict.fromkeys(name for name in carried if name in there))
@@ -127,37 +132,34 @@ class Encoder:
 
     def encode(self, chunk: Chunk) -> Encoded:
         """Encode a chunk."""
-        table, rows = chunk.table, chunk.rows
-        faults: list[CellFaults] = []
-        codes = self._codes(table, rows, faults)
-        outcome = self._outcome(table, rows)
-        values = {} if self.to_score else self._values(table, rows, faults)
-        usable = np.ones(table.num_rows, bool)
-        for fault in faults:
-            usable[np.searchsorted(rows, fault.rows)] = False
-        mapping = self.mapping
-        reach = mapping.contactable
-        cells = _column(table, reach.column) if reach else None
-        ids = _column(table, mapping.lead_id) if mapping.lead_id else None
+        batch, mapping = _Batch(chunk), self.mapping
+        codes, outcome = self._codes(batch), self._outcome(batch)
+        values = {} if self.to_score else self._values(batch)
+        usable = np.ones(len(batch.rows), bool)
+        for fault in batch.faults:
+            usable[np.searchsorted(batch.rows, fault.rows)] = False
+        reach, ids = batch.column(mapping.contactable), batch.column(mapping.lead_id)
+        facts = {name: (batch.column(fact), fact) for name, fact in mapping.facts.items()}
+        raw = {rule.column: batch.column(rule) for rule in mapping.criteria.values() if self.raw}
         return Encoded(
-            rows, codes, usable, faults, outcome,
-            contactable=None if cells is None or reach is None else filled_of(cells, reach.unknown),
+            batch.rows, codes, usable, batch.faults, outcome,
+            contactable=None if reach is None else filled_of(reach, getattr(mapping.contactable, "unknown", ())),
             lead_id=None if ids is None else text_of(ids),
-            columns={name: carry(table.column(name)) for name in self._carried},
-            facts=self._facts(table),
-            raw=self._raw(table),
+            columns={name: carry(batch.table.column(name)) for name in self._carried},
+            facts={name: _fact_labels(cells, fact) for name, (cells, fact) in facts.items() if cells is not None},
+            raw={name: relabel(cells, category) for name, cells in raw.items() if cells is not None},
             **values,
         )  # fmt: skip
 
-    def _codes(self, table: pa.RecordBatch, rows: npt.NDArray[np.int64], faults: list[CellFaults]) -> Codes:
+    def _codes(self, batch: _Batch) -> Codes:
         """Encode the criteria; one that is unknown takes what its stand-in says."""
-        own: dict[str, Codes] = {}
-        for name, rule in self.mapping.criteria.items():
-            cells = _column(table, rule.column)
-            if cells is not None:
-                own[name] = self._criterion(name, rule, cells, rows, faults)
-        nothing = np.full(table.num_rows, UNKNOWN, np.uint8)
-        codes = np.empty((table.num_rows, len(self.criteria)), np.uint8, order="F")
+        own = {
+            name: self._criterion(name, rule, cells, batch)
+            for name, rule in self.mapping.criteria.items()
+            if (cells := batch.column(rule)) is not None
+        }
+        nothing = np.full(len(batch.rows), UNKNOWN, np.uint8)
+        codes = np.empty((len(batch.rows), len(self.criteria)), np.uint8, order="F")
         for j, name in enumerate(self.criteria):
             filled = own.get(name, nothing)
             while name in self.mapping.stand_in:
@@ -166,42 +168,34 @@ class Encoder:
             codes[:, j] = filled
         return codes
 
-    def _criterion(
-        self,
-        name: str,
-        rule: Criterion,
-        cells: pa.Array,
-        rows: npt.NDArray[np.int64],
-        faults: list[CellFaults],
-    ) -> Codes:
+    def _criterion(self, name: str, rule: Criterion, cells: pa.Array, batch: _Batch) -> Codes:
         """Encode one column: words first, then numbers by edges."""
         words = {"": UNKNOWN, **dict.fromkeys(rule.unknown, UNKNOWN), **(rule.levels or {})}
-        if rule.edges is None and rule.levels is None:
+        whole = rule.edges is None and rule.levels is None
+        if whole:
             words = {**_LEVELS, **words}
         encoded = dictionary_of(cells)
-        texts = [text or "" for text in encoded.dictionary.to_pylist()]
-        whole = rule.levels is None and rule.edges is None and self.decimal == ","
-        keys = (category(text.replace(",", ".") if whole else text) for text in texts)
-        table = np.array([*(words.get(key, _BAD) for key in keys), words[""]], np.uint8)
+        at, texts = categories_of(encoded)
+        marked = whole and self.decimal == ","
+        keys = (category(text.replace(",", ".") if marked else text) for text in texts)
+        table = np.array([words.get(key, _BAD) for key in keys], np.uint8)
         if rule.edges is not None:
-            numbers, _ = numbers_of(encoded.dictionary, self.decimal)
-            by_edges = (table[:-1] == _BAD) & ~np.isnan(numbers)
-            table[:-1][by_edges] = _levels_by_edges(numbers[by_edges], rule)
+            numbers = np.append(numbers_of(encoded.dictionary, self.decimal)[0], np.nan)
+            by_edges = (table == _BAD) & ~np.isnan(numbers)
+            table[by_edges] = _levels_by_edges(numbers[by_edges], rule)
         if rule.other is not None:
             table[table == _BAD] = UNKNOWN if rule.other == "unknown" else rule.other
-        at = np.array(values_of(encoded.indices), np.int64)
-        at[~valid_of(encoded.indices)] = len(texts)
         codes = table[at]
         found = _grouped(at, codes == _BAD)
         for code, here in found:
             reason = _reason(name, rule, texts[code], hint=len(found) < _MANY)
-            faults.append(CellFaults(rule.column, rows[here], [texts[code]] * len(here), reason))
+            batch.faults.append(CellFaults(rule.column, batch.rows[here], [texts[code]] * len(here), reason))
         codes[codes == _BAD] = UNKNOWN
         return codes
 
-    def _outcome(self, table: pa.RecordBatch, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int8] | None:
+    def _outcome(self, batch: _Batch) -> npt.NDArray[np.int8] | None:
         outcome = self.mapping.outcome
-        cells = _column(table, outcome.column) if outcome else None
+        cells = batch.column(outcome)
         if outcome is None or cells is None:
             return None
         ends = {0: outcome.lost, 1: outcome.won, OPEN: outcome.open}
@@ -210,56 +204,41 @@ class Encoder:
         names = [category(value) for value in distinct]
         codes = np.array([listed.get(name, _UNLISTED) for name in names], np.int8)[at]
         for code, here in _grouped(at, (codes == _UNLISTED) & (not self.to_score)):
-            row = int(rows[here[0]])
+            row = int(batch.rows[here[0]])
             first, n = self.unlisted.get(names[code], (row, 0))
             self.unlisted[names[code]] = (min(first, row), n + len(here))
         return np.maximum(codes, OPEN).astype(np.int8)
 
-    def _values(
-        self, table: pa.RecordBatch, rows: npt.NDArray[np.int64], faults: list[CellFaults]
-    ) -> dict[str, Any]:
+    def _values(self, batch: _Batch) -> dict[str, Any]:
         """Read what only closed deals need: dates, amount, followed up, propensity."""
         mapping = self.mapping
         out: dict[str, Any] = {"dates": {}}
-        named = (mapping.dates.created, mapping.dates.closed, mapping.snapshot)
-        for key, name in zip(("created", "closed", "snapshot"), named, strict=True):
-            if name and (cells := _column(table, name)) is not None:
+        named = {**dict(mapping.dates), "snapshot": mapping.snapshot}
+        for key in ("created", "closed", "snapshot"):
+            if (cells := batch.column(named[key])) is not None:
                 packed = out["dates"][key] = pack_dates(cells)
                 reason = "is not a date; write it as 2026-01-31, or leave it empty"
-                _find_faults(faults, name, cells, rows, packed == BAD_DAY, reason)
-        if mapping.amount and (cells := _column(table, mapping.amount.column)) is not None:
+                batch.reject(named[key], cells, packed == BAD_DAY, reason)
+        if mapping.amount and (cells := batch.column(mapping.amount)) is not None:
             out["amount"], bad = numbers_of(cells, self.decimal)
             reason = f"is not a number with decimal mark {self.decimal!r}; correct it, or set read.decimal"
-            _find_faults(faults, mapping.amount.column, cells, rows, bad, reason)
-        if mapping.propensity and (cells := _column(table, mapping.propensity.column)) is not None:
+            batch.reject(mapping.amount.column, cells, bad, reason)
+        if mapping.propensity and (cells := batch.column(mapping.propensity)) is not None:
             chance, bad = numbers_of(cells, self.decimal)
             bad |= (chance <= 0) | (chance > 1)
             out["propensity"] = np.where(bad, np.nan, chance)
             reason = "is not a chance; valid: a number above 0 and up to 1, or an empty cell; correct it"
-            _find_faults(faults, mapping.propensity.column, cells, rows, bad, reason)
+            batch.reject(mapping.propensity.column, cells, bad, reason)
         worked = mapping.followed_up
-        if worked and (cells := _column(table, worked.column)) is not None:
+        if worked and (cells := batch.column(worked)) is not None:
             at, distinct = categories_of(cells)
             out["followed_up"] = np.array([category(v) in worked.values for v in distinct], bool)[at]
         return out
 
-    def _facts(self, table: pa.RecordBatch) -> dict[str, pa.Array]:
-        out = {}
-        for name, fact in self.mapping.facts.items():
-            if (cells := _column(table, fact.column)) is not None:
-                listed = {value: label for label, values in fact.values.items() for value in values}
-                listed.setdefault("", "")
-                out[name] = relabel(cells, functools.partial(_fact, listed))
-        return out
 
-    def _raw(self, table: pa.RecordBatch) -> dict[str, pa.Array]:
-        rules = self.mapping.criteria.values() if self.raw else ()
-        columns = {rule.column: _column(table, rule.column) for rule in rules}
-        return {name: relabel(cells, category) for name, cells in columns.items() if cells is not None}
-
-
-def _fact(listed: dict[str, str], text: str) -> str:
-    return listed.get(category(text), "other")
+def _fact_labels(cells: pa.Array, fact: Fact) -> pa.Array:
+    listed = {"": ""} | {value: label for label, values in fact.values.items() for value in values}
+    return relabel(cells, lambda text: listed.get(category(text), "other"))
 
 
 def check_columns(
@@ -312,11 +291,6 @@ def _grouped(at: npt.NDArray[Any], mask: Bools) -> list[tuple[int, npt.NDArray[n
     return [(int(at[part[0]]), part) for part in np.split(where, cuts) if len(part)]
 
 
-def _column(table: pa.RecordBatch, name: str) -> pa.Array | None:
-    at = table.schema.get_field_index(name)
-    return None if at < 0 else table.column(at)
-
-
 def _levels_by_edges(numbers: Floats, rule: Criterion) -> Codes:
     """Level = how many edges are <= the value; descending: how many edges are >= the value."""
     edges = np.array(rule.edges, np.float64)
@@ -325,32 +299,15 @@ def _levels_by_edges(numbers: Floats, rule: Criterion) -> Codes:
     return np.searchsorted(edges, numbers, side="right").astype(np.uint8)
 
 
-def _find_faults(
-    faults: list[CellFaults],
-    column: str,
-    cells: pa.Array,
-    rows: npt.NDArray[np.int64],
-    bad: Bools,
-    reason: str,
-) -> None:
-    if bad.any():
-        values = [value or "" for value in text_of(cells.filter(mask_of(bad))).to_pylist()]
-        faults.append(CellFaults(column, rows[bad], values, reason))
-
-
 def _reason(name: str, rule: Criterion, value: str, *, hint: bool) -> str:
-    shown = value.strip()[:60] or "(empty)"
-    quoted = (
-        shown
-        if re.fullmatch(r"[^\W\d][\w ]*", value.strip())
-        else json.dumps(value.strip()[:60], ensure_ascii=False)
-    )
+    value = value.strip()[:60]
+    quoted = value if re.fullmatch(r"[^\W\d][\w ]*", value) else json.dumps(value, ensure_ascii=False)
     remedy = f"add to criteria.{name} `levels: {{{quoted}: 0 to 4}}` or `unknown: [{quoted}]`, or set `other`"
     if rule.levels is not None:
         words = [word or "(empty)" for word in rule.levels]
         valid = ", ".join(words[:_SHOWN]) + (", ..." if len(words) > _SHOWN else "")
         numbers = ", or a number" if rule.edges is not None else ""
-        return f"is not listed; valid: {valid}{numbers}{nearest(shown, words) if hint else ''}; {remedy}"
+        return f"is not listed; valid: {valid}{numbers}{nearest(value or '(empty)', words) if hint else ''}; {remedy}"
     if rule.edges is not None:
         return f"is not a number; valid: a number or an empty cell; {remedy}"
     return f"is not a level; valid: 0, 1, 2, 3, 4 or an empty cell; {remedy}"
