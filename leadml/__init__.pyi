@@ -1,10 +1,9 @@
 # What type checkers and editors read in place of the lazy face; a test holds the two together.
 from leadml.calibration.experiment import Experiment as Experiment
-from leadml.result import Result as Result
 from leadml.calibration.run import Calibration as Calibration
 from leadml.calibration.run import calibrate as calibrate
-from leadml.card import load_card as load_card
 from leadml.card.record import Card as Card
+from leadml.card.record import load_card as load_card
 from leadml.data import load_mapping as load_mapping
 from leadml.data import read_leads as read_leads
 from leadml.data.deals import Leads as Leads
@@ -24,6 +23,7 @@ from leadml.frameworks import list_frameworks as list_frameworks
 from leadml.frameworks import list_policies as list_policies
 from leadml.frameworks import load_framework as load_framework
 from leadml.frameworks import load_policy as load_policy
+from leadml.result import Result as Result
 from leadml.scoring import explain as explain
 from leadml.scoring import load_model as load_model
 from leadml.scoring import predict as predict

@@ -180,7 +180,7 @@ def _write(text: str, out: Path | None, then: str) -> None:
 def _resolve(ref: str, store: Path | None) -> Any:
     """The card, or the classifier, that a reference names; a card of its own needs no registry."""
     if ref.endswith(".json") and Path(ref).is_file():
-        from leadml.card.files import load_card
+        from leadml.card.record import load_card
 
         return load_card(ref)
     from leadml.registry.resolve import resolve
@@ -519,9 +519,9 @@ def models_list(store: Store = None, as_json: AsJson = False) -> None:
 @models.command("show", epilog="Example: leadml models show bant@2")
 def models_show(ref: Ref, store: Store = None, as_json: AsJson = False) -> None:
     """Show one version: its points, bands, figures and where it comes from."""
-    from leadml.card.describe import describe_card
     from leadml.card.record import Card
     from leadml.registry.versions import load_stored, show_version
+    from leadml.scoring.explaining import describe_card
 
     found = show_version(ref, store)
     model, told = load_stored(found), found.manifest

@@ -78,7 +78,7 @@ def write_page(
     mapping: Any = None,
 ) -> Path:
     """Write the page of a folder that `calibrate` wrote (page.html in it by default); `leads` to show on it."""
-    from leadml.card.sealed import write_text
+    from leadml.card.files import write_text
 
     folder = Path(directory)
     target = folder / "page.html" if out is None else Path(out)
@@ -93,7 +93,7 @@ def write_page(
 def page_data(folder: Path, *, leads: Any = None, mapping: Any = None) -> PageData:
     """Gather what the page shows."""
     from leadml.calibration.file import RULE_CARD
-    from leadml.card.files import load_card
+    from leadml.card.record import load_card
     from leadml.data.mapping import load_mapping
     from leadml.result import load_result
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from leadml.calibration.contenders import weight_of, won_of
 from leadml.calibration.deal_counts import save_deal_counts
-from leadml.card.reference import Reference
+from leadml.card.record import Reference
 from leadml.levels import N_CODES
 
 if TYPE_CHECKING:
@@ -39,12 +39,10 @@ def save_calibration(found: Calibration, folder: Path, *, report: bool = True) -
 
 def save_cards(found: Calibration, folder: Path) -> None:
     """Write card.json (the recommended one) and cards/."""
-    from leadml.card.files import save_card
-
     for name, card in found.cards.items():
-        save_card(card, folder / "cards" / f"{name}.json")
+        card.save(folder / "cards" / f"{name}.json")
     if found.card is not None:
-        save_card(found.card, folder / "card.json")
+        found.card.save(folder / "card.json")
 
 
 def save_models(found: Calibration, folder: Path) -> None:
@@ -126,6 +124,6 @@ def card_codes(card: Card, leads: Any) -> Any:
 
 def write(path: Path, text: str) -> None:
     """Write a text whole or not at all."""
-    from leadml.card.sealed import write_text
+    from leadml.card.files import write_text
 
     write_text(path, text)

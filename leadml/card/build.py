@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from leadml.card.files import digest
 from leadml.card.record import Card, CardAttribute, CardBand, CardCaveat, CardCriterion, CardGate, CardTotal
-from leadml.card.sealed import digest
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import FRAMEWORK_IDS, load_framework
 from leadml.frameworks.model import Framework, Policy
@@ -110,15 +110,15 @@ def learned_card(
     """Make a learned card; `bands` (see `bands_at`) begin at 0 and at the cut-off, gates and caveats are the
     framework's."""
     known = {each.id: each for each in framework.criteria} if framework else {}
-    asked = [(each, known[each].title, known[each].question) if each in known else (each, each.title(), "")
-             for each in learned.criteria]  # fmt: skip
+    asked = [
+        (each, known[each].title, known[each].question) if each in known else (each, each.title(), "")
+        for each in learned.criteria
+    ]
     # An interval contains its estimate and chances rise with points, whatever rounding did.
     probability = np.maximum.accumulate(np.clip(learned.probability, 0.0, 1.0))
-    low, high = (
-        np.clip(np.minimum(learned.low, probability), 0, 1),
-        np.clip(np.maximum(learned.high, probability), 0, 1),
-    )
-    rows = zip(probability.tolist(), low.tolist(), high.tolist(), strict=True)
+    low = np.clip(learned.low, 0.0, probability)
+    high = np.clip(learned.high, probability, 1.0)
+    rows = enumerate(zip(probability.tolist(), low.tolist(), high.tolist(), strict=True))
     return _sealed(
         name=name,
         kind="wide" if learned.attributes else "learned",
@@ -128,12 +128,12 @@ def learned_card(
         base=learned.base,
         slope=learned.slope,
         total_max=len(probability) - 1,
-        table=tuple(
-            CardTotal(points=at, probability=p, low=lo, high=hi) for at, (p, lo, hi) in enumerate(rows)
-        ),
+        table=tuple(CardTotal(points=at, probability=p, low=lo, high=hi) for at, (p, lo, hi) in rows),
         bands=tuple(bands),
         cutoff=int(cutoff),
-        provenance={key: _plain(value) for key, value in (provenance or {}).items()},
+        provenance={
+            key: getattr(value, "tolist", lambda v=value: v)() for key, value in (provenance or {}).items()
+        },
         **_of_framework(framework, learned.criteria),
     )
 
@@ -157,14 +157,8 @@ def bands_at(bands: Sequence[Any], edges: Sequence[int], cutoff: int, total_max:
             continue
         if start > total_max or (kept and start >= kept[-1].from_) or (at not in ready and cutoff == 0):
             continue
-        plain = {
-            "id": band.id,
-            "title": band.title,
-            "from": start,
-            "action": band.action,
-            "decision": band.decision,
-        }
-        kept.append(CardBand.model_validate(plain))
+        same = {name: getattr(band, name) for name in ("id", "title", "action", "decision")}
+        kept.append(CardBand.model_validate(same | {"from": start}))
     return tuple(reversed(kept))
 
 
@@ -191,46 +185,25 @@ def _criteria(
     documented: npt.NDArray[Any],
     words: Words | None,
 ) -> tuple[CardCriterion, ...]:
-    return tuple(
-        CardCriterion(
-            id=name,
-            title=title,
-            question=question,
-            points=cast(Any, tuple(row[:-1])),
-            unknown_points=row[-1],
-            documented_points=cast(Any, tuple(given)),
-            words=cast(
-                Any, {str(level): tuple(texts) for level, texts in (words or {}).get(name, {}).items()}
-            ),
-        )
-        for (name, title, question), row, given in zip(
-            asked,
-            np.asarray(points).astype(int).tolist(),
-            np.asarray(documented, float).tolist(),
-            strict=True,
-        )
-    )
+    rows = zip(asked, np.asarray(points, int).tolist(), np.asarray(documented, float).tolist(), strict=True)
+    made = [
+        {"id": name, "title": title, "question": question, "points": earned[:-1], "unknown_points": earned[-1],
+         "documented_points": given, "words": (words or {}).get(name, {})}
+        for (name, title, question), earned, given in rows
+    ]  # fmt: skip
+    return tuple(CardCriterion.model_validate(each, strict=False) for each in made)
 
 
 def _of_framework(framework: Framework | None, criteria: Sequence[str]) -> dict[str, Any]:
     """Gates on the card's criteria, and caveats."""
     if framework is None:
         return {"framework": None}
+    gates = [gate for gate in framework.gates if gate.criterion in criteria]
     return {
         "framework": framework.id,
-        "gates": tuple(
-            CardGate(criterion=gate.criterion, below=gate.below, text=gate.text)
-            for gate in framework.gates
-            if gate.criterion in criteria
-        ),
-        "caveats": tuple(
-            CardCaveat(id=each.id, text=each.text, when=each.when) for each in framework.caveats
-        ),
+        "gates": tuple(CardGate(criterion=g.criterion, below=g.below, text=g.text) for g in gates),
+        "caveats": tuple(CardCaveat(id=c.id, text=c.text, when=c.when) for c in framework.caveats),
     }
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
 
 
 def _sealed(**fields: Any) -> Card:

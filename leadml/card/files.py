@@ -1,59 +1,117 @@
-"""Cards in files: card.json, of this version or an earlier one."""
+"""Files of JSON that cannot change unseen: strict reading, a canonical form, its SHA-256, whole writing."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from leadml.card.record import Card
-from leadml.card.sealed import digest, read_json
+from leadml.exceptions import ModelRefError, StoreError
+
+MAX_BYTES = 2_000_000  # a card is a table that a person can read; anything larger is no card
 
 
-def load_card(path: str | os.PathLike[str], *, verify: bool = True) -> Card:
-    """Load a card, checking its digest and every value on it. No code is ever run.
+def digest(document: Mapping[str, Any]) -> str:
+    """SHA-256 of a document in its canonical form: sorted keys, no spaces, without its own ``sha256``.
 
-    Parameters
-    ----------
-    path : str or path
-        A card file, or a folder that holds ``card.json``.
-    verify : bool
-        False to accept a card that was changed by hand, so as to seal it again by `Card.save`.
-
-    Returns
-    -------
-    Card
-        The card.
-
-    Raises
-    ------
-    ModelRefError
-        When there is no such file.
-    StoreError
-        When it is no valid card, or was changed after it was sealed.
-
-    Examples
-    --------
-    >>> load_card("no/card.json")
-    Traceback (most recent call last):
-    leadml.exceptions.ModelRefError: no/card.json: there is no such file; give a card.json, ...
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1, "sha256": "anything"})
+    True
     """
+    unsealed = {key: value for key, value in document.items() if key != "sha256"}
+    text = json.dumps(unsealed, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def pretty(document: Mapping[str, Any]) -> str:
+    """Lay a document out to be read and compared: one line a key, and one line an entry of a list."""
+
+    def flat(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+
+    lines = []
+    for key, value in document.items():
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            inner = ",\n".join(f"    {flat(entry)}" for entry in value)
+            lines.append(f"  {flat(key)}: [\n{inner}\n  ]")
+        elif isinstance(value, dict) and value:
+            inner = ",\n".join(f"    {flat(name)}: {flat(entry)}" for name, entry in value.items())
+            lines.append(f"  {flat(key)}: {{\n{inner}\n  }}")
+        else:
+            lines.append(f"  {flat(key)}: {flat(value)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read a JSON object strictly: no key twice, no NaN or infinity, nothing huge or nested without end."""
     path = Path(path)
-    path = path / "card.json" if path.is_dir() else path
-    return card_from_dict(read_json(path), str(path), verify=verify)
+    try:
+        if not path.is_file():
+            raise ModelRefError(
+                f"{path}: there is no such file; give a card.json, or NAME or NAME@VERSION of the store"
+            )
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ModelRefError(
+            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
+        ) from error
+    if len(content) > MAX_BYTES:
+        raise StoreError(
+            f"{path}: larger than {MAX_BYTES:,} bytes, so it is not one of ours; give a card.json"
+        )
+    try:
+        document = json.loads(
+            content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite
+        )
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{path}: byte {error.start} is not UTF-8; JSON is UTF-8, write it again") from error
+    except json.JSONDecodeError as error:
+        raise StoreError(
+            f"{path}: line {error.lineno} column {error.colno}: no JSON ({error.msg})"
+        ) from error
+    except RecursionError as error:
+        raise StoreError(f"{path}: nested too deeply to be one of ours; give a card.json") from error
+    except ValueError as error:
+        raise StoreError(f"{path}: {error}") from error
+    if not isinstance(document, dict):
+        raise StoreError(
+            f"{path}: holds a {type(document).__name__}, valid is one JSON object; give a card.json"
+        )
+    return document
 
 
-def save_card(card: Card, path: str | os.PathLike[str]) -> None:
-    """Write a card as JSON, whole or not at all."""
-    card.save(path)
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file (UTF-8) whole or not at all, so that it outlives a power cut; a link is followed."""
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.name[:100]}.{os.urandom(6).hex()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(text.encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def card_from_dict(document: Mapping[str, Any], where: str = "card", *, verify: bool = True) -> Card:
-    """Make a card of plain JSON values, checking every one of them."""
-    return Card.from_dict(document, where, verify=verify)
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"key {twice!r} is given twice; keep one of the two")
+    return made
 
 
-def card_digest(card: Card) -> str:
-    """SHA-256 of everything on a card."""
-    return digest(card.to_dict())
+def _refuse(text: str) -> float:
+    raise ValueError(f"{text} is not a JSON number; give a finite number or null")
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError(f"{text[:40]} is too large a number; give a finite number")
+    return number

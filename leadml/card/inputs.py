@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from leadml.data.deals import Leads
 from leadml.exceptions import InputError
 from leadml.levels import LEVEL_MAX, UNKNOWN, Codes
 
 if TYPE_CHECKING:
     from leadml.card.record import Card, CardAttribute
+    from leadml.data.deals import Leads
 
 _CODES: dict[Any, int] = {None: UNKNOWN, 0: 0, 1: 1, 2: 2, 3: 3, 4: 4}
 
@@ -35,6 +35,8 @@ def codes_of(card: Card, given: Any) -> Codes:
     Columns are known by the ids of criteria and the columns of attributes; absent ones are unknown. An array
     has one column a criterion, in the card's order: levels, or uint8 codes.
     """
+    from leadml.data.deals import Leads  # which loads pyarrow; a single lead needs none
+
     ids = tuple(criterion.id for criterion in card.criteria)
     if isinstance(given, Leads):
         return codes_of_leads(given, ids, card.attributes)
@@ -50,18 +52,28 @@ def codes_of(card: Card, given: Any) -> Codes:
         if (matrix >= np.array(card.lookup.sizes)).any():
             raise InputError(f"codes: got a code that is too high, valid is below {card.lookup.sizes}")
         return matrix
-    columns = [_codes(matrix[:, at], name) for at, name in enumerate(ids)]
-    return _beside(columns, len(matrix), card.attributes)
+    columns = {name: _codes(matrix[:, at], name) for at, name in enumerate(ids)}
+    return _codes_of_columns(len(matrix), ids, columns, card.attributes, {})
 
 
-def _beside(columns: Sequence[Codes], n: int, attributes: Sequence[CardAttribute]) -> Codes:
-    """Put columns side by side; attributes that none of them is for are unknown."""
-    n_criteria = len(columns)
-    codes = np.empty((n, n_criteria + len(attributes)), np.uint8, order="F")
-    for at, column in enumerate(columns):
-        codes[:, at] = column
-    for at, attribute in enumerate(attributes, n_criteria):
-        codes[:, at] = len(attribute.bins) + 1
+def _codes_of_columns(
+    n: int,
+    ids: Sequence[str],
+    criteria: Mapping[str, Codes],
+    attributes: Sequence[CardAttribute],
+    columns: Mapping[str, Any],
+    created: npt.NDArray[np.int32] | None = None,
+) -> Codes:
+    """Put codes of criteria and of columns side by side; what none of them is for is unknown."""
+    codes = np.empty((n, len(ids) + len(attributes)), np.uint8, order="F")
+    for at, name in enumerate(ids):
+        codes[:, at] = criteria.get(name, UNKNOWN)
+    for at, attribute in enumerate(attributes, len(ids)):
+        codes[:, at] = (
+            attribute_codes(attribute, columns[attribute.column], created)
+            if attribute.column in columns
+            else len(attribute.bins) + 1
+        )
     return codes
 
 
@@ -77,13 +89,8 @@ def _named(given: Any, ids: Sequence[str], attributes: Sequence[CardAttribute]) 
         raise InputError(
             f"levels: columns of unequal length {lengths}; give every criterion the same number of leads"
         )
-    n = max(lengths.values())
-    nothing = np.full(n, UNKNOWN, np.uint8)
-    codes = _beside([_codes(found[name], name) if name in found else nothing for name in ids], n, attributes)
-    for at, attribute in enumerate(attributes, len(ids)):
-        if attribute.column in found:
-            codes[:, at] = attribute_codes(attribute, found[attribute.column])
-    return codes
+    criteria = {name: _codes(found[name], name) for name in ids if name in found}
+    return _codes_of_columns(max(lengths.values()), ids, criteria, attributes, found)
 
 
 def _codes(column: npt.NDArray[Any], name: str) -> Codes:
@@ -140,11 +147,8 @@ def attribute_codes(
     codes = np.where(np.isnan(numbers) & ~is_other, blank, other)
     for at_bin, each in enumerate(attribute.bins):
         if not each.blank:
-            low, high = (
-                (-np.inf if each.from_ is None else each.from_),
-                (np.inf if each.to is None else each.to),
-            )
-            codes[(numbers >= low) & (numbers < high)] = at_bin
+            low = -np.inf if each.from_ is None else each.from_
+            codes[(numbers >= low) & (numbers < (np.inf if each.to is None else each.to))] = at_bin
     return codes.astype(np.uint8)
 
 
@@ -156,16 +160,7 @@ def _category(text: str) -> str:
 
 def codes_of_leads(leads: Leads, ids: Sequence[str], attributes: Sequence[CardAttribute]) -> Codes:
     """(n, r) codes of `Leads`; attributes lie in its context, and `contactable` may be a criterion."""
-    n, columns = len(leads), []
-    for name in ids:
-        if name in leads.criteria:
-            columns.append(leads.codes[:, leads.criteria.index(name)])
-        elif name == "contactable" and leads.contactable is not None:
-            columns.append(np.where(leads.contactable, LEVEL_MAX, 0).astype(np.uint8))
-        else:
-            columns.append(np.full(n, UNKNOWN, np.uint8))
-    codes = _beside(columns, n, attributes)
-    for at, attribute in enumerate(attributes, len(ids)):
-        if attribute.column in leads.context:
-            codes[:, at] = attribute_codes(attribute, leads.context[attribute.column], leads.created)
-    return codes
+    found = {name: leads.codes[:, at] for at, name in enumerate(leads.criteria)}
+    if leads.contactable is not None and "contactable" in ids:
+        found.setdefault("contactable", np.where(leads.contactable, LEVEL_MAX, 0).astype(np.uint8))
+    return _codes_of_columns(len(leads), ids, found, attributes, leads.context, leads.created)

@@ -55,24 +55,9 @@ class Answers:
         return self.gates_failed > 0
 
     @property
-    def points_max(self) -> int:
-        """The highest total of the card."""
-        return self.table.card.total_max
-
-    @property
     def probability(self) -> npt.NDArray[np.float64]:
         """P(won) of the total; NaN for a card that tells none."""
-        return np.asarray(self.table.probabilities[0][self.points])
-
-    @property
-    def p_low(self) -> npt.NDArray[np.float64]:
-        """Lower end of the 95% interval of `probability`."""
-        return np.asarray(self.table.probabilities[1][self.points])
-
-    @property
-    def p_high(self) -> npt.NDArray[np.float64]:
-        """Upper end of the 95% interval of `probability`."""
-        return np.asarray(self.table.probabilities[2][self.points])
+        return np.asarray(self.table.probabilities[self.points])
 
 
 class PatternTable:
@@ -100,14 +85,13 @@ class PatternTable:
         starts = np.array([band.from_ for band in card.bands], np.int32)
         self.band_at = (np.searchsorted(starts, np.arange(card.total_max + 1), "right") - 1).astype(np.int32)
         self.band_decisions = np.array([DECISIONS.index(band.decision) for band in card.bands], np.int8)
-        rows = [(t.probability, t.low, t.high) for t in card.table] or [(np.nan,) * 3] * (card.total_max + 1)
-        self.probabilities = np.array(rows).T
+        nothing = [np.nan] * (card.total_max + 1)
+        self.probabilities = np.array([total.probability for total in card.table] or nothing)
         # Totals are below 2**15 (10,000 at most), so that four of them add up side by side in one integer.
-        parts = (self.points, self.low, self.high, self.reach)
-        self._packed: list[Bits] = []
-        for same in zip(*parts, strict=True):
-            shifted = [part.astype(np.int64) << (16 * at) for at, part in enumerate(same)]
-            self._packed.append(np.sum(shifted, axis=0, dtype=np.int64))
+        self._packed: list[Bits] = [
+            np.sum([part.astype(np.int64) << (16 * at) for at, part in enumerate(same)], axis=0)
+            for same in zip(self.points, self.low, self.high, self.reach, strict=True)
+        ]
 
     def _extremes(self, which: str) -> list[Ints]:
         """Points of every code, that of unknown replaced by its extreme over what it may become (or stay)."""
@@ -168,8 +152,10 @@ class PatternTable:
         """Distinct (row asked about, decision for each of its answers), and which each row has; -1: none."""
         distinct: list[tuple[int, tuple[int, ...]]] = []
         found = np.full(len(answers), -1, np.int32)
-        for j in np.unique(answers.ask_next[answers.ask_next >= 0]).tolist():
+        for j in range(len(self.sizes)):
             rows = np.flatnonzero(answers.ask_next == j)
+            if not len(rows):
+                continue
             asked = answers.codes[rows].copy()
             made = np.empty((len(rows), len(self.answer_codes[j])), np.uint8)
             reach = sum((self.reach[i][asked[:, i]] for i in range(len(self.sizes)) if i != j), np.int32(0))

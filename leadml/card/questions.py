@@ -7,6 +7,7 @@ some, is one that the CRM cannot hold.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +51,7 @@ def _run_text(words: Mapping[str, Sequence[str]], answers: Sequence[int], run: S
     texts = [word for i in run for word in words[str(answers[i])] if not _is_threshold(word)]
     thresholds = [word for i in run for word in words[str(answers[i])] if _is_threshold(word)]
     if thresholds:
-        after = [
-            word for level in answers[run[-1] + 1 :] for word in words[str(level)] if word[:2] in _OPPOSITE
-        ]
+        after = [w for level in answers[run[-1] + 1 :] for w in words[str(level)] if w[:2] in _OPPOSITE]
         upper = _OPPOSITE[after[0][:2]] + after[0][2:] if after else ""
         first = thresholds[0] if thresholds[0][:2] in _OPPOSITE else ""
         texts.append(" and ".join(filter(None, [first, upper])) or thresholds[0])
@@ -69,13 +68,8 @@ def _some(texts: Sequence[str]) -> str:
 
 def _runs(positions: Sequence[int]) -> list[list[int]]:
     """Split rising positions where they do not follow one another."""
-    runs: list[list[int]] = []
-    for at in positions:
-        if runs and runs[-1][-1] == at - 1:
-            runs[-1].append(at)
-        else:
-            runs.append([at])
-    return runs
+    grouped = itertools.groupby(enumerate(positions), lambda each: each[1] - each[0])
+    return [[at for _, at in run] for _, run in grouped]
 
 
 def words_of_mapping(mapping: Any) -> dict[str, dict[str, tuple[str, ...]]]:

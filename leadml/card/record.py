@@ -7,15 +7,15 @@ import itertools
 import math
 import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from leadml.card.files import digest, pretty, read_json, write_text
 from leadml.card.inputs import attribute_codes, code_of, codes_of
 from leadml.card.patterns import DECISIONS
-from leadml.card.sealed import digest, pretty, write_text
 from leadml.card.table import CardTable, Scores
-from leadml.data.deals import Leads
 from leadml.exceptions import InputError, RecordError, StoreError
 from leadml.records import Record, check_record
 
@@ -221,7 +221,7 @@ class Card(_Part):
     def questions(self) -> tuple[str, ...]:
         """The question for each row."""
         return (
-            *(each.question or f"What is {each.title.lower()}?" for each in self.criteria),
+            *(each.question or f"What is known of {each.title.lower()}?" for each in self.criteria),
             *(f"What is {each.column}?" for each in self.attributes),
         )
 
@@ -256,6 +256,8 @@ class Card(_Part):
         InputError
             When a level is none of 0 to 4 or unknown, the shape is wrong, or no criterion is there.
         """
+        from leadml.data.deals import Leads
+
         known = levels.facts if facts is None and isinstance(levels, Leads) else facts
         return self.lookup.score(codes_of(self, levels), known)
 
@@ -358,6 +360,59 @@ class Card(_Part):
             The file.
         """
         write_text(path, pretty(self.to_dict()))
+
+
+def load_card(path: str | os.PathLike[str], *, verify: bool = True) -> Card:
+    """Load a card, checking its digest and every value on it. No code is ever run.
+
+    Parameters
+    ----------
+    path : str or path
+        A card file, or a folder that holds ``card.json``.
+    verify : bool
+        False to accept a card that was changed by hand, so as to seal it again by `Card.save`.
+
+    Returns
+    -------
+    Card
+        The card.
+
+    Raises
+    ------
+    ModelRefError
+        When there is no such file.
+    StoreError
+        When it is no valid card, or was changed after it was sealed.
+
+    Examples
+    --------
+    >>> load_card("no/card.json")
+    Traceback (most recent call last):
+    leadml.exceptions.ModelRefError: no/card.json: there is no such file; give a card.json, ...
+    """
+    path = Path(path)
+    path = path / "card.json" if path.is_dir() else path
+    return Card.from_dict(read_json(path), str(path), verify=verify)
+
+
+class Reference(BaseModel):
+    """Counts of the deals that a card was learned from.
+
+    levels : criterion or attribute -> count of each code. points : count of each total. quarter: of the latest deals.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    card: str
+    sha256: str | None = None
+    baseline: str | None = None
+    as_of: str | None = None
+    n: float
+    base_rate: float
+    mean_probability: float | None = None
+    levels: Mapping[str, tuple[float, ...]]
+    points: tuple[float, ...]
 
 
 def _upgraded(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,6 @@ class Scores:
         self.answers, self.index = answers, index
         self.table, self.card = answers.table, answers.table.card
         self.caveat_bits = _caveat_bits(self.card.caveats, facts, len(index))
-        self._is_direct = len(index) == len(answers) and bool((index[:-1] < index[1:]).all())
 
     def __len__(self) -> int:
         return len(self.index)
@@ -96,44 +95,41 @@ class Scores:
         if name not in COLUMNS:
             raise AttributeError(f"Scores has no column {name!r}; it has {', '.join(COLUMNS)}")
         values, at = self.parts(name)
-        return np.asarray(values)[at]
+        if not isinstance(values, np.ndarray):
+            values = np.array(values.to_pylist() if hasattr(values, "to_pylist") else values, object)
+        return np.asarray(values[at])
 
     def parts(self, name: str) -> tuple[Any, Ints]:
-        """A column as its distinct values (array or list of text) and which of them each lead has."""
-        nothing = np.zeros(len(self), np.int32)
+        """A column as its distinct values (an array, or texts: list or Arrow), and which each lead has."""
         if name == "points_max":
-            return np.array([self.card.total_max], np.int32), nothing
+            return np.array([self.card.total_max], np.int32), np.zeros(len(self), np.int32)
+        if name == "model":
+            return [self.card.model], np.zeros(len(self), np.int32)
+        if name == "caveats":
+            return self._caveats
         if name in ("probability", "points", "low", "high", "settled"):
             return getattr(self.answers, name), self.index
-        if name == "model":
-            return np.array([self.card.model], object), nothing
-        if name == "caveats":
-            words, at = self._caveats
-            return np.array(words, object), at
         words, of_pattern = self._texts(name)
-        return np.array(words if isinstance(words, list) else words.to_pylist(), object), of_pattern[
-            self.index
-        ]
+        return words, of_pattern[self.index].astype(np.int32, copy=False)
 
-    def _texts(self, name: str) -> tuple[Any, Ints]:
+    def _texts(self, name: str) -> tuple[Any, npt.NDArray[Any]]:
         """Texts of a column (a list, or an Arrow array of many), and which of them each pattern has."""
         answers, card, table = self.answers, self.card, self.table
         if name == "band":
             return [band.id for band in card.bands], answers.band
         if name == "decision":
-            return list(card.labels), answers.decision.astype(np.int32)
+            return card.labels, answers.decision
         if name == "ask_next":
-            return ["", *table.code_columns], answers.ask_next.astype(np.int32) + 1
+            return ["", *table.code_columns], answers.ask_next + 1
         if name == "question":
-            return ["", *card.questions], answers.ask_next.astype(np.int32) + 1
+            return ["", *card.questions], answers.ask_next + 1
         if name == "action":
             n = len(card.bands)
             asked = (answers.decision == WAIT) & (table.band_decisions[answers.band] == NO_MATCH)
             at = np.where(asked, n + 1 + answers.ask_next, answers.band)
             ask = [ASK_FIRST.format(name=each) for each in table.names]
-            return [*(band.action for band in card.bands), DISQUALIFY, *ask], np.where(
-                answers.gate_failed, n, at
-            ).astype(np.int32)
+            actions = [*(band.action for band in card.bands), DISQUALIFY, *ask]
+            return actions, np.where(answers.gate_failed, n, at)
         if name not in answers.texts:
             make = {"reasons": self._reasons, "unknown": self._unknown, "if_answered": self._if_answered}
             answers.texts[name] = make[name]()
@@ -153,13 +149,10 @@ class Scores:
     def _reasons(self) -> tuple[Any, Ints]:
         """``criterion +points`` joined by ``; ``, largest first, in the order of the card where equal."""
         codes, table, card = self.answers.codes, self.table, self.card
-        earned = [
-            (-points, j, code)
-            for j, row in enumerate(table.points)
-            for code, points in enumerate(row.tolist())
-        ]
         # Words in the order in which they stand in any text, so that sorting their numbers orders the text.
-        order = sorted(each for each in earned if each[0])
+        order = sorted(
+            (-p, j, code) for j, row in enumerate(table.points) for code, p in enumerate(row.tolist()) if p
+        )
         words = [f"{card.row_text(j, code)} +{-points}" for points, j, code in order]
         rank = [np.full(size, len(order), np.int32) for size in table.sizes]
         for at, (_, j, code) in enumerate(order):
@@ -196,39 +189,28 @@ class Scores:
 
         return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
 
-    def column(self, name: str, *, plain: bool = False) -> pa.Array:
-        """One column as an Arrow array; text that repeats is a dictionary unless `plain`."""
+    def column(self, name: str) -> pa.Array:
+        """One column as an Arrow array; text that repeats is a dictionary."""
         import pyarrow as pa
 
         from leadml.data.cells import mask_of, number_array, text_array
 
         if name == "probability" and not self.card.table:
             return pa.nulls(len(self), pa.float64())
-        if name == "settled":
-            return mask_of(self.settled)
-        if name in ("probability", "points", "points_max", "low", "high"):
-            return number_array(getattr(self, name))
-        made: Any
-        if name == "model":
-            made, at = [self.card.model], np.zeros(len(self), np.int32)
-        elif name == "caveats":
-            made, at = self._caveats
-        else:
-            made, of_pattern = self._texts(name)
-            at = of_pattern[self.index]
-        if name == "reasons" and math.prod(self.table.sizes) > ENUMERATED:
-            plain = True  # texts hardly repeat
-            if self._is_direct and not isinstance(made, list):
-                return made
-        words = text_array(made) if isinstance(made, list) else made
-        indices = number_array(at.astype(np.int32))
-        return words.take(indices) if plain else pa.DictionaryArray.from_arrays(indices, words)
+        values, at = self.parts(name)
+        if isinstance(values, np.ndarray):
+            return mask_of(values[at]) if values.dtype == bool else number_array(values[at])
+        words = values if isinstance(values, pa.Array) else text_array(values)
+        if name == "reasons" and math.prod(self.table.sizes) > ENUMERATED:  # texts hardly repeat
+            is_direct = len(at) == len(words) and bool((at[:-1] < at[1:]).all())
+            return words if is_direct else words.take(number_array(at))
+        return pa.DictionaryArray.from_arrays(number_array(at), words)
 
-    def to_arrow(self, *, plain: bool = False) -> pa.RecordBatch:
-        """The columns as an Arrow batch of n rows, without importing pandas; `plain` as in `column`."""
+    def to_arrow(self) -> pa.RecordBatch:
+        """The columns as an Arrow batch of n rows, without importing pandas."""
         import pyarrow as pa
 
-        return pa.RecordBatch.from_arrays([self.column(n, plain=plain) for n in COLUMNS], names=list(COLUMNS))
+        return pa.RecordBatch.from_arrays([self.column(name) for name in COLUMNS], names=list(COLUMNS))
 
     def patterns(self) -> tuple[Scores, Ints]:
         """Scores of what differs (patterns and caveats), and which of them each lead has: for writers."""
@@ -274,9 +256,7 @@ def _holds(column: Any, values: Sequence[str], n: int, fact: str) -> npt.NDArray
         found: npt.NDArray[np.bool_] = np.array([text in values for text in texts], bool)[at]
     else:
         is_one: Callable[[Any], bool] = values.__contains__
-        found = np.fromiter(
-            map(is_one, [column] if column is None or isinstance(column, str) else column), bool
-        )
+        found = np.fromiter(map(is_one, column), bool)
     if len(found) != n:
         raise InputError(f"facts.{fact}: has {len(found)} values for {n} leads; give one a lead")
     return found

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leadml.card.record import Card
-from leadml.card.reference import Reference
+from leadml.card.record import Card, Reference
 from leadml.exceptions import StoreError
 from leadml.levels import Codes
 from leadml.monitoring.result import LevelDrift
 from leadml.monitoring.sequential import Information, information_of
 from leadml.registry.evidence import read_counts, recode
-from leadml.registry.versions import Version
+from leadml.registry.versions import CARD, Version
 
 if TYPE_CHECKING:
     from leadml.estimators.patterns import PatternCounts
@@ -52,16 +49,16 @@ class Before:
 
 def load_before(card: Card, version: Version | None, card_path: Path | None = None) -> Before:
     """What lies beside a card: reference.json and counts of patterns, else what its provenance says."""
-    folder = version.folder if version is not None else None if card_path is None else card_path.parent
-    path = None if folder is None else folder / REFERENCE
     known = card.provenance
     won, lost, as_of = known.get("n_won"), known.get("n_lost"), known.get("as_of")
     before = Before(as_of=as_of if isinstance(as_of, str) else None)
     if isinstance(won, int | float) and isinstance(lost, int | float) and won + lost > 0:
         before = dataclasses.replace(before, n=float(won + lost), base_rate=won / (won + lost))
+    beside = version.folder / CARD if version is not None else card_path
+    path = None if beside is None else beside.with_name(REFERENCE)
     if path is not None and path.is_file():
         try:
-            kept = Reference.model_validate(json.loads(path.read_text(encoding="utf-8")))
+            kept = Reference.model_validate_json(path.read_bytes())
         except ValueError as error:
             raise StoreError(f"{path}: is no reference of leadml; calibrate again, or remove it") from error
         levels = {name: np.array(each) for name, each in kept.levels.items()}
@@ -70,10 +67,11 @@ def load_before(card: Card, version: Version | None, card_path: Path | None = No
             np.array(kept.points),
         )  # fmt: skip
     patterns = read_counts(version)
-    return before if patterns is None else _from_patterns(card, before, *patterns)
+    return before if patterns is None else with_patterns(card, before, *patterns)
 
 
-def _from_patterns(card: Card, before: Before, names: tuple[str, ...], counts: PatternCounts) -> Before:
+def with_patterns(card: Card, before: Before, names: tuple[str, ...], counts: PatternCounts) -> Before:
+    """What the counts of patterns tell of the deals before: levels, totals, and how sure the card is."""
     codes, n = recode(counts.codes, names, card, card), counts.total
     sizes, rows = card.lookup.sizes, card.lookup.code_columns
     levels = {name: count(codes[:, j], sizes[j], n) for j, name in enumerate(rows)}
@@ -117,28 +115,17 @@ def predictions(card: Card, codes: Codes, base_rate: float) -> Floats:
 
 def find_drift(card: Card, before: Before, codes: Codes) -> tuple[LevelDrift, ...]:
     """Compare the answers of (m, r) codes with those before, row by row."""
-    titles = [*(each.title for each in card.criteria), *(each.title for each in card.attributes)]
-    rows = []
-    for j, name in enumerate(card.lookup.code_columns):
+    rows, named = [], (*card.criteria, *card.attributes)
+    for j, each in enumerate(named):
         size, unknown = card.lookup.sizes[j], card.lookup.unknown[j]
-        now = count(codes[:, j], size)
-        then = before.levels.get(name)
-        unknown_now = float(now[unknown] / max(now.sum(), 1.0))
-        psi = unknown_before = None
-        e = 1.0
+        now, then = count(codes[:, j], size), before.levels.get(each.id)
+        row = LevelDrift(id=each.id, title=each.title, n=len(codes), unknown_now=now[unknown] / len(codes))
         if then is not None and len(then) == size and then.sum() > 0:
-            psi, e, unknown_before = (
-                stability(then, now),
-                shift_evidence(then, now),
-                float(then[unknown] / then.sum()),
-            )
-        shifted = psi is not None and psi >= SHIFTED and e / len(titles) >= ALARM
-        rows.append(
-            LevelDrift(
-                id=name, title=titles[j], psi=psi, e=min(e, 1e9), n=len(codes), unknown_now=unknown_now,
-                unknown_before=unknown_before, shifted=shifted,
-            )
-        )  # fmt: skip
+            psi, e = stability(then, now), shift_evidence(then, now)
+            found = {"psi": psi, "e": min(e, 1e9), "unknown_before": float(then[unknown] / then.sum())}
+            shifted = psi >= SHIFTED and e / len(named) >= ALARM
+            row = row.model_copy(update=found | {"shifted": shifted})
+        rows.append(row)
     return tuple(rows)
 
 
@@ -166,10 +153,3 @@ def shift_evidence(then: Floats, now: Floats) -> float:
     log_e = weight(prior + now) - weight(prior) - weight(prior + then + now) + weight(prior + then)
     return float(np.exp(np.clip(log_e, -500.0, 500.0)))
 
-
-def day_of(text: str | None) -> int | None:
-    """Days since 1970 of an ISO date; None where there is none."""
-    try:
-        return (datetime.date.fromisoformat(str(text)[:10]) - datetime.date(1970, 1, 1)).days
-    except ValueError:
-        return None

@@ -71,7 +71,7 @@ def monitor_file(
     store_root: str | os.PathLike[str] | None = None,
 ) -> Monitored:
     """Watch a model on a file: writes monitor.json, monitor.html and continues log.parquet in the folder."""
-    from leadml.card.sealed import write_text
+    from leadml.card.files import write_text
     from leadml.data.mapping import load_mapping
     from leadml.data.read import read_leads
     from leadml.registry.resolve import find_version, resolve

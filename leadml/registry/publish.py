@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leadml.card.build import bands_at, documented_card
+from leadml.card.files import read_json
 from leadml.card.record import Card, CardBand, CardPublished
-from leadml.card.sealed import read_json
 from leadml.exceptions import ModelRefError, StoreError, UsageError
 from leadml.registry.champion_challenger import Comparison, Model, compare
 from leadml.registry.evidence import PATTERNS, patterns_file, read_counts, recode

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from leadml.card.files import load_card
+from leadml.card.record import load_card
 from leadml.exceptions import ModelRefError, StoreError
 from leadml.registry.versions import CARD, VALID_REF, Version, load_stored, show_version
 

@@ -20,9 +20,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from leadml.card.files import load_card, save_card
-from leadml.card.record import Card, is_name
-from leadml.card.sealed import digest, pretty, read_json, write_text
+from leadml.card.files import digest, pretty, read_json, write_text
+from leadml.card.record import Card, is_name, load_card
 from leadml.exceptions import ModelRefError, StoreError
 from leadml.registry.history import (
     Event,
@@ -328,7 +327,7 @@ def _write(
     target.mkdir(parents=True)
     data_digest = changed_from = None
     if isinstance(model, Card):
-        save_card(model.model_copy(update={"name": name, "version": number}), target / CARD)
+        model.model_copy(update={"name": name, "version": number}).save(target / CARD)
         data_digest = model.provenance.get("data_digest")
         changed_from = model.published.changed_from if model.published else None
     else:

@@ -76,8 +76,8 @@ def render_old(document: Mapping[str, Any]) -> str:
 
 def render_folder(directory: str | Path) -> Path:
     """Render report.html of a folder that `leadml calibrate` wrote, of this version or 0.1."""
-    from leadml.card.files import load_card
-    from leadml.card.sealed import write_text
+    from leadml.card.files import write_text
+    from leadml.card.record import load_card
     from leadml.evaluation.log import Log
 
     folder = Path(directory)

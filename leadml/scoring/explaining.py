@@ -1,4 +1,4 @@
-"""Explain one lead in words and points: score, band, what earned points, what is unknown and to be asked."""
+"""Explain one lead (score, band, what earned points, what to ask) or describe a card, in words and points."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from leadml.card.record import Card
 from leadml.exceptions import InputError, UsageError
-from leadml.terminal import clean
+from leadml.terminal import Table, clean, format_blocks, percent
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
@@ -105,3 +105,20 @@ def _point_lines(card: Card, codes: list[int]) -> Iterator[str]:
     widths = [max([len(row[0]) for row in rows]), max([8, *(len(row[1]) for row in rows)])]
     for title, said, earned, most in rows:
         yield f"  {title:<{widths[0]}}  {said:<{widths[1]}} {earned:>3} of {most}"
+
+
+def describe_card(card: Card) -> str:
+    """Describe a card: points of each level and value, bands, and who changed it by hand."""
+    header = ["", *"01234", "unknown"]
+    rows = [[each.title, *map(str, each.points), str(each.unknown_points)] for each in card.criteria]
+    blocks: list[str | Table] = [Table("points at level", header, rows)]
+    for each in card.attributes:
+        rows = [[part.label, str(part.points)] for part in each.bins]
+        rows += [["other", str(each.other_points)], ["unknown", str(each.unknown_points)]]
+        blocks.append(Table(each.title, ["value", "points"], rows))
+    chance = {row.points: percent(row.probability) for row in card.table}
+    rows = [[str(b.from_), b.title, b.action, b.decision, chance.get(b.from_, "")] for b in card.bands]
+    blocks.append(Table("bands", ["from", "band", "action", "decision", "chance there"], rows))
+    if made := card.published:
+        blocks.append(f"changed from {made.changed_from} by {made.by}, {made.at}: {made.because}")
+    return format_blocks(blocks)

@@ -207,7 +207,7 @@ class _Judge:
         return self._kept[key], index, True
 
     def _batch(self, patterns: Scores) -> pa.RecordBatch:
-        batch = patterns.to_arrow(plain=False).select(list(COLUMNS))
+        batch = patterns.to_arrow().select(list(COLUMNS))
         for name in ("action", "if_answered") if self._words.phrases else ():
             column = batch.column(name)
             texts = text_array([self._words.translate(text) for text in column.dictionary.to_pylist()])

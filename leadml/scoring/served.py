@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leadml.card.files import load_card
-from leadml.card.record import Card
+from leadml.card.record import Card, load_card
 from leadml.exceptions import InputError
 
 if TYPE_CHECKING:

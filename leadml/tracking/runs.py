@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leadml import __version__
-from leadml.card.sealed import write_text
+from leadml.card.files import write_text
 from leadml.exceptions import TrackingError
 from leadml.tracking.connection import Place, chosen_uri, connect, explained, without_password
 from leadml.tracking.models import log_model, register
@@ -258,7 +258,7 @@ def _send_files(client: MlflowClient, run_id: str, folder: Path, result: Result)
 def _draw_charts(folder: Path, result: Result) -> dict[str, bytes]:
     import vl_convert
 
-    from leadml.card.files import load_card
+    from leadml.card.record import load_card
     from leadml.evaluation.log import Log
     from leadml.report.charts import all_charts
 

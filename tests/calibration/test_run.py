@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import leadml
-from leadml.card.reference import Reference
+from leadml.card.record import Reference
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 from leadml.result import SCHEMA, Figure, Result, load_result, schema_text

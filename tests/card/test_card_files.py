@@ -10,9 +10,8 @@ from card_samples import CARDS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leadml.card import Card, card_digest, card_from_dict, load_card, save_card
-from leadml.card.record import is_name
-from leadml.card.sealed import digest, pretty, read_json
+from leadml.card.files import digest, pretty, read_json
+from leadml.card.record import Card, is_name, load_card
 from leadml.exceptions import ModelRefError, StoreError
 
 GOLDEN = sorted((Path(__file__).parents[1] / "golden" / "cards").glob("*.json"))
@@ -25,8 +24,8 @@ def test_version_1_loads_and_is_kept(path, tmp_path):
     assert card.unit == {"bant-ibm": "met", "madr-immediate": "met"}.get(path.stem, "points")
     assert (card.policy is not None) == (card.kind == "documented")
     assert card.labels == tuple(document["decision_labels"][each] for each in ("ready", "wait", "no-match"))
-    save_card(card, tmp_path / "again.json")
-    again = load_card(tmp_path) if (tmp_path / "card.json").exists() else load_card(tmp_path / "again.json")
+    card.save(tmp_path / "again.json")
+    again = load_card(tmp_path / "again.json")
     codes = np.random.default_rng(0).integers(0, 6, (200, len(card.criteria))).astype(np.uint8)
     assert again.score(codes).rows() == card.score(codes).rows()
     for row, levels in zip(card.score(codes).rows(), codes.tolist(), strict=True):
@@ -44,7 +43,7 @@ def test_what_is_saved_comes_back(name, tmp_path):
     card.save(tmp_path / "card.json")
     again = load_card(tmp_path)
     assert again.to_dict() == card.to_dict()
-    assert again.sha256 == card_digest(card) == read_json(tmp_path / "card.json")["sha256"]
+    assert again.sha256 == digest(card.to_dict()) == read_json(tmp_path / "card.json")["sha256"]
     assert again.model == card.name
     lead = {each.id: 4 for each in card.criteria}
     assert card.score_one(lead)["model"] == card.name
@@ -113,7 +112,7 @@ def test_every_fault_is_named(path, value, said):
         assert Card.from_dict(document, verify=False)
         return
     with pytest.raises(StoreError, match=said) as caught:
-        card_from_dict(document, "c.json", verify=False)
+        Card.from_dict(document, "c.json", verify=False)
     assert str(caught.value).startswith("c.json is no valid card; take the original back")
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import leadml
-from leadml.card.files import load_card
+from leadml.card.record import load_card
 from leadml.exceptions import InputError, ModelRefError, TrackingError
 from leadml.registry.resolve import resolve
 from leadml.scoring.served import load_served
