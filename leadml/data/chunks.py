@@ -6,7 +6,7 @@ import dataclasses
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, Protocol, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,7 @@ class Fault(NamedTuple):
     reason: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """The next rows of a source.
 
     A column is text (plain, or an int32 dictionary where that pays), whole numbers, float64, dates
@@ -33,20 +32,11 @@ class Chunk:
     numeric cell among texts comes as text with the decimal mark of ``Source.format`` and without groups, so
     that one parser reads both: under a decimal comma ``25.000`` is 25,000, and the numbers 25.0 and 2.5 come
     as ``25`` and ``2,5``.
-
-    Attributes
-    ----------
-    table : RecordBatch of n rows
-        The columns asked for.
-    rows : (n,) int64
-        Row as the user's spreadsheet shows it, the header being row 1; through all files of a folder.
-    faults : sequence of Fault
-        Rows in between that are rejected; `Source.chunks` has added them to the rejections.
     """
 
-    table: pa.RecordBatch
-    rows: npt.NDArray[np.int64]
-    faults: Sequence[Fault] = ()
+    table: pa.RecordBatch  # the columns asked for
+    rows: npt.NDArray[np.int64]  # as the user's spreadsheet shows them, the header being row 1
+    faults: Sequence[Fault] = ()  # rows in between that are rejected
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,25 +59,17 @@ class Format:
         return {key: value for key, value in fields.items() if value != ""}
 
 
-class Reader(Protocol):
-    """One file, query or frame: rows are numbered as its own spreadsheet shows them."""
+class Reader:
+    """One file, query or frame; rows are numbered as its own spreadsheet shows them."""
 
     columns: tuple[str, ...]
-
-    @property
-    def notes(self) -> Notes:
-        """What is worth a look; final once it has been read."""
-
-    @property
-    def format(self) -> Format:
-        """How it is written; final once it has been read."""
-
-    @property
-    def share(self) -> float | None:
-        """How much has been read, 0 to 1; None where that cannot be told."""
+    format: Format  # final once it has been read, as the notes are
+    notes: Notes
+    share: float | None = None  # how much has been read, 0 to 1; None where that cannot be told
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order."""
+        raise NotImplementedError
 
 
 def batch_of(arrays: Sequence[pa.Array], columns: Sequence[str], n: int) -> pa.RecordBatch:

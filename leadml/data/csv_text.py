@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import dataclasses
 import hashlib
 import io
 import os
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.chunks import PACKINGS, Chunk, Fault, Format, batch_of, note, open_binary
+from leadml.data.chunks import PACKINGS, Chunk, Fault, Format, Reader, batch_of, note, open_binary
 from leadml.data.csv_records import RECORD_BYTES, Block, RecordCutter
 from leadml.data.sniff import HEAD_BYTES, bad_bytes, sniff_text
 from leadml.exceptions import InputError
@@ -37,70 +38,57 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class CsvReader:
+class CsvReader(Reader):
     """One CSV file, pipe or stream; every column is text. A stream is digested while it is read."""
 
     def __init__(
         self, name: str, where: Path | BinaryIO, options: ReadOptions, delimiter: str | None = None
     ) -> None:
         self._name, self._path = name, where if isinstance(where, Path) and where.is_file() else None
-        self._n_bytes, self._size = 0, 0
+        self._n_bytes, self._size, self._head = 0, 0, b""
         self._is_own = isinstance(where, Path)  # standard input stays open
         try:
             stream = open_binary(where) if isinstance(where, Path) else where
-            if self._path is not None:
-                self._size = 0 if self._path.suffix.lower() in PACKINGS else self._path.stat().st_size
-                with stream:
-                    head = _read(stream, HEAD_BYTES)
-            else:
+            head = stream.read(HEAD_BYTES)
+            if self._path is None:
                 self.hash = hashlib.sha256()
-                self._stream, head = stream, _read(stream, HEAD_BYTES)
+                self._stream, self._head = stream, head
+            else:
+                stream.close()
+                self._size = 0 if self._path.suffix.lower() in PACKINGS else self._path.stat().st_size
         except OSError as error:
             raise InputError(f"{name}: cannot be read ({error.strerror or error}); check the file") from None
-        self._head = head if self._path is None else b""
-        self.text = sniff_text(
-            head,
-            options,
-            name,
-            complete=len(head) < HEAD_BYTES,
-            delimiter=options.delimiter or delimiter,
+        delimiter = options.delimiter or delimiter
+        text = sniff_text(head, options, name, complete=len(head) < HEAD_BYTES, delimiter=delimiter)
+        self.text, self.columns, self.notes = text, text.header, list(text.notes)
+        self.format = Format(
+            "csv", text.encoding, text.delimiter, text.quote, text.decimal, "", text.header_row, text.sniffed
         )
-        self._encoding, self._may_switch = self.text.encoding, options.encoding is None
-        self.columns, self.notes = self.text.header, list(self.text.notes)
-        if self._may_switch and self._encoding == "cp1252":
+        self._may_switch = options.encoding is None
+        if self._may_switch and text.encoding == "cp1252":
             self.notes.append(note(_CP1252))
-
-    @property
-    def format(self) -> Format:
-        """How it is written."""
-        text = self.text
-        return Format(
-            "csv", self._encoding, text.delimiter, text.quote, text.decimal, "", text.header_row, text.sniffed
-        )
-
-    @property
-    def share(self) -> float | None:
-        """How much has been read, 0 to 1; None of packed files and pipes."""
-        return min(self._n_bytes / self._size, 1.0) if self._size else None
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order; ragged rows and open quotes are faults."""
         parser = _Parser(self.columns, columns, self.text.delimiter, self.text.quote)
-        parser.encoding = "cp1252" if self._encoding == "cp1252" else "utf-8"  # all else is decoded before
+        encoding = self.text.encoding
+        parser.encoding = "cp1252" if encoding == "cp1252" else "utf-8"  # all else is decoded before
         row, non_ascii = self.text.header_row, not "".join(self.columns).isascii()
         try:
             for block, parsed in in_order(parser.parse, self._blocks()):
-                if parsed.bad and self._may_switch and self._encoding == "utf-8" and not non_ascii:
+                if parsed.bad and self._may_switch and encoding == "utf-8" and not non_ascii:
                     # All that came before is written the same in both.
-                    self._encoding = parser.encoding = "cp1252"
+                    encoding = parser.encoding = "cp1252"
+                    self.format = dataclasses.replace(self.format, encoding=encoding)
                     self.notes.append(note(_CP1252))
                 if not parsed.is_ascii and parsed.encoding != parser.encoding:
                     parsed = parser.parse(block)
                 if parsed.bad:
                     at, found = parsed.bad
-                    raise InputError(bad_bytes(self._name, row + at, found, self._encoding))
+                    raise InputError(bad_bytes(self._name, row + at, found, encoding))
                 non_ascii |= not parsed.is_ascii
                 faults = [fault._replace(row=fault.row + row) for fault in parsed.faults]
+                self.share = min(self._n_bytes / self._size, 1.0) if self._size else None
                 yield Chunk(parsed.table, parsed.rows + row, faults)
                 row += parsed.n_rows
         except OSError as error:
@@ -129,8 +117,8 @@ class CsvReader:
     def _text_pieces(self) -> Iterator[bytes]:
         """The text as UTF-8 (cp1252: as it is, decoded with its block), every line ending in a line feed."""
         decoder = None
-        if self._encoding not in ("utf-8", "cp1252"):
-            decoder = codecs.getincrementaldecoder(self._encoding)()
+        if self.text.encoding not in ("utf-8", "cp1252"):
+            decoder = codecs.getincrementaldecoder(self.text.encoding)()
         n_lines, held, is_first = 0, b"", True
         for piece in self._pieces():
             text = piece
@@ -138,10 +126,10 @@ class CsvReader:
                 try:
                     text = decoder.decode(piece, final=not piece).encode()
                 except UnicodeDecodeError as error:
-                    before = error.object[: error.start].decode(self._encoding, "replace").count("\n")
+                    before = error.object[: error.start].decode(self.text.encoding, "replace").count("\n")
                     found = error.object[error.start : error.end]
                     raise InputError(
-                        bad_bytes(self._name, n_lines + before + 1, found, self._encoding)
+                        bad_bytes(self._name, n_lines + before + 1, found, self.text.encoding)
                     ) from None
                 n_lines += text.count(b"\n")
             text = held + (text.removeprefix(codecs.BOM_UTF8) if is_first else text)
@@ -288,15 +276,6 @@ def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]
                 yield done, future.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _read(stream: BinaryIO, size: int) -> bytes:
-    """Read so many bytes, however little a single read returns."""
-    parts: list[bytes] = []
-    while size and (part := stream.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
 
 
 def _row_at(block: Block, position: int, delimiter: str, quote: str) -> int:

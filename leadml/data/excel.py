@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
-from leadml.data.chunks import Chunk, Format, batch_of, note
+from leadml.data.chunks import Chunk, Format, Reader, batch_of, note
 from leadml.data.python_cells import cell_text, column_of
 from leadml.data.sniff import find_header, sniff_decimal
 from leadml.exceptions import InputError
@@ -30,7 +30,7 @@ _VALUE = re.compile(rb">(\d{1,9})</(?:\w+:)?v>")
 _STRING = re.compile(rb"<(?:\w+:)?si[\s/>]")
 
 
-class ExcelReader:
+class ExcelReader(Reader):
     """A sheet: text cells are text, to be parsed as in CSV; numeric cells are numbers (see `Chunk`)."""
 
     def __init__(self, name: str, path: Path, options: ReadOptions) -> None:
@@ -65,7 +65,6 @@ class ExcelReader:
         told = {"sheet": options.sheet, "decimal": options.decimal, "header_row": options.header}
         sniffed = tuple(key for key, value in told.items() if value in (None, "auto"))
         self.format = Format("xlsx", decimal=decimal, sheet=sheet, header_row=at + 1, sniffed=sniffed)
-        self.share: float | None = None
         if at > n_blank and options.header is None:
             self.notes.append(note(f"row {at + 1} is taken as the header; set read.header if it is not"))
         if len(workbook.sheet_names) > 1 and not options.sheet:

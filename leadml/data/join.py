@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import category, dictionary_of, number_array, valid_of, values_of
-from leadml.data.chunks import Chunk, Format, Notes, Reader, batch_of
+from leadml.data.cells import categories_of, category, dictionary_of, number_array
+from leadml.data.chunks import Chunk, Reader, batch_of
 from leadml.exceptions import InputError
 from leadml.records import nearest
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from leadml.data.sources import Source
 
 
-class JoinedReader:
+class JoinedReader(Reader):
     """A reader with the columns of a second file beside its own; `right` is held in memory."""
 
     def __init__(self, left: Reader, join: Join, right: RightTable) -> None:
@@ -32,31 +33,15 @@ class JoinedReader:
             f"{stem}.{name}" if name in left.columns else name: name for name in right.columns if name
         }
         self.columns = (*left.columns, *self._named)
-        self.n_unmatched = 0
-
-    @property
-    def format(self) -> Format:
-        """How the first file is written."""
-        return self._left.format
-
-    @property
-    def share(self) -> float | None:
-        """How much of the first file has been read."""
-        return self._left.share
-
-    @property
-    def notes(self) -> Notes:
-        """Those of the first file, and how many of its rows have no match."""
-        text = f"{self.n_unmatched} rows have no match of {self._join.left!r} in {self._join.file}"
-        found = [("LML118", {"text": text, "n": str(self.n_unmatched)})] if self.n_unmatched else []
-        return [*self._left.notes, *found]
+        self.format, self.notes, self.share = left.format, left.notes, left.share
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order."""
         own = [column for column in columns if column not in self._named]
+        n_unmatched = 0
         for chunk in self._left.chunks(list(dict.fromkeys([*own, self._join.left]))):
             at = self._right.match(chunk.table.column(self._join.left))
-            self.n_unmatched += int((at < 0).sum())
+            n_unmatched += int((at < 0).sum())
             picked = number_array(np.maximum(at, 0), valid=at >= 0)
             arrays = [
                 self._right.columns[self._named[column]].take(picked)
@@ -64,7 +49,12 @@ class JoinedReader:
                 else chunk.table.column(column)
                 for column in columns
             ]
+            self.format, self.share = self._left.format, self._left.share
             yield Chunk(batch_of(arrays, columns, chunk.table.num_rows), chunk.rows, chunk.faults)
+        self.format, self.notes, self.share = self._left.format, [*self._left.notes], self._left.share
+        if n_unmatched:
+            text = f"{n_unmatched} rows have no match of {self._join.left!r} in {self._join.file}"
+            self.notes.append(("LML118", {"text": text, "n": str(n_unmatched)}))
 
 
 class RightTable:
@@ -80,14 +70,10 @@ class RightTable:
             self._row_of.setdefault(category(value or ""), row)
         self._row_of.pop("", None)
 
-    def match(self, keys: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    def match(self, keys: pa.Array) -> npt.NDArray[np.int64]:
         """The row for each key, -1 where there is none."""
-        encoded = dictionary_of(keys)
-        rows = [self._row_of.get(category(value or ""), -1) for value in encoded.dictionary.to_pylist()]
-        at = np.array(values_of(encoded.indices), np.int64)
-        if encoded.indices.null_count:
-            at[~valid_of(encoded.indices)] = len(rows)
-        return np.array([*rows, -1], np.int64)[at]
+        at, distinct = categories_of(keys)
+        return np.array([self._row_of.get(category(value), -1) for value in distinct], np.int64)[at]
 
 
 def _one(arrays: Sequence[pa.Array]) -> pa.Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leadml.data.chunks import CHUNK_ROWS, Chunk, Format, Notes, batch_of
+from leadml.data.chunks import CHUNK_ROWS, Chunk, Format, Reader, batch_of
 from leadml.data.python_cells import column_of
 from leadml.exceptions import InputError, UsageError
 
@@ -52,7 +52,7 @@ def connect(url: str) -> Any:
         raise UsageError(f"{shown_url(url)}: is no SQLAlchemy URL ({_told(error)})") from None
 
 
-class SqlReader:
+class SqlReader(Reader):
     """The rows of a query."""
 
     def __init__(self, url: str, query: str | None, options: ReadOptions) -> None:
@@ -73,9 +73,8 @@ class SqlReader:
         if not self._result.returns_rows:
             raise UsageError(f"{self._name}: --query gives no rows; valid: a SELECT")
         self.columns = tuple(self._result.keys())
-        self.notes: Notes = []
+        self.notes = []
         self.format = Format("sql", decimal=options.decimal or ".")
-        self.share: float | None = None
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order."""

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadml.data.chunks import CHUNK_ROWS, Chunk, Fault, Format, Notes, batch_of, open_binary
+from leadml.data.chunks import CHUNK_ROWS, Chunk, Fault, Format, Reader, batch_of, open_binary
 from leadml.data.python_cells import column_of
 from leadml.exceptions import InputError, UsageError
 
@@ -26,7 +26,7 @@ _PLAIN_BYTES = 4  # a text takes at least so many bytes in Parquet, unless it st
 _DICTIONARY = {"PLAIN", "PLAIN_DICTIONARY", "RLE", "RLE_DICTIONARY", "BIT_PACKED"}
 
 
-class ParquetReader:
+class ParquetReader(Reader):
     """A Parquet file, by row groups; texts that repeat come as dictionaries, in a quarter of the time."""
 
     def __init__(self, name: str, path: Path, options: ReadOptions) -> None:
@@ -41,9 +41,9 @@ class ParquetReader:
                 f"{name}: is not a Parquet file ({_first_line(error)}); check the export"
             ) from None
         self._name, self._path = name, path
-        self.notes: Notes = []
+        self.notes = []
         self.format = Format("parquet", decimal=options.decimal or ".")
-        self.share: float | None = 0.0
+        self.share = 0.0
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order."""
@@ -84,7 +84,7 @@ def _repeated(metadata: pq.FileMetaData) -> list[str]:
     return [name for at, name in enumerate(names) if kinds.get(name) == pa.string() and repeats(at)]
 
 
-class JsonReader:
+class JsonReader(Reader):
     """One JSON object a line; a key that a line lacks is an empty cell. Rows are lines, from 1."""
 
     def __init__(self, name: str, path: Path, options: ReadOptions) -> None:
@@ -95,9 +95,8 @@ class JsonReader:
         if not keys:
             raise InputError(f"{name}: holds no JSON object; valid: one object a line; check the export")
         self.columns = tuple(keys)
-        self.notes: Notes = []
+        self.notes = []
         self.format = Format("jsonl", encoding="utf-8", header_row=0, decimal=options.decimal or ".")
-        self.share: float | None = None
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order; a line that is no JSON object is a fault."""
@@ -136,15 +135,14 @@ def _json_object(text: bytes) -> dict[str, Any] | None:
     return record if isinstance(record, dict) else None
 
 
-class FrameReader:
+class FrameReader(Reader):
     """Batches of Arrow, from a frame in memory or from an iterator of them."""
 
     def __init__(self, names: Sequence[object], batches: Iterable[pa.RecordBatch], decimal: str) -> None:
         self.columns = tuple(map(str, names))
         self._batches = batches
-        self.notes: Notes = []
+        self.notes = []
         self.format = Format("frame", decimal=decimal)
-        self.share: float | None = None
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Take the columns named, in that order."""
