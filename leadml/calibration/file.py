@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from leadml.calibration.experiment import load_experiment
 from leadml.calibration.outcomes import check_enough
 from leadml.calibration.run import Calibration, calibrate, name_of
 from leadml.calibration.save import REFERENCE
-from leadml.exceptions import UsageError
+from leadml.card.files import check_folder
 from leadml.levels import UNKNOWN
 from leadml.terminal import progress
 
@@ -82,14 +81,6 @@ def calibrate_file(
     if found.card is not None:
         version = store_card(found, directory, name or name_of(leads), at=at, store_root=store_root)
     return CalibratedFile(found, directory, version)
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder for results that cannot be made or written to, before anything is learned."""
-    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        what = "cannot be written to" if there.is_dir() else "is a file"
-        raise UsageError(f"--out: {there} {what}; valid: a folder, made where it is absent")
 
 
 def n_leads(leads: Leads) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from leadml.exceptions import ModelRefError, StoreError
+from leadml.exceptions import ModelRefError, StoreError, UsageError
 
 MAX_BYTES = 2_000_000  # a card is a table that a person can read; anything larger is no card
 
@@ -96,6 +96,14 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a folder for results that cannot be made or written to, before anything is read or learned."""
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        what = "cannot be written to" if there.is_dir() else "is a file"
+        raise UsageError(f"--out: {there} {what}; valid: a folder, made where it is absent")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

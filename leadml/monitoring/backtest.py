@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,9 @@ from leadml.data.deals import NO_DAY, Leads
 from leadml.evaluation.log import Entries, Log
 from leadml.exceptions import InputError
 from leadml.levels import Codes
-from leadml.monitoring.drift import Before, day_of, predictions
+from leadml.monitoring.drift import Before, predictions
 from leadml.monitoring.result import Kept
+from leadml.registry.evidence import day_of, read_held_out
 
 if TYPE_CHECKING:
     from leadml.registry.versions import Version
@@ -55,18 +55,17 @@ def find_since(
     seen : ids that it learned from. told : id -> P(won) as predicted at the time.
     """
     outcome = np.full(len(leads), -1, np.int8) if leads.outcome is None else leads.outcome
-    ids = ids_of(leads)
-    is_closed, day = outcome >= 0, day_of(before.as_of)
-    dated = leads.closed is not None and bool((leads.closed != NO_DAY).any())
-    new = is_closed & ~np.isin(ids, list(seen)) if seen and not dated else is_closed
-    if dated and day is not None and leads.closed is not None:
-        new = is_closed & (leads.closed > day)
+    ids, is_closed, day = ids_of(leads), outcome >= 0, day_of(before.as_of)
+    closed = leads.closed if leads.closed is not None and (leads.closed != NO_DAY).any() else None
+    if closed is not None and day is not None:
+        new = is_closed & (closed > day)
     elif leads.digest and leads.digest == card.provenance.get("data_digest"):
         new = np.zeros(len(leads), bool)
-    codes = codes_of(card, leads)
-    at = np.flatnonzero(new)
-    if dated and leads.closed is not None:
-        at = at[np.argsort(leads.closed[at], kind="stable")]
+    else:
+        new = is_closed if closed is not None else is_closed & ~np.isin(ids, list(seen))
+    codes, at = codes_of(card, leads), np.flatnonzero(new)
+    if closed is not None:
+        at = at[np.argsort(closed[at], kind="stable")]
     answers = card.lookup.answers(codes[at])
     predicted = predictions(card, codes[at], before.base_rate or 0.5)
     kept = np.array([told.get(each, np.nan) for each in ids[at].tolist()])
@@ -75,7 +74,7 @@ def find_since(
         codes[new | ~is_closed], leads.take(at), codes[at], ids[at], (outcome[at] == 1).astype(np.float64),
         np.where(is_kept, np.clip(kept, 1e-3, 1 - 1e-3), predicted), answers.points.astype(np.float64),
         (answers.decision == READY).astype(np.float64), int((is_closed & ~new).sum()), int(is_kept.sum()),
-        before.as_of if dated and day is not None else None,
+        None if closed is None or day is None else before.as_of,
     )  # fmt: skip
 
 
@@ -87,24 +86,21 @@ def ids_of(leads: Leads) -> npt.NDArray[np.str_]:
     return rows.astype(np.str_)
 
 
-def make_log(since: Since, card: Card, rule: Card | None, block: int) -> Log:
+def make_log(since: Since, card: Card, rule: Card | None) -> Log:
     """The deals closed since as rows of the log: what the card and the documented rule said of each."""
-    n, deals = len(since.ids), since.deals
     import pyarrow as pa
 
-    entries = {
-        card.model: Entries(
-            since.score, since.predicted if card.table else np.full(n, np.nan), since.decision
-        )
-    }
+    n, deals = len(since.ids), since.deals
+    nothing = np.full(n, np.nan)
+    entries = {card.model: Entries(since.score, since.predicted if card.table else nothing, since.decision)}
     if rule is not None:
         said = rule.lookup.answers(codes_of(rule, deals))
-        nothing, ready = np.full(n, np.nan), (said.decision == READY).astype(np.float64)
+        ready = (said.decision == READY).astype(np.float64)
         entries[RULE] = Entries(said.points.astype(np.float64), nothing, ready)
     unit = np.arange(n) if deals.unit is None else np.unique(deals.unit, return_inverse=True)[1]
     weight = np.ones(n) if deals.weight is None else deals.weight
     return Log(
-        np.arange(n), np.full(n, block, np.int32), np.zeros(n, np.int32), since.won.astype(np.int8),
+        np.arange(n), np.zeros(n, np.int32), np.zeros(n, np.int32), since.won.astype(np.int8),
         unit.astype(np.int64), weight, deals.closed, deals.followed_up, deals.propensity,
         pa.array(since.ids.tolist(), pa.string()), entries,
     )  # fmt: skip
@@ -128,17 +124,13 @@ def logged(log: Log, model: str) -> dict[str, float]:
     if model not in log.entries:
         return {}
     entry, ids = log.entries[model], log.lead_id
-    said = np.isfinite(entry.score)
     names: Any = [] if ids is None else ids.to_pylist()
-    return {
-        name: p for name, p, is_said in zip(names, entry.probability.tolist(), said, strict=True) if is_said
-    }
+    told = zip(names, entry.probability.tolist(), np.isfinite(entry.score), strict=True)
+    return {name: p for name, p, is_said in told if is_said}
 
 
 def seen_ids(version: Version | None) -> frozenset[str]:
     """Ids of deals that a version's calibration held out or learned from, where its log is kept."""
-    from leadml.registry.evidence import read_held_out
-
     log = read_held_out(version)
     return frozenset() if log is None or log.lead_id is None else frozenset(log.lead_id.to_pylist())
 
@@ -172,8 +164,3 @@ def read_kept(source: str, leads: Leads) -> tuple[dict[str, float], Kept]:
         source=Path(source).name, n_scored=len(told), n_repeated=n - len(told),
         n_closed=int((matched & closed).sum()), n_unmatched=len(told) - int(matched.sum()),
     )  # fmt: skip
-
-
-def iso(day: int) -> str:
-    """ISO date of days since 1970."""
-    return (datetime.date(1970, 1, 1) + datetime.timedelta(days=day)).isoformat()

@@ -113,17 +113,23 @@ def predictions(card: Card, codes: Codes, base_rate: float) -> Floats:
     return np.clip(card.lookup.answers(codes).probability, 1e-3, 1 - 1e-3)
 
 
+def titles_of(card: Card) -> dict[str, str]:
+    """Id and title of each row of the card."""
+    rows = [(each.id, each.title) for each in card.criteria]
+    return dict(rows + [(each.id, each.title) for each in card.attributes])
+
+
 def find_drift(card: Card, before: Before, codes: Codes) -> tuple[LevelDrift, ...]:
     """Compare the answers of (m, r) codes with those before, row by row."""
-    rows, named = [], (*card.criteria, *card.attributes)
-    for j, each in enumerate(named):
+    rows, titles = [], titles_of(card)
+    for j, (name, title) in enumerate(titles.items()):
         size, unknown = card.lookup.sizes[j], card.lookup.unknown[j]
-        now, then = count(codes[:, j], size), before.levels.get(each.id)
-        row = LevelDrift(id=each.id, title=each.title, n=len(codes), unknown_now=now[unknown] / len(codes))
+        now, then = count(codes[:, j], size), before.levels.get(name)
+        row = LevelDrift(id=name, title=title, n=len(codes), unknown_now=now[unknown] / len(codes))
         if then is not None and len(then) == size and then.sum() > 0:
             psi, e = stability(then, now), shift_evidence(then, now)
             found = {"psi": psi, "e": min(e, 1e9), "unknown_before": float(then[unknown] / then.sum())}
-            shifted = psi >= SHIFTED and e / len(named) >= ALARM
+            shifted = psi >= SHIFTED and e / len(titles) >= ALARM
             row = row.model_copy(update=found | {"shifted": shifted})
         rows.append(row)
     return tuple(rows)
@@ -152,4 +158,3 @@ def shift_evidence(then: Floats, now: Floats) -> float:
     prior = np.full(len(then), 0.5)
     log_e = weight(prior + now) - weight(prior) - weight(prior + then + now) + weight(prior + then)
     return float(np.exp(np.clip(log_e, -500.0, 500.0)))
-

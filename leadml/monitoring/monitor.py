@@ -15,21 +15,15 @@ import numpy as np
 
 from leadml import __version__
 from leadml.card.record import Card
-from leadml.exceptions import UsageError
-from leadml.monitoring.backtest import (
-    RULE,
-    Since,
-    continue_log,
-    find_since,
-    logged,
-    make_log,
-    read_kept,
-    seen_ids,
-)
-from leadml.monitoring.drift import Before, directions, effects_of, find_drift, load_before
+from leadml.evaluation.bootstrap import Z
+from leadml.evaluation.log import Log
+from leadml.evaluation.metrics import wilson
+from leadml.exceptions import LeadmlError, UsageError
+from leadml.monitoring import backtest
+from leadml.monitoring.backtest import RULE, Since
+from leadml.monitoring.drift import Before, directions, effects_of, find_drift, load_before, titles_of
 from leadml.monitoring.result import (
     BandRow,
-    Figure,
     Kept,
     MonitorData,
     MonitorResult,
@@ -39,10 +33,10 @@ from leadml.monitoring.result import (
     WeightChange,
 )
 from leadml.monitoring.sequential import ALPHA, TAU, Alarm, Information, information_of, watch
+from leadml.result import Figure
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
-    from leadml.evaluation.log import Log
 
 EXIT_CODES: dict[State, int] = {"healthy": 0, "too early to tell": 0, "watch": 10, "recalibrate": 20}
 """What `leadml monitor --exit-code` ends with."""
@@ -61,62 +55,50 @@ class Monitored:
 
 
 def monitor_file(
-    source: Any,
-    mapping: Any,
-    ref: str | os.PathLike[str],
-    out_dir: str | os.PathLike[str] | None = None,
-    *,
-    predictions: str | None = None,
-    query: str | None = None,
+    source: Any, mapping: Any, ref: str | os.PathLike[str], out_dir: str | os.PathLike[str] | None = None, *,
+    predictions: str | None = None, query: str | None = None,
     store_root: str | os.PathLike[str] | None = None,
-) -> Monitored:
+) -> Monitored:  # fmt: skip
     """Watch a model on a file: writes monitor.json, monitor.html and continues log.parquet in the folder."""
-    from leadml.card.files import write_text
+    from leadml.card.files import check_folder, write_text
     from leadml.data.mapping import load_mapping
     from leadml.data.read import read_leads
     from leadml.registry.resolve import find_version, resolve
+    from leadml.report import render_monitor
 
     card = resolve(ref, store_root)
     if not isinstance(card, Card):
         raise UsageError(
             f"--model {os.fspath(ref)}: is a classifier; valid is a card, whose points can be watched"
         )
+    directory = Path(out_dir or f"{card.name}-monitor")
+    check_folder(directory)
     version = find_version(ref, store_root)
     path = Path(ref) if version is None and Path(ref).exists() else None
     before = load_before(card, version, path if path is None or path.is_file() else path / "card.json")
     leads = read_leads(source, load_mapping(mapping).model_copy(update={"optional": True}), query=query)
-    directory = Path(out_dir or f"{card.name}-monitor")
+    kept = None if predictions is None else backtest.read_kept(predictions, leads)
     directory.mkdir(parents=True, exist_ok=True)
-    kept = None if predictions is None else read_kept(predictions, leads)
-    log_path = directory / "log.parquet"
-    result, log = monitor_leads(card, leads, before, kept=kept, log_path=log_path, seen=seen_ids(version))
-    continue_log(log_path, log, card.model)
+    log_path, seen = directory / "log.parquet", backtest.seen_ids(version)
+    result, log = monitor_leads(card, leads, before, kept=kept, log_path=log_path, seen=seen)
+    backtest.continue_log(log_path, log, card.model)
     write_text(directory / "monitor.json", result.model_dump_json(indent=2) + "\n")
-    from leadml.report import render_monitor
-
     write_text(directory / "monitor.html", str(render_monitor(result)))
     return Monitored(result, directory)
 
 
 def monitor_leads(
-    card: Card,
-    leads: Leads,
-    before: Before,
-    *,
-    kept: tuple[dict[str, float], Kept] | None = None,
-    log_path: Path | None = None,
-    seen: frozenset[str] = frozenset(),
-) -> tuple[MonitorResult, Log]:
+    card: Card, leads: Leads, before: Before, *, kept: tuple[dict[str, float], Kept] | None = None,
+    log_path: Path | None = None, seen: frozenset[str] = frozenset(),
+) -> tuple[MonitorResult, Log]:  # fmt: skip
     """Watch a card on leads of today, with what was predicted earlier: kept scores, else the log."""
-    from leadml.evaluation.log import Log
-
     told: dict[str, float] = {}
     if log_path is not None and log_path.exists():
-        told |= logged(Log.read(log_path), card.model)
+        told |= backtest.logged(Log.read(log_path), card.model)
     told |= {} if kept is None else kept[0]
-    since = find_since(card, before, leads, seen, told)
+    since = backtest.find_since(card, before, leads, seen, told)
     rule = _rule_of(card, before, leads)
-    log = make_log(since, card, rule, 0)
+    log = backtest.make_log(since, card, rule)
     alarm, needed = find_alarm(card, before, since)
     n, won = len(since.won), int(since.won.sum())
     data = MonitorData(
@@ -131,7 +113,6 @@ def monitor_leads(
         first_alarm_at=alarm.first_at, base_rate_before=before.base_rate,
         base_rate=_rate(won, n) if n else None,
         predicted=float(since.predicted.mean()) if n and card.table else None,
-        rate_changed=_figure(float(alarm.size[0]), float(alarm.error[0])) if n else None,
         drift=find_drift(card, before, since.codes) if len(since.codes) else (),
         weights=_weights(card, alarm) if n else (), bands=_bands(card, before, since),
         rule=_gain(log, rule, card), kept=None if kept is None else kept[1],
@@ -143,9 +124,7 @@ def monitor_leads(
 def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | None]:
     """Evidence of a change, and the number of closed deals from which a fall by a third would show."""
     effects = effects_of(card, since.deal_codes)
-    centre = before.centre if before.centre is not None else effects.mean(axis=0) if len(effects) else None
-    if centre is None:
-        centre = np.zeros(len(card.lookup.sizes))
+    centre = before.centre if before.centre is not None else effects.sum(axis=0) / max(len(effects), 1)
     x, p, weight = directions(effects, centre), since.predicted, since.deals.weight
     known = before.information
     if known is None:  # as much as its deals would tell, were they like those of today
@@ -176,28 +155,22 @@ def deals_needed(information: float, rate: float) -> int | None:
 
 def judge(found: MonitorResult, alarm: Alarm) -> tuple[State, tuple[Reason, ...]]:
     """The gravest state that any finding calls for, with all reasons, gravest first."""
-    data, reasons = found.data, list(_inputs(found))
+    data, reasons = found.data, _inputs(found)
     level: State | None = "recalibrate" if alarm.e >= 1 / ALPHA else "watch" if alarm.e >= WATCH_E else None
-    if level is not None:
-        reasons.insert(0, Reason(state=level, text=_what_changed(found, alarm)))
+    n_closed = f"{data.n_closed} deals closed since ({data.n_won} won)"
     if found.rule is not None and found.rule.rule_wins_more:
         gain = f"{found.rule.gain.value or 0.0:+.1%} of all won deals"
         text = f"The documented rule “{found.rule.title}” wins more than the card: the card gains {gain}."
         reasons.append(Reason(state="watch", text=text))
-    enough = data.n_needed is not None and data.n_closed >= data.n_needed
-    if level is None and not enough:
-        text = f"{data.n_closed} deals closed since ({data.n_won} won)"
-        more = "the card was learned from too few deals for that to show" if data.n_needed is None else (
-            f"that takes about {data.n_needed:,}")  # fmt: skip
-        reasons.append(
-            Reason(
-                state="too early to tell",
-                text=f"{text}: too few to see a fall of the win rate by a third; {more}.",
-            )
-        )
-    elif level is None:
-        text = f"{data.n_closed} deals closed since ({data.n_won} won) came true as the card predicted."
-        reasons.append(Reason(state="healthy", text=text))
+    if level is not None:
+        reasons.insert(0, Reason(state=level, text=_what_changed(found, alarm)))
+    elif data.n_needed is not None and data.n_closed >= data.n_needed:
+        reasons.append(Reason(state="healthy", text=f"{n_closed} came true as the card predicted."))
+    else:
+        more = "the card was learned from too few deals for that to show"
+        more = more if data.n_needed is None else f"that takes about {data.n_needed:,}"
+        text = f"{n_closed}: too few to see a fall of the win rate by a third; {more}."
+        reasons.append(Reason(state="too early to tell", text=text))
     order: tuple[State, ...] = ("recalibrate", "watch", "too early to tell", "healthy")
     reasons.sort(key=lambda reason: order.index(reason.state))
     return reasons[0].state, tuple(reasons)
@@ -206,14 +179,12 @@ def judge(found: MonitorResult, alarm: Alarm) -> tuple[State, tuple[Reason, ...]
 def format_monitor(found: MonitorResult) -> str:
     """Lines for a terminal."""
     data = found.data
-    since = data.since or "the calibration"
     closed = (
         f"{data.n_closed:,} deals closed ({data.n_won:,} won, {data.n_lost:,} lost), {data.n_open:,} open"
     )
-    lines = [f"{found.model}: {found.state}", f"since {since}: {closed}"]
+    lines = [f"{found.model}: {found.state}", f"since {data.since or 'the calibration'}: {closed}"]
     lines += [f"  {reason.state:<17}  {reason.text}" for reason in found.reasons]
-    if found.kept is not None:
-        kept = found.kept
+    if (kept := found.kept) is not None:
         lines.append(f"  scores as predicted: {kept.n_scored:,}, {kept.n_closed:,} of them closed since")
     return "\n".join(lines)
 
@@ -228,9 +199,8 @@ def _what_changed(found: MonitorResult, alarm: Alarm) -> str:
         rate = f"{found.base_rate.value or 0.0:.0%} of {found.data.n_closed:,} deals were won"
         return f"Chances are predicted too {side}: {before:.0%} on average, {rate} {sure}."
     row = found.weights[at - 1]
-    share = row.share
-    interval = f"({share.low or 0.0:.0%} to {share.high or 0.0:.0%})"
-    told = f"{share.value or 0.0:.0%} {interval} of what the card gives"
+    value, low, high = (each or 0.0 for each in (row.share.value, row.share.low, row.share.high))
+    told = f"{value:.0%} ({low:.0%} to {high:.0%}) of what the card gives"
     return f"{row.title} counts otherwise than before: {told} {sure}."
 
 
@@ -255,7 +225,6 @@ def _inputs(found: MonitorResult) -> list[Reason]:
 def _rule_of(card: Card, before: Before, leads: Leads) -> Card | None:
     """The documented rule that the card was compared with, where it is one of the catalog's."""
     from leadml.card.build import documented_card
-    from leadml.exceptions import LeadmlError
     from leadml.frameworks.catalog import load_policy
 
     if before.baseline is None or card.kind == "documented":
@@ -284,25 +253,21 @@ def _gain(log: Log, rule: Card | None, card: Card) -> RuleGain | None:
 
 
 def _weights(card: Card, alarm: Alarm) -> tuple[WeightChange, ...]:
-    titles = [*(each.title for each in card.criteria), *(each.title for each in card.attributes)]
-    return tuple(
-        WeightChange(
-            id=name, title=titles[j], e=min(float(alarm.by_row[j + 1]), 1e9),
-            share=_figure(1.0 + float(alarm.size[j + 1]), float(alarm.error[j + 1])),
-        )
-        for j, name in enumerate(card.lookup.code_columns)
-    )  # fmt: skip
+    rows = []
+    for j, (name, title) in enumerate(titles_of(card).items(), start=1):
+        value, error = 1.0 + float(alarm.size[j]), float(alarm.error[j])
+        ends = (value - Z * error, value + Z * error)
+        share = Figure(value=value, low=ends[0], high=ends[1]) if np.isfinite(error) else Figure(value=None)
+        rows.append(WeightChange(id=name, title=title, e=min(float(alarm.by_row[j]), 1e9), share=share))
+    return tuple(rows)
 
 
 def _bands(card: Card, before: Before, since: Since) -> tuple[BandRow, ...]:
-    n_bands, at = len(card.bands), card.lookup.band_at
+    n_bands, at, points = len(card.bands), card.lookup.band_at, before.points
     now = np.bincount(card.lookup.answers(since.codes).band, minlength=n_bands)
     band = card.lookup.answers(since.deal_codes).band
-    then = (
-        None
-        if before.points is None or len(before.points) != len(at)
-        else np.bincount(at, before.points, n_bands)
-    )
+    known = points is not None and len(points) == len(at)
+    then = np.bincount(at, points, n_bands) if known else None
     rows = []
     for j, each in enumerate(card.bands):
         inside = band == j
@@ -320,14 +285,5 @@ def _bands(card: Card, before: Before, since: Since) -> tuple[BandRow, ...]:
 
 def _rate(won: int, n: int) -> Figure:
     """A rate with its Wilson interval."""
-    if not n:
-        return Figure(value=None)
-    z2 = 1.96**2
-    middle, half = (won + z2 / 2) / (n + z2), 1.96 * np.sqrt(won * (n - won) / n + z2 / 4) / (n + z2)
-    return Figure(value=won / n, low=max(0.0, float(middle - half)), high=min(1.0, float(middle + half)))
-
-
-def _figure(value: float, error: float) -> Figure:
-    if not np.isfinite(error):
-        return Figure(value=None)
-    return Figure(value=value, low=value - 1.96 * error, high=value + 1.96 * error)
+    value, low, high = wilson(won, n)
+    return Figure(value=value, low=low, high=high) if n else Figure(value=None)

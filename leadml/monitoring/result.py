@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from leadml.result import Figure, ResultPart
 
 State = Literal["healthy", "watch", "recalibrate", "too early to tell"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="null")
-
-
-class Figure(_Part):
-    """An estimate and its 95% interval."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-
-class Reason(_Part):
+class Reason(ResultPart):
     """One reason for the state, and what it calls for by itself."""
 
     state: State
     text: str
 
 
-class MonitorData(_Part):
+class MonitorData(ResultPart):
     """What was watched on. since: the day after which deals are new to the card."""
 
     source: str
@@ -46,20 +36,20 @@ class MonitorData(_Part):
     n_needed: int | None = None  # closed deals until a fall of the win rate by a third would show
 
 
-class LevelDrift(_Part):
+class LevelDrift(ResultPart):
     """Distribution of the answers to one row of the card, before and now. e: e-value, an alarm from 20."""
 
     id: str
     title: str
-    psi: float | None
-    e: float
+    psi: float | None = None
+    e: float = 1.0
     n: int
-    unknown_before: float | None
+    unknown_before: float | None = None
     unknown_now: float
-    shifted: bool
+    shifted: bool = False
 
 
-class WeightChange(_Part):
+class WeightChange(ResultPart):
     """What a row earns in log-odds since, as a share of what the card gives it; e: e-value of a change."""
 
     id: str
@@ -68,7 +58,7 @@ class WeightChange(_Part):
     share: Figure
 
 
-class BandRow(_Part):
+class BandRow(ResultPart):
     """One band: share of leads before and now, and what became of its deals closed since."""
 
     id: str
@@ -81,7 +71,7 @@ class BandRow(_Part):
     predicted: float | None
 
 
-class Kept(_Part):
+class Kept(ResultPart):
     """Scores that `leadml predict` wrote earlier, joined with outcomes since."""
 
     source: str
@@ -91,7 +81,7 @@ class Kept(_Part):
     n_unmatched: int
 
 
-class RuleGain(_Part):
+class RuleGain(ResultPart):
     """Wins of the card beyond the documented rule at the rule's own workload, as a share of all won."""
 
     policy: str
@@ -100,7 +90,7 @@ class RuleGain(_Part):
     rule_wins_more: bool  # confirmed at every look
 
 
-class MonitorResult(_Part):
+class MonitorResult(ResultPart):
     """One look at a card in use. e: evidence that anything changed, an alarm from 20, valid at every look."""
 
     schema_version: Literal[2] = 2
@@ -115,7 +105,6 @@ class MonitorResult(_Part):
     base_rate_before: float | None = None
     base_rate: Figure | None = None
     predicted: float | None = None
-    rate_changed: Figure | None = None  # of the log-odds of winning, at equal answers
     drift: tuple[LevelDrift, ...] = ()
     weights: tuple[WeightChange, ...] = ()
     bands: tuple[BandRow, ...] = ()

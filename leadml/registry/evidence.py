@@ -94,5 +94,15 @@ def possible_patterns(card: Card, most: int) -> Codes:
     return np.random.default_rng(0).integers(0, sizes, (most, len(sizes)), dtype=np.uint8)
 
 
+def day_of(as_of: object) -> int | None:
+    """Days since 1970 of the day up to which a card learned; None where that is no ISO date."""
+    from leadml.data import dates
+
+    try:
+        return dates.day_of(str(as_of)[:10])
+    except ValueError:  # a card of another maker
+        return None
+
+
 def _labels(attribute: CardAttribute) -> list[str]:
     return [each.label for each in attribute.bins]

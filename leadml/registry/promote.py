@@ -6,11 +6,10 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from leadml.card.record import Card
 from leadml.exceptions import StoreError, UsageError
 from leadml.registry.champion_challenger import Comparison, Model, compare
+from leadml.registry.evidence import day_of
 from leadml.registry.history import Event
 from leadml.registry.versions import (
     Version,
@@ -86,16 +85,11 @@ def compare_versions(
 
 def _new_to(leads: Leads, models: list[Model]) -> Leads:
     """Leads that neither card can have learned from: open, or closed after its deals; all where none is."""
-    last = [
-        str(m.card.provenance.get("as_of") or "") for m in models if m.card and m.card.kind != "documented"
-    ]
-    if leads.closed is None or leads.outcome is None or not any(last):
+    learned = [m.card for m in models if m.card and m.card.kind != "documented"]
+    days = [day for card in learned if (day := day_of(card.provenance.get("as_of"))) is not None]
+    if leads.closed is None or leads.outcome is None or not days:
         return leads
-    try:
-        day = int(np.datetime64(max(last)[:10], "D").astype(np.int64))
-    except ValueError:  # a card of another maker
-        return leads
-    new = (leads.outcome < 0) | (leads.closed > day)
+    new = (leads.outcome < 0) | (leads.closed > max(days))
     return leads.take(new) if new.any() else leads
 
 

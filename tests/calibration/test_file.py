@@ -1,5 +1,7 @@
 """What `calibrate` tells before it learns."""
 
+import os
+
 import pytest
 
 import leadml
@@ -16,7 +18,7 @@ def test_a_folder_that_cannot_be_written_is_told_before_learning(tmp_path, monke
         (there / "in", "is a file"),
         (tmp_path, "cannot be written to"),
     ):
-        monkeypatch.setattr(file.os, "access", lambda path, _: path != tmp_path)
+        monkeypatch.setattr(os, "access", lambda path, _: path != tmp_path)
         with pytest.raises(UsageError, match=f"--out: .*{words}; valid: a folder"):
             file.calibrate_file(lambda: deals, out_dir=folder, at="2026-01-01", say=print)
     monkeypatch.undo()

@@ -14,7 +14,7 @@ from leadml.estimators.points import whole_points
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import fit_scorecard
 from leadml.levels import logistic
-from leadml.monitoring.drift import Before, _from_patterns
+from leadml.monitoring.drift import Before, with_patterns
 
 CRITERIA = ("budget", "authority", "need", "timeline")
 AT = "2026-01-01"
@@ -30,7 +30,7 @@ class Firm:
         codes, won = self.draw(n)
         counts = PatternCounts.from_codes(codes, won)
         self.card = learn(counts)
-        self.before = _from_patterns(self.card, Before(as_of=AT), CRITERIA, counts)
+        self.before = with_patterns(self.card, Before(as_of=AT), CRITERIA, counts)
 
     def draw(self, n: int, change: str = "") -> tuple[Any, Any]:
         weights, intercept = self.weights.copy(), self.intercept

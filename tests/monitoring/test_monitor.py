@@ -16,9 +16,9 @@ from leadml.data.deals import Leads
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, StoreError, UsageError
 from leadml.monitoring.backtest import logged
-from leadml.monitoring.drift import Before, day_of, load_before
+from leadml.monitoring.drift import Before, load_before, with_patterns
 from leadml.monitoring.monitor import EXIT_CODES, deals_needed, format_monitor, monitor_file, monitor_leads
-from leadml.registry.evidence import PATTERNS, patterns_file, read_counts
+from leadml.registry.evidence import PATTERNS, day_of, patterns_file, read_counts
 from leadml.registry.versions import save_version
 
 from .firms import AT, CRITERIA, Firm
@@ -139,9 +139,8 @@ def test_a_documented_card_is_watched_by_its_base_rate(firm: Firm) -> None:
     document = {**firm.card.to_dict(), "kind": "documented", "table": [], "base": None, "slope": None}
     card = type(firm.card).from_dict(document, verify=False)
     from leadml.estimators.patterns import PatternCounts
-    from leadml.monitoring.drift import _from_patterns
 
-    before = _from_patterns(card, Before(), CRITERIA, PatternCounts.from_codes(*firm.draw(1000)))
+    before = with_patterns(card, Before(), CRITERIA, PatternCounts.from_codes(*firm.draw(1000)))
     assert monitor_leads(card, firm.leads(1200), before)[0].state == "healthy"
     assert monitor_leads(card, firm.leads(1200, "rate"), before)[0].state == "recalibrate"
 
@@ -229,6 +228,13 @@ def test_a_classifier_cannot_be_watched_and_bad_rows_are_told(firm: Firm, tmp_pa
     file.write_text("\n".join([text[0], *bad, *text[6:]]) + "\n")
     found = monitor_file(file, MAPPING, tmp_path / "card.json", tmp_path / "out").result
     assert any("5 of 40 rows cannot be used" in reason.text for reason in found.reasons)
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_anything_is_read(firm: Firm, tmp_path: Path) -> None:
+    firm.card.save(tmp_path / "card.json")
+    (tmp_path / "afile").touch()
+    with pytest.raises(UsageError, match=r"--out: .*afile is a file; valid: a folder"):
+        monitor_file("no.csv", MAPPING, tmp_path / "card.json", tmp_path / "afile")
 
 
 @pytest.mark.slow
