@@ -34,7 +34,8 @@ from leadml.exceptions import InputError, UsageError
 from leadml.scoring.destinations import check_parent, replacing
 from leadml.scoring.predicting import Options, Totals
 from leadml.scoring.scorer import Scorer, check_columns
-from leadml.scoring.writers import Layout, batch_of, decoded, guard
+from leadml.scoring.scored import Layout, batch_of
+from leadml.scoring.writers import guard
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

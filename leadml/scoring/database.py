@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from leadml.data.sql import connect, shown_url
 from leadml.exceptions import UsageError
-from leadml.scoring.writers import Layout, Scored, Writer, batch_of, decoded
+from leadml.scoring.scored import Layout, Scored, Writer, batch_of
 
 
 class _Table:
@@ -21,11 +21,12 @@ class _Table:
         self._connection, self._schema, self._layout = connection, schema or None, layout
 
     def make(self, scored: Scored) -> pa.RecordBatch:
-        return batch_of(scored, self._layout)
+        return batch_of(scored, self._layout, plain=True)
 
     def write(self, made: pa.RecordBatch) -> None:
-        frame = pa.table([decoded(each) for each in made.columns], names=made.schema.names).to_pandas()
-        frame.to_sql(self._name, self._connection, schema=self._schema, if_exists="append", index=False)
+        made.to_pandas().to_sql(
+            self._name, self._connection, schema=self._schema, if_exists="append", index=False
+        )
 
 
 @contextlib.contextmanager
@@ -42,7 +43,7 @@ def open_table(url: str, name: str, layout: Layout) -> Iterator[Writer]:
         with engine.begin() as connection:
             if (
                 engine.dialect.name == "sqlite"
-            ):  # its driver would end the transaction before making the table
+            ):  # whose driver would end the transaction before making the table
                 connection.exec_driver_sql("BEGIN")
             yield _Table(connection, name, layout)
     except sa.exc.SQLAlchemyError as error:

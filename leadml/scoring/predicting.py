@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
+import itertools
 import os
 import re
 from collections import deque
@@ -16,13 +16,14 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.card.record import Card
-from leadml.data.cells import number_array
+from leadml.data.cells import numbers_of
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import Source, open_source
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.destinations import check_out, kind_of_out, replacing
-from leadml.scoring.scorer import COLUMNS, Judged, Scorer, check_columns, classify
-from leadml.scoring.writers import Layout, Scored, batch_of, decoded, open_writer
+from leadml.scoring.scored import Layout, Scored, batch_of, joined
+from leadml.scoring.scorer import Judged, Scorer, check_columns, classify
+from leadml.scoring.writers import open_writer
 from leadml.terminal import progress
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 Say = Callable[[str], None]
-Judging = Callable[[Callable[[Judged], Any]], Iterator[tuple[Judged, Any]]]
 CRM_COLUMNS = ("probability", "points", "band", "decision", "action", "question", "model")
 NAMES = re.compile(r"(?i)\b(name|naam|company|account|organi[sz]ation|bedrijf|klant|customer|contact)\b")
 NOT_NAMES = re.compile(r"(?i)\b(id|nr|number|date|datum|size|type|mail|phone)\b")
@@ -73,14 +73,29 @@ class Totals:
         """Share of the rows that could not be used."""
         return self.n_rejected / max(self.n_rows, 1)
 
+    def tell(self, source: str, say: Say) -> Totals:
+        """Say what became of the rows; that none could be used is a fault."""
+        where = f" (why: {self.rejected})" if self.rejected else ""
+        closed = f" + {self.n_closed} left out, as their outcome is known (--with-closed scores them)"
+        say(
+            f"{self.n_rows} rows = {self.n_scored} scored + {self.n_rejected} rejected"
+            f"{closed if self.n_closed else ''}{where}"
+        )
+        if not self.n_scored and not self.n_closed:
+            see = f"; see {self.rejected}" if self.rejected else ""
+            raise InputError(
+                f"{source}: none of its {self.n_rows} rows can be used{see}; correct the mapping or the export"
+            )
+        return self
+
 
 def predict_file(source: Any, mapping: Any, model: Any, out: str, options: Options, say: Say) -> Totals:
     """Score new leads by a card (or another estimator) into a file, table or standard output."""
-    check_columns(options.columns)
-    _check_outs(out, source, options)
-    model = model() if callable(model) else model  # looked up after the destination has been checked
-    mapping = load_mapping(mapping)
-    return _score_file(open_leads(source, mapping, options), mapping, [model], out, options, say)
+
+    def find(_: Mapping) -> list[Any]:
+        return [model() if callable(model) else model]
+
+    return _score_file(source, mapping, find, check_columns(options.columns), out, options, say)
 
 
 def qualify_file(
@@ -95,15 +110,15 @@ def qualify_file(
     """Judge leads by documented rules alone: one row a lead and policy, named in ``policy``."""
     if not 1 <= met_level <= 4:
         raise UsageError(f"--met-level: got {met_level}, valid is a level from 1 to 4")
-    _check_outs(out, source, options)
-    mapping = load_mapping(mapping)
-    cards = policy_cards(mapping, policies, met_level)
-    if not policies:
-        say(f"policies: {', '.join(card.name for card in cards)}")
+
+    def find(mapping: Mapping) -> list[Card]:
+        cards = policy_cards(mapping, policies, met_level)
+        if not policies:
+            say(f"policies: {', '.join(card.name for card in cards)}")
+        return cards
+
     options = dataclasses.replace(options, with_closed=True)
-    return _score_file(
-        open_leads(source, mapping, options), mapping, cards, out, options, say, by_policy=True
-    )
+    return _score_file(source, mapping, find, ("policy", *check_columns(options.columns)), out, options, say)
 
 
 def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: int) -> list[Card]:
@@ -113,7 +128,6 @@ def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: in
     from leadml.frameworks.catalog import list_frameworks, list_policies, load_framework, load_policy
 
     own = [load_framework(mapping.path_of(each)) for each in mapping.frameworks]
-    known = [*list_frameworks(), *own]
     if policies:
         chosen = [load_policy(policy_id, own) for policy_id in dict.fromkeys(policies)]
     else:
@@ -121,7 +135,7 @@ def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: in
         chosen = [each for each in list_policies(own) if mapped & {*(each.criteria or [each.unit])}]
         if not chosen:
             raise UsageError(f"mapping {mapping.name!r} maps no criterion; add at least one under criteria")
-    by_id, words = {each.id: each for each in known}, words_of_mapping(mapping)
+    by_id, words = {each.id: each for each in [*list_frameworks(), *own]}, words_of_mapping(mapping)
     return [
         documented_card(each, by_id.get(each.framework or ""), met_level=met_level, words=words)
         for each in chosen
@@ -130,19 +144,16 @@ def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: in
 
 def predict_frame(source: Any, mapping: Any, model: Any, options: Options) -> pd.DataFrame:
     """Score leads into a DataFrame, one row a lead; ``.attrs["rejected"]`` tells the rows that were not."""
-    names = check_columns(options.columns)
-    mapping = load_mapping(mapping)
-    opened = open_leads(source, mapping, options)
-    judged, layout, _ = _prepare(opened, mapping, [model], names, options, "")
-    made = [each.scored for each, _ in judged(lambda _: None)]
+    names, mapping = check_columns(options.columns), load_mapping(mapping)
+    scoring = _Scoring(open_leads(source, mapping, options), mapping, [model], names, options)
+    made: Iterable[Scored] = [each.scored for each, _ in scoring.judged(lambda _: None)]
     if options.sort:
-        made = list(_in_order_of_value(made, layout.kept))
-    batches = [batch_of(each, layout) for each in made]
+        made = _in_order_of_value(made)
+    batches = [batch_of(each, scoring.layout, plain=True) for each in made]
     frame: pd.DataFrame = pa.concat_tables(
-        [pa.Table.from_arrays([decoded(c) for c in b.columns], names=b.schema.names) for b in batches],
-        promote_options="permissive",
+        map(pa.Table.from_batches, ([each] for each in batches)), promote_options="permissive"
     ).to_pandas()
-    frame.attrs["rejected"] = opened.rejections.to_pandas()
+    frame.attrs["rejected"] = scoring.opened.rejections.to_pandas()
     return frame
 
 
@@ -152,62 +163,87 @@ def open_leads(source: Any, mapping: Mapping, options: Options) -> Source:
     return open_source(source, mapping.read, query=options.query, join=join)
 
 
-def _check_outs(out: str, source: Any, options: Options) -> None:
+class _Scoring:
+    """An open source, the models that score it, and the layout of what they say."""
+
+    def __init__(
+        self, opened: Source, mapping: Mapping, models: Sequence[Any], names: Sequence[str], options: Options,
+        kind: str = "",
+    ) -> None:  # fmt: skip
+        self.opened, self._mapping, self._models = opened, mapping, models
+        self._with_closed = options.with_closed
+        self.scorer: Scorer | None = None
+        self.layout = Layout(tuple(names), locale=options.locale)
+        if not isinstance(models[0], Card):
+            if options.keep_columns:
+                raise UsageError(
+                    "--keep-columns: goes with a card, and the model is a classifier; leave it out"
+                )
+            return
+        columns = [each for each in opened.columns if not each == mapping.lead_id == "lead_id"]
+        first = [each for each in columns if NAMES.search(each) and not NOT_NAMES.search(each)][:MOST_NAMES]
+        first = [each for each in first if each != mapping.lead_id] if kind == ".xlsx" else []
+        self.scorer = Scorer(
+            opened, mapping, models, kept=columns if options.keep_columns else first, taken=("lead_id", *names),
+            with_closed=options.with_closed, with_amount=options.sort, locale=options.locale,
+        )  # fmt: skip
+        kept = self.scorer.kept
+        self.layout = dataclasses.replace(
+            self.layout, kept=tuple(kept.values()), first=tuple(kept[each] for each in first),
+            band_decisions={band.id: band.decision for each in models for band in each.bands},
+        )  # fmt: skip
+
+    def judged(self, then: Callable[[Scored], R]) -> Iterator[tuple[Judged, R]]:
+        """Score every chunk, a few side by side, and do `then`; rejections are told in the order of rows."""
+        if (scorer := self.scorer) is None:
+            judged = classify(self.opened, self._mapping, self._models[0], with_closed=self._with_closed)
+            yield judged, then(judged.scored)
+            return
+
+        def work(chunk: Chunk) -> tuple[Judged, R]:
+            judged = scorer.score(chunk)
+            return judged, then(judged.scored)
+
+        opened = self.opened
+        for judged, made in side_by_side(work, _in_parts(opened.chunks(scorer.columns), scorer.rows_at_once)):
+            for fault in judged.faults:
+                opened.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
+            share = opened.share
+            progress("scoring", opened.n_rows if share is None else share, share and 1.0)
+            yield judged, made
+
+
+def _score_file(
+    source: Any,
+    mapping: Any,
+    find_models: Callable[[Mapping], Sequence[Any]],
+    names: Sequence[str],
+    out: str,
+    options: Options,
+    say: Say,
+) -> Totals:
     check_out(out, source, options.table)
     if options.crm is not None:
         check_out(options.crm, source, option="--crm")
         if Path(options.crm).absolute() == Path(out).absolute():
             raise UsageError(f"--crm: {options.crm!r} is --out too; give another file")
-
-
-def _prepare(
-    opened: Source, mapping: Mapping, models: Sequence[Any], names: Sequence[str], options: Options, kind: str
-) -> tuple[Judging, Layout, list[str]]:
-    """How to score, the layout of what is scored, and what the scores do not rest on."""
-    columns = [each for each in opened.columns if not each == mapping.lead_id == "lead_id"]
-    if not isinstance(models[0], Card):
-        if options.keep_columns:
-            raise UsageError("--keep-columns: goes with a card, and the model is a classifier; leave it out")
-
-        def judge_all(then: Callable[[Judged], Any]) -> Iterator[tuple[Judged, Any]]:
-            judged = classify(opened, mapping, models[0], with_closed=options.with_closed)
-            yield judged, then(judged)
-
-        return judge_all, Layout(tuple(names), locale=options.locale), []
-    first = [each for each in columns if NAMES.search(each) and not NOT_NAMES.search(each)][:MOST_NAMES]
-    first = [each for each in first if each != mapping.lead_id] if kind == ".xlsx" else []
-    scorer = Scorer(
-        opened, mapping, models, kept=columns if options.keep_columns else first, taken=("lead_id", *names),
-        with_closed=options.with_closed, with_amount=options.sort, locale=options.locale,
-    )  # fmt: skip
-    bands = {band.id: band.decision for each in models for band in each.bands}
-    layout = Layout(
-        tuple(names), tuple(scorer.kept.values()), locale=options.locale,
-        first=tuple(scorer.kept[each] for each in first), band_decisions=bands,
-    )  # fmt: skip
-    return functools.partial(_judged, opened, scorer), layout, scorer.messages
-
-
-def _score_file(
-    opened: Source,
-    mapping: Mapping,
-    models: Sequence[Any],
-    out: str,
-    options: Options,
-    say: Say,
-    by_policy: bool = False,
-) -> Totals:
-    names = (*(["policy"] if by_policy else []), *check_columns(options.columns))
-    judged, layout, messages = _prepare(opened, mapping, models, names, options, kind_of_out(out))
-    titles = {name: f"leadml_{name}" for name in CRM_COLUMNS}
-    crm_layout = Layout(CRM_COLUMNS, (), mapping.lead_id or "lead_id", titles, options.locale)
+    mapping = load_mapping(mapping)
+    models = find_models(mapping)  # looked up after the destination has been checked
+    opened = open_leads(source, mapping, options)
+    scoring = _Scoring(opened, mapping, models, names, options, kind_of_out(out))
+    messages = scoring.scorer.messages if scoring.scorer else []
     for message in [*(values.get("text", "") for _, values in opened.notes), *messages]:
         say(message)
     n_scored = n_closed = 0
+    held: list[Scored] = []
     with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(open_writer(out, layout, options.table))]
+        writers = [stack.enter_context(open_writer(out, scoring.layout, options.table))]
         if options.crm is not None:
-            writers.append(stack.enter_context(open_writer(options.crm, crm_layout)))
+            titles = {name: f"leadml_{name}" for name in CRM_COLUMNS} | {
+                "lead_id": mapping.lead_id or "lead_id"
+            }
+            layout = Layout(CRM_COLUMNS, titles=titles, locale=options.locale)
+            writers.append(stack.enter_context(open_writer(options.crm, layout)))
 
         def make(scored: Scored) -> list[Any]:
             return [writer.make(scored) for writer in writers] if len(scored) else []
@@ -216,9 +252,8 @@ def _score_file(
             for writer, each in zip(writers, made, strict=False):
                 writer.write(each)
 
-        held: list[Scored] = []
+        steps = scoring.judged(lambda _: []) if options.sort else scoring.judged(make)
         with one_behind(write) as write_beside:
-            steps = judged(lambda each: [] if options.sort else make(each.scored))
             for n_chunks, (each, made) in enumerate(steps, start=1):
                 n_scored += len(each.scored) // len(models)
                 n_closed += each.n_closed
@@ -227,33 +262,31 @@ def _score_file(
                     held.append(each.scored)
                 if n_chunks % RELEASE_EVERY == 0:
                     pa.default_memory_pool().release_unused()
-        for scored in _in_order_of_value(held, layout.kept) if options.sort else ():
+        for scored in _in_order_of_value(held):
             write(make(scored))
-        totals = _tell(opened, n_scored, n_closed, sum(each.n_guarded for each in writers), out, options, say)
-        if not n_scored and not n_closed:
-            where = f"; see {totals.rejected}" if totals.rejected else ""
-            raise InputError(
-                f"{opened.name}: none of its {opened.n_rows} rows can be used{where}; "
-                "correct the mapping or the export"
-            )
-    return totals
+        path = _write_rejections(opened, out, options, say)
+        if n_guarded := sum(each.n_guarded for each in writers):
+            say(f"{n_guarded} cells that a spreadsheet would run as a formula begin with ' now")
+        return Totals(opened.n_rows, n_scored, opened.rejections.n_rows, n_closed, path).tell(
+            opened.name, say
+        )
 
 
-def _judged(opened: Source, scorer: Scorer, then: Callable[[Judged], Any]) -> Iterator[tuple[Judged, Any]]:
-    """Score every chunk, a few side by side; rejections are kept in the order of the rows."""
-
-    def work(chunk: Chunk) -> tuple[Judged, Any]:
-        judged = scorer.score(chunk)
-        return judged, then(judged)
-
-    for _, (judged, made) in side_by_side(
-        work, _in_parts(opened.chunks(scorer.columns), scorer.rows_at_once)
-    ):
-        for fault in judged.faults:
-            opened.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
-        share = opened.share
-        progress("scoring", opened.n_rows if share is None else share, share and 1.0)
-        yield judged, made
+def _write_rejections(opened: Source, out: str, options: Options, say: Say) -> str | None:
+    """Say why some rows could not be used, and write it beside what is written."""
+    rejections = opened.rejections
+    place = options.table.replace("/", "_") if options.table else None if out == "-" else out
+    for line in rejections.summary(5 if place else 10):
+        say(f"  {line}")
+    if place is None:
+        return None
+    path = Path(f"{place}.rejected.csv")
+    if not rejections.n_rows:
+        path.unlink(missing_ok=True)
+        return None
+    with replacing(path) as temporary:
+        rejections.save(temporary)
+    return str(path)
 
 
 def _in_parts(chunks: Iterable[Chunk], n_rows: int) -> Iterator[Chunk]:
@@ -263,29 +296,25 @@ def _in_parts(chunks: Iterable[Chunk], n_rows: int) -> Iterator[Chunk]:
             yield type(chunk)(chunk.table.slice(start, n_rows), chunk.rows[start : start + n_rows])
 
 
-def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
-    """Items with their results, in order; from two items on, threads work ahead of whoever takes them."""
+def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Results of work on items, in order; from two items on, threads work ahead of whoever takes them."""
     items = iter(items)
-    first, second = next(items, None), next(items, None)
-    if first is None:
-        return
-    if second is None:
-        yield first, work(first)
+    first = list(itertools.islice(items, 2))
+    if len(first) < 2:  # a pool takes longer to load than a lead to score
+        yield from map(work, first)
         return
     from concurrent.futures import ThreadPoolExecutor
 
     n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pool = ThreadPoolExecutor(n, "leadml")
-    begun: deque[tuple[T, Future[R]]] = deque((each, pool.submit(work, each)) for each in (first, second))
+    begun: deque[Future[R]] = deque()
     try:
-        for item in items:
-            begun.append((item, pool.submit(work, item)))
+        for item in itertools.chain(first, items):
+            begun.append(pool.submit(work, item))
             if len(begun) > n + 1:
-                done, result = begun.popleft()
-                yield done, result.result()
+                yield begun.popleft().result()
         while begun:
-            done, result = begun.popleft()
-            yield done, result.result()
+            yield begun.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -320,53 +349,20 @@ def one_behind(work: Callable[[T], object]) -> Iterator[Callable[[T], None]]:
             each.shutdown()
 
 
-def _in_order_of_value(held: list[Scored], kept: Sequence[str]) -> Iterator[Scored]:
+def _in_order_of_value(held: Iterable[Scored]) -> Iterator[Scored]:
     """Leads by expected value, largest first: probability times amount, else probability, else points."""
-    layout = Layout(COLUMNS, tuple(kept))
-    batches = [batch_of(each, layout) for each in held if len(each)]
-    if not batches:
+    held = [each for each in held if len(each)]
+    if not held:
         return
-    table = pa.concat_tables(map(pa.table, batches), promote_options="permissive").unify_dictionaries()
+    every = dataclasses.replace(joined(held), is_shared=True)
     points, chance = (
-        table[name].to_pandas().to_numpy(np.float64, na_value=0) for name in ("points", "probability")
+        np.nan_to_num(numbers_of(every.answers.column(name))[0])[every.index]
+        for name in ("points", "probability")
     )
     value = chance if chance.any() else points
-    if chance.any() and held[0].amount is not None:
-        amount = np.concatenate([each.amount for each in held if each.amount is not None])
-        if not np.isnan(amount).all():
-            # A lead whose amount nobody knows counts as worth the mean of the others.
-            value = chance * np.where(np.isnan(amount), np.nanmean(amount), amount)
+    if chance.any() and every.amount is not None and not np.isnan(every.amount).all():
+        # A lead whose amount nobody knows counts as worth the mean of the others.
+        value = chance * np.where(np.isnan(every.amount), np.nanmean(every.amount), every.amount)
     order = np.lexsort((-points, -value))
     for start in range(0, len(order), SORTED_ROWS):
-        rows = number_array(order[start : start + SORTED_ROWS])
-        batch = pa.Table.from_arrays(
-            [decoded(each.take(rows).combine_chunks()) for each in table.columns], names=table.column_names
-        ).to_batches()[0]
-        index = np.arange(batch.num_rows, dtype=np.int32)
-        yield Scored(batch["lead_id"], batch, index, {title: batch[title] for title in kept})
-
-
-def _tell(
-    opened: Source, n_scored: int, n_closed: int, n_guarded: int, out: str, options: Options, say: Say
-) -> Totals:
-    """Say what became of the rows, and write down why some could not be used."""
-    rejections = opened.rejections
-    n_rejected = rejections.n_rows
-    place = f"{options.table.replace('/', '_')}" if options.table else None if out == "-" else out
-    path = Path(f"{place}.rejected.csv") if place else None
-    for line in rejections.summary(10 if path is None else 5):
-        say(f"  {line}")
-    if path is not None:
-        if n_rejected:
-            with replacing(path) as temporary:
-                rejections.save(temporary)
-        else:
-            path.unlink(missing_ok=True)
-    if n_guarded:
-        say(f"{n_guarded} cells that a spreadsheet would run as a formula begin with ' now")
-    where = f" (why: {path})" if n_rejected and path else ""
-    closed = (
-        f" + {n_closed} left out, as their outcome is known (--with-closed scores them)" if n_closed else ""
-    )
-    say(f"{opened.n_rows} rows = {n_scored} scored + {n_rejected} rejected{closed}{where}")
-    return Totals(opened.n_rows, n_scored, n_rejected, n_closed, str(path) if n_rejected and path else None)
+        yield every.take(order[start : start + SORTED_ROWS])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +20,8 @@ from leadml.data.deals import OPEN, Leads
 from leadml.data.encode import CellFaults, Encoder
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
+from leadml.scoring.scored import Scored, decoded, joined
 from leadml.scoring.words import words_of
-from leadml.scoring.writers import Scored, decoded
 
 if TYPE_CHECKING:
     from leadml.data.chunks import Chunk
@@ -78,22 +78,19 @@ class Scorer:
     ) -> None:
         self.with_closed = with_closed
         self._judges = [_Judge(each, locale) for each in cards]
-        asked = tuple(dict.fromkeys(name for each in self._judges for name in each.criteria))
-        attributes = tuple(dict.fromkeys(name for each in self._judges for name in each.context))
-        self._by_age = any(each.age_of for card in cards for each in card.attributes)
-        self._numeric = {each.column for card in cards for each in card.attributes if each.kind == "edges"}
-        self.mapping = _what_is_asked(mapping, asked, self._judges, self._by_age and source.columns)
+        asked = tuple(dict.fromkeys(each.id for card in cards for each in card.criteria))
+        attributes = {each.column: each for card in cards for each in card.attributes}
+        by_age = any(each.age_of for each in attributes.values())
+        self._numeric = {name for name, each in attributes.items() if each.kind == "edges"}
+        facts = {fact for card in cards for caveat in card.caveats for fact in caveat.when}
+        self.mapping = _what_is_asked(mapping, asked, facts, source.columns if by_age else None)
         if with_closed:  # then nobody asks how they ended
             self.mapping = self.mapping.model_copy(update={"outcome": None})
         self._header_row, self._decimal = source.format.header_row, source.format.decimal
         self._encoder = Encoder(
-            self.mapping,
-            source.columns,
-            decimal=self._decimal,
-            to_score=not self._by_age,
-            context=attributes,
+            self.mapping, source.columns, decimal=self._decimal, to_score=not by_age, context=tuple(attributes),
             source=source.name,
-        )
+        )  # fmt: skip
         few = all(math.prod(card.lookup.sizes) <= ENUMERATED for card in cards)
         self.rows_at_once = 1 << (20 if few else 15)  # where each lead is a pattern, it takes 500 bytes
         self.messages = self._check(source, asked, attributes)
@@ -102,53 +99,49 @@ class Scorer:
         if renamed:
             self.messages.append(f"kept under another name, as theirs is taken: {', '.join(renamed)}")
         amount = mapping.amount.column if with_amount and mapping.amount else None
-        self._amount = amount if amount in source.columns else None
-        self.columns = tuple(
-            dict.fromkeys([*self._encoder.columns, *self.kept, *filter(None, [self._amount])])
-        )
+        self._amount = [amount] if amount in source.columns else []
+        self.columns = tuple(dict.fromkeys([*self._encoder.columns, *self.kept, *self._amount]))
 
-    def _check(self, source: Source, asked: Sequence[str], attributes: Sequence[str]) -> list[str]:
+    def _check(self, source: Source, asked: Sequence[str], attributes: Iterable[str]) -> list[str]:
         """Refuse a table that says nothing of what is asked; say what is unknown for every lead."""
         mapping, there = self.mapping, set(source.columns)
-        reaches = [CONTACTABLE] if mapping.contactable else []
-        unmapped = [name for name in asked if name not in (*mapping.mapped, *reaches)]
+        reached = {*mapping.mapped, *([CONTACTABLE] if mapping.contactable else [])}
+        unmapped = [name for name in asked if name not in reached]
         if len(unmapped) == len(asked) and not attributes:
             remedy = (
-                "add contactable: {column: ...}"
-                if unmapped == [CONTACTABLE]
-                else f"map at least one of them under criteria (it maps {', '.join(mapping.mapped) or 'none'})"
+                f"map at least one of them under criteria (it maps {', '.join(mapping.mapped) or 'none'})"
             )
+            if unmapped == [CONTACTABLE]:
+                remedy = "add contactable: {column: ...}"
             raise InputError(
                 f"mapping {mapping.name!r} says nothing about {', '.join(asked)}, which the model asks; {remedy}"
             )
-        reads = mapping.present(source.columns) or (
-            mapping.contactable and mapping.contactable.column in there
-        )
-        if not reads and not there.intersection(attributes):
+        phone = mapping.contactable.column if mapping.contactable else None
+        if not mapping.present(source.columns) and not there.intersection([phone, *attributes]):
             raise InputError(
                 f"{source.name}: has no column that says anything about {', '.join([*asked, *attributes])}; "
                 f"it has {', '.join(source.columns)}; correct the mapping or the export"
             )
-        absent = [rule.column for rule in mapping.criteria.values() if rule.column not in there]
-        absent += [name for name in attributes if name not in there]
+        read = [*(rule.column for rule in mapping.criteria.values()), *attributes]
+        absent = dict.fromkeys(name for name in read if name not in there)
         said = [f"not mapped, so unknown for every lead: {', '.join(unmapped)}"] if unmapped else []
-        return [
-            *said,
-            *([f"not in the file, so unknown: {', '.join(dict.fromkeys(absent))}"] if absent else []),
-        ]
+        return [*said, f"not in the file, so unknown: {', '.join(absent)}"] if absent else said
 
     def read(self, chunk: Chunk) -> tuple[Leads, npt.NDArray[np.bool_], list[CellFaults]]:
         """Encode a chunk into leads, which of them can be used, and why the others cannot."""
         made = self._encoder.encode(chunk)
-        if self._decimal == ",":  # bins of numbers are looked up under a decimal point
-            made.columns.update(
-                {name: self._numbers(made.columns[name]) for name in self._numeric & {*made.columns}}
-            )
-        days = made.dates.get("created")
+        for name in self._numeric & {*made.columns} if self._decimal == "," else ():
+            # Bins of numbers are looked up under a decimal point.
+            numbers, other = numbers_of(made.columns[name], self._decimal)
+            if not other.any():
+                made.columns[name] = number_array(numbers, valid=~np.isnan(numbers))
+        days, ids = made.dates.get("created"), made.lead_id
+        if ids is None:  # then a lead is known by its number, from 1
+            ids = text_of(number_array(chunk.rows - self._header_row))
         leads = Leads(
             self._encoder.criteria, made.codes, made.outcome, contactable=made.contactable,
             created=None if days is None else settle_dates(days, self.mapping.dates.day_first).days,
-            context=made.columns, facts=made.facts, lead_id=self._ids(chunk, made.lead_id), row=chunk.rows,
+            context=made.columns, facts=made.facts, lead_id=ids, row=chunk.rows,
             mapping=self.mapping,
         )  # fmt: skip
         return leads, made.usable, made.faults
@@ -164,7 +157,7 @@ class Scorer:
         table = chunk.table
         if not usable.all():
             leads, table = leads.take(usable), table.filter(mask_of(usable))
-        amount = numbers_of(table.column(self._amount), self._decimal)[0] if self._amount else None
+        amount = next((numbers_of(table.column(name), self._decimal)[0] for name in self._amount), None)
         kept = {title: decoded(table.column(column)) for column, title in self.kept.items()}
         scored = [
             Scored(leads.lead_id, answers, index, kept, amount, is_shared)
@@ -172,22 +165,11 @@ class Scorer:
         ]
         return Judged(scored[0] if len(scored) == 1 else _by_policy(scored), faults, n_closed)
 
-    def _numbers(self, column: pa.Array) -> pa.Array:
-        numbers, other = numbers_of(column, self._decimal)
-        return column if other.any() else number_array(numbers, valid=~np.isnan(numbers))
-
-    def _ids(self, chunk: Chunk, ids: pa.Array | None) -> pa.Array:
-        """Identity of each row: what the mapping names, else its number, from 1."""
-        return text_of(number_array(chunk.rows - self._header_row)) if ids is None else ids
-
 
 class _Judge:
     """A card's answers. Where all its patterns are few, they are kept for all chunks to come."""
 
     def __init__(self, card: Card, locale: str) -> None:
-        self.criteria = tuple(each.id for each in card.criteria)
-        self.context = tuple(each.column for each in card.attributes)
-        self.facts = {fact for caveat in card.caveats for fact in caveat.when}
         self._words = words_of(locale)
         labels = {**self._words.decisions, **card.decision_labels}
         self.card = card.model_copy(update={"decision_labels": labels}) if self._words.decisions else card
@@ -199,9 +181,8 @@ class _Judge:
         patterns, index = scores.patterns()
         if scores.answers is not self.card.lookup.__dict__.get("everything"):
             return self._batch(patterns), index, False
-        key = np.unique(scores.caveat_bits, return_index=True)[
-            0
-        ].tobytes()  # without an index it loads numpy.ma
+        bits, _ = np.unique(scores.caveat_bits, return_index=True)  # without an index it loads numpy.ma
+        key = bits.tobytes()
         if key not in self._kept:
             self._kept[key] = self._batch(patterns)
         return self._kept[key], index, True
@@ -238,14 +219,16 @@ def classify(source: Source, mapping: Mapping, model: Any, *, with_closed: bool)
 
 
 def _what_is_asked(
-    mapping: Mapping, asked: Sequence[str], judges: Sequence[_Judge], dated: Sequence[str] | bool
+    mapping: Mapping, asked: Sequence[str], facts: set[str], dated: Sequence[str] | None
 ) -> Mapping:
-    """The part of a mapping that cards ask about, with what stands in for it; creation where ages count."""
+    """The part of a mapping that cards ask about, with what stands in for it.
+
+    Where ages count, leads are read like closed deals: `dated` are then the columns that the source has.
+    """
     wanted = list(asked)
     for name in wanted:
         if name in mapping.stand_in and mapping.stand_in[name] not in wanted:
             wanted.append(mapping.stand_in[name])
-    facts = {name for each in judges for name in each.facts}
     update: dict[str, Any] = {
         "criteria": {name: rule for name, rule in mapping.criteria.items() if name in wanted},
         "stand_in": {name: other for name, other in mapping.stand_in.items() if name in wanted},
@@ -253,18 +236,14 @@ def _what_is_asked(
         "contactable": mapping.contactable if CONTACTABLE in wanted else None,
         "segments": (),
     }
-    if not isinstance(dated, bool):  # read like closed deals, of which nothing else is asked
-        nothing = dict.fromkeys(("amount", "followed_up", "propensity", "snapshot"))
-        outcome = mapping.outcome if mapping.outcome and mapping.outcome.column in dated else None
+    if dated is not None:
         created = mapping.dates.created if mapping.dates.created in dated else None
-        dates = mapping.dates.model_copy(update={"created": created, "closed": None})
-        update |= nothing | {
-            "outcome": outcome,
-            "dates": dates,
-            "group": (),
-            "duplicates": "off",
-            "context": (),
-        }
+        update |= dict.fromkeys(("amount", "followed_up", "propensity", "snapshot"))
+        update |= {
+            "outcome": mapping.outcome if mapping.outcome and mapping.outcome.column in dated else None,
+            "dates": mapping.dates.model_copy(update={"created": created, "closed": None}),
+            "group": (), "duplicates": "off", "context": (),
+        }  # fmt: skip
     return mapping.model_copy(update=update)
 
 
@@ -283,10 +262,5 @@ def _titles(kept: Sequence[str], taken: Sequence[str], columns: Sequence[str]) -
 
 def _by_policy(scored: Sequence[Scored]) -> Scored:
     """One row a lead and card, lead by lead."""
-    n, m = len(scored[0]), len(scored)
-    starts = np.cumsum([0, *(each.answers.num_rows for each in scored[:-1])])
-    rows = np.stack([each.index + start for each, start in zip(scored, starts, strict=True)], axis=1).ravel()
-    answers = pa.concat_batches([each.answers for each in scored])
-    spread = number_array(np.repeat(np.arange(n), m))
-    kept = {title: column.take(spread) for title, column in scored[0].kept.items()}
-    return Scored(scored[0].lead_id.take(spread), answers, rows.astype(np.int32), kept)
+    rows = np.arange(len(scored) * len(scored[0])).reshape(len(scored), -1)
+    return joined(scored).take(rows.T.ravel())

@@ -9,8 +9,8 @@ from typing import Any
 
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import UsageError
+from leadml.scoring.scored import Layout, Scored, Writer, plain_value
 from leadml.scoring.words import words_of
-from leadml.scoring.writers import Layout, Scored, Writer, plain
 
 SHEET_ROWS = 1_048_575
 CELL_LENGTH = 32_767
@@ -31,20 +31,19 @@ class _WorkList:
         self._book, self._layout, self._n_rows = book, layout, 0
         words = words_of(layout.locale)
         kept = [name for name in layout.kept if name not in layout.first]
-        self._columns = [*layout.first, *layout.columns, *kept]
-        self._titles = [layout.id_title, *(layout.titles.get(name, name) for name in self._columns)]
+        self._columns = ["lead_id", *layout.first, *layout.columns, *kept]
         self._sheet = book.add_worksheet(words.leads_sheet)
         self._formats: dict[tuple[str, str], Any] = {}
         head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
-        for at, (name, title) in enumerate(zip(["lead_id", *self._columns], self._titles, strict=True)):
+        for at, name in enumerate(self._columns):
             self._sheet.set_column(at, at, WIDTHS.get(name, 14))
-            self._sheet.write_string(0, at, title, head)
+            self._sheet.write_string(0, at, layout.titles.get(name, name), head)
         self._sheet.freeze_panes(1, 1 + len(layout.first))
         about = book.add_worksheet(words.columns_sheet)
         about.set_column(0, 0, 18)
         about.set_column(1, 1, 110)
-        for row, (name, title) in enumerate(zip(["lead_id", *self._columns], self._titles, strict=True)):
-            about.write_string(row, 0, title, head)
+        for row, name in enumerate(self._columns):
+            about.write_string(row, 0, layout.titles.get(name, name), head)
             about.write_string(row, 1, words.explain(name))
 
     def make(self, scored: Scored) -> Scored:
@@ -54,17 +53,13 @@ class _WorkList:
         if self._n_rows + len(made) > SHEET_ROWS:
             raise UsageError(f"--out: a sheet holds at most {SHEET_ROWS:,} rows; write .csv or .parquet")
         answers = {name: made.answers.column(name).to_pylist() for name in self._layout.columns}
-        kept = {name: column.to_pylist() for name, column in made.kept.items()}
-        bands = made.answers.column("band").to_pylist() if "band" in made.answers.schema.names else []
-        ids = made.lead_id.to_pylist()
+        own = {name: column.to_pylist() for name, column in {"lead_id": made.lead_id, **made.kept}.items()}
+        bands = made.answers.column("band").to_pylist()
         for row, pattern in enumerate(made.index.tolist()):
             self._n_rows += 1
-            values = [ids[row]]
-            values += [
-                answers[name][pattern] if name in answers else kept[name][row] for name in self._columns
-            ]
-            for at, (name, value) in enumerate(zip(["lead_id", *self._columns], values, strict=True)):
-                self._write_cell(at, name, plain(value), bands[pattern] if bands else "")
+            for at, name in enumerate(self._columns):
+                value = answers[name][pattern] if name in answers else own[name][row]
+                self._write_cell(at, name, plain_value(value), bands[pattern])
 
     def _write_cell(self, at: int, name: str, value: Any, band: str) -> None:
         style = self._format(name if name in ("probability", "band", "decision") else "", band)
@@ -93,7 +88,7 @@ class _WorkList:
         return self._formats[key]
 
     def close(self) -> None:
-        self._sheet.autofilter(0, 0, max(self._n_rows, 1), len(self._columns))
+        self._sheet.autofilter(0, 0, max(self._n_rows, 1), len(self._columns) - 1)
 
 
 @contextlib.contextmanager

@@ -7,12 +7,10 @@ are one `take` of identities and pattern texts, side by side: the taken buffer i
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
-import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -21,61 +19,13 @@ from leadml.data.cells import number_array, text_array
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError
 from leadml.scoring.destinations import kind_of_out, open_text, replacing
+from leadml.scoring.scored import Layout, Scored, Writer, batch_of, plain_value
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
 ROW_GROUP = 1 << 17
 """Rows a row group of a Parquet file has, about."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Scored:
-    """n leads that were scored.
-
-    lead_id : (n,) text; answers : one row a pattern, with the columns of predict; index : (n,) int32, the
-    pattern of each lead; kept : columns of the input that come along; amount : (n,), NaN where unknown.
-    """
-
-    lead_id: pa.Array
-    answers: pa.RecordBatch
-    index: npt.NDArray[np.int32]
-    kept: Mapping[str, pa.Array] = dataclasses.field(default_factory=dict)
-    amount: npt.NDArray[np.float64] | None = None
-    is_shared: bool = False  # other chunks have the same `answers`, so that their text is worth keeping
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """What is written: columns of the answers, kept columns, their titles, the locale, words for Excel."""
-
-    columns: tuple[str, ...]
-    kept: tuple[str, ...] = ()
-    id_title: str = "lead_id"
-    titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    locale: str = "en"
-    first: tuple[str, ...] = ()  # kept columns that stand first in a work list: names
-    band_decisions: Mapping[str, str] = dataclasses.field(
-        default_factory=dict
-    )  # band -> ready, wait or no-match
-    explanations: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Titles of all columns, in order."""
-        return (self.id_title, *(self.titles.get(name, name) for name in self.columns), *self.kept)
-
-
-class Writer(Protocol):
-    """A destination: `make` runs beside the reading, in any thread; `write` in the order of the leads."""
-
-    n_guarded: int
-
-    def make(self, scored: Scored) -> Any: ...  # noqa: D102
-    def write(self, made: Any) -> None: ...  # noqa: D102
 
 
 @contextlib.contextmanager
@@ -244,51 +194,7 @@ class _JsonLines:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(plain(value), ensure_ascii=False, allow_nan=False)
-
-
-def plain(value: Any) -> Any:
-    """A value that JSON and a spreadsheet's cell can hold: dates as text, no NaN."""
-    if value is None or isinstance(value, str | bool | int):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value)
-
-
-# ---------------------------------------------------------------- columns
-
-
-def batch_of(scored: Scored, layout: Layout) -> pa.RecordBatch:
-    """Leads as rows: texts of the answers as dictionaries, so that each is kept once."""
-    index = number_array(scored.index)
-    columns = [scored.lead_id]
-    for name in layout.columns:
-        each = scored.answers.column(name)
-        if pa.types.is_dictionary(each.type):
-            columns.append(pa.DictionaryArray.from_arrays(each.indices.take(index), each.dictionary))
-        else:
-            columns.append(each.take(index))
-    columns += [scored.kept[name] for name in layout.kept]
-    return pa.RecordBatch.from_arrays(columns, names=list(layout.names))
-
-
-def decoded(column: pa.Array) -> pa.Array:
-    """A column with its texts written out."""
-    return column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
-
-
-def like(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    """Give a batch the types of the first one: files of one folder need not agree."""
-    if batch.schema.equals(schema):
-        return batch
-    try:
-        return batch.cast(schema)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(
-            f"a column changes its type from one file to the next ({error}); export them alike, or leave out "
-            "--keep-columns"
-        ) from None
+    return json.dumps(plain_value(value), ensure_ascii=False, allow_nan=False)
 
 
 class _Parquet:
@@ -311,12 +217,18 @@ class _Parquet:
             # An identity hardly ever comes twice, and nothing is to be read back as a category.
             # Extremes of words that repeat help no reader, and take as long as the words.
             plain = [field.name for field in made.schema if not pa.types.is_dictionary(field.type)]
-            often = [name for name in made.schema.names if name != self._layout.id_title]
+            often = made.schema.names[1:]
             self.file = pyarrow.parquet.ParquetWriter(
                 self._where, made.schema, use_dictionary=often, write_statistics=plain, store_schema=False
             )
             self._schema = made.schema
-        self._waiting.append(like(made, self._schema))
+        try:
+            self._waiting.append(made.cast(self._schema))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # files of one folder need not agree
+            raise InputError(
+                f"a column changes its type from one file to the next ({error}); export them alike, or leave "
+                "out --keep-columns"
+            ) from None
         if sum(each.num_rows for each in self._waiting) >= ROW_GROUP:
             self.flush()
 

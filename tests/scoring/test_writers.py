@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.destinations import check_out, replacing, sweep
-from leadml.scoring.writers import Layout, Scored, batch_of, guard, open_writer
+from leadml.scoring.scored import Layout, Scored, batch_of
+from leadml.scoring.writers import guard, open_writer
 
 TEXTS = ["plain", 'a "quote"', "two, words; three\ttabs", "line\nend", "", "Käse €", "=1+1", "-5"]
 LAYOUT = Layout(columns=("probability", "points", "band", "settled"), kept=("Note", "Amount"))
