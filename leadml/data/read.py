@@ -112,9 +112,8 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         format=source.format.as_dict(),
     )
     if not to_score:
-        units = find_units(leads, context, raw)
-        leads = dataclasses.replace(leads, unit=units.unit)
-        notes += units.notes
+        unit, more = find_units(leads, context, raw)
+        leads, notes = dataclasses.replace(leads, unit=unit), notes + more
     return dataclasses.replace(leads, notes=(*_notes(leads, encoder, source), *notes))
 
 

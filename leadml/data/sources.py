@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leadml.data.chunks import PACKINGS, Chunk, Fault, Format, Notes, Reader, note
+from leadml.data.chunks import PACKINGS, Chunk, Format, Notes, Reader, note
 from leadml.data.rejections import Rejections
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
@@ -25,41 +25,20 @@ if TYPE_CHECKING:
 
 __all__ = ["Chunk", "Format", "Source", "open_source"]
 
-KINDS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".txt": "csv",
-    ".parquet": "parquet",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".xlsx": "xlsx",
-}
+KINDS = dict.fromkeys((".csv", ".tsv", ".txt"), "csv") | {".parquet": "parquet"}
+KINDS |= {".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "xlsx"}
 
 
 class Source:
-    """An open input, read once and in order.
-
-    Attributes
-    ----------
-    name : str
-        What messages and reports call it.
-    columns : tuple of str
-        Every named column, of a joined file too.
-    rejections : Rejections
-        Rows that could not be cut into cells; the encoder adds those that it cannot use.
-    n_rows : int
-        Rows met so far, rejected ones among them.
-    notes : list of (code, values)
-        What is worth a look, for the findings; complete once it has been read.
-    """
+    """An open input, read once and in order: its rows are either in a chunk or among the rejections."""
 
     def __init__(
         self, name: str, readers: Sequence[Reader], files: Sequence[Path] = (), second: Source | None = None
     ) -> None:
         self.name, self._readers, self._files, self._second = name, readers, files, second
-        self.columns = tuple(column for column in readers[0].columns if column)
-        self.rejections = Rejections()
-        self.n_rows = 0
+        self.columns = tuple(column for column in readers[0].columns if column)  # of a joined file too
+        self.rejections = Rejections()  # the encoder adds the rows that it cannot use
+        self.n_rows = 0  # met so far, rejected ones among them
         self._n_done = 0
         self._begun = False
         self._cells = hashlib.sha256()
@@ -99,20 +78,18 @@ class Source:
         for at, reader in enumerate(self._readers):
             before = max(last - reader.format.header_row, 0)  # rows above the data are not counted again
             self.rejections.files.append((last, before, str(self._files[at] if self._files else self.name)))
-            for own in reader.chunks(wanted):
-                chunk = _after(own, before)
-                by_reason: dict[str, list[Fault]] = {}
-                for fault in chunk.faults:
-                    by_reason.setdefault(fault.reason, []).append(fault)
-                for reason, faults in by_reason.items():
-                    values = [fault.value for fault in faults]
-                    self.rejections.add([fault.row for fault in faults], "", values, reason)
-                last = max(last, *chunk.rows[-1:].tolist(), *(fault.row for fault in chunk.faults[-1:]))
-                self.n_rows += len(chunk.rows) + len(chunk.faults)
+            for table, rows, faults in reader.chunks(wanted):
+                for reason in dict.fromkeys(fault.reason for fault in faults):
+                    same = [fault for fault in faults if fault.reason == reason]
+                    values = [fault.value for fault in same]
+                    self.rejections.add([fault.row + before for fault in same], "", values, reason)
+                ends = (*rows[-1:].tolist(), *(fault.row for fault in faults[-1:]))
+                last = max(last, *(end + before for end in ends))
+                self.n_rows += len(rows) + len(faults)
                 if not self._files:
-                    self._cells.update(chunk.table.serialize())
-                if len(chunk.rows):
-                    yield chunk
+                    self._cells.update(table.serialize())
+                if len(rows):
+                    yield Chunk(table, rows + before)
             self._n_done += 1
         if not self.n_rows:
             raise InputError(
@@ -129,11 +106,9 @@ class Source:
                     while part := file.read(1 << 20):
                         digest.update(part)
         own = str((digest or self._cells).hexdigest())
-        return (
-            own
-            if self._second is None
-            else hashlib.sha256((own + self._second.digest()).encode()).hexdigest()
-        )
+        if self._second is None:
+            return own
+        return hashlib.sha256((own + self._second.digest()).encode()).hexdigest()
 
     def _check_names(self) -> None:
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
@@ -170,7 +145,10 @@ def open_source(
         return opened
     from leadml.data.join import JoinedReader, RightTable
 
-    second = open_source(_beside(join.file, source))
+    file = Path(join.file)
+    if isinstance(source, str | os.PathLike) and not file.exists():
+        file = Path(source).parent / file  # beside the first
+    second = open_source(file)
     right = RightTable(second, join.right)
     readers = [JoinedReader(reader, join, right) for reader in opened._readers]
     return Source(opened.name, readers, opened._files, second)
@@ -257,17 +235,3 @@ def _reader(path: Path, options: ReadOptions) -> Reader:
         f"{path}: ends in {path.suffix or 'nothing'!r}; valid: {', '.join(KINDS)},"
         " text also packed as .csv.gz or .csv.zst; rename or export it again"
     )
-
-
-def _beside(file: str, source: object) -> str:
-    """Find a second file where it is named, or else beside the first."""
-    if isinstance(source, str | os.PathLike) and not Path(file).exists():
-        return str(Path(source).parent / file)
-    return file
-
-
-def _after(chunk: Chunk, before: int) -> Chunk:
-    if not before:
-        return chunk
-    faults = [fault._replace(row=fault.row + before) for fault in chunk.faults]
-    return Chunk(chunk.table, chunk.rows + before, faults)

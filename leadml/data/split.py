@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Literal
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,6 @@ import numpy.typing as npt
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.exceptions import TooFewDealsError
 
-Days = npt.NDArray[np.int32]
 Rows = npt.NDArray[np.int32]
 
 DATED = 0.95
@@ -19,57 +17,43 @@ DATED = 0.95
 one."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Block:
-    """One fit and what it is held out on.
+class Block(NamedTuple):
+    """One fit and what it is held out on."""
 
-    train, test : positions of deals, ascending. start, end : first and last day (or row, from 0) of the
-    block; the last block is open-ended and ends with the
-        data. None in folds.
-    n_embargoed : deals that had come in before the block and closed only after it began, so they do not
-    train. n_straddling : deals that do not train because their unit is held out.
-    """
-
-    train: Rows
+    train: Rows  # positions of deals, ascending
     test: Rows
-    start: int | None = None
-    end: int | None = None
-    n_embargoed: int = 0
-    n_straddling: int = 0
+    start: int | None = None  # first and last day (or row, from 0), the last block ending with the data;
+    end: int | None = None  # None in folds
+    n_embargoed: int = 0  # came in before the block and closed only after it began: they do not train
+    n_straddling: int = 0  # do not train because their unit is held out
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Times:
-    """When deals came in and when their outcome was known; `basis` says from what."""
+class Times(NamedTuple):
+    """When deals came in and when their outcome was known: days, or rows."""
 
     known: npt.NDArray[np.int64]
     came_in: npt.NDArray[np.int64]
-    basis: Literal["closed and created", "closed", "created", "order"]
 
 
 def times_of(leads: Leads) -> Times | None:
     """Find the times of closed deals: dates where nearly all of the won and of the lost have one, else the
     order."""
 
-    def dated(days: Days | None) -> bool:
+    def dated(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.int64] | None:
         if days is None or leads.outcome is None:
-            return False
+            return None
         ends = [days[leads.outcome == end] for end in (0, 1)]
-        return all(len(end) and (end != NO_DAY).mean() >= DATED for end in ends)
+        enough = all(len(end) and (end != NO_DAY).mean() >= DATED for end in ends)
+        return days.astype(np.int64) if enough else None
 
-    closed, created = leads.closed, leads.created
-    if dated(closed) and closed is not None:
-        both = dated(created) and created is not None
-        came_in = created if both and created is not None else closed
-        came_in = np.where(came_in == NO_DAY, closed, came_in)
-        return Times(
-            closed.astype(np.int64), came_in.astype(np.int64), "closed and created" if both else "closed"
-        )
-    if dated(created) and created is not None:
-        return Times(created.astype(np.int64), created.astype(np.int64), "created")
+    closed, created = dated(leads.closed), dated(leads.created)
+    if closed is not None:
+        return Times(closed, closed if created is None else np.where(created == NO_DAY, closed, created))
+    if created is not None:
+        return Times(created, created)
     if leads.in_time_order:
         order = np.arange(len(leads)) if leads.row is None else np.asarray(leads.row, np.int64)
-        return Times(order, order, "order")
+        return Times(order, order)
     return None
 
 
@@ -113,7 +97,7 @@ def rolling_blocks(
         before = came_in <= edge
         test = _rows(~before & (came_in <= end))
         train = before & (known <= edge) & (known != NO_DAY) if embargo else before
-        kept = train if unit is None else train & ~_held_out(unit, test)[unit]
+        kept = train if unit is None else train & ~np.isin(unit, unit[test])
         n_train, n_kept = int(train.sum()), int(kept.sum())
         if len(test):
             n_embargoed = int(before.sum()) - n_train
@@ -169,9 +153,3 @@ def closed_deals(leads: Leads) -> Leads:
 
 def _rows(mask: npt.NDArray[np.bool_]) -> Rows:
     return np.flatnonzero(mask).astype(np.int32)
-
-
-def _held_out(unit: npt.NDArray[np.int32], test: Rows) -> npt.NDArray[np.bool_]:
-    held = np.zeros(int(unit.max()) + 1, bool)
-    held[unit[test]] = True
-    return held

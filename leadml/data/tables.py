@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,21 +101,19 @@ class JsonReader(Reader):
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order; a line that is no JSON object is a fault."""
-        rows: list[int] = []
-        records: list[dict[str, Any]] = []
-        faults: list[Fault] = []
-        for row, record, line in self._records():
-            if record is None:
-                text = line.decode("utf-8", "replace")
-                faults.append(Fault(row, text, "is not a JSON object; write one object a line"))
-            else:
-                rows.append(row)
-                records.append(record)
-            if len(rows) + len(faults) >= CHUNK_ROWS:
-                yield _record_chunk(records, columns, rows, self.format.decimal, faults)
-                rows, records, faults = [], [], []
-        if rows or faults:
-            yield _record_chunk(records, columns, rows, self.format.decimal, faults)
+        lines = self._records()
+        while some := list(islice(lines, CHUNK_ROWS)):
+            filled = [(row, record) for row, record, _ in some if record is not None]
+            faults = [
+                Fault(row, line.decode("utf-8", "replace"), "is not a JSON object; write one object a line")
+                for row, record, line in some
+                if record is None
+            ]
+            arrays = [
+                column_of([r.get(column) for _, r in filled], self.format.decimal) for column in columns
+            ]
+            rows = np.array([row for row, _ in filled], np.int64)
+            yield Chunk(batch_of(arrays, columns, len(rows)), rows, faults)
 
     def _records(self) -> Iterator[tuple[int, dict[str, Any] | None, bytes]]:
         try:
@@ -191,13 +190,6 @@ def _pandas_column(series: Any, mark: str) -> pa.Array:
         values = [None if value is None or value != value else value for value in series]
         return column_of([value.item() if isinstance(value, np.generic) else value for value in values], mark)
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-
-
-def _record_chunk(
-    records: list[dict[str, Any]], columns: Sequence[str], rows: list[int], mark: str, faults: list[Fault]
-) -> Chunk:
-    arrays = [column_of([record.get(column) for record in records], mark) for column in columns]
-    return Chunk(batch_of(arrays, columns, len(rows)), np.array(rows, np.int64), faults)
 
 
 def _typed_chunk(batch: pa.RecordBatch, columns: Sequence[str], row: int) -> Chunk:

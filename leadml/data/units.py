@@ -8,9 +8,8 @@ columns.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,22 +29,12 @@ TREE_ROWS = 20_000
 """The tree is drawn from so many rows; its probabilities are those of all rows."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Units:
-    """(n,) unit of each lead (None: every deal is its own), and what is to be said."""
+class Twins(NamedTuple):
+    """Rows that are equal in every column."""
 
-    unit: npt.NDArray[np.int32] | None
-    notes: list[tuple[str, dict[str, Any]]]
-
-
-@dataclasses.dataclass(frozen=True)
-class Twins:
-    """Rows that are equal in every column: (n,) pattern of each row, rows that have a twin, and how many
-    would."""
-
-    pattern: Ints
-    n_rows: int
-    expected: float
+    pattern: Ints  # of each row, (n,)
+    n_rows: int  # that have a twin
+    expected: float  # how many would by chance
 
     @property
     def beyond_chance(self) -> bool:
@@ -54,12 +43,19 @@ class Twins:
         return more and self.n_rows >= EXCESS_TIMES * self.expected
 
 
-def find_units(leads: Leads, carried: Mapping[str, pa.Array], raw: Mapping[str, pa.Array]) -> Units:
-    """Find who is one unit; `carried` holds the mapped columns by name, `raw` the criteria's before they
-    were levels."""
+Notes = list[tuple[str, dict[str, Any]]]
+
+
+def find_units(
+    leads: Leads, carried: Mapping[str, pa.Array], raw: Mapping[str, pa.Array]
+) -> tuple[npt.NDArray[np.int32] | None, Notes]:
+    """Unit of each lead (None: every deal is its own), and notes.
+
+    `carried`: the mapped columns by name; `raw`: the criteria's before they were levels.
+    """
     mapping, n = leads.mapping, len(leads)
     links: list[Ints] = []
-    notes: list[tuple[str, dict[str, Any]]] = []
+    notes: Notes = []
     group = mapping.group if mapping is not None else ()
     duplicates = mapping.duplicates if mapping is not None else "off"
     for columns in (group, duplicates if isinstance(duplicates, tuple) else ()):
@@ -75,22 +71,16 @@ def find_units(leads: Leads, carried: Mapping[str, pa.Array], raw: Mapping[str, 
     if duplicates == "auto":
         compared = [codes_of(column) for column in (*raw.values(), *leads.facts.values())]
         compared += [codes_of(carried[name]) for name in (*leads.context, *leads.segments)]
-        if not raw:
-            compared += list(leads.codes.T)
-        if leads.amount is not None:
-            compared.append(codes_of(leads.amount))
+        compared += [] if raw else list(leads.codes.T)
+        compared += [] if leads.amount is None else [codes_of(leads.amount)]
         twins = find_twins(compared)
         if twins is not None and twins.beyond_chance:
             links.append(twins.pattern)
             notes.append(("LML114", {"n": twins.n_rows, "expected": round(twins.expected)}))
-        levels_alone = (
-            leads.lead_id is None
-            and not group
-            and all(int(column.max(initial=0)) <= 6 for column in compared)
-        )
-        if levels_alone and not links and len(compared) <= len(leads.criteria):
+        levels_alone = len(compared) <= len(leads.criteria) and all(c.max(initial=0) <= 6 for c in compared)
+        if levels_alone and not links and not group and leads.lead_id is None:
             notes.append(("LML115", {}))
-    return Units(join_links(links, n), notes)
+    return join_links(links, n), notes
 
 
 def find_twins(columns: Sequence[Ints]) -> Twins | None:
@@ -113,12 +103,14 @@ def find_twins(columns: Sequence[Ints]) -> Twins | None:
     return Twins(pattern, n_rows, float(count @ has_twin))
 
 
-def codes_of(column: Any) -> Ints:
+def codes_of(column: pa.Array | Floats) -> Ints:
     """Number the distinct values of a column from 1; 0 where blank."""
-    if isinstance(column, pa.Array) and pa.types.is_dictionary(column.type):
+    if not isinstance(column, pa.Array):
+        known, values = ~np.isnan(column), column
+    elif pa.types.is_dictionary(column.type):
         return np.where(valid_of(column.indices), values_of(column.indices).astype(np.int64) + 1, 0)
-    known = valid_of(column) if isinstance(column, pa.Array) else ~np.isnan(column)
-    values = values_of(column) if isinstance(column, pa.Array) else column
+    else:
+        known, values = valid_of(column), values_of(column)
     codes = np.zeros(len(known), np.int64)
     codes[known] = np.unique(values[known], return_inverse=True)[1] + 1
     return codes
@@ -166,15 +158,11 @@ def _tree_log_probability(columns: Sequence[Ints], at: Ints) -> Floats:
             if parent < 0:
                 log_p += np.log((alone - 1) / (n - 1))
                 continue
-            width = int(columns[child].max()) + 1
-            pair = np.unique(columns[parent].astype(np.int64) * width + columns[child], return_inverse=True)[
-                1
-            ]
+            pair = number_patterns([columns[parent], columns[child]])
             above = np.bincount(columns[parent])[columns[parent][at]]
+            both = (np.bincount(pair)[pair[at]] - 1) / np.maximum(above - 1, 1)
             # Nobody else has the parent's value: no twin is possible.
-            log_p += np.where(
-                above > 1, np.log((np.bincount(pair)[pair[at]] - 1) / np.maximum(above - 1, 1)), -np.inf
-            )
+            log_p += np.where(above > 1, np.log(both), -np.inf)
     return log_p
 
 
