@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hmac
+import html
 import json
 import os
 import tempfile
@@ -77,19 +78,31 @@ class Models:
 
 def make_app(store: Store = None, token: str | None = None, now: Callable[[], str] | None = None) -> FastAPI:
     """The application; `now` tells the time that a published version is stamped with."""
+    about = "Score leads by a card, explain, publish."
+    app = FastAPI(title="leadml", description=about, docs_url=None, redoc_url=None)
     models = Models(store)
-    app = FastAPI(
-        title="leadml", description="Score leads by a card, explain, publish.", docs_url=None, redoc_url=None
-    )
+    _add_scoring(app, models)
+    _add_store(app, store, now or _now)
+    _add_pages(app, models)
 
+    async def refuse(request: Request, error: Exception) -> Response:  # noqa: ARG001
+        status = 404 if isinstance(error, ModelRefError) else 422
+        return _json({"detail": str(error)}, getattr(error, "status", status))
+
+    for kind in (_Refused, LeadmlError):
+        app.add_exception_handler(kind, refuse)
+    app.add_middleware(_Guard, token=token)
+    return app
+
+
+def _add_scoring(app: FastAPI, models: Models) -> None:
     @app.post("/score", summary="Score one lead or many (JSON), or a file (CSV, Parquet, JSON lines, Excel)")
     async def score(request: Request, model: str | None = None) -> Response:
         scorer, body = models.get(model), await _body(request)
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        kind, accept = (request.headers.get(each, "") for each in ("content-type", "accept"))
+        kind = kind.partition(";")[0].strip().lower()
         if kind in KINDS:
-            return await _in_time(
-                lambda: _score_file(scorer, body, KINDS[kind], request.headers.get("accept", ""))
-            )
+            return await _in_time(lambda: _score_file(scorer, body, KINDS[kind], accept))
         given = _parsed(body, "one lead as {column: value}, or a list of leads; a file by its content type")
         if isinstance(given, dict):  # one lead takes less than handing it to a thread
             return _json(scorer.one(given))
@@ -103,17 +116,16 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
         lead = {name: value for name, value in request.query_params.items() if name not in ("model", "token")}
         return _json({"model": scorer.card.model, "lines": scorer.explain(lead)})
 
+
+def _add_store(app: FastAPI, store: Store, now: Callable[[], str]) -> None:
     @app.get("/models", summary="Models of the store")
     async def list_models() -> Response:
         from leadml.registry.versions import list_versions
 
-        found = list_versions(store_root=store)
-        return _json(
-            [
-                {"model": each.ref, "status": each.status, "created_at": each.manifest.created_at}
-                for each in found
-            ]
-        )
+        found = [
+            (each.ref, each.status, each.manifest.created_at) for each in list_versions(store_root=store)
+        ]
+        return _json([dict(zip(("model", "status", "created_at"), each, strict=True)) for each in found])
 
     @app.post("/publish", summary="Publish a draft: {draft, by, because}; with `in_use` it is promoted, too")
     async def publish(request: Request) -> Response:
@@ -122,32 +134,24 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
         given = _parsed(await _body(request), "{draft, by, because}")
         if not isinstance(given, dict) or not isinstance(given.get("draft"), dict):
             raise _Refused(422, "draft: valid is a card as the page saves it")
-        return _json(await _in_time(lambda: _publish(given, store, (now or _now)())))
+        return _json(await _in_time(lambda: _publish(given, store, now())))
 
+
+def _add_pages(app: FastAPI, models: Models) -> None:
     @app.get("/", response_class=HTMLResponse, summary="The page")
-    async def page(model: str | None = None) -> HTMLResponse:
+    async def page(request: Request, model: str | None = None) -> HTMLResponse:
         if model is None and len(models.names()) != 1:
-            return HTMLResponse(_plain_page("Models", [f"/?model={each}" for each in models.names()]))
+            links = [str(request.url.include_query_params(model=each)) for each in models.names()]
+            return HTMLResponse(_plain_page("Models", links))
         return HTMLResponse(await _in_time(lambda: _page_of(models.get(model).card, models.root)))
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
-    async def docs() -> HTMLResponse:
-        paths = app.openapi()["paths"]
-        lines = [
-            f"{verb.upper()} {path}: {what['summary']}"
-            for path, verbs in paths.items()
-            for verb, what in verbs.items()
-        ]
-        return HTMLResponse(_plain_page("HTTP API of leadml", [*lines, "/openapi.json"]))
-
-    async def refuse(request: Request, error: Exception) -> Response:  # noqa: ARG001
-        status = 404 if isinstance(error, ModelRefError) else 422
-        return _json({"detail": str(error)}, getattr(error, "status", status))
-
-    for kind in (_Refused, LeadmlError):
-        app.add_exception_handler(kind, refuse)
-    app.add_middleware(_Guard, token=token)
-    return app
+    async def docs(request: Request) -> HTMLResponse:
+        listed = [(path, *each) for path, verbs in app.openapi()["paths"].items() for each in verbs.items()]
+        lines = [f"{verb.upper()} {path}: {what['summary']}" for path, verb, what in listed]
+        return HTMLResponse(
+            _plain_page("HTTP API of leadml", [*lines, str(request.url.replace(path="/openapi.json"))])
+        )
 
 
 class _Guard:
@@ -272,11 +276,10 @@ def _page_of(card: Card, root: Path) -> str:
 
 
 def _plain_page(title: str, lines: list[str]) -> str:
-    from html import escape
-
+    """A list; what is an address is a link. Nothing is loaded from elsewhere."""
+    texts = [(html.escape(line), line.startswith("http")) for line in lines]
     items = "".join(
-        f'<li><a href="{escape(x)}">{escape(x)}</a>' if x.startswith("/") else f"<li>{escape(x)}"
-        for x in lines
+        f'<li><a href="{text}">{text}</a>' if is_link else f"<li>{text}" for text, is_link in texts
     )
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
     return f"{head}<h1>{title}</h1><ul>{items}</ul>"

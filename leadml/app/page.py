@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 
 STATIC = Path(__file__).parent / "static"
 VENDOR = "vendor/htm-preact.js"
-MODULES = ("card.js", "count.js", "edits.js", "encode.js", "files.js", "parts.js", "screens.js", "main.js")
+MODULES = (
+    "card.js", "count.js", "edits.js", "encode.js", "files.js",
+    "parts.js", "rule.js", "screens.js", "leads.js", "main.js",
+)  # fmt: skip
 """Scripts of the page, each after those that it imports."""
 
 

@@ -75,6 +75,7 @@ def test_explain_models_and_docs(served):
     assert found["lines"][0].startswith("Lead 1 by crm@1: ")
     assert call("/models")[1][0]["model"] == "crm@1"
     assert "POST /publish" in call("/docs")[1]
+    assert "http" in call("/docs")[1]
     assert "/score" in call("/openapi.json")[1]["paths"]
 
 
@@ -172,12 +173,19 @@ def test_serve_hands_over_to_uvicorn(made, monkeypatch):
 def test_a_store_of_several_models_and_of_a_card_alone(made, tmp_path):
     import shutil
 
+    import uvicorn
+
     from leadml.registry.versions import save_version
 
     store = shutil.copytree(made / "store", tmp_path / "store")
     save_version("bare", leadml.load_card(made / "found"), at="2026-01-01", store_root=store)
     models = api.Models(store)
     assert models.names() == ["bare", "crm"]
+    with serving(
+        uvicorn.Server(uvicorn.Config(api.make_app(store), port=0, log_level="critical", ws="none"))
+    ) as base:
+        assert "?model=bare" in ask(base, "/")[1]
+        assert "the rule and your deals" in ask(base, "/?model=crm")[1]
     with pytest.raises(UsageError, match="2 models are in the store, name one: bare, crm"):
         models.get(None)
     bare = models.get("bare")

@@ -13,7 +13,8 @@ export function toCsv(rows) {
   return "\ufeff" + rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
 }
 
-const escape = (text) => String(text).replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, "").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+const CONTROL = /[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g; // what XML cannot hold
+const escape = (text) => String(text).replace(CONTROL, "").replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 const XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>';
 const NS = "http://schemas.openxmlformats.org/";
 
@@ -27,15 +28,22 @@ export function toXlsx(rows) {
   };
   const lines = rows.map((row, r) => `<row r="${r + 1}">${row.map((v, c) => cell(v, letter(c) + (r + 1))).join("")}</row>`);
   const range = `A1:${letter(rows[0].length - 1)}${rows.length}`;
-  const sheet = `${XML}<worksheet xmlns="${NS}spreadsheetml/2006/main"><sheetViews><sheetView workbookViewId="0"><pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/></sheetView></sheetViews><sheetData>${lines.join("")}</sheetData><autoFilter ref="${range}"/></worksheet>`;
-  const type = "application/vnd.openxmlformats-officedocument.spreadsheetml.";
-  const office = `${NS}officeDocument/2006/relationships`;
+  const frozen = '<pane ySplit="1" topLeftCell="A2" activePane="bottomLeft" state="frozen"/>';
+  const views = `<sheetViews><sheetView workbookViewId="0">${frozen}</sheetView></sheetViews>`;
+  const content = `${views}<sheetData>${lines.join("")}</sheetData><autoFilter ref="${range}"/>`;
+  const type = "application/vnd.openxmlformats-officedocument.spreadsheetml.", office = `${NS}officeDocument/2006/relationships`;
+  const part = (name, kind) => `<Override PartName="/xl/${name}.xml" ContentType="${type}${kind}+xml"/>`;
+  const rels = "application/vnd.openxmlformats-package.relationships+xml";
+  const link = (kind, target) => `<Relationship Id="r1" Type="${office}/${kind}" Target="${target}"/>`;
+  const links = (text) => `${XML}<Relationships xmlns="${NS}package/2006/relationships">${text}</Relationships>`;
+  const main = `xmlns="${NS}spreadsheetml/2006/main"`, sheets = '<sheets><sheet name="leads" sheetId="1" r:id="r1"/></sheets>';
+  const types = `<Default Extension="rels" ContentType="${rels}"/>${part("workbook", "sheet.main")}${part("worksheets/sheet1", "worksheet")}`;
   return zip({
-    "[Content_Types].xml": `${XML}<Types xmlns="${NS}package/2006/content-types"><Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Override PartName="/xl/workbook.xml" ContentType="${type}sheet.main+xml"/><Override PartName="/xl/worksheets/sheet1.xml" ContentType="${type}worksheet+xml"/></Types>`,
-    "_rels/.rels": `${XML}<Relationships xmlns="${NS}package/2006/relationships"><Relationship Id="r1" Type="${office}/officeDocument" Target="xl/workbook.xml"/></Relationships>`,
-    "xl/workbook.xml": `${XML}<workbook xmlns="${NS}spreadsheetml/2006/main" xmlns:r="${office}"><sheets><sheet name="leads" sheetId="1" r:id="r1"/></sheets></workbook>`,
-    "xl/_rels/workbook.xml.rels": `${XML}<Relationships xmlns="${NS}package/2006/relationships"><Relationship Id="r1" Type="${office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>`,
-    "xl/worksheets/sheet1.xml": sheet,
+    "[Content_Types].xml": `${XML}<Types xmlns="${NS}package/2006/content-types">${types}</Types>`,
+    "_rels/.rels": links(link("officeDocument", "xl/workbook.xml")),
+    "xl/workbook.xml": `${XML}<workbook ${main} xmlns:r="${office}">${sheets}</workbook>`,
+    "xl/_rels/workbook.xml.rels": links(link("worksheet", "worksheets/sheet1.xml")),
+    "xl/worksheets/sheet1.xml": `${XML}<worksheet ${main}>${content}</worksheet>`,
   });
 }
 

@@ -3,8 +3,10 @@ import { answerOf, calledOf, ifAnswered, reasonsOf, tableOf, totalsOf } from "./
 import { compare } from "./count.js";
 import { act, begin, cardOf, startFrom } from "./edits.js";
 import { encodeLeads } from "./encode.js";
-import { html, render, useMemo, useReducer, useState } from "./parts.js";
-import { Answer, Health, Leads, Publish, Rule, Segments, WhatIf } from "./screens.js";
+import { html, number, render, useMemo, useReducer, useState } from "./parts.js";
+import { Leads, Publish } from "./leads.js";
+import { Rule } from "./rule.js";
+import { Answer, Health, Segments, WhatIf } from "./screens.js";
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
@@ -27,12 +29,35 @@ function callsFromEach(totals, max) {
   return from;
 }
 
+/** What was asked of the page besides the card: costs, leads a week, leads. */
+const asked = {
+  perWeek: data.leads_per_week, cost: data.economics.cost ?? null, value: data.economics.value ?? null, leadsFault: "",
+  leads: data.leads && { ...data.leads, codes: columnsOf(data.leads.codes, data.leads.ids.length) },
+};
+
+/** The largest share of all points that one value earns on any card: where bars of points end. */
+function widestOf(tables) {
+  const share = (table) => Math.max(...table.rows.flatMap((row) => row.points)) / Math.max(table.max, 1);
+  return Math.max(...Object.values(tables).filter(Boolean).map(share), 0.01);
+}
+
+function readDropped(text) {
+  const leads = encodeLeads(text, data, data.learned?.attributes || []), has = leads.ids.length > 0;
+  return { leads: has ? leads : null, leadsFault: has ? "" : `No open lead could be read. ${leads.faults[0] || ""}` };
+}
+
+/** The last change, until it is kept or taken back. */
+const Pending = ({ step, found: { calls, wins }, send }) => html`<aside class="pending" aria-label="Change to confirm">
+  <p role="status">${step.text}: ${number(wins.value)} wins from ${number(calls.value)} calls.</p>
+  <button class="main" onClick=${() => send({ type: "keep" })}>Keep</button><button onClick=${() => send({ type: "undo" })}>Undo</button></aside>`;
+
+const SCREENS = [Answer, Rule, WhatIf, Segments, Leads, Publish, Health];
+const LINKS = { rule: "Rule", "what-if": "What if", segments: "Segments", leads: "Leads", publish: "Publish", health: "Health" };
+
 function Page() {
   const source = data[data.in_use] ? data.in_use : data.learned ? "learned" : "documented";
   const [history, send] = useReducer(act, null, () => begin(startFrom(data[source], source)));
-  const [own, setOwn] = useState({ perWeek: data.leads_per_week, cost: data.economics.cost ?? null, value: data.economics.value ?? null, leadsFault: "",
-    leads: data.leads && { ...data.leads, codes: columnsOf(data.leads.codes, data.leads.ids.length) } });
-  const set = (change) => setOwn({ ...own, ...change });
+  const [own, setOwn] = useState(asked), set = (change) => setOwn((before) => ({ ...before, ...change }));
   const step = history.steps[history.at], { yours } = step;
   const edit = (text, what, changed) => send({ type: "edit", text, what, yours: changed });
   const stakes = own.cost !== null && own.value !== null ? { cost: own.cost, value: own.value } : null;
@@ -40,24 +65,15 @@ function Page() {
     const table = tableOf(cardOf(yours), data.columns), totals = totalsOf(table, codes, m);
     return { table, callsFrom: callsFromEach(totals, table.max), called: calledOf(table, codes, m, totals) };
   }, [yours]);
-  const found = useMemo(() => compare([...othersCalled, counted.called], data.deals, stakes, data.spread), [counted, own.cost, own.value]);
-  const drop = async (file) => {
-    if (!file) return;
-    try {
-      const leads = encodeLeads(await file.text(), data, data.learned?.attributes || []);
-      set({ leads: leads.ids.length ? leads : null, leadsFault: leads.ids.length ? "" : `No open lead could be read. ${leads.faults[0] || ""}` });
-    } catch (error) { set({ leadsFault: error.message }); }
-  };
+  const called = [...othersCalled, counted.called];
+  const found = useMemo(() => compare(called, data.deals, stakes, data.spread), [counted, own.cost, own.value]);
+  const drop = (file) => file?.text().then(readDropped).catch((error) => ({ leadsFault: error.message })).then(set);
   const tables = { ...fixed, yours: counted.table };
-  const widest = Math.max(...Object.values(tables).filter(Boolean).map((t) => Math.max(...t.rows.map((row) => Math.max(...row.points))) / Math.max(t.max, 1)), 0.01);
-  const state = { data, yours, codes, found, stakes, edit, ...own, callsFrom: counted.callsFrom, tables, widest };
-  const parts = { state, data, edit, history, send, set, drop };
-  const links = { rule: "Rule", "what-if": "What if", segments: "Segments", leads: "Leads", publish: "Publish", health: "Health" };
-  return html`<header><nav aria-label="Screens">${Object.entries(links).map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav></header>
-    <main><${Answer} ...${parts} /><${Rule} ...${parts} /><${WhatIf} ...${parts} /><${Segments} ...${parts} /><${Leads} ...${parts} /><${Publish} ...${parts} /><${Health} ...${parts} /></main>
-    <footer class="quiet">${data.made}. ${data.report ? html`<a href=${data.report}>Statistics</a>` : ""}</footer>
-    ${!step.kept && html`<aside class="pending" aria-label="Change to confirm"><p role="status">${step.text}: ${Math.round(found.each[2].wins.value)} wins from ${Math.round(found.each[2].calls.value)} calls.</p>
-      <button class="main" onClick=${() => send({ type: "keep" })}>Keep</button><button onClick=${() => send({ type: "undo" })}>Undo</button></aside>`}`;
+  const state = { data, yours, codes, found, stakes, ...own, callsFrom: counted.callsFrom, tables, widest: widestOf(tables) };
+  return html`<header><nav aria-label="Screens">${Object.entries(LINKS).map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav></header>
+    <main>${SCREENS.map((screen) => html`<${screen} ...${{ state, data, edit, history, send, set, drop }} />`)}</main>
+    <footer class="quiet">${data.made}.</footer>
+    ${!step.kept && html`<${Pending} step=${step} found=${found.each[2]} send=${send} />`}`;
 }
 
 /** For the console and the tests: what the page counts with. */
