@@ -32,13 +32,8 @@ def category(value: str) -> str:
 def values_of(array: pa.Array) -> npt.NDArray[Any]:
     """View the values of a column of numbers, dates or timestamps; what stands under a null is undefined."""
     kind = array.type
-    width = {8: np.int8, 16: np.int16, 32: np.int32, 64: np.int64}
-    if pa.types.is_floating(kind):
-        dtype = np.dtype(f"f{kind.bit_width // 8}")
-    elif pa.types.is_unsigned_integer(kind):
-        dtype = np.dtype(f"u{kind.bit_width // 8}")
-    else:
-        dtype = np.dtype(width[kind.bit_width])
+    letter = "f" if pa.types.is_floating(kind) else "u" if pa.types.is_unsigned_integer(kind) else "i"
+    dtype = np.dtype(f"{letter}{kind.bit_width // 8}")
     buffer = array.buffers()[1]
     if buffer is None:
         return np.zeros(len(array), dtype)
@@ -57,10 +52,13 @@ def valid_of(array: pa.Array) -> Bools:
     return bits_of(array.is_valid()) if array.null_count else np.ones(len(array), bool)
 
 
+def _packed(bits: Bools) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(bits, bitorder="little"))
+
+
 def mask_of(values: Bools) -> pa.BooleanArray:
     """Wrap a mask as an Arrow column."""
-    bits = pa.py_buffer(np.packbits(values, bitorder="little"))
-    return pa.Array.from_buffers(pa.bool_(), len(values), [None, bits])
+    return pa.Array.from_buffers(pa.bool_(), len(values), [None, _packed(values)])
 
 
 def text_array(values: Sequence[str | None]) -> pa.StringArray:
@@ -69,8 +67,11 @@ def text_array(values: Sequence[str | None]) -> pa.StringArray:
     offsets = np.zeros(len(encoded) + 1, np.int32)
     np.cumsum([len(v) for v in encoded], out=offsets[1:])
     valid = np.array([v is not None for v in values], bool)
-    mask = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    buffers = [mask, pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
+    buffers = [
+        None if valid.all() else _packed(valid),
+        pa.py_buffer(offsets),
+        pa.py_buffer(b"".join(encoded)),
+    ]
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
@@ -78,11 +79,11 @@ def number_array(
     values: npt.NDArray[Any], kind: pa.DataType | None = None, valid: Bools | None = None
 ) -> pa.Array:
     """Wrap numbers as an Arrow column, sharing memory; invalid ones are null."""
-    values = np.ascontiguousarray(values)
-    mask = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    return pa.Array.from_buffers(
-        kind or pa.from_numpy_dtype(values.dtype), len(values), [mask, pa.py_buffer(values)]
-    )
+    buffers = [
+        None if valid is None or valid.all() else _packed(valid),
+        pa.py_buffer(np.ascontiguousarray(values)),
+    ]
+    return pa.Array.from_buffers(kind or pa.from_numpy_dtype(values.dtype), len(values), buffers)
 
 
 def text_of(array: pa.Array) -> pa.StringArray:
@@ -118,14 +119,18 @@ def dictionary_of(array: pa.Array) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(encoded.indices, text_of(encoded.dictionary))
 
 
+def positions_of(encoded: pa.DictionaryArray) -> Ints:
+    """Where each cell stands in the dictionary; null behind its end."""
+    at = np.array(values_of(encoded.indices), np.int32)
+    if encoded.indices.null_count:
+        at[~valid_of(encoded.indices)] = len(encoded.dictionary)
+    return at
+
+
 def categories_of(array: pa.Array) -> tuple[Ints, list[str]]:
     """Number the distinct texts of a column: (n,) positions, and the texts; the last is empty, for null."""
     encoded = dictionary_of(array)
-    distinct = [text or "" for text in encoded.dictionary.to_pylist()]
-    codes = np.array(values_of(encoded.indices), np.int32)
-    if encoded.indices.null_count:
-        codes[~valid_of(encoded.indices)] = len(distinct)
-    return codes, [*distinct, ""]
+    return positions_of(encoded), [*(text or "" for text in encoded.dictionary.to_pylist()), ""]
 
 
 def relabel(array: pa.Array, label: Callable[[str], str | None]) -> pa.DictionaryArray:
@@ -142,7 +147,7 @@ def relabel(array: pa.Array, label: Callable[[str], str | None]) -> pa.Dictionar
 def carry(array: pa.Array) -> pa.Array:
     """Keep a column of the CRM: numbers and dates as they are, all else as trimmed text in a dictionary."""
     kind = array.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if _is_number(kind):
         numbers, _ = numbers_of(array)
         return number_array(numbers, pa.float64(), ~np.isnan(numbers))
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
@@ -163,8 +168,7 @@ def numbers_of(array: pa.Array, decimal: str = ".") -> tuple[Floats, Bools]:
     Of text, `decimal` is the decimal mark; the other mark, a space or an apostrophe may group thousands, and
     a currency may stand beside: ``€ 30.700,00`` and ``25.000`` under a decimal comma.
     """
-    kind = array.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+    if _is_number(array.type):
         array = pc.cast(array, pa.float64(), safe=False)
         numbers = np.array(values_of(array), np.float64)
         numbers[~valid_of(array)] = np.nan
@@ -173,11 +177,13 @@ def numbers_of(array: pa.Array, decimal: str = ".") -> tuple[Floats, Bools]:
         return numbers, bad
     encoded = dictionary_of(array)
     distinct, filled = _parse_numbers(encoded.dictionary, decimal)
-    codes = np.array(values_of(encoded.indices), np.int64)
-    if encoded.indices.null_count:
-        codes[~valid_of(encoded.indices)] = len(distinct)
-    numbers = np.append(distinct, np.nan)[codes]
-    return numbers, np.append(filled, False)[codes] & np.isnan(numbers)
+    at = positions_of(encoded)
+    numbers = np.append(distinct, np.nan)[at]
+    return numbers, np.append(filled, False)[at] & np.isnan(numbers)
+
+
+def _is_number(kind: pa.DataType) -> bool:
+    return any(is_kind(kind) for is_kind in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal))
 
 
 def number_pattern(decimal: str) -> str:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadml.data.cells import categories_of, dictionary_of, valid_of, values_of
+from leadml.data.cells import categories_of, dictionary_of, positions_of, valid_of, values_of
 from leadml.data.deals import NO_DAY
 
 Days = npt.NDArray[np.int32]
@@ -62,8 +62,7 @@ def pack_dates(array: pa.Array) -> Days:
     texts = pc.replace_substring_regex(encoded.dictionary, pattern=_CLOCK, replacement="")
     at, distinct = categories_of(texts)
     table = np.array([_pack(text.strip()) for text in distinct], np.int32)[at]
-    indices = np.where(valid_of(encoded.indices), values_of(encoded.indices), len(table))
-    return np.append(table, np.int32(NO_DAY))[indices]
+    return np.append(table, np.int32(NO_DAY))[positions_of(encoded)]
 
 
 def settle_dates(packed: Days, day_first: bool | None = None) -> DateColumn:
@@ -118,20 +117,17 @@ def _pack(text: str) -> int:
         minutes = hour * 60 + minute - int(found[6] + "1") * (int(found[7]) * 60 + int(found[8]))
         return day + minutes // 1440
     if (found := _YEAR_FIRST.fullmatch(text)) is not None:
-        numbers = [int(part) for part in found.groups() if part and part.isdigit()]
-        return _day(*numbers)
+        return _day(*(int(part) for part in found.groups() if part and part.isdigit()))
     if (found := _YEAR_LAST.fullmatch(text)) is not None:
-        year = int(found[4])
+        first, second, year = int(found[1]), int(found[3]), int(found[4])
         if len(found[4]) == 2:
             year += 2000 if year < 70 else 1900
-        first, second = int(found[1]), int(found[3])
         if year > 4095 or max(first, second) > 31:
             return BAD_DAY
         return _UNDECIDED + (((found[2] == "/") << 22) | (year << 10) | (first << 5) | second)
-    if (found := _DAY_NAME.fullmatch(text)) is not None:
-        return _day(int(found[3]), _MONTH.get(found[2][:3].lower(), 0), int(found[1]))
-    if (found := _NAME_DAY.fullmatch(text)) is not None:
-        return _day(int(found[3]), _MONTH.get(found[1][:3].lower(), 0), int(found[2]))
+    if (found := _DAY_NAME.fullmatch(text) or _NAME_DAY.fullmatch(text)) is not None:
+        number, name = (found[1], found[2]) if found[1].isdigit() else (found[2], found[1])
+        return _day(int(found[3]), _MONTH.get(name[:3].lower(), 0), int(number))
     if re.fullmatch(r"\d{5}([.,]\d*)?", text) and _SERIALS[0] <= int(text[:5]) < _SERIALS[1]:
         return int(text[:5]) - _EXCEL_EPOCH
     return BAD_DAY

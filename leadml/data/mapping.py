@@ -11,7 +11,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -26,8 +26,6 @@ from pydantic import (
 from leadml.data.cells import category
 from leadml.levels import CANONICAL, LEVEL_MAX
 from leadml.records import Record, check_record, load_record, nearest
-
-V = TypeVar("V")
 
 
 def _cell(value: Any) -> Any:
@@ -223,16 +221,14 @@ class Mapping(Record):
 
     @field_validator("criteria", "context")
     @classmethod
-    def _not_the_outcome(cls, value: V, info: ValidationInfo) -> V:
+    def _not_the_outcome(cls, value: Any, info: ValidationInfo) -> Any:
         late = {}
         if outcome := info.data.get("outcome"):
             late[outcome.column] = "the outcome"
         if (dates := info.data.get("dates")) and dates.closed:
             late[dates.closed] = "the date of the close"
-        used = {c: c for c in value} if isinstance(value, tuple) else {k: c.column for k, c in _items(value)}
-        faults = [
-            f"{at} reads {column!r}, which is {late[column]}" for at, column in used.items() if column in late
-        ]
+        used = {k: c.column for k, c in value.items()} if isinstance(value, dict) else {c: c for c in value}
+        faults = [f"{at} reads {c!r}, which is {late[c]}" for at, c in used.items() if c in late]
         _raise(faults, "columns known before the close; remove it")
         return value
 
@@ -255,9 +251,10 @@ class Mapping(Record):
     @field_validator("exclude")
     @classmethod
     def _not_used(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        used = [(place, column) for place, column in _uses(info.data) if column in value]
         faults = [
-            f"{column!r} is excluded ({value[column]}) and yet used as {place}" for place, column in used
+            f"{column!r} is excluded ({value[column]}) and yet used as {place}"
+            for place, column in _uses(info.data)
+            if column in value
         ]
         _raise(faults, "columns used nowhere else; remove it here or there")
         return value
@@ -283,16 +280,14 @@ class Mapping(Record):
         there = set(columns)
 
         def says(criterion: str) -> bool:
-            own = self.criteria.get(criterion)
-            if own is not None and own.column in there:
-                return True
-            return criterion in self.stand_in and says(self.stand_in[criterion])
+            own = criterion in self.criteria and self.criteria[criterion].column in there
+            return own or (criterion in self.stand_in and says(self.stand_in[criterion]))
 
         return tuple(c for c in CANONICAL if says(c))
 
     def path_of(self, file: str) -> str:
         """Find a file that the mapping names: beside the mapping, else as it is written."""
-        beside = self._folder / file if self._folder is not None else None
+        beside = None if self._folder is None else self._folder / file
         return str(beside) if beside is not None and beside.exists() else file
 
 
@@ -330,29 +325,25 @@ def load_mapping(source: Mapping | dict[str, Any] | str | os.PathLike[str]) -> M
     return mapping
 
 
-def _items(value: Any) -> Any:
-    return value.items() if isinstance(value, dict) else ()
+_USES = (
+    "lead_id", "snapshot", "join", "outcome", "amount", "contactable", "followed_up", "propensity", "dates",
+    "group", "context", "segments", "duplicates", "criteria", "facts",
+)  # fmt: skip
 
 
 def _uses(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    for key in ("lead_id", "snapshot"):
-        if fields.get(key):
-            yield key, fields[key]
-    if fields.get("join"):
-        yield "join.left", fields["join"].left
-    for key in ("outcome", "amount", "contactable", "followed_up", "propensity"):
-        if fields.get(key):
-            yield f"{key}.column", fields[key].column
-    for key in ("created", "closed"):
-        if fields.get("dates") and getattr(fields["dates"], key):
-            yield f"dates.{key}", getattr(fields["dates"], key)
-    for key in ("group", "context", "segments", "duplicates"):
-        columns = fields.get(key) or ()
-        yield from (
-            (f"{key}[{i}]", column) for i, column in enumerate(columns if isinstance(columns, tuple) else ())
-        )
-    for key in ("criteria", "facts"):
-        yield from ((f"{key}.{name}", part.column) for name, part in _items(fields.get(key)))
+    """(YAML path, column) of all that a mapping reads, as far as its fields are known."""
+    for key in _USES:
+        value = fields.get(key)
+        if isinstance(value, tuple):
+            yield from ((f"{key}[{i}]", column) for i, column in enumerate(value))
+        elif isinstance(value, dict):
+            yield from ((f"{key}.{name}", part.column) for name, part in value.items())
+        elif isinstance(value, Record):
+            named = value.model_dump(include={"column", "left", "created", "closed"})
+            yield from ((f"{key}.{name}", column) for name, column in named.items() if column)
+        elif value and key != "duplicates":
+            yield key, value
 
 
 def _raise(faults: list[str], valid: str) -> None:
