@@ -6,6 +6,7 @@ from; else over all possible answers.
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -63,13 +64,11 @@ class Evidence:
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """So many leads go from one action to another; of those whose outcome is known, so many won."""
+    """So many leads go from one action to another."""
 
     before: str
     after: str
     n: float
-    n_closed: float
-    n_won: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +77,6 @@ class Comparison:
 
     outcome: Outcome
     n: int
-    n_moved: float
     moves: tuple[Move, ...]
     sentence: str
 
@@ -91,12 +89,11 @@ def compare(
     found = gather(candidate, champion, leads)
     if found is None:
         how = "were not compared: no leads were judged by both; give --on FILE --mapping M."
-        return Comparison("moved", 0, 0.0, (), f"{names} {how}")
-    moves = find_moves(found)
-    n, n_moved = len(found.outcome), sum(move.n for move in moves)
+        return Comparison("moved", 0, (), f"{names} {how}")
+    moves, n = find_moves(found), len(found.outcome)
     if not moves:
         same = f"On {found.where}, {candidate.ref} decides exactly as {champion.ref} does."
-        return Comparison("alike", n, 0.0, (), same)
+        return Comparison("alike", n, (), same)
     outcome, worth = weigh(found, ratio)
     told = "; ".join(f"{m.n:,.0f} of {n:,} leads move from {m.before} to {m.after}" for m in moves[:3])
     more = f" (and {len(moves) - 3} smaller moves)" if len(moves) > 3 else ""
@@ -105,7 +102,7 @@ def compare(
         "worse": f"{candidate.ref} is worse than {champion.ref} beyond noise",
         "moved": f"these leads cannot tell which of {names} is better",
     }[outcome]
-    return Comparison(outcome, n, n_moved, moves, f"On {found.where}: {told}{more}. {worth}: {verdict}.")
+    return Comparison(outcome, n, moves, f"On {found.where}: {told}{more}. {worth}: {verdict}.")
 
 
 def gather(candidate: Model, champion: Model, leads: Leads | None) -> Evidence | None:
@@ -136,15 +133,10 @@ def find_moves(found: Evidence) -> tuple[Move, ...]:
     """Which leads get another decision or action, the largest move first."""
     away = np.abs(found.new.decision - found.old.decision)
     away = np.where(away > 0, away, (found.new.action != found.old.action).astype(np.float64))
-    pairs: dict[tuple[str, str], list[int]] = {}
+    moved: dict[tuple[str, str], float] = collections.defaultdict(float)
     for at in np.flatnonzero(away > 0).tolist():
-        pairs.setdefault((str(found.old.action[at]), str(found.new.action[at])), []).append(at)
-    moves = []
-    for (before, after), rows in pairs.items():
-        share, outcome = away[rows], found.outcome[rows]
-        n, n_closed, n_won = share.sum(), share @ (outcome >= 0), share @ (outcome == 1)
-        moves.append(Move(before, after, float(n), float(n_closed), float(n_won)))
-    return tuple(sorted(moves, key=lambda move: -move.n))
+        moved[str(found.old.action[at]), str(found.new.action[at])] += float(away[at])
+    return tuple(sorted((Move(*pair, n) for pair, n in moved.items()), key=lambda move: -move.n))
 
 
 def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
@@ -180,10 +172,9 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
     away = new.decision - old.decision
     extra, extra_won = float(away.sum()), float(away @ won)
     if extra:
-        kind = "more" if extra > 0 else "fewer"
+        kind, side = ("more", "more") if extra > 0 else ("fewer", "less")
         worth += f"; {abs(extra):,.0f} follow-ups {kind}, won among them {abs(extra_won):,.0f}"
         if extra * extra_won > 0:
-            side = "more" if extra > 0 else "less"
             worth += f", which pays where a won deal is worth {side} than {extra / extra_won:,.1f} follow-ups"
     if gain.n_different < MIN_DIFFERENT or not low * high > 0:
         return "moved", worth
@@ -207,36 +198,28 @@ def _shared_log(candidate: Model, champion: Model) -> Evidence | None:
     ]
     if len(logs) < 2:
         return None
-    shared, a, b = np.intersect1d(logs[0].ids, logs[1].ids, return_indices=True)
-    outcome = logs[0].outcome[a]
-    if not len(shared) or (outcome != logs[1].outcome[b]).any():
+    (ids, old), (other_ids, new) = logs
+    shared, a, b = np.intersect1d(ids, other_ids, return_indices=True)
+    outcome, unit = old.outcome[a], old.unit[a]
+    if not len(shared) or (outcome != new.outcome[b]).any():
         return None  # other deals, whose row numbers happen to be the same
-    old, new = logs[0].said(a), logs[1].said(b)
-    return Evidence(
-        f"{len(shared):,} deals that both calibrations held out", old, new, outcome, logs[0].unit[a]
-    )
+    where = f"{len(shared):,} deals that both calibrations held out"
+    return Evidence(where, _said_in_log(old, a), _said_in_log(new, b), outcome, unit)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _ByLead:
-    """A log of one contender, each lead once, with what was said on average over repeats."""
-
-    ids: npt.NDArray[np.str_]
-    outcome: npt.NDArray[np.int8]
-    score: Floats
-    decision: Floats
-    unit: Ids
-
-    def said(self, at: npt.NDArray[Any]) -> Said:
-        words = np.where(self.decision[at] > 0.5, "follow up", "leave")
-        return Said(words, self.decision[at], self.score[at])
-
-
-def _by_lead(log: Log) -> _ByLead:
+def _by_lead(log: Log) -> tuple[npt.NDArray[np.str_], Log]:
+    """A log of one contender, each lead once, with what was said on average over repeats; and its ids."""
     lead_id: Any = log.lead_id
-    (entry,) = log.entries.values()
-    names = np.array(lead_id.to_pylist(), np.str_)
-    ids, first, at = np.unique(names, return_index=True, return_inverse=True)
+    ((name, entry),) = log.entries.items()
+    ids, first, at = np.unique(np.array(lead_id.to_pylist(), np.str_), return_index=True, return_inverse=True)
     n = np.bincount(at)
     score, decision = (np.bincount(at, np.nan_to_num(e)) / n for e in (entry.score, entry.decision))
-    return _ByLead(ids, log.outcome[first], score, decision, log.unit[first])
+    once = log.subset(first)
+    once.entries[name] = dataclasses.replace(once.entries[name], score=score, decision=decision)
+    return ids, once
+
+
+def _said_in_log(log: Log, at: npt.NDArray[Any]) -> Said:
+    (entry,) = log.entries.values()
+    decision = entry.decision[at]
+    return Said(np.where(decision > 0.5, "follow up", "leave"), decision, entry.score[at])

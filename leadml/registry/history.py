@@ -22,10 +22,6 @@ class Event:
     evidence: str | None = None
     forced: bool = False
 
-    def line(self) -> str:
-        """As it is written."""
-        return json.dumps(dataclasses.asdict(self), ensure_ascii=False) + "\n"
-
 
 def read_events(path: Path) -> list[Event]:
     """Read a history, oldest first; half a line at the end, of a writer that was killed, is left out."""
@@ -39,33 +35,29 @@ def read_events(path: Path) -> list[Event]:
     return events
 
 
-def append_event(path: Path, event: Event) -> None:
-    """Add a line, and wait until the disk holds it."""
-    with path.open("ab") as file:
-        file.write(event.line().encode())
+def append_events(path: Path, *events: Event) -> None:
+    """Add lines in place of what a killed writer left of one, and wait until the disk holds them."""
+    with path.open("a+b") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        for event in events:
+            file.write(json.dumps(dataclasses.asdict(event), ensure_ascii=False).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
 
-def cut_half_line(path: Path) -> None:
-    """Cut off what a killed writer left of a line."""
-    content = path.read_bytes() if path.is_file() else b""
-    if content and not content.endswith(b"\n"):
-        os.truncate(path, content.rfind(b"\n") + 1)
+def status_after(events: Iterable[Event]) -> dict[int, str]:
+    """Status of each version: champion (promoted last, unless it was retired since), retired, or version."""
+    status: dict[int, str] = {}
+    for event in events:
+        if event.action in ("promoted", "rolled-back"):  # "rolled-back" was written by leadml 0.1
+            status = {each: "version" if said == "champion" else said for each, said in status.items()}
+            status[event.version] = "champion"
+        else:
+            status[event.version] = "retired" if event.action == "retired" else "version"
+    return status
 
 
 def champion_after(events: Iterable[Event]) -> int | None:
-    """Version in use: promoted last, unless it was retired since."""
-    champion: int | None = None
-    for event in events:
-        if event.action in ("promoted", "rolled-back"):  # "rolled-back" was written by leadml 0.1
-            champion = event.version
-        elif event.action == "retired" and event.version == champion:
-            champion = None
-    return champion
-
-
-def retired_after(events: Iterable[Event]) -> set[int]:
-    """Versions that were retired, and not promoted again."""
-    last = {event.version: event.action for event in events if event.action != "saved"}
-    return {version for version, action in last.items() if action == "retired"}
+    """Version in use, if any."""
+    return next((each for each, said in status_after(events).items() if said == "champion"), None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import TYPE_CHECKING
 
 from leadml.card.record import Card
@@ -12,6 +11,7 @@ from leadml.registry.champion_challenger import Comparison, Model, compare
 from leadml.registry.evidence import day_of
 from leadml.registry.history import Event
 from leadml.registry.versions import (
+    Root,
     Version,
     champion_of,
     list_versions,
@@ -36,15 +36,9 @@ class Promoted:
 
 
 def promote(
-    ref: str,
-    *,
-    because: str | None,
-    at: str,
-    leads: Leads | None = None,
-    ratio: float | None = None,
-    force: bool = False,
-    store_root: str | os.PathLike[str] | None = None,
-) -> Promoted:
+    ref: str, *, because: str | None, at: str, leads: Leads | None = None, ratio: float | None = None,
+    force: bool = False, store_root: Root = None,
+) -> Promoted:  # fmt: skip
     """Make NAME@VERSION (NAME: its newest) the champion; going back to an earlier one is the same.
 
     `leads` to compare decisions on, `ratio` the value of a won deal in follow-ups (else what calibration was
@@ -60,14 +54,13 @@ def promote(
     if before is not None and before.version == candidate.version:
         return Promoted(candidate, None, forced=False, changed=False)
     comparison = None if before is None else compare_versions(candidate, before, leads, ratio)
-    worse = comparison is not None and comparison.outcome == "worse"
-    if comparison is not None and worse and not force:
-        how = f"promote it all the same: leadml models promote {candidate.ref} --force --because TEXT"
-        kept = before.ref if before is not None else ""
-        raise StoreError(f"{candidate.ref} is not promoted. {comparison.sentence} Keep {kept}, or {how}")
-    evidence = None if comparison is None else comparison.sentence
+    instead_of, evidence, worse = None, None, False
+    if before is not None and comparison is not None:
+        instead_of, evidence, worse = before.version, comparison.sentence, comparison.outcome == "worse"
+        if worse and not force:
+            how = f"promote it all the same: leadml models promote {candidate.ref} --force --because TEXT"
+            raise StoreError(f"{candidate.ref} is not promoted. {evidence} Keep {before.ref}, or {how}")
     event = Event(at, "promoted", candidate.version, because, evidence, worse)
-    instead_of = None if before is None else before.version
     version = record_event(candidate.ref, event, instead_of=instead_of, store_root=store_root)
     return Promoted(version, comparison, forced=worse, changed=True)
 
@@ -103,7 +96,6 @@ def check_reason(because: str | None, command: str) -> str:
     """Ask for a reason, always."""
     reason = " ".join((because or "").split())
     if not reason:
-        raise UsageError(
-            f'--because: no reason was given, and it is kept in the history: {command} --because "..."'
-        )
+        why = "no reason was given, and it is kept in the history"
+        raise UsageError(f'--because: {why}: {command} --because "..."')
     return reason[:1000]

@@ -13,10 +13,11 @@ from leadml.card.build import bands_at, documented_card
 from leadml.card.files import read_json
 from leadml.card.record import Card, CardBand, CardPublished
 from leadml.exceptions import ModelRefError, StoreError, UsageError
+from leadml.frameworks.catalog import load_framework
 from leadml.registry.champion_challenger import Comparison, Model, compare
 from leadml.registry.evidence import PATTERNS, patterns_file, read_counts, recode
 from leadml.registry.promote import check_reason, model_of
-from leadml.registry.versions import Version, champion_of, save_version, show_version
+from leadml.registry.versions import Root, Version, champion_of, save_version, show_version
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 CARRIED = ("mapping.yaml", "reference.json")
 """What lies beside the card that was changed, and is of use to the changed one."""
 
-Root = str | os.PathLike[str] | None
 _OF_THE_VERSION = {"name", "version", "created_at", "published", "provenance", "sha256"}
 
 
@@ -39,19 +39,17 @@ class Published:
 
 
 def publish(
-    draft: str | os.PathLike[str],
-    *,
-    because: str | None,
-    by: str,
-    at: str,
-    name: str | None = None,
-    leads: Leads | None = None,
-    store_root: Root = None,
-) -> Published:
+    draft: str | os.PathLike[str], *, because: str | None, by: str, at: str, name: str | None = None,
+    leads: Leads | None = None, store_root: Root = None,
+) -> Published:  # fmt: skip
     """Store a draft as the next version of its name (or of `name`); promoting it is a step of its own."""
     reason = check_reason(because, f"leadml publish {draft}")
     path = Path(draft)
-    document = _framework_document(path) if path.suffix in (".yaml", ".yml") else read_json(path)
+    if path.suffix in (".yaml", ".yml"):
+        framework = load_framework(path)
+        document = documented_card(framework.policies[0], framework, name=framework.id).to_dict()
+    else:
+        document = read_json(path)
     name = name or str(document.get("name"))
     origin = _find_origin(document, name, store_root)
     before = None if origin is None else model_of(origin).card
@@ -64,13 +62,14 @@ def publish(
     if is_learned and not same_points:
         document |= {"table": [], "base": None, "slope": None, "kind": "documented"}
     card = Card.from_dict(document, str(path), verify=False)
-    counts = _counts_for(card, origin, before)
+    kept, counts = read_counts(origin), None
+    if kept is not None and before is not None:
+        counts = dataclasses.replace(kept[1], codes=recode(kept[1].codes, kept[0], before, card))
     if is_learned and not same_points:
         card, message = _with_probabilities(card, counts)
         messages.append(message)
-    if before is not None and card.model_dump(exclude=_OF_THE_VERSION) == before.model_dump(
-        exclude=_OF_THE_VERSION
-    ):
+    plain = [None if each is None else each.model_dump(exclude=_OF_THE_VERSION) for each in (card, before)]
+    if plain[0] == plain[1]:
         raise UsageError(f"{path}: nothing on it differs from {stamp.changed_from}; change it first")
     champion = champion_of(name, store_root)
     comparison = None
@@ -79,18 +78,10 @@ def publish(
         comparison = compare(Model("the draft", card, origin), model_of(champion), leads, ratio)
     beside = {} if counts is None else {PATTERNS: patterns_file(card, counts)}
     if origin is not None:
-        kept = [file for file in CARRIED if file in origin.manifest.files]
-        beside |= {file: (origin.folder / file).read_bytes() for file in kept}
+        carried = [file for file in CARRIED if file in origin.manifest.files]
+        beside |= {file: (origin.folder / file).read_bytes() for file in carried}
     version = save_version(name, card, at=at, files=beside, store_root=store_root)
     return Published(version, comparison, tuple(messages))
-
-
-def _framework_document(path: Path) -> dict[str, Any]:
-    """The card of a framework's first rule."""
-    from leadml.frameworks.catalog import load_framework
-
-    framework = load_framework(path)
-    return documented_card(framework.policies[0], framework, name=framework.id).to_dict()
 
 
 def _find_origin(document: dict[str, Any], name: str, store_root: Root) -> Version | None:
@@ -112,9 +103,8 @@ def _settle_totals(document: dict[str, Any], where: str) -> list[str]:
         bands = [CardBand.model_validate(each) for each in document["bands"]]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         how = "take a card.json (leadml models show REF --json, or the page) and change that"
-        raise StoreError(
-            f"{where} is no card ({type(error).__name__}: {str(error)[:100]!r}); {how}"
-        ) from None
+        what = f"{type(error).__name__}: {str(error)[:100]!r}"
+        raise StoreError(f"{where} is no card ({what}); {how}") from None
     document["total_max"] = total
     edges = [band.from_ for band in bands]
     is_right = all((band.decision == "ready") == (band.from_ >= cutoff) for band in bands)
@@ -135,36 +125,18 @@ def _points_of(document: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return made
 
 
-def _counts_for(card: Card, origin: Version | None, before: Card | None) -> PatternCounts | None:
-    """Counts of the deals that the changed card was learned from, as patterns of the draft."""
-    kept = read_counts(origin)
-    if kept is None or before is None:
-        return None
-    return dataclasses.replace(kept[1], codes=recode(kept[1].codes, kept[0], before, card))
-
-
 def _with_probabilities(card: Card, counts: PatternCounts | None) -> tuple[Card, str]:
     """Probabilities of the new totals from the counts; a card without where there are none."""
     if counts is None:
-        message = (
-            "points were changed by hand and no counts of deals lie beside the card: it tells no probability"
-        )
-        return card, message
+        why = "no counts of deals lie beside the card: it tells no probability"
+        return card, f"points were changed by hand and {why}"
     from leadml.estimators.probabilities import table_of_totals
 
     totals, size = card.lookup.answers(counts.codes).points, card.total_max + 1
     won, n = (np.bincount(totals, each, minlength=size) for each in (counts.won, counts.total))
     told = table_of_totals(np.arange(size), won, n)
-    probability = np.maximum.accumulate(np.clip(told.probability, 0.0, 1.0))
-    low, high = (
-        np.minimum(np.clip(told.low, 0, 1), probability),
-        np.maximum(np.clip(told.high, 0, 1), probability),
-    )
-    rows = zip(probability.tolist(), low.tolist(), high.tolist(), strict=True)
+    rows = zip(told.probability.tolist(), told.low.tolist(), told.high.tolist(), strict=True)
     table = [{"points": at, "probability": p, "low": lo, "high": hi} for at, (p, lo, hi) in enumerate(rows)]
-    kind = "wide" if card.attributes else "learned"
-    document = {**card.to_dict(), "table": table, "kind": kind}
-    message = (
-        "points were changed by hand: probabilities were counted anew from the deals that it was learned from"
-    )
-    return Card.from_dict(document, card.name, verify=False), message
+    document = {**card.to_dict(), "table": table, "kind": "wide" if card.attributes else "learned"}
+    message = "probabilities were counted anew from the deals that it was learned from"
+    return Card.from_dict(document, card.name, verify=False), f"points were changed by hand: {message}"

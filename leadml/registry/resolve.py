@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from pathlib import Path
@@ -10,10 +9,10 @@ from typing import Any
 
 from leadml.card.record import load_card
 from leadml.exceptions import ModelRefError, StoreError
-from leadml.registry.versions import CARD, VALID_REF, Version, load_stored, show_version
+from leadml.registry.versions import CARD, VALID_REF, Root, Version, load_stored, sha256_of, show_version
 
 
-def resolve(ref: str | os.PathLike[str], store_root: str | os.PathLike[str] | None = None) -> Any:
+def resolve(ref: str | os.PathLike[str], store_root: Root = None) -> Any:
     """Load what a reference names: a `Card`, or the classifier where the model is no card."""
     ref = os.fspath(ref)
     if is_tracked(ref):
@@ -25,14 +24,16 @@ def resolve(ref: str | os.PathLike[str], store_root: str | os.PathLike[str] | No
         return load_stored(show_version(ref, store_root))
     path = Path(ref)
     path = path / CARD if path.is_dir() else path
+    if path.is_fifo():
+        raise ModelRefError(
+            f"{ref!r}: is a pipe, and a model cannot be read from one; save it as a file first"
+        )
     if not path.is_file():
         raise ModelRefError(f"{ref!r}: there is no such file; {VALID_REF}")
     return _load_joblib(path) if path.suffix == ".joblib" else load_card(path)
 
 
-def find_version(
-    ref: str | os.PathLike[str], store_root: str | os.PathLike[str] | None = None
-) -> Version | None:
+def find_version(ref: str | os.PathLike[str], store_root: Root = None) -> Version | None:
     """The stored version behind a reference; None where it is a path or kept by MLflow."""
     ref = os.fspath(ref)
     return None if is_tracked(ref) or is_path(ref) else show_version(ref, store_root)
@@ -45,9 +46,8 @@ def is_tracked(ref: str) -> bool:
 
 def is_path(ref: str) -> bool:
     """Whether a reference is written as a path: it has a slash, or ends in .json or .joblib."""
-    return not is_tracked(ref) and (
-        "/" in ref or "\\" in ref or ref.endswith((".json", ".joblib")) or ref in (".", "..")
-    )
+    looks_like_one = "/" in ref or "\\" in ref or ref.endswith((".json", ".joblib")) or ref in (".", "..")
+    return looks_like_one and not is_tracked(ref)
 
 
 def _load_joblib(path: Path) -> Any:
@@ -59,11 +59,10 @@ def _load_joblib(path: Path) -> Any:
             f"who made it, write its SHA-256 to {beside.name} (sha256sum {path.name} > {beside.name})"
         )
     said = re.match(r"[0-9a-f]{64}", beside.read_text(encoding="ascii", errors="replace"))
-    with path.open("rb") as file:
-        if said is None or hashlib.file_digest(file, "sha256").hexdigest() != said[0]:
-            raise StoreError(
-                f"{path}: is not the file whose digest {beside.name} holds; take both from who made it"
-            )
+    if said is None or sha256_of(path) != said[0]:
+        raise StoreError(
+            f"{path}: is not the file whose digest {beside.name} holds; take both from who made it"
+        )
     import joblib
 
     return joblib.load(path)

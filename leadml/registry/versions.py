@@ -23,14 +23,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from leadml.card.files import digest, pretty, read_json, write_text
 from leadml.card.record import Card, is_name, load_card
 from leadml.exceptions import ModelRefError, StoreError
-from leadml.registry.history import (
-    Event,
-    append_event,
-    champion_after,
-    cut_half_line,
-    read_events,
-    retired_after,
-)
+from leadml.registry.history import Event, append_events, champion_after, read_events, status_after
+
+Root = str | os.PathLike[str] | None
+"""Folder of the store as an argument: None is LEADML_STORE, or models_store in the working folder."""
 
 VALID_REF = (
     "valid are NAME (its champion), NAME@VERSION, the path of a card, models:/NAME@ALIAS or runs:/ID/...; "
@@ -41,29 +37,27 @@ LIBRARIES = ("joblib", "numpy", "pandas", "scikit-learn", "scipy")
 """A pickled estimator is sure to come back as it was only under the same releases of these."""
 WAIT_SECONDS = 60.0
 _TEMPORARY = ".writing-"
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class FileEntry(BaseModel):
     """Digest and size of one file of a version."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)
 
     sha256: str
     n_bytes: int
 
 
 class Manifest(BaseModel):
-    """What a version consists of and where it comes from."""
+    """What a version consists of; where it comes from is told by its card."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True)  # 0.1 wrote more
 
     schema_version: int = 1
     name: str
     version: int
     created_at: str
-    run_id: str | None = None
-    data_digest: str | None = None
-    changed_from: str | None = None  # NAME@VERSION or path of the card that was changed by hand
     files: Mapping[str, FileEntry]
     libraries: Mapping[str, str]
     metrics: Mapping[str, Any] = {}
@@ -104,8 +98,8 @@ class Standing:
         return self.verdict == "keep" or (self.gain is not None and self.gain < 0)
 
 
-def store_folder(store_root: str | os.PathLike[str] | None = None) -> Path:
-    """Folder of the store: the argument, LEADML_STORE, or models_store in the working folder."""
+def store_folder(store_root: Root = None) -> Path:
+    """Folder of the store."""
     return Path(store_root or os.environ.get("LEADML_STORE") or "models_store")
 
 
@@ -122,19 +116,19 @@ def parse_ref(ref: str) -> tuple[str, int | None]:
     name, at, version = ref.partition("@")
     if not is_name(name):
         raise ModelRefError(f"{ref[:80]!r} is no model reference; {VALID_REF}")
-    if at and not re.fullmatch(r"[1-9][0-9]{0,8}", version):
+    if at and not _NUMBER.fullmatch(version):
         raise ModelRefError(f"{ref[:80]!r}: {version[:40]!r} is no version; valid is a whole number from 1")
     return name, int(version) if at else None
 
 
-def list_versions(name: str | None = None, store_root: str | os.PathLike[str] | None = None) -> list[Version]:
+def list_versions(name: str | None = None, store_root: Root = None) -> list[Version]:
     """Every version of one name or of all, by name and version."""
     root = store_folder(store_root)
     names = _names(root) if name is None else [check_name(name)]
     return [_version(root, each, number) for each in names for number in _numbers(root / each)]
 
 
-def show_version(ref: str, store_root: str | os.PathLike[str] | None = None) -> Version:
+def show_version(ref: str, store_root: Root = None) -> Version:
     """The version that NAME (its champion) or NAME@VERSION names."""
     root = store_folder(store_root)
     name, number = parse_ref(ref)
@@ -149,14 +143,14 @@ def show_version(ref: str, store_root: str | os.PathLike[str] | None = None) -> 
     return _version(root, name, number)
 
 
-def champion_of(name: str, store_root: str | os.PathLike[str] | None = None) -> Version | None:
+def champion_of(name: str, store_root: Root = None) -> Version | None:
     """The version in use; None where there is none."""
     root = store_folder(store_root)
     number = champion_after(read_events(root / check_name(name) / HISTORY))
     return None if number is None else _version(root, name, number)
 
 
-def read_history(name: str, store_root: str | os.PathLike[str] | None = None) -> list[Event]:
+def read_history(name: str, store_root: Root = None) -> list[Event]:
     """What became of a name's versions, oldest first."""
     root = store_folder(store_root)
     _known(root, check_name(name))
@@ -171,8 +165,7 @@ def save_version(
     standing: Standing | None = None,
     files: Mapping[str, bytes] | None = None,
     metrics: Mapping[str, Any] | None = None,
-    run_id: str | None = None,
-    store_root: str | os.PathLike[str] | None = None,
+    store_root: Root = None,
 ) -> Version:
     """Store a card (or a classifier, by joblib) as the next version of a name, and return it.
 
@@ -184,35 +177,28 @@ def save_version(
         check_says_something(name, model, standing.varied if standing is not None else None)
     root = store_folder(store_root)
     with writing(root):
-        folder = root / name
+        folder, place = root / name, root / f"{_TEMPORARY}{secrets.token_hex(6)}"
         number = max(_numbers(folder), default=0) + 1
-        place = root / f"{_TEMPORARY}{secrets.token_hex(6)}"
+        _write(place, name, number, model, at, files or {}, metrics or {})
+        events = [Event(at, "saved", number)]
         if number > 1:
-            _write(place, name, number, model, at, files or {}, metrics or {}, run_id)
-            place.rename(folder / str(number))
-            append_event(folder / HISTORY, Event(at, "saved", number))
+            (place / str(number)).rename(folder / str(number))
+            place.rmdir()
+            append_events(folder / HISTORY, *events)
             return _version(root, name, number)
         # A whole name appears at once, so that it has its champion from the first moment.
-        _write(place / "1", name, 1, model, at, files or {}, metrics or {}, run_id)
-        events = [Event(at, "saved", 1)]
         if standing is not None and standing.is_worse and standing.documented is not None:
-            _write(place / "2", name, 2, standing.documented, at, {}, {}, run_id)
-            events += [
-                Event(at, "saved", 2),
-                Event(at, "promoted", 2, "the card does not win more than this rule"),
-            ]
+            _write(place, name, 2, standing.documented, at, {}, {})
+            why = "the card does not win more than this rule"
+            events += [Event(at, "saved", 2), Event(at, "promoted", 2, why)]
         else:
             events.append(Event(at, "promoted", 1, "the first version"))
-        (place / HISTORY).write_text("".join(event.line() for event in events), encoding="utf-8")
-        with contextlib.suppress(FileNotFoundError):
-            folder.rmdir()  # an empty folder of that name
+        append_events(place / HISTORY, *events)
         place.rename(folder)
         return _version(root, name, 1)
 
 
-def record_event(
-    ref: str, event: Event, *, instead_of: int | None, store_root: str | os.PathLike[str] | None
-) -> Version:
+def record_event(ref: str, event: Event, *, instead_of: int | None, store_root: Root) -> Version:
     """Promote or retire a version. For a promotion `instead_of` is the champion that it was compared with."""
     root = store_folder(store_root)
     with writing(root):
@@ -223,11 +209,11 @@ def record_event(
             if champion != instead_of:
                 now = f"{found.name}@{champion} became the champion while {ref} was compared"
                 raise StoreError(f"{found.name}: {now}; promote again")
-        append_event(root / found.name / HISTORY, event)
+        append_events(root / found.name / HISTORY, event)
     return _version(root, found.name, found.version)
 
 
-def retire(ref: str, *, because: str, at: str, store_root: str | os.PathLike[str] | None = None) -> Version:
+def retire(ref: str, *, because: str, at: str, store_root: Root = None) -> Version:
     """Take a version out of use; it stays on disk. A champion that is retired leaves its name without one."""
     number = show_version(ref, store_root).version
     return record_event(ref, Event(at, "retired", number, because), instead_of=None, store_root=store_root)
@@ -235,16 +221,14 @@ def retire(ref: str, *, because: str, at: str, store_root: str | os.PathLike[str
 
 def check_says_something(name: str, card: Card, varied: Collection[str] | None) -> None:
     """Refuse a card that ranks no lead before another, naming why."""
-    same = [each.id for each in card.criteria if len({*each.points, each.unknown_points}) == 1]
-    still = [each.id for each in card.criteria if varied is not None and each.id not in varied]
-    dull = [
-        a.id
-        for a in card.attributes
-        if len({*(b.points for b in a.bins), a.unknown_points, a.other_points}) == 1
-    ]
-    if len({*same, *still}) == len(card.criteria) and len(dull) == len(card.attributes):
+    points = {each.id: {*each.points, each.unknown_points} for each in card.criteria}
+    still = [] if varied is None else [each for each in points if each not in varied]
+    for row in card.attributes:
+        points[row.id] = {*(each.points for each in row.bins), row.unknown_points, row.other_points}
+    dull = [each for each, earned in points.items() if len(earned) == 1 or each in still]
+    if len(dull) == len(points):
         why = "is unknown or constant in the deals" if still else "earns the same points whatever the answer"
-        named = ", ".join([*(c.id for c in card.criteria), *dull]) or "no criterion"
+        named = ", ".join(dull) or "no criterion"
         raise StoreError(
             f"{name}: this card ranks no lead before another: {named} {why}; map criteria that vary"
         )
@@ -254,7 +238,7 @@ def check_files(version: Version) -> None:
     """Refuse a version of which a file is not the one that was stored."""
     for file, entry in version.manifest.files.items():
         path = version.folder / file
-        if path.is_symlink() or not path.is_file() or _describe(path).sha256 != entry.sha256:
+        if path.is_symlink() or not path.is_file() or sha256_of(path) != entry.sha256:
             how = "take it back from a copy, or calibrate again"
             raise StoreError(f"{path}: is not the file that was stored (its digest differs); {how}")
 
@@ -300,50 +284,48 @@ def writing(root: Path) -> Iterator[None]:
         root.mkdir(parents=True, exist_ok=True)
         lock = FileLock(root / ".lock", timeout=WAIT_SECONDS)
         lock.acquire()
-    except Timeout:
-        raise StoreError(
-            f"{root}: another process has been writing for {WAIT_SECONDS:.0f} s; let it end"
-        ) from None
     except OSError as error:
-        why = error.strerror or type(error).__name__
-        raise StoreError(
-            f"{root}: cannot be written to ({why}); give another folder by --store or LEADML_STORE"
-        ) from None
+        why = f"another process has been writing for {WAIT_SECONDS:.0f} s; let it end"
+        if not isinstance(error, Timeout):
+            how = "give another folder by --store or LEADML_STORE"
+            why = f"cannot be written to ({error.strerror or type(error).__name__}); {how}"
+        raise StoreError(f"{root}: {why}") from None
     try:
         for left in root.glob(f"{_TEMPORARY}*"):
             shutil.rmtree(left)
-        for name in _names(root):
-            cut_half_line(root / name / HISTORY)
         yield
     finally:
         lock.release()
 
 
 def _write(
-    target: Path, name: str, number: int, model: Card | object, at: str,
-    files: Mapping[str, bytes], metrics: Mapping[str, Any], run_id: str | None,
+    place: Path, name: str, number: int, model: Card | object, at: str,
+    files: Mapping[str, bytes], metrics: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """Write the files of a version, the manifest last."""
+    target = place / str(number)
     target.mkdir(parents=True)
-    data_digest = changed_from = None
     if isinstance(model, Card):
         model.model_copy(update={"name": name, "version": number}).save(target / CARD)
-        data_digest = model.provenance.get("data_digest")
-        changed_from = model.published.changed_from if model.published else None
     else:
         import joblib
 
         joblib.dump(model, target / ESTIMATOR, compress=3)
-        (target / f"{ESTIMATOR}.sha256").write_text(
-            _describe(target / ESTIMATOR).sha256 + "\n", encoding="ascii"
-        )
+        write_text(target / f"{ESTIMATOR}.sha256", sha256_of(target / ESTIMATOR) + "\n")
     for file, content in files.items():
         (target / check_name(file)).write_bytes(content)
-    entries = {path.name: _describe(path) for path in sorted(target.iterdir())}
+    entries = {
+        each.name: FileEntry(sha256=sha256_of(each), n_bytes=each.stat().st_size)
+        for each in sorted(target.iterdir())
+    }
     manifest = Manifest(
-        name=name, version=number, created_at=at, run_id=run_id, data_digest=data_digest,
-        changed_from=changed_from, files=entries, libraries=installed_libraries(), metrics=metrics,
-    )  # fmt: skip
+        name=name,
+        version=number,
+        created_at=at,
+        files=entries,
+        libraries=installed_libraries(),
+        metrics=metrics,
+    )
     plain = manifest.model_dump(exclude_none=True)
     try:
         plain["sha256"] = digest(plain)
@@ -352,9 +334,10 @@ def _write(
     write_text(target / MANIFEST, pretty(plain))
 
 
-def _describe(path: Path) -> FileEntry:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file."""
     with path.open("rb") as file:
-        return FileEntry(sha256=hashlib.file_digest(file, "sha256").hexdigest(), n_bytes=path.stat().st_size)
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _version(root: Path, name: str, number: int) -> Version:
@@ -364,15 +347,11 @@ def _version(root: Path, name: str, number: int) -> Version:
         manifest = Manifest.model_validate(plain)
     except ValidationError:
         manifest = None
-    if (
-        manifest is None
-        or manifest.sha256 != digest(plain)
-        or (manifest.name, manifest.version) != (name, number)
-    ):
+    as_stored = manifest is not None and manifest.sha256 == digest(plain)
+    if manifest is None or not as_stored or (manifest.name, manifest.version) != (name, number):
         raise StoreError(f"{folder / MANIFEST}: was changed after it was written; take it back from a copy")
-    events = read_events(root / name / HISTORY)
-    status = "champion" if champion_after(events) == number else "version"
-    return Version(name, number, "retired" if number in retired_after(events) else status, folder, manifest)
+    status = status_after(read_events(root / name / HISTORY)).get(number, "version")
+    return Version(name, number, status, folder, manifest)
 
 
 def _names(root: Path) -> list[str]:
@@ -382,9 +361,7 @@ def _names(root: Path) -> list[str]:
 
 def _numbers(folder: Path) -> list[int]:
     entries = folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ()
-    return sorted(
-        int(e.name) for e in entries if re.fullmatch(r"[1-9][0-9]{0,8}", e.name) and not e.is_symlink()
-    )
+    return sorted(int(e.name) for e in entries if _NUMBER.fullmatch(e.name) and not e.is_symlink())
 
 
 def _known(root: Path, name: str) -> list[int]:
@@ -392,10 +369,7 @@ def _known(root: Path, name: str) -> list[int]:
     found = _numbers(root / name)
     if not found:
         names = [each for each in _names(root) if _numbers(root / each)]
-        has = (
-            f"it has {', '.join(names[:20])}"
-            if names
-            else "it is empty; `leadml calibrate --name NAME` fills it"
-        )
+        has = f"it has {', '.join(names[:20])}" if names else (
+            "it is empty; `leadml calibrate --name NAME` fills it")  # fmt: skip
         raise ModelRefError(f"no model {name!r} in the store at {root}; {has}")
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import joblib
@@ -29,6 +30,12 @@ def test_names_versions_and_paths(tmp_path: Path, card: Card) -> None:
     for ref in ("x/none.json", "none.joblib", str(tmp_path / "nothing")):
         with pytest.raises(ModelRefError, match="there is no such file; valid are NAME"):
             resolve(ref)
+
+
+def test_a_pipe_is_told_to_be_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "card.json")
+    with pytest.raises(ModelRefError, match="is a pipe, and a model cannot be read from one; save it"):
+        resolve(tmp_path / "card.json")
 
 
 def test_a_joblib_needs_its_digest(tmp_path: Path) -> None:
