@@ -531,7 +531,7 @@ def models_show(ref: Ref, store: Store = None, as_json: AsJson = False) -> None:
         return
     kind = f"{card.kind}, framework {card.framework or 'none'}" if card else type(model).__name__
     typer.echo(f"{found.ref}: {found.status}, {kind}")
-    typer.echo(f"stored {told.created_at} in {found.folder}; MLflow run {told.run_id or 'none'}")
+    typer.echo(f"stored {told.created_at} in {found.folder}")
     if card is not None:
         typer.echo(describe_card(card))
     for key, value in told.metrics.items():

@@ -95,7 +95,6 @@ def store_card(
     *,
     at: str,
     store_root: Path | None,
-    run_id: str | None = None,
 ) -> Version:
     """Store the recommended card with its log, the patterns of its deals, the mapping and the reference."""
     from leadml.registry.evidence import HELD_OUT, PATTERNS, held_out_file, patterns_file
@@ -122,7 +121,6 @@ def store_card(
         standing=_standing(found),
         files=files,
         metrics=metrics,
-        run_id=run_id,
         store_root=store_root,
     )
 
