@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.chunks import PACKINGS, Chunk, Fault, Format, Reader, batch_of, note, open_binary
+from leadml.data.chunks import PACKINGS, Chunk, Fault, Reader, batch_of, note, open_binary
 from leadml.data.csv_records import RECORD_BYTES, Block, RecordCutter
 from leadml.data.sniff import HEAD_BYTES, bad_bytes, sniff_text
 from leadml.exceptions import InputError
@@ -60,20 +60,18 @@ class CsvReader(Reader):
             raise InputError(f"{name}: cannot be read ({error.strerror or error}); check the file") from None
         delimiter = options.delimiter or delimiter
         text = sniff_text(head, options, name, complete=len(head) < HEAD_BYTES, delimiter=delimiter)
-        self.text, self.columns, self.notes = text, text.header, list(text.notes)
-        self.format = Format(
-            "csv", text.encoding, text.delimiter, text.quote, text.decimal, "", text.header_row, text.sniffed
-        )
+        self.columns, self.format, self.notes = text.header, text.format, [*text.notes]
+        self._sample, self._n_lines = text.sample, text.n_lines
         self._may_switch = options.encoding is None
-        if self._may_switch and text.encoding == "cp1252":
+        if self._may_switch and text.format.encoding == "cp1252":
             self.notes.append(note(_CP1252))
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order; ragged rows and open quotes are faults."""
-        parser = _Parser(self.columns, columns, self.text.delimiter, self.text.quote)
-        encoding = self.text.encoding
+        parser = _Parser(self.columns, columns, self.format.delimiter, self.format.quote)
+        encoding = self.format.encoding
         parser.encoding = "cp1252" if encoding == "cp1252" else "utf-8"  # all else is decoded before
-        row, non_ascii = self.text.header_row, not "".join(self.columns).isascii()
+        row, non_ascii = self.format.header_row, not "".join(self.columns).isascii()
         try:
             for block, parsed in in_order(parser.parse, self._blocks()):
                 if parsed.bad and self._may_switch and encoding == "utf-8" and not non_ascii:
@@ -95,9 +93,8 @@ class CsvReader(Reader):
             raise InputError(f"{self._name}: cannot be read to its end ({error}); check the file") from None
 
     def _blocks(self) -> Iterator[Block]:
-        text = self.text
-        cutter = RecordCutter(text.delimiter, text.quote, len(text.header), text.sample)
-        rest, skip = b"", text.n_lines
+        cutter = RecordCutter(self.format.delimiter, self.format.quote, len(self.columns), self._sample)
+        rest, skip = b"", self._n_lines
         for piece in chain(self._text_pieces(), [None]):
             content = rest + (piece or b"")
             while skip and (end := content.find(b"\n") + 1):
@@ -116,9 +113,9 @@ class CsvReader(Reader):
 
     def _text_pieces(self) -> Iterator[bytes]:
         """The text as UTF-8 (cp1252: as it is, decoded with its block), every line ending in a line feed."""
-        decoder = None
-        if self.text.encoding not in ("utf-8", "cp1252"):
-            decoder = codecs.getincrementaldecoder(self.text.encoding)()
+        decoder, encoding = None, self.format.encoding
+        if encoding not in ("utf-8", "cp1252"):
+            decoder = codecs.getincrementaldecoder(encoding)()
         n_lines, held, is_first = 0, b"", True
         for piece in self._pieces():
             text = piece
@@ -126,11 +123,9 @@ class CsvReader(Reader):
                 try:
                     text = decoder.decode(piece, final=not piece).encode()
                 except UnicodeDecodeError as error:
-                    before = error.object[: error.start].decode(self.text.encoding, "replace").count("\n")
+                    before = error.object[: error.start].decode(encoding, "replace").count("\n")
                     found = error.object[error.start : error.end]
-                    raise InputError(
-                        bad_bytes(self._name, n_lines + before + 1, found, self.text.encoding)
-                    ) from None
+                    raise InputError(bad_bytes(self._name, n_lines + before + 1, found, encoding)) from None
                 n_lines += text.count(b"\n")
             text = held + (text.removeprefix(codecs.BOM_UTF8) if is_first else text)
             held = b"\r" if piece and text.endswith(b"\r") else b""  # a line feed may follow

@@ -56,7 +56,7 @@ class ExcelReader(Reader):
         first = [[cell_text(cell) or "" for cell in row] for row in islice(self._rows(), _SAMPLE_ROWS)]
         if not first:
             raise InputError(f"{name}: sheet {sheet!r} is empty; valid: a header and at least one row")
-        n_blank, at = find_header(first, options.header, name)
+        at, found = find_header(first, options.header, name)
         self.columns = tuple(cell.strip() for cell in first[at])
         texts = (cell for row in islice(self._rows(), at + 1, _SAMPLE_ROWS) for cell in row)
         decimal, self.notes = sniff_decimal(
@@ -65,8 +65,7 @@ class ExcelReader(Reader):
         told = {"sheet": options.sheet, "decimal": options.decimal, "header_row": options.header}
         sniffed = tuple(key for key, value in told.items() if value in (None, "auto"))
         self.format = Format("xlsx", decimal=decimal, sheet=sheet, header_row=at + 1, sniffed=sniffed)
-        if at > n_blank and options.header is None:
-            self.notes.append(note(f"row {at + 1} is taken as the header; set read.header if it is not"))
+        self.notes += found
         if len(workbook.sheet_names) > 1 and not options.sheet:
             text = f"read the first of {len(workbook.sheet_names)} sheets; set read.sheet for another"
             self.notes.append(note(text))

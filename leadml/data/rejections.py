@@ -23,20 +23,16 @@ from leadml.terminal import clean
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["FORMULA_START", "HARMLESS_NUMBER", "Rejections", "guard_formula"]
-
 SHOWN_CHARACTERS = 200
 _HELD_BYTES = 1 << 22
 _SORTED_FAULTS = 200_000  # up to so many are saved in the order of rows
 _GROUPS = 10_000
 _HEADER = ("row", "column", "value", "reason")
 
-FORMULA_START = "^[\\s\u00a0\u3000\ufeff\u200b]*[=+\\-@＝＋－＠]|^[\\t\\r\\n]"
-"""How a text begins that a spreadsheet may run; for `re` and, on Arrow columns, RE2."""
-HARMLESS_NUMBER = r"^ ?[-+]?(\d+([ .,'’]\d+)*|\d*[.,]\d+)([eE][-+]?\d+)?%?$"
-"""What is a number as a whole (groups of digits too: a telephone number), so no formula; for `re` and RE2."""
-_starts = re.compile(FORMULA_START)
-_harmless = re.compile(HARMLESS_NUMBER, re.ASCII)
+# How a text begins that a spreadsheet may run; and what is a number as a whole, so no formula (groups of
+# digits too: a telephone number).
+_starts = re.compile("^[\\s\u00a0\u3000\ufeff\u200b]*[=+\\-@＝＋－＠]|^[\\t\\r\\n]")
+_harmless = re.compile(r"^ ?[-+]?(\d+([ .,'’]\d+)*|\d*[.,]\d+)([eE][-+]?\d+)?%?$", re.ASCII)
 
 
 def guard_formula(text: str) -> str:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import codecs
 import csv
-import dataclasses
 import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leadml.data.cells import number_pattern
-from leadml.data.chunks import Notes, note
+from leadml.data.chunks import Format, Notes, note
 from leadml.exceptions import InputError
 
 if TYPE_CHECKING:
@@ -28,23 +27,13 @@ _TITLE_ROWS = 30  # a header stands in one of so many rows
 _numbers = {mark: re.compile(re.sub(r"\\x\{(\w+)\}", r"\\u\1", number_pattern(mark))) for mark in ",."}
 
 
-@dataclasses.dataclass(frozen=True)
-class TextFormat:
-    """How a text file is written.
+class TextFormat(NamedTuple):
+    """How a text file is written, and its header; the table begins after `n_lines` physical lines."""
 
-    `sample` holds some records below the header; the table begins after `n_lines` physical lines, and
-    `header_row` is the row of the header as a spreadsheet shows it.
-    """
-
-    encoding: str
-    delimiter: str
-    quote: str
-    decimal: str
+    format: Format
     header: tuple[str, ...]
-    header_row: int
     n_lines: int
-    sample: tuple[tuple[str, ...], ...]
-    sniffed: tuple[str, ...]
+    sample: tuple[tuple[str, ...], ...]  # some records below the header
     notes: Notes
 
 
@@ -62,57 +51,50 @@ def sniff_text(
             " (a spreadsheet belongs in a file ending in .xlsx)"
         )
     quote = _quote(text)
-    told = {"encoding": options.encoding, "delimiter": delimiter, "decimal": options.decimal}
+    header_row = None if options.header == "auto" else options.header
+    told = {
+        "encoding": options.encoding,
+        "delimiter": delimiter,
+        "decimal": options.decimal,
+        "header_row": header_row,
+    }
     delimiter = delimiter or _delimiter(text, quote, complete)
     if not delimiter.isascii():
         raise InputError(f"{name}: got delimiter {delimiter!r}; valid: an ASCII character; export it so")
     records = _records(text, delimiter, quote, complete)
-    n_blank, at = find_header([cells for cells, _ in records], options.header, name)
+    at, notes = find_header([cells for cells, _ in records], options.header, name)
     header, n_lines = records[at]
     sample = [tuple(cells) for cells, _ in records[at + 1 :] if len(cells) == len(header)]
     if len(sample) < _FEW_ROWS:  # a quote that is left open may hide the others
         sample = [*sample, *_lines(text, n_lines, delimiter, quote, len(header))]
-    decimal, notes = sniff_decimal((cell for cells in sample for cell in cells), options.decimal, delimiter)
-    if at > n_blank and options.header is None:
-        notes.append(
-            note(f"row {at + 1} is taken as the header; set read.header in the mapping if it is not")
-        )
-    return TextFormat(
-        encoding="utf-8" if encoding in ("utf-8-sig", "ascii") else encoding,
-        delimiter=delimiter,
-        quote=quote,
-        decimal=decimal,
-        header=tuple(cell.strip() for cell in header),
-        header_row=at + 1,
-        n_lines=n_lines,
-        sample=tuple(sample),
-        sniffed=(
-            *(key for key, value in told.items() if value is None),
-            *(["header_row"] if not isinstance(options.header, int) else []),
-        ),
-        notes=notes,
-    )
+    cells = (cell for record in sample for cell in record)
+    decimal, more = sniff_decimal(cells, options.decimal, delimiter)
+    encoding = "utf-8" if encoding in ("utf-8-sig", "ascii") else encoding
+    sniffed = tuple(key for key, value in told.items() if value is None)
+    how = Format("csv", encoding, delimiter, quote, decimal, header_row=at + 1, sniffed=sniffed)
+    return TextFormat(how, tuple(cell.strip() for cell in header), n_lines, tuple(sample), more + notes)
 
 
-def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: str) -> tuple[int, int]:
-    """Find the header among the first records: (how many are blank, its position).
+def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: str) -> tuple[int, Notes]:
+    """Find the position of the header among the first records, and say so where it is not the first.
 
     Above a table may stand a title: rows with one or two filled cells, where several rows below have more.
     """
     if isinstance(told, int):
         if told > len(records) or not any(records[told - 1]):
             raise InputError(f"{name}: row {told} is blank or not there; read.header names the header's row")
-        return told - 1, told - 1
+        return told - 1, []
     first = next(at for at, cells in enumerate(records) if cells)
     filled = [sum(bool(cell.strip()) for cell in cells) for cells in records]
     widths = Counter(len(cells) for cells in records if len(cells) > 1)
     width, n = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
     for at in range(first, min(len(records), _TITLE_ROWS)):
         if len(records[at]) == width and filled[at] > width / 2:
-            return first, at
+            said = f"row {at + 1} is taken as the header; set read.header in the mapping if it is not"
+            return at, [note(said)] if at > first and told is None else []
         if n < 2 or filled[at] > (1 if width < 5 else 2):
             break  # no title
-    return first, first
+    return first, []
 
 
 def sniff_decimal(cells: Iterable[str], told: str | None, delimiter: str = "") -> tuple[str, Notes]:
