@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leadml.card.record import Card
-from leadml.exceptions import InputError
 from leadml.terminal import clean, number
 
 if TYPE_CHECKING:
@@ -235,10 +234,9 @@ def health_of(folder: Path, result: Result) -> Health:
         return Health("too early to tell", ("The monitor has not looked yet: run leadml monitor.",), weeks)
     try:
         said = MonitorResult.model_validate_json(found.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(
-            f"{found}: is no monitor.json of this version ({str(error).splitlines()[0]})"
-        ) from None
+    except ValueError:
+        old = f"{found.name} is of another version: run leadml monitor again."
+        return Health("too early to tell", (old,), weeks)
     since = weeks_of(found.with_name("log.parquet"), said.model)
     return Health(said.state, tuple(each.text for each in said.reasons), since or weeks)
 

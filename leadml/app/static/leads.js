@@ -37,8 +37,7 @@ function sheetOf(rows, { card, max }) {
 function Lead({ lead, max }) {
   const name = Object.values(lead.named).filter(Boolean).join(", ") || `Lead ${lead.id}`;
   return html`<li class=${lead.decision}>
-    <p><b>${name}</b> <span class="tag">${lead.action}</span>
-      <span class="quiet">${lead.points} of ${max} points${lead.chance === null ? "" : `, ${percent(lead.chance)} chance`}</span></p>
+    <p><b>${name}</b> <span class="tag">${lead.action}</span> <span class="quiet">${lead.points} of ${max} points${lead.chance === null ? "" : `, ${percent(lead.chance)} chance`}</span></p>
     <p class="why">${lead.why || "nothing known earns points"}</p>
     ${lead.question && html`<p class="ask">Ask: ${lead.question} <span class="quiet">${lead.answers}</span></p>`}</li>`;
 }
@@ -106,6 +105,7 @@ export function Publish({ state, history, edit }) {
   const [by, setBy] = useState(""), [because, setBecause] = useState(""), [atOnce, setAtOnce] = useState(false), [done, setDone] = useState("");
   const moves = useMemo(() => findMoves(state, tables[data.in_use], tables.yours), [yours, leads]);
   const n = leads ? leads.ids.length : data.deals.n, what = leads ? "open leads" : "closed deals", moved = moves.reduce((sum, move) => sum + move.n, 0);
+  const inUse = `the ${data.in_use === "documented" ? "documented rule" : "card"} in use (${model})`;
   const isOpen = !history.steps[history.at].kept, isReady = by.trim() && because.trim() && !isOpen;
   const quoted = (text) => `'${text.trim().replaceAll("'", "'\\''")}'`;
   const publish = async () => {
@@ -115,8 +115,7 @@ export function Publish({ state, history, edit }) {
     return setDone(`Saved. To put it in the store: leadml publish ${data.model}-draft.json --by ${quoted(by)} --because ${quoted(because)}`);
   };
   return html`<${Screen} id="publish" title="Publish">
-    <p class="lead">${moves.length ? `${number(moved)} of ${number(n)} ${what} would be treated otherwise than by` : "No decision differs from"} the
-      ${data.in_use === "documented" ? "documented rule" : "card"} in use (${model}).</p>
+    <p class="lead">${moves.length ? `${number(moved)} of ${number(n)} ${what} would be treated otherwise than by` : "No decision differs from"} ${inUse}.</p>
     <ul class="moves">${moves.slice(0, 6).map((move) => html`<li><b>${number(move.n)}</b> move from ${move.before} to ${move.after}</li>`)}</ul>
     <${Bands} yours=${yours} card=${tables.yours.card} edit=${edit} />
     <div class="controls">
