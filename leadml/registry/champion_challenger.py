@@ -15,16 +15,16 @@ import numpy.typing as npt
 
 from leadml.card.inputs import codes_of
 from leadml.card.record import Card
+from leadml.evaluation.log import Entries, Log
+from leadml.evaluation.metrics import HeldOut
+from leadml.evaluation.verdict import equal_workload, paired_gain
 from leadml.levels import Codes
 from leadml.registry.evidence import deals_of, possible_patterns, read_counts, read_held_out, recode
 from leadml.registry.versions import Version
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
-    from leadml.evaluation.log import Log
 
-Floats = npt.NDArray[np.float64]
-Ids = npt.NDArray[np.int64]
 Outcome = Literal["better", "worse", "alike", "moved"]
 
 MOST_PATTERNS = 50_000
@@ -44,22 +44,21 @@ class Model:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Said:
-    """What one model said of n leads: what to do in words, followed up or not (0 to 1), and the score."""
+    """What one model said of n leads: score and decision, and what to do in words."""
 
+    entries: Entries
     action: npt.NDArray[Any]
-    decision: Floats
-    score: Floats
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evidence:
-    """Leads that both judged. outcome : 1 won, 0 lost, -1 not known."""
+    """Leads that both judged. outcome : 1 won, 0 lost, -1 not known. unit : each lead by itself where None."""
 
     where: str
     old: Said
     new: Said
     outcome: npt.NDArray[np.int8]
-    unit: Ids
+    unit: npt.NDArray[Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,9 +109,8 @@ def gather(candidate: Model, champion: Model, leads: Leads | None) -> Evidence |
     cards = None if candidate.card is None or champion.card is None else (champion.card, candidate.card)
     if leads is not None and cards is not None:
         known = np.full(len(leads), -1, np.int8) if leads.outcome is None else leads.outcome
-        unit = np.arange(len(leads)) if leads.unit is None else leads.unit.astype(np.int64)
         old, new = (_said(card, codes_of(card, leads)) for card in cards)
-        return Evidence(f"{leads.source} ({int((known >= 0).sum()):,} closed)", old, new, known, unit)
+        return Evidence(f"{leads.source} ({int((known >= 0).sum()):,} closed)", old, new, known, leads.unit)
     shared = _shared_log(candidate, champion)
     if shared is not None or cards is None:
         return shared
@@ -121,17 +119,15 @@ def gather(candidate: Model, champion: Model, leads: Leads | None) -> Evidence |
         if kept is not None and model.card is not None:
             codes, outcome = deals_of(kept[1])
             old, new = (_said(card, recode(codes, kept[0], model.card, card)) for card in cards)
-            where = f"the deals that {model.ref} learned from"
-            return Evidence(where, old, new, outcome, np.arange(len(codes)))
+            return Evidence(f"the deals that {model.ref} learned from", old, new, outcome)
     codes, names = possible_patterns(cards[0], MOST_PATTERNS), cards[0].lookup.code_columns
     old, new = (_said(card, recode(codes, names, cards[0], card)) for card in cards)
-    unknown = np.full(len(codes), -1, np.int8)
-    return Evidence("all possible answers, each as likely", old, new, unknown, np.arange(len(codes)))
+    return Evidence("all possible answers, each as likely", old, new, np.full(len(codes), -1, np.int8))
 
 
 def find_moves(found: Evidence) -> tuple[Move, ...]:
     """Which leads get another decision or action, the largest move first."""
-    away = np.abs(found.new.decision - found.old.decision)
+    away = np.abs(found.new.entries.decision - found.old.entries.decision)
     away = np.where(away > 0, away, (found.new.action != found.old.action).astype(np.float64))
     moved: dict[tuple[str, str], float] = collections.defaultdict(float)
     for at in np.flatnonzero(away > 0).tolist():
@@ -141,25 +137,21 @@ def find_moves(found: Evidence) -> tuple[Move, ...]:
 
 def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
     """What the moves are worth: at the costs in force, else at equal workload, and where they pay."""
-    from leadml.evaluation.log import Entries, Log
-    from leadml.evaluation.metrics import HeldOut
-    from leadml.evaluation.verdict import equal_workload, paired_gain
-
-    if found.new.decision.min() == 1.0 > found.old.decision.min():
+    said = {"old": found.old.entries, "new": found.new.entries}
+    if said["new"].decision.min() == 1.0 > said["old"].decision.min():
         return "worse", "It follows up every lead, so it qualifies none"
-    if found.new.decision.max() == 0.0 < found.old.decision.max():
+    if said["new"].decision.max() == 0.0 < said["old"].decision.max():
         return "worse", "It follows up no lead at all"
-    closed = np.flatnonzero(found.outcome >= 0)
-    n, nothing = len(closed), np.full(len(closed), np.nan)
-    won = found.outcome[closed] == 1
+    n = len(found.outcome)
+    at, zeros = np.arange(n), np.zeros(n, np.int32)
+    unit = at if found.unit is None else found.unit.astype(np.int64)
+    log = Log(at, zeros, zeros, found.outcome, unit, np.ones(n), entries=said).subset(found.outcome >= 0)
+    won = log.outcome == 1
     if won.all() or not won.any():
-        why = f"of {n:,} closed deals {'all' if won.all() else 'none'} were won" if n else "no deal is closed"
+        which = "all" if won.all() else "none"
+        why = f"of {len(log):,} closed deals {which} were won" if len(log) else "no deal is closed"
         return "moved", f"What that is worth is not known, as {why}"
-    old, new = (
-        Entries(said.score[closed], nothing, said.decision[closed]) for said in (found.old, found.new)
-    )
-    zeros = np.zeros(n, np.int32)
-    held = HeldOut(Log(np.arange(n), zeros, zeros, won.astype(np.int8), found.unit[closed], np.ones(n)))
+    held, old, new = HeldOut(log), log.entries["old"], log.entries["new"]
     if ratio is None:
         gain, worth = paired_gain(held, *equal_workload(held, old, new)), "At the champion's workload it wins"
     else:
@@ -185,8 +177,9 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
 
 def _said(card: Card, codes: Codes) -> Said:
     scores = card.lookup.score(codes)
-    ready = scores.decision == card.labels[0]
-    return Said(scores.action, ready.astype(np.float64), scores.points.astype(np.float64))
+    ready = (scores.decision == card.labels[0]).astype(np.float64)
+    entries = Entries(scores.points.astype(np.float64), np.full(len(codes), np.nan), ready)
+    return Said(entries, np.asarray(scores.action))
 
 
 def _shared_log(candidate: Model, champion: Model) -> Evidence | None:
@@ -199,12 +192,17 @@ def _shared_log(candidate: Model, champion: Model) -> Evidence | None:
     if len(logs) < 2:
         return None
     (ids, old), (other_ids, new) = logs
-    shared, a, b = np.intersect1d(ids, other_ids, return_indices=True)
-    outcome, unit = old.outcome[a], old.unit[a]
-    if not len(shared) or (outcome != new.outcome[b]).any():
+    shared, *at = np.intersect1d(ids, other_ids, return_indices=True)
+    old, new = old.subset(at[0]), new.subset(at[1])
+    if not len(shared) or (old.outcome != new.outcome).any():
         return None  # other deals, whose row numbers happen to be the same
     where = f"{len(shared):,} deals that both calibrations held out"
-    return Evidence(where, _said_in_log(old, a), _said_in_log(new, b), outcome, unit)
+    return Evidence(where, _said_in_log(old), _said_in_log(new), old.outcome, old.unit)
+
+
+def _said_in_log(log: Log) -> Said:
+    (entries,) = log.entries.values()
+    return Said(entries, np.where(entries.decision > 0.5, "follow up", "leave"))
 
 
 def _by_lead(log: Log) -> tuple[npt.NDArray[np.str_], Log]:
@@ -217,9 +215,3 @@ def _by_lead(log: Log) -> tuple[npt.NDArray[np.str_], Log]:
     once = log.subset(first)
     once.entries[name] = dataclasses.replace(once.entries[name], score=score, decision=decision)
     return ids, once
-
-
-def _said_in_log(log: Log, at: npt.NDArray[Any]) -> Said:
-    (entry,) = log.entries.values()
-    decision = entry.decision[at]
-    return Said(np.where(decision > 0.5, "follow up", "leave"), decision, entry.score[at])
