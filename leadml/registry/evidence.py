@@ -5,18 +5,18 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from leadml.card.record import Card, CardAttribute
+from leadml.card.record import Card
+from leadml.data import dates
 from leadml.estimators.patterns import PatternCounts
+from leadml.evaluation.log import Log
 from leadml.levels import Codes, unpack
 from leadml.registry.versions import Version
-
-if TYPE_CHECKING:
-    from leadml.evaluation.log import Log
 
 HELD_OUT, PATTERNS = "log.parquet", "patterns.parquet"
 MOST_DEALS = 100_000
@@ -25,8 +25,6 @@ MOST_DEALS = 100_000
 
 def held_out_file(log: Log, contender: str) -> bytes:
     """The log of one contender, as the content of the file `HELD_OUT` of `save_version`."""
-    import pyarrow.parquet as pq
-
     kept = io.BytesIO()
     pq.write_table(dataclasses.replace(log, entries={contender: log.entries[contender]}).to_arrow(), kept)
     return kept.getvalue()
@@ -34,9 +32,6 @@ def held_out_file(log: Log, contender: str) -> bytes:
 
 def patterns_file(card: Card, counts: PatternCounts) -> bytes:
     """Counts of patterns (m, r) in the order of the card's rows, as the content of the file `PATTERNS`."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     kept = io.BytesIO()
     columns = {name: counts.codes[:, j] for j, name in enumerate(card.lookup.code_columns)}
     pq.write_table(pa.table({**columns, "won of pattern": counts.won, "lost of pattern": counts.lost}), kept)
@@ -47,8 +42,6 @@ def read_held_out(version: Version | None) -> Log | None:
     """The log of one contender that lies beside a version."""
     if version is None or HELD_OUT not in version.manifest.files:
         return None
-    from leadml.evaluation.log import Log
-
     return Log.read(version.folder / HELD_OUT)
 
 
@@ -56,8 +49,6 @@ def read_counts(version: Version | None) -> tuple[tuple[str, ...], PatternCounts
     """Rows of the card, and counts of their patterns, that lie beside a version."""
     if version is None or PATTERNS not in version.manifest.files:
         return None
-    import pyarrow.parquet as pq
-
     table = pq.ParquetFile(version.folder / PATTERNS).read()
     *names, won, lost = table.column_names
     codes = np.stack([table[name].to_numpy() for name in names], axis=1).astype(np.uint8)
@@ -76,8 +67,7 @@ def deals_of(counts: PatternCounts) -> tuple[Codes, npt.NDArray[np.int8]]:
 
 def recode(codes: Codes, names: tuple[str, ...], known: Card, card: Card) -> Codes:
     """Codes of rows of one card as another has them; a row that it lacks or bins otherwise is unknown."""
-    bins = {each.id: _labels(each) for each in known.attributes}
-    own = {each.id: _labels(each) for each in card.attributes}
+    bins, own = ({a.id: [b.label for b in a.bins] for a in each.attributes} for each in (known, card))
     made = np.empty((len(codes), len(card.lookup.sizes)), np.uint8)
     made[:] = card.lookup.unknown
     for j, name in enumerate(card.lookup.code_columns):
@@ -96,13 +86,7 @@ def possible_patterns(card: Card, most: int) -> Codes:
 
 def day_of(as_of: object) -> int | None:
     """Days since 1970 of the day up to which a card learned; None where that is no ISO date."""
-    from leadml.data import dates
-
     try:
         return dates.day_of(str(as_of)[:10])
     except ValueError:  # a card of another maker
         return None
-
-
-def _labels(attribute: CardAttribute) -> list[str]:
-    return [each.label for each in attribute.bins]
