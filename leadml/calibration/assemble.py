@@ -3,42 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import leadml
 from leadml.calibration import figures
-from leadml.calibration.cards import Draft, draft_cards, fit_all
-from leadml.calibration.comparison import Held, columns_of, few_threads
-from leadml.calibration.contenders import FittedCard
+from leadml.calibration.blocks import make_blocks
+from leadml.calibration.cards import Draft, draft_cards
+from leadml.calibration.comparison import Held, columns_of, hold_out
 from leadml.calibration.describe import describe_data, describe_evaluation
 from leadml.calibration.drift import find_drift
 from leadml.calibration.findings import findings_of_notes, in_order
-from leadml.calibration.notes import data_notes, result_notes
+from leadml.calibration.notes import data_notes, price_unknown, result_notes
 from leadml.calibration.outcomes import Chosen
-from leadml.calibration.recoded import judge_recoded
-from leadml.calibration.recommend import choose_card, choose_champion, workload_of
+from leadml.calibration.recommend import choose_card, choose_champion, recommend, workload_of
 from leadml.calibration.rules import Facts, find_posteriors, judge_rules
-from leadml.calibration.run import Calibration
-from leadml.calibration.study import Note, Study
-from leadml.calibration.unknowns import price_unknown
+from leadml.calibration.study import Study, make_study
+from leadml.calibration.views import Floats, Note
 from leadml.data.deals import Leads
 from leadml.evaluation.log import Log
-from leadml.evaluation.metrics import HeldOut, Measures, at_workload
+from leadml.evaluation.metrics import HeldOut, at_workload
 from leadml.evaluation.segments import segment_gains
-from leadml.result import PolicyResult, Recommended, Result, Segment
-
-Floats = npt.NDArray[np.float64]
+from leadml.result import PolicyResult, Result, Segment
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Material:
-    """What conclusions are drawn from. lost: contender -> (m, columns) log loss that each deal adds without
-    a column."""
+    """What conclusions are drawn from. lost: contender -> (m, columns) log loss added without a column."""
 
     leads: Leads
     chosen: Chosen
@@ -47,25 +40,6 @@ class Material:
     log: Log
     lost: Mapping[str, Floats]
     notes: tuple[Note, ...]
-
-
-def assemble(material: Material, metrics: Mapping[str, Any], name: str) -> Calibration:
-    """Draw every conclusion from the log, and learn the final cards."""
-    study, log = material.study, material.log
-    with few_threads(study.n_jobs), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        fitted = fit_all(study)
-        result, drafts = conclude(material, fitted, metrics, name)
-    cards = {key: draft.card for key, draft in drafts.items()}
-    return Calibration(
-        result=result,
-        card=cards.get(str(result.recommended.contender)),
-        cards=cards,
-        held_out=log,
-        fitted={key: each for key, each in fitted.items() if key not in drafts},
-        settings=study.settings,
-        leads=material.leads,
-    )
 
 
 def conclude(
@@ -126,51 +100,40 @@ def money(study: Study, log: Log) -> tuple[float, Floats | float | None]:
     return given.cost, np.where(np.isfinite(amount), given.margin * amount, given.value)
 
 
-def recommend(
-    study: Study,
-    drafts: Mapping[str, Draft],
-    policies: Sequence[PolicyResult],
-    chosen: str | None,
-    measures: Mapping[str, Measures],
-    fitted: Mapping[str, Any],
-) -> Recommended:
-    """The learned card, always; the documented rule stays in use unless the verdict on it is `change`."""
-    baseline = next((each for each in policies if each.id == study.baseline), None)
-    if chosen is None:
-        return Recommended(
-            contender=None,
-            card=None,
-            framework=None,
-            because="No framework has two mapped criteria that vary, so that no card can be learned.",
-            in_use=study.baseline or "prior",
-        )
-    contender, draft = study.contender(chosen), drafts[chosen]
-    stays = baseline is not None and baseline.verdict != "change"
-    title = contender.title
-    if baseline is None:
-        because = (
-            f"{title} is the card for whoever wants points and chances; no documented rule could be judged."
-        )
-    elif baseline.verdict == "change":
-        because = f"{title} wins more than {baseline.id} with as many leads followed up. {baseline.because}"
-    elif baseline.verdict == "keep":
-        because = f"Keep {baseline.id}. {baseline.because} {title} says the same with points and chances."
-    else:
-        because = f"{baseline.id}: {baseline.verdict}. {baseline.because} {title} adds points and chances."
-    own = fitted[chosen]
-    lost = own.whole.loss_against_real if isinstance(own, FittedCard) else None
-    prior, loss = measures["prior"].log_loss, measures[chosen].log_loss
-    won = None if prior is None or loss is None else prior.value - loss.value
-    return Recommended(
-        contender=chosen,
-        card=f"{chosen}.json",
-        framework=contender.framework,
-        because=because,
-        in_use=str(study.baseline) if stays else chosen,
-        cutoff=draft.cutoff,
-        cutoff_basis=draft.basis,
-        rounding_loss=None if lost is None or not won or won <= 0 else min(1.0, lost / (lost + won)),
-    )
+def judge_recoded(
+    study: Study, chosen: Chosen, leads: Leads, policies: tuple[PolicyResult, ...]
+) -> list[Note]:
+    """LML602: the verdict on the baseline with overdue deals counted as lost; none where there are none."""
+    own = next((each for each in policies if each.id == study.baseline), None)
+    view = study.view_of(None if own is None else own.framework)
+    if chosen.overdue is None or own is None or view is None or own.verdict == "cannot-judge":
+        return []
+    alone = {"contenders": (), "wide": False, "policies": (own.id,), "baseline": own.id}
+    recoded = dataclasses.replace(chosen, deals=chosen.overdue)
+    other = make_study(leads, recoded, study.settings.model_copy(update=alone), [view.framework])
+    other, blocks, _ = make_blocks(other)
+    log, _ = hold_out(other, blocks)
+    cards: dict[str, Any] = {
+        str(each.framework): each.fit(other.deals)
+        for each in other.contenders
+        if each.id == f"{each.framework}-integer"
+    }
+    facts = Facts(other, log, HeldOut(log), cards, find_posteriors(other))
+    verdict = next(each.verdict for each in judge_rules(facts) if each.id == own.id)
+    stays = verdict == own.verdict
+    before, after = (float(np.mean(each.outcome == 1)) for each in (chosen.deals, chosen.overdue))
+    values = {
+        "n": len(chosen.overdue) - len(chosen.deals),
+        "before": before,
+        "after": after,
+        "rule": own.id,
+        "verdict": own.verdict,
+        "other": verdict,
+        "where": own.id,
+        "moves": "stays" if stays else f"changes from {own.verdict} to {verdict}",
+        "severity": "note" if stays else "warn",
+    }
+    return [("LML602", values)]
 
 
 def compared_pair(study: Study, log: Log, held: HeldOut, chosen: str | None) -> tuple[Floats, Floats] | None:

@@ -9,11 +9,11 @@ import numpy as np
 
 from leadml.calibration.comparison import Held
 from leadml.calibration.study import Study
+from leadml.calibration.views import Note
 from leadml.data.split import k_folds, rolling_blocks, times_of
 
 LEAST = 5
 """Won and lost deals that a block needs to learn from."""
-Note = tuple[str, dict[str, Any]]
 
 
 def make_blocks(study: Study) -> tuple[Study, list[Held], list[Note]]:

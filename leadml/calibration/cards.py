@@ -10,42 +10,30 @@ import numpy as np
 import numpy.typing as npt
 
 import leadml
-from leadml.calibration.classifiers import FittedWide
-from leadml.calibration.contenders import (
-    DocumentedRule,
-    FittedCard,
-    TotalTable,
-    View,
-    learning_weight,
-    weight_of,
-    won_of,
-)
+from leadml.calibration.classifiers import WideRule
+from leadml.calibration.contenders import DocumentedRule, FittedCard, Points, PointsOf, Totals, TotalTable
 from leadml.calibration.figures import figure
 from leadml.calibration.study import Study
+from leadml.calibration.views import Floats, View, learning_weight, weight_of, won_of
 from leadml.evaluation.cutoffs import Cutoff, cutoff_at_cost, cutoff_at_share, redraw_rates
 from leadml.result import Data, Figure
 
 if TYPE_CHECKING:
     from leadml.card.record import Card
 
-Floats = npt.NDArray[np.float64]
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Draft:
-    """A card and the interval of its cut-off, as points and as a share of leads."""
+    """A card, and the interval of its cut-off in points."""
 
     card: Card
     cutoff: Figure | None = None
-    share: Figure | None = None
-    not_distinguishable: tuple[int, ...] = ()
     basis: str = "workload"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Totals:
-    """All deals by total of a score: their number, the won ones, and the value of a won deal at each
-    total."""
+class DealsByTotal:
+    """All deals by total of a score: their number, the won ones, and the value of a won deal."""
 
     n: Floats
     won: Floats
@@ -60,22 +48,21 @@ def fit_all(study: Study) -> dict[str, Any]:
     }
 
 
-def count_totals(study: Study, totals: npt.NDArray[np.int64], total_max: int) -> Totals:
+def count_totals(study: Study, at: Totals, total_max: int) -> DealsByTotal:
     """Count all deals by total."""
     deals = study.deals
-    at, weight = totals, learning_weight(deals)
+    weight = learning_weight(deals)
     n = np.bincount(at, weight, minlength=total_max + 1).astype(np.float64)
     won = np.bincount(at, weight * won_of(deals), minlength=total_max + 1).astype(np.float64)
     value = study.consequences.learned_from(deals).value_of(deals)
     worth = np.bincount(at, weight * np.nan_to_num(value), minlength=total_max + 1)
     mean = float(weight @ np.nan_to_num(value) / weight.sum())
     worth = np.divide(worth, n, out=np.full(len(n), mean), where=n > 0)
-    return Totals(n, won, worth if np.isfinite(value).all() else np.full(len(n), np.nan))
+    return DealsByTotal(n, won, worth if np.isfinite(value).all() else np.full(len(n), np.nan))
 
 
-def find_cutoff(study: Study, totals: Totals, share: float) -> tuple[Cutoff, str]:
-    """Cut-off of a score from the consequences, or at a workload (`share`), with its interval; points
-    held."""
+def find_cutoff(study: Study, totals: DealsByTotal, share: float) -> tuple[Cutoff, str]:
+    """Cut-off of a score from the consequences, or at a workload (`share`), with its interval."""
     given = study.consequences
     if given.share is not None:
         return cutoff_at_share(totals.n, given.share), "capacity"
@@ -89,7 +76,7 @@ def find_cutoff(study: Study, totals: Totals, share: float) -> tuple[Cutoff, str
     return cutoff_at_cost(rates, totals.n, given.ratio), "economics"
 
 
-def resolution(totals: Totals, share: float) -> float:
+def resolution(totals: DealsByTotal, share: float) -> float:
     """Share of leads at the total where the ranking passes a workload: a cut-off goes to the nearer side."""
     above = np.cumsum(totals.n[::-1])[::-1] / totals.n.sum()
     at = int(np.flatnonzero(above >= share - 1e-12)[-1]) if share > 0 else len(above) - 1
@@ -102,47 +89,10 @@ def draft_cards(study: Study, fitted: Mapping[str, Any], data: Data) -> dict[str
     drafts = {name: Draft(rule.card) for name, rule in study.rules.items()}
     for contender in study.contenders:
         own = fitted[contender.id]
-        if isinstance(own, FittedCard):
-            drafts[contender.id] = learned_draft(study, contender.id, own, data, created)
-        elif isinstance(own, FittedWide) and own.rule.fit.attributes:
-            drafts[contender.id] = wide_draft(study, contender.id, own, data, created)
-        elif isinstance(own, TotalTable) and isinstance(own.rule, DocumentedRule):
-            drafts[contender.id] = cutoff_draft(study, contender.id, own, data, created)
+        table = own.table if isinstance(own, FittedCard) else own
+        if isinstance(table, TotalTable) and (learned := learned_points(study, own, table.rule)):
+            drafts[contender.id] = make_draft(study, contender.id, learned, table, data, created)
     return drafts
-
-
-def learned_draft(study: Study, name: str, own: FittedCard, data: Data, created: str) -> Draft:
-    """A framework's learned card of whole points."""
-    rule: Any = own.table.rule
-    view: View = rule.view
-    points = Learned(
-        view, np.asarray(own.whole.points), view.documented, own.whole.base + own.table.shift, own.whole.slope
-    )
-    return make_draft(study, name, points, own.table, data, created)
-
-
-def cutoff_draft(study: Study, name: str, own: TotalTable, data: Data, created: str) -> Draft:
-    """A documented score with learned chances and cut-off."""
-    card: Card = own.rule.card  # type: ignore[attr-defined]
-    view = study.view_of(card.framework)
-    if view is None:
-        raise KeyError(card.framework)
-    rows = {each.id: [*each.points, each.unknown_points] for each in card.criteria}
-    ids = tuple(each for each in view.framework.criterion_ids if each in rows)
-    whole = dataclasses.replace(view, mapped=ids)  # the document counts unmapped criteria, as unknown
-    points = np.array([rows[each] for each in ids])
-    return make_draft(study, name, Learned(whole, points, points[:, :5].astype(float)), own, data, created)
-
-
-def wide_draft(study: Study, name: str, own: FittedWide, data: Data, created: str) -> Draft:
-    """Criteria and attributes on one card."""
-    from leadml.estimators.wide import card_attributes
-
-    view, points = own.rule.view, own.rule.points
-    documented = np.empty((0, 5)) if view is None else view.documented
-    attributes = card_attributes(own.rule.fit.attributes, points)
-    learned = Learned(view, np.asarray(points.criteria).reshape(-1, 6), documented, attributes=attributes)
-    return make_draft(study, name, learned, own.table, data, created)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,6 +107,30 @@ class Learned:
     attributes: tuple[Any, ...] = ()
 
 
+def learned_points(study: Study, own: Any, rule: Points) -> Learned | None:
+    """What a card holds: learned whole points, documented ones, or criteria with attributes (None without)."""
+    from leadml.estimators.wide import card_attributes
+
+    if isinstance(rule, PointsOf):
+        view, whole = rule.view, own.whole
+        return Learned(view, rule.points, view.documented, whole.base + own.table.shift, whole.slope)
+    if isinstance(rule, DocumentedRule):
+        known = study.view_of(rule.framework)
+        if known is None:
+            raise KeyError(rule.framework)
+        rows = {each.id: [*each.points, each.unknown_points] for each in rule.card.criteria}
+        ids = tuple(each for each in known.framework.criterion_ids if each in rows)
+        points = np.array([rows[each] for each in ids])
+        # the document counts unmapped criteria, as unknown
+        return Learned(dataclasses.replace(known, mapped=ids), points, points[:, :5].astype(float))
+    if not isinstance(rule, WideRule) or not rule.fit.attributes:
+        return None
+    documented = np.empty((0, 5)) if rule.view is None else rule.view.documented
+    attributes = card_attributes(rule.fit.attributes, rule.points)
+    points = np.asarray(rule.points.criteria).reshape(-1, 6)
+    return Learned(rule.view, points, documented, attributes=attributes)
+
+
 def make_draft(
     study: Study, name: str, learned: Learned, table: TotalTable, data: Data, created: str
 ) -> Draft:
@@ -169,33 +143,35 @@ def make_draft(
     totals = count_totals(study, at, len(table.probability) - 1)
     cutoff, basis = find_cutoff(study, totals, workload(study, view))
     first = int(cutoff.cutoff.value)
-    mapping = deals.mapping
     card = learned_card(
         f"{data.name}-{name}",
         None if view is None else view.framework,
         LearnedPoints(
-            () if view is None else view.mapped, learned.points, learned.documented, table.probability,
-            table.low, table.high,
-            learned.base, learned.slope, learned.attributes,
+            () if view is None else view.mapped,
+            learned.points,
+            learned.documented,
+            table.probability,
+            table.low,
+            table.high,
+            learned.base,
+            learned.slope,
+            learned.attributes,
         ),
         cutoff=first,
         bands=make_bands(study, view, at, table, first),
         created_at=created,
-        words=None if mapping is None else words_of_mapping(mapping),
+        words=None if deals.mapping is None else words_of_mapping(deals.mapping),
         provenance=provenance(data, study),
-    )  # fmt: skip
-    share = figure(cutoff.share)
-    return Draft(card, figure(cutoff.cutoff), share, cutoff.not_distinguishable, basis)
+    )
+    return Draft(card, figure(cutoff.cutoff), basis)
 
 
 def provenance(data: Data, study: Study) -> dict[str, Any]:
     """Where a card comes from."""
+    told = data.model_dump(include={"mapping_digest", "n_won", "n_lost", "as_of"})
     return {
         "data_digest": data.digest,
-        "mapping_digest": data.mapping_digest,
-        "n_won": data.n_won,
-        "n_lost": data.n_lost,
-        "as_of": data.as_of,
+        **told,
         "random_state": study.settings.random_state,
         "mlflow_run_id": None,
         "leadml_version": leadml.__version__,
@@ -203,11 +179,17 @@ def provenance(data: Data, study: Study) -> dict[str, Any]:
 
 
 def main_rule(study: Study, view: View | None) -> DocumentedRule | None:
-    """The rule whose workload and bands a framework's card takes: the baseline, else the one with most
-    bands."""
+    """The rule whose workload a framework's card takes: the baseline, else the one with most bands."""
+    baseline = study.rules.get(str(study.baseline))
+    if baseline is not None and view is not None and baseline.framework == view.id:
+        return baseline
+    return richest_rule(study, view)
+
+
+def richest_rule(study: Study, view: View | None) -> DocumentedRule | None:
+    """The rule of a framework with most bands."""
     own = [rule for rule in study.rules.values() if view is not None and rule.framework == view.id]
-    baseline = [rule for rule in own if rule.id == study.baseline]
-    return max(baseline or own, key=lambda rule: len(rule.card.bands), default=None)
+    return max(own, key=lambda rule: len(rule.card.bands), default=None)
 
 
 def workload(study: Study, view: View | None) -> float:
@@ -221,7 +203,7 @@ def workload(study: Study, view: View | None) -> float:
 
 
 def make_bands(
-    study: Study, view: View | None, at: npt.NDArray[np.int64], table: TotalTable, cutoff: int
+    study: Study, view: View | None, at: Totals, table: TotalTable, cutoff: int
 ) -> tuple[Any, ...]:
     """Bands of a card: as many leads in each as the documented ones hold, or from edges of P(won)."""
     from leadml.card.build import bands_at, edges_by_share
@@ -229,16 +211,10 @@ def make_bands(
     settings, total_max = study.settings.bands, len(table.probability) - 1
     if settings.by != "shares":
         scale = 1.0 if settings.by == "probability" else study.consequences.ratio or 1.0
-        edges = [
-            0,
-            *(
-                int(np.searchsorted(np.maximum.accumulate(table.probability), e * scale))
-                for e in settings.edges
-            ),
-        ]
+        rising = np.maximum.accumulate(table.probability)
+        edges = [0, *(int(np.searchsorted(rising, edge * scale)) for edge in settings.edges)]
         return bands_at(generic_bands(len(edges)), edges, cutoff, total_max)
-    rich = [rule for rule in study.rules.values() if view is not None and rule.framework == view.id]
-    rule = max(rich, key=lambda each: len(each.card.bands), default=None)
+    rule = richest_rule(study, view)
     if rule is None:
         return bands_at(generic_bands(2), [0, cutoff], cutoff, total_max)
     starts = [band.from_ for band in rule.card.bands]

@@ -1,5 +1,4 @@
-"""Contenders that read columns of the CRM: the wide card, logistic regression, boosted trees, the user's
-own."""
+"""Contenders that read columns of the CRM: the wide card, logistic regression, boosted trees, the user's own."""
 
 from __future__ import annotations
 
@@ -10,19 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from leadml.calibration.contenders import Said, Timing, TotalTable, View, codes_of, learning_weight, won_of
-from leadml.result import Kind
+from leadml.calibration.contenders import Contender, DocumentedRule, Said, Totals, TotalTable
+from leadml.calibration.views import Flags, View, learning_weight, won_of
+from leadml.levels import Codes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from leadml.calibration.contenders import DocumentedRule
     from leadml.data.deals import Leads
     from leadml.estimators.attributes import Column
     from leadml.estimators.wide_fit import WideFit
     from leadml.estimators.wide_points import WidePoints
 
-Floats = npt.NDArray[np.float64]
+Form = Literal["logistic", "boosting"]
 MORE = 1.9
 """How many times more deals there must be before a classifier is tuned again."""
 MOST = 5_000
@@ -44,15 +43,10 @@ class FittedClassifier:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Classifier:
+class Classifier(Contender):
     """The user's own scikit-learn classifier. A pipeline gets the frame; anything else gets it as numbers."""
 
-    id: str
     classifier: Any
-    title: str = ""
-    kind: Kind = "custom"
-    framework: str | None = None
-    policy: str | None = None
 
     def fit(self, train: Leads) -> FittedClassifier:
         """Clone and fit."""
@@ -83,8 +77,7 @@ def frame_of(leads: Leads) -> Any:
 
 
 def as_numbers(frame: Any) -> Any:
-    """Transformer of such a frame to numbers: means, indicators of unknown, a column for each frequent
-    word."""
+    """Transformer of such a frame to numbers: means, indicators of unknown, a column a frequent word."""
     from sklearn.compose import make_column_transformer
     from sklearn.impute import SimpleImputer
     from sklearn.preprocessing import OneHotEncoder
@@ -97,33 +90,17 @@ def as_numbers(frame: Any) -> Any:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Context:
+class Context(Contender):
     """Logistic regression or boosted trees on levels, the baseline's score and columns of the CRM.
 
     In time it is tuned anew when there are `MORE` times as many deals as when it was tuned last, since what
-    earlier
-    deals chose is still learned from the past; in folds it is tuned in each.
+    earlier deals chose is still learned from the past; in folds it is tuned in each.
     """
 
-    form: Literal["logistic", "boosting"]
+    form: Form
     rule: DocumentedRule | None
-    timing: Timing = None
     random_state: int = 0
-    kind: Kind = "context"
-    framework: str | None = None
-    policy: str | None = None
     _tuned: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-
-    @property
-    def id(self) -> str:
-        """Its name."""
-        return f"context-{self.form}"
-
-    @property
-    def title(self) -> str:
-        """What it is."""
-        what = "logistic regression" if self.form == "logistic" else "boosted trees"
-        return f"{what} on criteria and context"
 
     def frame(self, leads: Leads) -> Any:
         """Levels, context and the rule's score."""
@@ -143,8 +120,7 @@ class Context:
             train = train.take(
                 late if self.timing is not None else np.sort(rng.permutation(len(train))[:MOST])
             )
-        n = len(train)
-        tuned_at = self._tuned.get("n", 0)
+        n, tuned_at = len(train), self._tuned.get("n", 0)
         if self.timing is not None and tuned_at <= n < MORE * tuned_at:
             chosen = self._tuned["chosen"]
             model._choose = lambda *_: chosen  # type: ignore[method-assign]
@@ -169,24 +145,25 @@ class WideRule:
         """The highest total."""
         return int(self.points.total_max)
 
-    def totals(self, leads: Leads) -> npt.NDArray[np.int64]:
+    def totals(self, leads: Leads) -> Totals:
         """Points of each lead."""
         rows = wide_rows(self.view, self.fit, leads)
         return np.asarray(self.points.totals(rows)) if rows else np.zeros(len(leads), dtype=np.int64)
 
-    def failed(self, leads: Leads) -> npt.NDArray[np.bool_]:
+    def failed(self, leads: Leads) -> Flags:
         """Whether the framework's own gate disqualifies a lead."""
-        failed = np.zeros(len(leads), dtype=bool)
-        for gate in () if self.view is None else self.view.framework.gates:
-            failed |= codes_of(leads, (gate.criterion,))[:, 0] < gate.below
-        return failed
+        return np.zeros(len(leads), dtype=bool) if self.view is None else self.view.failed(leads)
+
+
+def criteria_of(view: View | None, leads: Leads) -> Codes:
+    """Codes of the criteria on a wide card."""
+    return np.empty((len(leads), 0), np.uint8) if view is None else view.codes(leads)
 
 
 def wide_rows(view: View | None, fit: WideFit, leads: Leads) -> list[npt.NDArray[np.uint8]]:
     """Codes of each row of a wide card."""
-    codes = np.empty((len(leads), 0), np.uint8) if view is None else view.codes(leads)
-    rows = [codes[:, j] for j in range(codes.shape[1])]
-    return rows + [each.bins.codes(column_of(leads, each.bins.name)) for each in fit.attributes]
+    attributes = [each.bins.codes(column_of(leads, each.bins.name)) for each in fit.attributes]
+    return [*criteria_of(view, leads).T, *attributes]
 
 
 def column_of(leads: Leads, name: str) -> Column:
@@ -200,37 +177,15 @@ def column_of(leads: Leads, name: str) -> Column:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FittedWide:
-    """A learned card of criteria and attributes."""
-
-    rule: WideRule
-    table: TotalTable
-
-    def predict(self, leads: Leads) -> Said:
-        """Points and P(won)."""
-        return self.table.predict(leads)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class WideCard:
+class WideCard(Contender):
     """The wide card: documented criteria, and the columns of the CRM that tell more."""
 
     view: View | None
     columns: tuple[str, ...]
     attributes: int = 8
     points: int = 40
-    timing: Timing = None
-    id: str = "wide"
-    title: str = "wide card: criteria and columns of the CRM"
-    kind: Kind = "wide"
-    policy: str | None = None
 
-    @property
-    def framework(self) -> str | None:
-        """Id of the framework whose criteria it holds."""
-        return None if self.view is None else self.view.id
-
-    def fit(self, train: Leads) -> FittedWide:
+    def fit(self, train: Leads) -> TotalTable:
         """Choose columns and bins, fit, round to whole points, learn what each total means."""
         from leadml.estimators.attributes import offered
         from leadml.estimators.wide_fit import fit_wide
@@ -238,18 +193,14 @@ class WideCard:
 
         weight = learning_weight(train)
         columns, _ = offered([column_of(train, name) for name in self.columns], len(train))
-        codes = np.empty((len(train), 0), np.uint8) if self.view is None else self.view.codes(train)
-        documented = np.empty((0, 5)) if self.view is None else self.view.documented
         fit = fit_wide(
-            codes,
-            documented,
+            criteria_of(self.view, train),
+            np.empty((0, 5)) if self.view is None else self.view.documented,
             columns,
             won_of(train),
             weight=weight,
             unit=train.unit,
             attributes=self.attributes,
         )
-        rule = WideRule(
-            self.view, fit, whole_points(fit, wide_rows(self.view, fit, train), weight, self.points)
-        )
-        return FittedWide(rule, TotalTable.learn(rule, train, self.timing))
+        points = whole_points(fit, wide_rows(self.view, fit, train), weight, self.points)
+        return TotalTable.learn(WideRule(self.view, fit, points), train, self.timing)

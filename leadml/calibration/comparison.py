@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leadml.calibration.contenders import Fitted, Said, weight_of
+from leadml.calibration.contenders import Fitted, Said
 from leadml.calibration.study import Study
+from leadml.calibration.views import weight_of
 from leadml.data.deals import Leads
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.evaluation.metrics import log_losses

@@ -6,19 +6,18 @@ From them follows the decision of every contender, by one function, within each 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from leadml.calibration.experiment import Capacity, Economics, Experiment
+from leadml.calibration.views import Floats, Note
 from leadml.data.deals import NO_DAY, Leads
 from leadml.exceptions import UsageError
 from leadml.levels import N_CODES
 
-Floats = npt.NDArray[np.float64]
 Basis = Literal["economics", "capacity", "workload", "break-even"]
-Note = tuple[str, dict[str, Any]]
 
 DAYS_A_WEEK = 7.0
 SHRINK_AMOUNTS = 20.0  # won deals that a level's effect on the amount is shrunk by

@@ -1,41 +1,38 @@
 """Contenders: everything that is compared. Each learns from earlier deals, then predicts later ones.
 
-A contender is any object with `id`, `title`, `kind`, `framework`, `policy` and ``fit(train: Leads)``, which
-gives an
-object whose ``predict(leads: Leads)`` is a `Said`. Leads come in time order where there is time.
+Leads come in time order where there is time. Those that read further columns are in `classifiers`.
 """
 
 from __future__ import annotations
 
+import abc
 import dataclasses
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from leadml.calibration.drift import Timing, latest_shift
+from leadml.calibration.views import (
+    Flags,
+    Floats,
+    View,
+    codes_of,
+    count_patterns,
+    learning_weight,
+    plain_design,
+    won_of,
+)
 from leadml.levels import UNKNOWN, logistic
 from leadml.result import Kind
 
 if TYPE_CHECKING:
     from leadml.card.record import Card
     from leadml.data.deals import Leads
-    from leadml.estimators.patterns import PatternCounts
     from leadml.estimators.points import WholePoints
     from leadml.estimators.scorecard_fit import ScorecardFit
-    from leadml.frameworks.model import Framework, Policy
 
-Floats = npt.NDArray[np.float64]
-Codes = npt.NDArray[np.uint8]
-
-Timing = int | None
-"""Days that leads need to close (0: not known) where deals are in time order; None where they are not."""
-DRIFTS = ((0.01, 0.8), (0.3, 0.1), (1.0, 0.1))
-"""Standard deviations of the intercept's change over the later half of the deals, in log-odds; their prior chances."""
-BIAS_SPREAD = 0.3
-"""Prior standard deviation of the log-odds by which closed deals are off, since quick ones are too many."""
-LEAST = 80
-"""Deals from which on an intercept is looked at."""
+Totals = npt.NDArray[np.int64]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,14 +40,13 @@ class Said:
     """What was said of n leads.
 
     score: to rank by. probability: P(won) or NaN. decision: a rule's own, where it has one. refused: leads
-    that a gate
-    disqualifies, whatever their score.
+    that a gate disqualifies, whatever their score.
     """
 
     score: Floats
     probability: Floats
     decision: Floats | None = None
-    refused: npt.NDArray[np.bool_] | None = None
+    refused: Flags | None = None
 
 
 class Points(Protocol):
@@ -60,10 +56,10 @@ class Points(Protocol):
     def total_max(self) -> int:
         """The highest total."""
 
-    def totals(self, leads: Leads) -> npt.NDArray[np.int64]:
+    def totals(self, leads: Leads) -> Totals:
         """Points of each lead."""
 
-    def failed(self, leads: Leads) -> npt.NDArray[np.bool_]:
+    def failed(self, leads: Leads) -> Flags:
         """Whether a gate disqualifies it."""
 
 
@@ -74,197 +70,32 @@ class Fitted(Protocol):
         """Say what it knows of each lead."""
 
 
-class Contender(Protocol):
-    """Something that learns from closed deals; see the module."""
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Contender(abc.ABC):
+    """Something that learns from closed deals.
 
-    @property
-    def id(self) -> str:
-        """Its name in the result."""
+    framework : id of the one it belongs to. policy : id of the documented rule, where it is one.
+    """
 
-    @property
-    def title(self) -> str:
-        """What it is."""
+    id: str
+    title: str = ""
+    kind: Kind = "learned"
+    framework: str | None = None
+    policy: str | None = None
+    timing: Timing = None
 
-    @property
-    def kind(self) -> Kind:
-        """What sort of contender it is."""
-
-    @property
-    def framework(self) -> str | None:
-        """Id of the framework it belongs to."""
-
-    @property
-    def policy(self) -> str | None:
-        """Id of the documented rule, where it is one."""
-
+    @abc.abstractmethod
     def fit(self, train: Leads) -> Fitted:
         """Learn from closed deals."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class View:
-    """A framework as these deals can answer it.
-
-    mapped : criteria of the framework that the deals hold, in its order.
-    policies : its rules that are judged.
-    """
-
-    framework: Framework
-    mapped: tuple[str, ...]
-    policies: tuple[Policy, ...]
-    _latest: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-
-    @property
-    def id(self) -> str:
-        """Id of the framework."""
-        return self.framework.id
-
-    @property
-    def documented(self) -> Floats:
-        """(k, 5) documented points of the mapped criteria: a level is a point."""
-        return np.tile(np.arange(5.0), (len(self.mapped), 1))
-
-    def codes(self, leads: Leads) -> Codes:
-        """Codes of the mapped criteria."""
-        return codes_of(leads, self.mapped)
-
-    def learn(
-        self, train: Leads, random_state: int, rising: npt.NDArray[np.bool_] | None = None
-    ) -> tuple[ScorecardFit, PatternCounts]:
-        """Fit the scorecard on counts of patterns; contenders that share it ask one after the other."""
-        from leadml.estimators.patterns import PatternCounts
-        from leadml.estimators.scorecard_fit import fit_scorecard
-
-        if self._latest.get("train") is not train or rising is not None:
-            counts = PatternCounts.from_codes(self.codes(train), won_of(train), learning_weight(train))
-            monotone = True if rising is None else rising
-            fit = fit_scorecard(counts, self.documented, monotone=monotone, random_state=random_state)
-            if rising is not None:
-                return fit, counts
-            self._latest.update(train=train, fit=(fit, counts))
-        return self._latest["fit"]  # type: ignore[no-any-return]
-
-
-def codes_of(leads: Leads, criteria: Sequence[str]) -> Codes:
-    """Codes of some criteria, unknown where the leads hold none; (n, k)."""
-    out = np.full((len(leads), len(criteria)), UNKNOWN, dtype=np.uint8, order="F")
-    for at, name in enumerate(criteria):
-        if name in leads.criteria:
-            out[:, at] = leads.codes[:, leads.criteria.index(name)]
-    return out
-
-
-def weight_of(leads: Leads) -> Floats:
-    """How many deals each row stands for."""
-    return np.ones(len(leads)) if leads.weight is None else leads.weight
-
-
-def learning_weight(leads: Leads) -> Floats:
-    """The same; leads followed up at random stand for those that were not, by one over their chance."""
-    from leadml.data.selection import propensity_weights
-
-    chance = propensity_weights(leads)
-    return weight_of(leads) if chance is None else weight_of(leads) * chance
-
-
-def won_of(leads: Leads) -> Floats:
-    """1 won, 0 lost."""
-    return np.asarray(leads.outcome == 1, dtype=np.float64)
-
-
-def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float, float]:
-    """Shift of the intercept to that of now, as far as the deals tell of one, and its variance.
-
-    Among deals closed so far quick ones, often losses, are too many: they are weighted for that first (see
-    `seen_chance`). Then the later half of those that had the time to close is looked at.
-    """
-    if timing is None or len(leads) < LEAST:
-        return 0.0, 0.0
-    weight, rows, shift = learning_weight(leads), np.arange(len(leads)), 0.0
-    if timing and leads.created is not None and leads.closed is not None:
-        shift = _offset(
-            log_odds, won_of(leads), weight / seen_chance(leads.created, leads.closed), BIAS_SPREAD
-        )
-        last = max(int(leads.created.max()), int(leads.closed.max()))
-        rows = np.flatnonzero(leads.created.astype(np.int64) <= last - timing)
-        rows = rows[np.argsort(leads.created[rows], kind="stable")]
-    half = rows[len(rows) // 2 :]
-    if len(half) < LEAST / 2:
-        return shift, 0.0
-    time = np.linspace(-1.0, 0.0, len(half))
-    if timing and leads.created is not None and leads.closed is not None:
-        # now is later than the latest deals that had the time to close
-        day = leads.created[half].astype(np.float64)
-        time = (day - last) / max(day[-1] - day[0], 1.0)
-    found, variance = _offset_now(log_odds[half] + shift, won_of(leads)[half], weight[half], time)
-    return float(np.clip(shift + found, -6, 6)), variance
-
-
-def seen_chance(created: npt.NDArray[np.int32], closed: npt.NDArray[np.int32]) -> Floats:
-    """Chance that a deal which took as long as each of these has closed by now (right truncation), at least 0.2.
-
-    Leads come in evenly from the first to the last creation; one that takes T days is seen closed if it came
-    in at
-    least T days ago. Lagakos, Barraj, De Gruttola (1988), Biometrika 75.
-    """
-    first, newest = float(created.min()), float(created.max())
-    took = np.maximum(closed.astype(np.float64) - created, 0.0)
-    return np.asarray(np.clip((float(closed.max()) - took - first) / max(newest - first, 1.0), 0.2, 1.0))
-
-
-def _offset(eta: Floats, y: Floats, weight: Floats, spread: float = np.inf) -> float:
-    """Offset that makes predictions hold on average; `spread`: its prior standard deviation, in log-odds."""
-    w = weight * (weight.sum() / max(float(weight @ weight), 1e-9))  # adds up to the effective number
-    shift, pull = 0.0, 1.0 / spread**2
-    for _ in range(25):  # Newton: sum w (y - p) = offset / spread^2
-        p = logistic(eta + shift)
-        step = (float(w @ (y - p)) - shift * pull) / max(float(w @ (p * (1 - p))) + pull, 1e-9)
-        shift += float(np.clip(step, -2, 2))
-        if abs(step) < 1e-9:
-            break
-    return shift
-
-
-def _offset_now(eta: Floats, y: Floats, weight: Floats, time: Floats) -> tuple[float, float]:
-    """Offset at time 0 and its variance: an offset and a drift along times below 0, averaged over `DRIFTS`."""
-    w = weight * (weight.sum() / max(float(weight @ weight), 1e-9))
-    columns = np.stack([np.ones(len(eta)), time], axis=1)
-    means, variances, evidence = [], [], []
-    for sd, chance in DRIFTS:
-        theta, pull = np.zeros(2), sd**-2
-        for _ in range(25):
-            p = logistic(eta + columns @ theta)
-            hessian = (columns * (w * p * (1 - p))[:, None]).T @ columns + pull * np.eye(2)
-            step = np.linalg.solve(hessian, columns.T @ (w * (y - p)) - pull * theta)
-            theta += np.clip(step, -2, 2)
-            if np.abs(step).max() < 1e-9:
-                break
-        moved = eta + columns @ theta
-        fit = w @ (y * moved - np.logaddexp(0.0, moved)) - 0.5 * pull * theta @ theta
-        evidence.append(np.log(chance * pull) + fit - 0.5 * np.linalg.slogdet(hessian)[1])
-        means.append(theta[0])
-        variances.append(np.linalg.inv(hessian)[0, 0])
-    share = np.exp(np.array(evidence) - max(evidence))
-    share /= share.sum()
-    mean = float(share @ means)
-    return mean, float(share @ (np.array(variances) + (np.array(means) - mean) ** 2))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class DocumentedRule:
+class DocumentedRule(Contender):
     """A documented rule as it stands; it learns nothing."""
 
     card: Card
-    id: str
-    title: str
-    framework: str | None
-    kind: Kind = "documented"
+    kind: Kind = dataclasses.field(default="documented", kw_only=True)
     _latest: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
-
-    @property
-    def policy(self) -> str:
-        """Its own id."""
-        return self.id
 
     def fit(self, train: Leads) -> DocumentedRule:  # noqa: ARG002
         """Nothing is learned."""
@@ -275,15 +106,15 @@ class DocumentedRule:
         """The highest score."""
         return self.card.total_max
 
-    def totals(self, leads: Leads) -> npt.NDArray[np.int64]:
+    def totals(self, leads: Leads) -> Totals:
         """Points given."""
         return self._score(leads)[0]
 
-    def failed(self, leads: Leads) -> npt.NDArray[np.bool_]:
+    def failed(self, leads: Leads) -> Flags:
         """Whether a gate is failed."""
         return self._score(leads)[1]
 
-    def _score(self, leads: Leads) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    def _score(self, leads: Leads) -> tuple[Totals, Flags]:
         """Points and gates, worked out once a pattern; those of the leads asked about last are kept."""
         from leadml.card.inputs import codes_of as codes_of_card
 
@@ -296,31 +127,17 @@ class DocumentedRule:
 
     def predict(self, leads: Leads) -> Said:
         """Points given and the rule's own decision: it follows up from its cut-off, unless a gate fails."""
-        points, failed = self.totals(leads), self.failed(leads)
+        points, failed = self._score(leads)
         score = np.where(failed, -1.0, points)
         ready = (score >= self.card.cutoff).astype(np.float64)
         return Said(score, np.full(len(score), np.nan), ready)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class DocumentedCutoff:
+class DocumentedCutoff(Contender):
     """A documented score with learned chances; its cut-off follows from the consequences."""
 
     rule: DocumentedRule
-    id: str
-    title: str
-    timing: Timing = None
-    kind: Kind = "learned"
-
-    @property
-    def framework(self) -> str | None:
-        """The rule's framework."""
-        return self.rule.framework
-
-    @property
-    def policy(self) -> str | None:
-        """None: it is no rule of a document."""
-        return None
 
     def fit(self, train: Leads) -> TotalTable:
         """Learn what each total means."""
@@ -376,27 +193,22 @@ class PointsOf:
         """The highest total."""
         return int(self.points.max(axis=1).sum())
 
-    def totals(self, leads: Leads) -> npt.NDArray[np.int64]:
+    def totals(self, leads: Leads) -> Totals:
         """Points of each lead."""
-        codes = self.view.codes(leads)
         totals = np.zeros(len(leads), dtype=np.int64)
-        for j in range(codes.shape[1]):
-            totals += self.points[j][codes[:, j]]
+        for points, codes in zip(self.points, self.view.codes(leads).T, strict=True):
+            totals += points[codes]
         return totals
 
-    def failed(self, leads: Leads) -> npt.NDArray[np.bool_]:
+    def failed(self, leads: Leads) -> Flags:
         """Whether the framework's own gate disqualifies a lead."""
-        failed = np.zeros(len(leads), dtype=bool)
-        for gate in self.view.framework.gates:
-            failed |= codes_of(leads, (gate.criterion,))[:, 0] < gate.below
-        return failed
+        return self.view.failed(leads)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedCard:
-    """A learned card of whole points, with the fit behind it."""
+    """A learned card of whole points."""
 
-    fit: ScorecardFit
     whole: WholePoints
     table: TotalTable
 
@@ -420,38 +232,24 @@ class FittedWeights:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LearnedCard:
+class LearnedCard(Contender):
     """A framework's learned scorecard, as whole points or (whole=False) as fitted.
 
     free : the points of criteria that turn in the training set need not rise.
     """
 
     view: View
-    id: str
-    title: str
     whole: bool = True
     points: int = 40
-    timing: Timing = None
     random_state: int = 0
     free: bool = False
-    kind: Kind = "learned"
-    policy: str | None = None
-
-    @property
-    def framework(self) -> str:
-        """Id of the framework."""
-        return self.view.id
 
     def fit(self, train: Leads) -> FittedCard | FittedWeights:
-        """Average the monotone fits over their spreads; round to whole points; learn what each total
-        means."""
+        """Average the monotone fits over their spreads; round to whole points; learn what each total means."""
+        from leadml.calibration.misfits import turning
         from leadml.estimators.points import whole_points
 
-        rising: npt.NDArray[np.bool_] | None = None
-        if self.free:
-            from leadml.calibration.misfits import turning
-
-            rising = ~turning(self.view, train, self.random_state)
+        rising = ~turning(self.view, train, self.random_state) if self.free else None
         fit, counts = self.view.learn(train, self.random_state, rising)
         if not self.whole:
             log_odds = fit.log_odds(self.view.codes(train))
@@ -459,4 +257,66 @@ class LearnedCard:
         monotone = True if rising is None else rising
         whole = whole_points(fit, counts, total=self.points, monotone=monotone)
         rule = PointsOf(self.view, np.asarray(whole.points, dtype=np.int64))
-        return FittedCard(fit, whole, TotalTable.learn(rule, train, self.timing))
+        return FittedCard(whole, TotalTable.learn(rule, train, self.timing))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Constant:
+    """The same probability for every lead."""
+
+    probability: float
+
+    def predict(self, leads: Leads) -> Said:
+        """The base rate."""
+        same = np.full(len(leads), self.probability)
+        return Said(same, same)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prior(Contender):
+    """Base rate alone; of the latest deals where it moved."""
+
+    def fit(self, train: Leads) -> Constant:
+        """The share of won deals, half a deal of each kind added."""
+        weight, won = learning_weight(train), won_of(train)
+        rate = float((weight @ won + 0.5) / (weight.sum() + 1.0))
+        shift, _ = latest_shift(np.full(len(train), logit(rate)), train, self.timing)
+        return Constant(float(logistic(logit(rate) + shift)))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FittedPlain:
+    """A fitted logistic regression on criteria."""
+
+    criteria: tuple[str, ...]
+    model: Any
+    mean: Floats
+    shift: float
+
+    def predict(self, leads: Leads) -> Said:
+        """Log-odds and P(won)."""
+        design = plain_design(codes_of(leads, self.criteria), self.mean)
+        eta = self.model.decision_function(design) + self.shift
+        return Said(eta, logistic(eta))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plain(Contender):
+    """Plain logistic regression (C = 1) on the mapped criteria: the peer that is always there."""
+
+    criteria: tuple[str, ...]
+
+    def fit(self, train: Leads) -> FittedPlain:
+        """Fit on counts of patterns."""
+        from sklearn.linear_model import LogisticRegression
+
+        counts = count_patterns(train, self.criteria)
+        known = counts.codes != UNKNOWN
+        weight = counts.total[:, None] * known
+        mean = (weight * np.where(known, counts.codes, 0)).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
+        design = plain_design(counts.codes, mean)
+        model = LogisticRegression(C=1.0, max_iter=500)
+        both = np.concatenate([np.ones(len(design)), np.zeros(len(design))])
+        model.fit(np.vstack([design, design]), both, sample_weight=np.concatenate([counts.won, counts.lost]))
+        eta = model.decision_function(plain_design(codes_of(train, self.criteria), mean))
+        return FittedPlain(self.criteria, model, mean, latest_shift(eta, train, self.timing)[0])

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from leadml.calibration.comparison import Held
-from leadml.calibration.contenders import weight_of
 from leadml.calibration.study import Study
+from leadml.calibration.views import weight_of
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.evaluation.log import Log
 from leadml.result import Block, Data, Evaluation

@@ -1,20 +1,13 @@
-"""Drift between early and late deals: base rate, levels (population stability index), weights; what each
-endangers."""
+"""Drift between early and late deals: base rate, levels (population stability index), weights; the intercept of now."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leadml.calibration.contenders import View, weight_of, won_of
-from leadml.calibration.peers import plain_design
+from leadml.calibration.views import Floats, Note, View, learning_weight, plain_design, weight_of, won_of
 from leadml.data.deals import NO_DAY, Leads
 from leadml.levels import N_CODES, UNKNOWN, logistic
-
-Floats = npt.NDArray[np.float64]
-Note = tuple[str, dict[str, Any]]
 
 N_PERIODS = 4
 """Periods of equal numbers of deals among which the base rate is compared."""
@@ -24,6 +17,14 @@ ALPHA = 0.005
 """Chance at which a drift is reported where there is none."""
 SHIFTED_FAR = 0.25
 """Population stability index that counts as a large shift (Siddiqi 2006, Credit risk scorecards)."""
+Timing = int | None
+"""Days that leads need to close (0: not known) where deals are in time order; None where they are not."""
+DRIFTS = ((0.01, 0.8), (0.3, 0.1), (1.0, 0.1))
+"""Standard deviations of the intercept's change over the later half of the deals, in log-odds; their prior chances."""
+BIAS_SPREAD = 0.3
+"""Prior standard deviation of the log-odds by which closed deals are off, since quick ones are too many."""
+LEAST = 80
+"""Deals from which on an intercept is looked at."""
 
 
 def find_drift(deals: Leads, views: tuple[View, ...]) -> tuple[list[Note], bool]:
@@ -121,3 +122,80 @@ def weights_moved(view: View, deals: Leads) -> bool:
     variance = extra.T @ (extra * curve) - cross.T @ np.linalg.solve(hessian, cross)
     statistic = float(score @ np.linalg.lstsq(variance, score, rcond=None)[0])
     return bool(statistic > chi2.isf(ALPHA, k))
+
+
+def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float, float]:
+    """Shift of the intercept to that of now, as far as the deals tell of one, and its variance.
+
+    Among deals closed so far quick ones, often losses, are too many: they are weighted for that first (see
+    `seen_chance`). Then the later half of those that had the time to close is looked at.
+    """
+    if timing is None or len(leads) < LEAST:
+        return 0.0, 0.0
+    weight, rows, shift = learning_weight(leads), np.arange(len(leads)), 0.0
+    if timing and leads.created is not None and leads.closed is not None:
+        shift = _offset(
+            log_odds, won_of(leads), weight / seen_chance(leads.created, leads.closed), BIAS_SPREAD
+        )
+        last = max(int(leads.created.max()), int(leads.closed.max()))
+        rows = np.flatnonzero(leads.created.astype(np.int64) <= last - timing)
+        rows = rows[np.argsort(leads.created[rows], kind="stable")]
+    half = rows[len(rows) // 2 :]
+    if len(half) < LEAST / 2:
+        return shift, 0.0
+    time = np.linspace(-1.0, 0.0, len(half))
+    if timing and leads.created is not None and leads.closed is not None:
+        # now is later than the latest deals that had the time to close
+        day = leads.created[half].astype(np.float64)
+        time = (day - last) / max(day[-1] - day[0], 1.0)
+    found, variance = _offset_now(log_odds[half] + shift, won_of(leads)[half], weight[half], time)
+    return float(np.clip(shift + found, -6, 6)), variance
+
+
+def seen_chance(created: npt.NDArray[np.int32], closed: npt.NDArray[np.int32]) -> Floats:
+    """Chance that a deal which took as long as each of these has closed by now (right truncation), at least 0.2.
+
+    Leads come in evenly from the first to the last creation; one that takes T days is seen closed if it
+    came in at least T days ago. Lagakos, Barraj, De Gruttola (1988), Biometrika 75.
+    """
+    first, newest = float(created.min()), float(created.max())
+    took = np.maximum(closed.astype(np.float64) - created, 0.0)
+    return np.asarray(np.clip((float(closed.max()) - took - first) / max(newest - first, 1.0), 0.2, 1.0))
+
+
+def _offset(eta: Floats, y: Floats, weight: Floats, spread: float = np.inf) -> float:
+    """Offset that makes predictions hold on average; `spread`: its prior standard deviation, in log-odds."""
+    w = weight * (weight.sum() / max(float(weight @ weight), 1e-9))  # adds up to the effective number
+    shift, pull = 0.0, 1.0 / spread**2
+    for _ in range(25):  # Newton: sum w (y - p) = offset / spread^2
+        p = logistic(eta + shift)
+        step = (float(w @ (y - p)) - shift * pull) / max(float(w @ (p * (1 - p))) + pull, 1e-9)
+        shift += float(np.clip(step, -2, 2))
+        if abs(step) < 1e-9:
+            break
+    return shift
+
+
+def _offset_now(eta: Floats, y: Floats, weight: Floats, time: Floats) -> tuple[float, float]:
+    """Offset at time 0 and its variance: an offset and a drift along times below 0, averaged over `DRIFTS`."""
+    w = weight * (weight.sum() / max(float(weight @ weight), 1e-9))
+    columns = np.stack([np.ones(len(eta)), time], axis=1)
+    means, variances, evidence = [], [], []
+    for sd, chance in DRIFTS:
+        theta, pull = np.zeros(2), sd**-2
+        for _ in range(25):
+            p = logistic(eta + columns @ theta)
+            hessian = (columns * (w * p * (1 - p))[:, None]).T @ columns + pull * np.eye(2)
+            step = np.linalg.solve(hessian, columns.T @ (w * (y - p)) - pull * theta)
+            theta += np.clip(step, -2, 2)
+            if np.abs(step).max() < 1e-9:
+                break
+        moved = eta + columns @ theta
+        fit = w @ (y * moved - np.logaddexp(0.0, moved)) - 0.5 * pull * theta @ theta
+        evidence.append(np.log(chance * pull) + fit - 0.5 * np.linalg.slogdet(hessian)[1])
+        means.append(theta[0])
+        variances.append(np.linalg.inv(hessian)[0, 0])
+    share = np.exp(np.array(evidence) - max(evidence))
+    share /= share.sum()
+    mean = float(share @ means)
+    return mean, float(share @ (np.array(variances) + (np.array(means) - mean) ** 2))

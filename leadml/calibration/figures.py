@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.calibration.contenders import Contender as Competing
+from leadml.calibration.views import Floats
 from leadml.evaluation.bootstrap import Estimate, Statistic, bootstrap, holm
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, measure, wilson
 from leadml.result import Contender, ContenderGain, Disagreement, Figure, Gain, Importance
 
-Floats = npt.NDArray[np.float64]
 Metric = Callable[[Floats, Floats, Floats], float]
 """A metric of the user: (outcome, probability or score, weight) -> number."""
 

@@ -1,4 +1,4 @@
-"""Notes for findings: on the data (leaks, late answers, selection, twins) and on the result itself."""
+"""Notes for findings: on the data (leaks, late answers, selected leads) and on the result itself."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 from leadml.calibration.check import constant_note
-from leadml.calibration.contenders import FittedCard
+from leadml.calibration.consequences import highest
+from leadml.calibration.contenders import DocumentedRule, FittedCard
 from leadml.calibration.outcomes import Chosen
-from leadml.calibration.rules import max_reach
-from leadml.calibration.selected import find_selected
-from leadml.calibration.study import Note, Study
-from leadml.data.deals import Leads
+from leadml.calibration.rules import Posterior, max_reach
+from leadml.calibration.study import Study
+from leadml.calibration.views import Note
+from leadml.data.deals import OPEN, Leads
 from leadml.data.late_answers import find_late_answers
 from leadml.data.leaks import find_leak_signs
+from leadml.data.selection import Selection, find_selection, find_worked
+from leadml.evaluation.bootstrap import holm
 from leadml.evaluation.metrics import Measures
 from leadml.levels import UNKNOWN
 from leadml.result import Contender, PolicyResult, Recommended
@@ -26,6 +29,10 @@ FEW_DEALS = 300
 LEAST_INTERCEPT = 0.25
 """Log-odds by which predictions must be off on average, beyond their interval, to be worth telling."""
 SURE = 0.05
+LEAST_UNKNOWN = 0.02
+"""Share of answers that must be unknown for the price of counting them as 0 to be looked at."""
+LEAST_COST = 0.5
+"""Wins of 100 leads followed up that are worth telling."""
 
 
 def data_notes(study: Study, chosen: Chosen, leads: Leads) -> tuple[list[Note], frozenset[str]]:
@@ -45,26 +52,64 @@ def data_notes(study: Study, chosen: Chosen, leads: Leads) -> tuple[list[Note], 
 def _criteria(study: Study) -> list[Note]:
     """Criteria that are missing, constant or hardly vary."""
     notes: list[Note] = []
-    deals = study.deals
     for view in study.views:
-        missing = [name for name in view.framework.criterion_ids if name not in view.mapped]
-        if missing:
-            values = {
-                "framework": view.framework.title,
-                "n": len(view.mapped),
-                "columns": missing,
-                "where": view.id,
-            }
-            notes.append(("LML201", {**values, "k": len(view.framework.criteria)}))
-    for at, name in enumerate(deals.criteria):
-        counts = np.bincount(deals.codes[:, at], minlength=UNKNOWN + 1)[:UNKNOWN]
-        known = int(counts.sum())
+        if view.missing:
+            values = {"framework": view.framework.title, "n": len(view.mapped), "columns": view.missing}
+            notes.append(("LML201", {**values, "k": len(view.framework.criteria), "where": view.id}))
+    for name, codes in zip(study.deals.criteria, study.deals.codes.T, strict=True):
+        counts = np.bincount(codes, minlength=UNKNOWN + 1)[:UNKNOWN]
         if constant := constant_note(name, counts):
             notes.append(constant)
-        elif counts.max() / known >= HARDLY_VARIES:
-            values = {"column": name, "share": counts.max() / known, "level": int(counts.argmax())}
-            notes.append(("LML203", values))
+        elif (share := counts.max() / int(counts.sum())) >= HARDLY_VARIES:
+            notes.append(("LML203", {"column": name, "share": share, "level": int(counts.argmax())}))
     return notes
+
+
+def find_selected(study: Study, chosen: Chosen) -> tuple[list[Note], frozenset[str]]:
+    """Rules below whose cut-off leads were hardly followed up, or by choice: they cannot be judged there."""
+    leads = chosen.considered
+    notes: list[Note] = []
+    by_hunch: set[str] = set()
+    closed = np.asarray(leads.outcome) != OPEN
+    followed = closed if leads.followed_up is None else closed & leads.followed_up
+    if leads.propensity is not None and np.isfinite(leads.propensity).any():
+        notes.append(("LML606", {"n": int(np.isfinite(leads.propensity).sum()), "where": "propensity"}))
+    for name, rule in study.rules.items():
+        card = rule.card
+        if card.unit == "contactable":
+            continue
+        totals = rule.totals(leads)
+        found = find_selection(leads, totals < card.cutoff)
+        if found is not None and found.by_hunch:
+            if not by_hunch:  # the baseline comes first; the same leads say it of the others
+                notes.append(("LML605", _hunch(name, found)))
+            by_hunch.add(name)
+            continue
+        if found is not None and found.known_random:
+            continue
+        cutoffs = [
+            other.card.cutoff
+            for other in study.rules.values()
+            if (other.card.framework, other.card.unit) == (card.framework, card.unit)
+        ]
+        worked = find_worked(totals, followed, cutoffs, card.total_max)
+        floor = worked.floor_of(card.cutoff)
+        if floor:
+            by_hunch.add(name)
+            n, n_closed = int(worked.n_leads[:floor].sum()), int(worked.n_closed[:floor].sum())
+            values = {"rule": name, "floor": floor, "n": n, "closed": n_closed, "where": name}
+            notes.append(("LML603", values))
+    return notes, frozenset(by_hunch)
+
+
+def _hunch(name: str, found: Selection) -> dict[str, object]:
+    worst, _, best = (f"{100 * rate:.0f}" for rate in found.win_rates)
+    detail = f"{found.n_worked:,} of {found.n_below:,} leads below the cut-off of {name} were followed up."
+    if found.depends_on:
+        detail += f" Which ones depends on {', '.join(column for column, _ in found.depends_on[:3])}."
+    else:
+        detail += " They won more than the answers of the other leads predict."
+    return {"detail": detail, "worst": worst, "best": best, "where": name}
 
 
 def result_notes(
@@ -83,11 +128,12 @@ def result_notes(
             points = np.asarray(card.whole.points)
             silent = [name for name, row in zip(view.mapped, points, strict=True) if not row[:UNKNOWN].any()]
             if silent:
-                notes.append(
-                    ("LML202", {"framework": view.framework.title, "columns": silent, "where": view.id})
-                )
-    if not beat_prior(measures):
-        notes.append(("LML301", {"best": _best(contenders), "where": "contenders"}))
+                values = {"framework": view.framework.title, "columns": silent, "where": view.id}
+                notes.append(("LML202", values))
+    ranked = [c for c in contenders if c.kind != "prior" and c.auc is not None]
+    above_chance = any((c.auc.low or 0.0) > 0.5 for c in ranked if c.auc is not None)
+    if not above_chance and not beat_prior(measures):
+        notes.append(("LML301", {"best": _best(ranked), "where": "contenders"}))
     notes += _context_knows_more(contenders)
     own = next((c for c in contenders if c.id == recommended.contender), None)
     off = None if own is None else own.calibration_intercept
@@ -100,12 +146,12 @@ def result_notes(
 
 
 def _on_rules(study: Study, policies: Sequence[PolicyResult]) -> list[Note]:
+    """Rules whose cut-off cannot be reached, or that follow up everyone or no one."""
     notes: list[Note] = []
     for each in policies:
-        rule, view = study.rules[each.id], study.view_of(each.framework)
-        reach = max_reach(rule, view)
+        view = study.view_of(each.framework)
+        reach = max_reach(study.rules[each.id], view)
         if view is not None and reach < each.documented_cutoff:
-            missing = [name for name in view.framework.criterion_ids if name not in view.mapped]
             values = {
                 "rule": each.id,
                 "n": len(view.mapped),
@@ -113,7 +159,7 @@ def _on_rules(study: Study, policies: Sequence[PolicyResult]) -> list[Note]:
                 "reach": reach,
             }
             values |= {"severity": "warn" if each.id == study.baseline else "note"}
-            values |= {"cutoff": each.documented_cutoff, "columns": missing, "where": each.id}
+            values |= {"cutoff": each.documented_cutoff, "columns": view.missing, "where": each.id}
             notes.append(("LML307", values))
         elif each.because.startswith(("It follows up every", "It follows up no")):
             every = "every" in each.because
@@ -124,8 +170,6 @@ def _on_rules(study: Study, policies: Sequence[PolicyResult]) -> list[Note]:
 
 def beat_prior(measures: Mapping[str, Measures]) -> list[str]:
     """Contenders that are shown to predict better than the base rate (paired log loss, Holm)."""
-    from leadml.evaluation.bootstrap import holm
-
     prior = measures["prior"].log_loss
     rivals = {k: m.log_loss for k, m in measures.items() if k != "prior" and m.log_loss is not None}
     if prior is None or not rivals:
@@ -134,25 +178,52 @@ def beat_prior(measures: Mapping[str, Measures]) -> list[str]:
     return [name for name, each in zip(rivals, p, strict=True) if each < SURE]
 
 
-def _best(contenders: Sequence[Contender]) -> str:
-    told = [c for c in contenders if c.kind != "prior" and c.auc is not None and c.auc.value is not None]
-    if not told:
+def _auc(contender: Contender) -> float:
+    return 0.0 if contender.auc is None else contender.auc.value or 0.0
+
+
+def _best(ranked: Sequence[Contender]) -> str:
+    best = max(ranked, key=_auc, default=None)
+    if best is None or best.auc is None:
         return ""
-    best = max(told, key=lambda c: c.auc.value)  # type: ignore[union-attr,return-value,arg-type]
-    auc = best.auc
-    return (
-        f": the best ranking has an AUC of {auc.value:.2f} ({auc.low:.2f} to {auc.high:.2f})" if auc else ""
-    )
+    low, high = best.auc.low or 0.0, best.auc.high or 1.0
+    return f": the best ranking has an AUC of {_auc(best):.2f} ({low:.2f} to {high:.2f})"
 
 
 def _context_knows_more(contenders: Sequence[Contender]) -> list[Note]:
-    cards = [c for c in contenders if c.card is not None and c.kind == "learned" and c.auc is not None]
-    wide = [c for c in contenders if c.kind in ("context", "custom", "wide") and c.auc is not None]
-    if not cards or not wide:
+    """LML302, where a classifier that reads more columns ranks better than every card."""
+    ranked = [c for c in contenders if c.auc is not None]
+    card = max((c for c in ranked if c.card and c.kind == "learned"), key=_auc, default=None)
+    best = max((c for c in ranked if c.kind in ("context", "custom", "wide")), key=_auc, default=None)
+    if card is None or best is None or card.auc is None or best.auc is None:
         return []
-    card = max(cards, key=lambda c: c.auc.value or 0.0)  # type: ignore[union-attr]
-    best = max(wide, key=lambda c: c.auc.value or 0.0)  # type: ignore[union-attr]
-    if card.auc is None or best.auc is None or (best.auc.low or 0.0) <= (card.auc.high or 1.0):
+    if (best.auc.low or 0.0) <= (card.auc.high or 1.0):
         return []
     values = {"contender": best.title, "auc": best.auc.value, "card_auc": card.auc.value, "where": best.id}
     return [("LML302", values)]
+
+
+def price_unknown(rule: DocumentedRule, known: Posterior) -> list[Note]:
+    """LML208: what counting unknown as 0 costs, beside the same points with unknown at the average known level."""
+    codes, population = known.leads.codes, known.population
+    unknown = codes == UNKNOWN
+    if float(population @ unknown.mean(axis=1)) < LEAST_UNKNOWN * population.sum():
+        return []
+    points = {each.id: np.array(each.points, dtype=np.float64) for each in rule.card.criteria}
+    score = np.zeros(len(codes))
+    for column, name in zip(codes.T, known.leads.criteria, strict=True):
+        own, seen = points[name], column != UNKNOWN
+        mean = float(np.average(own[column[seen]], weights=population[seen])) if seen.any() else 0.0
+        score += np.where(seen, own[np.minimum(column, UNKNOWN - 1)], mean)
+    decision = np.asarray(rule.predict(known.leads).decision)
+    followed = float(population @ decision)
+    if not 0.0 < followed < population.sum():
+        return []
+    other = highest(np.round(score, 9), followed / population.sum(), population)
+    won, won_other = (known.draws @ (population * each) / followed * 100 for each in (decision, other))
+    cost = float((won_other - won).mean())
+    if np.quantile(won_other - won, 0.05) <= 0 or cost < LEAST_COST:
+        return []
+    own_wins = float(won.mean())
+    values = {"rule": rule.id, "own": own_wins, "other": own_wins + cost, "cost": cost, "where": rule.id}
+    return [("LML208", values)]

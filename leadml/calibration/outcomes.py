@@ -5,20 +5,18 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import date
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leadml.calibration.contenders import weight_of
 from leadml.calibration.experiment import Experiment
+from leadml.calibration.views import Note, weight_of
 from leadml.data.dates import day_text
 from leadml.data.deals import OPEN, Leads
 from leadml.data.maturity import Maturity, find_maturity
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 
 MIN_DEALS = 20
-Note = tuple[str, dict[str, Any]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,7 +90,12 @@ def _left_out(leads: Leads, found: Maturity) -> tuple[Note, ...]:
     outcome = np.asarray(leads.outcome)
     closed, won = outcome != OPEN, outcome == 1
     n, n_mature = int(closed.sum()), int((closed & found.mature).sum())
-    values = {"n": n - n_mature, "share": 1 - n_mature / n, "days": found.days, "as_of": day_text(found.as_of)}
+    values = {
+        "n": n - n_mature,
+        "share": 1 - n_mature / n,
+        "days": found.days,
+        "as_of": day_text(found.as_of),
+    }
     rates = {"all": won.sum() / n, "mature": (won & found.mature).sum() / n_mature}
     return (("LML601", {**values, **{k: float(v) for k, v in rates.items()}, "where": "dates"}),)
 

@@ -1,25 +1,27 @@
-"""Which card to use: the learned one, always; between frameworks and widths the simpler within the smallest
-gain."""
+"""Which card to use: the learned one, always; among frameworks and widths the simpler within the smallest gain."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from leadml.calibration.contenders import Contender
+from leadml.calibration.cards import Draft
+from leadml.calibration.contenders import Contender, FittedCard
 from leadml.calibration.study import Study
+from leadml.calibration.views import Floats
 from leadml.evaluation.bootstrap import Statistic
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, captured
+from leadml.result import PolicyResult, Recommended
 
 SURE_BY = 2.0
 """Standard errors by which a less simple card must predict better: the best of many looks too good."""
 
 
 def candidates(study: Study, cards: Container[str]) -> list[Contender]:
-    """Cards that can be recommended, the simplest first: the baseline's framework, fewer criteria, then wide
-    ones."""
+    """Cards to choose from, the simplest first: the baseline's framework, fewer criteria, then wide ones."""
     own = study.rules[study.baseline].framework if study.baseline is not None else None
 
     def rank(each: Contender) -> tuple[bool, bool, int]:
@@ -47,9 +49,8 @@ def choose_card(
     return chosen
 
 
-def workload_of(study: Study, log: Log) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """The decision whose workload cards are compared at: the baseline's where it decides, else half of
-    all."""
+def workload_of(study: Study, log: Log) -> Floats:
+    """The decision whose workload cards are compared at: the baseline's where it decides, else half."""
     if study.baseline is not None:
         decision = np.nan_to_num(log.entries[study.baseline].decision)
         if 0.0 < decision.mean() < 1.0:
@@ -63,22 +64,19 @@ def worth_it(
     measures: Mapping[str, Measures],
     simple: str,
     other: str,
-    workload: np.ndarray[tuple[int], np.dtype[np.float64]],
+    workload: Floats,
     smallest_gain: float,
 ) -> bool:
     """Whether a less simple card is expected to predict better and to win more than the smallest gain."""
     one, two = measures[simple].log_loss, measures[other].log_loss
     if one is None or two is None or (one - two).value <= SURE_BY * (one - two).error:
         return False
-    gain = captured(held, log.entries[other].score, workload) - captured(
-        held, log.entries[simple].score, workload
-    )
-    return expected(gain) > smallest_gain
+    won, more = (captured(held, log.entries[name].score, workload) for name in (simple, other))
+    return expected(more - won) > smallest_gain
 
 
 def expected(difference: Statistic) -> float:
-    """Expected difference, shrunk for its own noise (James, Stein, positive part): the best of many looks
-    too good."""
+    """Expected difference, shrunk for its own noise (James-Stein, positive part)."""
     value, error = difference.value, difference.error
     if not np.isfinite(value) or value == 0.0:
         return 0.0
@@ -102,3 +100,53 @@ def choose_champion(
         if name == "prior" or (found is not None and prior is not None and expected(prior - found) > 0):
             return name
     return study.baseline or "prior"
+
+
+def recommend(
+    study: Study,
+    drafts: Mapping[str, Draft],
+    policies: Sequence[PolicyResult],
+    chosen: str | None,
+    measures: Mapping[str, Measures],
+    fitted: Mapping[str, Any],
+) -> Recommended:
+    """The learned card, always; the documented rule stays in use unless the verdict on it is `change`."""
+    if chosen is None:
+        return Recommended(
+            contender=None,
+            card=None,
+            framework=None,
+            because="No framework has two mapped criteria that vary, so that no card can be learned.",
+            in_use=study.baseline or "prior",
+        )
+    baseline = next((each for each in policies if each.id == study.baseline), None)
+    contender, draft, own = study.contender(chosen), drafts[chosen], fitted[chosen]
+    stays = baseline is not None and baseline.verdict != "change"
+    lost = own.whole.loss_against_real if isinstance(own, FittedCard) else None
+    prior, loss = measures["prior"].log_loss, measures[chosen].log_loss
+    won = None if prior is None or loss is None else prior.value - loss.value
+    return Recommended(
+        contender=chosen,
+        card=f"{chosen}.json",
+        framework=contender.framework,
+        because=say_why(contender.title, baseline),
+        in_use=str(study.baseline) if stays else chosen,
+        cutoff=draft.cutoff,
+        cutoff_basis=draft.basis,
+        rounding_loss=None if lost is None or not won or won <= 0 else min(1.0, lost / (lost + won)),
+    )
+
+
+def say_why(title: str, rule: PolicyResult | None) -> str:
+    """Why this card, beside the verdict on the baseline."""
+    if rule is None:
+        return (
+            f"{title} is the card for whoever wants points and chances; no documented rule could be judged."
+        )
+    if rule.verdict == "keep":
+        return f"Keep {rule.id}. {rule.because} {title} says the same with points and chances."
+    if rule.verdict != "change":
+        return f"{rule.id}: {rule.verdict}. {rule.because} {title} adds points and chances."
+    if rule.verdict_weights == "change":
+        return f"{title} wins more than {rule.id} with as many leads followed up. {rule.because}"
+    return f"{title} follows up from a cut-off that is worth more than that of {rule.id}. {rule.because}"

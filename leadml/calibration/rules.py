@@ -8,14 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.calibration.cards import count_totals, find_cutoff
 from leadml.calibration.consequences import highest
-from leadml.calibration.contenders import DocumentedRule, FittedCard, View, learning_weight, weight_of, won_of
+from leadml.calibration.contenders import DocumentedRule, FittedCard
 from leadml.calibration.describe import DAYS_A_MONTH, span
 from leadml.calibration.figures import figure, number
 from leadml.calibration.study import Study
+from leadml.calibration.views import Floats, View, count_patterns, weight_of
 from leadml.data.deals import Leads
 from leadml.evaluation import outlook as outlooks
 from leadml.evaluation.cutoffs import (
@@ -55,8 +55,6 @@ from leadml.result import (
     Range,
     Weight,
 )
-
-Floats = npt.NDArray[np.float64]
 
 N_DRAWS = 400
 MANY_ROWS = 20_000
@@ -119,11 +117,10 @@ def find_posteriors(study: Study) -> dict[str, Posterior]:
 def find_posterior(study: Study, view: View) -> Posterior:
     """Count the patterns of all deals; draw P(won) of each, and the weights of the criteria."""
     from leadml.estimators.judge import fit_judge
-    from leadml.estimators.patterns import PatternCounts
     from leadml.estimators.scorecard_fit import fit_scorecard
 
     deals, settings = study.deals, study.settings
-    counts = PatternCounts.from_codes(view.codes(deals), won_of(deals), learning_weight(deals))
+    counts = count_patterns(deals, view.mapped)
     seed = settings.random_state
     draws = fit_judge(counts, met_level=settings.met_level, n_draws=N_DRAWS, random_state=seed).draws
     fit = fit_scorecard(counts, view.documented, random_state=seed, n_draws=2 * N_DRAWS)
@@ -262,7 +259,9 @@ def describe_rule(
         policy = view.framework.policy(rule.id)
         source = policy.source + (f", attributed to {policy.attributed_to}" if policy.attributed_to else "")
     extra = at_cutoffs(facts, rule, on_cutoff == "depends")
-    look = describe_outlook(study, seen, weights)
+    others = [each for each in study.rules.values() if each.framework == rule.framework]
+    n_rules = 1 if rule.id == study.baseline else sum(each.id != study.baseline for each in others)
+    look = describe_outlook(study, seen, weights, n_rules)
     return PolicyResult(
         id=rule.id,
         title=rule.title,
@@ -314,7 +313,7 @@ def say_why(verdict: str, weights: Judgement, cutoff: Judgement) -> str:
     )
 
 
-def plan_ahead(study: Study, seen: outlooks.Outlook, weights: Judgement) -> MoreDeals | None:
+def plan_ahead(study: Study, seen: outlooks.Outlook, weights: Judgement, n_rules: int) -> MoreDeals | None:
     """How many more deals decide an undecided rule, in months at this firm's rate where there are dates."""
     if weights.verdict != "undecided" or weights.paired is None:
         return None
@@ -327,6 +326,7 @@ def plan_ahead(study: Study, seen: outlooks.Outlook, weights: Judgement) -> More
         n_logged=held,
         n_deals=n,
         deals_per_month=n * DAYS_A_MONTH / days,
+        n_rules=n_rules,
         random_state=study.settings.random_state,
     )
     if dates is None:  # no rate is known: a number of deals, and no months
@@ -335,7 +335,9 @@ def plan_ahead(study: Study, seen: outlooks.Outlook, weights: Judgement) -> More
     return MoreDeals(value=found.deals, months=found.months, text=found.text)
 
 
-def describe_outlook(study: Study, seen: outlooks.Outlook | None, weights: Judgement) -> Outlook | None:
+def describe_outlook(
+    study: Study, seen: outlooks.Outlook | None, weights: Judgement, n_rules: int
+) -> Outlook | None:
     """The outlook as a record."""
     if seen is None:
         return None
@@ -351,7 +353,7 @@ def describe_outlook(study: Study, seen: outlooks.Outlook | None, weights: Judge
         n_followed_up=seen.n_followed_up,
         confirmed=weights.confirmed,
         confirmed_low=number(weights.confirmed_low),
-        more_deals=plan_ahead(study, seen, weights),
+        more_deals=plan_ahead(study, seen, weights, n_rules),
     )
 
 

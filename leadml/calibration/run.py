@@ -1,37 +1,28 @@
 """Calibrate: closed deals in, verdicts on documented rules and a learned card out.
 
-leads -> check -> choose deals -> study (frameworks, rules, contenders) -> blocks: learn from earlier,
-predict later ->
-log -> figures, verdicts, outlook -> final cards on all deals -> findings -> result.
+leads -> check -> choose deals -> study (frameworks, rules, contenders) -> blocks: learn from earlier, predict
+later -> log -> figures, verdicts, outlook -> final cards on all deals -> findings -> result.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leadml.calibration.comparison import hold_out
-from leadml.calibration.consequences import find_consequences
+from leadml.calibration import frames
+from leadml.calibration.assemble import Material, conclude
+from leadml.calibration.blocks import make_blocks
+from leadml.calibration.cards import fit_all
+from leadml.calibration.comparison import few_threads, hold_out
 from leadml.calibration.experiment import Experiment, load_experiment
-from leadml.calibration.misfits import misfit_notes
-from leadml.calibration.outcomes import Chosen, check_enough, choose_deals
-from leadml.calibration.study import (
-    Study,
-    choose_baseline,
-    free_card,
-    in_time,
-    main_view,
-    make_contenders,
-    make_rules,
-    make_views,
-    sample_deals,
-    split_contenders,
-)
+from leadml.calibration.outcomes import check_enough, choose_deals
+from leadml.calibration.study import make_study, split_contenders
 from leadml.tracking.connection import without_autologging
 
 if TYPE_CHECKING:
@@ -87,29 +78,21 @@ class Calibration:
     @property
     def verdicts(self) -> pd.DataFrame:
         """One row a documented rule: verdict, gains with intervals, outlook."""
-        from leadml.calibration import frames
-
         return frames.verdicts(self.result)
 
     @property
     def contenders(self) -> pd.DataFrame:
         """One row a contender and figure: value, low, high."""
-        from leadml.calibration import frames
-
         return frames.contenders(self.result)
 
     @property
     def cutoffs(self) -> pd.DataFrame:
         """One row a documented rule: documented and learned cut-off, implied value."""
-        from leadml.calibration import frames
-
         return frames.cutoffs(self.result)
 
     @property
     def weights(self) -> pd.DataFrame:
         """One row a rule and criterion: documented and learned weight, with interval."""
-        from leadml.calibration import frames
-
         return frames.weights(self.result)
 
     @property
@@ -121,9 +104,7 @@ class Calibration:
     @property
     def plot(self) -> Any:
         """Altair charts: cutoffs(), weights(), gain(), reliability(), bands(), decision_curve()."""
-        from leadml.calibration.frames import Plots
-
-        return Plots(self)
+        return frames.Plots(self)
 
     def to_html(self) -> str:
         """Render the report: one page that needs nothing else."""
@@ -132,8 +113,6 @@ class Calibration:
         return str(render(self.result, self.card, self.held_out))
 
     def _repr_html_(self) -> str:
-        from leadml.calibration import frames
-
         return frames.short_html(self.result)
 
     def save(self, directory: str | os.PathLike[str]) -> Path:
@@ -225,18 +204,27 @@ def calibrate(
     Traceback (most recent call last):
     leadml.exceptions.TooFewDealsError: ...
     """
-    from leadml.calibration.assemble import Material, assemble
-    from leadml.calibration.blocks import make_blocks
-
     settings, pairs = settle(experiment, contenders)
     check_enough(leads)
     chosen = choose_deals(leads, settings)
-    study = make_study(leads, chosen, settings, frameworks, pairs, n_jobs)
-    study, blocks, notes = make_blocks(study)
+    study, blocks, notes = make_blocks(make_study(leads, chosen, settings, frameworks, pairs, n_jobs))
     log, lost = hold_out(study, blocks, progress)
     notes = [*chosen.notes, *study.notes, *notes]
-    found = Material(leads, chosen, study, tuple(blocks), log, lost, tuple(notes))
-    return assemble(found, own_metrics(metrics), name or name_of(leads))
+    material = Material(leads, chosen, study, tuple(blocks), log, lost, tuple(notes))
+    with few_threads(study.n_jobs), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = fit_all(study)
+        result, drafts = conclude(material, fitted, own_metrics(metrics), name or name_of(leads))
+    cards = {key: draft.card for key, draft in drafts.items()}
+    return Calibration(
+        result=result,
+        card=cards.get(str(result.recommended.contender)),
+        cards=cards,
+        held_out=log,
+        fitted={key: each for key, each in fitted.items() if key not in drafts},
+        settings=settings,
+        leads=leads,
+    )
 
 
 def settle(
@@ -248,37 +236,6 @@ def settle(
         return settings, []
     names, pairs = split_contenders(contenders)
     return settings.model_copy(update={"contenders": names}), pairs
-
-
-def make_study(
-    leads: Leads,
-    chosen: Chosen,
-    settings: Experiment,
-    frameworks: Sequence[Any] | None = None,
-    pairs: Sequence[tuple[str, Any]] = (),
-    n_jobs: int | None = None,
-) -> Study:
-    """Fix everything that is the same for all contenders."""
-    deals, timed = in_time(chosen.deals)
-    days = chosen.days
-    kind = settings.evaluation.kind
-    timed = kind == "rolling" or (kind == "auto" and timed)
-    compared, sampled = sample_deals(deals, settings.single_deals, settings.random_state)
-    views = make_views(settings, leads, frameworks)
-    rules = make_rules(settings, views, leads)
-    baseline, missing = choose_baseline(settings, rules, leads)
-    if baseline is not None:  # the baseline is judged first: its workload is that of the others
-        rules = {baseline: rules[baseline], **rules}
-    consequences = find_consequences(settings, leads, deals)
-    contenders = make_contenders(settings, deals, views, rules, pairs, days if timed else None)
-    main = main_view(rules, views, deals)
-    misfits = [] if main is None else misfit_notes(main, deals, settings.met_level)
-    if main is not None and any(code == "LML206" for code, _ in misfits):
-        contenders = (*contenders[:-1], free_card(settings, main, days if timed else None), contenders[-1])
-    notes = (*missing, *sampled, *consequences.notes, *misfits)
-    return Study(
-        settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs
-    )
 
 
 def name_of(leads: Leads) -> str:
@@ -293,12 +250,9 @@ def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, 
     """Metrics by name; what does not take weights is called without."""
     if metrics is None:
         return {}
-    named = dict(metrics) if isinstance(metrics, Mapping) else {_called(each): each for each in metrics}
-    return {name: _weighted(metric) for name, metric in named.items()}
-
-
-def _called(metric: Any) -> str:
-    return str(getattr(metric, "__name__", type(metric).__name__))
+    if not isinstance(metrics, Mapping):
+        metrics = {str(getattr(each, "__name__", type(each).__name__)): each for each in metrics}
+    return {name: _weighted(metric) for name, metric in metrics.items()}
 
 
 def _weighted(metric: Any) -> Callable[[Any, Any, Any], float]:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leadml.calibration.contenders import weight_of, won_of
 from leadml.calibration.deal_counts import save_deal_counts
+from leadml.calibration.views import weight_of, won_of
 from leadml.card.record import Reference
 from leadml.levels import N_CODES
 

@@ -1,33 +1,31 @@
-"""A study: the deals compared, the frameworks and rules judged on them, the contenders, and the blocks in
-time."""
+"""A study: the deals compared, the frameworks and rules judged on them, and the contenders."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from leadml.calibration.classifiers import Classifier, Context, WideCard
-from leadml.calibration.consequences import Consequences
+from leadml.calibration.classifiers import Classifier, Context, Form, WideCard
+from leadml.calibration.consequences import Consequences, find_consequences
 from leadml.calibration.contenders import (
     Contender,
     DocumentedCutoff,
     DocumentedRule,
     LearnedCard,
-    Timing,
-    View,
-    weight_of,
+    Plain,
+    Prior,
 )
-from leadml.calibration.experiment import Experiment, check_name
-from leadml.calibration.peers import Plain, Prior
+from leadml.calibration.drift import Timing
+from leadml.calibration.experiment import CONTENDERS, Experiment, check_name
+from leadml.calibration.misfits import misfit_notes
+from leadml.calibration.outcomes import Chosen
+from leadml.calibration.views import Note, View, weight_of
 from leadml.data.deals import Leads
 from leadml.exceptions import UsageError
-
-Note = tuple[str, dict[str, Any]]
-Progress = Callable[[str, int, int], None]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -103,8 +101,7 @@ def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, lis
 
 
 def make_views(settings: Experiment, leads: Leads, frameworks: Sequence[Any] | None) -> tuple[View, ...]:
-    """Frameworks asked for, or all; each with the criteria that the deals hold and the rules that are
-    judged."""
+    """Frameworks asked for, or all; each with the criteria that the deals hold and its rules to judge."""
     from leadml.frameworks.catalog import list_frameworks, load_framework
 
     own = tuple(getattr(leads.mapping, "frameworks", None) or ())
@@ -133,19 +130,19 @@ def make_rules(settings: Experiment, views: Sequence[View], leads: Leads) -> dic
                 policy, view.framework, mapped=view.mapped, met_level=settings.met_level, created_at=created
             )
             title = f"{view.framework.title}: {policy.title[:1].lower()}{policy.title[1:]}"
-            rules[policy.id] = DocumentedRule(card, policy.id, title, view.id)
+            rules[policy.id] = DocumentedRule(
+                card, id=policy.id, title=title, framework=view.id, policy=policy.id
+            )
     if leads.contactable is not None:
         for policy in load_common().policies:
             if settings.policies is None or policy.id in settings.policies:
                 card = documented_card(policy, None, created_at=created)
-                rules[policy.id] = DocumentedRule(card, policy.id, policy.title, None)
+                rules[policy.id] = DocumentedRule(card, id=policy.id, title=policy.title, policy=policy.id)
     if settings.policies is not None and views and not rules:
         raise UsageError(
             f"policies: none of {', '.join(settings.policies)} can be judged: the mapping names no criterion"
-            " that they"
-            f" ask for; valid here: {', '.join(p.id for v in views for p in v.framework.policies)}; name one"
-            " of these,"
-            " or map their criteria"
+            f" that they ask for; valid here: {', '.join(p.id for v in views for p in v.framework.policies)};"
+            " name one of these, or map their criteria"
         )
     return rules
 
@@ -188,37 +185,52 @@ def make_contenders(
     learnable = [view for view in views if is_learnable(view, deals)]
     if "cutoff" in named:
         out += _cutoffs(rules, timing)
+    freely = next((name for name in ("weights", "steps") if name in named), None)
     for view in learnable:
-        seed = settings.random_state
-        title = view.framework.title
-        out.append(
-            LearnedCard(
-                view, f"{view.id}-integer", f"{title}, learned card", True, settings.points, timing, seed
-            )
-        )
-        freely = next((name for name in ("weights", "steps") if name in named), None)
+        out.append(learned_card(settings, view, timing, "integer", "learned card"))
         if freely is not None:
-            name = f"{view.id}-{freely}"
-            out.append(
-                LearnedCard(view, name, f"{title}, learned weights", False, settings.points, timing, seed)
-            )
+            out.append(learned_card(settings, view, timing, freely, "learned weights", whole=False))
     if any(varies(deals, name) for name in deals.criteria):
-        out.append(Plain(deals.criteria, timing))
+        title = "plain logistic regression on the criteria"
+        out.append(Plain(deals.criteria, id="logistic", title=title, timing=timing))
     out += wide_contenders(settings, deals, learnable, rules, timing)
     for name, classifier in own:
         if not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
             raise UsageError(
                 f"contenders: got {name!r} with a {type(classifier).__name__}; valid: (name, scikit-learn"
-                " classifier with"
-                " fit and predict_proba); give a classifier, or one of the names"
+                " classifier with fit and predict_proba); give a classifier, or one of the names"
             )
-        out.append(Classifier(name, classifier, title=name))
-    out.append(Prior(timing))
+        out.append(Classifier(classifier, id=name, title=name, kind="custom"))
+    out.append(Prior(id="prior", title="base rate alone", kind="prior", timing=timing))
     ids = [each.id for each in out]
     if len(set(ids)) != len(ids):
         twice = next(each for each in ids if ids.count(each) > 1)
         raise UsageError(f"contenders: {twice!r} occurs twice; valid: each name once; rename one")
     return tuple(out)
+
+
+def learned_card(
+    settings: Experiment,
+    view: View,
+    timing: Timing,
+    form: str,
+    what: str,
+    *,
+    whole: bool = True,
+    free: bool = False,
+) -> LearnedCard:
+    """A framework's learned card: of whole points, as fitted, or with points that may turn."""
+    return LearnedCard(
+        view,
+        whole,
+        settings.points,
+        settings.random_state,
+        free,
+        id=f"{view.id}-{form}",
+        title=f"{view.framework.title}, {what}",
+        framework=view.id,
+        timing=timing,
+    )
 
 
 def _cutoffs(rules: Mapping[str, DocumentedRule], timing: Timing) -> list[Contender]:
@@ -232,7 +244,8 @@ def _cutoffs(rules: Mapping[str, DocumentedRule], timing: Timing) -> list[Conten
         name = f"{rule.framework}-{rule.card.unit}-cutoff" if plain else f"{rule.id}-cutoff"
         what = "criteria met" if rule.card.unit == "met" else "points"
         title = f"{rule.title.partition(':')[0]}, documented {what} with a learned cut-off"
-        out.setdefault(name, DocumentedCutoff(rule, name, title, timing))
+        learned = DocumentedCutoff(rule, id=name, title=title, framework=rule.framework, timing=timing)
+        out.setdefault(name, learned)
     return list(out.values())
 
 
@@ -242,13 +255,6 @@ def main_view(rules: Mapping[str, DocumentedRule], views: Sequence[View], deals:
     baseline = next(iter(rules.values()), None)
     own = None if baseline is None else baseline.framework
     return next((view for view in learnable if view.id == own), next(iter(learnable), None))
-
-
-def free_card(settings: Experiment, view: View, timing: Timing) -> LearnedCard:
-    """The learned card whose points may turn where deals are best in the middle."""
-    title = f"{view.framework.title}, learned card with points that may turn"
-    seed = settings.random_state
-    return LearnedCard(view, f"{view.id}-free", title, True, settings.points, timing, seed, free=True)
 
 
 def wide_contenders(
@@ -269,21 +275,65 @@ def wide_contenders(
         if absent := [name for name in columns if name not in deals.context]:
             raise UsageError(
                 f"wide.columns: got {', '.join(absent)}; valid: {', '.join(deals.context)} (context of the"
-                " mapping);"
-                " correct it, or add the column to the mapping's context"
+                " mapping); correct it, or add the column to the mapping's context"
             )
-        out.append(WideCard(view, columns, settings.wide.attributes, settings.points, timing))
-    if "context-logistic" in settings.contenders:
-        out.append(Context("logistic", baseline, timing, settings.random_state))
-    if "context-boosting" in settings.contenders:
-        out.append(Context("boosting", baseline, timing, settings.random_state))
+        wide = WideCard(
+            view,
+            columns,
+            settings.wide.attributes,
+            settings.points,
+            id="wide",
+            title="wide card: criteria and columns of the CRM",
+            kind="wide",
+            framework=None if view is None else view.id,
+            timing=timing,
+        )
+        out.append(wide)
+    forms: dict[Form, str] = {"logistic": "logistic regression", "boosting": "boosted trees"}
+    for form, what in forms.items():
+        if (name := f"context-{form}") in settings.contenders:
+            title = f"{what} on criteria and context"
+            seed = settings.random_state
+            out.append(Context(form, baseline, seed, id=name, title=title, kind="context", timing=timing))
     return out
+
+
+def make_study(
+    leads: Leads,
+    chosen: Chosen,
+    settings: Experiment,
+    frameworks: Sequence[Any] | None = None,
+    pairs: Sequence[tuple[str, Any]] = (),
+    n_jobs: int | None = None,
+) -> Study:
+    """Fix everything that is the same for all contenders."""
+    deals, timed = in_time(chosen.deals)
+    kind = settings.evaluation.kind
+    timed = kind == "rolling" or (kind == "auto" and timed)
+    timing = chosen.days if timed else None
+    compared, sampled = sample_deals(deals, settings.single_deals, settings.random_state)
+    views = make_views(settings, leads, frameworks)
+    rules = make_rules(settings, views, leads)
+    baseline, missing = choose_baseline(settings, rules, leads)
+    if baseline is not None:  # the baseline is judged first: its workload is that of the others
+        rules = {baseline: rules[baseline], **rules}
+    consequences = find_consequences(settings, leads, deals)
+    contenders = make_contenders(settings, deals, views, rules, pairs, timing)
+    main = main_view(rules, views, deals)
+    misfits = [] if main is None else misfit_notes(main, deals, settings.met_level)
+    if main is not None and any(code == "LML206" for code, _ in misfits):
+        free = learned_card(
+            settings, main, timing, "free", "learned card with points that may turn", free=True
+        )
+        contenders = (*contenders[:-1], free, contenders[-1])
+    notes = (*missing, *sampled, *consequences.notes, *misfits)
+    return Study(
+        settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs
+    )
 
 
 def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[str, Any]]]:
     """Split names of contenders from (name, classifier) pairs."""
-    from leadml.calibration.experiment import CONTENDERS
-
     names = tuple(each for each in given if isinstance(each, str))
     for name in names:
         try:

@@ -113,7 +113,7 @@ def test_the_result_comes_back_from_its_file(found, tmp_path) -> None:
         "models",
     }
     kept = Log.read(folder / "log.parquet")
-    assert set(kept.contenders) == set(found.held_out.contenders)
+    assert set(kept.entries) == set(found.held_out.entries)
     about = json.loads((folder / "models" / "context-boosting.json").read_text())
     assert len(about["sha256"]) == 64
     reference = Reference.model_validate_json((folder / "reference.json").read_text())

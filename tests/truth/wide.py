@@ -57,8 +57,8 @@ def widened(name, seed):
     train, fresh = deals(name, seed, CASES[name][0]), deals(name, seed + 10**6, N_FRESH)
     framework = load_framework("bant")
     view = View(framework, framework.criterion_ids, framework.policies)
-    card = LearnedCard(view, "bant-integer", "").fit(train).predict(fresh)
-    wide = WideCard(view, tuple(train.context), 8, 40).fit(train)
+    card = LearnedCard(view, id="bant-integer").fit(train).predict(fresh)
+    wide = WideCard(view, tuple(train.context), 8, 40, id="wide").fit(train)
     won = np.asarray(fresh.outcome) == 1
     ahead = auc(wide.predict(fresh).score, won) - auc(card.score, won)
     return {"none": not len(wide.rule.fit.attributes), "ahead": ahead}
