@@ -88,9 +88,9 @@ def make_card(name: str, criteria: Sequence[str], attributes: Sequence[CardAttri
 def write_patterns(card: Card, path: Path) -> None:
     """Write what leadml says of every pattern of four criteria, beside the pattern."""
     codes = np.array(list(itertools.product([0, 1, 2, 3, 4, np.nan], repeat=len(BANT))))
-    batch = card.score(codes).to_arrow(plain=True)
     keys = {name: pa.array(codes[:, at], from_pandas=True).cast(pa.int8()) for at, name in enumerate(BANT)}
-    columns = {name: batch.column(at) for at, name in enumerate(batch.schema.names) if name != "lead_id"}
+    told = pa.Table.from_pandas(card.score(codes).to_pandas(), preserve_index=False)
+    columns = {name: told[name] for name in told.column_names if name != "lead_id"}
     pq.write_table(pa.table({**keys, **columns}), path)
 
 
