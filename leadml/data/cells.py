@@ -1,12 +1,17 @@
-"""Cells of a table: Arrow columns to categories, numbers and text; the one place where cells get a meaning.
+"""Cells of a table: Arrow columns (or Python values, of Excel, JSON lines, databases and records) to
+categories, numbers and text; the one place where cells get a meaning.
 
 Only numpy and pyarrow: `to_numpy`, `pa.array` and `pa.scalar` import pandas, which costs more than scoring.
 """
 
 from __future__ import annotations
 
+import datetime
+import json
+import math
 import re
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -18,6 +23,7 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
+_INT64 = range(-(1 << 63), 1 << 63)
 _GROUP = {",": r"\.", ".": ","}  # decimal mark to the mark that then groups thousands
 _SPACES = "[ \\x{00A0}\\x{202F}'’]"
 _CURRENCY = r"[€$£¥]|\b(EUR|USD|GBP|CHF)\b|[.,]-{1,2}\s*$"  # 30.000,- is how a Dutch amount ends
@@ -209,3 +215,46 @@ def _parse_numbers(distinct: pa.StringArray, decimal: str) -> tuple[Floats, Bool
     numbers[~np.isfinite(numbers)] = np.nan
     filled = values_of(pc.binary_length(pc.utf8_trim_whitespace(distinct))) > 0
     return numbers, filled
+
+
+def column_of(values: Sequence[Any], mark: str = ".") -> pa.Array:
+    """Make a column of Python values: int64, float64, timestamp or text; None, NaN and empty texts are blank.
+
+    With any text among them it becomes text, its numbers as `Chunk` says.
+    """
+    kinds = {type(value) for value in values}
+    if kinds & {float, Decimal}:
+        values = [None if value != value else value for value in values]
+    kinds.discard(type(None))
+    filled = np.array([value is not None for value in values], bool)
+    if kinds == {int} and all(value is None or value in _INT64 for value in values):
+        return number_array(np.array([value or 0 for value in values], np.int64), valid=filled)
+    numbers = {int, float, Decimal}
+    if kinds and kinds <= numbers and all(value is None or abs(value) <= 1 << 53 for value in values):
+        return number_array(np.array([value or 0 for value in values], np.float64), valid=filled)
+    if kinds and kinds <= {datetime.date, datetime.datetime} and not any(map(_has_zone, values)):
+        moments = np.array(["NaT" if value is None else value for value in values], "datetime64[us]")
+        return number_array(moments.view(np.int64), pa.timestamp("us"), filled)
+    return text_array([cell_text(value, mark) for value in values])
+
+
+def cell_text(value: Any, mark: str = ".") -> str | None:
+    """Write a cell as text: 3.0 as 3, 2.5 with the decimal mark, midnight as its date, True as true."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float | Decimal):
+        if not math.isfinite(value):
+            return None if value != value else str(value)
+        whole = value == int(value) and -1e15 < value < 1e15
+        return str(int(value)) if whole else str(value).replace(".", mark)
+    if isinstance(value, datetime.datetime):
+        return value.isoformat(" ").removesuffix(" 00:00:00")
+    if isinstance(value, dict | list):
+        return json.dumps(value, default=str)
+    return str(value)
+
+
+def _has_zone(value: object) -> bool:
+    return isinstance(value, datetime.datetime) and value.tzinfo is not None

@@ -33,11 +33,11 @@ from leadml.data.dates import BAD_DAY, Days, pack_dates
 from leadml.data.deals import OPEN
 from leadml.exceptions import InputError
 from leadml.levels import LEVEL_MAX, UNKNOWN, Codes
-from leadml.records import nearest
+from leadml.records import Record, nearest
 
 if TYPE_CHECKING:
     from leadml.data.chunks import Chunk
-    from leadml.data.mapping import Criterion, Fact, Mapping, Outcome
+    from leadml.data.mapping import ColumnRule, Criterion, Fact, Mapping, Outcome
 
 _BAD = 255
 _UNLISTED = -2
@@ -84,9 +84,9 @@ class _Batch:
         self.table, self.rows = chunk.table, chunk.rows
         self.faults: list[CellFaults] = []
 
-    def column(self, rule: Any) -> pa.Array | None:
+    def column(self, rule: ColumnRule | str | None) -> pa.Array | None:
         """What a rule (or a name) reads; None where there is no rule or no such column."""
-        name = rule if rule is None or isinstance(rule, str) else rule.column
+        name = rule.column if isinstance(rule, Record) else rule
         at = -1 if name is None else self.table.schema.get_field_index(name)
         return None if at < 0 else self.table.column(at)
 

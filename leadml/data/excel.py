@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
 
+from leadml.data.cells import cell_text, column_of
 from leadml.data.chunks import Chunk, Format, Reader, batch_of, note
-from leadml.data.python_cells import cell_text, column_of
 from leadml.data.sniff import find_header, sniff_decimal
 from leadml.exceptions import InputError
 
@@ -33,7 +33,8 @@ _STRING = re.compile(rb"<(?:\w+:)?si[\s/>]")
 class ExcelReader(Reader):
     """A sheet: text cells are text, to be parsed as in CSV; numeric cells are numbers (see `Chunk`)."""
 
-    def __init__(self, name: str, path: Path, options: ReadOptions) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        name = str(path)
         try:
             from python_calamine import CalamineError, CalamineWorkbook
         except ImportError:

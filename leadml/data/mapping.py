@@ -88,10 +88,15 @@ class Join(Record):
     right: str
 
 
-class Outcome(Record):
-    """Which column holds how a deal ended, and which values mean what."""
+class ColumnRule(Record):
+    """What one column holds."""
 
     column: str
+
+
+class Outcome(ColumnRule):
+    """Which column holds how a deal ended, and which values mean what."""
+
     won: tuple[Cell, ...]
     lost: tuple[Cell, ...]
     open: tuple[Cell, ...] = ()
@@ -116,18 +121,16 @@ class Dates(Record):
     day_first: bool | None = None
 
 
-class Amount(Record):
+class Amount(ColumnRule):
     """What a deal is worth."""
 
-    column: str
     currency: str | None = None
 
 
-class Criterion(Record):
+class Criterion(ColumnRule):
     """How one column becomes levels: by words, by edges of numbers, by both, by neither where it holds
     0-4."""
 
-    column: str
     levels: dict[Cell, Level] | None = None
     edges: tuple[float, ...] | None = None
     descending: bool = False
@@ -156,31 +159,22 @@ class Criterion(Record):
         return self
 
 
-class Contactable(Record):
+class Contactable(ColumnRule):
     """Which column, when filled, says that the lead can be reached."""
 
-    column: str
     unknown: tuple[Cell, ...] = ()
 
 
-class Fact(Record):
+class Fact(ColumnRule):
     """A fact that a caveat of a framework asks for; a value not listed is ``other``."""
 
-    column: str
     values: dict[str, tuple[Cell, ...]]
 
 
-class FollowedUp(Record):
+class FollowedUp(ColumnRule):
     """Which leads were worked at all."""
 
-    column: str
     values: tuple[Cell, ...] = Field(min_length=1)
-
-
-class Propensity(Record):
-    """The chance (above 0, up to 1) with which a lead was picked at random to be followed up; else empty."""
-
-    column: str
 
 
 def _duplicates(value: Any) -> Any:
@@ -212,7 +206,7 @@ class Mapping(Record):
     facts: dict[str, Fact] = Field(default_factory=dict)
     snapshot: str | None = None
     followed_up: FollowedUp | None = None
-    propensity: Propensity | None = None
+    propensity: ColumnRule | None = None  # chance (above 0, up to 1) of a pick at random; else empty
     frameworks: tuple[str, ...] = ()
     duplicates: Annotated[Literal["auto", "off"] | tuple[str, ...], BeforeValidator(_duplicates)] = "auto"
     exclude: dict[str, str] = Field(default_factory=dict)

@@ -224,13 +224,13 @@ def _reader(path: Path, options: ReadOptions) -> Reader:
     if kind == "xlsx":
         from leadml.data.excel import ExcelReader
 
-        return ExcelReader(str(path), path, options)
+        return ExcelReader(path, options)
     from leadml.data.tables import JsonReader, ParquetReader
 
     if kind == "parquet":
-        return ParquetReader(str(path), path, options)
+        return ParquetReader(path, options)
     if kind == "jsonl":
-        return JsonReader(str(path), path, options)
+        return JsonReader(path, options)
     raise InputError(
         f"{path}: ends in {path.suffix or 'nothing'!r}; valid: {', '.join(KINDS)},"
         " text also packed as .csv.gz or .csv.zst; rename or export it again"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leadml.data.cells import column_of
 from leadml.data.chunks import CHUNK_ROWS, Chunk, Format, Reader, batch_of
-from leadml.data.python_cells import column_of
 from leadml.exceptions import InputError, UsageError
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from leadml.data.cells import column_of
 from leadml.data.chunks import CHUNK_ROWS, Chunk, Fault, Format, Reader, batch_of, open_binary
-from leadml.data.python_cells import column_of
 from leadml.exceptions import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ _DICTIONARY = {"PLAIN", "PLAIN_DICTIONARY", "RLE", "RLE_DICTIONARY", "BIT_PACKED
 class ParquetReader(Reader):
     """A Parquet file, by row groups; texts that repeat come as dictionaries, in a quarter of the time."""
 
-    def __init__(self, name: str, path: Path, options: ReadOptions) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
         import pyarrow.parquet as pq
 
         try:
@@ -39,9 +39,9 @@ class ParquetReader(Reader):
                 self.columns = tuple(file.schema_arrow.names)
         except (pa.ArrowException, OSError) as error:
             raise InputError(
-                f"{name}: is not a Parquet file ({_first_line(error)}); check the export"
+                f"{path}: is not a Parquet file ({_first_line(error)}); check the export"
             ) from None
-        self._name, self._path = name, path
+        self._path = path
         self.notes = []
         self.format = Format("parquet", decimal=options.decimal or ".")
         self.share = 0.0
@@ -64,7 +64,7 @@ class ParquetReader(Reader):
                     row += batch.num_rows
                     self.share = (row - 2) / max(n_rows, 1)
         except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{self._name}: cannot be read on ({_first_line(error)})") from None
+            raise InputError(f"{self._path}: cannot be read on ({_first_line(error)})") from None
 
 
 def _repeated(metadata: pq.FileMetaData) -> list[str]:
@@ -88,13 +88,13 @@ def _repeated(metadata: pq.FileMetaData) -> list[str]:
 class JsonReader(Reader):
     """One JSON object a line; a key that a line lacks is an empty cell. Rows are lines, from 1."""
 
-    def __init__(self, name: str, path: Path, options: ReadOptions) -> None:
-        self._name, self._path = name, path
+    def __init__(self, path: Path, options: ReadOptions) -> None:
+        self._path = path
         keys: dict[str, None] = {}
         for _, record, _ in self._records():
             keys.update(dict.fromkeys(record or ()))
         if not keys:
-            raise InputError(f"{name}: holds no JSON object; valid: one object a line; check the export")
+            raise InputError(f"{path}: holds no JSON object; valid: one object a line; check the export")
         self.columns = tuple(keys)
         self.notes = []
         self.format = Format("jsonl", encoding="utf-8", header_row=0, decimal=options.decimal or ".")
@@ -123,7 +123,7 @@ class JsonReader(Reader):
                     if text:
                         yield row, _json_object(text), text
         except OSError as error:
-            raise InputError(f"{self._name}: cannot be read ({error}); check the file") from None
+            raise InputError(f"{self._path}: cannot be read ({error}); check the file") from None
 
 
 def _json_object(text: bytes) -> dict[str, Any] | None:

@@ -9,8 +9,8 @@ from datetime import UTC, date, datetime, time
 import pytest
 
 from leadml.data import sql
+from leadml.data.cells import column_of
 from leadml.data.mapping import ReadOptions
-from leadml.data.python_cells import column_of
 from leadml.data.sources import open_source
 from leadml.exceptions import InputError, UsageError
 
