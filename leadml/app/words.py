@@ -137,8 +137,10 @@ def _bar(label: str, kind: str, figure: Any, calls: float) -> Bar:
 def sure_words(look: Outlook, calls: float) -> str:
     """How sure it is that the card wins more, and what each choice is expected to cost."""
     p, costs = look.p_better, (look.regret_per_100.keep.value, look.regret_per_100.change.value)
-    chances = "more than 99" if p > 0.99 else "fewer than 1" if p < 0.01 else f"{100 * p:.0f}"
-    text = f"Learned points win clearly more: {chances} chances in 100."
+    chances = (
+        "more than 99 chances" if p > 0.99 else "less than 1 chance" if p < 0.01 else f"{100 * p:.0f} chances"
+    )
+    text = f"Learned points win clearly more: {chances} in 100."
     if costs[0] is None or costs[1] is None:
         return text
     keep, change = (_wins(each * calls / 100) for each in costs if each is not None)
@@ -176,8 +178,13 @@ def columns_of(learned: Card | None, documented: Card | None, mapping: Mapping |
     """Rows of both cards, each once: criteria first, then attributes."""
     from leadml.card.questions import words_of_mapping
 
-    words = {} if mapping is None else words_of_mapping(mapping)
+    words = {} if mapping is None else dict(words_of_mapping(mapping))
     sources = {} if mapping is None else {name: each.column for name, each in mapping.criteria.items()}
+    for name in mapping.mapped if mapping else ():  # what is read from another criterion has its words
+        own = name
+        while mapping and own not in sources and own in mapping.stand_in:
+            own = mapping.stand_in[own]
+        words[name], sources[name] = words.get(own, {}), sources[own]
     found: dict[str, Column] = {}
     for card in (learned, documented):
         for each in card.criteria if card else ():

@@ -340,7 +340,7 @@ def test_a_warning_where_deals_disagree(open_page):
     page = open_page()
     assert "Your deals disagree" not in page.inner_text("#rule")
     group = page.get_by_role("group", name="Points of Authority, Intern")
-    for _ in range(25):
+    for _ in range(12):
         group.get_by_role("button", name="One point more").click()
     assert "Your deals disagree: Intern earns more than" in page.inner_text("#rule")
 

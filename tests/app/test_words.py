@@ -2,7 +2,9 @@
 
 import pytest
 
-from leadml.app.words import answer_of_page
+import leadml
+from leadml.app.words import answer_of_page, columns_of
+from leadml.card.build import documented_card
 from leadml.result import Choice, Figure, Importance, MoreDeals, Recommended, load_result
 
 
@@ -26,7 +28,7 @@ def told(result):
 def test_chances_and_costs(result):
     nothing = Figure(value=None)
     assert "win clearly more: more than 99 chances in 100." in told(changed(result, {"p_better": 1.0}))
-    assert "fewer than 1 chances in 100" in told(changed(result, {"p_better": 0.0}))
+    assert "less than 1 chance in 100" in told(changed(result, {"p_better": 0.0}))
     text = told(changed(result, {"p_better": 0.5, "regret_per_100": Choice(keep=nothing, change=nothing)}))
     assert "Learned points win clearly more: 50 chances in 100." in text
     assert "Expected cost" not in text
@@ -47,6 +49,17 @@ def test_when_to_look_again(result):
     assert "No card is likely" in told(
         changed(result, verdict="keep", verdict_weights="keep", because="No card is likely to.")
     )
+
+
+def test_what_stands_in_lends_its_words():
+    budget = {"column": "Budget", "levels": {"No": 1, "Yes": 3}}
+    mapping = leadml.load_mapping(
+        {"name": "ours", "criteria": {"budget": budget}, "stand_in": {"funds": "budget"}}
+    )
+    rule = documented_card(leadml.load_policy("faint-half"), created_at="2026-01-01")
+    funds = next(each for each in columns_of(None, rule, mapping) if each.id == "funds")
+    assert (funds.source, funds.labels) == ("Budget", ("0", "No", "2", "Yes", "4", "not known"))
+    assert funds.shown == (1, 3, 5)
 
 
 def test_nothing_is_said_where_nothing_can_be(result):
