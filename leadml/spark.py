@@ -14,7 +14,7 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,7 +22,6 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.card.record import Card
-from leadml.data.cells import number_array, text_array
 from leadml.data.chunks import Chunk, Format
 from leadml.data.dates import settle_dates
 from leadml.data.deals import NO_DAY, Leads
@@ -33,8 +32,8 @@ from leadml.data.tables import FrameReader
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.destinations import check_parent, replacing
 from leadml.scoring.predicting import Options, Totals
-from leadml.scoring.scorer import Scorer, check_columns
 from leadml.scoring.scored import Layout, batch_of
+from leadml.scoring.scorer import Scorer, check_columns
 from leadml.scoring.writers import guard
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ Batches = Iterator[pa.RecordBatch]
 GIVEN = ("PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK_HOME", "SPARK_REMOTE")
 """Where one of these is set, somebody else says where Spark is: spark-submit, a notebook, a cluster."""
 ENDINGS = (".parquet", ".csv")
-FAULTS = "row string, column string, value string, reason string"
+FAULTS = "lead_id string, column string, value string, reason string"
 COUNTS = "codes binary, outcome int, created int, closed int, n long, n_rejected long, unlisted string"
 
 
@@ -113,7 +112,7 @@ def _find_java() -> None:
 
 def _open(session: SparkSession, source: str, mapping: Mapping) -> tuple[DataFrame, _Table]:
     """Open Parquet or CSV: a file, folder or glob on any file system that Spark knows."""
-    read, decimal = mapping.read, mapping.read.decimal or "."
+    read = mapping.read
     if PurePosixPath(source).suffix.lower() in (".csv", ".tsv", ".txt") or read.delimiter:
         mark = read.delimiter or ("\t" if source.lower().endswith(".tsv") else ",")
         frame = session.read.csv(
@@ -121,7 +120,13 @@ def _open(session: SparkSession, source: str, mapping: Mapping) -> tuple[DataFra
         )
     else:
         frame = session.read.parquet(source)
-    return frame, _Table(source, tuple(frame.columns), Format("spark", decimal=decimal))
+    return frame, _Table(source, tuple(frame.columns), Format("spark", decimal=read.decimal or "."))
+
+
+def _pick(frame: DataFrame, columns: Sequence[str]) -> DataFrame:
+    """Columns under names of our own: mapInArrow takes no backtick in a name."""
+    quoted = [f"`{name.replace('`', '``')}`" for name in columns]
+    return frame.select(*quoted).toDF(*(f"c{at}" for at in range(len(columns))))
 
 
 def predict_with_spark(
@@ -155,117 +160,81 @@ def predict_with_spark(
         for message in scorer.messages:
             say(message)
         layout = Layout(tuple(names), tuple(scorer.kept.values()), locale=options.locale)
-        totals = _Run(session, frame, table, scorer, layout).write(out)
-    where = f" (why: {totals.rejected})" if totals.rejected else ""
-    closed = f" + {totals.n_closed} left out, as their outcome is known" if totals.n_closed else ""
-    say(f"{totals.n_rows} rows = {totals.n_scored} scored + {totals.n_rejected} rejected{closed}{where}")
-    if not totals.n_scored and not totals.n_closed:
-        raise InputError(
-            f"{source}: none of its {totals.n_rows} rows can be used; correct the mapping or the export"
-        )
-    return totals
+        shared = session.sparkContext.broadcast((scorer, table))
+        picked = _pick(frame, scorer.columns)
+        n_scored, n_rejected, n_closed = _write_scores(picked, shared, scorer.columns, layout, out)
+        path = _write_faults(picked, shared, out) if n_rejected else None
+        totals = Totals(n_scored + n_rejected + n_closed, n_scored, n_rejected, n_closed, path)
+    return totals.tell(source, say)
 
 
-class _Run:
-    """Scores in one pass; the reasons of rejected rows in another, where there are any."""
+def _write_scores(
+    picked: DataFrame, shared: Any, columns: Sequence[str], layout: Layout, out: str
+) -> tuple[int, int, int]:
+    """Score and write in one pass; how many were scored, rejected and left out as closed.
 
-    def __init__(
-        self, session: SparkSession, frame: DataFrame, table: _Table, scorer: Scorer, layout: Layout
-    ) -> None:
-        self._frame, self._layout, self._scorer, self._table = frame, layout, scorer, table
-        self._shared = session.sparkContext.broadcast((scorer, table))
+    Behind the leads of a partition stands a row of nobody that holds its tallies, which is not written.
+    """
+    from pyspark.sql import Observation
+    from pyspark.sql import functions as sf
+    from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-    def write(self, out: str) -> Totals:
-        from pyspark.sql import Observation
-        from pyspark.sql import functions as sf
-        from pyspark.sql.pandas.types import from_arrow_schema
+    is_text = out.lower().endswith(".csv")
 
-        shared, layout, is_text = self._shared, self._layout, out.lower().endswith(".csv")
+    def score(batches: Batches) -> Batches:
+        scorer, table = shared.value
+        n_rejected = n_closed = 0
+        batch = None
+        for chunk in table.chunks(batches, scorer.columns):
+            judged = scorer.score(chunk)
+            n_closed += judged.n_closed
+            n_rejected += len(chunk.rows) - judged.n_closed - len(judged.scored)
+            batch = batch_of(judged.scored, layout, plain=True)  # all texts that Spark reads
+            made = [guard(each)[0] for each in batch.columns] if is_text else batch.columns
+            yield _numbered([*made, *[pa.nulls(batch.num_rows, pa.int64())] * 2])
+        if batch is not None:
+            nobody = [pa.nulls(1, kind) for kind in batch.schema.types]
+            yield _numbered([*nobody, *(pa.array([n], pa.int64()) for n in (n_rejected, n_closed))])
 
-        def score(batches: Batches) -> Batches:
-            scorer, table = shared.value
-            n_rejected = n_closed = 0
-            batch = None
-            for chunk in table.chunks(batches, scorer.columns):
-                judged = scorer.score(chunk)
-                n_closed += judged.n_closed
-                n_rejected += len(chunk.rows) - judged.n_closed - len(judged.scored)
-                batch = _plain(batch_of(judged.scored, layout), is_text)
-                yield _with_tallies(batch, [None, None])
-            if batch is not None:
-                nobody = pa.RecordBatch.from_arrays(
-                    [pa.nulls(1, kind) for kind in batch.schema.types], names=batch.schema.names
-                )
-                yield _with_tallies(nobody, [n_rejected, n_closed])
-
-        blank = [pa.nulls(1, kind) for kind in self._types()]
-        made = next(score(iter([pa.RecordBatch.from_arrays(blank, names=list(self._scorer.columns))])))
-        schema = from_arrow_schema(made.schema, prefer_timestamp_ntz=True)
-        *columns, rejected, closed = schema.names
-        seen, is_lead = Observation("leadml"), sf.col(rejected).isNull()
-        scored = _pick(self._frame, self._scorer.columns).mapInArrow(score, schema)
-        counted = scored.observe(
-            seen, sf.count(sf.when(is_lead, 1)).alias("scored"), sf.sum(rejected).alias("rejected"),
-            sf.sum(closed).alias("closed"),
-        )  # fmt: skip
-        rows = counted.where(is_lead).select(*columns).toDF(*layout.names).write.mode("overwrite")
-        rows.csv(out, header=True, escape='"') if is_text else rows.parquet(out)
-        n_scored, n_rejected, n_closed = (
-            int(seen.get[name] or 0) for name in ("scored", "rejected", "closed")
-        )
-        path = self._write_faults(out) if n_rejected else None
-        return Totals(n_scored + n_rejected + n_closed, n_scored, n_rejected, n_closed, path)
-
-    def _types(self) -> list[pa.DataType]:
-        from pyspark.sql.pandas.types import to_arrow_schema
-
-        schema = to_arrow_schema(_pick(self._frame, self._scorer.columns).schema)
-        return list(schema.types)
-
-    def _write_faults(self, out: str) -> str:
-        """Write why rows cannot be used, beside the folder or here."""
-        shared = self._shared
-
-        def find(batches: Batches) -> Batches:
-            scorer, table = shared.value
-            for chunk in table.chunks(batches, scorer.columns):
-                leads, _, faults = scorer.read(chunk)
-                ids = dict(zip(chunk.rows.tolist(), cast(pa.Array, leads.lead_id).to_pylist(), strict=True))
-                for fault in faults:
-                    rows = [ids[row] for row in fault.rows.tolist()]
-                    columns = [rows, [fault.column] * len(rows), fault.values, [fault.reason] * len(rows)]
-                    yield pa.RecordBatch.from_arrays(
-                        list(map(text_array, columns)), names=["row", "column", "value", "reason"]
-                    )
-
-        path = Path(f"{PurePosixPath(out).name if '://' in out else out}.rejected.csv")
-        found = _pick(self._frame, self._scorer.columns).mapInArrow(find, FAULTS)
-        with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-            write = csv.writer(file)
-            write.writerow(["lead_id", "column", "value", "reason"])
-            for row in found.toLocalIterator():
-                write.writerow([guard_formula(each or "") for each in row])
-        return str(path)
+    blank = [pa.nulls(1, kind) for kind in to_arrow_schema(picked.schema).types]
+    made = next(score(iter([pa.RecordBatch.from_arrays(blank, names=list(columns))])))
+    schema = from_arrow_schema(made.schema, prefer_timestamp_ntz=True)
+    *names, rejected, closed = schema.names
+    seen, is_lead = Observation("leadml"), sf.col(rejected).isNull()
+    counted = picked.mapInArrow(score, schema).observe(
+        seen, sf.count(sf.when(is_lead, 1)).alias("scored"), sf.sum(rejected).alias("rejected"),
+        sf.sum(closed).alias("closed"),
+    )  # fmt: skip
+    rows = counted.where(is_lead).select(*names).toDF(*layout.names).write.mode("overwrite")
+    rows.csv(out, header=True, escape='"') if is_text else rows.parquet(out)
+    n_scored, n_rejected, n_closed = (int(seen.get[name] or 0) for name in ("scored", "rejected", "closed"))
+    return n_scored, n_rejected, n_closed
 
 
-def _pick(frame: DataFrame, columns: tuple[str, ...]) -> DataFrame:
-    """Columns under names of our own: mapInArrow takes no backtick in a name."""
-    quoted = [f"`{name.replace('`', '``')}`" for name in columns]
-    return frame.select(*quoted).toDF(*(f"c{at}" for at in range(len(columns))))
+def _numbered(columns: Sequence[pa.Array]) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(columns, names=[f"s{at}" for at in range(len(columns))])
 
 
-def _plain(batch: pa.RecordBatch, is_text: bool) -> pa.RecordBatch:
-    """Texts written out, which is all that Spark reads; guarded where a spreadsheet may open them."""
-    columns = [decoded(each) for each in batch.columns]
-    columns = [guard(each)[0] for each in columns] if is_text else columns
-    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+def _write_faults(picked: DataFrame, shared: Any, out: str) -> str:
+    """Write why rows cannot be used, beside the folder or here; a second pass, where there are any."""
 
+    def find(batches: Batches) -> Batches:
+        scorer, table = shared.value
+        for chunk in table.chunks(batches, scorer.columns):
+            leads, _, faults = scorer.read(chunk)
+            ids = dict(zip(chunk.rows.tolist(), leads.ids(), strict=True))
+            for fault in faults:
+                rows = [ids[row] for row in fault.rows.tolist()]
+                columns = [rows, [fault.column] * len(rows), fault.values, [fault.reason] * len(rows)]
+                yield _numbered([pa.array(each, pa.string()) for each in columns])
 
-def _with_tallies(batch: pa.RecordBatch, tallies: list[int | None]) -> pa.RecordBatch:
-    n = batch.num_rows
-    more = [pa.nulls(n, pa.int64()) if t is None else number_array(np.full(n, t, np.int64)) for t in tallies]
-    names = [f"s{at}" for at in range(batch.num_columns + len(tallies))]  # Spark asks for names of its own
-    return pa.RecordBatch.from_arrays([*batch.columns, *more], names=names)
+    path = Path(f"{PurePosixPath(out).name if '://' in out else out}.rejected.csv")
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        write = csv.writer(file)
+        write.writerow(["lead_id", "column", "value", "reason"])
+        for row in picked.mapInArrow(find, FAULTS).toLocalIterator():
+            write.writerow([guard_formula(each or "") for each in row])
+    return str(path)
 
 
 # ---------------------------------------------------------------- counting closed deals
@@ -295,30 +264,26 @@ def count_with_spark(source: str, mapping: Any) -> Leads:
 
         found = _pick(frame, encoder.columns).mapInArrow(count, COUNTS)
         keys = ["codes", "outcome", "created", "closed", "unlisted"]
-        summed = found.groupBy(*keys).sum("n", "n_rejected").toDF(*keys, "n", "n_rejected").toArrow()
-    columns = {name: summed[name].to_pylist() for name in summed.column_names}
-    unlisted = {
-        value: n for value, n in zip(columns["unlisted"], columns["n"], strict=True) if value is not None
-    }
-    if unlisted:
-        raise InputError(
-            outcome_fault(source, mapping.outcome, {value: (0, n) for value, n in unlisted.items()})
+        summed = (
+            found.groupBy(*keys).sum("n", "n_rejected").toDF(*keys, "n", "n_rejected").toArrow().to_pandas()
         )
-    rows = [at for at, codes in enumerate(columns["codes"]) if codes]
-    if not rows:
+    unlisted = summed[summed["unlisted"].notna()]
+    if len(unlisted):
+        told = {value: (0, n) for value, n in zip(unlisted["unlisted"], unlisted["n"], strict=True)}
+        raise InputError(outcome_fault(source, mapping.outcome, told))
+    cells = summed[summed["codes"].map(len) > 0]
+    if not len(cells):
         raise InputError(f"{source}: every row was rejected; leadml check shows why")
 
     def days(name: str) -> Any:
-        values = np.array([columns[name][at] for at in rows], np.int32)
+        values = cells[name].to_numpy(np.int32)
         return None if (values == NO_DAY).all() else values
 
-    codes = np.array([list(columns["codes"][at]) for at in rows], np.uint8)
-    weight = np.array([columns["n"][at] for at in rows], np.float64)
-    outcome = np.array([columns["outcome"][at] for at in rows], np.int8)
     return Leads(
-        encoder.criteria, np.asfortranarray(codes), outcome,
-        created=days("created"), closed=days("closed"), weight=weight, mapping=mapping, source=source,
-        n_rows=int(weight.sum()) + sum(n or 0 for n in columns["n_rejected"]), format=table.format.as_dict(),
+        encoder.criteria, np.asfortranarray([list(codes) for codes in cells["codes"]], np.uint8),
+        cells["outcome"].to_numpy(np.int8), created=days("created"), closed=days("closed"),
+        weight=cells["n"].to_numpy(np.float64), mapping=mapping, source=source,
+        n_rows=int(cells["n"].sum() + summed["n_rejected"].sum()), format=table.format.as_dict(),
     )  # fmt: skip
 
 
@@ -327,42 +292,25 @@ def _count_chunk(encoder: Encoder, chunk: Chunk) -> pa.RecordBatch:
     encoder.unlisted.clear()
     made = encoder.encode(chunk)
     usable = made.usable
-    months = [
-        _month_starts(made.dates.get(name), encoder, len(usable))[usable] for name in ("created", "closed")
-    ]
-    outcome = np.asarray(made.outcome)[usable].astype(np.int32)
+    months = [_month_starts(made.dates.get(name), encoder, usable) for name in ("created", "closed")]
+    outcome = np.asarray(made.outcome)[usable]
     key = np.column_stack([made.codes[usable].astype(np.int32), outcome, *months])
     distinct, n = np.unique(key, axis=0, return_counts=True)
-    k, bad = made.codes.shape[1], int((~usable).sum())
-    codes = [row.tobytes() for row in distinct[:, :k].astype(np.uint8)]
-    unlisted = list(encoder.unlisted.items())
-    more = len(unlisted) + 1
-    numbers = [np.append(distinct[:, k + at], np.zeros(more)).astype(np.int32) for at in range(3)]
-    counts = np.array([*n, *(rows for _, (_, rows) in unlisted), 0], np.int64)
-    rejected = np.array([0] * (len(counts) - 1) + [bad], np.int64)
-    return pa.RecordBatch.from_arrays(
-        [
-            _binary_array([*codes, *[b""] * more]),
-            *(number_array(each) for each in numbers),
-            number_array(counts),
-            number_array(rejected),
-            text_array([*[None] * len(codes), *(value for value, _ in unlisted), None]),
-        ],
-        names=["codes", "outcome", "created", "closed", "n", "n_rejected", "unlisted"],
-    )
+    k = made.codes.shape[1]
+    cells = [
+        (bytes(row[:k]), *row[k:], each, 0, None) for row, each in zip(distinct.tolist(), n, strict=True)
+    ]
+    cells += [(b"", 0, 0, 0, rows, 0, value) for value, (_, rows) in encoder.unlisted.items()]
+    cells.append((b"", 0, 0, 0, 0, int((~usable).sum()), None))
+    kinds = [pa.binary(), *[pa.int32()] * 3, pa.int64(), pa.int64(), pa.string()]
+    columns = [pa.array(each, kind) for each, kind in zip(zip(*cells, strict=True), kinds, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, names=[each.split()[0] for each in COUNTS.split(", ")])
 
 
-def _binary_array(values: list[bytes]) -> pa.Array:
-    ends = np.cumsum([0, *map(len, values)]).astype(np.int32)
-    return pa.Array.from_buffers(
-        pa.binary(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(values))]
-    )
-
-
-def _month_starts(packed: Any, encoder: Encoder, n: int) -> Any:
+def _month_starts(packed: Any, encoder: Encoder, usable: Any) -> Any:
     """First days of months, so that deals of a month are counted together."""
     if packed is None:
-        return np.full(n, NO_DAY, np.int32)
-    days = settle_dates(packed, encoder.mapping.dates.day_first).days
+        return np.full(usable.sum(), NO_DAY, np.int32)
+    days = settle_dates(packed, encoder.mapping.dates.day_first).days[usable]
     starts = days.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     return np.where(days == NO_DAY, NO_DAY, starts).astype(np.int32)
