@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,75 +16,35 @@ from leadml.data.dates import BAD_DAY, pack_dates
 from leadml.data.deals import NO_DAY
 from leadml.data.read import join_column
 from leadml.data.sources import open_source
+from leadml.records import Record, load_record
 
 SAMPLE_ROWS = 20_000
 MOST_WORDS = 30
 """A column of more distinct words is no category."""
 
-_CRM = {
-    "hubspot": (
-        "record id", "deal stage", "create date", "close date", "amount", "associated company|company name",
-    ),
-    "salesforce": (
-        "opportunity id|id", "stage|stagename", "created ?date", "close ?date", "amount",
-        "account name|accountid",
-    ),
-    "dynamics": (
-        r".*opportunity", "status", "created on", "actual close date", "actual revenue|est.*revenue",
-        "account|potential customer",
-    ),
-    "pipedrive": (
-        "(deal - )?id", "(deal - )?status", "(deal - )?(deal created|add time)",
-        "(deal - )?(deal closed on|close time)", "(deal - )?value", "(deal - )?organi[sz]ation",
-    ),
-}  # fmt: skip
-_ROLES = ("lead_id", "outcome", "created", "closed", "amount", "group")
-_GENERAL = (
-    r"((deal|lead|opportunity|record|object|ticket)[ _-]?)?(id|nr|number|nummer)",
-    r".*(status|stage|outcome|result|uitkomst|fase|\bwon\b).*|y",
-    r".*(creat|aangemaakt|aanmaak|added|engage|opened|start).*",
-    r".*(clos|gesloten|sluit|won time|end date|einddatum).*",
-    r".*(amount|value|revenue|bedrag|waarde|omzet|deal size).*",
-    r".*(account|company|organi[sz]ation|klant|bedrijf|customer name).*",
-)
-_CRITERIA = {
-    "budget": "budg", "funds": "fund|financ|loan", "need": "need|behoefte", "desire": "desire|wens",
-    "authority": r"authori|\brole\b|\brol\b|function|functie|beslis|decision|job title",
-    "challenges": "challeng|pain|pijn|probleem", "interest": "interes", "urgency": "urgen",
-    "timeline": "timeline|timing|time ?frame|month|maand|termijn|wanneer", "prioritization": "priorit",
-    "goals": r"goal|doel", "plans": r"\bplan|scope", "response": "respon|reactie",
-}  # fmt: skip
-_WON = r"(closed[ _-]?)?won|gewonnen|success.*|yes|ja|true|1|klant"
-_LOST = r"(closed[ _-]?)?lost|verloren|fail.*|no|nee|false|0|disqualified|afgewezen"
-_UNKNOWN = r"unknown|onbekend|n/?a|\?+|-+|nonexistent|not asked|none given|nvt"
-_SCALE = (
-    r"no|none|nee|geen|never|0",
-    r"low|laag|poor|weak|little|weinig|influencer?|few.*",
-    r"mid|medium|middel|middle|neutral|some|maybe|misschien|average.*|info.*",
-    r"high|hoog|good|yes|ja|clear|strong|manager",
-    r"very high|zeer hoog|full|urgent|critical|approved|director|ceo|decision ?maker|beslisser",
-)
-_EDGES: dict[str, tuple[list[float], bool]] = {
-    "budget": ([1, 10_000, 20_000, 30_000], False),
-    "funds": ([1, 10_000, 20_000, 30_000], False),
-    "timeline": ([3, 6, 12, 24], True),
-}
-LATE_NAMES: tuple[tuple[str, str], ...] = (
-    (r"\bstage\b|pipeline stage|deal_?stage", "moves with the deal (HubSpot dealstage)"),
-    (r"probability|forecast|win ?chance|kans", "follows the stage (Salesforce Probability)"),
-    (r"days? (in|to|since)|days_|age in days|cycle|duration|looptijd", "a duration ends with the deal"),
-    (r"reason|lost to|loss|reden|verloren", "is asked for at the close (HubSpot closed_lost_reason)"),
-    (r"last (activity|contact|notable|modified|step|call|e-?mail)|laatste", "is overwritten until the close"),
-    (r"next (step|activity)|volgende", "is emptied or overwritten as the deal moves"),
-    (r"actual (revenue|value|close)|(won|lost) time|close_?d?_? ?(date|time|value|amount)",
-     "is set by the close (Dynamics Actual Revenue, Pipedrive Won time)"),
-    (r"is_?(won|closed|converted)|\bwon\b|converted|contract|invoice|factuur", "is a word for the outcome"),
-    (r"(lead|deal) ?quality|tags?$|\brating|nurtur", "is often judged after contact (X Education's Tags)"),
-    (r"n(umber|o|um)?\.? ?(of)? (activities|calls|e-?mails|meetings|contacts)|total activities|contacted",
-     "grows while a deal is worked (HubSpot num_contacted_notes, Pipedrive total activities)"),
-)  # fmt: skip
-"""Names (regular expressions) known to be filled in or overwritten late, with the reason and where they
-occur."""
+
+class LateName(Record):
+    """A part of a header, and why such a column is known only late."""
+
+    name: str
+    why: str
+
+
+class KnownHeaders(Record):
+    """What headers and cells of exports are known to mean; known_headers.yaml explains its keys."""
+
+    columns: dict[str, dict[str, str]]
+    criteria: dict[str, str]
+    edges: dict[str, tuple[float, ...]]
+    descending: tuple[str, ...]
+    won: str
+    lost: str
+    unknown: str
+    scale: tuple[str, ...]
+    late: tuple[LateName, ...]
+
+
+KNOWN = load_record(files("leadml.data") / "known_headers.yaml", KnownHeaders)
 
 
 class Column(NamedTuple):
@@ -117,7 +78,7 @@ def propose_mapping(source: Any, crm: str | None = None, *, query: str | None = 
         f"# Proposed from {opened.name}: {len(left)} columns. A line marked 'guess' is one: look at it.",
         f"name: {_flow(re.sub(r'[^a-z0-9]+', '_', file).strip('_') or 'ours')}",
     ]
-    patterns = dict(zip(_ROLES, _CRM.get(crm or "", _GENERAL), strict=True))
+    patterns = KNOWN.columns[crm or "any"]
     lines += [part(left, patterns) for part in (_identity, _outcome, _dates, _group, _amount)]
     return "\n".join([*filter(None, lines), "", *_criteria(left), "", *_others(left)]) + "\n"
 
@@ -171,18 +132,20 @@ def _outcome(left: Columns, patterns: dict[str, str]) -> str:
         return {word: n for word, n in column.words if re.fullmatch(pattern, word.lower())}
 
     def fits(column: Column) -> bool:
-        return len(column.words) <= MOST_WORDS and all(ends(column, side) for side in (_WON, _LOST))
+        return len(column.words) <= MOST_WORDS and all(ends(column, side) for side in (KNOWN.won, KNOWN.lost))
 
     def share(column: Column) -> float:
-        return column.share_filled * sum(ends(column, f"{_WON}|{_LOST}").values())
+        return column.share_filled * sum(ends(column, f"{KNOWN.won}|{KNOWN.lost}").values())
 
-    found = _take(left, patterns["outcome"], fits, share) or _take(left, _GENERAL[1], fits, share)
+    found = _take(left, patterns["outcome"], fits, share) or _take(
+        left, KNOWN.columns["any"]["outcome"], fits, share
+    )
     if found is None:
         return (
             "# outcome: no column holds words for won and for lost. Needed to learn, not to score:\n"
             "# outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
         )
-    rule = {"column": found.name, "won": [*ends(found, _WON)], "lost": [*ends(found, _LOST)]}
+    rule = {"column": found.name, "won": [*ends(found, KNOWN.won)], "lost": [*ends(found, KNOWN.lost)]}
     still_open = [word for word, _ in found.words if word not in (*rule["won"], *rule["lost"])]
     still_open += [""] if found.share_filled < 1 else []
     return _guess("outcome", {**rule, "open": still_open} if still_open else rule, found.shown)
@@ -208,7 +171,7 @@ def _amount(left: Columns, patterns: dict[str, str]) -> str:
 
 def _criteria(left: Columns) -> list[str]:
     lines = []
-    for criterion, pattern in _CRITERIA.items():
+    for criterion, pattern in KNOWN.criteria.items():
         for column in [c for name, c in left.items() if re.search(pattern, name, re.IGNORECASE)]:
             if said := _criterion(criterion, column):
                 lines += said
@@ -224,22 +187,27 @@ def _criteria(left: Columns) -> list[str]:
 
 def _criterion(criterion: str, column: Column) -> list[str]:
     """Propose a rule: levels as they are, by edges of numbers, by words on a scale, or none."""
-    unknown = [word for word, _ in column.words if re.fullmatch(_UNKNOWN, word.lower())]
+    unknown = [word for word, _ in column.words if re.fullmatch(KNOWN.unknown, word.lower())]
     texts = [word for word in column.texts if word not in unknown]
     values = column.numbers[~np.isnan(column.numbers)]
     ranked = {
-        w: next((i for i, scale in enumerate(_SCALE) if re.fullmatch(scale, w.lower())), None) for w in texts
+        w: next((i for i, scale in enumerate(KNOWN.scale) if re.fullmatch(scale, w.lower())), None)
+        for w in texts
     }
     levels = {word: level for word, level in ranked.items() if level is not None}
     rule: dict[str, Any] = {"column": column.name} | ({"levels": levels} if levels else {})
     if len(values) and not texts and np.isin(values, np.arange(5)).all():
         why = "holds 0 to 4 already"
     elif column.share_numbers >= 0.2:
-        edges, falling = _EDGES.get(criterion, (_quantiles(values), False))
+        edges = [*KNOWN.edges.get(criterion, _quantiles(values))]
         if not edges:
             return []
-        rule |= {"edges": edges} | ({"descending": True} if falling else {})
-        said = "edges from the documents" if criterion in _EDGES else "edges share the values in equal parts"
+        rule |= {"edges": edges} | ({"descending": True} if criterion in KNOWN.descending else {})
+        said = (
+            "edges from the documents"
+            if criterion in KNOWN.edges
+            else "edges share the values in equal parts"
+        )
         why = f"{said}; {column.shown}"
     elif levels and len(column.words) <= MOST_WORDS:
         why = "by the words"
@@ -278,7 +246,7 @@ def _others(left: Columns) -> Iterator[str]:
 
 def _known_late(name: str) -> str:
     """Why a column of this name is known only late, or nothing."""
-    return next((why for pattern, why in LATE_NAMES if re.search(pattern, name, re.IGNORECASE)), "")
+    return next((each.why for each in KNOWN.late if re.search(each.name, name, re.IGNORECASE)), "")
 
 
 def _quantiles(values: Floats) -> list[float]:
