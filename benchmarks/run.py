@@ -12,6 +12,7 @@ import dataclasses
 import math
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -100,6 +101,12 @@ class Bench:
             what = f"in memory, {n:,} lead{'s' if n > 1 else ''}, with reasons"
             peer = self._peer("memory", name, str(n))
             yield self._inside(what, ["memory", str(n)], f"{name} predict_proba", peer, limit)
+
+        words = run_once(script("api.py"), self.folder).printed.splitlines()[-1]
+        empty, one = (float(each) / 1e3 for each in re.findall(r"([\d.]+) ms \(", words))
+        yield Figure(
+            "one lead through the HTTP API, warm", "3 ms (beside an empty handler)", one, empty, one / 3e-3
+        )
 
     def peers(self) -> Iterator[Figure]:
         """Whole processes from CSV to CSV with reasons, against peers that write none."""
