@@ -5,9 +5,8 @@ runs, so that help costs no more than typer.
 """
 
 import json
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
@@ -64,29 +63,6 @@ app.add_typer(mappings, name="mapping", help="Write a mapping: what the columns 
 app.add_typer(models, name="models", help="List, show, promote and retire stored models.")
 
 
-class Engine(StrEnum):
-    """Where the work is done."""
-
-    local = "local"
-    spark = "spark"
-
-
-class Locale(StrEnum):
-    """How numbers and words are written."""
-
-    en = "en"
-    nl = "nl"
-
-
-class Vendor(StrEnum):
-    """Whose export it is."""
-
-    hubspot = "hubspot"
-    salesforce = "salesforce"
-    dynamics = "dynamics"
-    pipedrive = "pipedrive"
-
-
 def _opt(help_: str, *names: str, metavar: str | None = None, **more: Any) -> Any:
     return typer.Option(*names, metavar=metavar, help=help_, **more)
 
@@ -122,8 +98,12 @@ Sort = Annotated[bool, _opt("Highest expected value first: chance times amount, 
 Crm = Annotated[str | None, _opt("A second file, ready to import: id and scores.", "--crm", metavar="FILE")]
 Closed = Annotated[bool, _opt("Score leads whose outcome is known, too.", "--with-closed")]
 MaxRejected = Annotated[float, _opt(_REJECTED, "--max-rejected", min=0, max=1)]
-EngineChoice = Annotated[Engine, _opt("Where the work is done; with spark OUT is a folder.", "--engine")]
-LocaleChoice = Annotated[Locale, _opt("nl: decimal commas, ; between columns, Dutch words.", "--locale")]
+Engine = Annotated[
+    Literal["local", "spark"], _opt("Where the work is done; with spark OUT is a folder.", "--engine")
+]
+Locale = Annotated[
+    Literal["en", "nl"], _opt("nl: decimal commas, ; between columns, Dutch words.", "--locale")
+]
 Policies = Annotated[list[str] | None, _opt("A rule; may be given again. All when absent.", "--policy")]
 MetLevel = Annotated[int, _opt("The level from which a criterion counts as met.", "--met-level")]
 Lead = Annotated[str, _opt("Identity of the lead, or its row from 1.", "--lead", metavar="ID")]
@@ -143,6 +123,9 @@ Ratio = Annotated[float | None, _opt("Value of a won deal in follow-ups.", "--ra
 Force = Annotated[bool, _opt("Promote although it decides worse.", "--force")]
 AsJson = Annotated[bool, _opt("As JSON.", "--json")]
 FrameworkRef = Annotated[str, _arg("ID|FILE", "A documented framework, or one of your own (YAML).")]
+Vendor = Annotated[
+    Literal["hubspot", "salesforce", "dynamics", "pipedrive"] | None, _opt("Whose export it is.", "--crm")
+]
 Token = Annotated[str | None, _opt("Asked of every caller.", "--token", envvar="LEADML_TOKEN")]
 
 
@@ -211,7 +194,7 @@ def _ended(totals: Any, max_rejected: float) -> int:
 
 def _send(directory: Path, uri: str | None, experiment: str | None, version: Any = None) -> None:
     """Send a folder to MLflow; what it holds is complete either way."""
-    from leadml.tracking import track_folder
+    from leadml.tracking.runs import track_folder
 
     stored_as = version.ref if version is not None else None
     champion = version is not None and version.status == "champion"
@@ -254,10 +237,11 @@ def frameworks_show(
         found = load_framework(framework)
         typer.echo(_json(found.to_dict()) if as_json else describe(found))
         return
+    known = list_frameworks()
     if as_json:
-        typer.echo(_json([each.to_dict() for each in list_frameworks()]))
+        typer.echo(_json([each.to_dict() for each in known]))
         return
-    for each in list_frameworks():
+    for each in known:
         criteria = ", ".join(criterion.title.lower() for criterion in each.criteria)
         typer.echo(f"{each.id:<6} {each.title:<6} {criteria}")
         for policy in each.policies:
@@ -301,17 +285,11 @@ def frameworks_diff(old: FrameworkRef, new: FrameworkRef) -> None:
 
 
 @mappings.command("new", epilog="Example: leadml mapping new deals.csv --crm hubspot -o ours.yaml")
-def mapping_new(
-    file: File,
-    crm: Annotated[Vendor | None, _opt("Whose export it is.", "--crm")] = None,
-    query: Query = None,
-    out: OutFile = None,
-) -> None:
+def mapping_new(file: File, crm: Vendor = None, query: Query = None, out: OutFile = None) -> None:
     """Propose a mapping from headers and values; every guess is marked and explained."""
     from leadml.data.new_mapping import propose_mapping
 
-    text = propose_mapping(file, crm.value if crm else None, query=query)
-    _write(text, out, f"leadml check {file} --mapping {out}")
+    _write(propose_mapping(file, crm, query=query), out, f"leadml check {file} --mapping {out}")
 
 
 @app.command(epilog="Example: leadml check deals.csv --mapping configs/mappings/b2b_deals.yaml")
@@ -336,13 +314,13 @@ def check(
 @app.command(epilog="Example: leadml qualify leads.csv --mapping ours.yaml --policy bant-ibm -o out.csv")
 def qualify(
     file: File, mapping: Mapping, out: Out, policy: Policies = None, met_level: MetLevel = 2,
-    keep_columns: Keep = False, locale: LocaleChoice = Locale.en, max_rejected: MaxRejected = 0.05,
+    keep_columns: Keep = False, locale: Locale = "en", max_rejected: MaxRejected = 0.05,
     query: Query = None, table: Table = None,
 ) -> int:  # fmt: skip
     """Judge leads by the documented rules alone; nothing is learned."""
     from leadml.scoring.predicting import Options, qualify_file
 
-    options = Options(keep_columns=keep_columns, locale=locale.value, query=query, table=table)
+    options = Options(keep_columns=keep_columns, locale=locale, query=query, table=table)
     return _ended(qualify_file(file, mapping, policy, met_level, out, options, _say), max_rejected)
 
 
@@ -351,18 +329,18 @@ def qualify(
 )
 def predict(
     file: File, mapping: Mapping, model: Model, out: Out, columns: Columns = None, keep_columns: Keep = False,
-    sort: Sort = False, locale: LocaleChoice = Locale.en, crm: Crm = None, with_closed: Closed = False,
-    max_rejected: MaxRejected = 0.05, engine: EngineChoice = Engine.local, query: Query = None,
+    sort: Sort = False, locale: Locale = "en", crm: Crm = None, with_closed: Closed = False,
+    max_rejected: MaxRejected = 0.05, engine: Engine = "local", query: Query = None,
     table: Table = None, store: Store = None,
 ) -> int:  # fmt: skip
     """Score new leads with a card; by .xlsx a work list with the reasons and the next question."""
     from leadml.scoring.predicting import Options, predict_file
 
     options = Options(
-        columns=columns, keep_columns=keep_columns, sort=sort, locale=locale.value, crm=crm,
+        columns=columns, keep_columns=keep_columns, sort=sort, locale=locale, crm=crm,
         with_closed=with_closed, query=query, table=table,
     )  # fmt: skip
-    if engine is Engine.spark:
+    if engine == "spark":
         from leadml.spark import predict_with_spark as predict_file
     return _ended(
         predict_file(file, mapping, lambda: _resolve(model, store), out, options, _say), max_rejected
@@ -386,7 +364,7 @@ def explain(
 def calibrate(
     file: File, mapping: Mapping, experiment: Settings = None, name: Name = None, out_dir: OutDir = None,
     as_of: AsOf = None, track: Track = True, tracking_uri: TrackingUri = None, experiment_name: RunsIn = None,
-    max_rejected: MaxRejected = 0.05, engine: EngineChoice = Engine.local, query: Query = None,
+    max_rejected: MaxRejected = 0.05, engine: Engine = "local", query: Query = None,
     store: Store = None,
 ) -> int:  # fmt: skip
     """Learn from closed deals, compare with the documented rules, report, store and track."""
@@ -394,7 +372,7 @@ def calibrate(
     from leadml.report import format_result
 
     def read() -> Any:
-        if engine is Engine.spark:
+        if engine == "spark":
             from leadml.spark import count_with_spark
 
             return count_with_spark(file, mapping)
@@ -448,7 +426,7 @@ def track(directory: Directory, tracking_uri: TrackingUri = None, experiment_nam
 @app.command(epilog="Example: leadml reproduce results --data deals.csv")
 def reproduce(directory: Directory, data: Data, exit_code: ExitCode = False) -> int:
     """Calibrate again from what a folder kept, and say whether it comes out the same."""
-    from leadml.calibration.reproduce import reproduce as make_again
+    from leadml.calibration.file import reproduce as make_again
 
     differences = make_again(directory, data)
     typer.echo("\n".join(differences) if differences else "the same")
@@ -465,10 +443,9 @@ def report(directory: Directory) -> None:
 
 @app.command(epilog="Example: leadml page results --leads leads.csv -o page.html")
 def page(
-    directory: Directory,
-    out: OutPage,
+    directory: Directory, out: OutPage,
     leads: Annotated[str | None, _opt("New leads on it.", "--leads")] = None,
-) -> None:
+) -> None:  # fmt: skip
     """Make the page for sales ops: one file that works offline."""
     from leadml.app.page import write_page
 
@@ -479,10 +456,8 @@ def page(
 @app.command("app", epilog="Example: leadml app --port 8008")
 def serve(
     host: Annotated[str, _opt("Where to listen.", "--host")] = "127.0.0.1",
-    port: Annotated[int, _opt("Port to listen on.", "--port")] = 8008,
-    token: Token = None,
-    store: Store = None,
-) -> None:
+    port: Annotated[int, _opt("Port to listen on.", "--port")] = 8008, token: Token = None, store: Store = None,
+) -> None:  # fmt: skip
     """Serve the page and the HTTP API (OpenAPI at /docs)."""
     from leadml.app.api import serve as run
 
@@ -508,12 +483,13 @@ def models_list(store: Store = None, as_json: AsJson = False) -> None:
     found = list_versions(store_root=store)
     if as_json:
         typer.echo(_json([{"status": each.status, **each.manifest.model_dump()} for each in found]))
-    elif not found:
+        return
+    width = max((len(each.ref) for each in found), default=0)
+    for each in found:
+        typer.echo(f"{each.ref:<{width}}  {each.status:<8}  {each.manifest.created_at}")
+    if not found:
         how = "`leadml calibrate FILE --mapping M --name NAME` fills it"
         _say(f"the store at {store_folder(store)} is empty; {how}")
-    width = max((len(each.ref) for each in found), default=0)
-    for each in () if as_json else found:
-        typer.echo(f"{each.ref:<{width}}  {each.status:<8}  {each.manifest.created_at}")
 
 
 @models.command("show", epilog="Example: leadml models show bant@2")
@@ -545,7 +521,8 @@ def models_promote(
 ) -> None:  # fmt: skip
     """Make a version the champion of its name, unless it decides worse than the champion."""
     from leadml.registry.promote import promote
-    from leadml.tracking import has_store, mirror_version
+    from leadml.tracking.connection import has_store
+    from leadml.tracking.models import mirror_version
 
     leads = _read(on, mapping)
     done = promote(ref, because=because, at=_now(), leads=leads, ratio=ratio, force=force, store_root=store)
@@ -565,7 +542,8 @@ def models_retire(ref: Ref, because: Because = None, store: Store = None) -> Non
     """Take a version out of use; it stays on disk."""
     from leadml.registry.promote import check_reason
     from leadml.registry.versions import champion_of, retire
-    from leadml.tracking import drop_champion, has_store
+    from leadml.tracking.connection import has_store
+    from leadml.tracking.models import drop_champion
 
     reason = check_reason(because, f"leadml models retire {ref}")
     done = retire(ref, because=reason, at=_now(), store_root=store)
