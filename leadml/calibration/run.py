@@ -145,7 +145,7 @@ class Calibration:
         object
             Where MLflow has it.
         """
-        from leadml.tracking import track_calibration
+        from leadml.tracking.runs import track_calibration
 
         return track_calibration(self, run=run)
 

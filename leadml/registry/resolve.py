@@ -16,7 +16,7 @@ def resolve(ref: str | os.PathLike[str], store_root: Root = None) -> Any:
     """Load what a reference names: a `Card`, or the classifier where the model is no card."""
     ref = os.fspath(ref)
     if is_tracked(ref):
-        from leadml.tracking import fetch_model
+        from leadml.tracking.models import fetch_model
 
         path = fetch_model(ref)
         return _load_joblib(path) if path.suffix == ".joblib" else load_card(path)

@@ -1,4 +1,7 @@
-"""Reaching MLflow: which store and experiment, who makes a store, and what to say when it refuses."""
+"""Reaching MLflow: which store and experiment, who makes a store, and what to say when it refuses.
+
+Results are on disk before any of this runs: a server that is down, slow or refuses costs only the tracking.
+"""
 
 from __future__ import annotations
 
@@ -123,10 +126,8 @@ def _making(file: Path) -> Iterator[None]:
     try:
         with FileLock(file.with_name(f".{file.name}.lock"), timeout=_LOCK_SECONDS):
             if not file.exists():
-                with (
-                    contextlib.closing(sqlite3.connect(file)) as made,
-                    contextlib.suppress(sqlite3.OperationalError),
-                ):
+                no_log = contextlib.suppress(sqlite3.OperationalError)  # a network drive has none
+                with no_log, contextlib.closing(sqlite3.connect(file)) as made:
                     made.execute("PRAGMA journal_mode=WAL")
             yield
     except Timeout:
@@ -144,9 +145,8 @@ def explained(doing: str, uri: str, then: str = "") -> Iterator[None]:
     except LeadmlError:
         raise
     except Exception as error:
-        parts = [type(error).__name__]
-        code, reason = getattr(error, "error_code", None), getattr(error, "strerror", None)
-        parts += [each for each in (code, reason) if isinstance(each, str)]
+        said = (getattr(error, each, None) for each in ("error_code", "strerror"))
+        parts = [type(error).__name__, *(each for each in said if isinstance(each, str))]
         hint = then or "Check that the store can be reached and written to; --no-track does without it."
         place = without_password(uri)
         raise TrackingError(f"tracking: {doing} in {place} failed: {', '.join(parts)}. {hint}") from None
@@ -164,12 +164,11 @@ def without_password(uri: str) -> str:
 @contextlib.contextmanager
 def without_autologging() -> Iterator[None]:
     """Let no fit inside be logged by the user's autologging, which is as it was afterwards."""
-    if "mlflow" not in sys.modules:
-        yield
-        return
-    from mlflow.utils.autologging_utils import disable_autologging
+    with contextlib.ExitStack() as inside:
+        if "mlflow" in sys.modules:
+            from mlflow.utils.autologging_utils import disable_autologging
 
-    with disable_autologging():
+            inside.enter_context(disable_autologging())
         yield
 
 

@@ -50,7 +50,7 @@ def log_model(place: Place, run_id: str | None, path: Path, name: str, mapping: 
     from mlflow.models import Model
     from mlflow.pyfunc import save_model
 
-    client, is_card = place.client, path.suffix == ".json"
+    client, needed = place.client, _NEEDED if path.suffix == ".json" else (*_NEEDED, *_NEEDED_TO_CLASSIFY)
     logged = client.create_logged_model(place.experiment_id, name, run_id, model_type="leadml")
     with tempfile.TemporaryDirectory(prefix="leadml-") as temporary:
         root = Path(temporary)
@@ -68,9 +68,7 @@ def log_model(place: Place, run_id: str | None, path: Path, name: str, mapping: 
             signature=signature,
             input_example=example,
             # Without them MLflow runs the model in another process to find out, 9 to 14 s.
-            pip_requirements=[
-                f"{each}=={version(each)}" for each in (*_NEEDED, *(() if is_card else _NEEDED_TO_CLASSIFY))
-            ],
+            pip_requirements=[f"{each}=={version(each)}" for each in needed],
         )
         client.log_model_artifacts(logged.model_id, str(root / "model"))
     client.finalize_logged_model(logged.model_id, "READY")
@@ -142,9 +140,8 @@ def fetch_model(ref: str, tracking_uri: str | None = None) -> Path:
         raise ModelRefError(f"model: got {ref!r}, but there is no store at {file}; {how}")
     held = tempfile.mkdtemp(prefix="leadml-model-")
     _held.callback(shutil.rmtree, held, ignore_errors=True)
-    with explained(
-        f"fetching {ref!r}", uri, "Check the name, alias, version or run, and MLFLOW_TRACKING_URI."
-    ):
+    then = "Check the name, alias, version or run, and MLFLOW_TRACKING_URI."
+    with explained(f"fetching {ref!r}", uri, then):
         client = make_client(uri)
         from mlflow.artifacts import download_artifacts
 
@@ -161,9 +158,8 @@ def _locate(client: MlflowClient, rest: str) -> str:
     name, at, alias = rest.partition("@")
     name, slash, number = (name, "", "") if at else rest.partition("/")
     if at or slash:
-        found = (
-            client.get_model_version_by_alias(name, alias) if at else client.get_model_version(name, number)
-        )
+        get = client.get_model_version_by_alias if at else client.get_model_version
+        found = get(name, alias or number)
         scheme, _, model_id = str(found.source).partition(":/")
         if scheme != "models":
             return f"{client.get_model_version_download_uri(name, found.version)}/{_FILES}"

@@ -55,26 +55,24 @@ def track_calibration(found: Any, run: Any = None, tracking_uri: str | None = No
 
 
 def track_folder(
-    directory: str | os.PathLike[str],
-    *,
-    run: Any = None,
-    tracking_uri: str | None = None,
-    experiment_name: str | None = None,
-    stored_as: str | None = None,
-    champion: bool = False,
-) -> Tracked:
+    directory: str | os.PathLike[str], *, run: Any = None, tracking_uri: str | None = None,
+    experiment_name: str | None = None, stored_as: str | None = None, champion: bool = False,
+) -> Tracked:  # fmt: skip
     """Send what `calibrate` or `monitor` wrote, unless it is there; what was sent by half is sent anew.
 
-    run : a run, or its id, to log to. stored_as : NAME@VERSION of the card on disk (else what `note_stored`
-    noted), shown in the registry as champion or challenger.
+    run : a run, or its id, to log to. stored_as : NAME@VERSION of the card on disk (else what was noted when it
+    was sent before), shown in the registry as champion or challenger.
     """
     folder = Path(directory)
     is_calibration = (folder / "result.json").is_file()
     if not is_calibration and not (folder / "monitor.json").is_file():
         valid = "valid is a folder that `leadml calibrate -o` or `leadml monitor -o` wrote"
         raise TrackingError(f"tracking: {folder} holds neither result.json nor monitor.json; {valid}")
+    noted = {"stored_as": stored_as or "", "champion": champion}
     if stored_as is not None:  # also for a later `leadml track`
-        note_stored(folder, stored_as, champion=champion)
+        write_text(folder / STORED, json.dumps(noted) + "\n")
+    elif (folder / STORED).is_file():
+        noted = json.loads((folder / STORED).read_text(encoding="utf-8"))
     uri, given = chosen_uri(tracking_uri), getattr(getattr(run, "info", None), "run_id", run)
     then = f"The result is complete in {folder}; `leadml track {folder}` sends it, --no-track leaves it out."
     with explained("sending a run", uri, then):
@@ -85,18 +83,11 @@ def track_folder(
         if before is not None and given is None:
             place.client.delete_run(before["run_id"])
         run_id = (_send_calibration if is_calibration else _send_monitor)(place, folder, given)
-        if stored_as is None and (folder / STORED).is_file():
-            noted = json.loads((folder / STORED).read_text(encoding="utf-8"))
-            stored_as, champion = noted["stored_as"], noted["champion"]
-        has_card = stored_as is not None and (folder / "card.json").is_file()
-        shown = register(place, stored_as or "", folder, champion=champion, run_id=run_id) if has_card else ""
+        ref, in_use, shown = str(noted["stored_as"]), bool(noted["champion"]), ""
+        if ref and (folder / "card.json").is_file():
+            shown = register(place, ref, folder, champion=in_use, run_id=run_id)
         _write_receipt(folder, place, run_id, "complete")
     return Tracked(run_id, place.experiment_id, uri, look_command(uri, place.experiment_id, run_id), shown)
-
-
-def note_stored(directory: Path, ref: str, *, champion: bool) -> None:
-    """Note beside results which version on disk their card is, for the registry when they are sent."""
-    write_text(directory / STORED, json.dumps({"stored_as": ref, "champion": champion}) + "\n")
 
 
 def look_command(uri: str, experiment_id: str, run_id: str) -> str:
@@ -121,7 +112,10 @@ def _send_calibration(place: Place, folder: Path, given: str | None) -> str:
     try:
         models = _models_of(folder, result)
         chosen = next((c for c in result.contenders if c.id == result.recommended.contender), None)
-        log_figures(client, run_id, figures_of(chosen, rule) | _data_figures(result), _params(result, rule))
+        data = result.data
+        counts = {"n_won": data.n_won, "n_lost": data.n_lost, "n_rejected": float(data.n_rejected)}
+        counts["base_rate"] = data.base_rate
+        log_figures(client, run_id, figures_of(chosen, rule) | counts, _params(result, rule))
         for name in _TABLES:
             rows = [_flat(each.model_dump(mode="json")) for each in getattr(result, name)]
             columns = dict.fromkeys(key for row in rows for key in row)
@@ -138,9 +132,7 @@ def _send_calibration(place: Place, folder: Path, given: str | None) -> str:
             nested = _start(replace(place, parent=run_id), each.id, about)
             if each.id in models:
                 log_model(place, nested, models[each.id], each.id, folder / "mapping.yaml")
-            log_figures(
-                client, nested, figures_of(each, own), {} if own is None else {"verdict": own.verdict}
-            )
+            log_figures(client, nested, figures_of(each, own), {"verdict": own.verdict} if own else {})
             client.set_terminated(nested)
     except BaseException:
         with contextlib.suppress(Exception):
@@ -163,11 +155,9 @@ def run_name(result: Result, rule: PolicyResult | None) -> str:
     if rule is None:
         return f"{result.data.name}: {result.recommended.contender or 'no card'}"
     name, gain = f"{result.data.name}: {rule.title} {rule.verdict}", rule.gain_weights
-    if gain is None or gain.value is None:
+    if gain is None or gain.value is None or gain.low is None or gain.high is None:
         return name
-    known = gain.low is not None and gain.high is not None
-    ends = f" ({100 * (gain.low or 0.0):+.1f} to {100 * (gain.high or 0.0):+.1f})" if known else ""
-    return f"{name}, {gain.value:+.1%}{ends}"
+    return f"{name}, {gain.value:+.1%} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
 
 
 def figures_of(contender: Contender | None, rule: PolicyResult | None) -> dict[str, float]:
@@ -192,15 +182,9 @@ def figures_of(contender: Contender | None, rule: PolicyResult | None) -> dict[s
 
 
 def _ends(name: str, figure: Figure | None) -> dict[str, float | None]:
-    return (
-        {} if figure is None else {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
-    )
-
-
-def _data_figures(result: Result) -> dict[str, float]:
-    data = result.data
-    counts = {"n_won": data.n_won, "n_lost": data.n_lost, "n_rejected": float(data.n_rejected)}
-    return {**counts, "base_rate": data.base_rate}
+    if figure is None:
+        return {}
+    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
 
 
 def _baseline_of(result: Result) -> str | None:
@@ -286,8 +270,8 @@ def _send_monitor(place: Place, folder: Path, given: str | None) -> str:
     run_id = given or _start(place, f"{found['model']}: {found['state']}", about)
     _write_receipt(folder, place, run_id, "started")
     rate = (found.get("base_rate") or {}).get("value")
-    figures = {"e": found["e"], "n_closed": found["data"]["n_closed"], "base_rate": rate}
-    figures["predicted"] = found["predicted"]
+    figures = {key: found[key] for key in ("e", "predicted")}
+    figures |= {"n_closed": found["data"]["n_closed"], "base_rate": rate}
     metrics = {key: float(value) for key, value in figures.items() if value is not None}
     log_figures(place.client, run_id, metrics, {"model": found["model"], "state": found["state"]})
     for file in ("monitor.html", "monitor.json"):

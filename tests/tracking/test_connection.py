@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from leadml.exceptions import TrackingError
-from leadml.tracking import drop_champion, has_store, track_folder, without_autologging
-from leadml.tracking.connection import chosen_uri, connect, without_password
-from leadml.tracking.runs import look_command
+from leadml.tracking.connection import chosen_uri, connect, has_store, without_autologging, without_password
+from leadml.tracking.models import drop_champion
+from leadml.tracking.runs import look_command, track_folder
 
 
 def test_where_runs_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,7 +66,7 @@ def test_autologging_is_off_inside_and_as_it_was_afterwards() -> None:
     with without_autologging():
         assert autologging_utils._AUTOLOGGING_GLOBALLY_DISABLED
     assert not autologging_utils._AUTOLOGGING_GLOBALLY_DISABLED
-    code = "import sys, leadml.tracking as t\nwith t.without_autologging(): print('mlflow' in sys.modules)"
+    code = "import sys, leadml.tracking.connection as t\nwith t.without_autologging(): print('mlflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 

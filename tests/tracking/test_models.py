@@ -15,9 +15,8 @@ from leadml.card.record import load_card
 from leadml.exceptions import InputError, ModelRefError, TrackingError
 from leadml.registry.resolve import resolve
 from leadml.scoring.served import load_served
-from leadml.tracking import drop_champion, fetch_model, mirror_version
 from leadml.tracking.connection import connect
-from leadml.tracking.models import log_model
+from leadml.tracking.models import _gather, drop_champion, fetch_model, log_model, mirror_version
 
 
 @pytest.mark.slow
@@ -78,8 +77,6 @@ def test_a_logged_card_takes_crm_columns_and_levels(folder: Path) -> None:
 
 
 def test_a_classifier_is_served_as_it_was_fitted(saved: Path, tmp_path: Path) -> None:
-    from leadml.tracking.models import _gather
-
     _gather(tmp_path / "files", saved / "models" / "context-logistic.joblib", saved / "mapping.yaml")
     served = load_served(str(tmp_path / "files"))
     crm = pd.DataFrame({"Need": [4, 0], "Source": ["web", "x"]})

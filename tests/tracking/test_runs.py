@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-import leadml.tracking
-from leadml.calibration.result import Result
 from leadml.exceptions import TrackingError
-from leadml.tracking import note_stored, track_calibration, track_folder
+from leadml.result import Result
 from leadml.tracking.connection import make_client
-from leadml.tracking.runs import figures_of, run_name
+from leadml.tracking.runs import figures_of, run_name, track_calibration, track_folder
 
 
 def client() -> Any:
@@ -23,8 +21,7 @@ def client() -> Any:
 
 @pytest.mark.slow
 def test_the_parent_carries_the_answer_and_each_nested_run_its_own(folder: Path) -> None:
-    note_stored(folder, "b2b@1", champion=True)
-    done = track_folder(folder)
+    done = track_folder(folder, stored_as="b2b@1", champion=True)
     result = Result.model_validate_json((folder / "result.json").read_text())
     rule = result.policies[0]
     run = client().get_run(done.run_id)
@@ -138,5 +135,3 @@ def test_a_calibration_is_saved_for_the_time_of_sending(folder: Path) -> None:
 
     done = track_calibration(Found())
     assert client().get_run(done.run_id).info.status == "FINISHED"
-    with pytest.raises(AttributeError, match=r"leadml\.tracking has no 'nothing'"):
-        leadml.tracking.nothing  # noqa: B018
