@@ -217,6 +217,29 @@ def _parse_numbers(distinct: pa.StringArray, decimal: str) -> tuple[Floats, Bool
     return numbers, filled
 
 
+def join_column(parts: Sequence[pa.Array], decimal: str, *, keep_text: bool) -> pa.Array:
+    """Join the chunks of a column, as text where they differ in type.
+
+    Unless `keep_text`, text becomes numbers when every filled cell is one and none a code such as 007.
+    """
+    kinds = {part.type for part in parts}
+    if len(kinds) > 1:
+        parts = [relabel(text_of(part), str.strip) for part in parts]
+    if not pa.types.is_dictionary(parts[0].type):
+        return pa.concat_arrays(list(parts))
+    unified = pa.chunked_array(parts).unify_dictionaries().combine_chunks()
+    column = unified.chunk(0) if isinstance(unified, pa.ChunkedArray) else unified
+    if keep_text:
+        return column
+    # Where chunks disagreed, numbers came as text with a decimal point.
+    numbers, bad = numbers_of(column.dictionary, "." if len(kinds) > 1 else decimal)
+    coded = any(text[:1] == "0" and text[1:2].isdigit() for text in column.dictionary.to_pylist())
+    if bad.any() or coded or not len(numbers):
+        return column
+    values = np.append(numbers, np.nan)[positions_of(column)]
+    return number_array(values, pa.float64(), ~np.isnan(values))
+
+
 def column_of(values: Sequence[Any], mark: str = ".") -> pa.Array:
     """Make a column of Python values: int64, float64, timestamp or text; None, NaN and empty texts are blank.
 

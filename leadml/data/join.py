@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import categories_of, category, dictionary_of, number_array
+from leadml.data.cells import categories_of, category, dictionary_of, join_column, number_array
 from leadml.data.chunks import Chunk, Reader, batch_of
 from leadml.exceptions import InputError
 from leadml.records import nearest
@@ -64,7 +64,10 @@ class RightTable:
         if key not in source.columns:
             raise InputError(f"join.right: {source.name} has no column {key!r}{nearest(key, source.columns)}")
         batches = [chunk.table for chunk in source.chunks()]
-        self.columns = {name: _one([batch.column(name) for batch in batches]) for name in source.columns}
+        self.columns = {
+            name: join_column([batch.column(name) for batch in batches], ".", keep_text=True)
+            for name in source.columns
+        }
         self._row_of: dict[str, int] = {}
         for row, value in enumerate(dictionary_of(self.columns[key]).to_pylist()):
             self._row_of.setdefault(category(value or ""), row)
@@ -74,12 +77,3 @@ class RightTable:
         """The row for each key, -1 where there is none."""
         at, distinct = categories_of(keys)
         return np.array([self._row_of.get(category(value), -1) for value in distinct], np.int64)[at]
-
-
-def _one(arrays: Sequence[pa.Array]) -> pa.Array:
-    """Join the parts of a column, as text where they differ in type."""
-    if len({array.type for array in arrays}) > 1:
-        arrays = [dictionary_of(array) for array in arrays]
-    if pa.types.is_dictionary(arrays[0].type):
-        return pa.chunked_array(arrays).unify_dictionaries().combine_chunks()
-    return pa.concat_arrays(list(arrays))

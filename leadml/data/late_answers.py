@@ -26,10 +26,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from leadml.data.cells import Bools, Floats
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.levels import LEVEL_MAX, UNKNOWN, logistic, pack, unpack
-
-Floats = npt.NDArray[np.float64]
 
 MARGIN = 0.8
 """Odds of an unknown answer against those of the worst level."""
@@ -169,7 +168,7 @@ def _contrasts(
     return answers, float(np.mean(values) + _Z * np.sqrt(together @ covariance @ together))
 
 
-def _share(counts: Floats, side: npt.NDArray[np.bool_]) -> float:
+def _share(counts: Floats, side: Bools) -> float:
     """Share of the deals on one side; -1 where there are none."""
     return float(counts @ side / counts.sum()) if counts.sum() else -1.0
 

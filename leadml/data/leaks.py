@@ -14,14 +14,11 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import valid_of, values_of
+from leadml.data.cells import Bools, Floats, valid_of, values_of
 from leadml.data.dates import BAD_DAY, pack_dates, settle_dates
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.data.units import codes_of
 from leadml.levels import UNKNOWN
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 MIN_KNOWN = 20
 """A column is judged on at least so many deals of a kind."""

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from leadml.data.cells import Floats, carry, numbers_of, values_of
+from leadml.data.cells import Floats, carry, join_column, numbers_of, values_of
 from leadml.data.dates import BAD_DAY, pack_dates
 from leadml.data.deals import NO_DAY
-from leadml.data.read import join_column
 from leadml.data.sources import open_source
 from leadml.records import Record, load_record
 

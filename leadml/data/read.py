@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 
-from leadml.data.cells import mask_of, number_array, numbers_of, relabel, text_of, valid_of, values_of
+from leadml.data.cells import join_column, mask_of
 from leadml.data.dates import BAD_DAY, DateColumn, Days, packed_text, settle_dates
 from leadml.data.deals import Leads
 from leadml.data.encode import Encoded, Encoder, outcome_fault
@@ -183,28 +182,6 @@ def _settle(
         f"Every date can be read day first and month first: read as {settled.order}; set dates.day_first."
     )
     return settled, [("LML105", {"column": column, "detail": detail})]
-
-
-def join_column(parts: list[pa.Array], decimal: str, *, keep_text: bool) -> pa.Array:
-    """Join the chunks of a column; text becomes numbers when every filled cell is one and none a code such
-    as 007."""
-    kinds = {part.type for part in parts}
-    if len(kinds) > 1:
-        parts = [relabel(text_of(part), str.strip) for part in parts]
-    if not pa.types.is_dictionary(parts[0].type):
-        return pa.concat_arrays(parts)
-    unified = pa.chunked_array(parts).unify_dictionaries().combine_chunks()
-    column = unified.chunk(0) if isinstance(unified, pa.ChunkedArray) else unified
-    if keep_text:
-        return column
-    # Where chunks disagreed, numbers came as text with a decimal point.
-    numbers, bad = numbers_of(column.dictionary, "." if len(kinds) > 1 else decimal)
-    coded = any(text[:1] == "0" and text[1:2].isdigit() for text in column.dictionary.to_pylist())
-    if bad.any() or coded or not len(numbers):
-        return column
-    at = np.where(valid_of(column.indices), values_of(column.indices), 0)
-    values = numbers[at]
-    return number_array(values, pa.float64(), valid_of(column.indices))
 
 
 def _notes(leads: Leads, encoder: Encoder, source: Source) -> list[Note]:

@@ -14,14 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import valid_of, values_of
+from leadml.data.cells import Bools, Floats, valid_of, values_of
 from leadml.data.deals import OPEN, Leads
 from leadml.data.units import codes_of
 from leadml.levels import LEVEL_MAX, UNKNOWN, logistic
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 HARDLY = 0.2
 """Leads of a score were hardly worked when closed less than this often, the best-worked score being 1."""
@@ -61,8 +59,11 @@ class Selection(NamedTuple):
 
     @property
     def by_hunch(self) -> bool:
-        """Whether it depended on something, so that no cut-off verdict may rest on it."""
-        return not self.known_random and (bool(self.depends_on) or self.excess > _Z)
+        """Whether it may have depended on anything, so that no verdict may rest on it.
+
+        What is followed up in part can be shown to be chosen, never to be random.
+        """
+        return not self.known_random
 
     @property
     def known_random(self) -> bool:

@@ -15,11 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import relabel, valid_of, values_of
+from leadml.data.cells import Floats, relabel, valid_of, values_of
 from leadml.data.deals import Leads
 
 Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
 
 EXCESS_TIMES = 3.0
 EXCESS_ROWS = 10
