@@ -80,7 +80,9 @@ def find_selected(study: Study, chosen: Chosen) -> tuple[list[Note], frozenset[s
             continue
         totals = rule.totals(leads)
         found = find_selection(leads, totals < card.cutoff)
-        if found is not None and found.by_hunch:
+        # what is known to be followed up in part can be shown to be chosen, never to be random
+        chosen_by_hand = leads.followed_up is not None and found is not None and not found.known_random
+        if found is not None and (found.by_hunch or chosen_by_hand):
             if not by_hunch:  # the baseline comes first; the same leads say it of the others
                 notes.append(("LML605", _hunch(name, found)))
             by_hunch.add(name)
@@ -107,7 +109,7 @@ def _hunch(name: str, found: Selection) -> dict[str, object]:
     detail = f"{found.n_worked:,} of {found.n_below:,} leads below the cut-off of {name} were followed up."
     if found.depends_on:
         detail += f" Which ones depends on {', '.join(column for column, _ in found.depends_on[:3])}."
-    else:
+    elif found.by_hunch:
         detail += " They won more than the answers of the other leads predict."
     return {"detail": detail, "worst": worst, "best": best, "where": name}
 

@@ -1,5 +1,4 @@
-"""Verdicts on documented rules: two questions (weights, cut-off), outlook, curve, weights and claims, as
-records."""
+"""Verdicts on documented rules: two questions (weights, cut-off), outlook, curve, weights and claims, as records."""
 
 from __future__ import annotations
 
@@ -13,15 +12,12 @@ from leadml.calibration.cards import count_totals, find_cutoff
 from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import DocumentedRule, FittedCard
 from leadml.calibration.describe import DAYS_A_MONTH, span
-from leadml.calibration.figures import figure, number
+from leadml.calibration.figures import figure, gain, number, shown
 from leadml.calibration.study import Study
 from leadml.calibration.views import Floats, View, count_patterns, weight_of
 from leadml.data.deals import Leads
 from leadml.evaluation import outlook as outlooks
 from leadml.evaluation.cutoffs import (
-    CurveRow,
-    Cutoff,
-    Implied,
     decision_curve,
     implied_value,
     ratios_around,
@@ -44,8 +40,6 @@ from leadml.levels import LEVEL_MAX, N_CODES
 from leadml.result import (
     Choice,
     CurvePoint,
-    Figure,
-    Gain,
     ImpliedValue,
     LearnedCutoff,
     MoreDeals,
@@ -70,7 +64,7 @@ BECAUSE: Mapping[str, str] = {
     "few judged differently": "too few leads are judged differently",
     "blocks disagree": "the last blocks do not agree",
     "ranks by chance": "it may win more, but its card is not shown to rank better than chance",
-    "selected by hunch": "leads below the cut-off were hardly followed up, or by choice",
+    "selected by hunch": "leads below the cut-off were hardly followed up, or not at random for all that is known",
 }
 
 
@@ -79,8 +73,7 @@ class Posterior:
     """What all deals tell of a framework's criteria.
 
     leads : one row a pattern that occurs; population : deals of each. draws : (D, m) P(won) of each by a
-    judge wider
-    than the card. weights : (1 + D, k) log-odds between levels 4 and 0, as fitted and then drawn.
+    judge wider than the card. weights : (1 + D, k) log-odds between levels 4 and 0, as fitted, then as drawn.
     """
 
     leads: Leads
@@ -136,8 +129,7 @@ def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
     Multiplicity is Holm's within families: the baseline, named beforehand, is one of its own (the primary question);
     the other rules of a framework, which are compared with one card, are another.
     """
-    study, log, held = facts.study, facts.log, facts.held
-    known = facts.known
+    study, log, held, known = facts.study, facts.log, facts.held, facts.known
     seen: dict[str, outlooks.Outlook] = {}
     weights: dict[str, Question] = {}
     cutoffs: dict[str, Question] = {}
@@ -169,12 +161,16 @@ def judge_families(facts: Facts, questions: Mapping[str, Question]) -> dict[str,
     study = facts.study
     families: dict[str, dict[str, Question]] = {}
     for name, question in questions.items():
-        key = "baseline" if name == study.baseline else f"framework {study.rules[name].framework}"
-        families.setdefault(key, {})[name] = question
+        families.setdefault(family_of(study, name), {})[name] = question
     answers: dict[str, Judgement] = {}
     for family in families.values():
         answers |= judge(facts.held, family, study.settings.smallest_gain)
     return answers
+
+
+def family_of(study: Study, rule: str) -> str:
+    """The family of questions that Holm's adjustment runs over."""
+    return "baseline" if rule == study.baseline else f"framework {study.rules[rule].framework}"
 
 
 def card_of(study: Study, rule: DocumentedRule) -> str | None:
@@ -233,14 +229,6 @@ def base_rate(held: HeldOut) -> float:
     return float(held.n_won / held.weight.sum())
 
 
-def as_gain(judgement: Judgement, unit: str) -> Gain | None:
-    """The gain behind a verdict as a record."""
-    value, low, high = judgement.gain
-    if not np.isfinite(value):
-        return None
-    return Gain(value=value, low=low, high=high, p_adjusted=number(judgement.p_adjusted), unit=unit)
-
-
 def describe_rule(
     facts: Facts,
     rule: DocumentedRule,
@@ -254,14 +242,14 @@ def describe_rule(
     view = study.view_of(rule.framework)
     on_cutoff = "depends" if cutoff.reason == "no cost given" else cutoff.verdict
     verdict = overall(weights.verdict, on_cutoff)
-    source = "000, opening"
+    source, told = "000, opening", at_cutoffs(facts, rule, on_cutoff == "depends")
     if view is not None:
         policy = view.framework.policy(rule.id)
         source = policy.source + (f", attributed to {policy.attributed_to}" if policy.attributed_to else "")
-    extra = at_cutoffs(facts, rule, on_cutoff == "depends")
-    others = [each for each in study.rules.values() if each.framework == rule.framework]
-    n_rules = 1 if rule.id == study.baseline else sum(each.id != study.baseline for each in others)
-    look = describe_outlook(study, seen, weights, n_rules)
+        if known is not None:
+            told["weights"] = learned_weights(view, known.weights, card.total_max)
+            told["order_claim"] = order_claim(view, known.weights)
+    look = describe_outlook(study, rule, seen, weights)
     return PolicyResult(
         id=rule.id,
         title=rule.title,
@@ -274,59 +262,55 @@ def describe_rule(
         verdict_weights=weights.verdict,
         verdict_cutoff=on_cutoff,
         because=say_why(verdict, weights, cutoff),
-        gain_weights=as_gain(weights, "share of all won deals, at the rule's own workload"),
-        gain_cutoff=as_gain(cutoff, "share of all won deals, after the cost of follow-ups"),
+        gain_weights=gain(
+            weights.gain, weights.p_adjusted, "share of all won deals, at the rule's own workload"
+        ),
+        gain_cutoff=gain(
+            cutoff.gain, cutoff.p_adjusted, "share of all won deals, after the cost of follow-ups"
+        ),
         n_judged_differently=weights.n_different,
         outlook=look,
         more_deals_needed=None if look is None else look.more_deals,
-        weights={} if view is None or known is None else learned_weights(view, known.weights, card.total_max),
-        order_claim=None if view is None or known is None else order_claim(view, known.weights),
         card=card_of(study, rule),
-        **extra,
+        **told,
     )
 
 
 def say_why(verdict: str, weights: Judgement, cutoff: Judgement) -> str:
     """One sentence: why this verdict."""
-    value = weights.gain.value
     if verdict == "change":
         which = weights if weights.verdict == "change" else cutoff
         what = "learned weights" if which is weights else "another cut-off"
-        return (
-            f"With {what} {which.gain.value:+.1%} of all won deals, {which.gain.low:+.1%} to"
-            f" {which.gain.high:+.1%}, on"
-            " held-out deals."
-        )
+        value, low, high = which.gain
+        return f"With {what} {value:+.1%} of all won deals, {low:+.1%} to {high:+.1%}, on held-out deals."
     if verdict == "keep":
-        return f"No card is likely to win more than the smallest gain worth a change ({value:+.1%} held out)."
+        held_out = f"{weights.gain.value:+.1%} held out"
+        return f"No card is likely to win more than the smallest gain worth a change ({held_out})."
     if verdict == "depends":
         return "Its weights hold; whether its cut-off is right depends on what a won deal is worth."
     reason = weights.reason or cutoff.reason
     if reason and (weights.reason or verdict == "cannot-judge"):
         text = BECAUSE.get(reason, reason)
         return text[:1].upper() + text[1:] + "."
-    gain = weights if weights.verdict == "undecided" else cutoff
-    return (
-        f"Another card may win {gain.gain.low:+.1%} to {gain.gain.high:+.1%} of all won deals: these deals"
-        " do not tell"
-        " yet."
-    )
+    _, low, high = (weights if weights.verdict == "undecided" else cutoff).gain
+    return f"Another card may win {low:+.1%} to {high:+.1%} of all won deals: these deals do not tell yet."
 
 
-def plan_ahead(study: Study, seen: outlooks.Outlook, weights: Judgement, n_rules: int) -> MoreDeals | None:
+def plan_ahead(
+    study: Study, rule: DocumentedRule, seen: outlooks.Outlook, weights: Judgement
+) -> MoreDeals | None:
     """How many more deals decide an undecided rule, in months at this firm's rate where there are dates."""
     if weights.verdict != "undecided" or weights.paired is None:
         return None
-    held = float(weight_of(study.compared).sum())
     dates, n = span(study.deals), float(weight_of(study.deals).sum())
     days = 365.0 if dates is None else max(float(dates[1] - dates[0]), DAYS_A_MONTH)
     found = plan(
         seen,
         weights.paired,
-        n_logged=held,
+        n_logged=float(weight_of(study.compared).sum()),
         n_deals=n,
         deals_per_month=n * DAYS_A_MONTH / days,
-        n_rules=n_rules,
+        n_rules=sum(family_of(study, name) == family_of(study, rule.id) for name in study.rules),
         random_state=study.settings.random_state,
     )
     if dates is None:  # no rate is known: a number of deals, and no months
@@ -336,24 +320,21 @@ def plan_ahead(study: Study, seen: outlooks.Outlook, weights: Judgement, n_rules
 
 
 def describe_outlook(
-    study: Study, seen: outlooks.Outlook | None, weights: Judgement, n_rules: int
+    study: Study, rule: DocumentedRule, seen: outlooks.Outlook | None, weights: Judgement
 ) -> Outlook | None:
     """The outlook as a record."""
     if seen is None:
         return None
-    none = Figure(value=None)
     return Outlook(
         p_better=seen.p_better,
         p_same=seen.p_same,
         p_worse=seen.p_worse,
-        wins_per_100=Choice(keep=figure(seen.wins_keep) or none, change=figure(seen.wins_change) or none),
-        regret_per_100=Choice(
-            keep=figure(seen.regret_keep) or none, change=figure(seen.regret_change) or none
-        ),
+        wins_per_100=Choice(keep=shown(seen.wins_keep), change=shown(seen.wins_change)),
+        regret_per_100=Choice(keep=shown(seen.regret_keep), change=shown(seen.regret_change)),
         n_followed_up=seen.n_followed_up,
         confirmed=weights.confirmed,
         confirmed_low=number(weights.confirmed_low),
-        more_deals=plan_ahead(study, seen, weights, n_rules),
+        more_deals=plan_ahead(study, rule, seen, weights),
     )
 
 
@@ -371,8 +352,7 @@ def learned_weights(view: View, draws: Floats, total_max: int) -> dict[str, Weig
 
 
 def order_claim(view: View, draws: Floats) -> OrderClaimed | None:
-    """Share of draws in which each criterion weighs more than the one after it, where the framework claims
-    so."""
+    """Share of draws in which each criterion weighs more than the next, where the framework claims so."""
     claim = view.framework.order_claim
     tested = () if claim is None else tuple(name for name in claim.criteria if name in view.mapped)
     if claim is None or len(tested) < 2:
@@ -390,12 +370,25 @@ def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, A
         return {}
     rates = redraw_rates(totals.won, totals.n, random_state=study.settings.random_state)
     implied = implied_value(rates, rule.card.cutoff)
-    found: dict[str, Any] = {"implied_value": describe_implied(implied)}
+    low, high = implied
+    found: dict[str, Any] = {
+        "implied_value": ImpliedValue(  # an open end is None
+            low=number(low.value),
+            high=number(high.value),
+            low_interval=(number(low.low), number(low.high)),
+            high_interval=(number(high.low), number(high.high)),
+        )
+    }
     if depends:
-        found["depends_on"] = Range(low=number(implied.low.value), high=number(implied.high.value))
+        found["depends_on"] = Range(low=number(low.value), high=number(high.value))
     if study.consequences.basis != "workload" and rule.id not in facts.by_hunch:
         cutoff, basis = find_cutoff(study, totals, 0.5)
-        found["learned_cutoff"] = describe_cutoff(cutoff, basis)
+        found["learned_cutoff"] = LearnedCutoff(
+            **cutoff.cutoff._asdict(),
+            not_distinguishable=cutoff.not_distinguishable,
+            share=figure(cutoff.share),
+            basis=basis,
+        )
     entries = facts.log.entries
     name = card_of(study, rule) or f"{rule.framework}-{rule.card.unit}-cutoff"
     if name in entries:
@@ -403,31 +396,9 @@ def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, A
         ratios = ratios_around(implied, base_rate(held), 9 if many else 15)
         own = np.nan_to_num(entries[rule.id].decision)
         curve = decision_curve(held, own, entries[name].probability, ratios)
-        found["decision_curve"] = tuple(describe_point(row) for row in curve)
+        lines = ("documented", "learned", "all", "none")
+        found["decision_curve"] = tuple(
+            CurvePoint(ratio=row.ratio, **{line: shown(getattr(row, line)) for line in lines})
+            for row in curve
+        )
     return found
-
-
-def describe_implied(implied: Implied) -> ImpliedValue:
-    """Implied value as a record; an open end is None."""
-    low, high = implied.low, implied.high
-    return ImpliedValue(
-        low=number(low.value),
-        high=number(high.value),
-        low_interval=(number(low.low), number(low.high)),
-        high_interval=(number(high.low), number(high.high)),
-    )
-
-
-def describe_cutoff(cutoff: Cutoff, basis: Any) -> LearnedCutoff:
-    """A learned cut-off as a record."""
-    value, low, high = cutoff.cutoff
-    alike, share = cutoff.not_distinguishable, figure(cutoff.share)
-    return LearnedCutoff(value=value, low=low, high=high, not_distinguishable=alike, share=share, basis=basis)
-
-
-def describe_point(row: CurveRow) -> CurvePoint:
-    """A point of the decision curve as a record."""
-    documented, learned, everyone, no_one = (
-        figure(each) or Figure(value=None) for each in (row.documented, row.learned, row.all, row.none)
-    )
-    return CurvePoint(ratio=row.ratio, documented=documented, learned=learned, all=everyone, none=no_one)

@@ -38,11 +38,16 @@ def weight_of(leads: Leads) -> Floats:
 
 
 def learning_weight(leads: Leads) -> Floats:
-    """The same; leads followed up at random stand for those that were not, by one over their chance."""
+    """The same; leads followed up at random stand for those that were not, by one over their chance.
+
+    They add up to the effective number (Kish 1965): a lead that stands for ten is still one lead seen.
+    """
     from leadml.data.selection import propensity_weights
 
-    chance = propensity_weights(leads)
-    return weight_of(leads) if chance is None else weight_of(leads) * chance
+    weight, stands_for = weight_of(leads), propensity_weights(leads)
+    if stands_for is None:
+        return weight
+    return weight * stands_for * float(weight @ stands_for) / float(weight @ stands_for**2)
 
 
 def won_of(leads: Leads) -> Floats:

@@ -59,11 +59,8 @@ class Selection(NamedTuple):
 
     @property
     def by_hunch(self) -> bool:
-        """Whether it may have depended on anything, so that no verdict may rest on it.
-
-        What is followed up in part can be shown to be chosen, never to be random.
-        """
-        return not self.known_random
+        """Whether it depended on something. Even where not, what is not known to be random can rest no verdict."""
+        return not self.known_random and (bool(self.depends_on) or self.excess > _Z)
 
     @property
     def known_random(self) -> bool:
