@@ -24,9 +24,9 @@ from leadml.frameworks import list_policies as list_policies
 from leadml.frameworks import load_framework as load_framework
 from leadml.frameworks import load_policy as load_policy
 from leadml.result import Result as Result
-from leadml.scoring import explain as explain
-from leadml.scoring import load_model as load_model
-from leadml.scoring import predict as predict
+from leadml.scoring.face import explain as explain
+from leadml.scoring.face import load_model as load_model
+from leadml.scoring.face import predict as predict
 
 __version__: str
 __all__: list[str]

@@ -17,7 +17,7 @@ from leadml.card.inputs import attribute_codes, code_of, codes_of
 from leadml.card.patterns import DECISIONS
 from leadml.card.table import CardTable, Scores
 from leadml.exceptions import InputError, RecordError, StoreError
-from leadml.records import Record, check_record
+from leadml.records import Record, check_record, value_text
 
 Decision = Literal["ready", "wait", "no-match"]
 MAX_TOTAL = 10_000
@@ -39,8 +39,7 @@ def is_name(text: object) -> bool:
 def _check(is_good: Any, valid: str) -> AfterValidator:
     def check(value: Any) -> Any:
         if not is_good(value):
-            shown = repr(value)
-            raise ValueError(f"got {shown if len(shown) <= 60 else shown[:57] + '...'}, valid is {valid}")
+            raise ValueError(f"got {value_text(value)}, valid is {valid}")
         return value
 
     return AfterValidator(check)
@@ -295,52 +294,21 @@ class Card(_Part):
         return made
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the card as plain JSON values, sealed by its digest.
-
-        Returns
-        -------
-        dict
-            What ``card.json`` holds.
-        """
+        """Give the card as plain JSON values, sealed by its digest: what ``card.json`` holds."""
         document = self.model_dump(mode="json", by_alias=True)
         document["sha256"] = digest(document)
         return document
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], where: str = "card", *, verify: bool = True) -> Card:
-        """Make a card of plain JSON values (of any version), checking every one of them.
-
-        Parameters
-        ----------
-        document : mapping
-            What `to_dict` gave, or version 0.1 wrote.
-        where : str
-            The place that messages name.
-        verify : bool
-            Whether the digest must match.
-
-        Returns
-        -------
-        Card
-            The card.
-
-        Raises
-        ------
-        StoreError
-            Naming every fault, or saying that the card was changed and how to seal it again on purpose.
-        """
+        """Make a card of plain JSON values (of any version), checking each; see `load_card`."""
         try:
             card = check_record(_upgraded(document), cls, where)
         except RecordError as error:
-            faults = [
-                line.removeprefix(f"{where}: ").removeprefix("the file: ") for line in str(error).split("\n")
-            ]
-            shown = "".join(f"\n  {fault}" for fault in faults[:20])
-            more = f"\n  and {len(faults) - 20} more" if len(faults) > 20 else ""
-            raise StoreError(
-                f"{where} is no valid card; take the original back or make it again by `calibrate`:"
-                f"{shown}{more}"
-            ) from None
+            faults = str(error).replace(f"{where}: ", "").replace("the file: ", "").split("\n")
+            more = [f"and {len(faults) - 20} more"] if len(faults) > 20 else []
+            told = f"{where} is no valid card; take the original back or make it again by `calibrate`:"
+            raise StoreError("\n  ".join([told, *faults[:20], *more])) from None
         found = digest(document)
         if verify and document.get("sha256") != found:
             raise StoreError(
@@ -352,13 +320,7 @@ class Card(_Part):
         return card.model_copy(update={"sha256": found})
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the card as JSON, whole or not at all.
-
-        Parameters
-        ----------
-        path : str or path
-            The file.
-        """
+        """Write the card as JSON to a path, whole or not at all."""
         write_text(path, pretty(self.to_dict()))
 
 
@@ -450,7 +412,7 @@ def _row_faults(card: Card) -> Iterator[str]:
         yield f"decision_labels: got {sorted(strangers)}, valid are {', '.join(DECISIONS)}"
     for at, attribute in enumerate(card.attributes):
         tops.append(
-            max(*(b.points for b in attribute.bins), attribute.unknown_points, attribute.other_points)
+            max(attribute.unknown_points, attribute.other_points, *(b.points for b in attribute.bins))
         )
         for j, one in enumerate(attribute.bins):
             if not one.blank and (one.values is None) == (attribute.kind == "categories"):

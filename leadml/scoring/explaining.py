@@ -79,9 +79,7 @@ def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
         yield f"Ask next: {row['question']}"
         yield from (f"  {answer}" for answer in row["if_answered"].split("; "))
     applies = row["caveats"].split("; ")
-    for caveat in card.caveats:
-        if caveat.id in applies:
-            yield f"Caveat ({caveat.id}): {caveat.text}"
+    yield from (f"Caveat ({each.id}): {each.text}" for each in card.caveats if each.id in applies)
     for gate in card.gates:
         if f"gate failed: {gate.criterion}" in applies:
             yield f"Disqualified: {gate.text}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,14 +58,24 @@ class Model:
             One row a lead, the columns that ``leadml predict`` writes.
         """
         told = mapping if mapping is not None else self.mapping
-        if told is None and self.card is not None:
-            named = [*(each.id for each in self.card.criteria)]
-            columns = {str(each) for each in getattr(frame, "columns", named)}
-            criteria = {name: {"column": name} for name in named if name in columns}
-            told = {"name": "levels", "criteria": criteria}
         if told is None:
-            raise UsageError("no mapping lies beside the model; give mapping=")
+            if self.card is None:
+                raise UsageError("no mapping lies beside the model; give mapping=")
+            criteria = [each.id for each in self.card.criteria]
+            told = mapping_of_levels(criteria, getattr(frame, "columns", criteria))
         return predict(frame, told, self.estimator)
+
+
+def mapping_of_levels(criteria: Sequence[str], columns: Iterable[Any], context: Sequence[str] = ()) -> Any:
+    """A mapping for columns of levels that are named like the criteria."""
+    there = {str(each) for each in columns}
+    known = {name: {"column": name} for name in criteria if name in there}
+    return {
+        "name": "levels",
+        "criteria": known,
+        "context": [name for name in context if name in there],
+        "optional": True,
+    }
 
 
 def load_model(ref: str | os.PathLike[str], store: str | os.PathLike[str] | None = None) -> Model:

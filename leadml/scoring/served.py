@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadml.card.record import Card, load_card
 from leadml.exceptions import InputError
+from leadml.scoring.face import mapping_of_levels, predict
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,13 +27,9 @@ class Served:
         """The columns of ``leadml predict``, one row each of the input; one that cannot be used is empty."""
         import pandas as pd
 
-        from leadml.scoring.face import predict
-
         frame = pd.DataFrame(model_input).reset_index(drop=True)
         given = set(frame.columns)
-        if not isinstance(
-            self.estimator, Card
-        ):  # a card takes what there is, a classifier wants every column
+        if not isinstance(self.estimator, Card):  # which takes what there is; a classifier wants every column
             lacking = [name for name in self.context if name not in frame]
             if lacking:
                 raise InputError(
@@ -47,13 +44,11 @@ class Served:
 
     def _mapping_for(self, frame: pd.DataFrame, given: set[str]) -> Any:
         """The model's own mapping where its columns are there, else levels by the names of criteria."""
-        columns, told = set(frame.columns), self.mapping
+        told = self.mapping
         if told is not None and any(each.column in given for each in told.criteria.values()):
             # Rows are known by their number, so that each finds its place again.
             return told.model_copy(update={"lead_id": None, "optional": True})
-        criteria = {name: {"column": name} for name in self.criteria if name in columns}
-        context = [name for name in self.context if name in columns]
-        return {"name": "levels", "criteria": criteria, "context": context, "optional": True}
+        return mapping_of_levels(self.criteria, frame.columns, self.context)
 
 
 def load_served(path: str) -> Served:
