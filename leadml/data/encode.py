@@ -219,16 +219,17 @@ class Encoder:
                 packed = out["dates"][key] = pack_dates(cells)
                 reason = "is not a date; write it as 2026-01-31, or leave it empty"
                 batch.reject(named[key], cells, packed == BAD_DAY, reason)
-        if mapping.amount and (cells := batch.column(mapping.amount)) is not None:
-            out["amount"], bad = numbers_of(cells, self.decimal)
-            reason = f"is not a number with decimal mark {self.decimal!r}; correct it, or set read.decimal"
-            batch.reject(mapping.amount.column, cells, bad, reason)
-        if mapping.propensity and (cells := batch.column(mapping.propensity)) is not None:
-            chance, bad = numbers_of(cells, self.decimal)
-            bad |= (chance <= 0) | (chance > 1)
-            out["propensity"] = np.where(bad, np.nan, chance)
-            reason = "is not a chance; valid: a number above 0 and up to 1, or an empty cell; correct it"
-            batch.reject(mapping.propensity.column, cells, bad, reason)
+        mark = f"is not a number with decimal mark {self.decimal!r}; correct it, or set read.decimal"
+        chance = "is not a chance; valid: a number above 0 and up to 1, or an empty cell; correct it"
+        for key, rule, reason in (
+            ("amount", mapping.amount, mark),
+            ("propensity", mapping.propensity, chance),
+        ):
+            if rule and (cells := batch.column(rule)) is not None:
+                numbers, bad = numbers_of(cells, self.decimal)
+                bad |= (key == "propensity") & ((numbers <= 0) | (numbers > 1))
+                out[key] = np.where(bad, np.nan, numbers)
+                batch.reject(rule.column, cells, bad, reason)
         worked = mapping.followed_up
         if worked and (cells := batch.column(worked)) is not None:
             at, distinct = categories_of(cells)

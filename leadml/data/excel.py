@@ -54,15 +54,14 @@ class ExcelReader(Reader):
             self._sheet = workbook.get_sheet_by_name(sheet)
         except (CalamineError, zipfile.BadZipFile, OSError, NotImplementedError) as error:
             raise InputError(f"{name}: is not an Excel workbook ({error}); check the export") from None
-        first = [[cell_text(cell) or "" for cell in row] for row in islice(self._rows(), _SAMPLE_ROWS)]
-        if not first:
+        head = list(islice(self._sheet.iter_rows(), _SAMPLE_ROWS))  # from row 1 of the sheet, of equal width
+        if not head:
             raise InputError(f"{name}: sheet {sheet!r} is empty; valid: a header and at least one row")
-        at, found = find_header(first, options.header, name)
-        self.columns = tuple(cell.strip() for cell in first[at])
-        texts = (cell for row in islice(self._rows(), at + 1, _SAMPLE_ROWS) for cell in row)
-        decimal, self.notes = sniff_decimal(
-            (cell for cell in texts if isinstance(cell, str)), options.decimal
-        )
+        as_text = [[cell_text(cell) or "" for cell in row] for row in head]
+        at, found = find_header(as_text, options.header, name)
+        self.columns = tuple(cell.strip() for cell in as_text[at])
+        texts = (cell for row in head[at + 1 :] for cell in row if isinstance(cell, str))
+        decimal, self.notes = sniff_decimal(texts, options.decimal)
         told = {"sheet": options.sheet, "decimal": options.decimal, "header_row": options.header}
         sniffed = tuple(key for key, value in told.items() if value in (None, "auto"))
         self.format = Format("xlsx", decimal=decimal, sheet=sheet, header_row=at + 1, sniffed=sniffed)
@@ -74,17 +73,14 @@ class ExcelReader(Reader):
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order; blank rows are left out."""
         at = [self.columns.index(column) for column in columns]
-        remaining = enumerate(islice(self._rows(), self.format.header_row, None), self.format.header_row + 1)
+        start = self.format.header_row
+        remaining = enumerate(islice(self._sheet.iter_rows(), start, None), start + 1)
         while some := list(islice(remaining, _TEXT_ROWS)):
             filled = [(row, cells) for row, cells in some if any(cell != "" for cell in cells)]
             values = [[cells[i] if cells[i] != "" else None for _, cells in filled] for i in at]
             arrays = [column_of(column, self.format.decimal) for column in values]
             rows = np.array([row for row, _ in filled], np.int64)
             yield Chunk(batch_of(arrays, columns, len(rows)), rows)
-
-    def _rows(self) -> Iterator[list[Any]]:
-        """The rows from row 1 of the sheet, of equal width."""
-        return self._sheet.iter_rows()
 
 
 def _check_size(name: str, path: Path) -> None:
