@@ -216,7 +216,7 @@ def _inputs(found: MonitorResult) -> list[Reason]:
     if data.n_rejected > MANY_REJECTED * data.n_rows:
         text = f"{data.n_rejected:,} of {data.n_rows:,} rows cannot be used; `leadml check` says why."
         reasons.append(Reason(state="watch", text=text))
-    if not any(row.psi is not None for row in found.drift):
+    if found.drift and all(row.psi is None for row in found.drift):
         text = "Nothing lies beside this card to measure drift against."
         reasons.append(Reason(state="healthy", text=text))
     return reasons

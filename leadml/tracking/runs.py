@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -78,10 +79,11 @@ def track_folder(
     with explained("sending a run", uri, then):
         place = connect(uri, experiment_name)
         before = _read_receipt(folder, place)
-        if before is not None and before["status"] == "complete" and given is None:
-            return Tracked(before["run_id"], before["experiment_id"], uri)
         if before is not None and given is None:
-            place.client.delete_run(before["run_id"])
+            if before["status"] != "complete":
+                place.client.delete_run(before["run_id"])
+            elif before.get("sha256") in (None, _digest(folder)):  # 0.1 noted none
+                return Tracked(before["run_id"], before["experiment_id"], uri)
         run_id = (_send_calibration if is_calibration else _send_monitor)(place, folder, given)
         ref, in_use, shown = str(noted["stored_as"]), bool(noted["champion"]), ""
         if ref and (folder / "card.json").is_file():
@@ -285,8 +287,14 @@ def _send_monitor(place: Place, folder: Path, given: str | None) -> str:
 def _write_receipt(folder: Path, place: Place, run_id: str, status: str) -> None:
     """Note beside the results where they went, without a password."""
     kept = {"run_id": run_id, "experiment_id": place.experiment_id, "status": status}
-    kept["tracking_uri"] = without_password(place.uri)
+    kept |= {"tracking_uri": without_password(place.uri), "sha256": _digest(folder)}
     write_text(folder / RECEIPT, json.dumps(kept, indent=2) + "\n")
+
+
+def _digest(folder: Path) -> str:
+    """SHA-256 of the results: another look in the same folder is another run."""
+    found = next(each for each in (folder / "result.json", folder / "monitor.json") if each.is_file())
+    return hashlib.sha256(found.read_bytes()).hexdigest()
 
 
 def _read_receipt(folder: Path, place: Place) -> dict[str, str] | None:

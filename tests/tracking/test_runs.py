@@ -116,6 +116,9 @@ def test_a_monitoring_is_a_run_too(folder: Path, tmp_path: Path) -> None:
     run = client().get_run(track_folder(watched).run_id)
     assert run.info.run_name == "b2b@1: watch"
     assert run.data.metrics == {"e": 12.0, "n_closed": 40.0, "base_rate": 0.3}
+    assert track_folder(watched).run_id == run.info.run_id
+    (watched / "monitor.json").write_text(json.dumps({**found, "state": "healthy"}))
+    assert track_folder(watched).run_id != run.info.run_id  # another look is another run
 
 
 def test_names_of_runs_say_what_is_known(saved: Path) -> None:
