@@ -35,25 +35,25 @@ class Experiment:
     firm: Callable[[str, int], object]
     rows: Callable[[dict[str, list]], list[Row]]
     n: int
-    quick: int = 6
+    quick: int
 
 
 EXPERIMENTS = {
-    "attainable": Experiment(learning.GAIN_WORLDS, learning.attainable_of, learning.attainable, 40),
-    "beside": Experiment(learning.BESIDE, learning.beside_plain, learning.never_below, 16, 3),
-    "choice": Experiment(("tilted", "steps"), learning.among_thirteen, learning.chosen, 20, 3),
+    "attainable": Experiment(learning.GAIN_WORLDS, learning.attainable_of, learning.attainable, 40, 3),
+    "beside": Experiment(learning.BESIDE, learning.beside_plain, learning.never_below, 16, 1),
+    "choice": Experiment(("tilted", "steps"), learning.among_thirteen, learning.chosen, 20, 2),
     "predict": Experiment(learning.GAIN_WORLDS, learning.predicted, learning.predicts, 1, 1),
-    "false-change": Experiment(tuple(verdicts.BEST), verdicts.look_often, verdicts.false_change, 100, 4),
-    "power": Experiment(tuple(verdicts.RULES), verdicts.power_of, verdicts.power, 80, 8),
-    "power-dated": Experiment(tuple(verdicts.RULES), verdicts.power_dated, verdicts.power_with_dates, 40, 6),
-    "outlook": Experiment(("",), verdicts.outlook_of, verdicts.outlooks, 400, 40),
-    "planner": Experiment(("",), verdicts.planned, verdicts.planner, 150, 12),
-    "findings": Experiment((*findings.NAMED, *findings.WITHOUT), findings.found_in, findings.named, 30, 4),
-    "nothing": Experiment(findings.NULLS, findings.nothing_in, findings.nothing, 60, 3),
-    "extreme": Experiment(tuple(findings.EXTREME), findings.extreme, findings.extremes, 12, 2),
-    "monitor": Experiment(watching.WORLDS, watching.watched, watching.alarms, 40, 3),
-    "wide": Experiment(tuple(wide.CASES), wide.widened, wide.wide, 40, 3),
-    "coverage": Experiment(tuple(learning.COVERED), learning.coverage_of, learning.coverage, 50, 6),
+    "false-change": Experiment(tuple(verdicts.BEST), verdicts.look_often, verdicts.false_change, 80, 2),
+    "power": Experiment(tuple(verdicts.RULES), verdicts.power_of, verdicts.power, 80, 4),
+    "power-dated": Experiment(tuple(verdicts.RULES), verdicts.power_dated, verdicts.power_with_dates, 40, 3),
+    "outlook": Experiment(("",), verdicts.outlook_of, verdicts.outlooks, 400, 20),
+    "planner": Experiment(("",), verdicts.planned, verdicts.planner, 150, 4),
+    "coverage": Experiment(tuple(learning.COVERED), learning.coverage_of, learning.coverage, 40, 2),
+    "findings": Experiment((*findings.NAMED, *findings.WITHOUT), findings.found_in, findings.named, 25, 1),
+    "nothing": Experiment(findings.NULLS, findings.nothing_in, findings.nothing, 50, 2),
+    "extreme": Experiment(tuple(findings.EXTREME), findings.extreme, findings.extremes, 12, 1),
+    "monitor": Experiment(watching.WORLDS, watching.watched, watching.alarms, 40, 1),
+    "wide": Experiment(tuple(wide.CASES), wide.widened, wide.wide, 40, 2),
 }
 KNOWN: dict[str, str] = {}
 """Rows that are missed, and why."""
