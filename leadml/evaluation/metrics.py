@@ -126,7 +126,7 @@ def auc(held: HeldOut, score: Floats) -> Statistic:
     def outranked(mass: Floats) -> tuple[Floats, Floats]:
         """Mass of the block above each row's cell, half of its own; mass of the block."""
         own, above = _with_above(mass, cell, block_of)
-        return (above + 0.5 * own)[cell], np.bincount(at, mass, minlength=n_blocks)[at]
+        return (above + 0.5 * own)[cell], np.bincount(at, mass, n_blocks).astype(np.float64)[at]
 
     won_above, won_all = outranked(won)
     lost_above, lost_all = outranked(lost)
