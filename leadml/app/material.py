@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leadml.calibration.deal_counts import DEAL_COUNTS, LOST, WON, distinct
+from leadml.calibration.save import DEAL_COUNTS, LOST, WON, distinct
 from leadml.card.inputs import codes_of_leads
 from leadml.card.record import Card
 from leadml.exceptions import InputError

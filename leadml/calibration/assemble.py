@@ -160,17 +160,6 @@ def segments(study: Study, log: Log, held: HeldOut, chosen: str | None) -> tuple
     out = []
     for column, values in study.compared.segments.items():
         names = np.array([str(each) if each is not None else "(blank)" for each in values.to_pylist()])
-        for each in segment_gains(held, *pair, names[log.row].tolist(), study.settings.smallest_gain):
-            gain = figures.figure(each.gain)
-            out.append(
-                Segment(
-                    column=column,
-                    value=each.value,
-                    n=each.n,
-                    won=each.won,
-                    followed_up=each.followed_up,
-                    verdict=each.verdict,
-                    gain=gain or figures.NONE,
-                )
-            )
+        gains = segment_gains(held, *pair, names[log.row].tolist(), study.settings.smallest_gain)
+        out += [Segment(column=column, **{**vars(each), "gain": figures.shown(each.gain)}) for each in gains]
     return tuple(out)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 import leadml
 from leadml.calibration.classifiers import WideRule
+from leadml.calibration.consequences import Basis
 from leadml.calibration.contenders import DocumentedRule, FittedCard, Points, PointsOf, Totals, TotalTable
 from leadml.calibration.figures import figure
 from leadml.calibration.study import Study
@@ -61,7 +62,7 @@ def count_totals(study: Study, at: Totals, total_max: int) -> DealsByTotal:
     return DealsByTotal(n, won, worth if np.isfinite(value).all() else np.full(len(n), np.nan))
 
 
-def find_cutoff(study: Study, totals: DealsByTotal, share: float) -> tuple[Cutoff, str]:
+def find_cutoff(study: Study, totals: DealsByTotal, share: float) -> tuple[Cutoff, Basis]:
     """Cut-off of a score from the consequences, or at a workload (`share`), with its interval."""
     given = study.consequences
     if given.share is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,7 +22,18 @@ Metric = Callable[[Floats, Floats, Floats], float]
 CELL_IDS = 20
 """Leads named in each cell of rule x card."""
 MOST_METRIC_DRAWS = 200
-NONE = Figure(value=None)
+MEASURED = {
+    "auc": "auc", "log_loss": "log_loss", "brier": "brier", "calibration_slope": "slope",
+    "calibration_intercept": "intercept", "workload": "workload", "precision": "precision",
+    "recall": "recall", "wins_captured": "captured", "wins_per_100": "wins_per_100",
+    "net_value_per_lead": "net_value",
+}  # fmt: skip
+"""Figures of a contender in the result, and what `Measures` calls them."""
+GAINS = {
+    "wins_captured": ("captured", "share of all won deals"),
+    "net_value_per_lead": ("net_value", "currency a lead"),
+    "auc": ("auc", "AUC"),
+}
 
 
 def number(value: float | None) -> float | None:
@@ -29,22 +41,23 @@ def number(value: float | None) -> float | None:
     return float(value) if value is not None and np.isfinite(value) else None
 
 
-def figure(estimate: Estimate | Statistic | None, factor: float = 1.0) -> Figure | None:
+def figure(estimate: Estimate | Statistic | None) -> Figure | None:
     """An estimate as a record; None where the deals hold no answer."""
     if estimate is None:
         return None
     value, low, high = estimate.estimate() if isinstance(estimate, Statistic) else estimate
-    if not np.isfinite(value):
-        return None
-    return Figure(value=value * factor, low=number(low * factor), high=number(high * factor))
+    return Figure(value=value, low=number(low), high=number(high)) if np.isfinite(value) else None
 
 
-def gain(statistic: Statistic | None, p_adjusted: float | None, unit: str) -> Gain | None:
+def shown(estimate: Estimate | Statistic | None) -> Figure:
+    """An estimate as a record, without a value where the deals hold no answer."""
+    return figure(estimate) or Figure(value=None)
+
+
+def gain(estimate: Estimate | Statistic, p_adjusted: float | None, unit: str) -> Gain | None:
     """A paired difference as a record."""
-    if statistic is None or not np.isfinite(statistic.value):
-        return None
-    value, low, high = statistic.estimate()
-    return Gain(value=value, low=number(low), high=number(high), p_adjusted=number(p_adjusted), unit=unit)
+    found = figure(estimate)
+    return None if found is None else Gain(**dict(found), p_adjusted=number(p_adjusted), unit=unit)
 
 
 def measure_all(
@@ -56,10 +69,6 @@ def measure_all(
         name: measure(held, said, workload=workload, won_value=won_value, follow_up_cost=cost)
         for name, said in log.entries.items()
     }
-
-
-def _difference(one: Statistic | None, other: Statistic | None) -> Statistic | None:
-    return None if one is None or other is None else one - other
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -78,7 +87,7 @@ def importances(
     out = {}
     for name, more in lost.items():
         seen = np.isfinite(more[:, 0]).astype(np.float64) if more.shape[1] else np.zeros(len(more))
-        losses = (figure(held.ratio(np.nan_to_num(each), seen)) or NONE for each in more.T)
+        losses = (shown(held.ratio(np.nan_to_num(each), seen)) for each in more.T)
         told = [Importance(column=c, loss=loss) for c, loss in zip(columns, losses, strict=True)]
         out[name] = tuple(sorted(told, key=lambda each: -(each.loss.value or 0.0)))
     return out
@@ -87,52 +96,34 @@ def importances(
 def describe_contenders(
     contenders: tuple[Competing, ...], measures: Mapping[str, Measures], baseline: str | None, told: Told
 ) -> tuple[Contender, ...]:
-    """Contenders as records; gains over the baseline are paired and adjusted (Holm) over all that compete
-    with it."""
-    base = measures[baseline] if baseline is not None else Measures()
-    pairs = {
-        each.id: tuple(
-            None
-            if each.id == baseline
-            else _difference(getattr(measures[each.id], name), getattr(base, name))
-            for name in ("captured", "net_value", "auc")
+    """Contenders as records; gains over the baseline are paired, and adjusted (Holm) over all rivals."""
+    gains = {name: gains_over(measures, baseline, measured, unit) for name, (measured, unit) in GAINS.items()}
+    return tuple(
+        Contender(
+            id=each.id,
+            title=each.title,
+            kind=each.kind,
+            framework=each.framework,
+            policy=each.policy,
+            card=f"{each.id}.json" if each.id in told.cards else None,
+            gain=ContenderGain(**{name: found.get(each.id) for name, found in gains.items()}),
+            importance=told.importance.get(each.id, ()),
+            metrics=told.metrics.get(each.id, {}),
+            **{name: figure(getattr(measures[each.id], measured)) for name, measured in MEASURED.items()},
         )
         for each in contenders
-    }
-    adjusted = {}
-    for at in range(3):
-        raw = [np.nan if p[at] is None else p[at].p_not_above() for p in pairs.values()]  # type: ignore[union-attr]
-        adjusted[at] = dict(zip(pairs, holm(raw), strict=True))
-    units = ("share of all won deals", "currency a lead", "AUC")
-    out = []
-    for each in contenders:
-        m = measures[each.id]
-        wins, net, auc = (gain(pairs[each.id][at], adjusted[at][each.id], units[at]) for at in range(3))
-        out.append(
-            Contender(
-                id=each.id,
-                title=each.title,
-                kind=each.kind,
-                framework=each.framework,
-                policy=each.policy,
-                card=f"{each.id}.json" if each.id in told.cards else None,
-                auc=figure(m.auc),
-                log_loss=figure(m.log_loss),
-                brier=figure(m.brier),
-                calibration_slope=figure(m.slope),
-                calibration_intercept=figure(m.intercept),
-                workload=figure(m.workload),
-                precision=figure(m.precision),
-                recall=figure(m.recall),
-                wins_captured=figure(m.captured),
-                wins_per_100=figure(m.wins_per_100),
-                net_value_per_lead=figure(m.net_value),
-                gain=ContenderGain(wins_captured=wins, net_value_per_lead=net, auc=auc),
-                importance=told.importance.get(each.id, ()),
-                metrics=told.metrics.get(each.id, {}),
-            )
-        )
-    return tuple(out)
+    )
+
+
+def gains_over(
+    measures: Mapping[str, Measures], baseline: str | None, measured: str, unit: str
+) -> dict[str, Gain | None]:
+    """What each contender has more of a figure than the baseline; none where one of them lacks it."""
+    base = None if baseline is None else getattr(measures[baseline], measured)
+    own = {name: getattr(each, measured) for name, each in measures.items() if name != baseline}
+    pairs = {name: each - base for name, each in own.items() if base is not None and each is not None}
+    p = holm([each.p_not_above() for each in pairs.values()])
+    return {name: gain(each, at, unit) for (name, each), at in zip(pairs.items(), p, strict=True)}
 
 
 def own_metrics(
@@ -161,21 +152,21 @@ def find_disagreement(log: Log, held: HeldOut, rule: str, card: Floats) -> tuple
     """
     once = np.flatnonzero(log.repeat == 0)
     weight = held.weight[once] * log.n_repeats
-    by_rule = np.nan_to_num(log.entries[rule].decision[once])
-    by_card = card[once]
-    won = log.outcome[once] == 1
-    ids = log.lead_id
+    by_rule, by_card = np.nan_to_num(log.entries[rule].decision[once]), card[once]
+    won, ids = log.outcome[once] == 1, log.lead_id
     cells = []
-    for rule_says in (True, False):
-        for card_says in (True, False):
-            share = weight * (by_rule if rule_says else 1 - by_rule) * (by_card if card_says else 1 - by_card)
-            n, n_won = float(share.sum()), float(share @ won)
-            rate = figure(wilson(n_won, n)) or Figure(value=None)
-            surely = once[np.flatnonzero(share > 0.5 * weight)][:CELL_IDS]
-            names = () if ids is None else tuple(str(ids[int(at)]) for at in surely)
-            cells.append(
-                Disagreement(
-                    rule_says=rule_says, card_says=card_says, n=n, won=n_won, rate=rate, lead_ids=names
-                )
+    for rule_says, card_says in itertools.product((True, False), repeat=2):
+        share = weight * (by_rule if rule_says else 1 - by_rule) * (by_card if card_says else 1 - by_card)
+        n, n_won = float(share.sum()), float(share @ won)
+        surely = once[np.flatnonzero(share > 0.5 * weight)][:CELL_IDS]
+        cells.append(
+            Disagreement(
+                rule_says=rule_says,
+                card_says=card_says,
+                n=n,
+                won=n_won,
+                rate=shown(wilson(n_won, n)),
+                lead_ids=() if ids is None else tuple(str(ids[int(at)]) for at in surely),
             )
+        )
     return tuple(cells)

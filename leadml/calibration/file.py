@@ -1,36 +1,39 @@
-"""`leadml calibrate`: read a file, calibrate, write the folder, store the card; tracking comes after."""
+"""`leadml calibrate` of a file: read, calibrate, write the folder, store the card; and `leadml reproduce`."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leadml.calibration.deal_counts import DEAL_COUNTS
 from leadml.calibration.experiment import load_experiment
 from leadml.calibration.outcomes import check_enough
 from leadml.calibration.run import Calibration, calibrate, name_of
-from leadml.calibration.save import REFERENCE
+from leadml.calibration.save import DEAL_COUNTS, REFERENCE, count_deals
 from leadml.card.files import check_folder
+from leadml.card.inputs import codes_of
+from leadml.data.split import closed_deals
 from leadml.levels import UNKNOWN
+from leadml.result import load_result
 from leadml.terminal import progress
 
 if TYPE_CHECKING:
-    from leadml.card.record import Card
     from leadml.data.deals import Leads
-    from leadml.estimators.patterns import PatternCounts
     from leadml.registry.versions import Standing, Version
 
 MAPPING, RULE_CARD = "mapping.yaml", "rule.json"
+MAY_DIFFER = ("leadml_version", "data.source")
+"""What a calibration that is reproduced may say otherwise: where the deals lie, and who calibrates."""
+SHOWN = 20
 
 
 @dataclasses.dataclass(frozen=True)
 class CalibratedFile:
-    """What was found, the folder that holds it, its version in the store (None: no card), and the
-    champion's."""
+    """What was found, the folder that holds it, and its version in the store (None: no card)."""
 
     found: Calibration
     directory: Path
@@ -89,12 +92,7 @@ def n_leads(leads: Leads) -> int:
 
 
 def store_card(
-    found: Calibration,
-    directory: Path,
-    name: str,
-    *,
-    at: str,
-    store_root: Path | None,
+    found: Calibration, directory: Path, name: str, *, at: str, store_root: Path | None
 ) -> Version:
     """Store the recommended card with its log, the patterns of its deals, the mapping and the reference."""
     from leadml.registry.evidence import HELD_OUT, PATTERNS, held_out_file, patterns_file
@@ -103,7 +101,8 @@ def store_card(
     card, contender = found.card, found.result.recommended.contender
     if card is None or contender is None:
         raise ValueError("these deals give no card")
-    files = {PATTERNS: patterns_file(card, count_patterns(card, found.leads))}
+    deals = closed_deals(found.leads)
+    files = {PATTERNS: patterns_file(card, count_deals(codes_of(card, deals), deals))}
     if contender in found.held_out.entries:
         files[HELD_OUT] = held_out_file(found.held_out, contender)
     rule = found.result.policies[0].id if found.result.policies else ""
@@ -114,14 +113,9 @@ def store_card(
     money = found.settings.economics
     ratio = money.won_value / money.follow_up_cost if money is not None and money.won_value else None
     metrics = {} if ratio is None else {"ratio": ratio}
+    standing = _standing(found)
     return save_version(
-        name,
-        card,
-        at=at,
-        standing=_standing(found),
-        files=files,
-        metrics=metrics,
-        store_root=store_root,
+        name, card, at=at, standing=standing, files=files, metrics=metrics, store_root=store_root
     )
 
 
@@ -129,12 +123,8 @@ def _standing(found: Calibration) -> Standing:
     """How the card stands against the baseline, the rule that is judged first."""
     from leadml.registry.versions import Standing
 
-    codes = found.leads.codes
-    varied = [
-        name
-        for at, name in enumerate(found.leads.criteria)
-        if (np.bincount(codes[:, at], minlength=UNKNOWN + 1)[:UNKNOWN] > 0).sum() > 1
-    ]
+    columns = zip(found.leads.criteria, found.leads.codes.T, strict=True)
+    varied = [name for name, codes in columns if len(np.unique(codes[codes != UNKNOWN])) > 1]
     if not found.result.policies:
         return Standing("cannot-judge", varied=varied)
     rule = found.result.policies[0]
@@ -142,14 +132,33 @@ def _standing(found: Calibration) -> Standing:
     return Standing(rule.verdict, gain, found.cards.get(rule.id), varied)
 
 
-def count_patterns(card: Card, leads: Leads) -> PatternCounts:
-    """Won and lost deals of each pattern of the card's rows."""
-    from leadml.card.inputs import codes_of
-    from leadml.data.split import closed_deals
-    from leadml.estimators.patterns import PatternCounts
+def reproduce(directory: Path, source: Any) -> list[str]:
+    """Calibrate again on the same deals; what came out otherwise, a line a value, empty for the same."""
+    from leadml.data.read import read_leads
 
-    deals = closed_deals(leads)
-    patterns, at = np.unique(codes_of(card, deals), axis=0, return_inverse=True)
-    weight = np.ones(len(deals)) if deals.weight is None else deals.weight
-    counts = [np.bincount(at.ravel(), weight * (deals.outcome == each), len(patterns)) for each in (1, 0)]
-    return PatternCounts(patterns, *(each.astype(np.float64) for each in counts))
+    before = load_result(directory)
+    leads = read_leads(source, directory / "mapping.yaml")
+    if leads.digest != before.data.digest:
+        return [f"data: other deals than those of {before.data.source} (their digests differ)"]
+    after = calibrate(leads, directory / "experiment.yaml", name=before.data.name).result
+    old, new = (dict(_leaves(each.model_dump(mode="json"), "")) for each in (before, after))
+    lines = [
+        f"{path}: {old.get(path)!r} before, {new.get(path)!r} now"
+        for path in {**old, **new}
+        if path not in MAY_DIFFER and not _same(old.get(path), new.get(path))
+    ]
+    return lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
+
+
+def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict | list):
+        for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _leaves(each, f"{path}.{key}" if path else str(key))
+    else:
+        yield path, value
+
+
+def _same(old: Any, new: Any) -> bool:
+    if isinstance(old, float) and isinstance(new, float):
+        return math.isclose(old, new, rel_tol=1e-6, abs_tol=1e-9)
+    return bool(old == new)

@@ -5,17 +5,13 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from leadml.calibration.figures import MEASURED
 from leadml.result import Figure, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import pandas as pd
-
-FIGURES = (
-    "auc", "log_loss", "brier", "calibration_slope", "calibration_intercept", "workload", "precision",
-    "recall", "wins_captured", "wins_per_100", "net_value_per_lead",
-)  # fmt: skip
 
 
 def _spread(name: str, figure: Figure | None) -> dict[str, float | None]:
@@ -34,10 +30,7 @@ def verdicts(result: Result) -> pd.DataFrame:
         rows.append(
             {
                 "rule": each.id,
-                "verdict": each.verdict,
-                "because": each.because,
-                "verdict_weights": each.verdict_weights,
-                "verdict_cutoff": each.verdict_cutoff,
+                **each.model_dump(include={"verdict", "because", "verdict_weights", "verdict_cutoff"}),
                 **_spread("gain_weights", each.gain_weights),
                 **_spread("gain_cutoff", each.gain_cutoff),
                 "p_better": None if look is None else look.p_better,
@@ -54,12 +47,9 @@ def contenders(result: Result) -> pd.DataFrame:
 
     rows = []
     for each in result.contenders:
-        named = {name: getattr(each, name) for name in FIGURES}
-        gains = {
-            f"gain_{name}": getattr(each.gain, name)
-            for name in ("wins_captured", "net_value_per_lead", "auc")
-        }
-        for name, figure in {**named, **gains, **each.metrics}.items():
+        figures = {name: getattr(each, name) for name in MEASURED}
+        figures |= {f"gain_{name}": gain for name, gain in each.gain}
+        for name, figure in {**figures, **each.metrics}.items():
             if figure is not None:
                 rows.append({"contender": each.id, "kind": each.kind, "figure": name, **dict(figure)})
     columns = ["contender", "kind", "figure", "value", "low", "high", "p_adjusted"]

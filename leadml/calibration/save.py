@@ -1,8 +1,8 @@
-"""What a calibration leaves in a folder: result, report, cards, log, models, inputs, a reference for the
-monitor."""
+"""What a calibration leaves in a folder: result, report, cards, log, models, inputs, counts of its deals."""
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -10,39 +10,62 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from leadml.calibration.deal_counts import save_deal_counts
 from leadml.calibration.views import weight_of, won_of
+from leadml.card.files import write_text
+from leadml.card.inputs import codes_of, codes_of_leads
 from leadml.card.record import Reference
-from leadml.levels import N_CODES
+from leadml.data.split import closed_deals
+from leadml.levels import N_CODES, Codes
+from leadml.records import dump_record
+from leadml.result import load_result
 
 if TYPE_CHECKING:
     from leadml.calibration.run import Calibration
     from leadml.card.record import Card
+    from leadml.data.deals import Leads
+    from leadml.estimators.patterns import PatternCounts
 
-REFERENCE = "reference.json"
+REFERENCE, DEAL_COUNTS = "reference.json", "deal_counts.parquet"
+WON, LOST = "won of pattern", "lost of pattern"
 
 
-def save_calibration(found: Calibration, folder: Path, *, report: bool = True) -> Path:
+def save_calibration(found: Calibration, folder: Path) -> Path:
     """Write everything; a log.parquet that is there is appended to, and refused where it says otherwise."""
     (folder / "cards").mkdir(parents=True, exist_ok=True)
-    found.held_out.append(folder / "log.parquet")  # first: it alone may refuse
-    write(folder / "result.json", found.result.model_dump_json(indent=2, by_alias=True) + "\n")
-    save_cards(found, folder)
-    save_models(found, folder / "models")
-    save_inputs(found, folder)
-    save_deal_counts(found, folder)
-    if report:
-        write(folder / "report.html", found.to_html())
-    return folder
-
-
-def save_cards(found: Calibration, folder: Path) -> None:
-    """Write card.json (the recommended one) and cards/."""
+    evaluation = found.result.evaluation.model_copy(update={"looks": append_log(found, folder)})
+    found = dataclasses.replace(found, result=found.result.model_copy(update={"evaluation": evaluation}))
+    write_text(folder / "result.json", found.result.model_dump_json(indent=2, by_alias=True) + "\n")
     for name, card in found.cards.items():
         card.save(folder / "cards" / f"{name}.json")
     if found.card is not None:
         found.card.save(folder / "card.json")
+        reference = make_reference(found, found.card)
+        write_text(folder / REFERENCE, reference.model_dump_json(indent=1) + "\n")
+    save_models(found, folder / "models")
+    if found.leads.mapping is not None:
+        write_text(folder / "mapping.yaml", dump_record(found.leads.mapping))
+    write_text(folder / "experiment.yaml", dump_record(found.settings))
+    if found.leads.rejections is not None:
+        found.leads.rejections.save(folder / "rejected.csv")
+    else:
+        write_text(folder / "rejected.csv", "row,column,value,reason\n")
+    save_deal_counts(found, folder)
+    write_text(folder / "report.html", found.to_html())
+    return folder
+
+
+def append_log(found: Calibration, folder: Path) -> int:
+    """Append to log.parquet (first of all: it alone may refuse), and count how often it grew: the looks."""
+    path = folder / "log.parquet"
+    before = pq.read_metadata(path).num_rows if path.exists() else None
+    found.held_out.append(path)
+    if before is None or not (folder / "result.json").exists():
+        return 1
+    grew = bool(pq.read_metadata(path).num_rows > before)
+    return load_result(folder).evaluation.looks + grew
 
 
 def save_models(found: Calibration, folder: Path) -> None:
@@ -68,62 +91,58 @@ def save_models(found: Calibration, folder: Path) -> None:
             "data_digest": found.leads.digest,
             "sha256": hashlib.sha256(content.getvalue()).hexdigest(),
         }
-        write(folder / f"{name}.json", json.dumps(about, indent=2) + "\n")
-        write(folder / f"{name}.joblib.sha256", f"{about['sha256']}\n")  # asked for before it is loaded
-
-
-def save_inputs(found: Calibration, folder: Path) -> None:
-    """Write mapping.yaml, experiment.yaml, rejected.csv and, beside a card, the reference for the monitor."""
-    from leadml.records import dump_record
-
-    if found.leads.mapping is not None:
-        write(folder / "mapping.yaml", dump_record(found.leads.mapping))
-    write(folder / "experiment.yaml", dump_record(found.settings))
-    if found.leads.rejections is not None:
-        found.leads.rejections.save(folder / "rejected.csv")
-    else:
-        write(folder / "rejected.csv", "row,column,value,reason\n")
-    if found.card is not None:
-        reference = make_reference(found, found.card)
-        write(folder / REFERENCE, reference.model_dump_json(indent=1) + "\n")
+        write_text(folder / f"{name}.json", json.dumps(about, indent=2) + "\n")
+        write_text(folder / f"{name}.joblib.sha256", f"{about['sha256']}\n")  # asked for before it is loaded
 
 
 def make_reference(found: Calibration, card: Card) -> Reference:
-    """Count the closed deals by level and by total of a card."""
-    from leadml.data.split import closed_deals
-
+    """Count the closed deals by level and by total of a card, for the monitor."""
     deals = closed_deals(found.leads)
     weight = weight_of(deals)
-    answers = card.lookup.answers(card_codes(card, deals))
-    levels = {
-        name: tuple(np.bincount(deals.codes[:, at], weight, minlength=N_CODES).tolist())
-        for at, name in enumerate(deals.criteria)
-    }
-    probability = answers.probability
+    answers = card.lookup.answers(codes_of(card, deals))
+    unsure = bool(np.isnan(answers.probability).any())
     return Reference(
         card=card.name,
         sha256=card.sha256,
-        baseline=None if found.result.champion is None else found.result.recommended.in_use,
+        baseline=found.result.recommended.in_use,
         as_of=found.result.data.as_of,
         n=float(weight.sum()),
         base_rate=float(weight @ won_of(deals) / weight.sum()),
-        mean_probability=None
-        if np.isnan(probability).any()
-        else float(np.average(probability, weights=weight)),
-        levels=levels,
+        mean_probability=None if unsure else float(np.average(answers.probability, weights=weight)),
+        levels={
+            name: tuple(np.bincount(codes, weight, minlength=N_CODES).tolist())
+            for name, codes in zip(deals.criteria, deals.codes.T, strict=True)
+        },
         points=tuple(np.bincount(answers.points, weight, minlength=card.total_max + 1).tolist()),
     )
 
 
-def card_codes(card: Card, leads: Any) -> Any:
-    """Codes of a card's rows."""
-    from leadml.card.inputs import codes_of
+def save_deal_counts(found: Calibration, folder: Path) -> None:
+    """Write deal_counts.parquet for the page: answers to the card's rows and other criteria, and two counts."""
+    deals = closed_deals(found.leads)
+    attributes = () if found.card is None else found.card.attributes
+    taken = {each.id for each in attributes}
+    criteria = [name for name in found.leads.criteria if name not in taken]
+    criteria += ["contactable"] if found.leads.contactable is not None else []
+    counts = count_deals(codes_of_leads(deals, criteria, attributes), deals)
+    names = [*criteria, *(each.id for each in attributes)]
+    columns: dict[str, Any] = dict(zip(names, counts.codes.T, strict=True))
+    table = pa.table({**columns, WON: counts.won, LOST: counts.lost})
+    pq.write_table(table, folder / DEAL_COUNTS, compression="zstd")
 
-    return codes_of(card, leads)
+
+def count_deals(codes: Codes, deals: Leads) -> PatternCounts:
+    """Won and lost deals of each distinct row of codes."""
+    from leadml.estimators.patterns import PatternCounts
+
+    patterns, at = distinct(codes)
+    weight = weight_of(deals)
+    won, lost = (np.bincount(at, weight * (deals.outcome == each), len(patterns)) for each in (1, 0))
+    return PatternCounts(patterns, won.astype(np.float64), lost.astype(np.float64))
 
 
-def write(path: Path, text: str) -> None:
-    """Write a text whole or not at all."""
-    from leadml.card.files import write_text
-
-    write_text(path, text)
+def distinct(codes: Codes) -> tuple[Codes, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+    """Distinct rows of codes, and which of them each row is."""
+    keys = np.ascontiguousarray(codes).view(f"V{codes.shape[1]}").ravel()
+    _, first, at = np.unique(keys, return_index=True, return_inverse=True)
+    return codes[first], at
