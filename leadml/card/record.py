@@ -61,7 +61,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Part(Record):
-    model_config = ConfigDict(allow_inf_nan=False)
+    model_config = ConfigDict(allow_inf_nan=False, defer_build=True)  # parts are built with the card
 
 
 class CardCriterion(_Part):
