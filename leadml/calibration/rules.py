@@ -314,9 +314,9 @@ def plan_ahead(
         random_state=study.settings.random_state,
     )
     if dates is None:  # no rate is known: a number of deals, and no months
-        text = found.text.partition(" (")[0] + " decide it in 8 of 10 futures" if found.deals else found.text
-        return MoreDeals(value=found.deals, text=text)
-    return MoreDeals(value=found.deals, months=found.months, text=found.text)
+        text = found.text.partition(" (")[0] + " decide it in 8 of 10 futures" if found.value else found.text
+        return MoreDeals(value=found.value, text=text)
+    return found
 
 
 def describe_outlook(

@@ -8,28 +8,18 @@ of the futures are decided.
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from leadml.evaluation.bootstrap import Z_ONE
 from leadml.evaluation.log import Floats
 from leadml.evaluation.outlook import LOG_SHARE, Outlook
 from leadml.evaluation.verdict import MIN_DIFFERENT, RULE_OF_THREE, SURE, SURELY_RANKS, PairedGain
+from leadml.result import MoreDeals
 
 N_FUTURES = 1000
 POWER = 0.8
 HORIZON_MONTHS = 24
 NOT_DECIDABLE = "not decidable at your size; look again in a year"
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """Deals and months until decided (None: beyond two years)."""
-
-    deals: float | None
-    months: float | None
-    text: str
 
 
 def plan(
@@ -41,7 +31,7 @@ def plan(
     deals_per_month: float,
     n_rules: int = 1,
     random_state: int = 0,
-) -> Plan:
+) -> MoreDeals:
     """Promise a number of deals.
 
     n_logged: held-out deals so far. n_deals: all closed deals the judge learned from. n_rules: judged beside
@@ -50,12 +40,12 @@ def plan(
     decided = decided_by_month(outlook, paired, n_logged, n_deals, deals_per_month, n_rules, random_state)
     enough = np.flatnonzero(decided >= POWER)
     if not len(enough):
-        return Plan(None, None, NOT_DECIDABLE)
+        return MoreDeals(value=None, text=NOT_DECIDABLE)
     months = int(enough[0]) + 1
     deals = float(f"{max(months * deals_per_month, 1.0):.2g}")  # two digits: no plan is more exact
     month = "month" if months == 1 else "months"
     text = f"about {deals:,.0f} more closed deals ({months} {month}) decide it in 8 of 10 futures"
-    return Plan(deals, float(months), text)
+    return MoreDeals(value=deals, months=float(months), text=text)
 
 
 def decided_by_month(

@@ -73,7 +73,7 @@ def plan_for(log, gain, rate, spread=0.05):
 
 def test_a_plan_promises_months_at_this_firms_rate(make_log):
     found = plan_for(make_log(150), 0.3, 50)
-    assert found.deals == pytest.approx(found.months * 50, rel=0.05)
+    assert found.value == pytest.approx(found.months * 50, rel=0.05)
     assert 1 <= found.months <= HORIZON_MONTHS
     assert "more closed deals" in found.text
     faster = plan_for(make_log(150), 0.3, 200)
@@ -82,7 +82,7 @@ def test_a_plan_promises_months_at_this_firms_rate(make_log):
 
 def test_what_two_years_cannot_decide_is_no_number(make_log):
     found = plan_for(make_log(300, better=0.3), 0.0, 2, spread=0.1)
-    assert (found.deals, found.months, found.text) == (None, None, NOT_DECIDABLE)
+    assert (found.value, found.months, found.text) == (None, None, NOT_DECIDABLE)
     for rate in (0.0, -1.0):
         assert plan_for(make_log(300), 0.1, rate).text == NOT_DECIDABLE
 
