@@ -23,19 +23,19 @@ _OPPOSITE = {">=": "<", "<=": ">"}
 
 def answer_text(card: Card, row: int, made: Sequence[int]) -> str:
     """``answers: decision`` joined by ``; ``, best first; `made` has the decision of each answer."""
+    words: Mapping[str, Sequence[str]] = {}
     if row < len(card.criteria):
         words = card.criteria[row].words
         answers = [level for level in range(LEVEL_MAX + 1) if not words or words.get(str(level))]
-        by_answer = [made[level] for level in answers]
+        made = [made[level] for level in answers]
     else:
         bins = card.attributes[row - len(card.criteria)].bins
-        labels = [*(each.label for each in bins if not each.blank), "any other"][: len(made)]
-        by_answer = list(made)
-    if len(set(by_answer)) == 1:
-        return f"any answer: {card.labels[by_answer[0]]}"
+        labels = [*(each.label for each in bins if not each.blank), "any other"]
+    if len(set(made)) == 1:
+        return f"any answer: {card.labels[made[0]]}"
     parts = []
-    for decision in sorted(set(by_answer)):
-        at = [i for i, each in enumerate(by_answer) if each == decision]
+    for decision in sorted(set(made)):
+        at = [i for i, each in enumerate(made) if each == decision]
         if row >= len(card.criteria):
             text = _some([labels[i] for i in at])
         elif words:

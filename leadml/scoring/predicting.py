@@ -324,12 +324,10 @@ def one_behind(work: Callable[[T], object]) -> Iterator[Callable[[T], None]]:
     """Do work in order and beside the caller, never more than one item behind; the first item at once."""
     pool: list[ThreadPoolExecutor] = []
     begun: list[Future[object]] = []
-    n_items = 0
+    seen = itertools.count()
 
     def submit(item: T) -> None:
-        nonlocal n_items
-        n_items += 1
-        if n_items == 1:
+        if next(seen) == 0:
             work(item)
             return
         if not pool:

@@ -74,15 +74,11 @@ class Words:
     """Words of one locale; what has no translation stays as the card has it."""
 
     explanations: Mapping[str, str]
-    other_column: str
+    other_column: str  # what a kept column of the input is said to hold
     leads_sheet: str
     columns_sheet: str
     decisions: Mapping[str, str]
     phrases: Mapping[str, str]
-
-    def explain(self, column: str) -> str:
-        """Say what a column holds."""
-        return self.explanations.get(column, self.other_column)
 
     def translate(self, text: str) -> str:
         """An action, or what answers would make of a lead."""

@@ -44,7 +44,7 @@ class _WorkList:
         about.set_column(1, 1, 110)
         for row, name in enumerate(self._columns):
             about.write_string(row, 0, layout.titles.get(name, name), head)
-            about.write_string(row, 1, words.explain(name))
+            about.write_string(row, 1, words.explanations.get(name, words.other_column))
 
     def make(self, scored: Scored) -> Scored:
         return scored
