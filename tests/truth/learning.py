@@ -60,16 +60,7 @@ def attainable(found):
     return [*rows, *ahead]
 
 
-BESIDE = (
-    "met_right",
-    "gate",
-    "inverted_u",
-    "reversed",
-    "drifting",
-    "grouped",
-    "unknown_random",
-    "unknown_junk",
-)
+BESIDE = ("gate", "inverted_u", "reversed", "drifting", "grouped", "unknown_random", "unknown_junk")
 
 
 def beside_plain(world, seed):

@@ -40,23 +40,28 @@ class Experiment:
 
 EXPERIMENTS = {
     "attainable": Experiment(learning.GAIN_WORLDS, learning.attainable_of, learning.attainable, 40, 3),
-    "beside": Experiment(learning.BESIDE, learning.beside_plain, learning.never_below, 16, 1),
+    "beside": Experiment(learning.BESIDE, learning.beside_plain, learning.never_below, 12, 1),
     "choice": Experiment(("tilted", "steps"), learning.among_thirteen, learning.chosen, 20, 2),
     "predict": Experiment(learning.GAIN_WORLDS, learning.predicted, learning.predicts, 1, 1),
-    "false-change": Experiment(tuple(verdicts.BEST), verdicts.look_often, verdicts.false_change, 80, 2),
+    "false-change": Experiment(tuple(verdicts.BEST), verdicts.look_often, verdicts.false_change, 60, 2),
     "power": Experiment(tuple(verdicts.RULES), verdicts.power_of, verdicts.power, 80, 4),
     "power-dated": Experiment(tuple(verdicts.RULES), verdicts.power_dated, verdicts.power_with_dates, 40, 3),
     "outlook": Experiment(("",), verdicts.outlook_of, verdicts.outlooks, 400, 20),
     "planner": Experiment(("",), verdicts.planned, verdicts.planner, 150, 4),
     "coverage": Experiment(tuple(learning.COVERED), learning.coverage_of, learning.coverage, 40, 2),
-    "findings": Experiment((*findings.NAMED, *findings.WITHOUT), findings.found_in, findings.named, 25, 1),
+    "findings": Experiment((*findings.NAMED, *findings.WITHOUT), findings.found_in, findings.named, 20, 1),
     "nothing": Experiment(findings.NULLS, findings.nothing_in, findings.nothing, 50, 2),
     "extreme": Experiment(tuple(findings.EXTREME), findings.extreme, findings.extremes, 12, 1),
-    "monitor": Experiment(watching.WORLDS, watching.watched, watching.alarms, 40, 1),
-    "wide": Experiment(tuple(wide.CASES), wide.widened, wide.wide, 40, 2),
+    "monitor": Experiment(watching.WORLDS, watching.watched, watching.alarms, 25, 1),
+    "wide": Experiment(tuple(wide.CASES), wide.widened, wide.wide, 100, 2),
 }
-KNOWN: dict[str, str] = {}
-"""Rows that are missed, and why."""
+KNOWN: dict[str, str] = {
+    "card - plain logistic, reversed, n = 1,000": "a criterion that runs backwards gets no points, by design: the"
+    " finding LML205 says so, with its rates, instead of a card that rewards what its document calls unqualified",
+    "coverage, probabilities, while it drifts": "the base rate moves on between the latest deals that had the time"
+    " to close and the lead that is scored (a trend is not extrapolated); the finding LML401 says so",
+}
+"""Rows that may be missed, and why."""
 
 
 def run_firm(job):
