@@ -167,10 +167,10 @@ def wide_rows(view: View | None, fit: WideFit, leads: Leads) -> list[npt.NDArray
 
 
 def column_of(leads: Leads, name: str) -> Column:
-    """A context column as attributes are learned from; absent: all blank."""
+    """A column as attributes are learned from; absent: all blank."""
     from leadml.estimators.attributes import Column, column_of_arrow
 
-    values: pa.Array | None = leads.context.get(name)
+    values: pa.Array | None = leads.context.get(name, leads.raw.get(name))
     if values is None:
         return Column(name, codes=np.full(len(leads), -1, np.int64))
     return column_of_arrow(name, values, leads.created)
@@ -188,19 +188,16 @@ class WideCard(Contender):
     def fit(self, train: Leads) -> TotalTable:
         """Choose columns and bins, fit, round to whole points, learn what each total means."""
         from leadml.estimators.attributes import offered
-        from leadml.estimators.wide_fit import fit_wide
+        from leadml.estimators.wide_fit import WideDeals, fit_wide, held_out_slope
         from leadml.estimators.wide_points import whole_points
 
         weight = learning_weight(train)
         columns, _ = offered([column_of(train, name) for name in self.columns], len(train))
-        fit = fit_wide(
-            criteria_of(self.view, train),
-            np.empty((0, 5)) if self.view is None else self.view.documented,
-            columns,
-            won_of(train),
-            weight=weight,
-            unit=train.unit,
-            attributes=self.attributes,
+        documented = np.empty((0, 5)) if self.view is None else self.view.documented
+        deals = WideDeals(
+            criteria_of(self.view, train), documented, columns, won_of(train), weight, train.unit
         )
+        fit = fit_wide(deals, attributes=self.attributes)
         points = whole_points(fit, wide_rows(self.view, fit, train), weight, self.points)
-        return TotalTable.learn(WideRule(self.view, fit, points), train, self.timing)
+        slope = held_out_slope(deals, attributes=self.attributes)
+        return TotalTable.learn(WideRule(self.view, fit, points), train, self.timing, slope)

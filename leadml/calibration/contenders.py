@@ -155,17 +155,17 @@ class TotalTable:
     shift: float = 0.0
 
     @classmethod
-    def learn(cls, rule: Points, train: Leads, timing: Timing) -> TotalTable:
+    def learn(cls, rule: Points, train: Leads, timing: Timing, slope: float = 1.0) -> TotalTable:
         """Count deals by total; isotonic where deals abound, else shrunk to the line."""
         from leadml.estimators.probabilities import table_of_totals
 
         at, weight, size = rule.totals(train), learning_weight(train), rule.total_max + 1
         n = np.bincount(at, weight, minlength=size)
         won = np.bincount(at, weight * won_of(train), minlength=size)
-        table = table_of_totals(np.arange(size), won, n)
+        table = table_of_totals(np.arange(size), won, n, slope=slope)
         shift, variance = latest_shift(logit(table.probability)[at], train, timing)
         if variance:
-            table = table_of_totals(np.arange(size), won, n, min_variance=variance)
+            table = table_of_totals(np.arange(size), won, n, min_variance=variance, slope=slope)
         p, low, high = (logistic(logit(each) + shift) for each in (table.probability, table.low, table.high))
         return cls(rule, p, low, high, shift)
 

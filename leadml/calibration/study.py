@@ -152,23 +152,19 @@ def choose_baseline(
 ) -> tuple[str | None, list[Note]]:
     """The rule that everything is compared with: the one named, else one whose cut-off these leads can reach."""
 
-    def reach(name: str) -> int:
-        return sum(max(c.points) for c in rules[name].card.criteria if c.id in leads.criteria)
+    def reach(name: str) -> tuple[int, int]:
+        mapped = [c for c in rules[name].card.criteria if c.id in leads.criteria]
+        return sum(max(c.points) for c in mapped), len(mapped)
 
     asked = [name for name, rule in rules.items() if rule.framework is not None]
-    able = [name for name in asked if reach(name) >= rules[name].card.cutoff]
+    able = [name for name in asked if reach(name)[0] >= rules[name].card.cutoff]
     named = "baseline" in settings.model_fields_set
     if settings.baseline in rules and (named or not able or settings.baseline in able):
         return settings.baseline, []
-
-    def mapped(name: str) -> int:
-        return sum(c.id in leads.criteria for c in rules[name].card.criteria)
-
-    asked = sorted(able or asked, key=mapped, reverse=True) or list(rules)
-    if not asked:
+    other = max(able or asked or rules, key=lambda name: reach(name)[1], default=None)
+    if other is None:
         return None, [("LML305", {"where": "mapping"})]
-    note = {"baseline": settings.baseline, "other": asked[0], "where": settings.baseline}
-    return asked[0], [("LML304", note)]
+    return other, [("LML304", {"baseline": settings.baseline, "other": other, "where": settings.baseline})]
 
 
 def make_contenders(
@@ -257,6 +253,14 @@ def main_view(rules: Mapping[str, DocumentedRule], views: Sequence[View], deals:
     return next((view for view in learnable if view.id == own), next(iter(learnable), None))
 
 
+def other_criteria(deals: Leads, view: View | None) -> tuple[str, ...]:
+    """Columns of mapped criteria that the framework does not ask for: attributes like any other."""
+    own = () if view is None else view.mapped
+    mapped = {} if deals.mapping is None else deals.mapping.criteria
+    columns = (rule.column for name, rule in mapped.items() if name not in own)
+    return tuple(name for name in columns if name in deals.raw and name not in deals.context)
+
+
 def wide_contenders(
     settings: Experiment,
     deals: Leads,
@@ -271,10 +275,11 @@ def wide_contenders(
     view = main_view(rules, learnable, deals)
     out: list[Contender] = []
     if settings.wide:
-        columns = tuple(deals.context) if settings.wide.columns is None else settings.wide.columns
-        if absent := [name for name in columns if name not in deals.context]:
+        valid = (*deals.context, *other_criteria(deals, view))
+        columns = valid if settings.wide.columns is None else settings.wide.columns
+        if absent := [name for name in columns if name not in valid]:
             raise UsageError(
-                f"wide.columns: got {', '.join(absent)}; valid: {', '.join(deals.context)} (context of the"
+                f"wide.columns: got {', '.join(absent)}; valid: {', '.join(valid)} (context of the"
                 " mapping); correct it, or add the column to the mapping's context"
             )
         wide = WideCard(
@@ -335,10 +340,9 @@ def make_study(
 def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[str, Any]]]:
     """Split names of contenders from (name, classifier) pairs."""
     names = tuple(each for each in given if isinstance(each, str))
-    for name in names:
-        try:
+    try:
+        for name in names:
             check_name("contender", name, CONTENDERS)
-        except ValueError as error:
-            raise UsageError(f"contenders: {error}") from None
-    pairs = [tuple(each) for each in given if not isinstance(each, str)]
-    return names, pairs
+    except ValueError as error:
+        raise UsageError(f"contenders: {error}") from None
+    return names, [tuple(each) for each in given if not isinstance(each, str)]

@@ -58,6 +58,8 @@ class Leads:
         Chance of having been picked at random, NaN where not random.
     context, segments, facts : mapping of str to Arrow array
         Columns of the CRM as read: dictionary-encoded text, float64 or date32; null = blank.
+    raw : mapping of str to Arrow array
+        Columns that criteria are read from, as words, for the wide card; of closed deals and up to 200,000 rows.
     lead_id : Arrow array of n text, or None
         Identity; None: the row number, from 1.
     row : (n,) int64
@@ -95,6 +97,7 @@ class Leads:
     context: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
     segments: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
     facts: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
+    raw: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
     lead_id: pa.Array | None = None
     row: npt.NDArray[np.int64] | None = None
     in_time_order: bool = False
@@ -109,7 +112,7 @@ class Leads:
 
     PER_ROW = (
         "codes", "outcome", "created", "closed", "snapshot", "unit", "amount", "weight", "contactable",
-        "followed_up", "propensity", "context", "segments", "facts", "lead_id", "row",
+        "followed_up", "propensity", "context", "segments", "facts", "raw", "lead_id", "row",
     )  # fmt: skip
 
     def __len__(self) -> int:

@@ -112,7 +112,7 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
     )
     if not to_score:
         unit, more = find_units(leads, context, raw)
-        leads, notes = dataclasses.replace(leads, unit=unit), notes + more
+        leads, notes = dataclasses.replace(leads, unit=unit, raw=raw), notes + more
     return dataclasses.replace(leads, notes=(*_notes(leads, encoder, source), *notes))
 
 

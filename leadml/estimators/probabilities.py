@@ -36,11 +36,17 @@ class TotalProbabilities:
 
 
 def table_of_totals(
-    totals: npt.ArrayLike, won: npt.ArrayLike, n: npt.ArrayLike, *, min_variance: npt.ArrayLike = 0.0
+    totals: npt.ArrayLike,
+    won: npt.ArrayLike,
+    n: npt.ArrayLike,
+    *,
+    min_variance: npt.ArrayLike = 0.0,
+    slope: float = 1.0,
 ) -> TotalProbabilities:
     """Learn P(won) at each of the rising `totals` from `won` of `n` deals there.
 
-    `min_variance` (t,) is added to the variance of the log-odds.
+    `min_variance` (t,) is added to the variance of the log-odds; `slope` pulls these toward their mean, where the
+    points were learned from the same deals.
     """
     at = np.asarray(totals, dtype=np.float64)
     y, size = np.asarray(won, dtype=np.float64), np.asarray(n, dtype=np.float64)
@@ -57,6 +63,8 @@ def table_of_totals(
     means, variances = np.stack([each[0] for each in found]), np.stack([each[1] for each in found])
     mean = weight @ means
     sd = np.sqrt(weight @ (variances + (means - mean) ** 2) + np.asarray(min_variance))
+    middle = float(np.average(mean, weights=size + 1e-9))
+    mean = middle + slope * (mean - middle)
     rising = isotonic(mean, 1.0 / sd**2)
     # what was observed may fall from one total to the next: the interval is its own, and holds the pooled mean
     low, high = np.minimum(mean - Z95 * sd, rising), np.maximum(mean + Z95 * sd, rising)

@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from leadml.card.record import CardAttribute, CardBin
 from leadml.estimators.attributes import Bins, Column, offered
 from leadml.estimators.probabilities import table_of_totals
-from leadml.estimators.wide_fit import Attribute, fit_wide
+from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide, held_out_slope
 from leadml.estimators.wide_points import WidePoints, whole_points
 from leadml.levels import CANONICAL, codes_of_levels
 
@@ -139,15 +139,16 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         codes = self._codes(frame)
         documented = np.tile(np.arange(5.0), (len(self.criteria_), 1))
         unit = None if groups is None else np.asarray(groups)
-        self.fit_ = fit_wide(
-            codes, documented, columns, won, weight=weight, unit=unit, attributes=self.attributes, as_score=self.as_score
-        )  # fmt: skip
+        deals = WideDeals(codes, documented, columns, won.astype(np.float64), weight, unit)
+        self.fit_ = fit_wide(deals, attributes=self.attributes, as_score=self.as_score)
         rows = self._rows(frame)
         self.points_ = whole_points(self.fit_, rows, weight, self.points)
         totals = self.points_.totals(rows) if rows else np.zeros(len(won), dtype=np.int64)
         size = self.points_.total_max + 1
         n = np.bincount(totals, weight, minlength=size)
-        self.table_ = table_of_totals(np.arange(size), np.bincount(totals, weight * won, minlength=size), n)
+        slope = held_out_slope(deals, attributes=self.attributes, as_score=self.as_score)
+        wins = np.bincount(totals, weight * won, minlength=size)
+        self.table_ = table_of_totals(np.arange(size), wins, n, slope=slope)
         self.attributes_ = card_attributes(self.fit_.attributes, self.points_)
         return self
 

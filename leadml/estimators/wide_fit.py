@@ -50,6 +50,8 @@ LEAST_SPREAD, MOST_SPREAD = 0.02, 2.0
 AS_SCORE = (0.001, 0.001, 0.0)
 """Spreads that keep the document's proportions."""
 POOLED = 10.0
+N_FOLDS = 5
+LEAST_SLOPE = 0.2
 N_UPDATES = 3
 """Updates of the spreads after each column, each after one Newton step from where the last one ended."""
 
@@ -203,30 +205,68 @@ class _Model:
         )
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class WideDeals:
+    """Closed deals to learn from: (n, k) codes around documented points (k, 5), columns, (n,) outcome and weight."""
+
+    codes: Codes
+    documented: Floats
+    columns: Sequence[Column]
+    outcome: Floats
+    weight: Floats
+    unit: npt.NDArray[np.generic] | None = None
+
+    def take(self, rows: npt.NDArray[np.bool_]) -> WideDeals:
+        """Pick rows."""
+        return dataclasses.replace(
+            self,
+            codes=self.codes[rows],
+            columns=[column.take(rows) for column in self.columns],
+            outcome=self.outcome[rows],
+            weight=self.weight[rows],
+            unit=None if self.unit is None else self.unit[rows],
+        )
+
+
+def held_out_slope(
+    deals: WideDeals, *, attributes: int = 8, as_score: bool = False, random_state: int = 0
+) -> float:
+    """Slope of outcomes on log-odds learned without them, in folds by unit: below 1 where these are too sure.
+
+    1 where deals abound. Copas 1983, Regression, prediction and shrinkage, JRSS B 45.
+    """
+    n = len(deals.outcome)
+    if n > MANY_DEALS:
+        return 1.0
+    unit = np.arange(n) if deals.unit is None else np.unique(deals.unit, return_inverse=True)[1]
+    fold = np.random.default_rng(random_state).permutation(int(unit.max()) + 1)[unit] % N_FOLDS
+    eta = np.zeros(n)
+    for f in range(N_FOLDS):
+        held = fold == f
+        if held.any() and 0 < deals.outcome[~held].mean() < 1:
+            part = deals.take(held)
+            fit = fit_wide(deals.take(~held), attributes=attributes, as_score=as_score)
+            eta[held] = fit.log_odds(part.codes, {column.name: column for column in part.columns})
+    line = np.stack([np.ones(n), eta], axis=1)
+    won, total = (deals.outcome * deals.weight)[None], deals.weight[None]
+    theta = fit_logistic(line, won, total, np.diag([1e-9, 1e-9])[None]).theta[0]
+    return float(np.clip(theta[1], LEAST_SLOPE, 1.0))
+
+
 def fit_wide(
-    codes: Codes,
-    documented: npt.ArrayLike,
-    columns: Sequence[Column],
-    outcome: npt.ArrayLike,
+    deals: WideDeals,
     *,
-    weight: npt.ArrayLike | None = None,
-    unit: npt.NDArray[np.generic] | None = None,
     attributes: int = 8,
     as_score: bool = False,
     n_draws: int = 0,
     random_state: int = 0,
 ) -> WideFit:
-    """Fit criteria (n, k) around documented points (k, 5), and up to so many attributes.
-
-    `as_score` keeps the proportions of the document.
-    """
-    documented = np.asarray(documented, dtype=np.float64).reshape(-1, 5)
-    y = np.asarray(outcome, dtype=np.float64)
-    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
-    units = None if unit is None else np.unique(unit, return_inverse=True)[1]
-    model = _Model(codes, documented, y, w, AS_SCORE if as_score else None)
+    """Fit criteria and up to so many attributes; `as_score` keeps the proportions of the document."""
+    y, w = deals.outcome, deals.weight
+    units = None if deals.unit is None else np.unique(deals.unit, return_inverse=True)[1]
+    model = _Model(deals.codes, deals.documented, y, w, AS_SCORE if as_score else None)
     candidates = {}
-    for column in columns:
+    for column in deals.columns:
         if (bins := fine_bins(column, w)) is not None:
             candidates[column.name] = (bins, bins.codes(column), kernel(bins))
     p_values: dict[str, float] = {}
