@@ -131,7 +131,8 @@ def _notes(leads: Leads) -> Iterator[tuple[str, dict[str, Any]]]:
         yield code, {**values, **({"detail": "They are listed under rejected."} if code == "LML104" else {})}
     for name, codes in zip(leads.criteria, leads.codes.T, strict=True):
         note = constant_note(name, np.bincount(codes, minlength=UNKNOWN + 1)[:UNKNOWN])
-        yield from [note] if note else []
+        if note:
+            yield note
     if leads.outcome is None:
         return
     n_won, n_lost = (int((leads.outcome == each).sum()) for each in (1, 0))
@@ -139,8 +140,8 @@ def _notes(leads: Leads) -> Iterator[tuple[str, dict[str, Any]]]:
         where = leads.mapping.outcome.column if leads.mapping and leads.mapping.outcome else "outcome"
         yield "LML109", {"n_won": n_won, "n_lost": n_lost, "minimum": MIN_DEALS, "where": where}
         return
-    late = find_late_answers(leads).note()
-    yield from ([late] if late is not None else [])
+    if late := find_late_answers(leads).note():
+        yield late
     yield from (sign.note() for sign in find_leak_signs(leads))
 
 
@@ -171,13 +172,11 @@ def format_check(found: Check) -> str:
         lines.append(f"context: {', '.join(found.context)}")
     if found.faults:
         lines += ["", "rejected:", *(f"  {fault}" for fault in found.faults)]
-    if found.findings:
-        lines += ["", "findings:"]
-        lines += [
-            f"  {each.code} {each.severity}: {each.title}\n    {each.explanation} {each.remedy}".rstrip()
-            for each in found.findings
-        ]
-    return "\n".join(clean(line) if "\n" not in line else line for line in lines)
+    lines += ["", "findings:"] if found.findings else []
+    for each in found.findings:
+        lines.append(f"  {each.code} {each.severity}: {each.title}")
+        lines.append(f"    {each.explanation} {each.remedy}".rstrip())
+    return "\n".join(map(clean, lines))
 
 
 def _format_words(form: dict[str, Any]) -> str:

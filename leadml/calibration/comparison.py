@@ -48,8 +48,7 @@ class Held:
 def hold_out(
     study: Study, blocks: Sequence[Held], progress: Progress | None = None
 ) -> tuple[Log, dict[str, Floats]]:
-    """Before each block learn everything anew from earlier deals, then predict it: the log of held-out
-    decisions."""
+    """Before each block learn everything anew from earlier deals, then predict it: the log."""
     deals = study.compared
     said: dict[str, list[Entries]] = {each.id: [] for each in study.contenders}
     lost: dict[str, list[Floats]] = {}
@@ -66,13 +65,9 @@ def hold_out(
                 lost.setdefault(name, []).append(more)
     rows = np.concatenate([held.test for held in blocks])
     unit = np.arange(len(deals)) if deals.unit is None else deals.unit
+    fields = ("score", "probability", "decision")
     entries = {
-        name: Entries(
-            *(
-                np.concatenate([getattr(e, field) for e in parts])
-                for field in ("score", "probability", "decision")
-            )
-        )
+        name: Entries(*(np.concatenate([getattr(each, field) for each in parts]) for field in fields))
         for name, parts in said.items()
     }
     picked = deals.take(rows)
@@ -93,8 +88,7 @@ def hold_out(
 
 
 def predict_block(study: Study, train: Leads, test: Leads) -> tuple[dict[str, Entries], dict[str, Floats]]:
-    """What each contender, having learned from `train`, says of `test`; decisions by the same code for
-    all."""
+    """What each contender, having learned from `train`, says of `test`; decided by one code for all."""
     costs = study.consequences.learned_from(train)
     weight = weight_of(test)
     out: dict[str, Entries] = {}
@@ -131,14 +125,13 @@ def columns_of(leads: Leads) -> tuple[str, ...]:
 def losses_without(fitted: Fitted, said: Said, test: Leads, random_state: int) -> Floats:
     """(n, columns) log loss that each deal adds when a column is drawn from another deal (permutation importance).
 
-    Of a large block some deals are asked; the others are NaN. One call predicts all columns' copies of the
-    deals.
+    Of a large block some deals are asked; the others are NaN. One call predicts every column's copy of them.
     """
     rng = np.random.default_rng([random_state, len(test)])
     n_all, names = len(test), columns_of(test)
     asked = np.sort(rng.permutation(n_all)[:MOST_SHUFFLED])
-    own, shuffled = np.arange(len(asked)), rng.permutation(len(asked))
     part = test.take(asked)
+    own, shuffled = np.arange(len(asked)), rng.permutation(len(asked))
     copies = part.take(np.tile(own, len(names)))
 
     def rows(at: int) -> npt.NDArray[np.int64]:

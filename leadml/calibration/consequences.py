@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.calibration.experiment import Capacity, Economics, Experiment
-from leadml.calibration.views import Floats, Note
+from leadml.calibration.views import Floats, Note, weight_of, won_of
 from leadml.data.deals import NO_DAY, Leads
 from leadml.exceptions import UsageError
 from leadml.levels import N_CODES
@@ -25,8 +25,7 @@ SHRINK_AMOUNTS = 20.0  # won deals that a level's effect on the amount is shrunk
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ValueModel:
-    """Expected value of a lead if won, from its levels: exp(base + effects), times a factor that keeps the
-    mean."""
+    """Expected value of a lead if won, from its levels: exp(base + effects), times what keeps the mean."""
 
     base: float
     effects: Floats  # (k, 6) log effects
@@ -42,8 +41,7 @@ class ValueModel:
 class Consequences:
     """What decides a cut-off, over all deals.
 
-    cost and value are in `currency`; value None: a share `margin` of the amount, which varies with the
-    levels.
+    cost and value are in `currency`. margin : value is this share of the amount, which varies with levels.
     """
 
     basis: Basis
@@ -60,8 +58,7 @@ class Consequences:
         if self.margin is not None:
             return Costs(self, values=fit_values(train, self.margin))
         if self.basis == "break-even":
-            weight = np.ones(len(train)) if train.weight is None else train.weight
-            return Costs(self, threshold=float(np.average(train.outcome == 1, weights=weight)))
+            return Costs(self, threshold=float(np.average(won_of(train), weights=weight_of(train))))
         return Costs(self, threshold=self.ratio)
 
     @property
@@ -106,8 +103,7 @@ def highest(score: Floats, share: float, weight: Floats | None = None) -> Floats
 
 
 def fit_values(train: Leads, margin: float) -> ValueModel:
-    """Fit E[amount | levels, won]: a ridge on log amounts of won deals, smeared back to their mean (Duan
-    1983)."""
+    """E[amount | levels, won]: a ridge on log amounts of won deals, smeared to their mean (Duan 1983)."""
     known = (train.outcome == 1) & np.isfinite(train.amount) & (train.amount > 0)  # type: ignore[arg-type,operator]
     k = train.codes.shape[1]
     if not known.any():
@@ -125,8 +121,7 @@ def fit_values(train: Leads, margin: float) -> ValueModel:
 
 
 def find_consequences(settings: Experiment, leads: Leads, deals: Leads) -> Consequences:
-    """What decides: economics, else capacity, else bands by probability, else break-even (asked) or the
-    workload."""
+    """What decides: economics, else capacity, bands by probability, break-even (asked), or the workload."""
     if settings.economics is not None:
         return _economics(settings.economics, deals)
     if settings.capacity is not None:
@@ -145,8 +140,7 @@ def _economics(given: Economics, deals: Leads) -> Consequences:
         return Consequences("economics", cost, given.won_value, currency=given.currency)
     if deals.amount is None:
         raise UsageError(
-            f"{deals.source}: economics.margin needs the amounts of won deals, and the mapping names no"
-            " amount;"
+            f"{deals.source}: economics.margin needs the amounts of won deals, and the mapping names no amount;"
             " valid: amount: {column: ..., currency: ...} in the mapping, or economics.won_value; add one"
         )
     mapped = getattr(deals.mapping, "amount", None)
@@ -154,8 +148,7 @@ def _economics(given: Economics, deals: Leads) -> Consequences:
     if given.currency and theirs and given.currency != theirs:
         raise UsageError(
             f"{deals.source}: economics are in {given.currency} and the mapping's amount is in {theirs};"
-            " valid:"
-            f" one currency; give follow_up_cost in {theirs}"
+            f" valid: one currency; give follow_up_cost in {theirs}"
         )
     known = (deals.outcome == 1) & np.isfinite(deals.amount)
     margin = float(given.margin or 0.0)
@@ -164,27 +157,19 @@ def _economics(given: Economics, deals: Leads) -> Consequences:
         raise UsageError(
             f"{deals.source}: got a follow_up_cost of {cost:g} and, from {int(known.sum())} won deals with an"
             f" amount, a won deal worth {margin * mean:,.2f} (margin {margin:g} of the mean); valid: a won"
-            " deal is"
-            " worth more than one follow-up; correct the cost, the margin or the mapping's amount"
+            " deal is worth more than one follow-up; correct the cost, the margin or the mapping's amount"
         )
-    currency = given.currency or theirs
-    note = {
-        "value": margin * mean,
-        "currency": currency,
-        "margin": margin,
-        "n": int(known.sum()),
-        "mean": mean,
-    }
-    notes = (("LML503", {**note, "cost": cost, "where": "economics"}),)
-    return Consequences("economics", cost, margin * mean, margin, currency=currency, notes=notes)
+    value, currency = margin * mean, given.currency or theirs
+    told = {"value": value, "currency": currency, "margin": margin, "mean": mean, "cost": cost}
+    notes = (("LML503", {**told, "n": int(known.sum()), "where": "economics"}),)
+    return Consequences("economics", cost, value, margin, currency=currency, notes=notes)
 
 
 def _capacity(given: Capacity, leads: Leads) -> Consequences:
     if given.per_week is None:
         return Consequences("capacity", share=given.share)
-    created = (
-        np.array([], dtype=np.int32) if leads.created is None else leads.created[leads.created != NO_DAY]
-    )
+    created = np.array([NO_DAY]) if leads.created is None else leads.created
+    created = created[created != NO_DAY]
     days = float(np.ptp(created)) if len(created) else 0.0
     if days < DAYS_A_WEEK:
         seen = "no dates of creation" if days == 0 else f"leads created within {days:.0f} days"

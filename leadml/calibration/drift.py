@@ -86,8 +86,7 @@ def _levels(deals: Leads) -> list[Note]:
 
 
 def weights_moved(view: View, deals: Leads) -> bool:
-    """Whether weights of early and late halves differ: score test of level x late in a plain logistic
-    regression."""
+    """Whether weights of early and late halves differ: score test of level x late in a logistic regression."""
     from scipy.stats import chi2
 
     from leadml.estimators.patterns import PatternCounts

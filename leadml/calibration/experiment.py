@@ -46,9 +46,16 @@ class _Settings(Record):
         return plain(data)
 
 
+def _one_of(given: _Settings, one: str, other: str, valid: str) -> None:
+    """Refuse settings that give neither or both of two keys."""
+    missing = [getattr(given, name) is None for name in (one, other)]
+    if missing[0] == missing[1]:
+        what = f"neither {one} nor" if missing[0] else f"both {one} and"
+        raise ValueError(f"got {what} {other}; valid: {valid}; give one of them")
+
+
 class Economics(_Settings):
-    """Cost of following up one lead, and worth of a won deal: `won_value`, or `margin` (a share) of its
-    amount."""
+    """Cost of following up one lead, and worth of a won deal: `won_value`, or a share `margin` of its amount."""
 
     follow_up_cost: Annotated[float, Field(gt=0)]
     won_value: Annotated[float | None, Field(gt=0)] = None
@@ -57,11 +64,7 @@ class Economics(_Settings):
 
     @model_validator(mode="after")
     def _pays(self) -> Self:
-        if (self.won_value is None) == (self.margin is None):
-            raise ValueError(
-                f"got {'neither won_value nor' if self.margin is None else 'both won_value and'} margin;"
-                " valid: won_value, or margin where the mapping names an amount; give one of them"
-            )
+        _one_of(self, "won_value", "margin", "won_value, or margin where the mapping names an amount")
         if self.won_value is not None and self.won_value <= self.follow_up_cost:
             raise ValueError(
                 f"got won_value {self.won_value:g} and follow_up_cost {self.follow_up_cost:g}; valid: a won"
@@ -78,11 +81,7 @@ class Capacity(_Settings):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        if (self.share is None) == (self.per_week is None):
-            raise ValueError(
-                f"got {'neither share nor' if self.share is None else 'both share and'} per_week;"
-                " valid: share (0 to 1), or per_week where dates are mapped; give one of them"
-            )
+        _one_of(self, "share", "per_week", "share (0 to 1), or per_week where dates are mapped")
         return self
 
 
@@ -103,25 +102,22 @@ class Bands(_Settings):
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
-        if self.by == "shares":
-            if self.edges:
-                raise ValueError(
-                    f"got edges {list(self.edges)} with by: shares; valid: none, the documented bands give"
-                    " the shares; remove them, or set by: probability"
-                )
-            return self
+        got, wrong = f"got edges {list(self.edges)}", ""
         rising = all(low < high for low, high in itertools.pairwise(self.edges))
         inside = all(edge > 0 and (self.by == "economics" or edge < 1) for edge in self.edges)
-        if not (1 <= len(self.edges) <= 3 and rising and inside):
-            raise ValueError(
-                f"got edges {list(self.edges)}; valid: one to three rising numbers, between 0 and 1 by"
-                " probability, above 0 by economics; correct them"
+        if self.by == "shares":
+            if self.edges:
+                got += " with by: shares"
+                wrong = "none, the documented bands give the shares; remove them, or set by: probability"
+        elif not (1 <= len(self.edges) <= 3 and rising and inside):
+            wrong = "one to three rising numbers, between 0 and 1 by probability, above 0 by economics; correct them"
+        elif self.by == "economics" and self.follow_up_from != 1:
+            wrong = (
+                "[1], [low, 1] or [low, 1, high], multiples of the chance from which following up pays;"
+                " correct them"
             )
-        if self.by == "economics" and self.follow_up_from != 1:
-            raise ValueError(
-                f"got edges {list(self.edges)}; valid: [1], [low, 1] or [low, 1, high], multiples of the"
-                " chance from which following up pays; correct them"
-            )
+        if wrong:
+            raise ValueError(f"{got}; valid: {wrong}")
         return self
 
 
@@ -268,8 +264,7 @@ class Experiment(_Settings):
             )
         if self.bands.by == "economics" and given != "economics" and self.cutoff_basis != "break-even":
             raise ValueError(
-                "got bands by economics without economics, which tell the chance from which following up"
-                " pays;"
+                "got bands by economics without economics, which tell the chance from which following up pays;"
                 " valid: by economics with economics or cutoff_basis: break-even; add one of them"
             )
         return self

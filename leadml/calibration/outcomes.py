@@ -1,5 +1,4 @@
-"""Which closed deals are learned from: enough of them, of mature cohorts; and the other coding of overdue
-deals."""
+"""Which closed deals are learned from: enough, of mature cohorts; and the other coding of overdue deals."""
 
 from __future__ import annotations
 
@@ -39,26 +38,22 @@ def check_enough(leads: Leads) -> None:
     """Refuse leads without outcomes, with too few won or lost deals, or with criteria that tell nothing."""
     if leads.outcome is None:
         raise UsageError(
-            f"{leads.source}: the mapping names no outcome; valid: outcome:"
-            f" {{column: ..., won: [...], lost: [...]}};"
-            " add it to the mapping"
+            f"{leads.source}: the mapping names no outcome;"
+            " valid: outcome: {column: ..., won: [...], lost: [...]}; add it to the mapping"
         )
     weight = weight_of(leads)
     n_won, n_lost = (float(weight[leads.outcome == each].sum()) for each in (1, 0))
     if min(n_won, n_lost) < MIN_DEALS:
         raise TooFewDealsError(
             f"{leads.source}: got {n_won:,.0f} won and {n_lost:,.0f} lost deals; valid: at least {MIN_DEALS}"
-            " of each, to"
-            " learn from; score with the documented policies for now (leadml qualify), and calibrate once"
-            " more deals"
-            " have closed"
+            " of each, to learn from; score with the documented policies for now (leadml qualify), and"
+            " calibrate once more deals have closed"
         )
     closed = leads.codes[leads.outcome != OPEN]
     if closed.shape[1] and not (closed != closed[0]).any() and not leads.context:
         raise InputError(
             f"{leads.source}: {', '.join(leads.criteria)} are the same in all {len(closed):,} closed deals;"
-            " valid: at"
-            " least one criterion that varies; check the levels of the mapping (leadml check)"
+            " valid: at least one criterion that varies; check the levels of the mapping (leadml check)"
         )
 
 

@@ -220,13 +220,8 @@ def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
         room = np.full(len(own), given.share)
         own = np.minimum(at_workload(held, own, room), own)
         return Question(own, at_workload(held, entries[other].score, own))
-    ratio = 1.0 / given.ratio if given.ratio is not None else 1.0 / base_rate(held)
+    ratio = 1.0 / given.ratio if given.ratio is not None else float(held.weight.sum() / held.n_won)
     return Question(own, learned, ratio=ratio)
-
-
-def base_rate(held: HeldOut) -> float:
-    """Share of won deals among those held out."""
-    return float(held.n_won / held.weight.sum())
 
 
 def describe_rule(
@@ -393,7 +388,7 @@ def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, A
     name = card_of(study, rule) or f"{rule.framework}-{rule.card.unit}-cutoff"
     if name in entries:
         many = len(facts.log) > MANY_ROWS
-        ratios = ratios_around(implied, base_rate(held), 9 if many else 15)
+        ratios = ratios_around(implied, float(held.n_won / held.weight.sum()), 9 if many else 15)
         own = np.nan_to_num(entries[rule.id].decision)
         curve = decision_curve(held, own, entries[name].probability, ratios)
         lines = ("documented", "learned", "all", "none")

@@ -204,7 +204,9 @@ def calibrate(
     Traceback (most recent call last):
     leadml.exceptions.TooFewDealsError: ...
     """
-    settings, pairs = settle(experiment, contenders)
+    settings = load_experiment(experiment)
+    names, pairs = split_contenders(settings.contenders if contenders is None else contenders)
+    settings = settings.model_copy(update={"contenders": names})
     check_enough(leads)
     chosen = choose_deals(leads, settings)
     study, blocks, notes = make_blocks(make_study(leads, chosen, settings, frameworks, pairs, n_jobs))
@@ -225,17 +227,6 @@ def calibrate(
         settings=settings,
         leads=leads,
     )
-
-
-def settle(
-    experiment: Experiment | Mapping[str, Any] | str | Path | None, contenders: Sequence[Any] | None
-) -> tuple[Experiment, list[tuple[str, Any]]]:
-    """Settings, with the contenders named in the call, and the user's own classifiers."""
-    settings = load_experiment(experiment)
-    if contenders is None:
-        return settings, []
-    names, pairs = split_contenders(contenders)
-    return settings.model_copy(update={"contenders": names}), pairs
 
 
 def name_of(leads: Leads) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import leadml
+from leadml.calibration.recommend import say_why
 from leadml.card.record import Reference
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
@@ -119,7 +120,8 @@ def test_the_result_comes_back_from_its_file(found, tmp_path) -> None:
     reference = Reference.model_validate_json((folder / "reference.json").read_text())
     assert reference.n == len(found.leads)
     assert sum(reference.points) == pytest.approx(reference.n)
-    found.save(folder)  # the same log may come again
+    found.save(folder)  # the same log may come again, which is no further look
+    assert load_result(folder).evaluation.looks == 1
     with pytest.raises(InputError, match="no such file"):
         load_result(tmp_path / "none")
     (tmp_path / "result.json").write_text('{"schema_version": 1}')
@@ -156,6 +158,21 @@ def test_the_same_seed_gives_the_same_result() -> None:
     leads = leadml.make_leads(300, world="rule_right")
     one, two = (leadml.calibrate(leads, FAST, frameworks=["bant"]).result for _ in range(2))
     assert one == two
+
+
+def test_a_log_that_grows_is_looked_at_once_more(tmp_path) -> None:
+    leads = leadml.make_leads(300, world="rule_right")
+    for settings, looks in (({"contenders": []}, 1), (FAST, 2), (FAST, 2)):
+        leadml.calibrate(leads, {**settings, "wide": False}, frameworks=["bant"]).save(tmp_path)
+        assert load_result(tmp_path).evaluation.looks == looks
+
+
+def test_why_says_what_was_compared(found) -> None:
+    rule = found.result.policies[0]
+    assert "with as many leads followed up" in say_why("The card", rule)
+    moved = rule.model_copy(update={"verdict_weights": "keep", "verdict_cutoff": "change"})
+    assert "with as many leads" not in say_why("The card", moved)
+    assert "from a cut-off that is worth more" in say_why("The card", moved)
 
 
 # ---------------------------------------------------------------- consequences
