@@ -2,8 +2,8 @@
 
 A column's effect is z_bin ~ N(0, spread^2 C): C = I for categories, a random walk over neighbouring bins for
 numbers. Columns enter one by one by a score test of spread = 0 (Lin 1997, Biometrika 84; the null of r'Cr by
-Satterthwaite), in which the scores of one unit are added up before they are squared: the first at 5% over all
-columns offered together, so that noise stays out whatever its number, each further one at 10% given those before.
+Satterthwaite), in which the scores of one unit are added up before they are squared: the first at 3% over all
+columns offered together, so that noise stays out whatever its number, each further one as `allowed` says.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ MAX_CATEGORIES = 100
 """Categories above which a text is free text or an identity rather than an answer."""
 MANY_DEALS = 5_000
 MAX_BINS, MAX_BINS_MANY = 5, 12
-FIRST_P = 0.05
+FIRST_P = 0.03
 """Chance that a card gets any attribute where none tells anything (Bonferroni)."""
-FURTHER_P = 0.1
-"""p-value up to which further columns are let in: about where they begin to predict better than they cost."""
+FURTHER_P, FALSE_SHARE = 0.1, 0.2
+"""p-value at most of further columns (about where they begin to predict better than they cost), and the share of
+them that may be noise (Benjamini, Hochberg 1995)."""
 PERSON_NAME = re.compile(
     r"\b(e-?mail|phone|mobile|telefoon|first ?name|last ?name|full ?name|voornaam|achternaam|contact ?name|"
     r"birth|gender|sex|ssn|iban|street|address|adres|zip|postal|postcode|linkedin|url|website)\b",
@@ -211,6 +212,11 @@ def _design_effect(
     key, at = np.unique(unit * size + codes, return_inverse=True)
     by_unit = np.bincount(at, residual, minlength=len(key))
     return max(1.0, float(by_unit @ by_unit) / max(float(variance.sum()), 1e-12))
+
+
+def allowed(n_chosen: int, n_offered: int) -> float:
+    """p-value up to which the next column is let in."""
+    return min(FURTHER_P, FALSE_SHARE * (n_chosen + 1) / n_offered) if n_chosen else FIRST_P / n_offered
 
 
 def merge(

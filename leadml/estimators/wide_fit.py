@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.estimators.attributes import (
-    FIRST_P,
-    FURTHER_P,
     MANY_DEALS,
     MAX_BINS,
     MAX_BINS_MANY,
     Bins,
     Column,
+    allowed,
     fine_bins,
     kernel,
     merge,
@@ -278,7 +277,7 @@ def fit_wide(
             for name, (_, at, c) in candidates.items()
         }
         best = min(tested, key=lambda name: tested[name])
-        if tested[best] > (FURTHER_P if p_values else FIRST_P / n_offered):
+        if tested[best] > allowed(len(p_values), n_offered):
             break
         p_values[best] = tested[best]
         bins, at, _ = candidates.pop(best)
