@@ -28,7 +28,7 @@ HARDLY_VARIES = 0.85
 FEW_DEALS = 300
 LEAST_INTERCEPT = 0.25
 """Log-odds by which predictions must be off on average, beyond their interval, to be worth telling."""
-SURE = 0.05
+SURE = 0.02
 LEAST_UNKNOWN = 0.02
 """Share of answers that must be unknown for the price of counting them as 0 to be looked at."""
 LEAST_COST = 0.5
