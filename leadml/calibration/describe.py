@@ -23,20 +23,12 @@ def iso(day: float | None) -> str | None:
     return None if day is None or day == NO_DAY else (date(1970, 1, 1) + timedelta(days=int(day))).isoformat()
 
 
-def days_of(leads: Leads) -> np.ndarray[Any, np.dtype[np.int32]] | None:
-    """Closing days, else days of creation, else None."""
-    for column in (leads.closed, leads.created):
-        if column is not None and (column != NO_DAY).any():
-            return column
-    return None
-
-
 def span(leads: Leads) -> tuple[int, int] | None:
-    """First and last known day."""
-    days = days_of(leads)
-    if days is None or not (known := days[days != NO_DAY]).size:
-        return None
-    return int(known.min()), int(known.max())
+    """First and last known day: of closing, else of creation."""
+    for column in (leads.closed, leads.created):
+        if column is not None and (known := column[column != NO_DAY]).size:
+            return int(known.min()), int(known.max())
+    return None
 
 
 def span_of(dates: tuple[int, int] | None) -> dict[str, Any]:
@@ -46,9 +38,10 @@ def span_of(dates: tuple[int, int] | None) -> dict[str, Any]:
 
 def last_day(leads: Leads) -> str | None:
     """The last date in the data: what `as_of` is when nobody says."""
-    known = [c[c != NO_DAY] for c in (leads.created, leads.closed) if c is not None]
-    days = np.concatenate(known) if known else np.array([])
-    return iso(int(days.max())) if len(days) else None
+    days = [
+        int(column.max()) for column in (leads.created, leads.closed) if column is not None and len(column)
+    ]
+    return iso(max(days, default=None))
 
 
 def describe_data(study: Study, leads: Leads, name: str) -> Data:
@@ -90,10 +83,9 @@ def describe_unit(leads: Leads) -> str:
     """What one unit is, in words."""
     if leads.unit is None:
         return "deal"
-    group = getattr(leads.mapping, "group", None)
-    return (
-        f"account ({', '.join(group)})" if group else "equal rows" if leads.mapping is not None else "account"
-    )
+    if group := getattr(leads.mapping, "group", None):
+        return f"account ({', '.join(group)})"
+    return "account" if leads.mapping is None else "equal rows"
 
 
 def describe_evaluation(study: Study, blocks: Sequence[Held], log: Log) -> Evaluation:

@@ -170,7 +170,8 @@ def choose_baseline(
 def make_contenders(
     settings: Experiment,
     deals: Leads,
-    views: Sequence[View],
+    learnable: Sequence[View],
+    main: View | None,
     rules: Mapping[str, DocumentedRule],
     own: Sequence[tuple[str, Any]],
     timing: Timing,
@@ -178,7 +179,6 @@ def make_contenders(
     """All that competes, the documented rules first."""
     named = settings.contenders
     out: list[Contender] = list(rules.values())
-    learnable = [view for view in views if is_learnable(view, deals)]
     if "cutoff" in named:
         out += _cutoffs(rules, timing)
     freely = next((name for name in ("weights", "steps") if name in named), None)
@@ -189,7 +189,7 @@ def make_contenders(
     if any(varies(deals, name) for name in deals.criteria):
         title = "plain logistic regression on the criteria"
         out.append(Plain(deals.criteria, id="logistic", title=title, timing=timing))
-    out += wide_contenders(settings, deals, learnable, rules, timing)
+    out += wide_contenders(settings, deals, main, next(iter(rules.values()), None), timing)
     for name, classifier in own:
         if not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
             raise UsageError(
@@ -245,14 +245,6 @@ def _cutoffs(rules: Mapping[str, DocumentedRule], timing: Timing) -> list[Conten
     return list(out.values())
 
 
-def main_view(rules: Mapping[str, DocumentedRule], views: Sequence[View], deals: Leads) -> View | None:
-    """The framework of the baseline (the rule judged first), else the first that a card can be learned for."""
-    learnable = [view for view in views if is_learnable(view, deals)]
-    baseline = next(iter(rules.values()), None)
-    own = None if baseline is None else baseline.framework
-    return next((view for view in learnable if view.id == own), next(iter(learnable), None))
-
-
 def other_criteria(deals: Leads, view: View | None) -> tuple[str, ...]:
     """Columns of mapped criteria that the framework does not ask for: attributes like any other."""
     own = () if view is None else view.mapped
@@ -262,17 +254,11 @@ def other_criteria(deals: Leads, view: View | None) -> tuple[str, ...]:
 
 
 def wide_contenders(
-    settings: Experiment,
-    deals: Leads,
-    learnable: Sequence[View],
-    rules: Mapping[str, DocumentedRule],
-    timing: Timing,
+    settings: Experiment, deals: Leads, view: View | None, baseline: DocumentedRule | None, timing: Timing
 ) -> list[Contender]:
     """Contenders that read columns of the CRM beside the criteria."""
     if not deals.context:
         return []
-    baseline = next(iter(rules.values()), None)
-    view = main_view(rules, learnable, deals)
     out: list[Contender] = []
     if settings.wide:
         valid = (*deals.context, *other_criteria(deals, view))
@@ -323,8 +309,11 @@ def make_study(
     if baseline is not None:  # the baseline is judged first: its workload is that of the others
         rules = {baseline: rules[baseline], **rules}
     consequences = find_consequences(settings, leads, deals)
-    contenders = make_contenders(settings, deals, views, rules, pairs, timing)
-    main = main_view(rules, views, deals)
+    learnable = [view for view in views if is_learnable(view, deals)]
+    # the framework of the baseline, else the first that a card can be learned for
+    own = None if baseline is None else rules[baseline].framework
+    main = next((view for view in learnable if view.id == own), next(iter(learnable), None))
+    contenders = make_contenders(settings, deals, learnable, main, rules, pairs, timing)
     misfits = [] if main is None else misfit_notes(main, deals, settings.met_level)
     if main is not None and any(code == "LML206" for code, _ in misfits):
         free = learned_card(
