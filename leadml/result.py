@@ -247,7 +247,7 @@ class PolicyResult(ResultPart):
     n_judged_differently: float = 0
     outlook: Outlook | None = None
     decision_curve: tuple[CurvePoint, ...] = ()
-    more_deals_needed: MoreDeals | None = None
+    more_deals_needed: float | None = None  # as version 1 had it; months stand in the outlook
     weights: Mapping[str, Weight] = Field(default_factory=dict)
     order_claim: OrderClaimed | None = None
     card: str | None = None  # contender id of the card compared with it
@@ -298,6 +298,7 @@ class Result(ResultPart):
     leadml_version: str
     data: Data
     evaluation: Evaluation
+    split: Mapping[str, object] = Field(default_factory=dict)  # version 1's words for `evaluation`
     settings: Mapping[str, object]
     frameworks: tuple[str, ...]
     contenders: tuple[Contender, ...]

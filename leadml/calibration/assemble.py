@@ -13,7 +13,7 @@ from leadml.calibration import figures
 from leadml.calibration.blocks import make_blocks
 from leadml.calibration.cards import Draft, draft_cards
 from leadml.calibration.comparison import Held, columns_of, hold_out
-from leadml.calibration.describe import describe_data, describe_evaluation
+from leadml.calibration.describe import describe_data, describe_evaluation, split_of
 from leadml.calibration.drift import find_drift
 from leadml.calibration.findings import findings_of_notes, in_order
 from leadml.calibration.notes import data_notes, price_unknown, result_notes
@@ -75,7 +75,8 @@ def conclude(
     result = Result(
         leadml_version=leadml.__version__,
         data=data,
-        evaluation=describe_evaluation(study, material.blocks, log),
+        evaluation=(evaluation := describe_evaluation(study, material.blocks, log)),
+        split=split_of(evaluation),
         settings=settings.model_dump(mode="json", by_alias=True),
         frameworks=tuple(view.id for view in study.views),
         contenders=contenders,

@@ -88,6 +88,13 @@ def describe_unit(leads: Leads) -> str:
     return "account" if leads.mapping is None else "equal rows"
 
 
+def split_of(evaluation: Evaluation) -> dict[str, object]:
+    """The same in the words of version 1."""
+    kind = {"rolling": "out-of-time", "k-fold": "grouped-kfold"}[evaluation.kind]
+    last = evaluation.blocks[-1]
+    return {"kind": kind, "folds": len(evaluation.blocks), "n_train": last.n_train, "n_test": evaluation.n}
+
+
 def describe_evaluation(study: Study, blocks: Sequence[Held], log: Log) -> Evaluation:
     """Blocks as records; every held-out figure rests on `n` deals."""
     deals, weight = study.compared, weight_of(study.compared)

@@ -265,7 +265,7 @@ def describe_rule(
         ),
         n_judged_differently=weights.n_different,
         outlook=look,
-        more_deals_needed=None if look is None else look.more_deals,
+        more_deals_needed=None if look is None or look.more_deals is None else look.more_deals.value,
         card=card_of(study, rule),
         **told,
     )

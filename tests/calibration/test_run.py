@@ -313,7 +313,7 @@ def test_without_time_deals_are_held_out_twice_by_fold() -> None:
     assert result.evaluation.kind == "k-fold"
     assert result.evaluation.n == 300
     assert "LML701" in {f.code for f in result.findings}
-    assert all(p.more_deals_needed is None or p.more_deals_needed.months is None for p in result.policies)
+    assert all(p.outlook is None or p.outlook.more_deals is None or p.outlook.more_deals.months is None for p in result.policies)
 
 
 @pytest.mark.parametrize(

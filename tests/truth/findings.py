@@ -140,12 +140,8 @@ def extreme(name, seed):
         f for c in result.contenders for f in (c.auc, c.log_loss, c.calibration_slope) if f is not None
     ]
     inside = all(f.low is None or f.high is None or f.low - 1e-9 <= f.value <= f.high + 1e-9 for f in numbers)
-    more = [
-        p.more_deals_needed
-        for p in result.policies
-        if p.more_deals_needed and p.more_deals_needed.value is not None
-    ]
-    honest = inside and all(1 <= each.value <= 50 * n and math.isfinite(each.value) for each in more)
+    more = [p.more_deals_needed for p in result.policies if p.more_deals_needed is not None]
+    honest = inside and all(1 <= each <= 50 * n and math.isfinite(each) for each in more)
     return {"honest": honest, "verdict": result.policies[0].verdict_weights}
 
 
