@@ -133,8 +133,7 @@ def result_notes(
                 values = {"framework": view.framework.title, "columns": silent, "where": view.id}
                 notes.append(("LML202", values))
     ranked = [c for c in contenders if c.kind != "prior" and c.auc is not None]
-    above_chance = any((c.auc.low or 0.0) > 0.5 for c in ranked if c.auc is not None)
-    if not above_chance and not beat_prior(measures):
+    if not beat_prior(measures):
         notes.append(("LML301", {"best": _best(ranked), "where": "contenders"}))
     notes += _context_knows_more(contenders)
     own = next((c for c in contenders if c.id == recommended.contender), None)
@@ -171,13 +170,14 @@ def _on_rules(study: Study, policies: Sequence[PolicyResult]) -> list[Note]:
 
 
 def beat_prior(measures: Mapping[str, Measures]) -> list[str]:
-    """Contenders that are shown to predict better than the base rate (paired log loss, Holm)."""
-    prior = measures["prior"].log_loss
-    rivals = {k: m.log_loss for k, m in measures.items() if k != "prior" and m.log_loss is not None}
-    if prior is None or not rivals:
-        return []
-    p = holm([(prior - each).p_not_above() for each in rivals.values()])
-    return [name for name, each in zip(rivals, p, strict=True) if each < SURE]
+    """Contenders shown to predict better than the base rate, or to rank better than lots (Holm over both)."""
+    prior, p = measures["prior"].log_loss, {}
+    for name, each in measures.items():
+        if name != "prior" and prior is not None and each.log_loss is not None:
+            p[name, "predicts"] = (prior - each.log_loss).p_not_above()
+        if name != "prior" and each.auc is not None:
+            p[name, "ranks"] = each.auc.p_not_above(0.5)
+    return sorted({name for (name, _), adjusted in zip(p, holm(list(p.values())), strict=True) if adjusted < SURE})
 
 
 def _auc(contender: Contender) -> float:
