@@ -238,7 +238,7 @@ Style = Literal[
 
 
 class FigureLike(Protocol):
-    """An estimate with an interval, such as `leadml.calibration.result.Figure`."""
+    """An estimate with an interval, such as `leadml.result.Figure`."""
 
     @property
     def value(self) -> float | None: ...  # noqa: D102

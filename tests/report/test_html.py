@@ -80,7 +80,7 @@ def test_what_came_from_a_file_is_escaped(found):
 
 
 def test_segments_and_shrinkage_are_said(found):
-    from leadml.calibration.result import Figure, Segment
+    from leadml.result import Figure, Segment
 
     gain = Figure(value=0.05, low=-0.02, high=0.12)
     segment = Segment(column="Team", value="North", n=120, won=40, verdict="too-few", gain=gain)
