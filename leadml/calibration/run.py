@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str, int, int], None]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Calibration:
     """What a calibration found. `calibrate` makes one.
 
@@ -64,7 +64,7 @@ class Calibration:
     >>> found.result.recommended.contender
     'bant-integer'
     >>> list(found.verdicts.columns[:3])
-    ['rule', 'verdict', 'because']
+    ['rule', 'verdict', 'verdict_weights']
     """
 
     result: Result
@@ -111,6 +111,11 @@ class Calibration:
         from leadml.report import render
 
         return str(render(self.result, self.card, self.held_out))
+
+    def __repr__(self) -> str:
+        """What a console shows: the verdicts, not everything."""
+        told = ", ".join(f"{each.id}: {each.verdict}" for each in self.result.policies)
+        return f"<Calibration of {self.result.data.name}: {told}; recommended: {self.result.recommended.contender}>"
 
     def _repr_html_(self) -> str:
         return frames.short_html(self.result)
