@@ -163,9 +163,9 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
         worth = "It ranks them alike"
     away = new.decision - old.decision
     extra, extra_won = float(away.sum()), float(away @ won)
-    if extra:
-        kind, side = ("more", "more") if extra > 0 else ("fewer", "less")
-        worth += f"; {abs(extra):,.0f} follow-ups {kind}, won among them {abs(extra_won):,.0f}"
+    if extra or extra_won:
+        side = "more" if extra > 0 else "less"
+        worth += f"; {_change(extra, 'follow-up')}, {_change(extra_won, 'win')}"
         if extra * extra_won > 0:
             worth += f", which pays where a won deal is worth {side} than {extra / extra_won:,.1f} follow-ups"
     if gain.n_different < MIN_DIFFERENT or not low * high > 0:
@@ -173,6 +173,12 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
     if high < 0:
         return "worse", worth
     return ("moved" if ratio is None and extra else "better"), worth
+
+
+def _change(n: float, what: str) -> str:
+    """How many more or fewer, with the sign told in words: 4 wins fewer."""
+    told = f"{abs(n):,.0f}"
+    return f"{told} {what}{'' if told == '1' else 's'} {'fewer' if n < 0 else 'more'}"
 
 
 def _said(card: Card, codes: Codes) -> Said:

@@ -88,6 +88,21 @@ def test_leads_that_move_are_counted_and_priced(tmp_path: Path) -> None:
     assert "worth less than" in fewer
 
 
+def test_more_follow_ups_with_fewer_wins_say_so() -> None:
+    codes = np.repeat(np.array([[4, 0], [0, 4]], np.uint8), (6, 8), axis=0)  # need alone, budget alone
+    outcome = np.array([1] * 5 + [0] + [1] + [0] * 7, np.int8)
+    deals = Leads(("need", "budget"), codes, outcome, source="deals.csv")
+    by_need, by_budget = (
+        make_card(5, criteria=[{**c.model_dump(), "points": (0, 0, 0, 0, 8 if c.id == which else 0)}
+                               for c in make_card(5).criteria]) for which in ("need", "budget")
+    )  # fmt: skip
+    found = compare(Model("new", by_budget), Model("old", by_need), deals).sentence
+    assert "2 follow-ups more, 4 wins fewer" in found
+    assert "pays where" not in found
+    back = compare(Model("new", by_need), Model("old", by_budget), deals).sentence
+    assert "2 follow-ups fewer, 4 wins more" in back
+
+
 def test_the_ratio_of_the_calibration_is_in_force(tmp_path: Path) -> None:
     store_two(tmp_path, make_card(5), make_card(3), metrics={"ratio": 1.2})
     with pytest.raises(StoreError, match=r"A won deal being worth 1\.2 follow-ups"):
