@@ -34,7 +34,7 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
     Raises
     ------
     InputError
-        A cell holds what the mapping does not list: a transformer can leave out no row.
+        A cell holds what the mapping does not list (a transformer can leave out no row), or `X` is no table.
 
     Examples
     --------
@@ -54,7 +54,7 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : frame
+        X : frame, list of dict or path
             Columns of the CRM.
         y : ignored
             Not used.
@@ -65,7 +65,8 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
             Itself.
         """
         self.mapping_ = load_mapping(self.mapping)
-        there = [name for name in self.mapping_.context if name in X.columns]
+        opened = open_source(_table(X), self.mapping_.read)
+        there = [name for name in self.mapping_.context if name in opened.columns]
         self.feature_names_out_ = (*self.mapping_.mapped, *there)
         return self
 
@@ -74,7 +75,7 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : frame
+        X : frame, list of dict or path
             Columns of the CRM.
 
         Returns
@@ -83,8 +84,10 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
             Levels (float, NaN = unknown) and context columns, row by row as in `X`.
         """
         check_is_fitted(self)
+        X = _table(X)
         source = open_source(X, self.mapping_.read)
-        encoder = Encoder(self.mapping_, source.columns, to_score=True)
+        unnamed = self.mapping_.model_copy(update={"lead_id": None})  # nobody asks which lead a row is
+        encoder = Encoder(unnamed, source.columns, to_score=True, source=source.name)
         made = [encoder.encode(chunk) for chunk in source.chunks()]
         faults = [fault for each in made for fault in each.faults]
         if faults:
@@ -96,9 +99,15 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
         levels = dict(zip(encoder.criteria, levels_of_codes(codes).T, strict=True))
         absent = np.full(len(codes), np.nan)  # a criterion whose column may be absent, and is
         columns = {name: levels.get(name, absent) for name in self.mapping_.mapped}
-        names = self.feature_names_out_[len(columns) :]
-        out = pd.DataFrame({**columns, **{name: np.asarray(X[name]) for name in names}})
-        return out.set_axis(X.index) if hasattr(X, "index") else out
+        for name in self.feature_names_out_[len(columns) :]:
+            if name not in source.columns:
+                columns[name] = absent
+            elif isinstance(X, pd.DataFrame):
+                columns[name] = np.asarray(X[name])
+            else:
+                columns[name] = pd.concat([each.columns[name].to_pandas() for each in made]).to_numpy()
+        out = pd.DataFrame(columns)
+        return out.set_axis(X.index) if isinstance(X, pd.DataFrame) else out
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:  # noqa: ARG002
         """Names of the columns.
@@ -115,3 +124,14 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.array(self.feature_names_out_, dtype=object)
+
+
+def _table(X: Any) -> Any:
+    """Rows as dicts become a frame; anything else is opened as it is."""
+    if not isinstance(X, list | tuple):
+        return X
+    if not X or not all(isinstance(row, dict) for row in X):
+        raise InputError(
+            "X: got a list of other things; valid: a frame, or dicts of column to value, one a row"
+        )
+    return pd.DataFrame(list(X))
