@@ -26,7 +26,7 @@ Ints = npt.NDArray[np.int32]
 _INT64 = range(-(1 << 63), 1 << 63)
 _GROUP = {",": r"\.", ".": ","}  # decimal mark to the mark that then groups thousands
 _SPACES = "[ \\x{00A0}\\x{202F}'’]"
-_CURRENCY = r"[€$£¥]|\b(EUR|USD|GBP|CHF)\b|[.,]-{1,2}\s*$"  # 30.000,- is how a Dutch amount ends
+CURRENCY = r"[€$£¥]|\b(EUR|USD|GBP|CHF)\b|[.,]-{1,2}\s*$"  # 30.000,- is how a Dutch amount ends
 
 
 def category(value: str) -> str:
@@ -201,7 +201,7 @@ def number_pattern(decimal: str) -> str:
 
 def _parse_numbers(distinct: pa.StringArray, decimal: str) -> tuple[Floats, Bools]:
     """Parse distinct texts: numbers (NaN where none), and which texts say something."""
-    text = pc.utf8_trim_whitespace(pc.replace_substring_regex(distinct, pattern=_CURRENCY, replacement=""))
+    text = pc.utf8_trim_whitespace(pc.replace_substring_regex(distinct, pattern=CURRENCY, replacement=""))
     is_number = pc.match_substring_regex(text, pattern=number_pattern(decimal))
     plain = pc.replace_substring_regex(
         text.filter(is_number), pattern=f"{_GROUP[decimal]}|{_SPACES}", replacement=""

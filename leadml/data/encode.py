@@ -27,6 +27,7 @@ from leadml.data.cells import (
     mask_of,
     numbers_of,
     relabel,
+    text_array,
     text_of,
 )
 from leadml.data.dates import BAD_DAY, Days, pack_dates
@@ -188,7 +189,7 @@ class Encoder:
         codes = table[at]
         found = _grouped(at, codes == _BAD)
         for code, here in found:
-            reason = _reason(name, rule, texts[code], hint=len(found) < _MANY)
+            reason = _reason(name, rule, texts[code], self.decimal, hint=len(found) < _MANY)
             batch.faults.append(CellFaults(rule.column, batch.rows[here], [texts[code]] * len(here), reason))
         codes[codes == _BAD] = UNKNOWN
         return codes
@@ -300,8 +301,13 @@ def _levels_by_edges(numbers: Floats, rule: Criterion) -> Codes:
     return np.searchsorted(edges, numbers, side="right").astype(np.uint8)
 
 
-def _reason(name: str, rule: Criterion, value: str, *, hint: bool) -> str:
+def _reason(name: str, rule: Criterion, value: str, decimal: str, *, hint: bool) -> str:
     value = value.strip()[:60]
+    other = "," if decimal == "." else "."
+    if rule.edges is not None and not numbers_of(text_array([value]), other)[1].any():
+        return (
+            f'is not a number with decimal mark {decimal!r}; set read: {{decimal: "{other}"}} in the mapping'
+        )
     quoted = value if re.fullmatch(r"[^\W\d][\w ]*", value) else json.dumps(value, ensure_ascii=False)
     remedy = f"add to criteria.{name} `levels: {{{quoted}: 0 to 4}}` or `unknown: [{quoted}]`, or set `other`"
     if rule.levels is not None:

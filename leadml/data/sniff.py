@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from leadml.data.cells import number_pattern
+from leadml.data.cells import CURRENCY, number_pattern
 from leadml.data.chunks import Format, Notes, note
 from leadml.exceptions import InputError
 
@@ -25,6 +25,7 @@ _FEW_ROWS = 10
 _SAMPLE_CHARACTERS = 1 << 16
 _TITLE_ROWS = 30  # a header stands in one of so many rows
 _numbers = {mark: re.compile(re.sub(r"\\x\{(\w+)\}", r"\\u\1", number_pattern(mark))) for mark in ",."}
+_beside = re.compile(rf"{CURRENCY}|%\s*$")  # what may stand beside a number
 
 
 class TextFormat(NamedTuple):
@@ -125,6 +126,7 @@ def _decimal_evidence(cell: str) -> str:
     """Tell which mark a number can only have been written with; ``1.234`` when either."""
     if not ("," in cell or "." in cell) or not any(map(str.isdigit, cell)):
         return ""
+    cell = _beside.sub("", cell).strip()
     comma, point = _numbers[","].match(cell), _numbers["."].match(cell)
     if comma and point:
         return "1.234" if "." in cell else ""
