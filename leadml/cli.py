@@ -381,8 +381,9 @@ def calibrate(
         return read_leads(file, mapping, query=query)
 
     done = calibrate_file(
-        read, experiment, name=name, out_dir=out_dir, store_root=store, as_of=as_of, at=_now(), say=_say
-    )
+        read, experiment, name=name, out_dir=out_dir, store_root=store, as_of=as_of, at=_now(), say=_say,
+        max_rejected=max_rejected,
+    )  # fmt: skip
     written = [done.directory / "report.html"]
     if done.found.cards:
         from leadml.app.page import write_page

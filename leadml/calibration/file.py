@@ -65,8 +65,12 @@ def calibrate_file(
     as_of: str | None = None,
     at: str,
     say: Callable[[str], None],
+    max_rejected: float = 1.0,
 ) -> CalibratedFile:
-    """Calibrate on what `read` reads; `at` is ISO time, kept in the history of the store."""
+    """Calibrate on what `read` reads; `at` is ISO time, kept in the history of the store.
+
+    A card is stored, but not in use, where more than `max_rejected` of the rows could not be used.
+    """
     settings = load_experiment(experiment)
     if as_of is not None:
         settings = type(settings).model_validate(settings.model_dump(exclude_unset=True) | {"as_of": as_of})
@@ -80,10 +84,16 @@ def calibrate_file(
         leads, settings, name=name, progress=lambda what, done, of: progress(what, done, of, "blocks")
     )
     found.save(directory)
-    version = None
-    if found.card is not None:
-        version = store_card(found, directory, name or name_of(leads), at=at, store_root=store_root)
-    return CalibratedFile(found, directory, version)
+    done = CalibratedFile(found, directory, None)
+    if found.card is None:
+        return done
+    fault = None
+    if done.rejected_share > max_rejected:
+        fault = f"{done.n_rejected} of {done.n_rows} rows could not be used"
+    version = store_card(
+        found, directory, name or name_of(leads), at=at, store_root=store_root, fault=fault, say=say
+    )
+    return dataclasses.replace(done, version=version)
 
 
 def n_leads(leads: Leads) -> int:
@@ -92,11 +102,12 @@ def n_leads(leads: Leads) -> int:
 
 
 def store_card(
-    found: Calibration, directory: Path, name: str, *, at: str, store_root: Path | None
-) -> Version:
+    found: Calibration, directory: Path, name: str, *, at: str, store_root: Path | None,
+    say: Callable[[str], None], fault: str | None = None,
+) -> Version:  # fmt: skip
     """Store the recommended card with its log, the patterns of its deals, the mapping and the reference."""
     from leadml.registry.evidence import HELD_OUT, PATTERNS, held_out_file, patterns_file
-    from leadml.registry.versions import save_version
+    from leadml.registry.versions import champion_of, save_version
 
     card, contender = found.card, found.result.recommended.contender
     if card is None or contender is None:
@@ -113,23 +124,30 @@ def store_card(
     money = found.settings.economics
     ratio = money.won_value / money.follow_up_cost if money is not None and money.won_value else None
     metrics = {} if ratio is None else {"ratio": ratio}
-    standing = _standing(found)
-    return save_version(
+    standing = _standing(found, fault)
+    version = save_version(
         name, card, at=at, standing=standing, files=files, metrics=metrics, store_root=store_root
     )
+    champion, how = champion_of(name, store_root), f"leadml models promote {version.ref} --because TEXT"
+    if version.version == 1 and standing.against is not None:
+        uses = f"{champion.ref}, the documented rule, stays in use" if champion else "nothing is in use"
+        say(f"{standing.against}: {uses}; to use the learned card: {how}")
+    return version
 
 
-def _standing(found: Calibration) -> Standing:
+def _standing(found: Calibration, fault: str | None) -> Standing:
     """How the card stands against the baseline, the rule that is judged first."""
     from leadml.registry.versions import Standing
 
     columns = zip(found.leads.criteria, found.leads.codes.T, strict=True)
     varied = [name for name, codes in columns if len(np.unique(codes[codes != UNKNOWN])) > 1]
+    recommended = found.result.recommended.contender
+    aucs = [each.auc for each in found.result.contenders if each.id == recommended]
+    ranks = any(auc is not None and auc.low is not None and auc.low > 0.5 for auc in aucs)
     if not found.result.policies:
-        return Standing("cannot-judge", varied=varied)
+        return Standing("cannot-judge", None, ranks, varied, fault)
     rule = found.result.policies[0]
-    gain = None if rule.gain_weights is None else rule.gain_weights.value
-    return Standing(rule.verdict, gain, found.cards.get(rule.id), varied)
+    return Standing(rule.verdict, found.cards.get(rule.id), ranks, varied, fault)
 
 
 def reproduce(directory: Path, source: Any) -> list[str]:

@@ -84,18 +84,25 @@ class Version:
 class Standing:
     """How a new card stands against the documented rule: what calibration says, and that rule as a card.
 
+    ranks : whether the card is shown to rank better than chance, which decides where no rule can be judged.
     varied : criteria with at least two known levels among the deals; None: not known.
+    fault : why no card learned from these deals may be the champion, whatever the verdict.
     """
 
     verdict: str
-    gain: float | None = None  # wins more than the rule, as a share of all won deals, held out
     documented: Card | None = None
+    ranks: bool = False
     varied: Collection[str] | None = None
+    fault: str | None = None
 
     @property
-    def is_worse(self) -> bool:
-        """Whether the documented rule is the one to be in use."""
-        return self.verdict == "keep" or (self.gain is not None and self.gain < 0)
+    def against(self) -> str | None:
+        """Why the card is not to be in use; None where it is."""
+        if self.fault is not None:
+            return self.fault
+        if self.verdict == "change" or (self.verdict == "cannot-judge" and self.ranks):
+            return None
+        return f"the verdict is {self.verdict}"
 
 
 def store_folder(store_root: Root = None) -> Path:
@@ -169,8 +176,9 @@ def save_version(
 ) -> Version:
     """Store a card (or a classifier, by joblib) as the next version of a name, and return it.
 
-    The first of a name becomes its champion, unless it is worse than the documented rule: then that rule is
-    stored too, as a card, and is the champion. `files` lie beside it (log.parquet ...), `at` is ISO time.
+    The first of a name becomes its champion, unless something stands against it (`Standing.against`): then
+    the documented rule is stored too, as a card, and is the champion (none where there is no rule).
+    `files` lie beside it (log.parquet ...), `at` is ISO time.
     """
     check_name(name)
     if isinstance(model, Card):
@@ -187,12 +195,13 @@ def save_version(
             append_events(folder / HISTORY, *events)
             return _version(root, name, number)
         # A whole name appears at once, so that it has its champion from the first moment.
-        if standing is not None and standing.is_worse and standing.documented is not None:
-            _write(place, name, 2, standing.documented, at, {}, {})
-            why = "the card does not win more than this rule"
-            events += [Event(at, "saved", 2), Event(at, "promoted", 2, why)]
-        else:
+        against = None if standing is None else standing.against
+        if against is None:
             events.append(Event(at, "promoted", 1, "the first version"))
+        elif standing is not None and standing.documented is not None:
+            _write(place, name, 2, standing.documented, at, {}, {})
+            why = f"{against}, so the documented rule stays in use"
+            events += [Event(at, "saved", 2), Event(at, "promoted", 2, why)]
         append_events(place / HISTORY, *events)
         place.rename(folder)
         return _version(root, name, 1)

@@ -46,26 +46,38 @@ def test_the_first_version_is_the_champion_and_a_later_one_is_not(tmp_path: Path
     assert champion_of("other", tmp_path) is None
 
 
+@pytest.mark.parametrize("has_rule", [True, False])
 @pytest.mark.parametrize(
-    ("verdict", "gain", "champion"),
+    ("verdict", "ranks", "fault", "is_champion"),
     [
-        ("change", 0.1, 1),
-        ("undecided", 0.01, 1),
-        ("undecided", -0.01, 2),
-        ("keep", 0.01, 2),
-        ("cannot-judge", None, 1),
+        ("change", False, None, True),
+        ("change", True, "9 of 20 rows could not be used", False),
+        ("undecided", True, None, False),
+        ("keep", True, None, False),
+        ("cannot-judge", False, None, False),
+        ("cannot-judge", True, None, True),
     ],
 )
-def test_a_card_worse_than_the_documented_rule_leaves_that_rule_in_use(
-    tmp_path: Path, card: Card, verdict: str, gain: float | None, champion: int
+def test_only_a_verdict_of_change_takes_the_documented_rule_out_of_use(
+    tmp_path: Path,
+    card: Card,
+    verdict: str,
+    ranks: bool,
+    fault: str | None,
+    is_champion: bool,
+    has_rule: bool,
 ) -> None:
-    standing = Standing(verdict, gain, documented=make_card(3))
-    save_version("bant", card, at=AT, standing=standing, store_root=tmp_path)
+    standing = Standing(verdict, make_card(3) if has_rule else None, ranks, fault=fault)
+    assert save_version("bant", card, at=AT, standing=standing, store_root=tmp_path).ref == "bant@1"
     now = champion_of("bant", tmp_path)
-    assert now is not None
-    assert now.version == champion
-    assert load_stored(now).cutoff == (5 if champion == 1 else 3)
-    assert len(list_versions("bant", tmp_path)) == champion
+    if is_champion or not has_rule:
+        assert (now and now.version) == (1 if is_champion else None)
+        assert len(list_versions("bant", tmp_path)) == 1
+    else:
+        assert now is not None
+        assert (now.ref, load_stored(now).cutoff) == ("bant@2", 3)
+        because = str(read_history("bant", tmp_path)[-1].because)
+        assert because == f"{fault or f'the verdict is {verdict}'}, so the documented rule stays in use"
 
 
 def test_a_card_that_says_nothing_is_refused_by_name(tmp_path: Path, card: Card) -> None:
