@@ -20,6 +20,8 @@ from leadml.records import Record, load_record
 SAMPLE_ROWS = 20_000
 MOST_WORDS = 30
 """A column of more distinct words is no category."""
+MOST_AT_ONE_LEVEL = 0.95
+"""Edges that put a larger share of the values at one level tell nothing."""
 
 
 class LateName(Record):
@@ -60,7 +62,7 @@ class Column(NamedTuple):
     @property
     def shown(self) -> str:
         """The most frequent values."""
-        shown = ", ".join(f"{word[:30]} ({n})" for word, n in self.words[:6])
+        shown = ", ".join(f"{' '.join(word[:30].split())} ({n})" for word, n in self.words[:6])
         return shown + (" ..." if len(self.words) > 6 else "")
 
 
@@ -118,9 +120,11 @@ def _take(
 
 
 def _identity(left: Columns, patterns: dict[str, str]) -> str:
-    found = _take(
-        left, patterns["lead_id"], lambda c: c.share_filled > 0.99 and all(n == 1 for _, n in c.words)
-    )
+    def fits(column: Column) -> bool:
+        return column.share_filled > 0.99 and all(n == 1 for _, n in column.words)
+
+    # Deal may be a name: a number or id of its own goes before it.
+    found = _take(left, patterns["lead_id"], fits, lambda c: bool(re.search(r"id$|nr|num", c.name.lower())))
     if found is None:
         return "# no lead_id found: rows are numbered"
     return _guess("lead_id", found.name, "every value occurs once")
@@ -193,29 +197,46 @@ def _criterion(criterion: str, column: Column) -> list[str]:
         w: next((i for i, scale in enumerate(KNOWN.scale) if re.fullmatch(scale, w.lower())), None)
         for w in texts
     }
-    levels = {word: level for word, level in ranked.items() if level is not None}
+    known = [(level, word) for word, level in ranked.items() if level is not None]
+    levels = {word: level for level, word in sorted(known)}
+    rest = [word for word in texts if word not in levels]
     rule: dict[str, Any] = {"column": column.name} | ({"levels": levels} if levels else {})
     if len(values) and not texts and np.isin(values, np.arange(5)).all():
         why = "holds 0 to 4 already"
     elif column.share_numbers >= 0.2:
-        edges = [*KNOWN.edges.get(criterion, _quantiles(values))]
+        edges, said = _edges(criterion, values)
         if not edges:
             return []
         rule |= {"edges": edges} | ({"descending": True} if criterion in KNOWN.descending else {})
-        said = (
-            "edges from the documents"
-            if criterion in KNOWN.edges
-            else "edges share the values in equal parts"
-        )
         why = f"{said}; {column.shown}"
-    elif levels and len(column.words) <= MOST_WORDS:
-        why = "by the words"
+    elif texts and len(column.words) <= MOST_WORDS and column.share_dates < 0.5:
+        if not levels and _known_late(column.name):
+            return []
+        why = "levels by the words" if levels else "by its name; no word is understood"
     else:
         return []
-    rest = [word for word in texts if word not in levels]
     rule |= ({"unknown": unknown} if unknown else {}) | ({"other": "unknown"} if rest else {})
     lines = [f"  {_guess(criterion, rule, why)}"]
-    return [*lines, f"  #   not ranked, so unknown: {', '.join(rest[:12])}"] if rest else lines
+    if not rest:
+        return lines
+    counts = dict(column.words)
+    share = sum(counts[word] for word in rest) / max(sum(counts.values()), 1)
+    told = ", ".join(f"{_flow(word)}: ?" for word in rest[:MOST_WORDS])
+    return [
+        *lines,
+        f"  #   TODO not ranked, so unknown: {', '.join(map(_flow, rest[:12]))}: {share:.0%} of the filled cells.",
+        f"  #   Give each a level from 0 to 4: levels: {{{told}}}",
+    ]
+
+
+def _edges(criterion: str, values: Floats) -> tuple[list[float], str]:
+    """Edges that the documents name; where these tell nearly none of the values apart, equal parts."""
+    edges = [*KNOWN.edges.get(criterion, ())]
+    if edges and len(values):
+        level = np.searchsorted(edges, values, side="right")
+        if np.bincount(level).max() <= MOST_AT_ONE_LEVEL * len(values) or len(np.unique(values)) < 2:
+            return edges, "edges from the documents"
+    return _quantiles(values), "edges share the values in equal parts"
 
 
 def _others(left: Columns) -> Iterator[str]:

@@ -101,3 +101,41 @@ def test_headers_of_a_crm(tmp_path, crm):
     lead_id, outcome, created, closed, _, account = header.split(",")
     assert (mapping.lead_id, mapping.outcome.column) == (lead_id, outcome)
     assert (mapping.dates.created, mapping.dates.closed, mapping.group) == (created, closed, (account,))
+
+
+def test_a_criterion_is_kept_though_its_words_are_not_understood(tmp_path):
+    path = tmp_path / "x.csv"
+    rows = [
+        f"D-{i};Name {i};{'abc'[i % 3]};{('geen', 'rood', 'groen')[i % 3]};€ {i + 1}.500.000,00\n"
+        for i in range(30)
+    ]
+    path.write_text("Deal;Deal ID;Role;Need;Budget\n" + "".join(rows))
+    text = propose_mapping(path)
+    mapping = parse_record(text, Mapping)
+    assert mapping.lead_id == "Deal ID"
+    assert mapping.criteria["authority"].levels is None
+    assert "levels: {a: ?, b: ?, c: ?}" in text
+    assert "TODO not ranked, so unknown: a, b, c: 100% of the filled cells" in text
+    assert mapping.criteria["need"].levels == {"geen": 0}
+    assert "TODO not ranked, so unknown: rood, groen: 67%" in text
+    edges = mapping.criteria["budget"].edges  # those of the documents would put all at the highest level
+    assert edges[0] > 1e6
+    leads = read_leads(path, mapping)
+    assert len(leads) == 30
+    assert len(set(leads.codes[:, leads.criteria.index("budget")].tolist())) == 5
+
+
+def test_who_decides_is_ranked_by_the_titles_of_roles(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text(
+        "Deal;Rol contact\n"
+        + "".join(
+            f"D-{i};{word}\n"
+            for i, word in enumerate(["Assistent", "Teamleider", "Directeur", "Eigenaar", "Onbekend"])
+        )
+    )
+    mapping = parse_record(propose_mapping(path), Mapping)
+    assert mapping.lead_id == "Deal"
+    rule = mapping.criteria["authority"]
+    assert rule.levels == {"Assistent": 1, "Teamleider": 3, "Directeur": 4, "Eigenaar": 4}
+    assert (rule.unknown, rule.other) == (("Onbekend",), None)
