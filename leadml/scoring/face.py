@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leadml.card.record import Card
-from leadml.exceptions import UsageError
+from leadml.exceptions import ModelRefError, UsageError
 from leadml.scoring.explaining import explain_lead
 from leadml.scoring.predicting import Options, predict_frame
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MAPPING_NAMES = ("mapping.yaml", "inputs/mapping.yaml")
-"""Where the mapping lies beside a stored card."""
+MAPPING_NAMES = ("mapping.yaml", "inputs/mapping.yaml", "../mapping.yaml")
+"""Where the mapping lies beside a stored card; the last for those in the folders `BELOW` a calibration."""
+BELOW = ("cards", "models")
+VALID_MODEL = "valid is NAME, NAME@VERSION, a path, models:/NAME@ALIAS or runs:/ID; or give a Card itself"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,13 +107,19 @@ def load_model(ref: str | os.PathLike[str], store: str | os.PathLike[str] | None
     Traceback (most recent call last):
     leadml.exceptions.ModelRefError: no model 'nobody' in the store at no-such-folder; ...
     """
-    from leadml.registry.resolve import find_version, is_path, resolve
+    from leadml.registry.resolve import find_version, is_tracked, resolve
 
+    if not isinstance(ref, str | os.PathLike) or not os.fspath(ref):
+        raise ModelRefError(f"model: got {ref!r}; {VALID_MODEL}")
+    if is_tracked(os.fspath(ref)):
+        from leadml.tracking.models import fetch_model
+
+        ref = fetch_model(os.fspath(ref))
     estimator = resolve(ref, store)
-    version = find_version(ref, store)
-    folder = version.folder if version else Path(ref).parent if is_path(os.fspath(ref)) else None
-    beside = [folder / name for name in MAPPING_NAMES if (folder / name).is_file()] if folder else []
-    return Model(estimator, beside[0] if beside else None)
+    version, path = find_version(ref, store), Path(ref)
+    folder = version.folder if version else path if path.is_dir() else path.parent
+    names = MAPPING_NAMES if folder.name in BELOW else MAPPING_NAMES[:-1]
+    return Model(estimator, next((folder / name for name in names if (folder / name).is_file()), None))
 
 
 def predict(
@@ -133,7 +141,7 @@ def predict(
         The leads: a frame of pandas, polars or Arrow, a file, folder or glob, or a SQLAlchemy URL.
     mapping : Mapping, dict or path
         What the columns mean.
-    model : Card, Model, str or path
+    model : Card, Model, Calibration, str or path
         A card, or a reference as `load_model` takes it.
     columns : sequence of str, optional
         Which columns to give after ``lead_id``; all of them by default.
@@ -149,7 +157,8 @@ def predict(
     Returns
     -------
     DataFrame
-        One row a lead; ``.attrs["rejected"]`` tells the rows that could not be used.
+        One row a lead; ``.attrs["rejected"]`` tells the rows that could not be used, ``.attrs["n_closed"]``
+        how many were left out as their outcome is known.
 
     Raises
     ------
@@ -186,7 +195,7 @@ def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: st
         The leads, as in `predict`.
     mapping : Mapping, dict or path
         What the columns mean.
-    model : Card, Model, str or path
+    model : Card, Model, Calibration, str or path
         A card, or a reference as `load_model` takes it.
     lead_id : str or int
         What the mapping's column of identities holds; without one the number of the row, from 1.
@@ -218,6 +227,12 @@ def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: st
 
 
 def _estimator(model: Any) -> Any:
+    if isinstance(model, str | os.PathLike):
+        model = load_model(model)
     if isinstance(model, Model):
         return model.estimator
-    return load_model(model).estimator if isinstance(model, str | os.PathLike) else model
+    if isinstance(getattr(model, "card", None), Card):  # a calibration: what it recommends
+        return model.card
+    if isinstance(model, Card) or hasattr(model, "predict_proba") or hasattr(model, "predict"):
+        return model
+    raise ModelRefError(f"model: got {str(model)[:80]!r} ({type(model).__name__}); {VALID_MODEL}")

@@ -24,7 +24,7 @@ from leadml.scoring.destinations import check_out, kind_of_out, replacing
 from leadml.scoring.scored import Layout, Scored, batch_of, joined
 from leadml.scoring.scorer import Judged, Scorer, check_columns, classify
 from leadml.scoring.writers import open_writer
-from leadml.terminal import progress
+from leadml.terminal import log, progress
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -143,10 +143,15 @@ def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: in
 
 
 def predict_frame(source: Any, mapping: Any, model: Any, options: Options) -> pd.DataFrame:
-    """Score leads into a DataFrame, one row a lead; ``.attrs["rejected"]`` tells the rows that were not."""
+    """Score leads into a DataFrame, one row a lead; `.attrs`: rejected rows and n_closed left out."""
     names, mapping = check_columns(options.columns), load_mapping(mapping)
     scoring = _Scoring(open_leads(source, mapping, options), mapping, [model], names, options)
-    made: Iterable[Scored] = [each.scored for each, _ in scoring.judged(lambda _: None)]
+    judged = [each for each, _ in scoring.judged(lambda _: None)]
+    made: Iterable[Scored] = [each.scored for each in judged]
+    n_closed = sum(each.n_closed for each in judged)
+    if n_closed:
+        how = "with_closed=True scores them"
+        log.warning("%d of %d leads are closed and left out; %s", n_closed, scoring.opened.n_rows, how)
     if options.sort:
         made = _in_order_of_value(made)
     batches = [batch_of(each, scoring.layout, plain=True) for each in made]
@@ -154,6 +159,7 @@ def predict_frame(source: Any, mapping: Any, model: Any, options: Options) -> pd
         map(pa.Table.from_batches, ([each] for each in batches)), promote_options="permissive"
     ).to_pandas()
     frame.attrs["rejected"] = scoring.opened.rejections.to_pandas()
+    frame.attrs["n_closed"] = n_closed
     return frame
 
 

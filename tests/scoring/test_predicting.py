@@ -14,9 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import leadml
+from leadml.calibration.run import name_of
 from leadml.card.build import documented_card
 from leadml.card.record import Card, CardAttribute, CardBin, CardTotal
-from leadml.exceptions import InputError, UsageError
+from leadml.exceptions import InputError, ModelRefError, RecordError, UsageError
 from leadml.frameworks.catalog import load_policy
 from leadml.scoring.predicting import (
     Options,
@@ -293,6 +294,50 @@ def test_python_face(tmp_path, export, card):
     assert model.predict(frame, MAPPING)["points"].tolist() == [8, 1, 2]
     (tmp_path / "mapping.yaml").write_text(json.dumps(MAPPING))
     assert leadml.load_model(path).predict(frame)["points"].tolist() == [8, 1, 2]
+    assert leadml.load_model(tmp_path).mapping == tmp_path / "mapping.yaml"
+    (tmp_path / "cards").mkdir()
+    below = path.rename(tmp_path / "cards" / "card.json")
+    assert leadml.load_model(below).predict(frame)["points"].tolist() == [8, 1, 2]
+
+
+def test_closed_leads_that_are_left_out_are_told(export, card, caplog):
+    assert leadml.predict(export, MAPPING, card).attrs["n_closed"] == 1
+    assert "1 of 5 leads are closed and left out; with_closed=True scores them" in caplog.text
+    caplog.clear()
+    assert leadml.predict(export, MAPPING, card, with_closed=True).attrs["n_closed"] == 0
+    assert not caplog.text
+
+
+def test_wrong_things_at_the_face_are_told_in_our_words(export, card):
+    for model in (None, 3, "", {}):
+        with pytest.raises(ModelRefError, match="model"):
+            leadml.predict(export, MAPPING, model)
+    for call in (leadml.load_model, leadml.load_card):
+        with pytest.raises(ModelRefError, match="got"):
+            call(None)
+    with pytest.raises(ModelRefError, match="from_dict"):
+        leadml.load_card(card.to_dict())
+    for mapping in (None, 3):
+        with pytest.raises(RecordError, match="mapping: got"):
+            leadml.predict(export, mapping, card)
+    for leads in (pd.read_csv(export), str(export)):
+        with pytest.raises(UsageError, match="read_leads"):
+            leadml.calibrate(leads)
+    with pytest.raises(UsageError, match="name: got 'a b/c'"):
+        leadml.calibrate(leadml.make_leads(30), name="a b/c")
+
+
+def test_a_calibration_predicts_by_the_card_that_it_recommends(export, card):
+    found = leadml.Calibration(None, card, {}, None, {}, None, None)
+    assert leadml.predict(export, MAPPING, found)["points"].tolist() == [8, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "made"), [("ours 2/b", "ours_2_b"), ("..", "calibration"), ("b2b.x", "b2b.x")]
+)
+def test_a_mapping_of_any_name_names_a_model(name, made):
+    mapping = leadml.load_mapping({**MAPPING, "name": name})
+    assert name_of(leadml.Leads.from_arrays([[1]], criteria=["need"], mapping=mapping)) == made
 
 
 def test_explain_says_why_and_what_to_ask(export, card):
