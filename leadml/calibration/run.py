@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from leadml.calibration.comparison import few_threads, hold_out
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.outcomes import check_enough, choose_deals
 from leadml.calibration.study import make_study, split_contenders
+from leadml.exceptions import UsageError
 from leadml.tracking.connection import without_autologging
 
 if TYPE_CHECKING:
@@ -126,7 +128,8 @@ class Calibration:
         Parameters
         ----------
         directory : str or path
-            Folder, made where it is absent. A log.parquet that is there is appended to.
+            Folder, made where it is absent. A log.parquet of the same mapping, settings and version is
+            appended to; one of others is kept aside as log-1.parquet.
 
         Returns
         -------
@@ -196,7 +199,7 @@ def calibrate(
     Raises
     ------
     UsageError
-        The leads hold no outcome, or a setting is wrong.
+        The leads are not read yet or hold no outcome, or a setting or the name is wrong.
     TooFewDealsError
         Fewer than 20 deals are won or lost.
     InputError
@@ -209,6 +212,7 @@ def calibrate(
     Traceback (most recent call last):
     leadml.exceptions.TooFewDealsError: ...
     """
+    _check_asked(leads, name)
     settings = load_experiment(experiment)
     names, pairs = split_contenders(settings.contenders if contenders is None else contenders)
     settings = settings.model_copy(update={"contenders": names})
@@ -235,11 +239,22 @@ def calibrate(
 
 
 def name_of(leads: Leads) -> str:
-    """Name of the mapping, else of the file."""
-    if leads.mapping is not None:
-        return str(leads.mapping.name)
-    stem = Path(leads.source).stem
-    return "".join(c if c.isalnum() or c in "_-" else "_" for c in stem)[:60] or "calibration"
+    """Name of the mapping, else of the file, written as a model can be called."""
+    text = Path(leads.source).stem if leads.mapping is None else str(leads.mapping.name)
+    return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-")[:60].rstrip(".") or "calibration"
+
+
+def _check_asked(leads: object, name: object) -> None:
+    """Refuse before learning what would be refused after it, or by a library in its own words."""
+    from leadml.card.record import is_name
+    from leadml.data.deals import Leads
+
+    if not isinstance(leads, Leads):
+        how = "read them first: leadml.read_leads(deals, mapping), or Leads.from_arrays(levels, outcome)"
+        raise UsageError(f"leads: got {type(leads).__name__}; valid: Leads; {how}")
+    if name and not is_name(name):
+        valid = "1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"
+        raise UsageError(f"name: got {name!r}; valid: {valid}; a model and its file are called so")
 
 
 def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:

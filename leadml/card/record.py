@@ -16,7 +16,7 @@ from leadml.card.files import digest, pretty, read_json, write_text
 from leadml.card.inputs import attribute_codes, code_of, codes_of
 from leadml.card.patterns import DECISIONS
 from leadml.card.table import CardTable, Scores
-from leadml.exceptions import InputError, RecordError, StoreError
+from leadml.exceptions import InputError, ModelRefError, RecordError, StoreError
 from leadml.records import Record, check_record, value_text
 
 Decision = Literal["ready", "wait", "no-match"]
@@ -352,7 +352,11 @@ def load_card(path: str | os.PathLike[str], *, verify: bool = True) -> Card:
     Traceback (most recent call last):
     leadml.exceptions.ModelRefError: no/card.json: there is no such file; give a card.json, ...
     """
-    path = Path(path)
+    try:
+        path = Path(path)
+    except TypeError:
+        how = "give a card.json (Card.from_dict reads a dict)"
+        raise ModelRefError(f"card: got {type(path).__name__}; valid: a path; {how}") from None
     path = path / "card.json" if path.is_dir() else path
     return Card.from_dict(read_json(path), str(path), verify=verify)
 

@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from leadml.data.cells import category
+from leadml.exceptions import RecordError
 from leadml.levels import CANONICAL, LEVEL_MAX
 from leadml.records import Record, check_record, load_record, nearest
 
@@ -314,8 +315,13 @@ def load_mapping(source: Mapping | dict[str, Any] | str | os.PathLike[str]) -> M
     """
     if isinstance(source, Mapping | dict):
         return check_record(source, Mapping, "mapping")
-    mapping = load_record(source, Mapping)
-    mapping._folder = Path(source).parent
+    try:
+        path = Path(source)
+    except TypeError:
+        how = "valid: a path, a dict or a Mapping; `leadml mapping` writes one"
+        raise RecordError(f"mapping: got {type(source).__name__}; {how}") from None
+    mapping = load_record(path, Mapping)
+    mapping._folder = path.parent
     return mapping
 
 
