@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import io
 import json
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+import leadml
+from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.views import weight_of, won_of
 from leadml.card.files import write_text
 from leadml.card.inputs import codes_of, codes_of_leads
 from leadml.card.record import Reference
 from leadml.data.split import closed_deals
+from leadml.exceptions import LeadmlError
 from leadml.levels import N_CODES, Codes
 from leadml.records import dump_record
 from leadml.result import load_result
@@ -33,7 +37,7 @@ WON, LOST = "won of pattern", "lost of pattern"
 
 
 def save_calibration(found: Calibration, folder: Path) -> Path:
-    """Write everything; a log.parquet that is there is appended to, and refused where it says otherwise."""
+    """Write everything; a log.parquet of the same settings is appended to, one of others kept aside."""
     (folder / "cards").mkdir(parents=True, exist_ok=True)
     evaluation = found.result.evaluation.model_copy(update={"looks": append_log(found, folder)})
     found = dataclasses.replace(found, result=found.result.model_copy(update={"evaluation": evaluation}))
@@ -60,12 +64,44 @@ def save_calibration(found: Calibration, folder: Path) -> Path:
 def append_log(found: Calibration, folder: Path) -> int:
     """Append to log.parquet (first of all: it alone may refuse), and count how often it grew: the looks."""
     path = folder / "log.parquet"
+    aside = log_aside(folder, found.leads, found.settings)
+    if aside is not None:
+        path.rename(aside)
     before = pq.read_metadata(path).num_rows if path.exists() else None
     found.held_out.append(path)
     if before is None or not (folder / "result.json").exists():
         return 1
     grew = bool(pq.read_metadata(path).num_rows > before)
     return load_result(folder).evaluation.looks + grew
+
+
+def log_aside(folder: Path, leads: Leads, settings: Experiment) -> Path | None:
+    """Where the log of a folder is kept, if it comes from another mapping, experiment or version; else None.
+
+    A later day of export (as_of) continues a log, and contenders may enter later.
+    """
+    if not (folder / "log.parquet").exists():
+        return None
+    mapping, experiment, result = (folder / f for f in ("mapping.yaml", "experiment.yaml", "result.json"))
+    try:
+        before = load_experiment(experiment if experiment.exists() else None)
+        was = (
+            json.loads(result.read_text(encoding="utf-8")).get("leadml_version") if result.exists() else None
+        )
+        same = was in (None, leadml.__version__)
+        if experiment.exists():
+            same &= _asked(before) == _asked(settings)
+        if leads.mapping is not None and mapping.exists():
+            same &= mapping.read_text(encoding="utf-8") == dump_record(leads.mapping)
+    except (LeadmlError, ValueError):  # what this version cannot read is another version's
+        same = False
+    if same:
+        return None
+    return next(each for n in count(1) if not (each := folder / f"log-{n}.parquet").exists())
+
+
+def _asked(settings: Experiment) -> dict[str, object]:
+    return settings.model_dump(mode="json", by_alias=True, exclude={"as_of", "contenders"})
 
 
 def save_models(found: Calibration, folder: Path) -> None:

@@ -171,8 +171,8 @@ class Log:
             raise InputError(
                 f"{path}: {int(changed.sum()):,} decisions of blocks in this log came out otherwise now,"
                 f" first that of {first['contender']} on lead {first['lead_id']} in block {first['block']};"
-                " a log is only appended to. Were deals that it holds changed, or the settings?"
-                " Then start one in another folder."
+                " a log is only appended to, and mapping, settings and version are the same as before."
+                " Were deals that it holds changed? Then start one in another folder (-o)."
             )
         fresh = np.delete(np.arange(len(new)), at_new)
         whole = _from_arrow(pa.concat_tables([old, new.take(pa.array(fresh))], promote_options="permissive"))
