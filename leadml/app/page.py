@@ -46,6 +46,7 @@ class PageData:
     champion: Card | None  # in use in the store, where a server knows
     in_use: str  # documented, learned or champion
     deals: DealCounts
+    n_learned: float  # of these, learned from: the others are too recent
     spread: float  # deals that come and go together: of one account, or that one of a sample stands for
     leads_per_week: float | None
     economics: dict[str, float | str]
@@ -122,6 +123,7 @@ def page_data(folder: Path, *, leads: Any = None, mapping: Any = None) -> PageDa
         model=result.data.name,
         made=f"{result.data.n_won + result.data.n_lost:,.0f} closed deals of {Path(result.data.source).name}",
         answer=answer_of_page(result, deals.n),
+        n_learned=result.data.n_won + result.data.n_lost,
         columns=columns,
         documented=documented,
         learned=learned,

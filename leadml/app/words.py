@@ -77,7 +77,7 @@ class Health:
     weeks: tuple[Week, ...]
 
 
-def answer_of_page(result: Result, n: float) -> Answer:
+def answer_of_page(result: Result, n_closed: float) -> Answer:
     """The answer of the report in leads and wins: the same figures, for as many calls as the rule takes."""
     from leadml.report.answer import everyone_gains
     from leadml.report.summary import summarise
@@ -86,7 +86,9 @@ def answer_of_page(result: Result, n: float) -> Answer:
     rule = result.policies[0] if result.policies else None
     look = None if rule is None or rule.verdict_weights == "cannot-judge" else rule.outlook
     if rule is None or look is None or look.wins_per_100.keep.value is None:
-        more = tuple(plain_words(text) for text in (told.answer.cutoff, told.answer.sure) if text)
+        nobody = rule is None or rule.verdict == "cannot-judge" or "up no lead" in told.answer.sure
+        cutoff = "" if nobody else told.answer.cutoff
+        more = tuple(plain_words(text) for text in (cutoff, told.answer.sure) if text)
         return Answer(told.rule, told.answer.headline, "", (), more)
     calls = look.n_followed_up
     bars = [
@@ -97,8 +99,10 @@ def answer_of_page(result: Result, n: float) -> Answer:
     wide, by = _wide_of(result, rule, calls), "the card"
     if wide:
         bars, by = [keep, dataclasses.replace(change, label="Learned points"), wide[0]], "learned points"
+    n = result.data.n_won + result.data.n_lost  # of these are the calls of the outlook
+    recent = f" ({number(n_closed - n)} more are too recent to judge)" if n_closed - n >= 0.5 else ""
     lead = (
-        f"Of your last {number(n)} closed leads the rule has you call {number(calls)}: about"
+        f"Of your last {number(n)} closed leads{recent} the rule has you call {number(calls)}: about"
         f" {number(keep.value)} wins. As many calls by {by}: {number(change.value)}"
         f" ({number(change.low)} to {number(change.high)})."
     )
@@ -140,11 +144,15 @@ def sure_words(look: Outlook, calls: float) -> str:
     chances = (
         "more than 99 chances" if p > 0.99 else "less than 1 chance" if p < 0.01 else f"{100 * p:.0f} chances"
     )
-    text = f"Learned points win clearly more: {chances} in 100."
+    text = f"{chances[0].upper()}{chances[1:]} in 100 that learned points win more"
+    if look.p_same >= 0.005:
+        text += f" ({100 * look.p_same:.0f} that there is no difference worth having)"
     if costs[0] is None or costs[1] is None:
-        return text
+        return f"{text}."
+    if costs[1] < costs[0] and 1 - p >= 0.01:  # nothing is lost where they win more: E[loss] / P(they do not)
+        text += f"; if that is wrong you lose {_wins(costs[1] / (1 - p) * calls / 100)}"
     keep, change = (_wins(each * calls / 100) for each in costs if each is not None)
-    return f"{text} Expected cost: keeping {keep}, changing {change}."
+    return f"{text}. Expected cost: keeping {keep}, changing {change}."
 
 
 def _wins(n: float) -> str:

@@ -27,14 +27,33 @@ def told(result):
 
 def test_chances_and_costs(result):
     nothing = Figure(value=None)
-    assert "win clearly more: more than 99 chances in 100." in told(changed(result, {"p_better": 1.0}))
-    assert "less than 1 chance in 100" in told(changed(result, {"p_better": 0.0}))
-    text = told(changed(result, {"p_better": 0.5, "regret_per_100": Choice(keep=nothing, change=nothing)}))
-    assert "Learned points win clearly more: 50 chances in 100." in text
+    assert "More than 99 chances in 100 that learned points win more" in told(
+        changed(result, {"p_better": 1.0})
+    )
+    assert "Less than 1 chance in 100 that" in told(changed(result, {"p_better": 0.0}))
+    text = told(
+        changed(
+            result, {"p_better": 0.5, "p_same": 0.32, "regret_per_100": Choice(keep=nothing, change=nothing)}
+        )
+    )
+    assert (
+        "50 chances in 100 that learned points win more (32 that there is no difference worth having)."
+        in text
+    )
     assert "Expected cost" not in text
+    loss = Choice(keep=Figure(value=0.3), change=Figure(value=0.2))
+    text = told(changed(result, {"p_better": 0.8, "regret_per_100": loss, "n_followed_up": 346.0}))
+    assert "; if that is wrong you lose about 3 wins. Expected cost: keeping" in text
     one = Choice(keep=Figure(value=0.3), change=Figure(value=0.01))
     text = told(changed(result, {"regret_per_100": one, "n_followed_up": 346.0}))
     assert "Expected cost: keeping about 1 win, changing less than 1 win." in text
+
+
+def test_calls_are_of_the_deals_that_were_learned_from(result):
+    n = result.data.n_won + result.data.n_lost
+    assert f"last {n:.0f} closed leads the rule has" in answer_of_page(result, n).lead
+    some = answer_of_page(result, n + 9).lead
+    assert f"last {n:.0f} closed leads (9 more are too recent to judge) the rule has you call" in some
 
 
 def test_when_to_look_again(result):
