@@ -248,11 +248,11 @@ def test_a_change_by_hand_is_counted_kept_and_published(open_page, made, data, t
     save = page.get_by_role("button", name="Save the draft")
     page.get_by_label("Your name").fill("Sam")
     page.get_by_label("Why (required").fill("interns decide here")
-    assert save.is_disabled()  # what was changed last is not confirmed
-    page.get_by_role("button", name="Keep").click()
+    assert "Your last change is kept with it" in page.inner_text("#publish")
     with page.expect_download() as file:
         save.click()
     file.value.save_as(tmp_path / "draft.json")
+    assert page.locator(".pending").count() == 0
     assert "leadml publish crm-draft.json --by 'Sam' --because 'interns decide here'" in page.inner_text(
         "#publish"
     )
@@ -411,6 +411,41 @@ def test_a_dropped_file_that_cannot_be_used_is_told(open_page, tmp_path, made):
         name.write_text(text, encoding="utf-8")
         page.locator("input[type=file]").set_input_files(name)
         page.wait_for_selector(f"text={said}")
+    (tmp_path / "leads.xlsx").write_bytes(b"PK\x03\x04\x00\xff")
+    page.locator("input[type=file]").set_input_files(tmp_path / "leads.xlsx")
+    page.wait_for_selector("text=This is an Excel file: save it as CSV")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
+def test_a_dropped_file_is_read_in_its_encoding(open_page, tmp_path, encoding):
+    page = open_page()
+    (tmp_path / "leads.csv").write_text(
+        "Deal;Company;Role;Need\nD7;Müller;Director;On fire\n", encoding=encoding
+    )
+    page.locator("input[type=file]").set_input_files(tmp_path / "leads.csv")
+    page.wait_for_selector("#leads li >> text=Müller")
+    text = page.inner_text("#leads")
+    assert "D7" in text
+    assert "1 lead by the learned card: " in text
+
+
+@pytest.mark.parametrize(("decimal", "typed", "value"), [(",", "1.500", 1500), (".", "1,500.5", 1500.5)])
+def test_numbers_are_typed_with_the_decimal_mark_of_the_export(
+    open_page, data, tmp_path, decimal, typed, value
+):
+    mapping = {**data.mapping, "read": {"decimal": decimal}}
+    (tmp_path / "page.html").write_text(
+        pages.render_page(dataclasses.replace(data, mapping=mapping)), encoding="utf-8"
+    )
+    page = open_page(tmp_path / "page.html")
+    box = page.get_by_label("Value of a win")
+    box.fill(typed)
+    page.keyboard.press("Tab")
+    assert box.input_value() == str(value).replace(".", decimal)
+    assert f"read as {value:,}".replace(",", "\u202f") in page.inner_text("#what-if")
+    box.fill("much")
+    page.keyboard.press("Tab")
+    assert "not a number" in page.inner_text("#what-if")
 
 
 # ---------------------------------------------------------------- for everybody
@@ -443,7 +478,7 @@ def test_by_keyboard_alone(open_page):
                 "(document.activeElement.dataset.chip || document.activeElement.type || document.activeElement.tagName)"
             )
         )
-    assert {"authority 4", "submit", "range", "number", "file", "text", "A", "SUMMARY"} <= met
+    assert {"authority 4", "submit", "range", "file", "text", "A", "SUMMARY"} <= met
     page.locator('[data-chip="authority 4"]').focus()
     page.keyboard.press("ArrowUp")
     assert "Authority: Director counts as Manager" in page.inner_text(".pending")

@@ -7,7 +7,7 @@ export function tableOf(card, columns) {
   const place = (id) => columns.findIndex((column) => column.id === id);
   const rows = card.criteria.map((c) => ({
     id: c.id, name: c.id, at: place(c.id), points: [...c.points, c.unknown_points], answers: [0, 1, 2, 3, 4],
-    words: c.words, question: c.question || `What is ${c.title.toLowerCase()}?`,
+    words: c.words, question: c.question || `What is known of ${c.title.toLowerCase()}?`,
   }));
   for (const a of card.attributes) {
     const n = a.bins.length, bins = [...a.bins.keys()].filter((code) => !a.bins[code].blank);

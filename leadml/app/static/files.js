@@ -1,4 +1,16 @@
-// Files that the page gives: CSV, and a sheet of Excel (a zip without compression, as small as it gets).
+// Files that the page takes and gives: text of an export; CSV, and a sheet of Excel (a zip without compression).
+
+/** Text of a file: in the mapping's encoding, else UTF-8, else (what is not UTF-8) Windows-1252. */
+export function textOf(bytes, encoding) {
+  const begins = (...marks) => marks.every((mark, i) => bytes[i] === mark);
+  if (begins(0x50, 0x4b, 3, 4) || begins(0xd0, 0xcf, 0x11, 0xe0)) throw new Error("This is an Excel file: save it as CSV, then drop that.");
+  for (const each of [encoding, begins(0xff, 0xfe) ? "utf-16le" : "utf-8"].filter(Boolean)) {
+    try {
+      return new TextDecoder(each, { fatal: true }).decode(bytes);
+    } catch { /* the next one */ }
+  }
+  return new TextDecoder("windows-1252").decode(bytes);
+}
 
 const FORMULA = /^[\s\u00a0\u3000\ufeff\u200b]*[=+\-@＝＋－＠]|^[\t\r\n]/;
 const NUMBER = /^ ?[-+]?(\d+([ .,'’]\d+)*|\d*[.,]\d+)([eE][-+]?\d+)?%?$/;

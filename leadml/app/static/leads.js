@@ -35,26 +35,29 @@ function sheetOf(rows, { card, max }) {
 }
 
 function Lead({ lead, max }) {
-  const name = Object.values(lead.named).filter(Boolean).join(", ") || `Lead ${lead.id}`;
+  const name = Object.values(lead.named).filter(Boolean).join(", ") || "";
   return html`<li class=${lead.decision}>
-    <p><b>${name}</b> <span class="tag">${lead.action}</span> <span class="quiet">${lead.points} of ${max} points${lead.chance === null ? "" : `, ${percent(lead.chance)} chance`}</span></p>
+    <p><b>${name || `Lead ${lead.id}`}</b> ${name && html`<span class="quiet">${lead.id}</span>`} <span class="tag">${lead.action}</span> <span class="quiet">${lead.points} of ${max} points${lead.chance === null ? "" : `, ${percent(lead.chance)} chance`}</span></p>
     <p class="why">${lead.why || "nothing known earns points"}</p>
     ${lead.question && html`<p class="ask">Ask: ${lead.question} <span class="quiet">${lead.answers}</span></p>`}</li>`;
 }
 
-export function Leads({ state, drop }) {
+export function Leads({ state, history, drop }) {
   const [most, setMost] = useState(25), { leads, leadsFault, tables } = state;
   const rows = useMemo(() => (leads ? judged(state) : []), [leads, state.yours]), sheet = () => sheetOf(rows, tables.yours);
   const counts = Object.keys(ORDER).map((each) => `${rows.filter((row) => row.decision === each).length} ${SAYS[each]}`).join(", ");
+  const by = `the ${state.yours.source === "learned" ? "learned card" : state.yours.source === "champion" ? "card in use" : "documented rule"}${history.at ? ", as you changed it" : ""}`;
   const onDrop = (event) => { event.preventDefault(); drop(event.dataTransfer.files[0]); };
   return html`<${Screen} id="leads" title="This week’s leads">
     <div class="dropzone" onDragOver=${(event) => event.preventDefault()} onDrop=${onDrop}><label class="field wide">
       <span>Drop an export of open leads here, or choose it (CSV). It stays in this browser.</span>
       <input type="file" accept=".csv,.txt,.tsv" onChange=${(event) => drop(event.target.files[0])} /></label></div>
     ${leadsFault && html`<p class="warning" role="alert">${leadsFault}</p>`}
-    ${leads && html`<p class="lead">${plural(rows.length, "lead")} by your rule: ${counts}.</p>
-      ${leads.faults?.length > 0 && html`<details class="warning"><summary>${plural(leads.faults.length, "row")} could not be read</summary>
-        <ul>${leads.faults.slice(0, 20).map((fault) => html`<li>${fault}</li>`)}</ul></details>`}
+    ${leads && html`<p class="lead">${plural(rows.length, "lead")} by ${by}: ${counts}.</p>
+      ${leads.faults?.length > 0 && html`<details class="warning" open><summary>Not finished: ${plural(leads.faults.length, "row")} could not be read and
+        ${leads.faults.length === 1 ? "is" : "are"} missing from the list. Correct the file or the mapping, then drop it again.</summary>
+        <ul>${leads.faults.slice(0, 20).map((fault) => html`<li>${fault}</li>`)}
+          ${leads.faults.length > 20 && html`<li>and ${number(leads.faults.length - 20)} more</li>`}</ul></details>`}
       ${leads.n_rejected > 0 && html`<p class="warning">${plural(leads.n_rejected, "row")} could not be read; leadml check tells why.</p>`}
       ${leads.n_left_out > 0 && html`<p class="warning">${plural(leads.n_left_out, "lead")} more are in the file than the page holds.</p>`}
       <div class="tools"><button onClick=${() => download("leads.csv", toCsv(sheet()), "text/csv")}>Save as CSV</button>
@@ -91,7 +94,7 @@ function Bands({ yours, card, edit }) {
 }
 
 /** Send a draft to the server that this page came from; what it answers, in words. */
-async function send(draft, by, because, in_use) {
+async function sendDraft(draft, by, because, in_use) {
   const token = new URLSearchParams(location.search).get("token") || "";
   const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
   const reply = await fetch("publish", { method: "POST", headers, body: JSON.stringify({ draft, by, because, in_use }) });
@@ -100,19 +103,22 @@ async function send(draft, by, because, in_use) {
   return `Published as ${said.model}${said.in_use ? ", in use from now on" : ""}. ${said.comparison} ${said.refused}`;
 }
 
-export function Publish({ state, history, edit }) {
+const LATER = "Publishing stores a version; “leadml models promote” puts it in use.";
+
+export function Publish({ state, history, edit, send }) {
   const { data, tables, leads, yours } = state, source = data[data.in_use], model = modelOf(source);
   const [by, setBy] = useState(""), [because, setBecause] = useState(""), [atOnce, setAtOnce] = useState(false), [done, setDone] = useState("");
   const moves = useMemo(() => findMoves(state, tables[data.in_use], tables.yours), [yours, leads]);
   const n = leads ? leads.ids.length : data.deals.n, what = leads ? "open leads" : "closed deals", moved = moves.reduce((sum, move) => sum + move.n, 0);
   const inUse = `the ${data.in_use === "documented" ? "documented rule" : "card"} in use (${model})`;
-  const isOpen = !history.steps[history.at].kept, isReady = by.trim() && because.trim() && !isOpen;
+  const isOpen = !history.steps[history.at].kept, isReady = by.trim() && because.trim();
   const quoted = (text) => `'${text.trim().replaceAll("'", "'\\''")}'`;
   const publish = async () => {
+    if (isOpen) send({ type: "keep" });
     const draft = draftOf(tables.yours.card, yours, data.model, by.trim(), because.trim(), model);
-    if (data.served) return setDone(await send(draft, by, because, atOnce));
+    if (data.served) return setDone(await sendDraft(draft, by, because, atOnce));
     download(`${data.model}-draft.json`, JSON.stringify(draft, null, 2));
-    return setDone(`Saved. To put it in the store: leadml publish ${data.model}-draft.json --by ${quoted(by)} --because ${quoted(because)}`);
+    return setDone(`Saved. To store it as a new version: leadml publish ${data.model}-draft.json --by ${quoted(by)} --because ${quoted(because)}. ${LATER}`);
   };
   return html`<${Screen} id="publish" title="Publish">
     <p class="lead">${moves.length ? `${number(moved)} of ${number(n)} ${what} would be treated otherwise than by` : "No decision differs from"} ${inUse}.</p>
@@ -124,7 +130,7 @@ export function Publish({ state, history, edit }) {
         <input value=${because} required maxlength="1000" onInput=${(event) => setBecause(event.target.value)} /></label>
       ${data.served && html`<label><input type="checkbox" checked=${atOnce} onChange=${(event) => setAtOnce(event.target.checked)} /> Put it in use at once</label>`}
       <button class="main" disabled=${!isReady} onClick=${publish}>${data.served ? "Publish" : "Save the draft"}</button></div>
-    ${isOpen && html`<p class="warning">Keep or take back your last change first.</p>`}
+    <p class="quiet">${isOpen && "Your last change is kept with it. "}${data.served ? "Without the tick it is stored as a version only. " : ""}${LATER}</p>
     <p role="status">${done}</p>
   <//>`;
 }

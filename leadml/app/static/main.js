@@ -3,6 +3,7 @@ import { answerOf, calledOf, ifAnswered, reasonsOf, tableOf, totalsOf } from "./
 import { compare } from "./count.js";
 import { act, begin, cardOf, startFrom } from "./edits.js";
 import { encodeLeads } from "./encode.js";
+import { textOf } from "./files.js";
 import { html, number, render, useMemo, useReducer, useState } from "./parts.js";
 import { Leads, Publish } from "./leads.js";
 import { Rule } from "./rule.js";
@@ -41,7 +42,8 @@ function widestOf(tables) {
   return Math.max(...Object.values(tables).filter(Boolean).map(share), 0.01);
 }
 
-function readDropped(text) {
+function readDropped(bytes) {
+  const text = textOf(new Uint8Array(bytes), data.mapping?.read?.encoding);
   const leads = encodeLeads(text, data, data.learned?.attributes || []), has = leads.ids.length > 0;
   return { leads: has ? leads : null, leadsFault: has ? "" : `No open lead could be read. ${leads.faults[0] || ""}` };
 }
@@ -67,12 +69,12 @@ function Page() {
   }, [yours]);
   const called = [...othersCalled, counted.called];
   const found = useMemo(() => compare(called, data.deals, stakes, data.spread), [counted, own.cost, own.value]);
-  const drop = (file) => file?.text().then(readDropped).catch((error) => ({ leadsFault: error.message })).then(set);
+  const drop = (file) => file?.arrayBuffer().then(readDropped).catch((error) => ({ leads: null, leadsFault: error.message })).then(set);
   const tables = { ...fixed, yours: counted.table };
   const state = { data, yours, codes, found, stakes, ...own, callsFrom: counted.callsFrom, tables, widest: widestOf(tables) };
   return html`<header><nav aria-label="Screens">${Object.entries(LINKS).map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav></header>
     <main>${SCREENS.map((screen) => html`<${screen} ...${{ state, data, edit, history, send, set, drop }} />`)}</main>
-    <footer class="quiet">${data.made}.</footer>
+    <footer class="quiet">Learned from ${data.made}.</footer>
     ${!step.kept && html`<${Pending} step=${step} found=${found.each[2]} send=${send} />`}`;
 }
 

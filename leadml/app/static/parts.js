@@ -1,5 +1,6 @@
 // Small parts of the screens: numbers in words, bars, a figure with its interval, the decision curve.
 import { breakEven, netWins } from "./count.js";
+import { numberOf } from "./encode.js";
 
 export const { html, render, useState, useReducer, useMemo, useEffect } = htmPreact;
 
@@ -23,10 +24,21 @@ export const Bar = ({ label, value, low, high, most, kind }) => html`
       <div class="whisker" style=${{ left: `${(100 * low) / most}%`, width: `${(100 * (high - low)) / most}%` }}></div></div>
     <b>${number(value)}</b></div>`;
 
-export const NumberBox = ({ label, value, set, step = 1, min = 0, ...more }) => html`
-  <label class="field"><span>${label}</span>
-    <input type="number" min=${min} step=${step} value=${value ?? ""} ...${more}
-      onChange=${(e) => set(e.target.value === "" ? null : Math.max(Number(e.target.value), min))} /></label>`;
+/** A number as the export writes it (1.500 with a decimal comma is 1500), and below it what was understood. */
+export function NumberBox({ label, value, set, decimal = ".", ...more }) {
+  const [fault, tell] = useState(""), own = value == null ? "" : String(value).replace(".", decimal);
+  const take = (event) => {
+    const text = event.target.value.trim(), read = text === "" ? null : numberOf(text, decimal);
+    if (read !== null && !(read >= 0)) return tell(`not a number; decimals after “${decimal}”`);
+    tell("");
+    event.target.value = read === null ? "" : String(read).replace(".", decimal);
+    return set(read);
+  };
+  const [whole, part] = own.split(decimal), grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  return html`<div class="field"><label><span>${label}</span>
+    <input inputmode="decimal" value=${own} ...${more} onChange=${take} /></label>
+    <small role="status">${fault || (own && `read as ${grouped}${part ? decimal + part : ""}`)}</small></div>`;
+}
 
 const WIDE = 640, HIGH = 260, LEFT = 44, BELOW = 38;
 

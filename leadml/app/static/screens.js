@@ -17,16 +17,16 @@ const LINES = [["calls", "Leads called"], ["wins", "Wins"], ["missed", "Wins mis
 
 /** Cut-off, calls, cost and value; `cut` sets the cut-off, by calls too. */
 function Controls({ state, set, cut, nearest }) {
-  const { perWeek, callsFrom, tables, found, data } = state, { card } = tables.yours;
+  const { perWeek, callsFrom, tables, found, data } = state, { card } = tables.yours, decimal = data.mapping?.read?.decimal || ".";
   const weekly = perWeek ? Math.round((callsFrom[card.cutoff] / data.deals.n) * perWeek) : null;
   return html`<div class="controls">
     <label class="field wide"><span>Call from <output>${card.cutoff}</output> points</span>
       <input type="range" min="0" max=${card.total_max + 1} value=${card.cutoff} onInput=${(event) => cut(Number(event.target.value))} /></label>
-    <${NumberBox} label="New leads a week" value=${perWeek && Math.round(perWeek)} set=${(value) => set({ perWeek: value })} />
-    <${NumberBox} label="Calls a week" value=${weekly} disabled=${!perWeek}
+    <${NumberBox} decimal=${decimal} label="New leads a week" value=${perWeek && Math.round(perWeek)} set=${(value) => set({ perWeek: value })} />
+    <${NumberBox} decimal=${decimal} label="Calls a week" value=${weekly} disabled=${!perWeek}
       set=${(value) => value !== null && cut(nearest((value / perWeek) * data.deals.n))} />
-    <${NumberBox} label="Cost of a call" value=${state.cost} step="any" set=${(value) => set({ cost: value })} />
-    <${NumberBox} label="Value of a win" value=${state.value} step="any" set=${(value) => set({ value })} />
+    <${NumberBox} decimal=${decimal} label="Cost of a call" value=${state.cost} set=${(value) => set({ cost: value })} />
+    <${NumberBox} decimal=${decimal} label="Value of a win" value=${state.value} set=${(value) => set({ value })} />
     <button onClick=${() => cut(nearest(found.each[0].calls.value))}>As many calls as the rule</button></div>`;
 }
 
@@ -36,11 +36,12 @@ export function WhatIf({ state, edit, history, set }) {
   const nearest = (wanted) => callsFrom.reduce((best, calls, at) => (Math.abs(calls - wanted) < Math.abs(callsFrom[best] - wanted) ? at : best), 0);
   const own = data.learned?.kind === "wide" ? "Wider card" : "Card", names = [data.documented ? "Rule" : own, data.learned ? own : "Rule", "Yours"];
   const lines = LINES.filter(([name]) => name !== "money" || stakes), { calls, wins, money } = found.more[2];
+  const isSeen = [!data.documented, data.learned, yours.source !== "documented"], recent = deals.n - data.n_learned;
   const from = (figure) => `(${signed(figure.low)} to ${signed(figure.high)})`;
   const figures = found.each.map((each) => ({ calls: each.calls.value, wins: each.wins.value }));
   return html`<${Screen} id="what-if" title="What if">
     <${Controls} ...${{ state, set, cut, nearest }} />
-    <table class="figures"><thead><tr><td></td>${names.map((name, k) => html`<th scope="col" class="rule${k}">${name}</th>`)}</tr></thead>
+    <table class="figures"><thead><tr><td></td>${names.map((name, k) => html`<th scope="col" class="rule${k}">${name}${isSeen[k] && html`<small>on the deals it learned from</small>`}</th>`)}</tr></thead>
       <tbody>${lines.map(([name, title]) => html`<tr><th scope="row">${title} ${name === "money" && currency && `(${currency})`}</th>
         ${found.each.map((each, k) => html`<td class="rule${k}" data-figure="${name}-${k}">
           <${Between} figure=${each[name]} digits=${name === "of100" ? 1 : 0} /></td>`)}</tr>`)}</tbody></table>
@@ -48,9 +49,11 @@ export function WhatIf({ state, edit, history, set }) {
     <p>You have tried ${plural(history.tried.length, "setting")}: the more you try, the luckier the best one looks.
       What you publish is judged on deals that close from now on.</p>
     <${Curve} ...${{ figures, names }} n=${deals.n} nWon=${deals.n_won} ratio=${stakes?.cost > 0 ? stakes.value / stakes.cost : null} />
+    ${recent >= 0.5 && html`<p>Counted on all ${number(deals.n)} closed deals. The answer above and the segments leave out ${number(recent)}
+      of them: too recent, as many of their time are still open.</p>`}
     <p class="quiet">Counted on ${number(deals.n)} closed deals${deals.n_sampled ? ` (a sample of ${number(deals.n_sampled)} stands for all)` : ""};
-      in small print, where it would lie with other deals of your kind (95 of 100). Card and yours have seen these deals, so
-      expect a little less of them; the answer above allows for that.</p>
+      in small print, where it would lie with other deals of your kind (95 of 100). On new deals
+      expect a little less than on those learned from; the answer above allows for that.</p>
   <//>`;
 }
 
@@ -63,13 +66,18 @@ function Segment({ segment }) {
 }
 
 export function Segments({ data: { segments } }) {
-  const columns = [...new Set(segments.map((each) => each.column))], titles = ["Value", "Deals", "Called", "Won", "More wins"];
+  const columns = [...new Set(segments.map((each) => each.column))], titles = ["Value", "Deals", "Called", "Won in all", "More wins"];
   const about = columns.length ? "What the card wins more than the rule with as many calls, on deals it had not seen, by part of your business."
     : "Name columns under “segments” in the mapping (team, region, product, source) to compare them here.";
   return html`<${Screen} id="segments" title="Segments"><p>${about}</p>
-    ${columns.map((column) => html`<table class="figures"><caption>${column}</caption>
-      <thead><tr>${titles.map((title) => html`<th scope="col">${title}</th>`)}</tr></thead>
-      <tbody>${segments.filter((each) => each.column === column).map((segment) => html`<${Segment} segment=${segment} />`)}</tbody></table>`)}
+    ${columns.map((column) => {
+      const own = segments.filter((each) => each.column === column);
+      const table = html`<table class="figures"><caption>${column}</caption>
+        <thead><tr>${titles.map((title) => html`<th scope="col">${title}</th>`)}</tr></thead>
+        <tbody>${own.map((segment) => html`<${Segment} segment=${segment} />`)}</tbody></table>`;
+      const isFew = own.every((each) => each.verdict === "too-few");
+      return isFew ? html`<details><summary>${column}: too few deals in every part to compare</summary>${table}</details>` : table;
+    })}
   <//>`;
 }
 
