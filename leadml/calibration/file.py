@@ -13,7 +13,7 @@ import numpy as np
 from leadml.calibration.experiment import load_experiment
 from leadml.calibration.outcomes import check_enough
 from leadml.calibration.run import Calibration, calibrate, name_of
-from leadml.calibration.save import DEAL_COUNTS, REFERENCE, count_deals
+from leadml.calibration.save import DEAL_COUNTS, REFERENCE, count_deals, log_aside
 from leadml.card.files import check_folder
 from leadml.card.inputs import codes_of
 from leadml.data.split import closed_deals
@@ -79,6 +79,9 @@ def calibrate_file(
     check_enough(leads)
     directory = out_dir or Path(f"{name or name_of(leads)}-calibration")
     check_folder(directory)
+    aside = log_aside(directory, leads, settings)
+    if aside is not None:
+        say(f"other mapping, settings or version than those of {directory}: its log is kept as {aside.name}")
     say("learning and comparing")
     found = calibrate(
         leads, settings, name=name, progress=lambda what, done, of: progress(what, done, of, "blocks")
