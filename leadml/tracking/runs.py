@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leadml import __version__
 from leadml.card.files import write_text
 from leadml.exceptions import TrackingError
+from leadml.frameworks.catalog import list_frameworks
 from leadml.tracking.connection import Place, chosen_uri, connect, explained, without_password
 from leadml.tracking.models import log_model, register
 
@@ -52,17 +53,18 @@ def track_calibration(found: Any, run: Any = None, tracking_uri: str | None = No
     """Send a calibration that is not saved: it is saved to a folder for the time of it."""
     with tempfile.TemporaryDirectory(prefix="leadml-") as folder:
         found.save(folder)
-        return track_folder(folder, run=run, tracking_uri=tracking_uri)
+        then = "Nothing of the result is lost: found.save(DIR), then `leadml track DIR` sends it."
+        return track_folder(folder, run=run, tracking_uri=tracking_uri, then=then)
 
 
 def track_folder(
     directory: str | os.PathLike[str], *, run: Any = None, tracking_uri: str | None = None,
-    experiment_name: str | None = None, stored_as: str | None = None, champion: bool = False,
+    experiment_name: str | None = None, stored_as: str | None = None, champion: bool = False, then: str = "",
 ) -> Tracked:  # fmt: skip
     """Send what `calibrate` or `monitor` wrote, unless it is there; what was sent by half is sent anew.
 
     run : a run, or its id, to log to. stored_as : NAME@VERSION of the card on disk (else what was noted when it
-    was sent before), shown in the registry as champion or challenger.
+    was sent before), shown in the registry as champion or challenger. then : what to do where it fails.
     """
     folder = Path(directory)
     is_calibration = (folder / "result.json").is_file()
@@ -75,7 +77,8 @@ def track_folder(
     elif (folder / STORED).is_file():
         noted = json.loads((folder / STORED).read_text(encoding="utf-8"))
     uri, given = chosen_uri(tracking_uri), getattr(getattr(run, "info", None), "run_id", run)
-    then = f"The result is complete in {folder}; `leadml track {folder}` sends it, --no-track leaves it out."
+    sends = f"`leadml track {folder}` sends it, --no-track leaves it out."
+    then = then or f"The result is complete in {folder}; {sends}"
     with explained("sending a run", uri, then):
         place = connect(uri, experiment_name)
         before = _read_receipt(folder, place)
@@ -117,7 +120,8 @@ def _send_calibration(place: Place, folder: Path, given: str | None) -> str:
         data = result.data
         counts = {"n_won": data.n_won, "n_lost": data.n_lost, "n_rejected": float(data.n_rejected)}
         counts["base_rate"] = data.base_rate
-        log_figures(client, run_id, figures_of(chosen, rule) | counts, _params(result, rule))
+        documented = next((c for c in result.contenders if rule is not None and c.id == rule.id), None)
+        log_figures(client, run_id, figures_of(chosen, rule, documented) | counts, _params(result, rule))
         for name in _TABLES:
             rows = [_flat(each.model_dump(mode="json")) for each in getattr(result, name)]
             columns = dict.fromkeys(key for row in rows for key in row)
@@ -156,14 +160,29 @@ def run_name(result: Result, rule: PolicyResult | None) -> str:
     """The answer: ``b2b: BANT 3 of 4 undecided, +1.3% (-0.2 to +2.9)``."""
     if rule is None:
         return f"{result.data.name}: {result.recommended.contender or 'no card'}"
-    name, gain = f"{result.data.name}: {rule.title} {rule.verdict}", rule.gain_weights
+    name, gain = f"{result.data.name}: {_short(rule)} {rule.verdict}", rule.gain_weights
     if gain is None or gain.value is None or gain.low is None or gain.high is None:
         return name
     return f"{name}, {gain.value:+.1%} ({100 * gain.low:+.1f} to {100 * gain.high:+.1f})"
 
 
-def figures_of(contender: Contender | None, rule: PolicyResult | None) -> dict[str, float]:
-    """Figures of a run. The gain: of a rule what its card wins more, else what is won beyond the baseline."""
+def _short(rule: PolicyResult) -> str:
+    """A rule in few words: ``BANT 3 of 4``, ``BANT 9 of 16 points``; its title where it counts neither."""
+    if rule.unit == "contactable":
+        return rule.title
+    titles = {each.id: each.title for each in list_frameworks()}
+    count = f"{rule.documented_cutoff} of {rule.total_max}{' points' if rule.unit == 'points' else ''}"
+    return f"{titles.get(rule.framework or '', rule.framework or rule.id)} {count}"
+
+
+def figures_of(
+    contender: Contender | None, rule: PolicyResult | None, documented: Contender | None = None
+) -> dict[str, float]:
+    """Figures of a run, a name meaning the same in each: held out, but for the outlook (`expected_...`).
+
+    documented : the rule among the contenders. The gain: of a rule what its card wins more, else what is won
+    beyond the baseline.
+    """
     made: dict[str, float | None] = {}
     if rule is not None:
         learned = None if rule.learned_cutoff is None else rule.learned_cutoff.value
@@ -172,11 +191,14 @@ def figures_of(contender: Contender | None, rule: PolicyResult | None) -> dict[s
         made |= {"learned_cutoff": learned, "cutoff_delta": delta}
         if rule.outlook is not None:
             wins = rule.outlook.wins_per_100
-            made |= {"wins_per_100_documented": wins.keep.value, "wins_per_100_learned": wins.change.value}
-            made["p_better"] = rule.outlook.p_better
+            made |= {"expected_wins_per_100_keep": wins.keep.value}
+            made |= {"expected_wins_per_100_change": wins.change.value, "p_better": rule.outlook.p_better}
     elif contender is not None:
         made |= _ends("gain", contender.gain.wins_captured)
-        made["wins_per_100_learned"] = contender.wins_per_100.value if contender.wins_per_100 else None
+    for each in (documented, contender):
+        if each is not None and each.wins_per_100 is not None:
+            kind = "documented" if each.kind == "documented" else "learned"
+            made[f"wins_per_100_{kind}"] = each.wins_per_100.value
     for name in _FIGURES if contender is not None else ():
         figure = getattr(contender, name)
         made[name] = None if figure is None else figure.value

@@ -26,7 +26,7 @@ def test_the_parent_carries_the_answer_and_each_nested_run_its_own(folder: Path)
     rule = result.policies[0]
     run = client().get_run(done.run_id)
     assert run.info.run_name == run_name(result, rule)
-    assert run.info.run_name.startswith(f"b2b: {rule.title} {rule.verdict}, ")
+    assert run.info.run_name.startswith(f"b2b: BANT 3 of 4 {rule.verdict}, ")
     columns = (
         run.data.metrics | run.data.params | {k: v for k, v in run.data.tags.items() if "mlflow." not in k}
     )
@@ -41,6 +41,10 @@ def test_the_parent_carries_the_answer_and_each_nested_run_its_own(folder: Path)
         contender = next(c for c in result.contenders if c.id == each.info.run_name)
         own = next((p for p in result.policies if p.id == contender.id), None)
         assert each.data.metrics == pytest.approx(figures_of(contender, own))
+        for name in ("wins_per_100_documented", "wins_per_100_learned"):  # one name, one number
+            if contender.id in (rule.id, result.recommended.contender) and name in each.data.metrics:
+                assert each.data.metrics[name] == run.data.metrics[name]
+    assert {"expected_wins_per_100_keep", "expected_wins_per_100_change"} <= run.data.metrics.keys()
     files = {each.path for each in client().list_artifacts(done.run_id)}
     assert {
         "report.html",
@@ -126,9 +130,11 @@ def test_names_of_runs_say_what_is_known(saved: Path) -> None:
     rule = result.policies[0]
     assert run_name(result, None).startswith("b2b: ")
     assert (
-        run_name(result, rule.model_copy(update={"gain_weights": None}))
-        == f"b2b: {rule.title} {rule.verdict}"
+        run_name(result, rule.model_copy(update={"gain_weights": None})) == f"b2b: BANT 3 of 4 {rule.verdict}"
     )
+    assert run_name(result, result.policies[1]).startswith("b2b: BANT 9 of 16 points ")
+    phone = rule.model_copy(update={"unit": "contactable", "title": "A phone number is known"})
+    assert run_name(result, phone).startswith(f"b2b: A phone number is known {rule.verdict}")
 
 
 def test_a_calibration_is_saved_for_the_time_of_sending(folder: Path) -> None:
@@ -136,5 +142,7 @@ def test_a_calibration_is_saved_for_the_time_of_sending(folder: Path) -> None:
         def save(self, where: str) -> None:
             shutil.copyfile(folder / "result.json", Path(where) / "result.json")
 
+    with pytest.raises(TrackingError, match=r"found\.save\(DIR\), then `leadml track DIR` sends it"):
+        track_calibration(Found(), tracking_uri="http://127.0.0.1:9")
     done = track_calibration(Found())
     assert client().get_run(done.run_id).info.status == "FINISHED"
