@@ -168,7 +168,10 @@ def _resolve(ref: str, store: Path | None) -> Any:
         return load_card(ref)
     from leadml.registry.resolve import resolve
 
-    return resolve(ref, store)
+    model = resolve(ref, store)
+    if getattr(model, "kind", "") == "documented":
+        _say(f"{ref}: scored by {model.model}, a documented rule, which tells no probability")
+    return model
 
 
 def _read(file: str | None, mapping: Path | None) -> Any:
@@ -561,7 +564,7 @@ def models_history(name: Annotated[str, _arg("NAME", "Name of the model.")], sto
 
     for event in read_history(name, store):
         why = f"  because: {event.because}" if event.because else ""
-        forced = " by force" if event.forced else ""
+        forced = f"{f' by {event.by}' if event.by else ''}{' by force' if event.forced else ''}"
         typer.echo(f"{event.at}  {event.action:<8}  {name}@{event.version}{forced}{why}")
         if event.evidence:
             typer.echo(f"    {event.evidence}")

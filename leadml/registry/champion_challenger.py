@@ -19,7 +19,7 @@ from leadml.evaluation.log import Entries, Log
 from leadml.evaluation.metrics import HeldOut
 from leadml.evaluation.verdict import equal_workload, paired_gain
 from leadml.levels import Codes
-from leadml.registry.evidence import deals_of, possible_patterns, read_counts, read_held_out, recode
+from leadml.registry.evidence import day_of, deals_of, possible_patterns, read_counts, read_held_out, recode
 from leadml.registry.versions import Version
 
 if TYPE_CHECKING:
@@ -52,13 +52,17 @@ class Said:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evidence:
-    """Leads that both judged. outcome : 1 won, 0 lost, -1 not known. unit : each lead by itself where None."""
+    """Leads that both judged. outcome : 1 won, 0 lost, -1 not known. unit : each lead by itself where None.
+
+    is_seen : the champion learned from these deals, so they favour it.
+    """
 
     where: str
     old: Said
     new: Said
     outcome: npt.NDArray[np.int8]
     unit: npt.NDArray[Any] | None = None
+    is_seen: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Comparison:
     outcome: Outcome
     n: int
     moves: tuple[Move, ...]
-    sentence: str
+    sentence: str  # of short lines
 
 
 def compare(
@@ -94,32 +98,42 @@ def compare(
         same = f"On {found.where}, {candidate.ref} decides exactly as {champion.ref} does."
         return Comparison("alike", n, (), same)
     outcome, worth = weigh(found, ratio)
-    told = "; ".join(f"{m.n:,.0f} of {n:,} leads move from {m.before} to {m.after}" for m in moves[:3])
-    more = f" (and {len(moves) - 3} smaller moves)" if len(moves) > 3 else ""
+    told = [f"{m.n:,.0f} of {n:,} leads move from {m.before} to {m.after}" for m in moves[:3]]
+    if len(moves) > 3:
+        told.append(f"and {len(moves) - 3} smaller moves")
     verdict = {
-        "better": f"{candidate.ref} is better than {champion.ref} beyond noise",
-        "worse": f"{candidate.ref} is worse than {champion.ref} beyond noise",
-        "moved": f"these leads cannot tell which of {names} is better",
+        "better": f"{candidate.ref} is better than {champion.ref} beyond noise.",
+        "worse": f"{candidate.ref} is worse than {champion.ref} beyond noise.",
+        "moved": f"These leads cannot tell which of {names} is better.",
     }[outcome]
-    return Comparison(outcome, n, moves, f"On {found.where}: {told}{more}. {worth}: {verdict}.")
+    if found.is_seen:
+        verdict = f"{champion.ref} has seen these deals, which favours it. {verdict}"
+    lines = [f"On {found.where}:", *(f"  {each}" for each in told), *(f"{each}." for each in worth), verdict]
+    return Comparison(outcome, n, moves, "\n".join(lines))
 
 
 def gather(candidate: Model, champion: Model, leads: Leads | None) -> Evidence | None:
     """Find leads that both judge."""
-    cards = None if candidate.card is None or champion.card is None else (champion.card, candidate.card)
-    if leads is not None and cards is not None:
+    if candidate.card is None or champion.card is None:
+        return _shared_log(candidate, champion)
+    cards = (champion.card, candidate.card)
+    if leads is not None:
         known = np.full(len(leads), -1, np.int8) if leads.outcome is None else leads.outcome
         old, new = (_said(card, codes_of(card, leads)) for card in cards)
-        return Evidence(f"{leads.source} ({int((known >= 0).sum()):,} closed)", old, new, known, leads.unit)
+        where = f"{leads.source} ({int((known >= 0).sum()):,} closed)"
+        return Evidence(where, old, new, known, leads.unit, _has_seen(cards[0], leads))
     shared = _shared_log(candidate, champion)
-    if shared is not None or cards is None:
+    if shared is not None:
         return shared
     for model in (candidate, champion):
         kept = read_counts(model.version)
         if kept is not None and model.card is not None:
             codes, outcome = deals_of(kept[1])
             old, new = (_said(card, recode(codes, kept[0], model.card, card)) for card in cards)
-            return Evidence(f"the deals that {model.ref} learned from", old, new, outcome)
+            # A draft carries the counts of the version that it was changed from: they are its champion's.
+            is_seen = champion.card.kind != "documented" and (model is champion or bool(model.card.published))
+            whose = champion.ref if is_seen else model.ref
+            return Evidence(f"the deals that {whose} learned from", old, new, outcome, is_seen=is_seen)
     codes, names = possible_patterns(cards[0], MOST_PATTERNS), cards[0].lookup.code_columns
     old, new = (_said(card, recode(codes, names, cards[0], card)) for card in cards)
     return Evidence("all possible answers, each as likely", old, new, np.full(len(codes), -1, np.int8))
@@ -135,13 +149,13 @@ def find_moves(found: Evidence) -> tuple[Move, ...]:
     return tuple(sorted((Move(*pair, n) for pair, n in moved.items()), key=lambda move: -move.n))
 
 
-def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
+def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
     """What the moves are worth: at the costs in force, else at equal workload, and where they pay."""
     said = {"old": found.old.entries, "new": found.new.entries}
     if said["new"].decision.min() == 1.0 > said["old"].decision.min():
-        return "worse", "It follows up every lead, so it qualifies none"
+        return "worse", ["It follows up every lead, so it qualifies none"]
     if said["new"].decision.max() == 0.0 < said["old"].decision.max():
-        return "worse", "It follows up no lead at all"
+        return "worse", ["It follows up no lead at all"]
     n = len(found.outcome)
     at, zeros = np.arange(n), np.zeros(n, np.int32)
     unit = at if found.unit is None else found.unit.astype(np.int64)
@@ -150,7 +164,7 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
     if won.all() or not won.any():
         which = "all" if won.all() else "none"
         why = f"of {len(log):,} closed deals {which} were won" if len(log) else "no deal is closed"
-        return "moved", f"What that is worth is not known, as {why}"
+        return "moved", [f"What that is worth is not known, as {why}"]
     held, old, new = HeldOut(log), log.entries["old"], log.entries["new"]
     if ratio is None:
         gain, worth = paired_gain(held, *equal_workload(held, old, new)), "At the champion's workload it wins"
@@ -159,26 +173,35 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, str]:
         worth = f"A won deal being worth {ratio:,.3g} follow-ups, it wins net"
     value, low, high = gain.gain.estimate()
     worth += f" {value:+.1%} ({low:+.1%} to {high:+.1%}) of all won"
-    if not gain.n_different:
-        worth = "It ranks them alike"
+    told = [worth if gain.n_different else "It ranks them alike"]
     away = new.decision - old.decision
     extra, extra_won = float(away.sum()), float(away @ won)
     if extra or extra_won:
         side = "more" if extra > 0 else "less"
-        worth += f"; {_change(extra, 'follow-up')}, {_change(extra_won, 'win')}"
+        told.append(f"{_change(extra, 'follow-up')}, {_change(extra_won, 'win')}")
         if extra * extra_won > 0:
-            worth += f", which pays where a won deal is worth {side} than {extra / extra_won:,.1f} follow-ups"
+            told[-1] += (
+                f", which pays where a won deal is worth {side} than {extra / extra_won:,.1f} follow-ups"
+            )
     if gain.n_different < MIN_DIFFERENT or not low * high > 0:
-        return "moved", worth
+        return "moved", told
     if high < 0:
-        return "worse", worth
-    return ("moved" if ratio is None and extra else "better"), worth
+        return ("moved" if found.is_seen else "worse"), told
+    return ("moved" if ratio is None and extra else "better"), told
 
 
 def _change(n: float, what: str) -> str:
     """How many more or fewer, with the sign told in words: 4 wins fewer."""
     told = f"{abs(n):,.0f}"
     return f"{told} {what}{'' if told == '1' else 's'} {'fewer' if n < 0 else 'more'}"
+
+
+def _has_seen(card: Card, leads: Leads) -> bool:
+    """Whether a card learned up to a day by which all these deals were closed."""
+    day = None if card.kind == "documented" else day_of(card.provenance.get("as_of"))
+    if day is None or leads.outcome is None or leads.closed is None:
+        return False
+    return not (leads.closed[leads.outcome >= 0] > day).any()
 
 
 def _said(card: Card, codes: Codes) -> Said:

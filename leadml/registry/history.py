@@ -13,7 +13,7 @@ from leadml.exceptions import StoreError
 
 @dataclasses.dataclass(frozen=True)
 class Event:
-    """One line: saved, promoted or retired, when, why, and what the comparison with the champion said."""
+    """One line: saved, published (by hand), promoted or retired; when, why, what a comparison said, by whom."""
 
     at: str
     action: str
@@ -21,6 +21,7 @@ class Event:
     because: str | None = None
     evidence: str | None = None
     forced: bool = False
+    by: str | None = None
 
 
 def read_events(path: Path) -> list[Event]:

@@ -59,8 +59,8 @@ def promote(
         instead_of, evidence, worse = before.version, comparison.sentence, comparison.outcome == "worse"
         if worse and not force:
             how = f"promote it all the same: leadml models promote {candidate.ref} --force --because TEXT"
-            raise StoreError(f"{candidate.ref} is not promoted. {evidence} Keep {before.ref}, or {how}")
-    event = Event(at, "promoted", candidate.version, because, evidence, worse)
+            raise StoreError(f"{candidate.ref} is not promoted.\n{evidence}\nKeep {before.ref}, or {how}")
+    event = Event(at, "promoted", candidate.version, because, evidence and " ".join(evidence.split()), worse)
     version = record_event(candidate.ref, event, instead_of=instead_of, store_root=store_root)
     return Promoted(version, comparison, forced=worse, changed=True)
 
@@ -70,13 +70,13 @@ def compare_versions(
 ) -> Comparison:
     """Compare two stored versions at a ratio, else at the one that calibration was given (metrics.ratio)."""
     models = [model_of(each) for each in (candidate, champion)]
-    leads = None if leads is None else _new_to(leads, models)
+    leads = None if leads is None else new_to(leads, models)
     known = [each.manifest.metrics.get("ratio") for each in (candidate, champion)]
     told = next((float(each) for each in (ratio, *known) if isinstance(each, int | float) and each > 0), None)
     return compare(models[0], models[1], leads, told)
 
 
-def _new_to(leads: Leads, models: list[Model]) -> Leads:
+def new_to(leads: Leads, models: list[Model]) -> Leads:
     """Leads that neither card can have learned from: open, or closed after its deals; all where none is."""
     learned = [m.card for m in models if m.card and m.card.kind != "documented"]
     days = [day for card in learned if (day := day_of(card.provenance.get("as_of"))) is not None]

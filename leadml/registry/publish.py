@@ -16,7 +16,7 @@ from leadml.exceptions import ModelRefError, StoreError, UsageError
 from leadml.frameworks.catalog import load_framework
 from leadml.registry.champion_challenger import Comparison, Model, compare
 from leadml.registry.evidence import PATTERNS, patterns_file, read_counts, recode
-from leadml.registry.promote import check_reason, model_of
+from leadml.registry.promote import check_reason, model_of, new_to
 from leadml.registry.versions import Root, Version, champion_of, save_version, show_version
 
 if TYPE_CHECKING:
@@ -75,7 +75,8 @@ def publish(
     comparison = None
     if champion is not None:
         ratio = champion.manifest.metrics.get("ratio")
-        comparison = compare(Model("the draft", card, origin), model_of(champion), leads, ratio)
+        models = [Model("the draft", card, origin), model_of(champion)]
+        comparison = compare(*models, None if leads is None else new_to(leads, models), ratio)
     beside = {} if counts is None else {PATTERNS: patterns_file(card, counts)}
     if origin is not None:
         carried = [file for file in CARRIED if file in origin.manifest.files]

@@ -188,7 +188,10 @@ def save_version(
         folder, place = root / name, root / f"{_TEMPORARY}{secrets.token_hex(6)}"
         number = max(_numbers(folder), default=0) + 1
         _write(place, name, number, model, at, files or {}, metrics or {})
+        hand = model.published if isinstance(model, Card) else None
         events = [Event(at, "saved", number)]
+        if hand is not None:
+            events = [Event(at, "published", number, hand.because, by=hand.by)]
         if number > 1:
             (place / str(number)).rename(folder / str(number))
             place.rmdir()

@@ -52,7 +52,7 @@ def test_a_reason_is_always_asked_for(tmp_path: Path) -> None:
 def test_a_cutoff_from_3_to_0_is_not_alike_but_refused(tmp_path: Path) -> None:
     store_two(tmp_path, make_card(3), make_card(0))
     with pytest.raises(
-        StoreError, match=r"bant@2 is not promoted.*move from drop to follow up.*follows up every lead"
+        StoreError, match=r"(?s)bant@2 is not promoted.*move from drop to follow up.*follows up every lead"
     ):
         promote("bant@2", because="more calls", at=AT, store_root=tmp_path)
     with pytest.raises(StoreError, match="50 leads move from drop to follow up"):
@@ -140,13 +140,31 @@ def test_deals_that_a_version_learned_from_stand_in(tmp_path: Path) -> None:
     save_version("bant", make_card(5), at=AT, store_root=tmp_path, files=beside)
     save_version("bant", upside_down(), at=AT, store_root=tmp_path)
     with pytest.raises(
-        StoreError, match=r"the deals that bant@1 learned from.*worse than bant@1 beyond noise"
+        StoreError, match=r"(?s)the deals that bant@1 learned from.*worse than bant@1 beyond noise"
     ):
         promote("bant@2", because="x", at=AT, store_root=tmp_path)
     codes, outcome = deals_of(PatternCounts(counts.codes, counts.won * 1000, counts.lost * 1000))
     assert (len(codes), outcome.min(), outcome.max()) == (100_000, 0, 1)
     assert len(possible_patterns(make_card(5), 50)) == 36
     assert len(possible_patterns(make_card(5), 20)) == 20
+
+
+def test_deals_that_the_champion_has_seen_refuse_nobody(tmp_path: Path) -> None:
+    deals = make_deals()
+    beside = {PATTERNS: patterns_file(make_card(5), PatternCounts.from_codes(deals.codes, deals.outcome))}
+    learned = make_card(5, table=True, provenance={"as_of": "2024-11-11"})
+    save_version("bant", learned, at=AT, store_root=tmp_path, files=beside)
+    save_version("bant", upside_down(), at=AT, store_root=tmp_path)
+    old = dataclasses.replace(deals, closed=np.full(400, 20_000, np.int32))
+    new = dataclasses.replace(deals, closed=np.full(400, 20_100, np.int32))
+    with pytest.raises(StoreError, match="worse than bant@1 beyond noise"):  # closed since
+        promote("bant@2", because="x", at=AT, leads=new, store_root=tmp_path)
+    for leads in (old, None):
+        done = promote("bant@2", because="x", at=AT, leads=leads, store_root=tmp_path)
+        assert done.comparison is not None
+        assert "bant@1 has seen these deals" in done.comparison.sentence
+        assert max(map(len, done.comparison.sentence.splitlines())) < 130
+        promote("bant@1", because="back", at=AT, store_root=tmp_path, force=True)
 
 
 def make_log(deals: Leads, score: Any, decision: Any, ids: list[str] | None = None) -> Log:
@@ -169,7 +187,7 @@ def test_the_held_out_log_that_both_share_comes_first(tmp_path: Path) -> None:
     bad = held_out_file(make_log(deals, -points, points < 4), "card")
     save_version("bant", make_card(5), at=AT, store_root=tmp_path, files={HELD_OUT: good})
     save_version("bant", make_card(4), at=AT, store_root=tmp_path, files={HELD_OUT: bad})
-    with pytest.raises(StoreError, match=r"400 deals that both calibrations held out.*worse"):
+    with pytest.raises(StoreError, match=r"(?s)400 deals that both calibrations held out.*worse"):
         promote("bant@2", because="x", at=AT, store_root=tmp_path)
     # Row numbers of another file mean nothing; a classifier has no card to be compared otherwise.
     other = held_out_file(make_log(make_deals(seed=1), points, points >= 5), "card")

@@ -14,7 +14,7 @@ from leadml.exceptions import StoreError, UsageError
 from leadml.frameworks import new_framework
 from leadml.registry.evidence import PATTERNS, patterns_file, read_counts
 from leadml.registry.publish import Published, publish
-from leadml.registry.versions import load_stored, save_version
+from leadml.registry.versions import load_stored, read_history, save_version
 
 from .conftest import AT, make_card
 from .test_promote import make_deals
@@ -60,6 +60,8 @@ def test_a_cutoff_changed_by_hand_becomes_a_version(tmp_path: Path, stored: Card
         "changed_from": "bant@1",
     }
     assert [(b.id, b.from_) for b in card.bands] == [("drop", 0), ("now", 3)]
+    event = read_history("bant", root)[-1]
+    assert (event.action, event.by, event.because) == ("published", "ann", "as agreed")
     assert "the bands begin elsewhere" in done.messages[0]
     assert card.table == stored.table  # points are as they were
     assert done.comparison is not None
