@@ -133,6 +133,8 @@ def _notes(leads: Leads) -> Iterator[tuple[str, dict[str, Any]]]:
         note = constant_note(name, np.bincount(codes, minlength=UNKNOWN + 1)[:UNKNOWN])
         if note:
             yield note
+    if unjudged := _unjudged_note(leads):
+        yield unjudged
     if leads.outcome is None:
         return
     n_won, n_lost = (int((leads.outcome == each).sum()) for each in (1, 0))
@@ -143,6 +145,23 @@ def _notes(leads: Leads) -> Iterator[tuple[str, dict[str, Any]]]:
     if late := find_late_answers(leads).note():
         yield late
     yield from (sign.note() for sign in find_leak_signs(leads))
+
+
+def _unjudged_note(leads: Leads) -> tuple[str, dict[str, Any]] | None:
+    """Note which rules of the baseline (BANT, where the mapping names no framework) no lead can reach."""
+    from leadml.frameworks.catalog import load_framework
+
+    if leads.mapping is None or leads.mapping.frameworks:
+        return None
+    bant = load_framework("bant")
+    missing = [name for name in bant.criterion_ids if name not in leads.criteria]
+    n = len(bant.criteria) - len(missing)
+    rules = [policy for policy in bant.policies if policy.unit == "met" and policy.cutoff > n]
+    if not rules:
+        return None
+    keys = ", ".join(f"{name}: {{column: NAME}}" for name in missing)
+    told = {"columns": missing, "keys": keys, "rules": [f"{bant.title} ({rule.title})" for rule in rules]}
+    return "LML119", {**told, "severity": "warn" if bant.policies[0] in rules else "note", "where": bant.id}
 
 
 def constant_note(name: str, counts: npt.NDArray[np.int64]) -> tuple[str, dict[str, Any]] | None:
@@ -193,6 +212,9 @@ def _format_words(form: dict[str, Any]) -> str:
 
 def _outcome_words(found: Outcomes | None) -> str:
     if found is None:
-        return "outcome: not in the mapping, or not in the file"
+        return (
+            "outcome: not in the mapping, or not in the file; to learn from closed deals, add to the mapping:"
+            " outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
+        )
     rate = "" if found.base_rate is None else f"; {found.base_rate:.1%} of the closed deals were won"
     return f"outcome: {found.won} won, {found.lost} lost, {found.open} open{rate}"

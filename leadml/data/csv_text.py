@@ -30,9 +30,7 @@ if TYPE_CHECKING:
 
 PIECE_BYTES = 1 << 21  # read at once
 _DISTINCT_SHARE = 0.3  # a column whose texts repeat less than so comes as plain text
-_CP1252 = (
-    "not UTF-8: read as Windows-1252 (cp1252); check names with accents, or set read.encoding in the mapping"
-)
+_CP1252 = "not UTF-8: read as Windows-1252 (cp1252); check names with accents, or set read: {encoding: NAME}"
 _BARE_CR = re.compile(rb"\r(?!\n)")
 T = TypeVar("T")
 R = TypeVar("R")

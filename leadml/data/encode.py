@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from leadml.data.chunks import Chunk
     from leadml.data.mapping import ColumnRule, Criterion, Fact, Mapping, Outcome
 
+ONE_LEVEL = 0.95
+"""Edges that put a larger share of the numbers at one level are worth a look."""
+_FEW = 20  # of fewer numbers nothing is said
 _BAD = 255
 _UNLISTED = -2
 _ONLY_CLOSED = re.compile(r"dates|amount|snapshot|followed_up|propensity|group|duplicates|context")
@@ -76,6 +79,36 @@ class Encoded:
     columns: dict[str, pa.Array] = dataclasses.field(default_factory=dict)
     facts: dict[str, pa.Array] = dataclasses.field(default_factory=dict)
     raw: dict[str, pa.Array] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class ByEdges:
+    """What the edges of one criterion made of its numbers."""
+
+    n: npt.NDArray[np.int64]  # rows at each level
+    low: float = np.inf
+    high: float = -np.inf
+
+    def add(self, table: Codes, by_edges: Bools, numbers: Floats, at: npt.NDArray[np.int32]) -> None:
+        """Count a chunk: the distinct cells' codes, which come from edges, their numbers; cells by row."""
+        self.n += np.bincount(table[at][by_edges[at]], minlength=LEVEL_MAX + 1)
+        if by_edges.any():
+            self.low = min(self.low, float(numbers[by_edges].min()))
+            self.high = max(self.high, float(numbers[by_edges].max()))
+
+    def note(self, name: str, rule: Criterion) -> tuple[str, dict[str, Any]] | None:
+        """Note that nearly all stand at one level: edges in thousands, or 5.000 that YAML reads as 5."""
+        edges = rule.edges or ()
+        total = int(self.n.sum())
+        if total < _FEW or self.low == self.high or self.n.max() <= ONE_LEVEL * total:
+            return None
+        values = {"column": name, "level": int(self.n.argmax()), "share": self.n.max() / total}
+        shown = [f"{edge:,.15g}" for edge in edges]
+        asked = ""
+        if self.low >= edges[-1] and self.low / 10_000 <= edges[-1] < 1000:
+            asked = f"Is {edges[-1]:.3f} meant as {edges[-1] * 1000:.15g}? In YAML a dot is the decimal mark."
+        told = {"edges": ", ".join(shown), "low": f"{self.low:,.15g}", "high": f"{self.high:,.15g}"}
+        return "LML120", {**values, **told, "asked": asked}
 
 
 class _Batch:
@@ -120,6 +153,7 @@ class Encoder:
         self.absent = check_columns(mapping, columns, source, to_score=to_score)
         self.criteria = mapping.present(columns)
         self.unlisted: dict[str, tuple[int, int]] = {}
+        self.by_edges: dict[str, ByEdges] = {}
         carried = [*(mapping.context if context is None else context), *mapping.segments]
         if not to_score:
             carried += [
@@ -184,6 +218,8 @@ class Encoder:
             numbers = np.append(numbers_of(encoded.dictionary, self.decimal)[0], np.nan)
             by_edges = (table == _BAD) & ~np.isnan(numbers)
             table[by_edges] = _levels_by_edges(numbers[by_edges], rule)
+            seen = self.by_edges.setdefault(name, ByEdges(np.zeros(LEVEL_MAX + 1, np.int64)))
+            seen.add(table, by_edges, numbers, at)
         if rule.other is not None:
             table[table == _BAD] = UNKNOWN if rule.other == "unknown" else rule.other
         codes = table[at]

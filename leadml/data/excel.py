@@ -67,7 +67,8 @@ class ExcelReader(Reader):
         self.format = Format("xlsx", decimal=decimal, sheet=sheet, header_row=at + 1, sniffed=sniffed)
         self.notes += found
         if len(workbook.sheet_names) > 1 and not options.sheet:
-            text = f"read the first of {len(workbook.sheet_names)} sheets; set read.sheet for another"
+            names = workbook.sheet_names
+            text = f"read the first of {len(names)} sheets; for another set read: {{sheet: {names[1]!r}}}"
             self.notes.append(note(text))
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:

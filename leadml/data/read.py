@@ -193,6 +193,9 @@ def _notes(leads: Leads, encoder: Encoder, source: Source) -> list[Note]:
     if encoder.absent:
         said = ", ".join(f"{column} ({', '.join(places)})" for column, places in encoder.absent.items())
         notes.append(("LML107", {"columns": said, "where": source.name}))
+    for name, seen in encoder.by_edges.items():
+        if said_of := seen.note(name, encoder.mapping.criteria[name]):
+            notes.append(said_of)
     if source.rejections.n_rows:
         values = {"n": source.rejections.n_rows, "of": source.n_rows, "where": source.name}
         faults = "; ".join(source.rejections.summary(5))

@@ -91,7 +91,7 @@ def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: 
     width, n = max(widths.items(), key=lambda item: (item[1], item[0]), default=(1, 0))
     for at in range(first, min(len(records), _TITLE_ROWS)):
         if len(records[at]) == width and filled[at] > width / 2:
-            said = f"row {at + 1} is taken as the header; set read.header in the mapping if it is not"
+            said = f"row {at + 1} is taken as the header; if it is not, set read: {{header: 1}} (its row)"
             return at, [note(said)] if at > first and told is None else []
         if n < 2 or filled[at] > (1 if width < 5 else 2):
             break  # no title
@@ -109,7 +109,7 @@ def sniff_decimal(cells: Iterable[str], told: str | None, delimiter: str = "") -
         mark = "," if seen[","] > seen["."] else "."
         text = (
             f"numbers with a decimal comma ({seen[',']}) and with a decimal point ({seen['.']}) in one file:"
-            f" read with {mark!r}; set read.decimal in the mapping"
+            f' read with {mark!r}; set read: {{decimal: "{mark}"}} in the mapping if right'
         )
         return mark, [note(text)]
     if seen[","] or seen["."]:
@@ -118,7 +118,11 @@ def sniff_decimal(cells: Iterable[str], told: str | None, delimiter: str = "") -
     if not seen["1.234"]:
         return mark, []
     meant = "1234" if mark == "," else "1.234"
-    text = f"numbers such as 1.234 are ambiguous: read as {meant}; set read.decimal in the mapping if not"
+    other = "." if mark == "," else ","
+    text = (
+        f"numbers such as 1.234 are ambiguous: read as {meant};"
+        f' if not, set read: {{decimal: "{other}"}} in the mapping'
+    )
     return mark, [note(text)]
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from leadml.calibration.check import check_file, format_check
 from leadml.data import Leads, read_leads
 from leadml.exceptions import InputError
 
@@ -277,3 +278,39 @@ def test_new_leads_are_encoded_without_pandas(tmp_path, name):
     paths = [str(tmp_path / "mapping.yaml"), str(tmp_path / name)]
     done = subprocess.run([sys.executable, "-c", ENCODE, *paths], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("edges", "said"), [([1, 5000, 10000], None), ([5.0, 10.0], "Is 10.000 meant as 10000?"), ([1, 2000], "")]
+)
+def test_edges_that_tell_no_number_apart_are_told(edges, said):
+    frame = pd.DataFrame({"Budget": np.resize([2500, 8000, 42000], 30)})
+    leads = read_leads(frame, {"name": "m", "criteria": {"budget": {"column": "Budget", "edges": edges}}})
+    notes = [values for code, values in leads.notes if code == "LML120"]
+    assert [values["asked"][: len(said)] for values in notes] == ([] if said is None else [said])
+    assert all((values["low"], values["high"]) == ("2,500", "42,000") for values in notes)
+
+
+def test_a_number_with_the_other_decimal_mark_says_which_to_set():
+    frame = pd.DataFrame({"Budget": ["€ 2.500,00", "3"]})
+    leads = read_leads(frame, {"name": "m", "criteria": {"budget": {"column": "Budget", "edges": [1]}}})
+    assert 'set read: {decimal: ","}' in leads.rejections.summary()[0]
+
+
+@pytest.mark.parametrize(
+    ("mapped", "severity"),
+    [
+        ("budget authority need timeline", None),
+        ("authority need timeline", "note"),
+        ("need timeline", "warn"),
+    ],
+)
+def test_rules_of_bant_that_no_lead_can_reach_are_told(mapped, severity):
+    names = mapped.split()
+    frame = pd.DataFrame({name: [0, 1, 4] for name in names})
+    mapping = {"name": "m", "criteria": {name: {"column": name} for name in names}}
+    found = check_file(frame, mapping)
+    assert [each.severity for each in found.findings if each.code == "LML119"] == [severity] * bool(severity)
+    assert "add to the mapping: outcome:" in format_check(found)
+    own = check_file(frame, {**mapping, "frameworks": ["bant"]})
+    assert "LML119" not in [each.code for each in own.findings]
