@@ -252,6 +252,15 @@ class PolicyResult(ResultPart):
     order_claim: OrderClaimed | None = None
     card: str | None = None  # contender id of the card compared with it
 
+    def __repr__(self) -> str:
+        learned = self.learned_cutoff.value if self.learned_cutoff else None
+        return (
+            f"<PolicyResult {self.id}: {self.verdict}; cut-off {self.documented_cutoff} of {self.total_max}"
+            f"{'' if learned is None else f', learned {learned:g}'}>"
+        )
+
+    __str__ = __repr__
+
 
 class Disagreement(ResultPart):
     """One cell of rule x card: how many leads, how many of them won (raw), and some of their ids."""
@@ -308,6 +317,16 @@ class Result(ResultPart):
     findings: tuple[Finding, ...]
     recommended: Recommended
     champion: str  # contender id: one per calibration, and the only thing called so
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{each.id}: {each.verdict}" for each in self.policies)
+        data = self.data
+        return (
+            f"<Result of {data.name}: {data.n_won:,.0f} won, {data.n_lost:,.0f} lost; {told};\n"
+            f" recommended: {self.recommended.contender}; {len(self.findings)} findings>"
+        )
+
+    __str__ = __repr__
 
 
 def load_result(path: Path) -> Result:

@@ -195,6 +195,27 @@ class Card(_Part):
             raise ValueError("\n".join(faults))
         return self
 
+    def __repr__(self) -> str:
+        asked = ", ".join([*(c.id for c in self.criteria), *(a.id for a in self.attributes)])
+        return (
+            f"<Card {self.model} ({self.kind}): ready from {self.cutoff} of {self.total_max} {self.unit};"
+            f" reads {asked}>"
+        )
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """A line, and the points of each level as a table."""
+        from html import escape
+
+        cells = "".join(
+            f"<tr><td>{escape(row.title)}</td>"
+            f"{''.join(f'<td>{each}</td>' for each in (*row.points, row.unknown_points))}</tr>"
+            for row in self.criteria
+        )
+        head = "".join(f"<th>{level}</th>" for level in (0, 1, 2, 3, 4, "unknown"))
+        return f"<p>{escape(repr(self)[1:-1])}</p><table><tr><th></th>{head}</tr>{cells}</table>"
+
     @property
     def model(self) -> str:
         """``NAME@VERSION``, or the name of a card that is not stored."""

@@ -118,6 +118,19 @@ class Leads:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def __repr__(self) -> str:
+        ended = self.outcome if self.outcome is not None else np.zeros(0, np.int8)
+        told = [f"{(ended == end).sum():,} {word}" for end, word in ((1, "won"), (0, "lost"), (OPEN, "open"))]
+        how = f" ({', '.join(told)})" if self.outcome is not None else ", no outcome"
+        return f"<Leads of {self.source}: {len(self):,} leads{how}; criteria {', '.join(self.criteria)}>"
+
+    def _repr_html_(self) -> str:
+        """A line, and the first rows as a table."""
+        import html
+
+        rows = self.take(np.arange(min(len(self), 5))).to_pandas().to_html(index=False)
+        return f"<p>{html.escape(repr(self)[1:-1])}</p>{rows}"
+
     @property
     def levels(self) -> npt.NDArray[np.float64]:
         """(n, k) float64, NaN for unknown."""

@@ -43,6 +43,10 @@ class Truth:
     """`log_odds` and `shares` of the first lead, where the world drifts."""
     abrupt: bool = False
     """Whether a drift happens half-way at once, rather than evenly."""
+
+    def __repr__(self) -> str:
+        return f"<Truth of the world {self.world!r}: {self.framework}, {self.cutoff} {self.unit}>"
+
     group_sd: float = 0.0
     """Standard deviation of the effect of the account on the log-odds."""
 

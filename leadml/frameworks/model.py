@@ -207,6 +207,14 @@ class Framework(Record):
         """Canonical names of the criteria, in the framework's order."""
         return tuple(criterion.id for criterion in self.criteria)
 
+    def __repr__(self) -> str:
+        rules = ", ".join(f"{each.id} from {each.cutoff} of {each.total_max}" for each in self.policies)
+        return (
+            f"<Framework {self.id}: {', '.join(self.criterion_ids)};\n {len(self.policies)} rules: {rules}>"
+        )
+
+    __str__ = __repr__
+
     def policy(self, policy_id: str) -> Policy:
         """One of the framework's policies; KeyError when it has no such one."""
         return {policy.id: policy for policy in self.policies}[policy_id]

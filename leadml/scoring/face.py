@@ -39,6 +39,10 @@ class Model:
     estimator: Any
     mapping: Path | None = None
 
+    def __repr__(self) -> str:
+        held = repr(self.card) if self.card is not None else type(self.estimator).__name__
+        return f"<Model {held}; mapping {self.mapping or 'not known'}>"
+
     @property
     def card(self) -> Card | None:
         """The card; None where the model is no card."""

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import leadml
 from leadml.data import Leads
 from leadml.data.split import closed_deals
 from leadml.exceptions import InputError
@@ -83,3 +84,12 @@ def test_what_is_no_column_of_leads_is_refused(levels, keys, said):
     with pytest.raises(InputError) as caught:
         Leads.from_arrays(levels, **keys)
     assert said in str(caught.value)
+
+
+def test_a_console_shows_leads_in_a_line() -> None:
+    leads = leadml.make_leads(40, world="tilted")
+    assert "40 leads (" in repr(leads)
+    assert "\n" not in repr(leads)
+    assert leads._repr_html_().count("<tr") == 6
+    assert len(repr(leads.truth)) < 100
+    assert "no outcome" in repr(leadml.Leads.from_arrays([[1]], criteria=["need"]))

@@ -19,6 +19,7 @@ from leadml.card.build import documented_card
 from leadml.card.record import Card, CardAttribute, CardBin, CardTotal
 from leadml.exceptions import InputError, ModelRefError, RecordError, UsageError
 from leadml.frameworks.catalog import load_policy
+from leadml.scoring.face import Model
 from leadml.scoring.predicting import (
     Options,
     one_behind,
@@ -405,3 +406,20 @@ def test_predict_with_a_card_loads_no_machinery_of_learning(tmp_path, export, ca
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_a_console_shows_a_line_or_two(card):
+    found = leadml.calibrate(leadml.make_leads(200, world="tilted"), {"contenders": ["cutoff"]})
+    shown = [
+        found.result,
+        found.result.policies[0],
+        card,
+        leadml.load_framework("bant"),
+        Model(card),
+        Model(3),
+    ]
+    for each, word in zip(shown, ("won", "cut-off", "ready from", "bant-ibm", "mapping", "int"), strict=True):
+        assert word in repr(each)
+        assert repr(each).count("\n") < 2
+        assert str(each) == repr(each)
+    assert card._repr_html_().count("<tr") == 1 + len(card.criteria)
