@@ -32,10 +32,10 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).with_name("leadml.zip")))
 
 
-def _load_pyfunc(path):
+def _load_pyfunc(path, model_config=None):
     from leadml.scoring.served import load_served
 
-    return load_served(path)
+    return load_served(path, (model_config or {}).get("output", "frame"))
 '''
 _held = contextlib.ExitStack()
 """Folders of fetched models; they live as long as the process."""
@@ -66,6 +66,7 @@ def log_model(place: Place, run_id: str | None, path: Path, name: str, mapping: 
             code_paths=[str(root / "leadml_model.py"), str(root / "leadml.zip")],
             mlflow_model=Model(run_id=run_id, artifact_path=logged.artifact_location, **known),
             signature=signature,
+            model_config={"output": "frame"},  # mlflow.models.evaluate of a classifier asks for "class"
             input_example=example,
             # Without them MLflow runs the model in another process to find out, 9 to 14 s.
             pip_requirements=[f"{each}=={version(each)}" for each in needed],
@@ -95,7 +96,7 @@ def _signature(folder: Path) -> tuple[Any, Any]:
     """Every column is optional and of any type: levels (whole or not), or the CRM's own columns."""
     import pandas as pd
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType
 
     file = folder / "card.json"
@@ -108,7 +109,9 @@ def _signature(folder: Path) -> tuple[Any, Any]:
         names += [column for _, column in load_mapping(folder / "mapping.yaml").uses()]
     any_type: Any = AnyType
     columns: list[Any] = [ColSpec(any_type(), name, required=False) for name in dict.fromkeys(names)]
-    return pd.DataFrame({name: [2.0] for name in levels}), ModelSignature(inputs=Schema(columns))
+    params = ParamSchema([ParamSpec("output", DataType.string, None)])
+    example = pd.DataFrame({name: [2.0] for name in levels})
+    return example, ModelSignature(inputs=Schema(columns), params=params)
 
 
 @functools.cache

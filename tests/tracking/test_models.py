@@ -12,8 +12,9 @@ import pytest
 
 import leadml
 from leadml.card.record import load_card
-from leadml.exceptions import InputError, ModelRefError, TrackingError
+from leadml.exceptions import InputError, ModelRefError, TrackingError, UsageError
 from leadml.registry.resolve import resolve
+from leadml.scoring.face import load_model
 from leadml.scoring.served import load_served
 from leadml.tracking.connection import connect
 from leadml.tracking.models import _gather, drop_champion, fetch_model, log_model, mirror_version
@@ -40,6 +41,7 @@ def test_the_registry_is_a_view_of_the_versions_on_disk(folder: Path) -> None:
         place, run.info.run_id, folder / "models" / "context-logistic.joblib", "wide", folder / "mapping.yaml"
     )
     assert fetch_model(f"runs:/{run.info.run_id}/wide").name == "model.joblib"
+    assert load_model(f"runs:/{run.info.run_id}").mapping.name == "mapping.yaml"
     assert type(resolve(f"runs:/{run.info.run_id}")).__module__.startswith("leadml.")
     client.log_artifact(run.info.run_id, str(folder / "card.json"))
     assert resolve(f"runs:/{run.info.run_id}/card.json") == card
@@ -109,3 +111,56 @@ def test_a_logged_model_needs_no_leadml_where_it_runs(folder: Path) -> None:
     file, points = json.loads(done.stdout)
     assert "leadml.zip" in file
     assert len(points) == 1
+
+
+@pytest.mark.slow
+def test_mlflow_evaluates_a_card_a_documented_card_and_a_classifier(folder: Path) -> None:
+    import mlflow
+
+    mlflow.set_tracking_uri(f"sqlite:///{Path.cwd()}/mlflow.db")
+    place = connect()
+    levels = {name: [4, 0, 3, 1] for name in ("Budget", "Authority", "Need", "Timeline")}
+    source = pd.Series(["web", "x", "web", "x"], dtype=object)  # MLflow's explainer knows no other text
+    frame = pd.DataFrame({**levels, "Source": source}).set_axis([7, 3, 9, 1])
+    truth = [1, 0, 1, 0]
+    for path in ("card.json", "cards/bant-ibm.json", "models/context-logistic.joblib"):
+        model_id = log_model(place, None, folder / path, "model", folder / "mapping.yaml")
+        uri = f"models:/{model_id}"
+        model = mlflow.pyfunc.load_model(uri)
+        chosen = model.predict(frame, params={"output": "class"})
+        assert chosen.index.tolist() == model.predict(frame).index.tolist() == [7, 3, 9, 1]
+        scores = model.predict(frame)
+        ready = scores["decision"] == "ready" if path.endswith("json") else scores["probability"] >= 0.5
+        assert chosen.tolist() == ready.astype(int).tolist()
+        chance = model.predict(frame, params={"output": "probability"})
+        assert chance.isna().all() == ("bant-ibm" in path)
+        found = mlflow.models.evaluate(
+            uri, frame.assign(won=truth), targets="won", model_type="classifier", model_config={"output": "class"}
+        )  # fmt: skip
+        assert found.metrics["accuracy_score"] == pytest.approx(np.mean(chosen.to_numpy() == truth))
+
+
+def test_each_criterion_is_read_from_its_column_or_its_level(saved: Path, tmp_path: Path) -> None:
+    _gather(tmp_path / "files", saved / "card.json", saved / "mapping.yaml")
+    served = load_served(str(tmp_path / "files"))
+    mixed = pd.DataFrame({"Need": [4, 0], "budget": [4, 0], "authority": [3, 1], "timeline": [2, 2]})
+    levels = mixed.rename(columns={"Need": "need"})
+    assert served.predict(mixed)["points"].tolist() == served.predict(levels)["points"].tolist()
+    named = mixed.assign(**{"Deal ID": ["b", "a"]}).set_axis([5, 2])
+    scores = served.predict(named)
+    assert (scores["lead_id"].tolist(), scores.index.tolist()) == (["b", "a"], [5, 2])
+    with pytest.raises(UsageError, match="got 'odds'; valid: frame, class, probability"):
+        served.predict(mixed, {"output": "odds"})
+
+
+def test_a_row_that_cannot_be_used_says_why(saved: Path, tmp_path: Path) -> None:
+    _gather(tmp_path / "files", saved / "card.json", saved / "mapping.yaml")
+    served = load_served(str(tmp_path / "files"))
+    rows = pd.DataFrame({"Need": ["4", "x", "9"]}, index=[1, 2, 3])
+    with pytest.warns(UserWarning, match="2 of 3 rows cannot be used") as told:
+        scores = served.predict(rows)
+    assert len(told) == 1
+    assert scores["reasons"][2].startswith("Need 'x' is not a level")
+    assert scores["reasons"][3].startswith("Need '9'")
+    with pytest.warns(UserWarning, match="the first: Need"):
+        assert served.predict(rows, {"output": "class"}).isna().tolist() == [False, True, True]
