@@ -145,7 +145,7 @@ def sure_words(look: Outlook, calls: float) -> str:
         "more than 99 chances" if p > 0.99 else "less than 1 chance" if p < 0.01 else f"{100 * p:.0f} chances"
     )
     text = f"{chances[0].upper()}{chances[1:]} in 100 that learned points win more"
-    if look.p_same >= 0.005:
+    if look.p_same >= 0.005 and p <= 0.99:
         text += f" ({100 * look.p_same:.0f} that there is no difference worth having)"
     if costs[0] is None or costs[1] is None:
         return f"{text}."

@@ -54,8 +54,8 @@ export function Leads({ state, history, drop }) {
       <input type="file" accept=".csv,.txt,.tsv" onChange=${(event) => drop(event.target.files[0])} /></label></div>
     ${leadsFault && html`<p class="warning" role="alert">${leadsFault}</p>`}
     ${leads && html`<p class="lead">${plural(rows.length, "lead")} by ${by}: ${counts}.</p>
-      ${leads.faults?.length > 0 && html`<details class="warning" open><summary>Not finished: ${plural(leads.faults.length, "row")} could not be read and
-        ${leads.faults.length === 1 ? "is" : "are"} missing from the list. Correct the file or the mapping, then drop it again.</summary>
+      ${leads.faults?.length > 0 && html`<details class="warning" open><summary>Not finished: ${plural(leads.faults.length, "row")} could not be read, so the list is not complete.
+        Correct the file or the mapping, then drop it again.</summary>
         <ul>${leads.faults.slice(0, 20).map((fault) => html`<li>${fault}</li>`)}
           ${leads.faults.length > 20 && html`<li>and ${number(leads.faults.length - 20)} more</li>`}</ul></details>`}
       ${leads.n_rejected > 0 && html`<p class="warning">${plural(leads.n_rejected, "row")} could not be read; leadml check tells why.</p>`}

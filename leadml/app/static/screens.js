@@ -49,8 +49,8 @@ export function WhatIf({ state, edit, history, set }) {
     <p>You have tried ${plural(history.tried.length, "setting")}: the more you try, the luckier the best one looks.
       What you publish is judged on deals that close from now on.</p>
     <${Curve} ...${{ figures, names }} n=${deals.n} nWon=${deals.n_won} ratio=${stakes?.cost > 0 ? stakes.value / stakes.cost : null} />
-    ${recent >= 0.5 && html`<p>Counted on all ${number(deals.n)} closed deals. The answer above and the segments leave out ${number(recent)}
-      of them: too recent, as many of their time are still open.</p>`}
+    ${recent >= 0.5 && html`<p>Counted on all ${number(deals.n)} closed deals. The answer above leaves out ${number(recent)} of them,
+      which are too recent: many leads of their time are still open.</p>`}
     <p class="quiet">Counted on ${number(deals.n)} closed deals${deals.n_sampled ? ` (a sample of ${number(deals.n_sampled)} stands for all)` : ""};
       in small print, where it would lie with other deals of your kind (95 of 100). On new deals
       expect a little less than on those learned from; the answer above allows for that.</p>
@@ -67,7 +67,8 @@ function Segment({ segment }) {
 
 export function Segments({ data: { segments } }) {
   const columns = [...new Set(segments.map((each) => each.column))], titles = ["Value", "Deals", "Called", "Won in all", "More wins"];
-  const about = columns.length ? "What the card wins more than the rule with as many calls, on deals it had not seen, by part of your business."
+  const n = segments.filter((each) => each.column === columns[0]).reduce((sum, each) => sum + each.n, 0);
+  const about = columns.length ? `What the card wins more than the rule with as many calls, by part of your business: on the ${number(n)} deals that it had not seen when it judged them.`
     : "Name columns under “segments” in the mapping (team, region, product, source) to compare them here.";
   return html`<${Screen} id="segments" title="Segments"><p>${about}</p>
     ${columns.map((column) => {
