@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from leadml.frameworks.catalog import load_policy
+from leadml.exceptions import UsageError
+from leadml.frameworks.catalog import load_framework, load_policy
 
 Array = NDArray[Any]
 
@@ -27,6 +28,9 @@ class PolicyClassifier(ClassifierMixin, BaseEstimator):
     policy : str, optional
         Id of a documented rule, such as ``bant-ibm``, in place of unit, cut-off and bands; of a frame, `X` its
         criteria are read by name.
+    framework : str, path, dict or Framework, optional
+        In place of a policy: the framework whose criteria `X` holds, of a frame by name; goes with `unit` and
+        `cutoff`.
     unit : "met" or "points"
         Whether the criteria met are counted, or the levels are added up.
     cutoff : number, optional
@@ -76,6 +80,7 @@ class PolicyClassifier(ClassifierMixin, BaseEstimator):
         self,
         policy: str | None = None,
         *,
+        framework: Any = None,
         unit: str = "met",
         cutoff: float | None = None,
         met_level: float = 2,
@@ -83,6 +88,7 @@ class PolicyClassifier(ClassifierMixin, BaseEstimator):
         level_max: float | None = None,
     ) -> None:
         self.policy = policy
+        self.framework = framework
         self.unit = unit
         self.cutoff = cutoff
         self.met_level = met_level
@@ -248,10 +254,16 @@ class PolicyClassifier(ClassifierMixin, BaseEstimator):
         """Unit, cut-off and bands of the documented rule, or as given."""
         self.criteria_: tuple[str, ...] = ()
         self.unit_, cutoff, self._starts = self.unit, self.cutoff, self.bands
+        if self.policy is not None and self.framework is not None:
+            raise UsageError(
+                f"got policy {self.policy!r} and framework; a policy has its own criteria; give one"
+            )
         if self.policy is not None:
             rule = load_policy(self.policy)
             self.unit_, cutoff, self._starts = rule.unit, rule.cutoff, rule.band_starts
             self.criteria_ = rule.criteria
+        elif self.framework is not None:
+            self.criteria_ = load_framework(self.framework).criterion_ids
         if self.unit_ not in ("met", "points"):
             raise ValueError(f'unit is {self.unit_!r}; valid is "met" or "points"; choose one')
         if self.level_max is not None and not self.level_max > 0:
@@ -261,12 +273,20 @@ class PolicyClassifier(ClassifierMixin, BaseEstimator):
     def _own(self, X: Any) -> Any:
         """The policy's criteria of a frame, by name."""
         named = getattr(X, "columns", None)
-        return X if named is None or not self.criteria_ else X[list(self.criteria_)]
+        if named is None or not self.criteria_:
+            return X
+        if missing := [name for name in self.criteria_ if name not in set(named)]:
+            there = ", ".join(map(str, named))
+            raise UsageError(
+                f"X: has no column {', '.join(missing)}; it has {there}; add it, NaN for unknown"
+            )
+        return X[list(self.criteria_)]
 
     def _checked_cutoff(self, n_criteria: int) -> float:
         if self.criteria_ and n_criteria != len(self.criteria_):
             raise ValueError(
-                f"got {n_criteria} columns; valid for {self.policy}: {', '.join(self.criteria_)}; give these in order"
+                f"got {n_criteria} columns; valid for {self.policy or self.framework}: "
+                f"{', '.join(self.criteria_)}; give these in order"
             )
         if self._cutoff is None:
             if self.unit_ == "points":

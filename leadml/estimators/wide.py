@@ -17,6 +17,8 @@ from leadml.estimators.attributes import Bins, Column, offered
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide, held_out_slope
 from leadml.estimators.wide_points import WidePoints, whole_points
+from leadml.exceptions import UsageError
+from leadml.frameworks.catalog import load_framework
 from leadml.levels import CANONICAL, codes_of_levels
 
 Floats = npt.NDArray[np.float64]
@@ -32,6 +34,8 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
     criteria : sequence of str, optional
         Columns of `X` that hold levels 0 to 4 (NaN = unknown), by their canonical names; points rise with the level.
         Default: every column of `X` with a canonical name.
+    framework : str, path, dict or Framework, optional
+        In place of `criteria`: those of the framework that `X` has.
     columns : sequence of str, optional
         Columns that may become attributes. Default: all others.
     attributes : int, 0 to 50
@@ -82,12 +86,14 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         criteria: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
         *,
+        framework: Any = None,
         attributes: int = 8,
         points: int = 40,
         as_score: bool = False,
     ) -> None:
         self.criteria = criteria
         self.columns = columns
+        self.framework = framework
         self.attributes = attributes
         self.points = points
         self.as_score = as_score
@@ -125,11 +131,7 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
             )
         frame = _frame(X)
         weight = np.asarray(_check_sample_weight(sample_weight, frame.index.to_numpy(), dtype=np.float64))
-        self.criteria_ = (
-            tuple(c for c in frame.columns if c in CANONICAL)
-            if self.criteria is None
-            else tuple(self.criteria)
-        )
+        self.criteria_ = self._criteria_of(frame)
         names = (
             [c for c in frame.columns if c not in self.criteria_]
             if self.columns is None
@@ -227,6 +229,20 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         tags.classifier_tags.poor_score = True  # on twenty rows no column is let in
         return tags
+
+    def _criteria_of(self, frame: pd.DataFrame) -> tuple[str, ...]:
+        if self.framework is None:
+            there = tuple(c for c in frame.columns if c in CANONICAL)
+            return there if self.criteria is None else tuple(self.criteria)
+        if self.criteria is not None:
+            raise UsageError("got criteria and framework, which has its own; give one of them")
+        framework = load_framework(self.framework)
+        if not (own := tuple(c for c in framework.criterion_ids if c in frame.columns)):
+            asked = ", ".join(framework.criterion_ids)
+            raise UsageError(
+                f"X: has no criterion of {framework.id}; valid: some of {asked}; name its columns so"
+            )
+        return own
 
     def _codes(self, frame: pd.DataFrame) -> npt.NDArray[np.uint8]:
         levels = frame.loc[:, list(self.criteria_)].to_numpy(dtype=np.float64)

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leadml.estimators import PolicyClassifier
+from leadml.estimators import PolicyClassifier, WideCardClassifier
+from leadml.exceptions import UsageError
 from leadml.frameworks import list_policies
 from leadml.levels import unpack
 
@@ -104,3 +105,30 @@ def test_a_level_out_of_range_is_named_with_its_place():
 def test_one_class_is_refused():
     with pytest.raises(ValueError, match="y has 1 class; valid is 2"):
         POINTS.fit(np.zeros((2, 4)), [1, 1])
+
+
+def test_a_framework_names_the_criteria() -> None:
+    deals = pd.DataFrame(
+        {"timeline": [4, 0], "need": [4, 0], "authority": [0, 0], "budget": [0, 4], "goals": [4, 4]}
+    )
+    rule = PolicyClassifier(framework="bant").fit(deals, [1, 0])
+    assert rule.cutoff_ == 2
+    assert rule.predict(deals).tolist() == [1, 0]
+    assert (
+        PolicyClassifier(framework="bant", unit="points", cutoff=8).fit(deals, [1, 0]).predict(deals)[0] == 1
+    )
+    with pytest.raises(UsageError, match="no column need"):
+        rule.predict(deals.drop(columns="need"))
+    with pytest.raises(UsageError, match="give one"):
+        PolicyClassifier("bant-ibm", framework="bant").fit(deals, [1, 0])
+
+
+def test_a_wide_card_of_a_framework() -> None:
+    rng = np.random.default_rng(0)
+    deals = pd.DataFrame(rng.integers(0, 5, (200, 2)).astype(float), columns=["goals", "need"])
+    won = rng.random(200) < deals["need"] / 5
+    assert WideCardClassifier(framework="bant").fit(deals, won).criteria_ == ("need",)
+    with pytest.raises(UsageError, match="no criterion of bant"):
+        WideCardClassifier(framework="bant").fit(deals[["goals"]], won)
+    with pytest.raises(UsageError, match="give one"):
+        WideCardClassifier(["need"], framework="bant").fit(deals, won)
