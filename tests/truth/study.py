@@ -39,21 +39,21 @@ class Experiment:
 
 
 EXPERIMENTS = {
-    "attainable": Experiment(learning.GAIN_WORLDS, learning.attainable_of, learning.attainable, 40, 3),
-    "beside": Experiment(learning.BESIDE, learning.beside_plain, learning.never_below, 12, 1),
-    "choice": Experiment(("tilted", "steps"), learning.among_thirteen, learning.chosen, 20, 2),
+    "attainable": Experiment(learning.GAIN_WORLDS, learning.attainable_of, learning.attainable, 24, 3),
+    "beside": Experiment(learning.BESIDE, learning.beside_plain, learning.never_below, 8, 1),
+    "choice": Experiment(("tilted", "steps"), learning.among_thirteen, learning.chosen, 10, 2),
     "predict": Experiment(learning.GAIN_WORLDS, learning.predicted, learning.predicts, 1, 1),
-    "false-change": Experiment(tuple(verdicts.BEST), verdicts.look_often, verdicts.false_change, 60, 2),
-    "power": Experiment(tuple(verdicts.RULES), verdicts.power_of, verdicts.power, 80, 4),
-    "power-dated": Experiment(tuple(verdicts.RULES), verdicts.power_dated, verdicts.power_with_dates, 40, 3),
-    "outlook": Experiment(("",), verdicts.outlook_of, verdicts.outlooks, 400, 20),
-    "planner": Experiment(("",), verdicts.planned, verdicts.planner, 150, 4),
-    "coverage": Experiment(tuple(learning.COVERED), learning.coverage_of, learning.coverage, 40, 2),
-    "findings": Experiment((*findings.NAMED, *findings.WITHOUT), findings.found_in, findings.named, 20, 1),
-    "nothing": Experiment(findings.NULLS, findings.nothing_in, findings.nothing, 50, 2),
-    "extreme": Experiment(tuple(findings.EXTREME), findings.extreme, findings.extremes, 12, 1),
-    "monitor": Experiment(watching.WORLDS, watching.watched, watching.alarms, 25, 1),
-    "wide": Experiment(tuple(wide.CASES), wide.widened, wide.wide, 100, 2),
+    "false-change": Experiment(tuple(verdicts.BEST), verdicts.look_often, verdicts.false_change, 24, 2),
+    "power": Experiment(tuple(verdicts.RULES), verdicts.power_of, verdicts.power, 40, 4),
+    "power-dated": Experiment(tuple(verdicts.RULES), verdicts.power_dated, verdicts.power_with_dates, 24, 3),
+    "outlook": Experiment(("",), verdicts.outlook_of, verdicts.outlooks, 200, 20),
+    "planner": Experiment(("",), verdicts.planned, verdicts.planner, 100, 4),
+    "coverage": Experiment(tuple(learning.COVERED), learning.coverage_of, learning.coverage, 24, 2),
+    "findings": Experiment((*findings.NAMED, *findings.WITHOUT), findings.found_in, findings.named, 10, 1),
+    "nothing": Experiment(findings.NULLS, findings.nothing_in, findings.nothing, 25, 2),
+    "extreme": Experiment(tuple(findings.EXTREME), findings.extreme, findings.extremes, 6, 1),
+    "monitor": Experiment(watching.WORLDS, watching.watched, watching.alarms, 20, 1),
+    "wide": Experiment(tuple(wide.CASES), wide.widened, wide.wide, 40, 2),
 }
 KNOWN: dict[str, str] = {
     "card - plain logistic, reversed, n = 1,000": "a criterion that runs backwards gets no points, by design: the"
