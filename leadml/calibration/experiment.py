@@ -17,6 +17,8 @@ from leadml.levels import MET_LEVEL
 from leadml.records import Record, check_record, load_record, nearest
 
 CONTENDERS = ("cutoff", "weights", "steps", "integer", "context-logistic", "context-boosting", "prior")
+CONTENDER_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""Of a contender of the user's own: it names files."""
 
 
 def plain(value: Any) -> Any:

@@ -34,6 +34,8 @@ GAINS = {
     "net_value_per_lead": ("net_value", "currency a lead"),
     "auc": ("auc", "AUC"),
 }
+RESERVED = (*MEASURED, *(f"gain_{name}" for name in GAINS))
+"""Names of figures that a metric of the user's own cannot have."""
 
 
 def number(value: float | None) -> float | None:

@@ -22,6 +22,7 @@ from leadml.calibration.blocks import make_blocks
 from leadml.calibration.cards import fit_all
 from leadml.calibration.comparison import few_threads, hold_out
 from leadml.calibration.experiment import Experiment, load_experiment
+from leadml.calibration.figures import RESERVED
 from leadml.calibration.outcomes import check_enough, choose_deals
 from leadml.calibration.study import make_study, split_contenders
 from leadml.exceptions import UsageError
@@ -216,6 +217,7 @@ def calibrate(
     settings = load_experiment(experiment)
     names, pairs = split_contenders(settings.contenders if contenders is None else contenders)
     settings = settings.model_copy(update={"contenders": names})
+    own = own_metrics(metrics)  # a wrong name is told before anything is learned
     check_enough(leads)
     chosen = choose_deals(leads, settings)
     study, blocks, notes = make_blocks(make_study(leads, chosen, settings, frameworks, pairs, n_jobs))
@@ -225,7 +227,8 @@ def calibrate(
     with few_threads(study.n_jobs), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         fitted = fit_all(study)
-        result, drafts = conclude(material, fitted, own_metrics(metrics), name or name_of(leads))
+        result, drafts = conclude(material, fitted, own, name or name_of(leads))
+    _warn_of_empty(own, result)
     cards = {key: draft.card for key, draft in drafts.items()}
     return Calibration(
         result=result,
@@ -261,9 +264,30 @@ def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, 
     """Metrics by name; what does not take weights is called without."""
     if metrics is None:
         return {}
-    if not isinstance(metrics, Mapping):
-        metrics = {str(getattr(each, "__name__", type(each).__name__)): each for each in metrics}
-    return {name: _weighted(metric) for name, metric in metrics.items()}
+    named = (
+        list(metrics.items())
+        if isinstance(metrics, Mapping)
+        else [(str(getattr(each, "__name__", type(each).__name__)), each) for each in metrics]
+    )
+    made: dict[str, Any] = {}
+    for name, metric in named:
+        if name in RESERVED:
+            how = f"any but {', '.join(RESERVED)}; give it another as metrics={{name: function}}"
+            raise UsageError(f"metrics: got the name {name!r}, which is leadml's own; valid is {how}")
+        if name in made:
+            how = "each name once; give them as metrics={name: function}"
+            raise UsageError(f"metrics: got the name {name!r} twice; valid is {how}")
+        made[name] = _weighted(metric)
+    return made
+
+
+def _warn_of_empty(metrics: Mapping[str, Any], result: Result) -> None:
+    """Say which metrics of the user's own gave no number."""
+    for name in metrics:
+        lacking = [each.id for each in result.contenders if name not in each.metrics]
+        if lacking:
+            of = f"of {', '.join(lacking)}" if len(lacking) < len(result.contenders) else "of any contender"
+            warnings.warn(f"metrics: {name} gave no finite number {of}; left out", UserWarning, stacklevel=4)
 
 
 def _weighted(metric: Any) -> Callable[[Any, Any, Any], float]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -20,7 +22,7 @@ from leadml.calibration.contenders import (
     Prior,
 )
 from leadml.calibration.drift import Timing
-from leadml.calibration.experiment import CONTENDERS, Experiment, check_name
+from leadml.calibration.experiment import CONTENDER_NAME, CONTENDERS, Experiment, check_name
 from leadml.calibration.misfits import misfit_notes
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.views import Note, View, weight_of
@@ -327,11 +329,26 @@ def make_study(
 
 
 def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[str, Any]]]:
-    """Split names of contenders from (name, classifier) pairs."""
-    names = tuple(each for each in given if isinstance(each, str))
+    """Split names of contenders from (name, classifier) pairs; names are files too, so they are checked."""
+    names, pairs = tuple(each for each in given if isinstance(each, str)), []
     try:
         for name in names:
             check_name("contender", name, CONTENDERS)
     except ValueError as error:
         raise UsageError(f"contenders: {error}") from None
-    return names, [tuple(each) for each in given if not isinstance(each, str)]
+    for each in given:
+        if isinstance(each, str):
+            continue
+        pair = tuple(each) if isinstance(each, tuple | list) else ()
+        if len(pair) != 2 or not isinstance(pair[0], str):
+            what = f"{type(each).__name__} without a name" if not pair else repr(each)[:80]
+            how = 'one of the names, or a pair (name, classifier); write it as ("mine", classifier)'
+            raise UsageError(f"contenders: got {what}; valid is {how}")
+        if not re.fullmatch(CONTENDER_NAME, pair[0]):
+            how = "1 to 64 letters (a-z), digits, . _ or -, a letter or digit first; rename it"
+            raise UsageError(f"contenders: got the name {pair[0]!r}; valid is {how}")
+        pairs.append(pair)
+    twice = [name for name, n in Counter(name.casefold() for name, _ in pairs).items() if n > 1]
+    if twice:
+        raise UsageError(f"contenders: got the name {twice[0]!r} twice; valid is each name once; rename one")
+    return names, pairs

@@ -7,7 +7,10 @@ from datetime import date
 import numpy as np
 import pytest
 
+import leadml
 from leadml.calibration.experiment import Experiment, load_experiment, plain
+from leadml.calibration.run import own_metrics
+from leadml.calibration.study import split_contenders
 from leadml.exceptions import RecordError, UsageError
 
 
@@ -71,3 +74,35 @@ def test_yaml_is_read_strictly(tmp_path) -> None:
 def test_contradictions_are_refused(given, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         load_experiment(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ([("../mine", None)], "got the name '../mine'; valid is 1 to 64 letters"),
+        ([("a" * 65, None)], "valid is 1 to 64 letters"),
+        ([object()], r"got object without a name; valid is .* a pair \(name, classifier\)"),
+        ([("mine", None), ("Mine", None)], "got the name 'mine' twice"),
+        (["nobody"], "got the contender 'nobody'"),
+    ],
+)
+def test_contenders_have_names_that_files_can_have(given: list[object], says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        split_contenders(given)
+    assert split_contenders(["prior", ("mine.v-2", 1)]) == (("prior",), [("mine.v-2", 1)])
+
+
+def test_metrics_of_ones_own_keep_clear_of_the_built_in() -> None:
+    def auc(*_: object, sample_weight: object) -> float:
+        return float("nan")
+
+    with pytest.raises(
+        UsageError, match="got the name 'auc', which is leadml's own; valid is any but auc, log"
+    ):
+        own_metrics([auc])
+    auc.__name__ = "mine"
+    with pytest.raises(UsageError, match="got the name 'mine' twice"):
+        own_metrics([auc, auc])
+    leads = leadml.make_leads(120, world="tilted", random_state=1)
+    with pytest.warns(UserWarning, match="mine gave no finite number of any contender"):
+        leadml.calibrate(leads, {"contenders": ["cutoff"], "bootstrap": 50}, metrics=[auc])
