@@ -129,7 +129,8 @@ def test_the_served_page_publishes(served, open_page):
     page.get_by_role("button", name="Publish", exact=True).click()
     page.wait_for_selector("text=Published as crm@")
     assert call("/models")[1][-1]["model"] in page.inner_text("#publish [role=status]")
-    assert "is not promoted" in page.inner_text("#publish [role=status]")  # the gate: it decides worse
+    said = page.inner_text("#publish [role=status]")  # deals that the champion has seen refuse no draft
+    assert "in use from now on" in said
 
 
 def test_only_this_machine_or_a_token(made, served):
