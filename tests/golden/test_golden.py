@@ -36,7 +36,7 @@ CHANGED: dict[str, str] = {
     "~ask_next": "nothing is asked of a lead that is no match whatever the answer",
     "~!": "equal faults are told once, with a count, the first row and what to write into the mapping",
     "*/*.rejected": "rows as a spreadsheet counts them, and what to write into the mapping; kinds of dates",
-    "*/check": "likewise; findings name the column, gravest first; all rows alike is no finding (LML108)",
+    "*/check": "likewise; findings name the column, gravest first, and rules of BANT that cannot be judged (LML119); all rows alike is no finding (LML108)",
     "*/check.text": "likewise; remedies; exit 5, as more than 5% of the rows cannot be used",
     "*/stdout": "the new columns; closed deals are left out; exit 5, as more than 5% cannot be used",
     "*/raw.*": "the new columns",
@@ -52,6 +52,7 @@ CHANGED: dict[str, str] = {
     "all-rejected/*": "the fault in the words of */*.rejected",
     "bad-mapping/*": "the new keys are valid",
     "reject-outcomes/check": "rows as a spreadsheet counts them",
+    "cp1252-sniffed/*": "a decimal comma is seen beside a currency, and no row is rejected for it",
     "xlsx-serials/check": "Excel's days by number are read, where every row was rejected",
     "amounts/check": "12 000,- is read",
     "faults/no-command": "new commands; exit 5",
@@ -258,8 +259,8 @@ def compare(name, found, request):
     if request.config.getoption("--golden-write", default=False):
         kept = {aspect: text for aspect, text in frozen.items() if aspect in listed}
         write_sections(files[0], kept | {a: text for a, text in found.items() if a not in listed})
-        now = {a: t for a, t in found.items() if a in listed and t != frozen.get(a)}
-        write_sections(files[1], {a: replaced(frozen.get(a, ""), text) for a, text in now.items()})
+        both = {a: (frozen.get(a, ""), found.get(a, "")) for a in {**frozen, **found} if a in listed}
+        write_sections(files[1], {a: replaced(old, new) for a, (old, new) in both.items() if old != new})
         return
     faults = [
         f"{name}/{aspect} is named in CHANGED and does not differ from version 0.1: take it out\n"
