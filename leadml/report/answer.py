@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from leadml.terminal import UNKNOWN_TEXT, number, percent
+from leadml.exceptions import LeadmlError
+from leadml.terminal import UNKNOWN_TEXT, joined, number, percent
 
 if TYPE_CHECKING:
     from leadml.result import Contender, Gain, ImpliedValue, Outlook, PolicyResult, Range, Result
@@ -60,7 +61,7 @@ def answer_of(result: Result, rule: PolicyResult | None) -> Answer:
         main="" if look is None else main_sentence(look),
         costs="" if look is None else costs_sentence(look),
         cutoff=cutoff_sentence(result, rule, None),
-        sure=sure_sentence(rule),
+        sure=sure_sentence(rule) + unmapped_words(result, rule),
         keep=None if look is None else look.wins_per_100.keep.value,
         change=None if look is None else look.wins_per_100.change.value,
     )
@@ -188,11 +189,11 @@ def cutoff_sentence(result: Result, rule: PolicyResult, everyone: Gain | None) -
     economics = result.settings.get("economics")
     if isinstance(economics, dict) and economics:
         return money_sentence(result, rule, dict(economics), everyone)
-    if rule.verdict_cutoff == "depends":
+    if rule.verdict_cutoff == "depends" and rule.verdict != "cannot-judge":
         words = worth_words(rule.depends_on)
         return words and (
             f"Its cut-off of {rule.documented_cutoff} is right if a won deal is worth {words} follow-ups;"
-            " give economics to decide."
+            f" give economics to decide.{worth_more(rule.depends_on)}"
         )
     if rule.verdict_cutoff == "cannot-judge" or rule.learned_cutoff is None:
         return ""
@@ -200,6 +201,13 @@ def cutoff_sentence(result: Result, rule: PolicyResult, everyone: Gain | None) -
         rule.learned_cutoff.basis, "At the chance you gave"
     )
     return f"{basis} {cutoff_verdict(rule)}."
+
+
+def worth_more(found: Range | None) -> str:
+    """What to do above the values for which a cut-off is right."""
+    if found is None or found.high is None:
+        return ""
+    return f" Worth more than {number(found.high, 1)}? Then call more."
 
 
 def cutoff_verdict(rule: PolicyResult) -> str:
@@ -288,6 +296,20 @@ def sure_sentence(rule: PolicyResult) -> str:
         test = "the stricter test that holds however often you look"
         return f"It passes {test}, too." if look.confirmed else f"It does not yet pass {test}."
     return rule.because if rule.verdict in ("keep", "cannot-judge") else ""
+
+
+def unmapped_words(result: Result, rule: PolicyResult) -> str:
+    """Criteria of the rule that the mapping lacks, where it cannot be judged."""
+    from leadml.frameworks.catalog import load_framework
+
+    if rule.verdict != "cannot-judge" or rule.framework is None or not result.data.unmapped:
+        return ""
+    try:
+        asked = load_framework(rule.framework).criterion_ids
+    except LeadmlError:  # a framework of the firm's own, whose file is not here
+        return ""
+    missing = [name for name in asked if name in result.data.unmapped]
+    return f" Not mapped: {joined(missing)}." if missing else ""
 
 
 def reason_words(rule: PolicyResult) -> str:

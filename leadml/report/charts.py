@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from leadml.result import Figure, PolicyResult, Result
 
 WIDTH: Final = 360
-INK, SOFT, RULE_COLOUR, CARD_COLOUR, OTHER_COLOUR = "#17202a", "#5b6670", "#0b5394", "#b8430b", "#5b6d00"
+INK, SOFT, RULE_COLOUR, CARD_COLOUR, OTHER_COLOUR = "#17202a", "#8a949e", "#5b6472", "#1668b8", "#5b6d00"
 KINDS: Final = ("documented", "learned", "wide", "context", "custom", "prior")
 COLOURS: Final = (RULE_COLOUR, CARD_COLOUR, "#7a2e8e", OTHER_COLOUR, OTHER_COLOUR, SOFT)
 MOST_ROWS: Final = 12
+SIGNED: Final = "datum.value == 0 ? '0%' : format(datum.value, '+.0%')"
 TITLE_WIDTH: Final = 44  # characters of a line: browsers set wider than the renderer measures
 Chart = alt.LayerChart
 
@@ -111,7 +112,7 @@ def gain(result: Result, found: Found | None = None) -> Chart:  # noqa: ARG001
     base = _of(rows)
     y = alt.Y("title:N", sort=None, axis=None)
     colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS, range=COLOURS), legend=None)
-    x = _x("value:Q", "more of all won deals", format="+.0%")
+    x = _x("value:Q", "more of all won deals", label=SIGNED)
     names: dict[str, Any] = {"align": "left", "dy": -9, "fontSize": 12, "limit": WIDTH}
     layers = [
         _line({"value": 0}, "value:Q", "x"),
@@ -120,7 +121,7 @@ def gain(result: Result, found: Found | None = None) -> Chart:  # noqa: ARG001
             for look in ({"stroke": "white", "strokeWidth": 4, "color": "white"}, {"color": INK})
         ),
         base.mark_rule(strokeWidth=2.5, yOffset=5).encode(
-            x=_x("low:Q", "", format="+.0%"), x2="high:Q", y=y, color=colour
+            x=_x("low:Q", "", label=SIGNED), x2="high:Q", y=y, color=colour
         ),
         base.mark_point(filled=True, opacity=1, size=70, yOffset=5).encode(x=x, y=y, color=colour),
     ]
@@ -233,7 +234,7 @@ def _chart(layers: Iterable[Any], title: str, height: int | None = None) -> Char
     made = alt.layer(*layers).properties(width=WIDTH, title=textwrap.wrap(title, TITLE_WIDTH))
     if height is not None:
         made = made.properties(height=height)
-    text = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 140}
+    text = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 220}
     styled: Chart = (
         made.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
         .configure(font="sans-serif", background="white", padding=8)
@@ -267,6 +268,7 @@ def _y(field: str, title: str, **options: Any) -> alt.Y:
 def _axis(title: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Title "" leaves the title to another layer."""
     axis = {key: each for key, each in options.items() if key == "format"}
+    axis |= {"labelExpr": options["label"]} if "label" in options else {}
     scale = {key: each for key, each in options.items() if key == "type"}
     made: dict[str, Any] = {"axis": alt.Axis(tickCount=5, **axis)}
     if scale:

@@ -58,6 +58,7 @@ def _rules(told: Summary) -> Table:
             cells.insert(2, row.depends)
     note = "Gains in % of all won deals, held out; wins of 100 followed up: expected, rule → card."
     note += "" if has_cutoffs else " Right at: worth of a won deal in follow-ups."
+    note += f" {told.apart}" if told.apart else ""
     return Table("Documented rules", header, rows, note, spare=("right at",))
 
 

@@ -19,7 +19,7 @@ from leadml.report.answer import (
     wins_pair,
     worth_words,
 )
-from leadml.terminal import UNKNOWN_TEXT, figure_parts, number
+from leadml.terminal import UNKNOWN_TEXT, figure_parts, joined, number, percent
 
 if TYPE_CHECKING:
     from leadml.result import Contender, Figure, Finding, PolicyResult, Result
@@ -63,6 +63,7 @@ class RuleRow:
     source: str
     order: str
     n_different: str
+    apart: bool  # chance of being better and gain point different ways
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,11 +117,23 @@ class Summary:
     stays: str  # the documented rule, where it stays in use
     currency: str
     has_money: bool
+    smallest_gain: str
 
     @property
     def own_rules(self) -> tuple[RuleRow, ...]:
         """Rules of the baseline's framework."""
         return tuple(row for row in self.rules if row.framework == self.rules[0].framework)
+
+    @property
+    def apart(self) -> str:
+        """Why chance and gain may point different ways, where they do."""
+        names = [row.id for row in self.own_rules if row.apart]
+        if not names:
+            return ""
+        return (
+            f"{joined(names)}: P better and gain point different ways, since P counts gains above"
+            f" {self.smallest_gain} only, from held-out deals and a model of all deals together."
+        )
 
     @property
     def other_rules(self) -> tuple[RuleRow, ...]:
@@ -148,6 +161,7 @@ def summarise(result: Result) -> Summary:
         stays="" if rule is None or result.recommended.in_use != rule.id else rule.title,
         currency=economics.get("currency") or "",
         has_money=bool(economics),
+        smallest_gain=percent(float(str(result.settings["smallest_gain"]))),
     )
 
 
@@ -166,8 +180,14 @@ def deals_text(result: Result) -> str:
     """What was learned from, and how it was judged."""
     data, held = result.data, result.evaluation
     how = "blocks of time" if held.kind == "rolling" else "parts in turn"
+    n = data.n_won + data.n_lost
+    recent = next((each.title for each in result.findings if each.code == "LML601"), "").split(" closed")[0]
+    left = int(digits) if (digits := recent.replace(",", "")).isdecimal() else 0
+    closed = f"{number(n)} closed deals"
+    if left:
+        closed = f"{number(n + left)} closed, {recent} of them too recent to count; {number(n)} learned from"
     return (
-        f"{number(data.n_won + data.n_lost)} closed deals ({number(data.n_won)} won, {number(data.n_lost)}"
+        f"{closed} ({number(data.n_won)} won, {number(data.n_lost)}"
         f" lost), {number(held.n)} of them held out in {len(held.blocks)} {how}."
     )
 
@@ -200,7 +220,9 @@ def rule_row(rule: PolicyResult) -> RuleRow:
         cutoff=rule.verdict_cutoff,
         documented=f"{rule.documented_cutoff} of {rule.total_max}",
         learned=Text(learned[0], between) if learned else NOTHING,
-        depends=worth_words(rule.implied_value) or UNKNOWN_TEXT,
+        depends=UNKNOWN_TEXT
+        if rule.verdict == "cannot-judge"
+        else worth_words(rule.implied_value) or UNKNOWN_TEXT,
         gain=percent_of_wins(rule.gain_weights) if judged else NOTHING,
         gain_cutoff=percent_of_wins(rule.gain_cutoff) if rule.verdict_cutoff != "cannot-judge" else NOTHING,
         p_better=sure_words(rule.outlook.p_better) if rule.outlook and judged else UNKNOWN_TEXT,
@@ -209,8 +231,17 @@ def rule_row(rule: PolicyResult) -> RuleRow:
         because=rule.because,
         source=rule.source,
         order="" if claim is None else f"{claim.text} It holds in {claim.share_of_draws:.0%} of the draws.",
+        apart=judged and point_apart(rule),
         n_different=number(rule.n_judged_differently) if judged else UNKNOWN_TEXT,
     )
+
+
+def point_apart(rule: PolicyResult) -> bool:
+    """Whether the held-out gain is one way and the chance of being better the other."""
+    gain = None if rule.gain_weights is None else rule.gain_weights.value
+    if not gain or rule.outlook is None:
+        return False
+    return (gain > 0) != (rule.outlook.p_better > 0.5)
 
 
 def side_rows(result: Result, rule: PolicyResult, currency: str) -> tuple[SideRow, ...]:
@@ -218,7 +249,11 @@ def side_rows(result: Result, rule: PolicyResult, currency: str) -> tuple[SideRo
     by_id = {each.id: each for each in result.contenders}
     wide = next((each.id for each in result.contenders if each.kind == "wide"), None)
     wanted = {rule.id: "documented rule", str(rule.card): "learned card"}
-    wanted.setdefault(str(result.recommended.contender), "recommended card")
+    # "recommended" would contradict an answer other than to change
+    best = "recommended" if rule.verdict == "change" else "best card found"
+    wanted.setdefault(
+        str(result.recommended.contender), "recommended card" if best == "recommended" else best
+    )
     wanted.setdefault(str(wide), "wide card")
     base = by_id.get(rule.id)
     rows = []
@@ -226,7 +261,7 @@ def side_rows(result: Result, rule: PolicyResult, currency: str) -> tuple[SideRo
         each = by_id.get(name)
         if each is None:
             continue
-        mark = ", recommended" if name == result.recommended.contender and "recommended" not in role else ""
+        mark = f", {best}" if name == result.recommended.contender and best not in role else ""
         rows.append(
             SideRow(
                 role=role + mark,

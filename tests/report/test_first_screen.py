@@ -254,3 +254,29 @@ def test_without_figures_nothing_is_made_up(found):
     told = summarise(changed(result, {"outlook": look.model_copy(update=update)}))
     assert told.answer.main == told.answer.costs == ""
     assert told.rules[0].keep == "—"
+
+
+def test_it_says_what_is_missing_and_what_is_apart(found):
+    result = found("right-120").result
+    unable = {"verdict": "cannot-judge", "verdict_weights": "cannot-judge", "verdict_cutoff": "depends"}
+    data = result.data.model_copy(update={"unmapped": ("budget", "need", "plans")})
+    told = summarise(changed(result, unable | {"because": "So it is."}, data=data))
+    assert told.answer.cutoff == ""
+    assert told.answer.sure == "So it is. Not mapped: budget and need."
+    assert told.rules[0].depends == "—"
+    own = summarise(changed(result, unable | {"framework": "of-our-own"}, data=data))
+    assert "Not mapped" not in own.answer.sure
+    rule = result.policies[0]
+    for p, apart in ((0.3, True), (0.7, False)):
+        gain = rule.gain_weights.model_copy(update={"value": 0.02, "low": -0.1, "high": 0.2})
+        look = rule.outlook.model_copy(update={"p_better": p})
+        update = {"verdict": "undecided", "verdict_weights": "undecided", "gain_weights": gain}
+        other = changed(result, update | {"outlook": look})
+        other = other.model_copy(update={"policies": other.policies[:1]})
+        assert ("different ways" in format_result(other, terminal=False)) == apart
+        assert ", recommended" not in format_result(other, terminal=False)
+    recent = result.findings[0].model_copy(
+        update={"code": "LML601", "title": "1,009 closed deals are too recent to count (3%)"}
+    )
+    text = summarise(changed(result, findings=(recent,))).deals
+    assert text.startswith("1,129 closed, 1,009 of them too recent to count; 120 learned from")
