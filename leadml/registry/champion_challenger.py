@@ -108,7 +108,7 @@ def compare(
     }[outcome]
     if found.is_seen:
         verdict = f"{champion.ref} has seen these deals, which favours it. {verdict}"
-    lines = [f"On {found.where}:", *(f"  {each}" for each in told), *(f"{each}." for each in worth), verdict]
+    lines = [f"On {found.where}:", *(f"  {each}." for each in told), *(f"{each}." for each in worth), verdict]
     return Comparison(outcome, n, moves, "\n".join(lines))
 
 

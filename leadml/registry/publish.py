@@ -76,7 +76,7 @@ def publish(
     if champion is not None:
         ratio = champion.manifest.metrics.get("ratio")
         models = [Model("the draft", card, origin), model_of(champion)]
-        comparison = compare(*models, None if leads is None else new_to(leads, models), ratio)
+        comparison = compare(models[0], models[1], None if leads is None else new_to(leads, models), ratio)
     beside = {} if counts is None else {PATTERNS: patterns_file(card, counts)}
     if origin is not None:
         carried = [file for file in CARRIED if file in origin.manifest.files]
