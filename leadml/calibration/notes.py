@@ -177,7 +177,9 @@ def beat_prior(measures: Mapping[str, Measures]) -> list[str]:
             p[name, "predicts"] = (prior - each.log_loss).p_not_above()
         if name != "prior" and each.auc is not None:
             p[name, "ranks"] = each.auc.p_not_above(0.5)
-    return sorted({name for (name, _), adjusted in zip(p, holm(list(p.values())), strict=True) if adjusted < SURE})
+    return sorted(
+        {name for (name, _), adjusted in zip(p, holm(list(p.values())), strict=True) if adjusted < SURE}
+    )
 
 
 def _auc(contender: Contender) -> float:
