@@ -43,12 +43,12 @@ class Statistic:
     """A figure and its influence values.
 
     influence : (n_units,), reweighting unit u by 1 + d moves the figure by d * influence[u]; adds up to 0.
-    scale : "share" (0 to 1: its interval is that of its log-odds) or "real".
+    scale : "share" (0 to 1: its interval is that of its log-odds), "per 100" (the same, times 100) or "real".
     """
 
     value: float
     influence: Floats
-    scale: Literal["share", "real"] = "real"
+    scale: Literal["share", "per 100", "real"] = "real"
 
     @property
     def error(self) -> float:
@@ -63,6 +63,9 @@ class Statistic:
             return NOTHING
         if self.scale == "real":
             return Estimate(value, value - Z * error, value + Z * error)
+        if self.scale == "per 100":
+            share = Statistic(value / 100.0, self.influence / 100.0, "share").estimate()
+            return Estimate(value, 100.0 * share.low, 100.0 * share.high)
         if error == 0.0 or not 0.0 < value < 1.0:  # all alike: what was seen in no unit is still possible
             room = min(1.0, UNSEEN / n)
             return Estimate(value, min(value, max(0.0, value - room)), max(value, min(1.0, value + room)))

@@ -216,7 +216,8 @@ def measure(
         found["auc"] = auc(held, said.score)
         if workload is not None and float(held.weight @ workload) > 0:
             found["captured"] = captured(held, said.score, workload)
-            found["wins_per_100"] = captured(held, said.score, workload, per=workload) * 100.0
+            of_followed_up = captured(held, said.score, workload, per=workload) * 100.0
+            found["wins_per_100"] = dataclasses.replace(of_followed_up, scale="per 100")
     some = ~np.isnan(said.probability)
     if some.any():
         p, seen = np.where(some, said.probability, 0.5), some.astype(float)

@@ -127,7 +127,7 @@ def test_check_says_what_a_file_holds(run, desk):
     assert (found["n_rows"], found["n_leads"], found["n_rejected"]) == (30, 30, 0)
     assert found["outcomes"] == {"won": 0, "lost": 0, "open": 30, "base_rate": None}
     assert found["criteria"][0]["levels"]
-    assert [each["code"] for each in found["findings"]] == ["LML109"]
+    assert [each["code"] for each in found["findings"]] == ["LML109", "LML119"]
     code, out, _ = run(*["check", "leads.csv", "-m", "m.yaml"])
     assert "leads.csv: 30 rows = 30 leads + 0 rejected" in out
     assert "read as csv, encoding utf-8 (sniffed), delimiter comma (sniffed)" in out
