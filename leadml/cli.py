@@ -469,11 +469,15 @@ def serve(
 
 
 @app.command(epilog="Example: leadml demo")
-def demo(directory: Annotated[Path, _arg("[DIR]", "Where to write.")] = Path("leadml-demo")) -> None:
+def demo(
+    directory: Annotated[Path, _arg("[DIR]", "Where to write.")] = Path("leadml-demo"), track: Track = True
+) -> None:
     """Try everything on a synthetic sample of known truth, ending with what to open."""
     from leadml.demo import run_demo
 
-    run_demo(directory, at=_now(), show=typer.echo, say=_say)
+    version = run_demo(directory, at=_now(), show=typer.echo, say=_say)
+    if track:
+        _send(directory / "calibration", f"sqlite:///{directory.resolve() / 'mlflow.db'}", None, version)
 
 
 # ---------------------------------------------------------------- the store

@@ -5,6 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from leadml.registry.versions import Version
 
 N_CLOSED, N_NEW = 1500, 200
 
@@ -22,8 +26,10 @@ criteria:
 """
 
 
-def run_demo(directory: Path, *, at: str, show: Callable[[str], None], say: Callable[[str], None]) -> Path:
-    """Make a sample, calibrate on it, score new leads, and say what to open."""
+def run_demo(
+    directory: Path, *, at: str, show: Callable[[str], None], say: Callable[[str], None]
+) -> Version | None:
+    """Make a sample, calibrate on it, score new leads, and say what to open; gives the version that was stored."""
     from leadml.app.page import write_page
     from leadml.calibration.file import calibrate_file
     from leadml.data.read import read_leads
@@ -58,4 +64,4 @@ def run_demo(directory: Path, *, at: str, show: Callable[[str], None], say: Call
     show(f"  {page}   the page for sales ops: answer, rule, what if, leads")
     show(f"  {scores}   the new leads as a work list: chance, decision, reasons, next question")
     show(f"  {done.directory / 'card.json'}   the card that scored them")
-    return directory
+    return done.version
