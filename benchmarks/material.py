@@ -52,13 +52,8 @@ def attributes() -> list[CardAttribute]:
     made = []
     for name, n_words in TEXTS[1:]:
         groups = np.array_split([f"{name} number {word}" for word in range(n_words)], 5)
-        bins = [
-            CardBin(label=f"{at}", values=tuple(each), points=at, n=9, won=2)
-            for at, each in enumerate(groups)
-        ]
-        made.append(
-            CardAttribute(id=name, title=name, column=name, kind="categories", bins=tuple(bins), **fixed)
-        )
+        bins = [CardBin(label=f"{at}", values=tuple(each), points=at, n=9, won=2) for at, each in enumerate(groups)]
+        made.append(CardAttribute(id=name, title=name, column=name, kind="categories", bins=tuple(bins), **fixed))
     edges = itertools.pairwise([None, 10, 50, 150, 500, None])
     bins = [CardBin(label=f"{at}", from_=a, to=b, points=at, n=9, won=2) for at, (a, b) in enumerate(edges)]
     name = "employees"
@@ -73,13 +68,7 @@ def make_card(name: str, criteria: Sequence[str], attributes: Sequence[CardAttri
     starts = (("drop", "no-match", 0), ("nurture", "wait", total // 4), ("follow-up", "ready", total // 2))
     bands = [CardBand(id=at, title=at, from_=start, action=at, decision=each) for at, each, start in starts]
     learned = LearnedPoints(
-        criteria,
-        points,
-        np.tile(np.arange(5), (len(criteria), 1)),
-        chance,
-        chance * 0.9,
-        chance,
-        attributes=attributes,
+        criteria, points, np.tile(np.arange(5), (len(criteria), 1)), chance, chance * 0.9, chance, attributes=attributes
     )
     framework = load_framework("bant") if tuple(criteria) == BANT else None
     return learned_card(name, framework, learned, cutoff=total // 2, bands=bands, created_at="2026-01-01")
@@ -106,9 +95,7 @@ def write_deals(path: Path, n: int = 50_000) -> None:
     for at in range(11):
         columns[f"number {at}"] = rng.lognormal(3, 1, n)
         effect = effect + (0.4 * np.log(columns[f"number {at}"]) - 1.2 if at < 2 else 0.0)
-    pq.write_table(
-        pa.table({**columns, "won": (rng.random(n) < 1 / (1 + np.exp(-effect))).astype(int)}), path
-    )
+    pq.write_table(pa.table({**columns, "won": (rng.random(n) < 1 / (1 + np.exp(-effect))).astype(int)}), path)
 
 
 def make_files(folder: Path, n: int) -> None:

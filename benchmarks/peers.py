@@ -103,17 +103,13 @@ def grid(name: str, columns: list[str], words: list[str]):
 
         sizes = itertools.product((4, 8, 31), (25, 50, 100, 200))
         return [
-            LGBMClassifier(n_estimators=n, num_leaves=k, learning_rate=0.05, n_jobs=1, verbose=-1)
-            for k, n in sizes
+            LGBMClassifier(n_estimators=n, num_leaves=k, learning_rate=0.05, n_jobs=1, verbose=-1) for k, n in sizes
         ]
     if name == "catboost":
         from catboost import CatBoostClassifier
 
         fixed = {"cat_features": words, "thread_count": 1, "verbose": False, "allow_writing_files": False}
-        return [
-            CatBoostClassifier(iterations=n, depth=d, **fixed)
-            for d, n in itertools.product((3, 6), (100, 300))
-        ]
+        return [CatBoostClassifier(iterations=n, depth=d, **fixed) for d, n in itertools.product((3, 6), (100, 300))]
     if name == "ebm":
         from interpret.glassbox import ExplainableBoostingClassifier
 

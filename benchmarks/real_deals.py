@@ -59,9 +59,7 @@ def compare(name: str, data: Path, python: str | None, peers: list[str]) -> pd.D
     rivals = [(peer, Pipeline([("peer", Elsewhere(peer, python))])) for peer in peers] if python else []
     ours = ["integer", "context-logistic", "context-boosting", "prior"]
     found = leadml.calibrate(leads, SETTINGS[name], contenders=[*ours, *rivals])
-    print(
-        f"\n{name}: {found.result.evaluation.n:,.0f} held-out rows in {len(found.result.evaluation.blocks)} blocks"
-    )
+    print(f"\n{name}: {found.result.evaluation.n:,.0f} held-out rows in {len(found.result.evaluation.blocks)} blocks")
     print(f"recommended: {found.result.recommended.contender}. {found.result.recommended.because}")
     table = found.contenders.pivot_table(index=["contender", "kind"], columns="figure", values="value")
     columns = ["auc", "log_loss", "brier", "calibration_slope"]

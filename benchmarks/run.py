@@ -59,9 +59,7 @@ class Bench:
             ("leadml --help", [*LEADML, "--help"], "import typer", 1.5),
             ("leadml predict, one lead, cold", one, "import numpy, pyarrow", 2.0),
         ):
-            yield self._against(
-                what, ours, f"python -c '{code}'", [sys.executable, "-c", code], limit, 5 * self.pairs
-            )
+            yield self._against(what, ours, f"python -c '{code}'", [sys.executable, "-c", code], limit, 5 * self.pairs)
 
     def files(self) -> Iterator[Figure]:
         """Whole processes from file to file, with every column and reasons."""
@@ -75,9 +73,7 @@ class Bench:
         ours = self._predict("leads.csv", "all.csv")
         yield self._against(what, ours, "the same join in polars' streaming engine", join, 1.0)
         wide, narrow = (self._predict("leads.csv", "rows.csv", f"{card}.json") for card in ("wide", "eight"))
-        yield self._against(
-            "CSV to CSV: wide card of eight rows", wide, "criteria card of eight rows", narrow, 1.5
-        )
+        yield self._against("CSV to CSV: wide card of eight rows", wide, "criteria card of eight rows", narrow, 1.5)
         yield from self._room(1)
 
     def large(self) -> Iterator[Figure]:
@@ -91,9 +87,7 @@ class Bench:
             run = run_once(self._predict(f"leads{ending}", f"room{ending}", "thirteen.json"), folder)
             (folder / f"room{ending}").unlink()
             what = f"memory: {rows:,} leads, {kind} to {kind}, a card of 13 criteria, every column"
-            yield Figure(
-                what, f"{limit} MB", run.seconds, math.nan, run.megabytes / limit, 1.0, run.megabytes, rows
-            )
+            yield Figure(what, f"{limit} MB", run.seconds, math.nan, run.megabytes / limit, 1.0, run.megabytes, rows)
 
     def memory(self) -> Iterator[Figure]:
         """In a warm process, with reasons."""
@@ -104,9 +98,7 @@ class Bench:
 
         words = run_once(script("api.py"), self.folder).printed.splitlines()[-1]
         empty, one = (float(each) / 1e3 for each in re.findall(r"([\d.]+) ms \(", words))
-        yield Figure(
-            "one lead through the HTTP API, warm", "3 ms (beside an empty handler)", one, empty, one / 3e-3
-        )
+        yield Figure("one lead through the HTTP API, warm", "3 ms (beside an empty handler)", one, empty, one / 3e-3)
 
     def peers(self) -> Iterator[Figure]:
         """Whole processes from CSV to CSV with reasons, against peers that write none."""
@@ -146,10 +138,7 @@ class Bench:
         folder.mkdir(parents=True, exist_ok=True)
         run = run_once([*LEADML, "demo"], folder)
         yield Figure("leadml demo", "20 s", run.seconds, math.nan, run.seconds / 20, 1.0, run.megabytes)
-        where = {
-            "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
-            "LEADML_STORE": str(folder / "store"),
-        }
+        where = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}", "LEADML_STORE": str(folder / "store")}
         words = "calibrate leadml-demo/closed_deals.csv -m leadml-demo/mapping.yaml --name bench -o"
         command, taken = [*LEADML, *words.split()], {}
         for way in ("--no-track", "--track", "--track in the same store"):
@@ -158,12 +147,7 @@ class Bench:
         without, *tracked = taken.values()
         for way, seconds in zip(("fresh store", "same store"), tracked, strict=True):
             yield Figure(
-                f"calibrate the demo's deals and track, {way}",
-                "--no-track",
-                seconds,
-                without,
-                seconds / without,
-                2.0,
+                f"calibrate the demo's deals and track, {way}", "--no-track", seconds, without, seconds / without, 2.0
             )
 
     def _material(self, times: int) -> Path:
@@ -200,9 +184,7 @@ class Bench:
             self._peers = str(folder / "bin" / "python")
             if not (folder / "installed").exists():
                 subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-                subprocess.run(
-                    [self._peers, "-m", "pip", "install", "--quiet", "-r", str(wanted)], check=True
-                )
+                subprocess.run([self._peers, "-m", "pip", "install", "--quiet", "-r", str(wanted)], check=True)
                 (folder / "installed").touch()
         return [self._peers, str(HERE / "peers.py"), *words]
 
@@ -256,9 +238,7 @@ def main() -> None:
     parser.add_argument("--parts", default=",".join(PARTS), help=f"some of {', '.join(PARTS)}")
     parser.add_argument("--folder", type=Path, default=HERE.parent / "build" / "bench", help="where to work")
     parser.add_argument("--peers", help="python of an environment that has the peers")
-    parser.add_argument(
-        "--out", type=Path, help="the table; RESULTS.md beside this, if all parts are run in full"
-    )
+    parser.add_argument("--out", type=Path, help="the table; RESULTS.md beside this, if all parts are run in full")
     given = parser.parse_args()
     bench, parts, figures = (
         Bench(given.folder, given.rows, given.pairs, given.peers),
@@ -268,10 +248,7 @@ def main() -> None:
     for part in parts:
         for figure in getattr(bench, part)():
             figures.append(figure)
-            print(
-                f"{figure.ratio:8.3g}  (limit {figure.limit:.3g})  {figure.what}, against {figure.peer}",
-                flush=True,
-            )
+            print(f"{figure.ratio:8.3g}  (limit {figure.limit:.3g})  {figure.what}, against {figure.peer}", flush=True)
     text = table(figures, bench)
     print(f"\n{text}")
     is_full = {*PARTS} <= {*parts} and given.rows >= 1_000_000

@@ -34,9 +34,7 @@ def run_once(command: Command, folder: Path, environment: Mapping[str, str] | No
         running.returncode = os.waitstatus_to_exitcode(status)
     seconds = time.perf_counter() - begun
     if running.returncode:
-        raise SystemExit(
-            f"{' '.join(command)} ended with {running.returncode}:\n{errors.read_text()[-2000:]}"
-        )
+        raise SystemExit(f"{' '.join(command)} ended with {running.returncode}:\n{errors.read_text()[-2000:]}")
     return Run(seconds, usage.ru_maxrss / 1024, printed.decode())
 
 

@@ -98,12 +98,8 @@ Sort = Annotated[bool, _opt("Highest expected value first: chance times amount, 
 Crm = Annotated[str | None, _opt("A second file, ready to import: id and scores.", "--crm", metavar="FILE")]
 Closed = Annotated[bool, _opt("Score leads whose outcome is known, too.", "--with-closed")]
 MaxRejected = Annotated[float, _opt(_REJECTED, "--max-rejected", min=0, max=1)]
-Engine = Annotated[
-    Literal["local", "spark"], _opt("Where the work is done; with spark OUT is a folder.", "--engine")
-]
-Locale = Annotated[
-    Literal["en", "nl"], _opt("nl: decimal commas, ; between columns, Dutch words.", "--locale")
-]
+Engine = Annotated[Literal["local", "spark"], _opt("Where the work is done; with spark OUT is a folder.", "--engine")]
+Locale = Annotated[Literal["en", "nl"], _opt("nl: decimal commas, ; between columns, Dutch words.", "--locale")]
 Policies = Annotated[list[str] | None, _opt("A rule; may be given again. All when absent.", "--policy")]
 MetLevel = Annotated[int, _opt("The level from which a criterion counts as met.", "--met-level")]
 Lead = Annotated[str, _opt("Identity of the lead, or its row from 1.", "--lead", metavar="ID")]
@@ -201,9 +197,7 @@ def _send(directory: Path, uri: str | None, experiment: str | None, version: Any
 
     stored_as = version.ref if version is not None else None
     champion = version is not None and version.status == "champion"
-    done = track_folder(
-        directory, tracking_uri=uri, experiment_name=experiment, stored_as=stored_as, champion=champion
-    )
+    done = track_folder(directory, tracking_uri=uri, experiment_name=experiment, stored_as=stored_as, champion=champion)
     _say(f"MLflow run: {done.run_id}{f'; to look: {done.look}' if done.look else ', which is there already'}")
     if done.registered:
         _say(f"registered: {done.registered}")
@@ -229,8 +223,7 @@ def _options(
 
 @frameworks.command("show", epilog="Example: leadml frameworks champ")
 def frameworks_show(
-    framework: Annotated[str | None, _arg("[ID|FILE]", "One framework in full.")] = None,
-    as_json: AsJson = False,
+    framework: Annotated[str | None, _arg("[ID|FILE]", "One framework in full.")] = None, as_json: AsJson = False
 ) -> None:
     """Show the documented frameworks: criteria, cut-offs, sources, caveats, our reading."""
     from leadml.frameworks.catalog import list_frameworks, load_framework
@@ -297,11 +290,7 @@ def mapping_new(file: File, crm: Vendor = None, query: Query = None, out: OutFil
 
 @app.command(epilog="Example: leadml check deals.csv --mapping configs/mappings/b2b_deals.yaml")
 def check(
-    file: File,
-    mapping: Mapping,
-    as_json: AsJson = False,
-    max_rejected: MaxRejected = 0.05,
-    query: Query = None,
+    file: File, mapping: Mapping, as_json: AsJson = False, max_rejected: MaxRejected = 0.05, query: Query = None
 ) -> int:
     """Say what a file holds by its mapping: rows, levels, unknowns, outcomes, leaks, rejections."""
     from leadml.calibration.check import check_file, format_check
@@ -327,9 +316,7 @@ def qualify(
     return _ended(qualify_file(file, mapping, policy, met_level, out, options, _say), max_rejected)
 
 
-@app.command(
-    epilog="Example: leadml predict leads.csv --mapping ours.yaml --model bant -o scores.xlsx --sort"
-)
+@app.command(epilog="Example: leadml predict leads.csv --mapping ours.yaml --model bant -o scores.xlsx --sort")
 def predict(
     file: File, mapping: Mapping, model: Model, out: Out, columns: Columns = None, keep_columns: Keep = False,
     sort: Sort = False, locale: Locale = "en", crm: Crm = None, with_closed: Closed = False,
@@ -345,15 +332,11 @@ def predict(
     )  # fmt: skip
     if engine == "spark":
         from leadml.spark import predict_with_spark as predict_file
-    return _ended(
-        predict_file(file, mapping, lambda: _resolve(model, store), out, options, _say), max_rejected
-    )
+    return _ended(predict_file(file, mapping, lambda: _resolve(model, store), out, options, _say), max_rejected)
 
 
 @app.command(epilog="Example: leadml explain leads.csv --mapping ours.yaml --model bant --lead 1042")
-def explain(
-    file: File, mapping: Mapping, model: Model, lead: Lead, query: Query = None, store: Store = None
-) -> None:
+def explain(file: File, mapping: Mapping, model: Model, lead: Lead, query: Query = None, store: Store = None) -> None:
     """Explain one lead in words and points, and say what each answer would make of it."""
     from leadml.scoring.explaining import explain_lead
 

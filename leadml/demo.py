@@ -26,9 +26,7 @@ criteria:
 """
 
 
-def run_demo(
-    directory: Path, *, at: str, show: Callable[[str], None], say: Callable[[str], None]
-) -> Version | None:
+def run_demo(directory: Path, *, at: str, show: Callable[[str], None], say: Callable[[str], None]) -> Version | None:
     """Make a sample, calibrate on it, score new leads, and say what to open; gives the version that was stored."""
     from leadml.app.page import write_page
     from leadml.calibration.file import calibrate_file

@@ -222,8 +222,7 @@ def _beside(source: Path | Traversable) -> str:
 def _validate(data: object, cls: type[R], name: str, lines: Mapping[Where, int], faults: Faults) -> R:
     if not isinstance(data, Mapping):
         raise RecordError(
-            f"{name}: got {value_text(data)}; valid: keys and values ({_keys_text(cls)}); "
-            "write `key: value` lines"
+            f"{name}: got {value_text(data)}; valid: keys and values ({_keys_text(cls)}); write `key: value` lines"
         )
     found = list(faults)
     try:
@@ -291,9 +290,7 @@ def _valid_text(detail: Any) -> str:
     kind, message = detail["type"], str(detail["msg"])
     if kind in ("literal_error", "enum"):
         return str(detail["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
-    return _VALID.get(kind) or re.sub(
-        "^(Value error, |Assertion failed, |Input should be (a valid )?)", "", message
-    )
+    return _VALID.get(kind) or re.sub("^(Value error, |Assertion failed, |Input should be (a valid )?)", "", message)
 
 
 def _todo_text(kind: str, got: object, valid: str) -> str:
@@ -301,11 +298,7 @@ def _todo_text(kind: str, got: object, valid: str) -> str:
         return nearest(str(got), valid.split(", ")).removeprefix("; ") or "choose one of these"
     if kind == "string_type" and isinstance(got, bool | int | float):
         return f'put it in quotes: "{json.dumps(got)}"'
-    if (
-        kind in ("int_type", "float_type")
-        and isinstance(got, str)
-        and isinstance(_core_scalar(got), int | float)
-    ):
+    if kind in ("int_type", "float_type") and isinstance(got, str) and isinstance(_core_scalar(got), int | float):
         return "remove the quotes"
     if kind in ("tuple_type", "list_type") and not isinstance(got, Mapping):
         return f"write it as a list: [{'' if got is None else got}]"

@@ -292,9 +292,7 @@ class Recommended(ResultPart):
     card: str | None
     framework: str | None
     because: str
-    in_use: (
-        str  # the contender in use until someone changes it: the documented rule where the verdict is keep
-    )
+    in_use: str  # the contender in use until someone changes it: the documented rule where the verdict is keep
     cutoff: Figure | None = None
     cutoff_basis: str = "workload"
     rounding_loss: float | None = None  # share of attainable log loss given up by whole points
@@ -342,7 +340,4 @@ def load_result(path: Path) -> Result:
 
 def schema_text() -> str:
     """JSON schema of result.json, as it stands in `SCHEMA`."""
-    return (
-        json.dumps(Result.model_json_schema(by_alias=True, mode="serialization"), indent=1, sort_keys=True)
-        + "\n"
-    )
+    return json.dumps(Result.model_json_schema(by_alias=True, mode="serialization"), indent=1, sort_keys=True) + "\n"

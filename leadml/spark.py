@@ -67,8 +67,7 @@ def open_session() -> Iterator[SparkSession]:
         from pyspark.sql import SparkSession
     except ImportError:
         raise UsageError(
-            '--engine spark: needs PySpark 4; pip install "leadml[spark]" installs it; '
-            "--engine local needs none"
+            '--engine spark: needs PySpark 4; pip install "leadml[spark]" installs it; --engine local needs none'
         ) from None
     session = SparkSession.getActiveSession()
     is_ours = session is None
@@ -136,18 +135,14 @@ def predict_with_spark(
     mapping, model = load_mapping(mapping), model() if callable(model) else model
     names = check_columns(options.columns)
     if PurePosixPath(out).suffix.lower() not in ENDINGS:
-        raise UsageError(
-            f"--out: got {out!r}, valid with --engine spark: a folder ending in {', '.join(ENDINGS)}"
-        )
+        raise UsageError(f"--out: got {out!r}, valid with --engine spark: a folder ending in {', '.join(ENDINGS)}")
     for option in ("sort", "crm", "query", "table"):
         if getattr(options, option):
             raise UsageError(f"--{option}: goes with --engine local; leave it out")
     if not isinstance(model, Card):
         raise UsageError("--model: Spark scores by a card, and this is a classifier; use --engine local")
     if mapping.lead_id is None:
-        raise UsageError(
-            f"mapping {mapping.name!r}: rows have no number under Spark; add lead_id to the mapping"
-        )
+        raise UsageError(f"mapping {mapping.name!r}: rows have no number under Spark; add lead_id to the mapping")
     if "://" not in out:
         check_parent(out)
     with open_session() as session:
@@ -264,9 +259,7 @@ def count_with_spark(source: str, mapping: Any) -> Leads:
 
         found = _pick(frame, encoder.columns).mapInArrow(count, COUNTS)
         keys = ["codes", "outcome", "created", "closed", "unlisted"]
-        summed = (
-            found.groupBy(*keys).sum("n", "n_rejected").toDF(*keys, "n", "n_rejected").toArrow().to_pandas()
-        )
+        summed = found.groupBy(*keys).sum("n", "n_rejected").toDF(*keys, "n", "n_rejected").toArrow().to_pandas()
     unlisted = summed[summed["unlisted"].notna()]
     if len(unlisted):
         told = {value: (0, n) for value, n in zip(unlisted["unlisted"], unlisted["n"], strict=True)}
@@ -297,9 +290,7 @@ def _count_chunk(encoder: Encoder, chunk: Chunk) -> pa.RecordBatch:
     key = np.column_stack([made.codes[usable].astype(np.int32), outcome, *months])
     distinct, n = np.unique(key, axis=0, return_counts=True)
     k = made.codes.shape[1]
-    cells = [
-        (bytes(row[:k]), *row[k:], each, 0, None) for row, each in zip(distinct.tolist(), n, strict=True)
-    ]
+    cells = [(bytes(row[:k]), *row[k:], each, 0, None) for row, each in zip(distinct.tolist(), n, strict=True)]
     cells += [(b"", 0, 0, 0, rows, 0, value) for value, (_, rows) in encoder.unlisted.items()]
     cells.append((b"", 0, 0, 0, 0, int((~usable).sum()), None))
     kinds = [pa.binary(), *[pa.int32()] * 3, pa.int64(), pa.int64(), pa.string()]

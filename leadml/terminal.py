@@ -42,11 +42,7 @@ def clean(text: str) -> str:
     >>> clean("ACME\\x1b[31m red\\r\\x9b1m\\u202e!")
     'ACME red 1m!'
     """
-    return (
-        text
-        if text.isprintable()
-        else "".join(filter(str.isprintable, re.sub(r"\s", " ", _ESCAPES.sub("", text))))
-    )
+    return text if text.isprintable() else "".join(filter(str.isprintable, re.sub(r"\s", " ", _ESCAPES.sub("", text))))
 
 
 BAR_WIDTH: Final = 24
@@ -74,9 +70,7 @@ class _Bar:
         filled = round(share * BAR_WIDTH)
         bar = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {share:4.0%}  " if total else ""
         speed = (done - self._n_begun) / (now - self._begun)
-        sys.stderr.write(
-            f"{ERASE}{label}  {bar}{done:,.0f} {unit}, {speed:,.{0 if speed >= 10 else 1}f} a second"
-        )
+        sys.stderr.write(f"{ERASE}{label}  {bar}{done:,.0f} {unit}, {speed:,.{0 if speed >= 10 else 1}f} a second")
         sys.stderr.flush()
         self._is_shown = True
 
@@ -214,9 +208,7 @@ def _draw(blocks: Sequence[str | Table]) -> str:
                 console.print(Text(block))
                 continue
             header = block.header or [""] * (len(block.rows[0]) if block.rows else 0)
-            kept = [
-                at for at, name in enumerate(header) if console.width >= NARROW or name not in block.spare
-            ]
+            kept = [at for at, name in enumerate(header) if console.width >= NARROW or name not in block.spare]
             drawn = Drawn(box=None, show_header=bool(block.header), header_style="dim", pad_edge=False)
             for at in kept:
                 drawn.add_column(Text(header[at]), no_wrap=not at, overflow="fold")
@@ -232,9 +224,7 @@ def _draw(blocks: Sequence[str | Table]) -> str:
 
 UNKNOWN_TEXT: Final = "—"
 _MINUS: Final = "\u2212"
-Style = Literal[
-    "percent", "percentage-points", "decimal", "signed", "money", "signed-money", "whole", "tenths"
-]
+Style = Literal["percent", "percentage-points", "decimal", "signed", "money", "signed-money", "whole", "tenths"]
 
 
 class FigureLike(Protocol):
@@ -298,17 +288,13 @@ def _writer(style: Style, width: float | None, currency: str) -> tuple[Callable[
     def write(digits: int, factor: float = 1.0, signed: bool = False) -> Callable[[float], str]:
         return lambda value: number(factor * value, digits, signed=signed)
 
-    narrow: Any = {"percent": 0.04, "percentage-points": 0.1, "money": 10, "signed-money": 10}.get(
-        style, 0.02
-    )
+    narrow: Any = {"percent": 0.04, "percentage-points": 0.1, "money": 10, "signed-money": 10}.get(style, 0.02)
     is_coarse = width is not None and width >= narrow
     if style in ("percent", "percentage-points"):
         is_points = style == "percentage-points"
         return write(0 if is_coarse else 1, 100, is_points), " pp" if is_points else "%"
     if style in ("money", "signed-money"):
-        return write(
-            0 if is_coarse or width is None else 2, 1, style != "money"
-        ), f" {currency}" if currency else ""
+        return write(0 if is_coarse or width is None else 2, 1, style != "money"), f" {currency}" if currency else ""
     if style == "whole":
         return lambda value: number(value, 0 if float(value).is_integer() else 1), ""
     if style == "tenths":

@@ -15,13 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Before anything imports MLflow, and for the programs that tests start as well.
 os.environ |= {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "JUPYTER_PLATFORM_DIRS": "1"}
-for name in (
-    "LEADML_STORE",
-    "LEADML_TOKEN",
-    "MLFLOW_EXPERIMENT_NAME",
-    "MLFLOW_RUN_ID",
-    "MLFLOW_TRACKING_URI",
-):
+for name in ("LEADML_STORE", "LEADML_TOKEN", "MLFLOW_EXPERIMENT_NAME", "MLFLOW_RUN_ID", "MLFLOW_TRACKING_URI"):
     os.environ.pop(name, None)  # a developer's own servers and stores are none of the tests' business
 
 

@@ -28,9 +28,7 @@ def test_every_name_is_there_and_documented(name: str) -> None:
 
 
 def test_an_unknown_name_says_what_there_is() -> None:
-    with pytest.raises(
-        AttributeError, match=r"no attribute 'qualify_lead'; it has Calibration, .*read_leads"
-    ):
+    with pytest.raises(AttributeError, match=r"no attribute 'qualify_lead'; it has Calibration, .*read_leads"):
         leadml.qualify_lead  # noqa: B018
 
 

@@ -50,9 +50,7 @@ def test_readme_code_prints_what_is_shown(readme: str) -> None:
 
 def test_readme_demo_prints_what_is_shown(readme: str, tmp_path: Path) -> None:
     lines: list[str] = []
-    run_demo(
-        tmp_path, at="2026-01-01T00:00:00+00:00", show=lambda text: lines.extend(text.splitlines()), say=str
-    )
+    run_demo(tmp_path, at="2026-01-01T00:00:00+00:00", show=lambda text: lines.extend(text.splitlines()), say=str)
 
     def words(line: str) -> str:
         return " ".join(line.split())
@@ -87,9 +85,7 @@ def export(n: int, random_state: int) -> pd.DataFrame:
 
 
 @pytest.mark.filterwarnings("ignore")  # of MLflow and its database layer among themselves
-def test_readme_five_steps_work_for_a_small_firm(
-    readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_readme_five_steps_work_for_a_small_firm(readme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LEADML_STORE", str(tmp_path / "models_store"))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")

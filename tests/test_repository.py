@@ -79,9 +79,7 @@ def test_locked_lists_name_no_host_and_have_a_hash_for_every_release(repository:
 
 
 def test_small_list_is_cut_from_the_large_one(repository: Path) -> None:
-    run, dev = (
-        dict(entry.split(" ", 1)[0].split("==") for entry in locked(repository / name)) for name in LOCKED
-    )
+    run, dev = (dict(entry.split(" ", 1)[0].split("==") for entry in locked(repository / name)) for name in LOCKED)
     assert run.items() < dev.items()
 
 
@@ -90,12 +88,8 @@ def test_documents_name_make_targets_files_and_settings_that_exist(repository: P
     text = (repository / name).read_text(encoding="utf-8")
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     code = "\n".join(re.findall(r"```.*?```|`[^`\n]+`", text, re.DOTALL))
-    assert set(re.findall(r"\bmake ([a-z]+)\b", code)) <= set(
-        re.findall(r"^([a-z]+):", makefile, re.MULTILINE)
-    )
-    named = re.findall(
-        r"[`(]((?:\.ci|benchmarks|configs|docs|leadml|models_store|notebooks|tests)/[\w./-]*)", text
-    )
+    assert set(re.findall(r"\bmake ([a-z]+)\b", code)) <= set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    named = re.findall(r"[`(]((?:\.ci|benchmarks|configs|docs|leadml|models_store|notebooks|tests)/[\w./-]*)", text)
     assert [path for path in named if path not in MADE and not (repository / path).exists()] == []
 
 
@@ -106,9 +100,7 @@ def test_default_experiment_explains_every_key_and_changes_none(repository: Path
     assert sorted(keys) == sorted(Experiment.model_fields)
 
 
-@pytest.mark.parametrize(
-    "name", ["b2b_deals", "bank_marketing", "crm_pipeline", "example_all_keys", "leads_0_4"]
-)
+@pytest.mark.parametrize("name", ["b2b_deals", "bank_marketing", "crm_pipeline", "example_all_keys", "leads_0_4"])
 def test_mappings_load(repository: Path, name: str) -> None:
     assert leadml.load_mapping(repository / "configs" / "mappings" / f"{name}.yaml").name
 

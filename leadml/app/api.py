@@ -122,9 +122,7 @@ def _add_store(app: FastAPI, store: Store, now: Callable[[], str]) -> None:
     async def list_models() -> Response:
         from leadml.registry.versions import list_versions
 
-        found = [
-            (each.ref, each.status, each.manifest.created_at) for each in list_versions(store_root=store)
-        ]
+        found = [(each.ref, each.status, each.manifest.created_at) for each in list_versions(store_root=store)]
         return _json([dict(zip(("model", "status", "created_at"), each, strict=True)) for each in found])
 
     @app.post("/publish", summary="Publish a draft: {draft, by, because}; with `in_use` it is promoted, too")
@@ -149,9 +147,7 @@ def _add_pages(app: FastAPI, models: Models) -> None:
     async def docs(request: Request) -> HTMLResponse:
         listed = [(path, *each) for path, verbs in app.openapi()["paths"].items() for each in verbs.items()]
         lines = [f"{verb.upper()} {path}: {what['summary']}" for path, verb, what in listed]
-        return HTMLResponse(
-            _plain_page("HTTP API of leadml", [*lines, str(request.url.replace(path="/openapi.json"))])
-        )
+        return HTMLResponse(_plain_page("HTTP API of leadml", [*lines, str(request.url.replace(path="/openapi.json"))]))
 
 
 class _Guard:
@@ -187,9 +183,7 @@ async def _body(request: Request) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > MAX_BYTES:
-            raise _Refused(
-                413, f"at most {MAX_BYTES >> 20} MB are taken at once; use leadml predict for more"
-            )
+            raise _Refused(413, f"at most {MAX_BYTES >> 20} MB are taken at once; use leadml predict for more")
         parts.append(part)
     return b"".join(parts)
 
@@ -222,16 +216,10 @@ def _score_file(scorer: LeadScorer, body: bytes, suffix: str, accept: str) -> Re
         path.write_bytes(body)
         frame = predict(path, scorer.mapping, scorer.card)
     if "text/csv" in accept:
-        return Response(
-            frame.to_csv(index=False), media_type="text/csv", headers={"x-model": scorer.card.model}
-        )
+        return Response(frame.to_csv(index=False), media_type="text/csv", headers={"x-model": scorer.card.model})
     rejected = json.loads(frame.attrs["rejected"].to_json(orient="records"))
     return _json(
-        {
-            "model": scorer.card.model,
-            "leads": json.loads(frame.to_json(orient="records")),
-            "rejected": rejected,
-        }
+        {"model": scorer.card.model, "leads": json.loads(frame.to_json(orient="records")), "rejected": rejected}
     )
 
 
@@ -262,25 +250,19 @@ def _page_of(card: Card, root: Path) -> str:
     """The page of the newest calibration that a model keeps, beside the card in use."""
     from leadml.app.page import page_data, render_page
 
-    numbers = sorted(
-        (int(each.parent.name) for each in (root / card.name).glob("*/result.json")), reverse=True
-    )
+    numbers = sorted((int(each.parent.name) for each in (root / card.name).glob("*/result.json")), reverse=True)
     if not numbers:
         raise UsageError(
             f"{card.name}: keeps no calibration that a page could show; calibrate again with --name {card.name}"
         )
     data = page_data(root / card.name / str(numbers[0]))
-    return render_page(
-        dataclasses.replace(data, model=card.name, champion=card, in_use="champion", served=True)
-    )
+    return render_page(dataclasses.replace(data, model=card.name, champion=card, in_use="champion", served=True))
 
 
 def _plain_page(title: str, lines: list[str]) -> str:
     """A list; what is an address is a link. Nothing is loaded from elsewhere."""
     texts = [(html.escape(line), line.startswith("http")) for line in lines]
-    items = "".join(
-        f'<li><a href="{text}">{text}</a>' if is_link else f"<li>{text}" for text, is_link in texts
-    )
+    items = "".join(f'<li><a href="{text}">{text}</a>' if is_link else f"<li>{text}" for text, is_link in texts)
     head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
     return f"{head}<h1>{title}</h1><ul>{items}</ul>"
 
@@ -298,10 +280,5 @@ def serve(host: str = "127.0.0.1", port: int = 8008, token: str | None = None, s
     if host not in LOOPBACK and not token:
         raise UsageError(f"--host {host}: others could reach it, so give --token (or LEADML_TOKEN) as well")
     uvicorn.run(
-        make_app(store, token),
-        host=host,
-        port=port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
+        make_app(store, token), host=host, port=port, log_level="warning", access_log=False, server_header=False
     )

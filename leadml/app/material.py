@@ -58,9 +58,7 @@ def read_counts(folder: Path, columns: Sequence[str]) -> DealCounts:
     table = pq.ParquetFile(path).read()
     nothing = np.full(table.num_rows, UNKNOWN, np.uint8)  # a criterion that no column is read for
     there = set(table.column_names)
-    codes = np.stack(
-        [table[c].to_numpy().astype(np.uint8) if c in there else nothing for c in columns], axis=1
-    )
+    codes = np.stack([table[c].to_numpy().astype(np.uint8) if c in there else nothing for c in columns], axis=1)
     won, lost = (table[name].to_numpy().astype(np.float64) for name in (WON, LOST))
     return counts_of(codes, won, lost)
 
@@ -79,9 +77,7 @@ def counts_of(codes: Codes, won: Any, lost: Any, most: int = MOST_PATTERNS) -> D
     return DealCounts(patterns.T.tobytes(), won, lost, n, n_won, n_sampled)
 
 
-def read_new_leads(
-    source: Any, mapping: Mapping, cards: Sequence[Card], columns: Sequence[Column]
-) -> NewLeads:
+def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns: Sequence[Column]) -> NewLeads:
     """Read leads without an outcome, by the same code as `leadml predict`."""
     from leadml.data.cells import mask_of, numbers_of, text_of
     from leadml.data.deals import OPEN

@@ -66,9 +66,7 @@ class PageData:
             return value.to_dict() if isinstance(value, Card) else value.model_dump(mode="json")
 
         document = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        document = {
-            k: dataclasses.asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in document.items()
-        }
+        document = {k: dataclasses.asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in document.items()}
         document["columns"] = [dataclasses.asdict(each) for each in self.columns]
         text = json.dumps(document, default=plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
@@ -104,9 +102,7 @@ def page_data(folder: Path, *, leads: Any = None, mapping: Any = None) -> PageDa
     result = load_result(folder)
     learned = load_card(folder) if (folder / "card.json").is_file() else None
     rule = result.policies[0] if result.policies else None
-    places = (
-        (folder / "cards" / f"{rule.id}.json", folder / RULE_CARD) if rule else ()
-    )  # of a folder, of the store
+    places = (folder / "cards" / f"{rule.id}.json", folder / RULE_CARD) if rule else ()  # of a folder, of the store
     documented = next((load_card(each) for each in places if each.is_file()), None)
     if learned is None and documented is None:
         raise UsageError(f"{folder}: holds no card, so there is nothing to change; see report.html")

@@ -35,9 +35,7 @@ class LeadScorer:
         """The columns of predict."""
         leads, faults = self._read([lead])
         if faults:
-            raise InputError(
-                "; ".join(f"{column}: {value!r} {reason}" for _, column, value, reason in faults)
-            )
+            raise InputError("; ".join(f"{column}: {value!r} {reason}" for _, column, value, reason in faults))
         return self._rows(leads)[0]
 
     def many(self, given: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -99,11 +97,7 @@ class LeadScorer:
             if len(self._scorers) >= MOST_SHAPES:
                 self._scorers.clear()
             empty = open_source(pa.table({name: pa.array([""]) for name in names}), self.mapping.read)
-            known = (
-                self.mapping
-                if self.mapping.lead_id in names
-                else self.mapping.model_copy(update={"lead_id": None})
-            )
+            known = self.mapping if self.mapping.lead_id in names else self.mapping.model_copy(update={"lead_id": None})
             self._scorers[names] = Scorer(empty, known, [self.card])
         return self._scorers[names]
 

@@ -107,16 +107,9 @@ def answer_of_page(result: Result, n_closed: float) -> Answer:
         f" ({number(change.low)} to {number(change.high)})."
     )
     everyone = everyone_gains(result) is not None and rule.verdict_cutoff == "change"
-    more = (
-        told.answer.main if everyone else "",
-        sure_words(look, calls),
-        wide[1] if wide else "",
-        told.answer.cutoff,
-    )
+    more = (told.answer.main if everyone else "", sure_words(look, calls), wide[1] if wide else "", told.answer.cutoff)
     texts = (*more, when_words(rule, told.answer.sure))
-    return Answer(
-        told.rule, told.answer.headline, lead, tuple(bars), tuple(plain_words(t) for t in texts if t)
-    )
+    return Answer(told.rule, told.answer.headline, lead, tuple(bars), tuple(plain_words(t) for t in texts if t))
 
 
 def plain_words(text: str) -> str:
@@ -141,9 +134,7 @@ def _bar(label: str, kind: str, figure: Any, calls: float) -> Bar:
 def sure_words(look: Outlook, calls: float) -> str:
     """How sure it is that the card wins more, and what each choice is expected to cost."""
     p, costs = look.p_better, (look.regret_per_100.keep.value, look.regret_per_100.change.value)
-    chances = (
-        "more than 99 chances" if p > 0.99 else "less than 1 chance" if p < 0.01 else f"{100 * p:.0f} chances"
-    )
+    chances = "more than 99 chances" if p > 0.99 else "less than 1 chance" if p < 0.01 else f"{100 * p:.0f} chances"
     text = f"{chances[0].upper()}{chances[1:]} in 100 that learned points win more"
     if look.p_same >= 0.005 and p <= 0.99:
         text += f" ({100 * look.p_same:.0f} that there is no difference worth having)"
@@ -207,9 +198,7 @@ def columns_of(learned: Card | None, documented: Card | None, mapping: Mapping |
         bins = (clean(each.label) for each in attribute.bins)
         labels = (*bins, "any other", "not known")
         title, shown = clean(attribute.title), tuple(range(len(labels)))
-        found[attribute.id] = Column(
-            attribute.id, title, clean(attribute.column), "", "attribute", labels, shown
-        )
+        found[attribute.id] = Column(attribute.id, title, clean(attribute.column), "", "attribute", labels, shown)
     return tuple(found.values())
 
 
@@ -241,9 +230,7 @@ def health_of(folder: Path, result: Result) -> Health:
     """The monitor's last state, where it has looked, and the latest weeks of the log."""
     from leadml.monitoring.result import MonitorResult
 
-    found = next(
-        (f for f in (folder / "monitor.json", *sorted(folder.glob("*/monitor.json"))) if f.is_file()), None
-    )
+    found = next((f for f in (folder / "monitor.json", *sorted(folder.glob("*/monitor.json"))) if f.is_file()), None)
     weeks = weeks_of(folder / "log.parquet", str(result.recommended.contender))
     if found is None:
         return Health("too early to tell", ("The monitor has not looked yet: run leadml monitor.",), weeks)

@@ -51,9 +51,7 @@ def conclude(
     moved, drifted = find_drift(study.deals, study.learnable) if study.timed else ([], False)
     own_notes, by_hunch = data_notes(study, material.chosen, leads)
     cards = {
-        str(each.framework): fitted[each.id]
-        for each in study.contenders
-        if each.id == f"{each.framework}-integer"
+        str(each.framework): fitted[each.id] for each in study.contenders if each.id == f"{each.framework}-integer"
     }
     known = find_posteriors(study)
     policies = judge_rules(Facts(study, log, held, cards, known, drifted, by_hunch))
@@ -101,9 +99,7 @@ def money(study: Study, log: Log) -> tuple[float, Floats | float | None]:
     return given.cost, np.where(np.isfinite(amount), given.margin * amount, given.value)
 
 
-def judge_recoded(
-    study: Study, chosen: Chosen, leads: Leads, policies: tuple[PolicyResult, ...]
-) -> list[Note]:
+def judge_recoded(study: Study, chosen: Chosen, leads: Leads, policies: tuple[PolicyResult, ...]) -> list[Note]:
     """LML602: the verdict on the baseline with overdue deals counted as lost; none where there are none."""
     own = next((each for each in policies if each.id == study.baseline), None)
     view = study.view_of(None if own is None else own.framework)

@@ -59,11 +59,7 @@ def _folds(study: Study) -> list[Held]:
     deals, settings = study.compared, study.settings
     n_folds, repeats = settings.evaluation.folds, settings.evaluation.repeats
     folds = k_folds(
-        deals.unit,
-        np.asarray(deals.outcome),
-        n_folds=n_folds,
-        repeats=repeats,
-        random_state=settings.random_state,
+        deals.unit, np.asarray(deals.outcome), n_folds=n_folds, repeats=repeats, random_state=settings.random_state
     )
     per_repeat = len(folds) // repeats
     return [

@@ -132,9 +132,7 @@ def learned_points(study: Study, own: Any, rule: Points) -> Learned | None:
     return Learned(rule.view, points, documented, attributes=attributes)
 
 
-def make_draft(
-    study: Study, name: str, learned: Learned, table: TotalTable, data: Data, created: str
-) -> Draft:
+def make_draft(study: Study, name: str, learned: Learned, table: TotalTable, data: Data, created: str) -> Draft:
     """Put cut-off, bands, words and provenance to learned points."""
     from leadml.card.build import LearnedPoints, learned_card
     from leadml.card.questions import words_of_mapping
@@ -203,9 +201,7 @@ def workload(study: Study, view: View | None) -> float:
     return share if 0.0 < share < 1.0 else 0.5
 
 
-def make_bands(
-    study: Study, view: View | None, at: Totals, table: TotalTable, cutoff: int
-) -> tuple[Any, ...]:
+def make_bands(study: Study, view: View | None, at: Totals, table: TotalTable, cutoff: int) -> tuple[Any, ...]:
     """Bands of a card: as many leads in each as the documented ones hold, or from edges of P(won)."""
     from leadml.card.build import bands_at, edges_by_share
 

@@ -117,9 +117,7 @@ class Context(Contender):
         if len(train) > MOST:
             late = np.arange(len(train) - MOST, len(train))
             rng = np.random.default_rng(self.random_state)
-            train = train.take(
-                late if self.timing is not None else np.sort(rng.permutation(len(train))[:MOST])
-            )
+            train = train.take(late if self.timing is not None else np.sort(rng.permutation(len(train))[:MOST]))
         n, tuned_at = len(train), self._tuned.get("n", 0)
         if self.timing is not None and tuned_at <= n < MORE * tuned_at:
             chosen = self._tuned["chosen"]
@@ -194,9 +192,7 @@ class WideCard(Contender):
         weight = learning_weight(train)
         columns, _ = offered([column_of(train, name) for name in self.columns], len(train))
         documented = np.empty((0, 5)) if self.view is None else self.view.documented
-        deals = WideDeals(
-            criteria_of(self.view, train), documented, columns, won_of(train), weight, train.unit
-        )
+        deals = WideDeals(criteria_of(self.view, train), documented, columns, won_of(train), weight, train.unit)
         fit = fit_wide(deals, attributes=self.attributes)
         points = whole_points(fit, wide_rows(self.view, fit, train), weight, self.points)
         slope = held_out_slope(deals, attributes=self.attributes)

@@ -45,9 +45,7 @@ class Held:
     n_embargoed: int = 0
 
 
-def hold_out(
-    study: Study, blocks: Sequence[Held], progress: Progress | None = None
-) -> tuple[Log, dict[str, Floats]]:
+def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = None) -> tuple[Log, dict[str, Floats]]:
     """Before each block learn everything anew from earlier deals, then predict it: the log."""
     deals = study.compared
     said: dict[str, list[Entries]] = {each.id: [] for each in study.contenders}

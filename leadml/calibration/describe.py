@@ -38,9 +38,7 @@ def span_of(dates: tuple[int, int] | None) -> dict[str, Any]:
 
 def last_day(leads: Leads) -> str | None:
     """The last date in the data: what `as_of` is when nobody says."""
-    days = [
-        int(column.max()) for column in (leads.created, leads.closed) if column is not None and len(column)
-    ]
+    days = [int(column.max()) for column in (leads.created, leads.closed) if column is not None and len(column)]
     return iso(max(days, default=None))
 
 

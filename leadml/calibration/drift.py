@@ -133,9 +133,7 @@ def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float,
         return 0.0, 0.0
     weight, rows, shift = learning_weight(leads), np.arange(len(leads)), 0.0
     if timing and leads.created is not None and leads.closed is not None:
-        shift = _offset(
-            log_odds, won_of(leads), weight / seen_chance(leads.created, leads.closed), BIAS_SPREAD
-        )
+        shift = _offset(log_odds, won_of(leads), weight / seen_chance(leads.created, leads.closed), BIAS_SPREAD)
         last = max(int(leads.created.max()), int(leads.closed.max()))
         rows = np.flatnonzero(leads.created.astype(np.int64) <= last - timing)
         rows = rows[np.argsort(leads.created[rows], kind="stable")]

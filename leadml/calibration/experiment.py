@@ -115,8 +115,7 @@ class Bands(_Settings):
             wrong = "one to three rising numbers, between 0 and 1 by probability, above 0 by economics; correct them"
         elif self.by == "economics" and self.follow_up_from != 1:
             wrong = (
-                "[1], [low, 1] or [low, 1, high], multiples of the chance from which following up pays;"
-                " correct them"
+                "[1], [low, 1] or [low, 1, high], multiples of the chance from which following up pays; correct them"
             )
         if wrong:
             raise ValueError(f"{got}; valid: {wrong}")

@@ -82,9 +82,7 @@ class Told:
     importance: Mapping[str, tuple[Importance, ...]]
 
 
-def importances(
-    held: HeldOut, lost: Mapping[str, Floats], columns: Sequence[str]
-) -> dict[str, tuple[Importance, ...]]:
+def importances(held: HeldOut, lost: Mapping[str, Floats], columns: Sequence[str]) -> dict[str, tuple[Importance, ...]]:
     """Held-out log loss given up without each column, the largest first."""
     out = {}
     for name, more in lost.items():

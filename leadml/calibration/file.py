@@ -83,9 +83,7 @@ def calibrate_file(
     if aside is not None:
         say(f"other mapping, settings or version than those of {directory}: its log is kept as {aside.name}")
     say("learning and comparing")
-    found = calibrate(
-        leads, settings, name=name, progress=lambda what, done, of: progress(what, done, of, "blocks")
-    )
+    found = calibrate(leads, settings, name=name, progress=lambda what, done, of: progress(what, done, of, "blocks"))
     found.save(directory)
     done = CalibratedFile(found, directory, None)
     if found.card is None:
@@ -93,9 +91,7 @@ def calibrate_file(
     fault = None
     if done.rejected_share > max_rejected:
         fault = f"{done.n_rejected} of {done.n_rows} rows could not be used"
-    version = store_card(
-        found, directory, name or name_of(leads), at=at, store_root=store_root, fault=fault, say=say
-    )
+    version = store_card(found, directory, name or name_of(leads), at=at, store_root=store_root, fault=fault, say=say)
     return dataclasses.replace(done, version=version)
 
 
@@ -128,9 +124,7 @@ def store_card(
     ratio = money.won_value / money.follow_up_cost if money is not None and money.won_value else None
     metrics = {} if ratio is None else {"ratio": ratio}
     standing = _standing(found, fault)
-    version = save_version(
-        name, card, at=at, standing=standing, files=files, metrics=metrics, store_root=store_root
-    )
+    version = save_version(name, card, at=at, standing=standing, files=files, metrics=metrics, store_root=store_root)
     champion, how = champion_of(name, store_root), f"leadml models promote {version.ref} --because TEXT"
     if version.version == 1 and standing.against is not None:
         uses = f"{champion.ref}, the documented rule, stays in use" if champion else "nothing is in use"

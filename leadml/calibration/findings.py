@@ -25,8 +25,7 @@ class Entry(NamedTuple):
 
 
 FINDINGS: Mapping[str, Entry] = {
-    code: Entry(**texts)
-    for code, texts in YAML(typ="safe").load(files("leadml.calibration") / "findings.yaml").items()
+    code: Entry(**texts) for code, texts in YAML(typ="safe").load(files("leadml.calibration") / "findings.yaml").items()
 }
 ORDER: Mapping[str, int] = {"stop": 0, "warn": 1, "note": 2}
 
@@ -54,9 +53,7 @@ def make_finding(
 ) -> Finding:
     """Make one finding from the table."""
     entry, fill = FINDINGS[code], _Lenient()
-    title, explanation, remedy = (
-        fill.vformat(text, (), {"cost": cost, **values}).strip() for text in entry[1:4]
-    )
+    title, explanation, remedy = (fill.vformat(text, (), {"cost": cost, **values}).strip() for text in entry[1:4])
     return Finding(
         code=code,
         severity=severity or entry.severity,

@@ -94,9 +94,7 @@ def short_html(result: Result) -> str:
         f"<tr><td>{escape(each.id)}</td><td><b>{each.verdict}</b></td><td>{escape(each.because)}</td></tr>"
         for each in result.policies
     )
-    grave = "".join(
-        f"<li>{each.code} {escape(each.title)}</li>" for each in result.findings if each.severity != "note"
-    )
+    grave = "".join(f"<li>{each.code} {escape(each.title)}</li>" for each in result.findings if each.severity != "note")
     data = result.data
     return (
         f"<p><b>{escape(data.name)}</b>: {data.n_won:,.0f} won and {data.n_lost:,.0f} lost deals."

@@ -153,12 +153,7 @@ def _on_rules(study: Study, policies: Sequence[PolicyResult]) -> list[Note]:
         view = study.view_of(each.framework)
         reach = max_reach(study.rules[each.id], view)
         if view is not None and reach < each.documented_cutoff:
-            values = {
-                "rule": each.id,
-                "n": len(view.mapped),
-                "k": len(view.framework.criteria),
-                "reach": reach,
-            }
+            values = {"rule": each.id, "n": len(view.mapped), "k": len(view.framework.criteria), "reach": reach}
             values |= {"severity": "warn" if each.id == study.baseline else "note"}
             values |= {"cutoff": each.documented_cutoff, "columns": view.missing, "where": each.id}
             notes.append(("LML307", values))
@@ -177,9 +172,7 @@ def beat_prior(measures: Mapping[str, Measures]) -> list[str]:
             p[name, "predicts"] = (prior - each.log_loss).p_not_above()
         if name != "prior" and each.auc is not None:
             p[name, "ranks"] = each.auc.p_not_above(0.5)
-    return sorted(
-        {name for (name, _), adjusted in zip(p, holm(list(p.values())), strict=True) if adjusted < SURE}
-    )
+    return sorted({name for (name, _), adjusted in zip(p, holm(list(p.values())), strict=True) if adjusted < SURE})
 
 
 def _auc(contender: Contender) -> float:

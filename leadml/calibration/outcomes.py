@@ -85,12 +85,7 @@ def _left_out(leads: Leads, found: Maturity) -> tuple[Note, ...]:
     outcome = np.asarray(leads.outcome)
     closed, won = outcome != OPEN, outcome == 1
     n, n_mature = int(closed.sum()), int((closed & found.mature).sum())
-    values = {
-        "n": n - n_mature,
-        "share": 1 - n_mature / n,
-        "days": found.days,
-        "as_of": day_text(found.as_of),
-    }
+    values = {"n": n - n_mature, "share": 1 - n_mature / n, "days": found.days, "as_of": day_text(found.as_of)}
     rates = {"all": won.sum() / n, "mature": (won & found.mature).sum() / n_mature}
     return (("LML601", {**values, **{k: float(v) for k, v in rates.items()}, "where": "dates"}),)
 

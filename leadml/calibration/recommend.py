@@ -28,9 +28,7 @@ def candidates(study: Study, cards: Container[str]) -> list[Contender]:
         view = study.view_of(each.framework)
         return (each.kind == "wide", each.framework != own, 99 if view is None else len(view.mapped))
 
-    found = [
-        c for c in study.contenders if c.id in cards and (getattr(c, "whole", False) or c.kind == "wide")
-    ]
+    found = [c for c in study.contenders if c.id in cards and (getattr(c, "whole", False) or c.kind == "wide")]
     return sorted(found, key=rank)
 
 
@@ -140,9 +138,7 @@ def recommend(
 def say_why(title: str, rule: PolicyResult | None) -> str:
     """Why this card, beside the verdict on the baseline."""
     if rule is None:
-        return (
-            f"{title} is the card for whoever wants points and chances; no documented rule could be judged."
-        )
+        return f"{title} is the card for whoever wants points and chances; no documented rule could be judged."
     if rule.verdict == "keep":
         return f"Keep {rule.id}. {rule.because} {title} says the same with points and chances."
     if rule.verdict != "change":

@@ -17,12 +17,7 @@ from leadml.calibration.study import Study
 from leadml.calibration.views import Floats, View, count_patterns, weight_of
 from leadml.data.deals import Leads
 from leadml.evaluation import outlook as outlooks
-from leadml.evaluation.cutoffs import (
-    decision_curve,
-    implied_value,
-    ratios_around,
-    redraw_rates,
-)
+from leadml.evaluation.cutoffs import decision_curve, implied_value, ratios_around, redraw_rates
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, at_workload
 from leadml.evaluation.planner import plan
@@ -149,9 +144,7 @@ def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
         cutoffs[name] = ask_cutoff(facts, rule, cannot)
     on_weights, on_cutoffs = judge_families(facts, weights), judge_families(facts, cutoffs)
     return tuple(
-        describe_rule(
-            facts, rule, on_weights[name], on_cutoffs[name], seen.get(name), known.get(str(rule.framework))
-        )
+        describe_rule(facts, rule, on_weights[name], on_cutoffs[name], seen.get(name), known.get(str(rule.framework)))
         for name, rule in study.rules.items()
     )
 
@@ -257,12 +250,8 @@ def describe_rule(
         verdict_weights=weights.verdict,
         verdict_cutoff=on_cutoff,
         because=say_why(verdict, weights, cutoff),
-        gain_weights=gain(
-            weights.gain, weights.p_adjusted, "share of all won deals, at the rule's own workload"
-        ),
-        gain_cutoff=gain(
-            cutoff.gain, cutoff.p_adjusted, "share of all won deals, after the cost of follow-ups"
-        ),
+        gain_weights=gain(weights.gain, weights.p_adjusted, "share of all won deals, at the rule's own workload"),
+        gain_cutoff=gain(cutoff.gain, cutoff.p_adjusted, "share of all won deals, after the cost of follow-ups"),
         n_judged_differently=weights.n_different,
         outlook=look,
         more_deals_needed=None if look is None or look.more_deals is None else look.more_deals.value,
@@ -291,9 +280,7 @@ def say_why(verdict: str, weights: Judgement, cutoff: Judgement) -> str:
     return f"Another card may win {low:+.1%} to {high:+.1%} of all won deals: these deals do not tell yet."
 
 
-def plan_ahead(
-    study: Study, rule: DocumentedRule, seen: outlooks.Outlook, weights: Judgement
-) -> MoreDeals | None:
+def plan_ahead(study: Study, rule: DocumentedRule, seen: outlooks.Outlook, weights: Judgement) -> MoreDeals | None:
     """How many more deals decide an undecided rule, in months at this firm's rate where there are dates."""
     if weights.verdict != "undecided" or weights.paired is None:
         return None
@@ -393,7 +380,6 @@ def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, A
         curve = decision_curve(held, own, entries[name].probability, ratios)
         lines = ("documented", "learned", "all", "none")
         found["decision_curve"] = tuple(
-            CurvePoint(ratio=row.ratio, **{line: shown(getattr(row, line)) for line in lines})
-            for row in curve
+            CurvePoint(ratio=row.ratio, **{line: shown(getattr(row, line)) for line in lines}) for row in curve
         )
     return found

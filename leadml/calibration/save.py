@@ -85,9 +85,7 @@ def log_aside(folder: Path, leads: Leads, settings: Experiment) -> Path | None:
     mapping, experiment, result = (folder / f for f in ("mapping.yaml", "experiment.yaml", "result.json"))
     try:
         before = load_experiment(experiment if experiment.exists() else None)
-        was = (
-            json.loads(result.read_text(encoding="utf-8")).get("leadml_version") if result.exists() else None
-        )
+        was = json.loads(result.read_text(encoding="utf-8")).get("leadml_version") if result.exists() else None
         same = was in (None, leadml.__version__)
         if experiment.exists():
             same &= _asked(before) == _asked(settings)

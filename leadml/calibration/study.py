@@ -13,14 +13,7 @@ import numpy as np
 
 from leadml.calibration.classifiers import Classifier, Context, Form, WideCard
 from leadml.calibration.consequences import Consequences, find_consequences
-from leadml.calibration.contenders import (
-    Contender,
-    DocumentedCutoff,
-    DocumentedRule,
-    LearnedCard,
-    Plain,
-    Prior,
-)
+from leadml.calibration.contenders import Contender, DocumentedCutoff, DocumentedRule, LearnedCard, Plain, Prior
 from leadml.calibration.drift import Timing
 from leadml.calibration.experiment import CONTENDER_NAME, CONTENDERS, Experiment, check_name
 from leadml.calibration.misfits import misfit_notes
@@ -132,9 +125,7 @@ def make_rules(settings: Experiment, views: Sequence[View], leads: Leads) -> dic
                 policy, view.framework, mapped=view.mapped, met_level=settings.met_level, created_at=created
             )
             title = f"{view.framework.title}: {policy.title[:1].lower()}{policy.title[1:]}"
-            rules[policy.id] = DocumentedRule(
-                card, id=policy.id, title=title, framework=view.id, policy=policy.id
-            )
+            rules[policy.id] = DocumentedRule(card, id=policy.id, title=title, framework=view.id, policy=policy.id)
     if leads.contactable is not None:
         for policy in load_common().policies:
             if settings.policies is None or policy.id in settings.policies:
@@ -208,14 +199,7 @@ def make_contenders(
 
 
 def learned_card(
-    settings: Experiment,
-    view: View,
-    timing: Timing,
-    form: str,
-    what: str,
-    *,
-    whole: bool = True,
-    free: bool = False,
+    settings: Experiment, view: View, timing: Timing, form: str, what: str, *, whole: bool = True, free: bool = False
 ) -> LearnedCard:
     """A framework's learned card: of whole points, as fitted, or with points that may turn."""
     return LearnedCard(
@@ -318,14 +302,10 @@ def make_study(
     contenders = make_contenders(settings, deals, learnable, main, rules, pairs, timing)
     misfits = [] if main is None else misfit_notes(main, deals, settings.met_level)
     if main is not None and any(code == "LML206" for code, _ in misfits):
-        free = learned_card(
-            settings, main, timing, "free", "learned card with points that may turn", free=True
-        )
+        free = learned_card(settings, main, timing, "free", "learned card with points that may turn", free=True)
         contenders = (*contenders[:-1], free, contenders[-1])
     notes = (*missing, *sampled, *consequences.notes, *misfits)
-    return Study(
-        settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs
-    )
+    return Study(settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs)
 
 
 def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[str, Any]]]:

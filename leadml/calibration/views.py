@@ -107,9 +107,7 @@ class View:
             failed |= codes_of(leads, (gate.criterion,))[:, 0] < gate.below
         return failed
 
-    def learn(
-        self, train: Leads, random_state: int, rising: Flags | None = None
-    ) -> tuple[ScorecardFit, PatternCounts]:
+    def learn(self, train: Leads, random_state: int, rising: Flags | None = None) -> tuple[ScorecardFit, PatternCounts]:
         """Fit the scorecard on counts of patterns; contenders that share it ask one after the other."""
         from leadml.estimators.scorecard_fit import fit_scorecard
 

@@ -25,9 +25,7 @@ def documented_points(policy: Policy, met_level: int = MET_LEVEL) -> npt.NDArray
     if policy.unit == "contactable":
         return np.array([[0, 0, 0, 0, 1]])
     if not 1 <= met_level <= LEVEL_MAX:
-        raise UsageError(
-            f"got met_level={met_level}; valid: 1 to {LEVEL_MAX}; choose the level that counts as met"
-        )
+        raise UsageError(f"got met_level={met_level}; valid: 1 to {LEVEL_MAX}; choose the level that counts as met")
     levels = np.arange(LEVEL_MAX + 1)
     step = levels if policy.unit == "points" else (levels >= met_level).astype(np.int64)
     return np.outer([policy.weights.get(name, 1) for name in policy.criteria], step)
@@ -55,9 +53,7 @@ def documented_card(
         if framework is None and policy.framework in FRAMEWORK_IDS:
             framework = load_framework(policy.framework)
         if framework is None:
-            raise UsageError(
-                f"policy {policy.id}: give the framework {policy.framework!r} that it belongs to"
-            )
+            raise UsageError(f"policy {policy.id}: give the framework {policy.framework!r} that it belongs to")
         asked = [(each.id, each.title, each.question) for each in framework.criteria]
     unmapped = [] if mapped is None else [each for each, _, _ in asked if each not in mapped]
     provenance = {"policy": policy.id, "source": policy.source, "attributed_to": policy.attributed_to}
@@ -131,9 +127,7 @@ def learned_card(
         table=tuple(CardTotal(points=at, probability=p, low=lo, high=hi) for at, (p, lo, hi) in rows),
         bands=tuple(bands),
         cutoff=int(cutoff),
-        provenance={
-            key: getattr(value, "tolist", lambda v=value: v)() for key, value in (provenance or {}).items()
-        },
+        provenance={key: getattr(value, "tolist", lambda v=value: v)() for key, value in (provenance or {}).items()},
         **_of_framework(framework, learned.criteria),
     )
 
@@ -173,17 +167,11 @@ def edges_by_share(
     size = float(weight.sum()) or 1.0
     shares = np.append(np.cumsum(np.bincount(points, weight)[::-1])[::-1], 0.0) / size  # from each total up
     wanted = [float(weight[documented >= edge].sum()) / size for edge in edges]
-    return [
-        0 if edge == 0 else int(np.argmin(np.abs(shares - each)))
-        for edge, each in zip(edges, wanted, strict=True)
-    ]
+    return [0 if edge == 0 else int(np.argmin(np.abs(shares - each))) for edge, each in zip(edges, wanted, strict=True)]
 
 
 def _criteria(
-    asked: Sequence[tuple[str, str, str]],
-    points: npt.NDArray[Any],
-    documented: npt.NDArray[Any],
-    words: Words | None,
+    asked: Sequence[tuple[str, str, str]], points: npt.NDArray[Any], documented: npt.NDArray[Any], words: Words | None
 ) -> tuple[CardCriterion, ...]:
     rows = zip(asked, np.asarray(points, int).tolist(), np.asarray(documented, float).tolist(), strict=True)
     made = [

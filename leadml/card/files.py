@@ -56,13 +56,9 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ModelRefError(
-            f"{path}: cannot be read ({error.strerror}); check the path and its permissions"
-        ) from error
+        raise ModelRefError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
     if len(content) > MAX_BYTES:
-        raise StoreError(
-            f"{path}: larger than {MAX_BYTES:,} bytes, so it is not one of ours; give a card.json"
-        )
+        raise StoreError(f"{path}: larger than {MAX_BYTES:,} bytes, so it is not one of ours; give a card.json")
     try:
         document = json.loads(
             content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite
@@ -70,17 +66,13 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     except UnicodeDecodeError as error:
         raise StoreError(f"{path}: byte {error.start} is not UTF-8; JSON is UTF-8, write it again") from error
     except json.JSONDecodeError as error:
-        raise StoreError(
-            f"{path}: line {error.lineno} column {error.colno}: no JSON ({error.msg})"
-        ) from error
+        raise StoreError(f"{path}: line {error.lineno} column {error.colno}: no JSON ({error.msg})") from error
     except RecursionError as error:
         raise StoreError(f"{path}: nested too deeply to be one of ours; give a card.json") from error
     except ValueError as error:
         raise StoreError(f"{path}: {error}") from error
     if not isinstance(document, dict):
-        raise StoreError(
-            f"{path}: holds a {type(document).__name__}, valid is one JSON object; give a card.json"
-        )
+        raise StoreError(f"{path}: holds a {type(document).__name__}, valid is one JSON object; give a card.json")
     return document
 
 

@@ -81,14 +81,10 @@ def _named(given: Any, ids: Sequence[str], attributes: Sequence[CardAttribute]) 
     names = [*ids, *(attribute.column for attribute in attributes)]
     found = {name: np.atleast_1d(np.asarray(given[name])) for name in names if name in given}
     if not found:
-        raise InputError(
-            f"levels: none of the criteria {', '.join(names)} is there; give at least one of them"
-        )
+        raise InputError(f"levels: none of the criteria {', '.join(names)} is there; give at least one of them")
     lengths = {name: len(column) for name, column in found.items()}
     if len(set(lengths.values())) > 1:
-        raise InputError(
-            f"levels: columns of unequal length {lengths}; give every criterion the same number of leads"
-        )
+        raise InputError(f"levels: columns of unequal length {lengths}; give every criterion the same number of leads")
     criteria = {name: _codes(found[name], name) for name in ids if name in found}
     return _codes_of_columns(max(lengths.values()), ids, criteria, attributes, found)
 
@@ -106,9 +102,7 @@ def _codes(column: npt.NDArray[Any], name: str) -> Codes:
     elif column.dtype.kind == "O":
         return np.fromiter((code_of(level, f"{name}[{row}]") for row, level in enumerate(column)), np.uint8)
     else:
-        raise InputError(
-            f"{name}: got values of type {column.dtype}, valid are levels 0 to 4 and NaN for unknown"
-        )
+        raise InputError(f"{name}: got values of type {column.dtype}, valid are levels 0 to 4 and NaN for unknown")
     if not good.all():
         row = int(np.flatnonzero(~good)[0])
         raise InputError(f"{name}[{row}]: got {column[row]}, valid is a level 0 to 4, or NaN for unknown")
@@ -118,16 +112,12 @@ def _codes(column: npt.NDArray[Any], name: str) -> Codes:
 # Attributes: codes are the bins, then other (a value never seen), then unknown (blank, or column absent).
 
 
-def attribute_codes(
-    attribute: CardAttribute, values: Any, created: npt.NDArray[np.int32] | None = None
-) -> Codes:
+def attribute_codes(attribute: CardAttribute, values: Any, created: npt.NDArray[np.int32] | None = None) -> Codes:
     """Codes of a column: Arrow text, numbers or dates (by age in days at `created`), or a sequence."""
     from leadml.data.cells import categories_of, number_array, numbers_of, text_array, valid_of, values_of
 
     if not hasattr(values, "buffers"):
-        given = [
-            None if each is None or each != each else each for each in np.asarray(values, object).tolist()
-        ]
+        given = [None if each is None or each != each else each for each in np.asarray(values, object).tolist()]
         values = text_array([each if isinstance(each, str | None) else f"{each:.15g}" for each in given])
     elif str(values.type) == "date32[day]":
         days = np.where(valid_of(values), values_of(values).astype(np.float64), np.nan)

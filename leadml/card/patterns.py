@@ -74,10 +74,7 @@ class PatternTable:
         self.unknown = tuple(size - 1 for size in self.sizes)
         # What an unknown may still become: levels; bins that are not blank, and for words one never seen.
         self.answer_codes = [tuple(range(UNKNOWN)) for _ in card.criteria] + [
-            (
-                *(at for at, b in enumerate(a.bins) if not b.blank),
-                *([len(a.bins)] if a.kind == "categories" else []),
-            )
+            (*(at for at, b in enumerate(a.bins) if not b.blank), *([len(a.bins)] if a.kind == "categories" else []))
             for a in card.attributes
         ]
         self.gates = [(self.code_columns.index(gate.criterion), gate.below) for gate in card.gates]

@@ -53,8 +53,7 @@ Name = Annotated[str, _check(is_name, "1 to 64 of A-Z a-z 0-9 . _ -, beginning w
 Text = Annotated[str, _check(_is_text, "a line of text of 1 to 2,000 characters")]
 # A cell of a spreadsheet, where a first = + - @ would make a formula.
 Cell = Annotated[
-    str,
-    _check(lambda v: _is_text(v) and v[0] not in "=+-@", "a line of text that begins with none of = + - @"),
+    str, _check(lambda v: _is_text(v) and v[0] not in "=+-@", "a line of text that begins with none of = + - @")
 ]
 Points = Annotated[int, Field(ge=0, le=MAX_TOTAL)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -281,9 +280,7 @@ class Card(_Part):
         known = levels.facts if facts is None and isinstance(levels, Leads) else facts
         return self.lookup.score(codes_of(self, levels), known)
 
-    def score_one(
-        self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None = None
-    ) -> dict[str, Any]:
+    def score_one(self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None = None) -> dict[str, Any]:
         """Score one lead, in microseconds once the card is warm.
 
         Parameters
@@ -436,9 +433,7 @@ def _row_faults(card: Card) -> Iterator[str]:
     if strangers := set(card.decision_labels) - set(DECISIONS):
         yield f"decision_labels: got {sorted(strangers)}, valid are {', '.join(DECISIONS)}"
     for at, attribute in enumerate(card.attributes):
-        tops.append(
-            max(attribute.unknown_points, attribute.other_points, *(b.points for b in attribute.bins))
-        )
+        tops.append(max(attribute.unknown_points, attribute.other_points, *(b.points for b in attribute.bins)))
         for j, one in enumerate(attribute.bins):
             if not one.blank and (one.values is None) == (attribute.kind == "categories"):
                 yield f"attributes[{at}].bins[{j}]: valid is values for categories, from and to for edges"

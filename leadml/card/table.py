@@ -150,9 +150,7 @@ class Scores:
         """``criterion +points`` joined by ``; ``, largest first, in the order of the card where equal."""
         codes, table, card = self.answers.codes, self.table, self.card
         # Words in the order in which they stand in any text, so that sorting their numbers orders the text.
-        order = sorted(
-            (-p, j, code) for j, row in enumerate(table.points) for code, p in enumerate(row.tolist()) if p
-        )
+        order = sorted((-p, j, code) for j, row in enumerate(table.points) for code, p in enumerate(row.tolist()) if p)
         words = [f"{card.row_text(j, code)} +{-points}" for points, j, code in order]
         rank = [np.full(size, len(order), np.int32) for size in table.sizes]
         for at, (_, j, code) in enumerate(order):

@@ -73,22 +73,13 @@ def text_array(values: Sequence[str | None]) -> pa.StringArray:
     offsets = np.zeros(len(encoded) + 1, np.int32)
     np.cumsum([len(v) for v in encoded], out=offsets[1:])
     valid = np.array([v is not None for v in values], bool)
-    buffers = [
-        None if valid.all() else _packed(valid),
-        pa.py_buffer(offsets),
-        pa.py_buffer(b"".join(encoded)),
-    ]
+    buffers = [None if valid.all() else _packed(valid), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded))]
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
-def number_array(
-    values: npt.NDArray[Any], kind: pa.DataType | None = None, valid: Bools | None = None
-) -> pa.Array:
+def number_array(values: npt.NDArray[Any], kind: pa.DataType | None = None, valid: Bools | None = None) -> pa.Array:
     """Wrap numbers as an Arrow column, sharing memory; invalid ones are null."""
-    buffers = [
-        None if valid is None or valid.all() else _packed(valid),
-        pa.py_buffer(np.ascontiguousarray(values)),
-    ]
+    buffers = [None if valid is None or valid.all() else _packed(valid), pa.py_buffer(np.ascontiguousarray(values))]
     return pa.Array.from_buffers(kind or pa.from_numpy_dtype(values.dtype), len(values), buffers)
 
 
@@ -203,9 +194,7 @@ def _parse_numbers(distinct: pa.StringArray, decimal: str) -> tuple[Floats, Bool
     """Parse distinct texts: numbers (NaN where none), and which texts say something."""
     text = pc.utf8_trim_whitespace(pc.replace_substring_regex(distinct, pattern=CURRENCY, replacement=""))
     is_number = pc.match_substring_regex(text, pattern=number_pattern(decimal))
-    plain = pc.replace_substring_regex(
-        text.filter(is_number), pattern=f"{_GROUP[decimal]}|{_SPACES}", replacement=""
-    )
+    plain = pc.replace_substring_regex(text.filter(is_number), pattern=f"{_GROUP[decimal]}|{_SPACES}", replacement="")
     if decimal == ",":
         plain = pc.replace_substring(plain, pattern=",", replacement=".")
     plain = pc.replace_substring_regex(plain, pattern=r"^\+|\.$", replacement="")

@@ -47,17 +47,13 @@ class RecordCutter:
         lenient = rb"(?:%b%b%b[^%b]*+|%b)" % (q, inside, q, d, plain)
         strict = rb"(?:%b%b%b(?=%b|$)|%b)" % (q, inside, q, d, plain)
         self._opens = re.compile(rb"(?s:(?:%b%b)*+%b%b)" % (lenient, d, q, inside))
-        self._stays_open = re.compile(
-            rb"(?s:%b(?:%b(?:%b%b)*+%b%b)?+)" % (inside, q + d, strict, d, q, inside)
-        )
+        self._stays_open = re.compile(rb"(?s:%b(?:%b(?:%b%b)*+%b%b)?+)" % (inside, q + d, strict, d, q, inside))
         self._closes = re.compile(rb"(?s:%b%b(?:%b%b)*+)" % (inside, q, d, strict))
         self._cell = re.compile(rb"(?s:(?:^|%b)(%b))" % (d, strict))
         clean = [[cell.encode() for cell in cells] for cells in sample if len(cells) == n_columns]
         clean = [cells for cells in clean if not any(b"\n" in cell for cell in cells)]
         columns = list(zip(*clean, strict=True)) or [()] * n_columns
-        self._may_be_padded = [
-            2 * sum(cell[:1].isspace() for cell in column) >= len(column) for column in columns
-        ]
+        self._may_be_padded = [2 * sum(cell[:1].isspace() for cell in column) >= len(column) for column in columns]
         self._may_be_text = [
             len(clean) < _ENOUGH or any(cell.strip() and not _NUMBER.fullmatch(cell) for cell in column)
             for column in columns
@@ -176,9 +172,7 @@ class RecordCutter:
         """Tell whether cells are what the columns hold: prose has blanks after commas, words for numbers."""
         if len(cells) != self._n:
             return False
-        for cell, may_be_padded, may_be_text in zip(
-            cells, self._may_be_padded, self._may_be_text, strict=True
-        ):
+        for cell, may_be_padded, may_be_text in zip(cells, self._may_be_padded, self._may_be_text, strict=True):
             cell = cell.strip(self._quote)
             if (not may_be_padded and cell[:1].isspace()) or (
                 not may_be_text and cell.strip() and not _NUMBER.fullmatch(cell)

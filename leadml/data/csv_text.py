@@ -39,9 +39,7 @@ R = TypeVar("R")
 class CsvReader(Reader):
     """One CSV file, pipe or stream; every column is text. A stream is digested while it is read."""
 
-    def __init__(
-        self, name: str, where: Path | BinaryIO, options: ReadOptions, delimiter: str | None = None
-    ) -> None:
+    def __init__(self, name: str, where: Path | BinaryIO, options: ReadOptions, delimiter: str | None = None) -> None:
         self._name, self._path = name, where if isinstance(where, Path) and where.is_file() else None
         self._n_bytes, self._size, self._head = 0, 0, b""
         self._is_own = isinstance(where, Path)  # standard input stays open
@@ -253,9 +251,7 @@ def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]
         return
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    n_threads = min(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4
-    )
+    n_threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4)
     begun: deque[tuple[T, Future[R]]] = deque()
     with ThreadPoolExecutor(n_threads, "leadml-csv") as pool:
         try:

@@ -175,15 +175,11 @@ class Leads:
         valid = (*_READERS, *_FRAMES, *_AS_IS)
         for name in columns:
             if name not in valid:
-                raise InputError(
-                    f"{name} is no column of leads; valid: {', '.join(valid)}{nearest(name, valid)}"
-                )
+                raise InputError(f"{name} is no column of leads; valid: {', '.join(valid)}{nearest(name, valid)}")
         names = _criteria(levels, criteria)
         values = np.asarray(levels, dtype=np.float64)
         if values.ndim != 2 or values.shape[1] != len(names):
-            raise InputError(
-                f"levels has shape {values.shape}; valid: (leads, {len(names)}), a column a criterion"
-            )
+            raise InputError(f"levels has shape {values.shape}; valid: (leads, {len(names)}), a column a criterion")
         wrong = values[~np.isnan(values) & ~np.isin(values, np.arange(LEVEL_MAX + 1))]
         if len(wrong):
             raise InputError(

@@ -156,10 +156,7 @@ class Encoder:
         self.by_edges: dict[str, ByEdges] = {}
         carried = [*(mapping.context if context is None else context), *mapping.segments]
         if not to_score:
-            carried += [
-                *mapping.group,
-                *(mapping.duplicates if isinstance(mapping.duplicates, tuple) else ()),
-            ]
+            carried += [*mapping.group, *(mapping.duplicates if isinstance(mapping.duplicates, tuple) else ())]
         there = set(columns)
         self._carried = tuple(dict.fromkeys(name for name in carried if name in there))
         used = [column for place, column in mapping.uses() if not (to_score and _ONLY_CLOSED.match(place))]
@@ -258,10 +255,7 @@ class Encoder:
                 batch.reject(named[key], cells, packed == BAD_DAY, reason)
         mark = f"is not a number with decimal mark {self.decimal!r}; correct it, or set read.decimal"
         chance = "is not a chance; valid: a number above 0 and up to 1, or an empty cell; correct it"
-        for key, rule, reason in (
-            ("amount", mapping.amount, mark),
-            ("propensity", mapping.propensity, chance),
-        ):
+        for key, rule, reason in (("amount", mapping.amount, mark), ("propensity", mapping.propensity, chance)):
             if rule and (cells := batch.column(rule)) is not None:
                 numbers, bad = numbers_of(cells, self.decimal)
                 bad |= (key == "propensity") & ((numbers <= 0) | (numbers > 1))
@@ -341,9 +335,7 @@ def _reason(name: str, rule: Criterion, value: str, decimal: str, *, hint: bool)
     value = value.strip()[:60]
     other = "," if decimal == "." else "."
     if rule.edges is not None and not numbers_of(text_array([value]), other)[1].any():
-        return (
-            f'is not a number with decimal mark {decimal!r}; set read: {{decimal: "{other}"}} in the mapping'
-        )
+        return f'is not a number with decimal mark {decimal!r}; set read: {{decimal: "{other}"}} in the mapping'
     quoted = value if re.fullmatch(r"[^\W\d][\w ]*", value) else json.dumps(value, ensure_ascii=False)
     remedy = f"add to criteria.{name} `levels: {{{quoted}: 0 to 4}}` or `unknown: [{quoted}]`, or set `other`"
     if rule.levels is not None:

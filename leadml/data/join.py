@@ -29,9 +29,7 @@ class JoinedReader(Reader):
             raise InputError(f"join.left: no column {join.left!r}{nearest(join.left, left.columns)}")
         stem = Path(join.file).stem
         # A name that both have is told apart by the file; unnamed columns are not taken.
-        self._named = {
-            f"{stem}.{name}" if name in left.columns else name: name for name in right.columns if name
-        }
+        self._named = {f"{stem}.{name}" if name in left.columns else name: name for name in right.columns if name}
         self.columns = (*left.columns, *self._named)
         self.format, self.notes, self.share = left.format, left.notes, left.share
 
@@ -65,8 +63,7 @@ class RightTable:
             raise InputError(f"join.right: {source.name} has no column {key!r}{nearest(key, source.columns)}")
         batches = [chunk.table for chunk in source.chunks()]
         self.columns = {
-            name: join_column([batch.column(name) for batch in batches], ".", keep_text=True)
-            for name in source.columns
+            name: join_column([batch.column(name) for batch in batches], ".", keep_text=True) for name in source.columns
         }
         self._row_of: dict[str, int] = {}
         for row, value in enumerate(dictionary_of(self.columns[key]).to_pylist()):

@@ -114,13 +114,9 @@ def _counts(leads: Leads) -> tuple[npt.NDArray[np.uint8], Floats, Floats, Floats
         if timed.sum() >= MIN_UNKNOWN:
             took = leads.closed[timed].astype(float) - leads.created[timed]
             last = max(int(leads.closed[timed].max()), int(leads.created.max()))
-            waiting &= (leads.created != NO_DAY) & (
-                last - leads.created.astype(float) <= np.quantile(took, 0.9)
-            )
+            waiting &= (leads.created != NO_DAY) & (last - leads.created.astype(float) <= np.quantile(took, 0.9))
     kinds = (outcome == 1, outcome == 0, waiting)
-    won, lost, still_open = (
-        np.bincount(at, weight * kind, minlength=len(keys)).astype(np.float64) for kind in kinds
-    )
+    won, lost, still_open = (np.bincount(at, weight * kind, minlength=len(keys)).astype(np.float64) for kind in kinds)
     return unpack(keys, leads.codes.shape[1]), won, lost, still_open
 
 

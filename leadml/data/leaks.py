@@ -176,9 +176,7 @@ def _stretch(column: str, place: str, values: Floats, won: Bools, rank: float) -
                 return
 
 
-def _date_after(
-    leads: Leads, column: str, array: pa.Array, closed: npt.NDArray[np.int64]
-) -> Iterator[LeakSign]:
+def _date_after(leads: Leads, column: str, array: pa.Array, closed: npt.NDArray[np.int64]) -> Iterator[LeakSign]:
     """A date that lies on or after the close in most deals is written at the close."""
     if pa.types.is_floating(array.type) or leads.closed is None:
         return

@@ -109,10 +109,7 @@ def _profile(source: Any) -> Iterator[Column]:
 
 
 def _take(
-    left: Columns,
-    pattern: str,
-    fits: Callable[[Column], bool],
-    rank: Callable[[Column], float] = lambda _: 0.0,
+    left: Columns, pattern: str, fits: Callable[[Column], bool], rank: Callable[[Column], float] = lambda _: 0.0
 ) -> Column | None:
     """Take the column whose name and content fit; of several the highest in rank, the first of equals."""
     found = [c for name, c in left.items() if re.fullmatch(pattern, name.strip().lower()) and fits(c)]
@@ -140,9 +137,7 @@ def _outcome(left: Columns, patterns: dict[str, str]) -> str:
     def share(column: Column) -> float:
         return column.share_filled * sum(ends(column, f"{KNOWN.won}|{KNOWN.lost}").values())
 
-    found = _take(left, patterns["outcome"], fits, share) or _take(
-        left, KNOWN.columns["any"]["outcome"], fits, share
-    )
+    found = _take(left, patterns["outcome"], fits, share) or _take(left, KNOWN.columns["any"]["outcome"], fits, share)
     if found is None:
         return (
             "# outcome: no column holds words for won and for lost. Needed to learn, not to score:\n"
@@ -194,8 +189,7 @@ def _criterion(criterion: str, column: Column) -> list[str]:
     texts = [word for word in column.texts if word not in unknown]
     values = column.numbers[~np.isnan(column.numbers)]
     ranked = {
-        w: next((i for i, scale in enumerate(KNOWN.scale) if re.fullmatch(scale, w.lower())), None)
-        for w in texts
+        w: next((i for i, scale in enumerate(KNOWN.scale) if re.fullmatch(scale, w.lower())), None) for w in texts
     }
     known = [(level, word) for word, level in ranked.items() if level is not None]
     levels = {word: level for level, word in sorted(known)}

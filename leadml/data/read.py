@@ -79,9 +79,7 @@ def read_leads(source: Any, mapping: Any, *, query: str | None = None) -> Leads:
 
 def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> Leads:
     """Read an open source to its end; `to_score`: new leads, of which less is asked."""
-    encoder = Encoder(
-        mapping, source.columns, decimal=source.format.decimal, to_score=to_score, source=source.name
-    )
+    encoder = Encoder(mapping, source.columns, decimal=source.format.decimal, to_score=to_score, source=source.name)
     encoder.raw = mapping.duplicates == "auto" and not to_score
     parts: dict[Key, list[Any]] = {}
     for chunk in source.chunks(encoder.columns):
@@ -129,9 +127,7 @@ def _fields(encoded: Encoded) -> Iterator[tuple[Key, Any]]:
         yield from (((part, name), values) for name, values in getattr(encoded, part).items())
 
 
-def _join_parts(
-    parts: dict[Key, list[Any]], encoder: Encoder, source: Source
-) -> tuple[dict[str, Any], list[Note]]:
+def _join_parts(parts: dict[Key, list[Any]], encoder: Encoder, source: Source) -> tuple[dict[str, Any], list[Note]]:
     """Join the parts of every column, rejected rows left out; the parts are gone afterwards."""
     usable = np.concatenate(parts.pop(("", "usable"), [np.zeros(0, bool)]))
     row = np.concatenate(parts.pop(("", "row"), [np.zeros(0, np.int32)]))
@@ -178,17 +174,14 @@ def _settle(
     rejections.add(row[late], column, [packed_text(value) for value in packed[late].tolist()], reason)
     if not settled.ambiguous:
         return settled, []
-    detail = (
-        f"Every date can be read day first and month first: read as {settled.order}; set dates.day_first."
-    )
+    detail = f"Every date can be read day first and month first: read as {settled.order}; set dates.day_first."
     return settled, [("LML105", {"column": column, "detail": detail})]
 
 
 def _notes(leads: Leads, encoder: Encoder, source: Source) -> list[Note]:
     """Say what was met on reading."""
     notes: list[Note] = [
-        (code, {"detail": values.get("text", ""), "where": source.name, **values})
-        for code, values in source.notes
+        (code, {"detail": values.get("text", ""), "where": source.name, **values}) for code, values in source.notes
     ]
     if encoder.absent:
         said = ", ".join(f"{column} ({', '.join(places)})" for column, places in encoder.absent.items())

@@ -164,9 +164,7 @@ def _chi_square(codes: Ints, worked: Bools) -> float:
     at = np.unique(codes, return_inverse=True)[1]
     rare = np.bincount(at) < MIN_LEADS
     at = np.unique(np.where(rare[at], -1, at), return_inverse=True)[1]
-    table = np.array(
-        [np.bincount(at, side, minlength=int(at.max(initial=0)) + 1) for side in (worked, ~worked)]
-    )
+    table = np.array([np.bincount(at, side, minlength=int(at.max(initial=0)) + 1) for side in (worked, ~worked)])
     if min(table.shape) < 2 or (table.sum(axis=1) == 0).any():
         return 1.0
     return float(chi2_contingency(table, correction=False)[1])

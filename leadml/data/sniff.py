@@ -53,12 +53,7 @@ def sniff_text(
         )
     quote = _quote(text)
     header_row = None if options.header == "auto" else options.header
-    told = {
-        "encoding": options.encoding,
-        "delimiter": delimiter,
-        "decimal": options.decimal,
-        "header_row": header_row,
-    }
+    told = {"encoding": options.encoding, "delimiter": delimiter, "decimal": options.decimal, "header_row": header_row}
     delimiter = delimiter or _delimiter(text, quote, complete)
     if not delimiter.isascii():
         raise InputError(f"{name}: got delimiter {delimiter!r}; valid: an ASCII character; export it so")
@@ -120,8 +115,7 @@ def sniff_decimal(cells: Iterable[str], told: str | None, delimiter: str = "") -
     meant = "1234" if mark == "," else "1.234"
     other = "." if mark == "," else ","
     text = (
-        f"numbers such as 1.234 are ambiguous: read as {meant};"
-        f' if not, set read: {{decimal: "{other}"}} in the mapping'
+        f'numbers such as 1.234 are ambiguous: read as {meant}; if not, set read: {{decimal: "{other}"}} in the mapping'
     )
     return mark, [note(text)]
 

@@ -92,9 +92,7 @@ class Source:
                     yield Chunk(table, rows + before)
             self._n_done += 1
         if not self.n_rows:
-            raise InputError(
-                f"{self.name}: holds a header and no row; valid: at least one row; check the export"
-            )
+            raise InputError(f"{self.name}: holds a header and no row; valid: at least one row; check the export")
 
     def digest(self) -> str:
         """SHA-256, once read: of the bytes of the files or of standard input, else of the cells read."""
@@ -129,11 +127,7 @@ class Source:
 
 
 def open_source(
-    source: object,
-    read_options: ReadOptions | None = None,
-    *,
-    query: str | None = None,
-    join: Join | None = None,
+    source: object, read_options: ReadOptions | None = None, *, query: str | None = None, join: Join | None = None
 ) -> Source:
     """Open a path, folder, glob, ``-``, SQLAlchemy URL with query, or frame; `join` adds a second export."""
     if read_options is None:

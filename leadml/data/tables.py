@@ -38,9 +38,7 @@ class ParquetReader(Reader):
                 self._metadata = file.metadata
                 self.columns = tuple(file.schema_arrow.names)
         except (pa.ArrowException, OSError) as error:
-            raise InputError(
-                f"{path}: is not a Parquet file ({_first_line(error)}); check the export"
-            ) from None
+            raise InputError(f"{path}: is not a Parquet file ({_first_line(error)}); check the export") from None
         self._path = path
         self.notes = []
         self.format = Format("parquet", decimal=options.decimal or ".")
@@ -54,10 +52,7 @@ class ParquetReader(Reader):
         size = min(BATCH_ROWS, max(1024, _BATCH_CELLS // max(len(columns), 1)))
         try:
             with pq.ParquetFile(
-                self._path,
-                metadata=self._metadata,
-                read_dictionary=_repeated(self._metadata),
-                pre_buffer=True,
+                self._path, metadata=self._metadata, read_dictionary=_repeated(self._metadata), pre_buffer=True
             ) as file:
                 for batch in file.iter_batches(size, columns=list(columns)):
                     yield _typed_chunk(batch, columns, row)
@@ -109,9 +104,7 @@ class JsonReader(Reader):
                 for row, record, line in some
                 if record is None
             ]
-            arrays = [
-                column_of([r.get(column) for _, r in filled], self.format.decimal) for column in columns
-            ]
+            arrays = [column_of([r.get(column) for _, r in filled], self.format.decimal) for column in columns]
             rows = np.array([row for row, _ in filled], np.int64)
             yield Chunk(batch_of(arrays, columns, len(rows)), rows, faults)
 

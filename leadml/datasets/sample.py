@@ -100,9 +100,7 @@ def make_leads(
     if all_criteria:
         others = {c: _draw_other(j, n, rng) for j, c in enumerate(CANONICAL) if c not in truth.criteria}
         names = CANONICAL
-        codes = np.stack(
-            [own[:, names_at(truth, c)] if c in truth.criteria else others[c] for c in names], axis=1
-        )
+        codes = np.stack([own[:, names_at(truth, c)] if c in truth.criteria else others[c] for c in names], axis=1)
     else:
         order = np.argsort([CANONICAL.index(c) for c in names])
         names, codes = tuple(names[j] for j in order), own[:, order]
@@ -145,9 +143,7 @@ def _draw_states(truth: Truth, time: Floats, rng: RNG) -> tuple[NDArray[np.uint8
     return unpack(cell, len(truth.criteria)), log_odds
 
 
-def _draw_codes(
-    truth: Truth, states: NDArray[np.uint8], won: NDArray[np.bool_], rng: RNG
-) -> NDArray[np.uint8]:
+def _draw_codes(truth: Truth, states: NDArray[np.uint8], won: NDArray[np.bool_], rng: RNG) -> NDArray[np.uint8]:
     """What is seen of the states; with late answers, far more of a lost deal stays unknown."""
     hide = truth.hide[UNKNOWN]
     chance = hide[states]

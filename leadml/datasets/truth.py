@@ -52,9 +52,7 @@ class Truth:
 
     def mixing(self, time: Floats) -> Floats:
         """How far a drift has gone at these moments (0 = first lead, 1 = last)."""
-        return (
-            np.asarray(time >= 0.5, dtype=np.float64) if self.abrupt else np.asarray(time, dtype=np.float64)
-        )
+        return np.asarray(time >= 0.5, dtype=np.float64) if self.abrupt else np.asarray(time, dtype=np.float64)
 
     def at(self, time: float) -> Truth:
         """Give the truth at another moment, 0 to 1; itself where nothing drifts."""

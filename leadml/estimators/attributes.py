@@ -205,9 +205,7 @@ def score_test(
     return float(chi2.sf(r @ covariance @ r / scale, freedom))
 
 
-def _design_effect(
-    codes: npt.NDArray[np.uint8], residual: Floats, variance: Floats, unit: Ints, size: int
-) -> float:
+def _design_effect(codes: npt.NDArray[np.uint8], residual: Floats, variance: Floats, unit: Ints, size: int) -> float:
     """How much more the scores of whole units vary than those of single deals would; at least 1."""
     key, at = np.unique(unit * size + codes, return_inverse=True)
     by_unit = np.bincount(at, residual, minlength=len(key))

@@ -68,9 +68,7 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Any) -> Floats:
         """(n, 2) chances of losing and winning; a word never seen counts as a rare one."""
         check_is_fitted(self)
-        return np.asarray(
-            self.model_.predict_proba(np.asarray(self.columns_.transform(_frame(X)), dtype=np.float64))
-        )
+        return np.asarray(self.model_.predict_proba(np.asarray(self.columns_.transform(_frame(X)), dtype=np.float64)))
 
     def predict(self, X: Any) -> npt.NDArray[Any]:
         """(n,) likelier classes."""
@@ -82,9 +80,7 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
         least = min(LEAST_CATEGORY, max(1, len(frame) // 3))
         if self.kind == "logistic":
             fill = SimpleImputer(strategy="mean", add_indicator=True, keep_empty_features=True)
-            one_hot = OneHotEncoder(
-                handle_unknown="infrequent_if_exist", min_frequency=least, sparse_output=False
-            )
+            one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=least, sparse_output=False)
             return make_column_transformer((make_pipeline(fill, StandardScaler()), numbers), (one_hot, words))
         ordinal = OrdinalEncoder(
             handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan,
@@ -105,22 +101,14 @@ class ContextClassifier(ClassifierMixin, BaseEstimator):
             if len(np.unique(won[train])) < 2:
                 continue
             for i, size in enumerate(leaves):
-                for j, p in enumerate(
-                    self._path(ready[train], won[train], weight[train], ready[test], tried, size)
-                ):
+                for j, p in enumerate(self._path(ready[train], won[train], weight[train], ready[test], tried, size)):
                     p = np.clip(p, 1e-12, 1 - 1e-12)
                     losses[i, j] -= weight[test] @ np.where(won[test] == 1, np.log(p), np.log1p(-p))
         best = np.unravel_index(int(np.argmin(losses)), losses.shape)
         return tried[best[1]], leaves[best[0]]
 
     def _path(
-        self,
-        seen: Floats,
-        won: npt.NDArray[Any],
-        weight: Floats,
-        held: Floats,
-        tried: tuple[float, ...],
-        leaves: int,
+        self, seen: Floats, won: npt.NDArray[Any], weight: Floats, held: Floats, tried: tuple[float, ...], leaves: int
     ) -> Any:
         """P(won) of held-out deals for each strength."""
         if self.kind == "logistic":

@@ -21,9 +21,7 @@ from leadml.levels import LEVEL_MAX, MET_LEVEL, UNKNOWN, logistic
 
 Floats = npt.NDArray[np.float64]
 
-SPREADS = np.array(
-    [(0.05, 0.03, 0.0), *itertools.product((1.0,), (0.03, 0.15, 0.4, 0.9), (0.0, 0.1, 0.3, 0.8))]
-)
+SPREADS = np.array([(0.05, 0.03, 0.0), *itertools.product((1.0,), (0.03, 0.15, 0.4, 0.9), (0.0, 0.1, 0.3, 0.8))])
 """Prior standard deviations of log-odds (common, main, pair) that are averaged over. The first says that nothing
 matters; mains near 0 are equal weights, pairs at 0 the additive model."""
 MIDDLE = (1.0, 0.4, 0.3)

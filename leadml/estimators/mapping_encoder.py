@@ -131,7 +131,5 @@ def _table(X: Any) -> Any:
     if not isinstance(X, list | tuple):
         return X
     if not X or not all(isinstance(row, dict) for row in X):
-        raise InputError(
-            "X: got a list of other things; valid: a frame, or dicts of column to value, one a row"
-        )
+        raise InputError("X: got a list of other things; valid: a frame, or dicts of column to value, one a row")
     return pd.DataFrame(list(X))

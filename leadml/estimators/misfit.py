@@ -178,9 +178,7 @@ def _together(folds: _Folds, criteria: Sequence[str], met_level: int) -> list[Mi
     added = fit_logistic(columns, won, total, precision[None]).theta @ columns.T
     joined = fit_logistic(wide, won, total, penalty[None]).theta @ wide.T
     n_met = met[:, i].astype(int) + met[:, j]
-    told = [
-        _rate(counts, n_met == n, words) for n, words in enumerate(("neither met", "one met", "both met"))
-    ]
+    told = [_rate(counts, n_met == n, words) for n, words in enumerate(("neither met", "one met", "both met"))]
     return [Misfit("together", name, float(z[at]), folds.cost(joined, added), told[0], told[2], told[1])]
 
 

@@ -30,9 +30,7 @@ class PatternCounts:
     lost: Floats
 
     @classmethod
-    def from_codes(
-        cls, codes: Codes, outcome: npt.ArrayLike, weight: npt.ArrayLike | None = None
-    ) -> PatternCounts:
+    def from_codes(cls, codes: Codes, outcome: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> PatternCounts:
         """Count closed deals: codes (n, k); outcome (n,) 1 won, 0 lost, others left out; weights (n,)."""
         outcome = np.asarray(outcome)
         closed = (outcome == 0) | (outcome == 1)

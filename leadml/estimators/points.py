@@ -89,9 +89,7 @@ def _rounded(values: Floats, total: int, rising: npt.NDArray[np.bool_]) -> Ints:
 
 def _covariance(codes: Codes, weight: Floats) -> Floats:
     """(6k, 6k) weighted covariance of the indicators of all codes."""
-    one_hot = np.concatenate([column[:, None] == np.arange(N_CODES) for column in codes.T], axis=1).astype(
-        float
-    )
+    one_hot = np.concatenate([column[:, None] == np.arange(N_CODES) for column in codes.T], axis=1).astype(float)
     mean = weight @ one_hot / max(float(weight.sum()), 1e-300)
     centred = one_hot - mean
     return np.asarray((weight[:, None] * centred).T @ centred + UNSEEN * np.eye(one_hot.shape[1]))

@@ -131,9 +131,7 @@ class PolicyClassifier(ClassifierMixin, BaseEstimator):
         classes = np.unique(y)
         if len(classes) != 2:
             problem = "1 class" if len(classes) == 1 else f"{len(classes)} classes"
-            raise ValueError(
-                f"Only binary classification is supported: y has {problem}; valid is 2; code lost and won"
-            )
+            raise ValueError(f"Only binary classification is supported: y has {problem}; valid is 2; code lost and won")
         if sample_weight is not None:
             _check_sample_weight(sample_weight, X)
         self._check_levels(X)
@@ -255,9 +253,7 @@ class PolicyClassifier(ClassifierMixin, BaseEstimator):
         self.criteria_: tuple[str, ...] = ()
         self.unit_, cutoff, self._starts = self.unit, self.cutoff, self.bands
         if self.policy is not None and self.framework is not None:
-            raise UsageError(
-                f"got policy {self.policy!r} and framework; a policy has its own criteria; give one"
-            )
+            raise UsageError(f"got policy {self.policy!r} and framework; a policy has its own criteria; give one")
         if self.policy is not None:
             rule = load_policy(self.policy)
             self.unit_, cutoff, self._starts = rule.unit, rule.cutoff, rule.band_starts
@@ -277,9 +273,7 @@ class PolicyClassifier(ClassifierMixin, BaseEstimator):
             return X
         if missing := [name for name in self.criteria_ if name not in set(named)]:
             there = ", ".join(map(str, named))
-            raise UsageError(
-                f"X: has no column {', '.join(missing)}; it has {there}; add it, NaN for unknown"
-            )
+            raise UsageError(f"X: has no column {', '.join(missing)}; it has {there}; add it, NaN for unknown")
         return X[list(self.criteria_)]
 
     def _checked_cutoff(self, n_criteria: int) -> float:
@@ -290,24 +284,16 @@ class PolicyClassifier(ClassifierMixin, BaseEstimator):
             )
         if self._cutoff is None:
             if self.unit_ == "points":
-                raise ValueError(
-                    'cutoff is None; valid is a number when unit is "points"; give the documented cut-off'
-                )
+                raise ValueError('cutoff is None; valid is a number when unit is "points"; give the documented cut-off')
             return float((n_criteria + 1) // 2)
         if not np.isfinite(self._cutoff):
-            raise ValueError(
-                f"cutoff is {self._cutoff!r}; valid is a finite number; give the documented cut-off"
-            )
+            raise ValueError(f"cutoff is {self._cutoff!r}; valid is a finite number; give the documented cut-off")
         return float(self._cutoff)
 
     def _checked_bands(self, cutoff: float) -> Array:
         bands = np.asarray([0.0, cutoff] if self._starts is None else self._starts, dtype=np.float64)
-        if self._starts is not None and (
-            bands.ndim != 1 or not len(bands) or bands[0] or (np.diff(bands) <= 0).any()
-        ):
-            raise ValueError(
-                f"bands is {self._starts!r}; valid is the lowest score of each, ascending from 0"
-            )
+        if self._starts is not None and (bands.ndim != 1 or not len(bands) or bands[0] or (np.diff(bands) <= 0).any()):
+            raise ValueError(f"bands is {self._starts!r}; valid is the lowest score of each, ascending from 0")
         return bands
 
     def _check_levels(self, X: Array) -> None:

@@ -141,9 +141,7 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 )
             return values
         edges = np.asarray(self.edges, dtype=np.float64)
-        reached = np.searchsorted(edges, values, side="left" if self.descending else "right").astype(
-            np.float64
-        )
+        reached = np.searchsorted(edges, values, side="left" if self.descending else "right").astype(np.float64)
         return np.where(known, len(edges) - reached if self.descending else reached, np.nan)
 
     def _read(self, X: Any, *, reset: bool) -> Array:
@@ -153,9 +151,7 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 validate_data(self, X, dtype=object, ensure_all_finite="allow-nan", reset=reset), dtype=object
             )
         if not self.unknown:
-            return np.array(
-                validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset)
-            )
+            return np.array(validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset))
         raw = validate_data(self, X, dtype=object, ensure_all_finite="allow-nan", reset=reset)
         said = [np.nan if _is_missing(value) or value in self.unknown else value for value in raw.ravel()]
         return np.array(said, dtype=np.float64).reshape(raw.shape)
@@ -181,9 +177,7 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         if self.levels is not None:
             wrong = {category: level for category, level in self.levels.items() if not _is_level(level)}
             if wrong or not self.levels:
-                raise ValueError(
-                    f"levels is {wrong or self.levels!r}; valid is a level from 0 to 4 for each category"
-                )
+                raise ValueError(f"levels is {wrong or self.levels!r}; valid is a level from 0 to 4 for each category")
         elif self.edges is not None:
             edges = np.asarray(self.edges, dtype=np.float64)
             fits = edges.ndim == 1 and 1 <= len(edges) <= LEVEL_MAX
@@ -199,6 +193,4 @@ def _is_missing(value: Any) -> bool:
 
 
 def _is_level(value: Any) -> bool:
-    return (
-        isinstance(value, int | np.integer) and not isinstance(value, bool) and 0 <= int(value) <= LEVEL_MAX
-    )
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and 0 <= int(value) <= LEVEL_MAX

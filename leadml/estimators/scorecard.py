@@ -120,9 +120,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
         self.classes_, won = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"y holds one class ({self.classes_[0]!r}); valid: two classes, lost and won; check y"
-            )
+            raise ValueError(f"y holds one class ({self.classes_[0]!r}); valid: two classes, lost and won; check y")
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         counts = PatternCounts.from_codes(self._codes(X), won, weight)
         documented = np.tile(np.arange(LEVEL_MAX + 1.0), (X.shape[1], 1))
@@ -135,9 +133,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
             self.points_ = whole.points
             totals, size = whole.totals(counts.codes), int(whole.points.max(axis=1).sum()) + 1
             self.table_ = table_of_totals(
-                np.arange(size),
-                np.bincount(totals, counts.won, size),
-                np.bincount(totals, counts.total, size),
+                np.arange(size), np.bincount(totals, counts.won, size), np.bincount(totals, counts.total, size)
             )
         return self
 
@@ -160,9 +156,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         )
         if self.points is None:
             return self.fit_.log_odds(codes)
-        totals = sum(
-            (self.points_[j][codes[:, j]] for j in range(codes.shape[1])), np.zeros(len(codes), np.int64)
-        )
+        totals = sum((self.points_[j][codes[:, j]] for j in range(codes.shape[1])), np.zeros(len(codes), np.int64))
         p = self.table_.probability[totals]
         return np.asarray(np.log(p) - np.log1p(-p))
 

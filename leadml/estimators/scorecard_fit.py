@@ -83,9 +83,7 @@ def fit_scorecard(
     broken = np.flatnonzero((theta[:, bounded] < 0).any(axis=1))
     if len(broken):
         start = np.where(bounded, np.maximum(theta[broken], 0.0), theta[broken])
-        theta[broken] = fit_logistic(
-            columns, won, total, precision[broken], bounded=bounded, start=start
-        ).theta
+        theta[broken] = fit_logistic(columns, won, total, precision[broken], bounded=bounded, start=start).theta
     mean = evidence @ theta
     draws = np.empty((0, 1 + 6 * k))
     if n_draws:
@@ -124,12 +122,7 @@ def _average(
 
 
 def _draw(
-    fits: Fits,
-    evidence: Floats,
-    bounded: npt.NDArray[np.bool_],
-    table: Floats,
-    n: int,
-    rng: np.random.Generator,
+    fits: Fits, evidence: Floats, bounded: npt.NDArray[np.bool_], table: Floats, n: int, rng: np.random.Generator
 ) -> Floats:
     """Draw from the mixture of Laplace posteriors; each draw is projected onto the cards within the bounds."""
     grid = rng.choice(len(evidence), size=n, p=evidence)

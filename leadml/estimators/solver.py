@@ -40,9 +40,7 @@ def solve_bounded(hessian: Floats, linear: Floats, bounded: Mask) -> Floats:
     """Minimise z'Hz/2 - c'z with z >= 0 where bounded, for a row of problems (r, p, p), (r, p)."""
     free, held = np.flatnonzero(~bounded), np.flatnonzero(bounded)
     h_fh = hessian[:, free[:, None], held]
-    inverse = np.linalg.solve(
-        hessian[:, free[:, None], free], np.concatenate([h_fh, linear[:, free, None]], axis=2)
-    )
+    inverse = np.linalg.solve(hessian[:, free[:, None], free], np.concatenate([h_fh, linear[:, free, None]], axis=2))
     schur = hessian[:, held[:, None], held] - h_fh.swapaxes(1, 2) @ inverse[..., :-1]
     target = linear[:, held] - (h_fh.swapaxes(1, 2) @ inverse[..., -1:])[..., 0]
     out = np.empty_like(linear)
@@ -129,11 +127,7 @@ def fit_logistic(
         gradient = weighted @ columns - won_columns[rows] + s_at
         h = s + gram.of(weighted * (1.0 - mu))
         linear = (h @ at[..., None])[..., 0] - gradient
-        new = (
-            np.linalg.solve(h, linear[..., None])[..., 0]
-            if bounded is None
-            else solve_bounded(h, linear, bounded)
-        )
+        new = np.linalg.solve(h, linear[..., None])[..., 0] if bounded is None else solve_bounded(h, linear, bounded)
         hessian[rows], loss[rows] = h, now[ok]
         before[rows], theta[rows] = at, new
         moved = np.abs(new - at).max(axis=1) > tolerance * (1.0 + np.abs(new).max(axis=1))

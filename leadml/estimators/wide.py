@@ -126,17 +126,11 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
         self.classes_, won = np.unique(np.asarray(y), return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(
-                f"y holds one class ({self.classes_[0]!r}); valid: two classes, lost and won; check y"
-            )
+            raise ValueError(f"y holds one class ({self.classes_[0]!r}); valid: two classes, lost and won; check y")
         frame = _frame(X)
         weight = np.asarray(_check_sample_weight(sample_weight, frame.index.to_numpy(), dtype=np.float64))
         self.criteria_ = self._criteria_of(frame)
-        names = (
-            [c for c in frame.columns if c not in self.criteria_]
-            if self.columns is None
-            else list(self.columns)
-        )
+        names = [c for c in frame.columns if c not in self.criteria_] if self.columns is None else list(self.columns)
         columns, self.refused_ = offered([column_of_frame(frame, name) for name in names], len(frame))
         codes = self._codes(frame)
         documented = np.tile(np.arange(5.0), (len(self.criteria_), 1))
@@ -239,9 +233,7 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         framework = load_framework(self.framework)
         if not (own := tuple(c for c in framework.criterion_ids if c in frame.columns)):
             asked = ", ".join(framework.criterion_ids)
-            raise UsageError(
-                f"X: has no criterion of {framework.id}; valid: some of {asked}; name its columns so"
-            )
+            raise UsageError(f"X: has no criterion of {framework.id}; valid: some of {asked}; name its columns so")
         return own
 
     def _codes(self, frame: pd.DataFrame) -> npt.NDArray[np.uint8]:
@@ -257,9 +249,7 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
     def _rows(self, frame: pd.DataFrame) -> list[npt.NDArray[np.uint8]]:
         codes = self._codes(frame)
         made = [codes[:, j] for j in range(codes.shape[1])]
-        return made + [
-            each.bins.codes(column_of_frame(frame, each.bins.name)) for each in self.fit_.attributes
-        ]
+        return made + [each.bins.codes(column_of_frame(frame, each.bins.name)) for each in self.fit_.attributes]
 
 
 def card_attributes(attributes: Sequence[Attribute], points: WidePoints) -> tuple[CardAttribute, ...]:
@@ -273,9 +263,7 @@ def card_attributes(attributes: Sequence[Attribute], points: WidePoints) -> tupl
                 title=bins.name,
                 column=bins.name,
                 kind="edges" if bins.is_ordered else "categories",
-                bins=tuple(
-                    _bin(bins, b, int(earned[b]), float(each.n[b]), float(each.won[b])) for b in range(n)
-                ),
+                bins=tuple(_bin(bins, b, int(earned[b]), float(each.n[b]), float(each.won[b])) for b in range(n)),
                 other_points=int(earned[n]),
                 unknown_points=int(earned[n + 1]),
                 age_of=bins.age_of,
@@ -295,9 +283,7 @@ def _bin(bins: Bins, at: int, points: int, n: float, won: float) -> CardBin:
         label = "filled" if high is None else f"below {high:g}"
     else:
         label = f"{low:g} or more" if high is None else f"{low:g} to below {high:g}"
-    return CardBin.model_validate(
-        {"label": label, "from": low, "to": high, "points": points, "n": n, "won": won}
-    )
+    return CardBin.model_validate({"label": label, "from": low, "to": high, "points": points, "n": n, "won": won})
 
 
 def column_of_frame(frame: pd.DataFrame, name: str) -> Column:

@@ -187,9 +187,7 @@ class _Model:
         kept = [i for i, old in enumerate(self.bins) if any(old.name == new.name for new in bins)]
         self.spreads = [self.spreads[i] for i in kept]
         self.bins, self.codes = bins, codes
-        self.theta = np.concatenate(
-            [self.theta[: self.design.shape[1]], np.zeros(sum(b.n_bins + 2 for b in bins))]
-        )
+        self.theta = np.concatenate([self.theta[: self.design.shape[1]], np.zeros(sum(b.n_bins + 2 for b in bins))])
         self.fit(N_UPDATES)
 
     def whitened(self) -> tuple[Floats, Floats, Floats]:
@@ -197,11 +195,7 @@ class _Model:
         p = logistic(self.eta)
         variance = self.weight * p * (1 - p)
         root = np.linalg.cholesky(np.linalg.inv(self.hessian))
-        return (
-            self.weight * (self.outcome - p),
-            variance,
-            np.sqrt(variance)[:, None] * (self.columns() @ root),
-        )
+        return (self.weight * (self.outcome - p), variance, np.sqrt(variance)[:, None] * (self.columns() @ root))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -227,9 +221,7 @@ class WideDeals:
         )
 
 
-def held_out_slope(
-    deals: WideDeals, *, attributes: int = 8, as_score: bool = False, random_state: int = 0
-) -> float:
+def held_out_slope(deals: WideDeals, *, attributes: int = 8, as_score: bool = False, random_state: int = 0) -> float:
     """Slope of outcomes on log-odds learned without them, in folds by unit: below 1 where these are too sure.
 
     1 where deals abound. Copas 1983, Regression, prediction and shrinkage, JRSS B 45.
@@ -253,12 +245,7 @@ def held_out_slope(
 
 
 def fit_wide(
-    deals: WideDeals,
-    *,
-    attributes: int = 8,
-    as_score: bool = False,
-    n_draws: int = 0,
-    random_state: int = 0,
+    deals: WideDeals, *, attributes: int = 8, as_score: bool = False, n_draws: int = 0, random_state: int = 0
 ) -> WideFit:
     """Fit criteria and up to so many attributes; `as_score` keeps the proportions of the document."""
     y, w = deals.outcome, deals.weight
@@ -273,8 +260,7 @@ def fit_wide(
     while candidates and len(p_values) < attributes:
         residual, variance, nuisance = model.whitened()
         tested = {
-            name: score_test(at, c, residual, variance, nuisance, units)
-            for name, (_, at, c) in candidates.items()
+            name: score_test(at, c, residual, variance, nuisance, units) for name, (_, at, c) in candidates.items()
         }
         best = min(tested, key=lambda name: tested[name])
         if tested[best] > allowed(len(p_values), n_offered):
@@ -330,6 +316,4 @@ def _result(model: _Model, p_values: dict[str, float], n_draws: int, random_stat
             theta = solve_bounded(h, (h @ theta[..., None])[..., 0], model.bounds)
         criteria = values(theta[:, :size]).reshape(n_draws, -1)
         draws = np.concatenate([theta[:, :1], criteria, theta[:, size:]], axis=1)
-    return WideFit(
-        float(model.theta[0]), values(model.theta[:size]), attributes, draws, np.array(model.spreads)
-    )
+    return WideFit(float(model.theta[0]), values(model.theta[:size]), attributes, draws, np.array(model.spreads))

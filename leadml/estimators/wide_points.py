@@ -75,9 +75,7 @@ def _covariance(
     """Covariance of the indicators of all codes, weighted by w p (1 - p)."""
     from scipy.sparse import csr_array
 
-    eta = fit.intercept + sum(
-        (row[code] for row, code in zip(effects, codes, strict=True)), np.zeros(len(weight))
-    )
+    eta = fit.intercept + sum((row[code] for row, code in zip(effects, codes, strict=True)), np.zeros(len(weight)))
     w = weight * logistic(eta) * logistic(-eta)
     at = np.stack([code.astype(np.int64) + start for code, start in zip(codes, starts, strict=False)], axis=1)
     n, r = at.shape
@@ -101,9 +99,7 @@ def _moves(starts: Ints, k: int) -> Floats:
     return np.concatenate([np.array(made), -np.array(made)])
 
 
-def _improved(
-    x: Floats, covariance: Floats, c: Floats, moves: Floats, starts: Ints, k: int, total: int
-) -> Floats:
+def _improved(x: Floats, covariance: Floats, c: Floats, moves: Floats, starts: Ints, k: int, total: int) -> Floats:
     """Take the best valid move for as long as one brings the points nearer to the fit, and the total within bounds."""
     along, move_c = moves @ covariance, moves @ c
     move_size = np.einsum("ij,ij->i", along, moves)

@@ -52,10 +52,7 @@ def redraw_rates(won: Floats, n: Floats, n_draws: int = 1000, random_state: int 
     weight = np.exp(evidence - evidence.max())
     rng = np.random.default_rng(random_state)
     shares = rng.multinomial(n_draws, weight / weight.sum())
-    drawn = [
-        mean + rng.standard_normal((k, len(at))) @ root.T
-        for (mean, root), k in zip(fits, shares, strict=True)
-    ]
+    drawn = [mean + rng.standard_normal((k, len(at))) @ root.T for (mean, root), k in zip(fits, shares, strict=True)]
     return logistic(np.concatenate(drawn))
 
 
@@ -123,9 +120,7 @@ def _from_above(by_total: Floats) -> Floats:
     return np.concatenate([sums, np.zeros((*sums.shape[:-1], 1))], axis=-1)
 
 
-def _with_shares(
-    best: int, drawn: npt.NDArray[np.int64], n: Floats, redrawn: Floats, alike: tuple[int, ...]
-) -> Cutoff:
+def _with_shares(best: int, drawn: npt.NDArray[np.int64], n: Floats, redrawn: Floats, alike: tuple[int, ...]) -> Cutoff:
     low, high = np.quantile(drawn, 0.025, method="lower"), np.quantile(drawn, 0.975, method="higher")
     above = _from_above(redrawn) / redrawn.sum(axis=-1, keepdims=True)
     shares = np.take_along_axis(above, drawn[:, None], axis=1)[:, 0]

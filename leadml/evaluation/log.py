@@ -105,8 +105,7 @@ class Log:
             column = getattr(self, field.name)
             if field.name == "entries":
                 picked["entries"] = {
-                    name: Entries(e.score[at], e.probability[at], e.decision[at])
-                    for name, e in column.items()
+                    name: Entries(e.score[at], e.probability[at], e.decision[at]) for name, e in column.items()
                 }
             elif field.name == "lead_id" and column is not None:
                 picked["lead_id"] = column.take(pa.array(at))
@@ -125,10 +124,7 @@ class Log:
             "closed_at": pa.array(closed, mask=closed == NO_DAY).cast(pa.date32()),
             "followed_up": pa.nulls(m, pa.bool_()) if worked is None else pa.array(worked),
             "propensity": pa.nulls(m, pa.float64()) if chance is None else _number(chance),
-            **{
-                name: pa.array(getattr(self, name))
-                for name in ("block", "outcome", "weight", "repeat", "unit")
-            },
+            **{name: pa.array(getattr(self, name)) for name in ("block", "outcome", "weight", "repeat", "unit")},
         }
         long = {name: pa.chunked_array([column] * k, column.type) for name, column in once.items()}
         for name in ("score", "probability", "decision"):

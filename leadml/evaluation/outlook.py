@@ -64,12 +64,7 @@ def judge_gains(draws: Floats, population: Floats, rule: Floats, card: Floats) -
 
 
 def outlook(
-    draws: Floats,
-    population: Floats,
-    rule: Floats,
-    card: Floats,
-    paired: PairedGain | None,
-    smallest_gain: float,
+    draws: Floats, population: Floats, rule: Floats, card: Floats, paired: PairedGain | None, smallest_gain: float
 ) -> Outlook:
     """Average the judge's gain with the log's own (None: nothing was held out, the judge alone)."""
     judged, rate = judge_gains(draws, population, rule, card)

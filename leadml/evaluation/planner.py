@@ -68,9 +68,7 @@ def decided_by_month(
     won_rate = paired.n_won / n_logged
     # noise of a won-deal sum: one path a future, the same deals teach log and judge
     variance = max(paired.variance, 1.0) / n_logged
-    noise = np.sqrt(deals_per_month * variance) * np.cumsum(
-        rng.standard_normal((N_FUTURES, len(new))), axis=1
-    )
+    noise = np.sqrt(deals_per_month * variance) * np.cumsum(rng.standard_normal((N_FUTURES, len(new))), axis=1)
     n_won = paired.n_won + won_rate * new
     gain = (paired.gain.value * paired.n_won + true_gain * won_rate * new + noise) / n_won
     error = np.sqrt(variance * (n_logged + new)) / n_won

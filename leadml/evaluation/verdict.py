@@ -169,9 +169,7 @@ def why_no_answer(held: HeldOut, rule: Entries, card: Entries) -> Reason:
 def judge(held: HeldOut, questions: Mapping[str, Question], smallest_gain: float) -> dict[str, Judgement]:
     """Answer questions of one kind (weights, or cut-offs) with Holm over them, obeyed by the verdicts."""
     paired = {
-        name: None
-        if q.cannot or q.rule is None or q.card is None
-        else paired_gain(held, q.rule, q.card, q.ratio)
+        name: None if q.cannot or q.rule is None or q.card is None else paired_gain(held, q.rule, q.card, q.ratio)
         for name, q in questions.items()
     }
     p = np.array([_p(each, questions[name]) for name, each in paired.items()])
@@ -198,9 +196,7 @@ def _p(found: PairedGain | None, q: Question) -> float:
     return q.p_not_better
 
 
-def _decide(
-    found: PairedGain, q: Question, p_adjusted: float, smallest_gain: float
-) -> tuple[Verdict, Reason]:
+def _decide(found: PairedGain, q: Question, p_adjusted: float, smallest_gain: float) -> tuple[Verdict, Reason]:
     if not np.isfinite(found.gain.value):
         return "cannot-judge", "constant scores"
     if p_adjusted < 1.0 - SURE:

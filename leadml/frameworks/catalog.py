@@ -117,9 +117,7 @@ def _own(framework: Framework, name: str) -> Framework:
     faults = [f"{name}: id: got {framework.id!r}, a documented framework"] * (framework.id in FRAMEWORK_IDS)
     faults += [f"{name}: policies ({p.id}): a documented policy" for p in framework.policies if p.id in taken]
     faults += [
-        f"{name}: policies ({p.id}): got unit contactable"
-        for p in framework.policies
-        if p.unit == "contactable"
+        f"{name}: policies ({p.id}): got unit contactable" for p in framework.policies if p.unit == "contactable"
     ]
     if faults:
         raise RecordError("\n".join(f"{each}; valid: one of your own; rename it" for each in faults))
@@ -132,9 +130,7 @@ def _completed(framework: Framework, name: str) -> Framework:
     criteria = tuple(
         each
         if each.rubric
-        else each.model_copy(
-            update={"rubric": rubrics[each.id].levels, "rubric_from": rubrics[each.id].basis}
-        )
+        else each.model_copy(update={"rubric": rubrics[each.id].levels, "rubric_from": rubrics[each.id].basis})
         for each in framework.criteria
     )
     counted = {"framework": framework.id, "criteria": framework.criterion_ids}

@@ -34,17 +34,13 @@ def _lines(framework: Framework) -> Iterator[str]:
         yield "\nGates"
     for gate in framework.gates:
         yield _said(gate.text, gate.source, gate.basis, 2)
-        yield _wrapped(
-            f"fails when {gate.criterion} is known and below {gate.below}{_mark(gate.below_from)}", 4
-        )
+        yield _wrapped(f"fails when {gate.criterion} is known and below {gate.below}{_mark(gate.below_from)}", 4)
     claims = [claim for claim in (framework.judging_order, framework.order_claim) if claim]
     if claims:
         yield "\nOrder"
     for claim in claims:
         is_named = claim.attributed_to and claim.attributed_to not in claim.source
-        yield _said(
-            claim.text, claim.source + (f", {claim.attributed_to}" if is_named else ""), claim.basis, 2
-        )
+        yield _said(claim.text, claim.source + (f", {claim.attributed_to}" if is_named else ""), claim.basis, 2)
     if framework.caveats:
         yield "\nCaveats"
     for caveat in framework.caveats:
@@ -66,9 +62,7 @@ def _policy_lines(policy: Policy) -> Iterator[str]:
         scores = f"{band.from_}" if band.from_ == end else f"{band.from_}-{end}"
         yield _wrapped(f"{scores:>5}  {band.title}: {band.action}{_mark(band.basis)}", 4)
     if policy.weights:
-        yield _wrapped(
-            "weights: " + ", ".join(f"{name} {times}x" for name, times in policy.weights.items()), 4
-        )
+        yield _wrapped("weights: " + ", ".join(f"{name} {times}x" for name, times in policy.weights.items()), 4)
     yield from (_wrapped(f"our reading: {reading}", 4) for reading in policy.reading)
 
 

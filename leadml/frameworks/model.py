@@ -100,9 +100,7 @@ class Criterion(Record):
                 + (nearest(self.id, CANONICAL) or "; choose one of these")
             )
         if len(self.rubric) not in (0, LEVEL_MAX + 1):
-            raise ValueError(
-                f"got {len(self.rubric)} levels in a rubric; valid: 5, from 0 to 4; add the rest"
-            )
+            raise ValueError(f"got {len(self.rubric)} levels in a rubric; valid: 5, from 0 to 4; add the rest")
         return self
 
 
@@ -126,9 +124,7 @@ class Policy(Record):
     unit: Literal["met", "points", "contactable"]
     cutoff: int = Field(ge=1)
     bands: Annotated[tuple[Band, ...], Field(min_length=2)]
-    weights: dict[str, Annotated[int, Field(ge=0)]] = Field(
-        default_factory=dict
-    )  # criterion -> times; else 1
+    weights: dict[str, Annotated[int, Field(ge=0)]] = Field(default_factory=dict)  # criterion -> times; else 1
     source: str = OWN
     attributed_to: str | None = None
     reading: tuple[str, ...] = ()
@@ -141,9 +137,7 @@ class Policy(Record):
         if starts[0] != 0 or list(starts) != sorted(set(starts)):
             raise ValueError(f"got bands from {list(starts)}; valid: ascending from 0; correct the bands")
         if self.cutoff not in starts:
-            raise ValueError(
-                f"got the cut-off {self.cutoff} inside a band; valid: where a band begins; correct one"
-            )
+            raise ValueError(f"got the cut-off {self.cutoff} inside a band; valid: where a band begins; correct one")
         wrong = [band.id for band in self.bands if (band.decision == "ready") != (band.from_ >= self.cutoff)]
         if wrong:
             raise ValueError(
@@ -162,9 +156,7 @@ class Policy(Record):
         """The highest score."""
         if self.unit == "contactable":
             return 1
-        return sum(self.weights.get(each, 1) for each in self.criteria) * (
-            LEVEL_MAX if self.unit == "points" else 1
-        )
+        return sum(self.weights.get(each, 1) for each in self.criteria) * (LEVEL_MAX if self.unit == "points" else 1)
 
 
 class Framework(Record):
@@ -197,8 +189,7 @@ class Framework(Record):
         named += [criterion for policy in self.policies for criterion in policy.weights]
         if strangers := [name for name in named if name not in own]:
             raise ValueError(
-                f"got {', '.join(strangers)} in a gate, order or weight; valid: {', '.join(own)}; "
-                "choose among these"
+                f"got {', '.join(strangers)} in a gate, order or weight; valid: {', '.join(own)}; choose among these"
             )
         return self
 
@@ -209,9 +200,7 @@ class Framework(Record):
 
     def __repr__(self) -> str:
         rules = ", ".join(f"{each.id} from {each.cutoff} of {each.total_max}" for each in self.policies)
-        return (
-            f"<Framework {self.id}: {', '.join(self.criterion_ids)};\n {len(self.policies)} rules: {rules}>"
-        )
+        return f"<Framework {self.id}: {', '.join(self.criterion_ids)};\n {len(self.policies)} rules: {rules}>"
 
     __str__ = __repr__
 

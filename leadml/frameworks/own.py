@@ -24,15 +24,11 @@ _OF_THE_DOCUMENT = {"source", "basis", "attributed_to", "reading", "framework", 
 def new_framework(framework_id: str, *, base: str = "bant", title: str = "") -> str:
     """YAML text to be edited: the criteria, rules, gates and caveats of `base` under new ids."""
     if framework_id in FRAMEWORK_IDS:
-        raise UsageError(
-            f"got the id {framework_id!r}, a documented framework; valid: one of your own; choose another"
-        )
+        raise UsageError(f"got the id {framework_id!r}, a documented framework; valid: one of your own; choose another")
     model = load_framework(base)
     rubrics = {rubric.id: list(rubric.levels) for rubric in load_common().rubrics}
     draft: dict[str, Any] = {"id": framework_id, "title": title or framework_id, "summary": model.summary}
-    draft |= {
-        name: _undocumented(model.to_dict()[name]) for name in ("criteria", "policies", "gates", "caveats")
-    }
+    draft |= {name: _undocumented(model.to_dict()[name]) for name in ("criteria", "policies", "gates", "caveats")}
     for criterion in draft["criteria"]:
         if criterion["rubric"] == rubrics[criterion["id"]]:
             del criterion["rubric"]

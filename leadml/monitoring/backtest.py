@@ -47,9 +47,7 @@ class Since:
     since: str | None
 
 
-def find_since(
-    card: Card, before: Before, leads: Leads, seen: frozenset[str], told: dict[str, float]
-) -> Since:
+def find_since(card: Card, before: Before, leads: Leads, seen: frozenset[str], told: dict[str, float]) -> Since:
     """Find what is new to a card: open leads, and deals closed after the last day that it learned from.
 
     seen : ids that it learned from. told : id -> P(won) as predicted at the time.

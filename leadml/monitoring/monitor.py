@@ -22,16 +22,7 @@ from leadml.exceptions import LeadmlError, UsageError
 from leadml.monitoring import backtest
 from leadml.monitoring.backtest import RULE, Since
 from leadml.monitoring.drift import Before, directions, effects_of, find_drift, load_before, titles_of
-from leadml.monitoring.result import (
-    BandRow,
-    Kept,
-    MonitorData,
-    MonitorResult,
-    Reason,
-    RuleGain,
-    State,
-    WeightChange,
-)
+from leadml.monitoring.result import BandRow, Kept, MonitorData, MonitorResult, Reason, RuleGain, State, WeightChange
 from leadml.monitoring.sequential import ALPHA, TAU, Alarm, Information, information_of, watch
 from leadml.result import Figure
 
@@ -68,9 +59,7 @@ def monitor_file(
 
     card = resolve(ref, store_root)
     if not isinstance(card, Card):
-        raise UsageError(
-            f"--model {os.fspath(ref)}: is a classifier; valid is a card, whose points can be watched"
-        )
+        raise UsageError(f"--model {os.fspath(ref)}: is a classifier; valid is a card, whose points can be watched")
     directory = Path(out_dir or f"{card.name}-monitor")
     check_folder(directory)
     version = find_version(ref, store_root)
@@ -179,9 +168,7 @@ def judge(found: MonitorResult, alarm: Alarm) -> tuple[State, tuple[Reason, ...]
 def format_monitor(found: MonitorResult) -> str:
     """Lines for a terminal."""
     data = found.data
-    closed = (
-        f"{data.n_closed:,} deals closed ({data.n_won:,} won, {data.n_lost:,} lost), {data.n_open:,} open"
-    )
+    closed = f"{data.n_closed:,} deals closed ({data.n_won:,} won, {data.n_lost:,} lost), {data.n_open:,} open"
     lines = [f"{found.model}: {found.state}", f"since {data.since or 'the calibration'}: {closed}"]
     lines += [f"  {reason.state:<17}  {reason.text}" for reason in found.reasons]
     if (kept := found.kept) is not None:

@@ -79,9 +79,7 @@ def find_change(before: Information, since: Information, tau: float = TAU) -> Ch
     r = residual - pooled @ residual
     e = -0.5 * np.log1p(tau**2 * w) + 0.5 * (tau * r) ** 2 / (1.0 + tau**2 * w)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Change(
-            np.exp(np.minimum(e, 500.0)), np.where(w > 0, r / w, 0.0), np.where(w > 0, w**-0.5, np.inf)
-        )
+        return Change(np.exp(np.minimum(e, 500.0)), np.where(w > 0, r / w, 0.0), np.where(w > 0, w**-0.5, np.inf))
 
 
 def looks_at(n: int) -> list[int]:

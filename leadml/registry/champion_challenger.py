@@ -84,9 +84,7 @@ class Comparison:
     sentence: str  # of short lines
 
 
-def compare(
-    candidate: Model, champion: Model, leads: Leads | None = None, ratio: float | None = None
-) -> Comparison:
+def compare(candidate: Model, champion: Model, leads: Leads | None = None, ratio: float | None = None) -> Comparison:
     """Compare a candidate with the champion. ratio: value of a won deal in follow-ups, where it is known."""
     names = f"{candidate.ref} and {champion.ref}"
     found = gather(candidate, champion, leads)
@@ -180,9 +178,7 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
         side = "more" if extra > 0 else "less"
         told.append(f"{_change(extra, 'follow-up')}, {_change(extra_won, 'win')}")
         if extra * extra_won > 0:
-            told[-1] += (
-                f", which pays where a won deal is worth {side} than {extra / extra_won:,.1f} follow-ups"
-            )
+            told[-1] += f", which pays where a won deal is worth {side} than {extra / extra_won:,.1f} follow-ups"
     if gain.n_different < MIN_DIFFERENT or not low * high > 0:
         return "moved", told
     if high < 0:

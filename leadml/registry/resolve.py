@@ -25,9 +25,7 @@ def resolve(ref: str | os.PathLike[str], store_root: Root = None) -> Any:
     path = Path(ref)
     path = path / CARD if path.is_dir() else path
     if path.is_fifo():
-        raise ModelRefError(
-            f"{ref!r}: is a pipe, and a model cannot be read from one; save it as a file first"
-        )
+        raise ModelRefError(f"{ref!r}: is a pipe, and a model cannot be read from one; save it as a file first")
     if not path.is_file():
         raise ModelRefError(f"{ref!r}: there is no such file; {VALID_REF}")
     return _load_joblib(path) if path.suffix == ".joblib" else load_card(path)
@@ -60,9 +58,7 @@ def _load_joblib(path: Path) -> Any:
         )
     said = re.match(r"[0-9a-f]{64}", beside.read_text(encoding="ascii", errors="replace"))
     if said is None or sha256_of(path) != said[0]:
-        raise StoreError(
-            f"{path}: is not the file whose digest {beside.name} holds; take both from who made it"
-        )
+        raise StoreError(f"{path}: is not the file whose digest {beside.name} holds; take both from who made it")
     import joblib
 
     return joblib.load(path)

@@ -241,9 +241,7 @@ def check_says_something(name: str, card: Card, varied: Collection[str] | None) 
     if len(dull) == len(points):
         why = "is unknown or constant in the deals" if still else "earns the same points whatever the answer"
         named = ", ".join(dull) or "no criterion"
-        raise StoreError(
-            f"{name}: this card ranks no lead before another: {named} {why}; map criteria that vary"
-        )
+        raise StoreError(f"{name}: this card ranks no lead before another: {named} {why}; map criteria that vary")
 
 
 def check_files(version: Version) -> None:
@@ -327,16 +325,10 @@ def _write(
     for file, content in files.items():
         (target / check_name(file)).write_bytes(content)
     entries = {
-        each.name: FileEntry(sha256=sha256_of(each), n_bytes=each.stat().st_size)
-        for each in sorted(target.iterdir())
+        each.name: FileEntry(sha256=sha256_of(each), n_bytes=each.stat().st_size) for each in sorted(target.iterdir())
     }
     manifest = Manifest(
-        name=name,
-        version=number,
-        created_at=at,
-        files=entries,
-        libraries=installed_libraries(),
-        metrics=metrics,
+        name=name, version=number, created_at=at, files=entries, libraries=installed_libraries(), metrics=metrics
     )
     plain = manifest.model_dump(exclude_none=True)
     try:

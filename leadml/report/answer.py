@@ -233,9 +233,7 @@ def signed_percent(share: float | None) -> str:
     return percent(share, 0 if share is None or abs(share) >= 0.1 else 1, signed=True)
 
 
-def money_sentence(
-    result: Result, rule: PolicyResult, economics: dict[str, Any], everyone: Gain | None
-) -> str:
+def money_sentence(result: Result, rule: PolicyResult, economics: dict[str, Any], everyone: Gain | None) -> str:
     """What is best at the costs that were given."""
     stakes, currency = stakes_words(economics), str(economics.get("currency") or "")
     by_id = {each.id: each for each in result.contenders}

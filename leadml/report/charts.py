@@ -72,9 +72,7 @@ def cutoffs(result: Result, found: Found | None = None, policy: str | None = Non
     at = _x("low:Q", "value of a won deal, in follow-ups", type="log")
     y = alt.Y("rule:N", title=None, sort=None)
     base = _of(rows)
-    layers: list[Any] = [
-        base.mark_bar(color=RULE_COLOUR, height=9, opacity=0.75).encode(x=at, x2="high:Q", y=y)
-    ]
+    layers: list[Any] = [base.mark_bar(color=RULE_COLOUR, height=9, opacity=0.75).encode(x=at, x2="high:Q", y=y)]
     ratio = _ratio(result)
     if ratio is not None:
         layers.append(_line({"low": ratio}, "low:Q", "x"))
@@ -159,13 +157,10 @@ def bands(result: Result, found: Found | None = None) -> Chart:  # noqa: ARG001
     """Probability at each total of the recommended card, in its bands, with its cut-off."""
     card = None if found is None else found.card
     if card is None or not card.table:
-        raise UsageError(
-            "bands: got no card with probabilities; valid: a calibration with a recommended card"
-        )
+        raise UsageError("bands: got no card with probabilities; valid: a calibration with a recommended card")
     names = [band.title for band in card.bands]
     rows = [
-        {**row.model_dump(), "band": [b.title for b in card.bands if b.from_ <= row.points][-1]}
-        for row in card.table
+        {**row.model_dump(), "band": [b.title for b in card.bands if b.from_ <= row.points][-1]} for row in card.table
     ]
     base = _of(rows)
     x, y = _x("points:Q", "points on the card"), _y("probability:Q", "P(won)", format=".0%")
@@ -202,9 +197,7 @@ def decision_curve(result: Result, found: Found | None = None, policy: str | Non
     base = _of(rows)
     x = _x("ratio:Q", "value of a won deal, in follow-ups", type="log")
     layers: list[Any] = [
-        base.mark_area(opacity=0.15).encode(
-            x=x, y=alt.Y("low:Q", scale=y, title=""), y2="high:Q", color=colour
-        ),
+        base.mark_area(opacity=0.15).encode(x=x, y=alt.Y("low:Q", scale=y, title=""), y2="high:Q", color=colour),
         base.mark_line(strokeWidth=2.5).encode(
             x=x, y=alt.Y("value:Q", scale=y, title="net wins of 100 leads"), color=colour
         ),
@@ -301,9 +294,7 @@ def _rule(result: Result, policy: str | None) -> PolicyResult:
 
 def _some(rows: Iterable[Any], what: str) -> None:
     if not rows:
-        raise UsageError(
-            f"chart: this calibration has no {what}; valid: a calibration that has; see its findings"
-        )
+        raise UsageError(f"chart: this calibration has no {what}; valid: a calibration that has; see its findings")
 
 
 def _ratio(result: Result) -> float | None:

@@ -33,9 +33,7 @@ def _blocks(told: Summary, open_files: Sequence[str]) -> Iterator[str | Table]:
         yield _weights(told)
     if told.findings:
         yield _findings(told.findings)
-    yield "\n".join(
-        [f"Card: {told.card}"] * bool(told.card) + [f"Open {joined(open_files)}"] * bool(open_files)
-    )
+    yield "\n".join([f"Card: {told.card}"] * bool(told.card) + [f"Open {joined(open_files)}"] * bool(open_files))
 
 
 def _rules(told: Summary) -> Table:
@@ -43,8 +41,7 @@ def _rules(told: Summary) -> Table:
     has_cutoffs = any(row.learned.value != UNKNOWN_TEXT for row in told.own_rules)
     header = ["rule", "cut-off", "verdict", "gain by weights", "P better", "wins of 100"]
     rows = [
-        [row.id, row.documented, verdict_words(row), str(row.gain), row.p_better, _wins(row)]
-        for row in told.own_rules
+        [row.id, row.documented, verdict_words(row), str(row.gain), row.p_better, _wins(row)] for row in told.own_rules
     ]
     if has_cutoffs:
         header.insert(4, "gain by cut-off")
@@ -95,9 +92,7 @@ def _findings(findings: Sequence[FindingGroup]) -> Table:
         more = f" (and {len(each.titles) - 1} more)" if len(each.titles) > 1 else ""
         cost = f" [{each.cost}]" if each.cost else ""
         lines = textwrap.wrap(f"{each.titles[0]}{more}{cost}.", FINDING_WIDTH)
-        remedy = textwrap.shorten(
-            each.remedies[0] if each.remedies else "", 2 * FINDING_WIDTH, placeholder=" …"
-        )
+        remedy = textwrap.shorten(each.remedies[0] if each.remedies else "", 2 * FINDING_WIDTH, placeholder=" …")
         lines += textwrap.wrap(remedy, FINDING_WIDTH)
         rows += [(each.severity, each.code, lines[0]), *(("", "", line) for line in lines[1:])]
     left = len(findings) - len(shown)

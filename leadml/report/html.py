@@ -37,9 +37,7 @@ TITLES = (
     "AUC", "Log loss", "Brier", "Calibration slope", "Calibration intercept", "Followed up", "Precision",
     "Recall", "Wins of 100", "Net value a lead",
 )  # fmt: skip
-CONTENT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-)
+CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def render_html(result: Result, card: Card | None = None, log: Log | None = None) -> str:
@@ -54,9 +52,7 @@ def render_html(result: Result, card: Card | None = None, log: Log | None = None
         figures=contender_figures(result),
         segments=[(each, percent_of_wins(each.gain)) for each in result.segments],
         settings=[(key, _plain(value)) for key, value in result.settings.items()],
-        importance=next(
-            (each for each in result.contenders if each.kind == "wide" and each.importance), None
-        ),
+        importance=next((each for each in result.contenders if each.kind == "wide" and each.importance), None),
         title_of=lambda name: title_of(result, name),
     )
 
@@ -99,9 +95,7 @@ def render_folder(directory: str | Path) -> Path:
 
         card, log = folder / "card.json", folder / "log.parquet"
         text = render_html(
-            load_result(folder),
-            load_card(card) if card.is_file() else None,
-            Log.read(log) if log.is_file() else None,
+            load_result(folder), load_card(card) if card.is_file() else None, Log.read(log) if log.is_file() else None
         )
     write_text(folder / "report.html", text)
     return folder / "report.html"
@@ -125,23 +119,11 @@ def contender_figures(result: Result) -> list[tuple[Contender, list[tuple[str, A
         for (name, style), title in zip(STYLES.items(), TITLES, strict=True)
         if any(getattr(each, name) is not None for each in result.contenders)
     ]
-    ordered = sorted(
-        result.contenders, key=lambda each: (each.id not in first, KINDS_ORDER.get(each.kind, 9))
-    )
-    return [
-        (each, [(title, text_of(getattr(each, name), style)) for name, style, title in shown])
-        for each in ordered
-    ]
+    ordered = sorted(result.contenders, key=lambda each: (each.id not in first, KINDS_ORDER.get(each.kind, 9)))
+    return [(each, [(title, text_of(getattr(each, name), style)) for name, style, title in shown]) for each in ordered]
 
 
-KINDS_ORDER: Mapping[str, int] = {
-    "wide": 1,
-    "context": 2,
-    "custom": 3,
-    "prior": 4,
-    "learned": 5,
-    "documented": 6,
-}
+KINDS_ORDER: Mapping[str, int] = {"wide": 1, "context": 2, "custom": 3, "prior": 4, "learned": 5, "documented": 6}
 
 
 def card_rows(card: Card) -> list[dict[str, Any]]:
@@ -150,9 +132,7 @@ def card_rows(card: Card) -> list[dict[str, Any]]:
     for each in card.criteria:
         cells: list[tuple[str, int, float | None]] = [
             (", ".join(each.words.get(str(level), ())) or f"level {level}", points, documented)
-            for level, (points, documented) in enumerate(
-                zip(each.points, each.documented_points, strict=True)
-            )
+            for level, (points, documented) in enumerate(zip(each.points, each.documented_points, strict=True))
         ]
         cells.append(("unknown", each.unknown_points, None))
         rows.append({"title": each.title, "note": each.question, "cells": cells})

@@ -10,15 +10,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from leadml.report.answer import (
-    Answer,
-    answer_of,
-    cutoff_words,
-    everyone_gains,
-    sure_words,
-    wins_pair,
-    worth_words,
-)
+from leadml.report.answer import Answer, answer_of, cutoff_words, everyone_gains, sure_words, wins_pair, worth_words
 from leadml.terminal import UNKNOWN_TEXT, figure_parts, joined, number, percent
 
 if TYPE_CHECKING:
@@ -220,9 +212,7 @@ def rule_row(rule: PolicyResult) -> RuleRow:
         cutoff=rule.verdict_cutoff,
         documented=f"{rule.documented_cutoff} of {rule.total_max}",
         learned=Text(learned[0], between) if learned else NOTHING,
-        depends=UNKNOWN_TEXT
-        if rule.verdict == "cannot-judge"
-        else worth_words(rule.implied_value) or UNKNOWN_TEXT,
+        depends=UNKNOWN_TEXT if rule.verdict == "cannot-judge" else worth_words(rule.implied_value) or UNKNOWN_TEXT,
         gain=percent_of_wins(rule.gain_weights) if judged else NOTHING,
         gain_cutoff=percent_of_wins(rule.gain_cutoff) if rule.verdict_cutoff != "cannot-judge" else NOTHING,
         p_better=sure_words(rule.outlook.p_better) if rule.outlook and judged else UNKNOWN_TEXT,
@@ -251,9 +241,7 @@ def side_rows(result: Result, rule: PolicyResult, currency: str) -> tuple[SideRo
     wanted = {rule.id: "documented rule", str(rule.card): "learned card"}
     # "recommended" would contradict an answer other than to change
     best = "recommended" if rule.verdict == "change" else "best card found"
-    wanted.setdefault(
-        str(result.recommended.contender), "recommended card" if best == "recommended" else best
-    )
+    wanted.setdefault(str(result.recommended.contender), "recommended card" if best == "recommended" else best)
     wanted.setdefault(str(wide), "wide card")
     base = by_id.get(rule.id)
     rows = []

@@ -24,9 +24,7 @@ class _Table:
         return batch_of(scored, self._layout, plain=True)
 
     def write(self, made: pa.RecordBatch) -> None:
-        made.to_pandas().to_sql(
-            self._name, self._connection, schema=self._schema, if_exists="append", index=False
-        )
+        made.to_pandas().to_sql(self._name, self._connection, schema=self._schema, if_exists="append", index=False)
 
 
 @contextlib.contextmanager
@@ -41,9 +39,7 @@ def open_table(url: str, name: str, layout: Layout) -> Iterator[Writer]:
             place = f"{name!r} is in {shown_url(url)} already"
             raise UsageError(f"--table: {place}; give another name, or drop it first")
         with engine.begin() as connection:
-            if (
-                engine.dialect.name == "sqlite"
-            ):  # whose driver would end the transaction before making the table
+            if engine.dialect.name == "sqlite":  # whose driver would end the transaction before making the table
                 connection.exec_driver_sql("BEGIN")
             yield _Table(connection, name, layout)
     except sa.exc.SQLAlchemyError as error:

@@ -37,9 +37,7 @@ def check_out(out: str, source: object = None, table: str | None = None, option:
     """Refuse a destination before anything is read, and sweep what a killed run left beside it."""
     kind = kind_of_out(out)
     if (kind == "table") != (table is not None):
-        raise UsageError(
-            f"{option}: a database URL and --table NAME go together; got {out!r} and --table {table!r}"
-        )
+        raise UsageError(f"{option}: a database URL and --table NAME go together; got {out!r} and --table {table!r}")
     if out == "-" or kind == "table":
         return
     if kind not in ENDINGS or (_packing(out) and kind not in (".csv", ".tsv", ".jsonl")):

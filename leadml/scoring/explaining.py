@@ -47,9 +47,7 @@ def explain_lead(source: Any, mapping: Any, model: Any, lead_id: str, *, query: 
             raise InputError(f"{opened.name}: lead {lead_id!r} (row {row}): {why}")
         return "\n".join(_lines(model, leads.take(np.array([at])), lead_id))
     known = mapping.lead_id or "the row number, from 1"
-    raise InputError(
-        f"{opened.name}: no lead {lead_id!r}; leads are known by {known}, for instance {', '.join(first)}"
-    )
+    raise InputError(f"{opened.name}: no lead {lead_id!r}; leads are known by {known}, for instance {', '.join(first)}")
 
 
 def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:

@@ -184,9 +184,7 @@ def predict(
     0       a       4     wait
     1       b       0     wait
     """
-    options = Options(
-        columns=columns, keep_columns=keep_columns, sort=sort, with_closed=with_closed, query=query
-    )
+    options = Options(columns=columns, keep_columns=keep_columns, sort=sort, with_closed=with_closed, query=query)
     return predict_frame(source, mapping, _estimator(model), options)
 
 

@@ -99,13 +99,7 @@ def predict_file(source: Any, mapping: Any, model: Any, out: str, options: Optio
 
 
 def qualify_file(
-    source: Any,
-    mapping: Any,
-    policies: Sequence[str] | None,
-    met_level: int,
-    out: str,
-    options: Options,
-    say: Say,
+    source: Any, mapping: Any, policies: Sequence[str] | None, met_level: int, out: str, options: Options, say: Say
 ) -> Totals:
     """Judge leads by documented rules alone: one row a lead and policy, named in ``policy``."""
     if not 1 <= met_level <= 4:
@@ -136,10 +130,7 @@ def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: in
         if not chosen:
             raise UsageError(f"mapping {mapping.name!r} maps no criterion; add at least one under criteria")
     by_id, words = {each.id: each for each in [*list_frameworks(), *own]}, words_of_mapping(mapping)
-    return [
-        documented_card(each, by_id.get(each.framework or ""), met_level=met_level, words=words)
-        for each in chosen
-    ]
+    return [documented_card(each, by_id.get(each.framework or ""), met_level=met_level, words=words) for each in chosen]
 
 
 def predict_frame(source: Any, mapping: Any, model: Any, options: Options) -> pd.DataFrame:
@@ -182,9 +173,7 @@ class _Scoring:
         self.layout = Layout(tuple(names), locale=options.locale)
         if not isinstance(models[0], Card):
             if options.keep_columns:
-                raise UsageError(
-                    "--keep-columns: goes with a card, and the model is a classifier; leave it out"
-                )
+                raise UsageError("--keep-columns: goes with a card, and the model is a classifier; leave it out")
             return
         columns = [each for each in opened.columns if not each == mapping.lead_id == "lead_id"]
         first = [each for each in columns if NAMES.search(each) and not NOT_NAMES.search(each)][:MOST_NAMES]
@@ -245,9 +234,7 @@ def _score_file(
     with contextlib.ExitStack() as stack:
         writers = [stack.enter_context(open_writer(out, scoring.layout, options.table))]
         if options.crm is not None:
-            titles = {name: f"leadml_{name}" for name in CRM_COLUMNS} | {
-                "lead_id": mapping.lead_id or "lead_id"
-            }
+            titles = {name: f"leadml_{name}" for name in CRM_COLUMNS} | {"lead_id": mapping.lead_id or "lead_id"}
             layout = Layout(CRM_COLUMNS, titles=titles, locale=options.locale)
             writers.append(stack.enter_context(open_writer(options.crm, layout)))
 
@@ -273,9 +260,7 @@ def _score_file(
         path = _write_rejections(opened, out, options, say)
         if n_guarded := sum(each.n_guarded for each in writers):
             say(f"{n_guarded} cells that a spreadsheet would run as a formula begin with ' now")
-        return Totals(opened.n_rows, n_scored, opened.rejections.n_rows, n_closed, path).tell(
-            opened.name, say
-        )
+        return Totals(opened.n_rows, n_scored, opened.rejections.n_rows, n_closed, path).tell(opened.name, say)
 
 
 def _write_rejections(opened: Source, out: str, options: Options, say: Say) -> str | None:
@@ -360,8 +345,7 @@ def _in_order_of_value(held: Iterable[Scored]) -> Iterator[Scored]:
         return
     every = dataclasses.replace(joined(held), is_shared=True)
     points, chance = (
-        np.nan_to_num(numbers_of(every.answers.column(name))[0])[every.index]
-        for name in ("points", "probability")
+        np.nan_to_num(numbers_of(every.answers.column(name))[0])[every.index] for name in ("points", "probability")
     )
     value = chance if chance.any() else points
     if chance.any() and every.amount is not None and not np.isnan(every.amount).all():

@@ -108,9 +108,7 @@ class Scorer:
         reached = {*mapping.mapped, *([CONTACTABLE] if mapping.contactable else [])}
         unmapped = [name for name in asked if name not in reached]
         if len(unmapped) == len(asked) and not attributes:
-            remedy = (
-                f"map at least one of them under criteria (it maps {', '.join(mapping.mapped) or 'none'})"
-            )
+            remedy = f"map at least one of them under criteria (it maps {', '.join(mapping.mapped) or 'none'})"
             if unmapped == [CONTACTABLE]:
                 remedy = "add contactable: {column: ...}"
             raise InputError(
@@ -218,9 +216,7 @@ def classify(source: Source, mapping: Mapping, model: Any, *, with_closed: bool)
     return Judged(Scored(text_array(leads.ids()), batch, np.arange(n, dtype=np.int32)), [], int(closed.sum()))
 
 
-def _what_is_asked(
-    mapping: Mapping, asked: Sequence[str], facts: set[str], dated: Sequence[str] | None
-) -> Mapping:
+def _what_is_asked(mapping: Mapping, asked: Sequence[str], facts: set[str], dated: Sequence[str] | None) -> Mapping:
     """The part of a mapping that cards ask about, with what stands in for it.
 
     Where ages count, leads are read like closed deals: `dated` are then the columns that the source has.

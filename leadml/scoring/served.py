@@ -57,9 +57,7 @@ class Served:
         if not isinstance(self.estimator, Card):  # which takes what there is; a classifier wants every column
             lacking = [name for name in self.context if name not in frame]
             if lacking:
-                raise InputError(
-                    f"the rows lack {', '.join(lacking)}, which this classifier learned from; add them"
-                )
+                raise InputError(f"the rows lack {', '.join(lacking)}, which this classifier learned from; add them")
             mapped = {} if told is None else told.criteria
             wanted = [*self.criteria, *(each.column for each in mapped.values())]
             frame = frame.reindex(columns=[*frame, *(name for name in wanted if name not in frame)])
@@ -94,9 +92,7 @@ class Served:
             if name in given and (name not in told.criteria or told.criteria[name].column not in given)
         }
         # Rows are known by their number, so that each finds its place again.
-        return told.model_copy(
-            update={"lead_id": None, "optional": True, "criteria": {**told.criteria, **by_level}}
-        )
+        return told.model_copy(update={"lead_id": None, "optional": True, "criteria": {**told.criteria, **by_level}})
 
 
 def load_served(path: str, output: str = "frame") -> Served:

@@ -14,11 +14,7 @@ from leadml.scoring.words import words_of
 
 SHEET_ROWS = 1_048_575
 CELL_LENGTH = 32_767
-COLOURS = {
-    "ready": ("#C6EFCE", "#E2F5E5"),
-    "wait": ("#FFEB9C", "#FFF5CC"),
-    "no-match": ("#E7E6E6", "#F2F2F2"),
-}
+COLOURS = {"ready": ("#C6EFCE", "#E2F5E5"), "wait": ("#FFEB9C", "#FFF5CC"), "no-match": ("#E7E6E6", "#F2F2F2")}
 WIDTHS = {"reasons": 48, "question": 40, "if_answered": 40, "action": 24, "caveats": 24, "unknown": 24}
 
 
@@ -81,9 +77,7 @@ class _WorkList:
             if key[1]:
                 decision = self._layout.band_decisions.get(band, "no-match")
                 alike = [each for each, kind in self._layout.band_decisions.items() if kind == decision]
-                made.set_bg_color(
-                    COLOURS[decision][0 if band == alike[-1:][0] else 1] if alike else "#FFFFFF"
-                )
+                made.set_bg_color(COLOURS[decision][0 if band == alike[-1:][0] else 1] if alike else "#FFFFFF")
             self._formats[key] = made
         return self._formats[key]
 

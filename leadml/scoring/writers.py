@@ -128,10 +128,7 @@ class _CsvLines:
         columns = [guard(batch.column(name))[0] for name in self._layout.columns]
         lines = self._lines(columns, self._mark if self._layout.kept else "\n")
         if scored.is_shared:
-            self._shared[id(batch)] = (
-                batch,
-                lines,
-            )  # with the batch, so that no other takes its place in memory
+            self._shared[id(batch)] = (batch, lines)  # with the batch, so that no other takes its place in memory
         return lines
 
     def write(self, made: tuple[memoryview, int]) -> None:
@@ -180,10 +177,7 @@ class _JsonLines:
         rows = np.arange(len(scored), dtype=np.int32)
         ids = text_array([head + _json(each) for each in scored.lead_id.to_pylist()])
         answers = [scored.answers.column(name).to_pylist() for name in layout.columns]
-        lines = [
-            "".join(k + _json(v) for k, v in zip(keys, row, strict=False))
-            for row in zip(*answers, strict=True)
-        ]
+        lines = ["".join(k + _json(v) for k, v in zip(keys, row, strict=False)) for row in zip(*answers, strict=True)]
         columns = [(ids, rows), (text_array(lines), scored.index)]
         for key, name in zip(keys[len(layout.columns) :], layout.kept, strict=True):
             columns.append((text_array([key + _json(each) for each in scored.kept[name].to_pylist()]), rows))

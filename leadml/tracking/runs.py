@@ -227,9 +227,7 @@ def _params(result: Result, rule: PolicyResult | None) -> dict[str, str]:
     return {key: str(value) for key, value in made.items() if value is not None}
 
 
-def log_figures(
-    client: MlflowClient, run_id: str, metrics: Mapping[str, float], params: Mapping[str, str]
-) -> None:
+def log_figures(client: MlflowClient, run_id: str, metrics: Mapping[str, float], params: Mapping[str, str]) -> None:
     """One request for all figures of a run."""
     from mlflow.entities import Metric, Param
 

@@ -39,10 +39,7 @@ def write_exports(folder: Path, n: int = 700, n_open: int = 60) -> tuple[Path, P
     """deals.csv, leads.csv and mapping.yaml."""
     leads = leadml.make_leads(n + n_open, world="tilted", random_state=5)
     rng = np.random.default_rng(0)
-    codes = {
-        name: leads.codes[:, leads.criteria.index(name)]
-        for name in ("budget", "authority", "need", "timeline")
-    }
+    codes = {name: leads.codes[:, leads.criteria.index(name)] for name in ("budget", "authority", "need", "timeline")}
     budget = ["0", "5000", "15,000", "€ 25000.00", "45000", ""]
     months = ["30", "18", "9", "5", "1", ""]
     header = [

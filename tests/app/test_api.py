@@ -96,16 +96,12 @@ def test_publishing_asks_for_a_name_and_a_reason_and_compares(served, made):
         status, found = call("/publish", body)
         assert (status, said in found["detail"]) == (422, True)
     assert call("/publish", b"{}", "text/plain")[0] == 415  # what another site's page may send
-    status, found = call(
-        "/publish", {"draft": draft_of(made), "by": "Sam", "because": "small budgets buy, too"}
-    )
+    status, found = call("/publish", {"draft": draft_of(made), "by": "Sam", "because": "small budgets buy, too"})
     assert (status, found["model"], found["in_use"]) == (200, "crm@2", False)
     assert "leads move from" in found["comparison"]
     assert next((each["model"], each["status"]) for each in call("/models")[1]) == ("crm@1", "champion")
     assert call("/score", LEAD)[1]["model"] == "crm@1"
-    status, found = call(
-        "/publish", {"draft": draft_of(made, 3), "by": "Sam", "because": "less", "in_use": True}
-    )
+    status, found = call("/publish", {"draft": draft_of(made, 3), "by": "Sam", "because": "less", "in_use": True})
     assert (status, found["in_use"], found["refused"]) == (200, True, "")
     assert call("/score", LEAD)[1]["model"] == found["model"]  # at once
     everyone = {**draft_of(made), "cutoff": 0}
@@ -182,16 +178,12 @@ def test_a_store_of_several_models_and_of_a_card_alone(made, tmp_path):
     save_version("bare", leadml.load_card(made / "found"), at="2026-01-01", store_root=store)
     models = api.Models(store)
     assert models.names() == ["bare", "crm"]
-    with serving(
-        uvicorn.Server(uvicorn.Config(api.make_app(store), port=0, log_level="critical", ws="none"))
-    ) as base:
+    with serving(uvicorn.Server(uvicorn.Config(api.make_app(store), port=0, log_level="critical", ws="none"))) as base:
         assert "?model=bare" in ask(base, "/")[1]
         assert "the rule and your deals" in ask(base, "/?model=crm")[1]
     with pytest.raises(UsageError, match="2 models are in the store, name one: bare, crm"):
         models.get(None)
     bare = models.get("bare")
-    assert (
-        bare.one({"need": 4, "authority": "3"})["points"] > 0
-    )  # without a mapping, by the names of criteria
+    assert bare.one({"need": 4, "authority": "3"})["points"] > 0  # without a mapping, by the names of criteria
     with pytest.raises(UsageError, match="keeps no calibration"):
         api._page_of(bare.card, store)

@@ -87,9 +87,7 @@ def test_the_answer_says_what_the_report_says(made, data):
 
     rule = load_result(made / "found").policies[0]
     keep, change = data.answer.bars
-    assert keep.value == pytest.approx(
-        rule.outlook.wins_per_100.keep.value * rule.outlook.n_followed_up / 100
-    )
+    assert keep.value == pytest.approx(rule.outlook.wins_per_100.keep.value * rule.outlook.n_followed_up / 100)
     assert change.low <= change.value <= change.high
     assert f"{keep.value:.0f}" in data.answer.lead
 
@@ -114,14 +112,7 @@ def wide_card(learned):
     ]
     rows = [{**each, "unknown_points": 2 - at, "other_points": 3 * (1 - at)} for at, each in enumerate(rows)]
     gate = {"criterion": "authority", "below": 2, "text": "cannot decide"}
-    changes = {
-        "attributes": rows,
-        "gates": [gate],
-        "kind": "documented",
-        "table": [],
-        "base": None,
-        "slope": None,
-    }
+    changes = {"attributes": rows, "gates": [gate], "kind": "documented", "table": [], "base": None, "slope": None}
     document = {
         **learned.to_dict(),
         **changes,
@@ -137,9 +128,7 @@ def test_one_lead_comes_to_the_same_in_every_column(open_page, data):
     cards += [documented_card(each, created_at="2026-01-01") for each in list_policies()]
     random = np.random.default_rng(0)
     for card in cards:
-        codes = np.stack([random.integers(0, size, 300) for size in card.lookup.sizes], axis=1).astype(
-            np.uint8
-        )
+        codes = np.stack([random.integers(0, size, 300) for size in card.lookup.sizes], axis=1).astype(np.uint8)
         codes[random.random(codes.shape) < 0.3] = 255
         codes = np.where(codes == 255, np.array(card.lookup.unknown, np.uint8), codes)
         columns = [{"id": name} for name in card.lookup.code_columns]
@@ -173,9 +162,7 @@ def test_one_lead_comes_to_the_same_in_every_column(open_page, data):
 
 def shown(page):
     """(figure, rule) -> [value, low, high] as the page writes them."""
-    cells = page.evaluate(
-        "[...document.querySelectorAll('[data-figure]')].map((e) => [e.dataset.figure, e.innerText])"
-    )
+    cells = page.evaluate("[...document.querySelectorAll('[data-figure]')].map((e) => [e.dataset.figure, e.innerText])")
     plain = {name: re.findall(r"-?\d[\d,.]*", text.replace("−", "-")) for name, text in cells}
     return {name: [float(each.replace(",", "")) for each in texts] for name, texts in plain.items()}
 
@@ -189,11 +176,7 @@ def test_figures_are_counted_as_in_python_and_lie_in_the_intervals_of_a_bootstra
         called = called_by(card, data)
         both = np.r_[called, called]
         calls, wins, missed = cells @ both, won @ called, won @ ~called
-        draws = {
-            "calls": drawn @ both,
-            "wins": drawn[:, : len(won)] @ called,
-            "missed": drawn[:, : len(won)] @ ~called,
-        }
+        draws = {"calls": drawn @ both, "wins": drawn[:, : len(won)] @ called, "missed": drawn[:, : len(won)] @ ~called}
         draws["of100"] = 100 * draws["wins"] / draws["calls"]
         draws["money"] = 600 * draws["wins"] - 150 * draws["calls"]
         values = {
@@ -206,9 +189,7 @@ def test_figures_are_counted_as_in_python_and_lie_in_the_intervals_of_a_bootstra
         for name, value in values.items():
             found, low, high = figures[f"{name}-{k}"]
             assert found == pytest.approx(value, abs=0.051 if name == "of100" else 0.5)
-            near = (
-                0.4 * draws[name].std()
-            )  # four times the Monte Carlo error of a 2.5% end by a thousand draws
+            near = 0.4 * draws[name].std()  # four times the Monte Carlo error of a 2.5% end by a thousand draws
             assert [low, high] == pytest.approx(np.quantile(draws[name], [0.025, 0.975]), abs=near)
 
 
@@ -253,12 +234,8 @@ def test_a_change_by_hand_is_counted_kept_and_published(open_page, made, data, t
         save.click()
     file.value.save_as(tmp_path / "draft.json")
     assert page.locator(".pending").count() == 0
-    assert "leadml publish crm-draft.json --by 'Sam' --because 'interns decide here'" in page.inner_text(
-        "#publish"
-    )
-    done = publish(
-        tmp_path / "draft.json", because="interns", by="Sam", at="2026-02-01", store_root=made / "store"
-    )
+    assert "leadml publish crm-draft.json --by 'Sam' --because 'interns decide here'" in page.inner_text("#publish")
+    done = publish(tmp_path / "draft.json", because="interns", by="Sam", at="2026-02-01", store_root=made / "store")
     card = leadml.load_card(done.version.folder)
     points = {each.id: each.points for each in card.criteria}
     before = {each.id: each.points for each in data.learned.criteria}
@@ -276,9 +253,7 @@ def test_undo_redo_and_the_history(open_page):
     page = open_page()
     value = lambda: page.get_by_role("group", name="Points of Need, Pressing").locator("output").inner_text()  # noqa: E731
     was = value()
-    page.get_by_role("group", name="Points of Need, Pressing").get_by_role(
-        "button", name="One point more"
-    ).click()
+    page.get_by_role("group", name="Points of Need, Pressing").get_by_role("button", name="One point more").click()
     assert value() == str(int(was) + 1)
     page.locator(".pending").get_by_role("button", name="Undo").click()
     assert value() == was
@@ -322,9 +297,7 @@ def test_bands_and_actions_can_be_changed(open_page, data, tmp_path):
     extra = [{"id": "now", "title": "At once", "from": 30, "action": "call at once", "decision": "ready"}]
     bands = [*(each.model_dump(by_alias=True) for each in data.learned.bands[:2]), *extra]
     card = Card.from_dict({**data.learned.to_dict(), "bands": bands}, verify=False)
-    (tmp_path / "page.html").write_text(
-        pages.render_page(dataclasses.replace(data, learned=card)), encoding="utf-8"
-    )
+    (tmp_path / "page.html").write_text(pages.render_page(dataclasses.replace(data, learned=card)), encoding="utf-8")
     page = open_page(tmp_path / "page.html")
     page.locator("summary", has_text="What is done").click()
     page.get_by_label("Qualified", exact=True).fill("=phone today")
@@ -419,9 +392,7 @@ def test_a_dropped_file_that_cannot_be_used_is_told(open_page, tmp_path, made):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 def test_a_dropped_file_is_read_in_its_encoding(open_page, tmp_path, encoding):
     page = open_page()
-    (tmp_path / "leads.csv").write_text(
-        "Deal;Company;Role;Need\nD7;Müller;Director;On fire\n", encoding=encoding
-    )
+    (tmp_path / "leads.csv").write_text("Deal;Company;Role;Need\nD7;Müller;Director;On fire\n", encoding=encoding)
     page.locator("input[type=file]").set_input_files(tmp_path / "leads.csv")
     page.wait_for_selector("#leads li >> text=Müller")
     text = page.inner_text("#leads")
@@ -430,13 +401,9 @@ def test_a_dropped_file_is_read_in_its_encoding(open_page, tmp_path, encoding):
 
 
 @pytest.mark.parametrize(("decimal", "typed", "value"), [(",", "1.500", 1500), (".", "1,500.5", 1500.5)])
-def test_numbers_are_typed_with_the_decimal_mark_of_the_export(
-    open_page, data, tmp_path, decimal, typed, value
-):
+def test_numbers_are_typed_with_the_decimal_mark_of_the_export(open_page, data, tmp_path, decimal, typed, value):
     mapping = {**data.mapping, "read": {"decimal": decimal}}
-    (tmp_path / "page.html").write_text(
-        pages.render_page(dataclasses.replace(data, mapping=mapping)), encoding="utf-8"
-    )
+    (tmp_path / "page.html").write_text(pages.render_page(dataclasses.replace(data, mapping=mapping)), encoding="utf-8")
     page = open_page(tmp_path / "page.html")
     box = page.get_by_label("Value of a win")
     box.fill(typed)
@@ -462,9 +429,7 @@ def test_accessible_at_every_width_and_in_both_colours(open_page, width, scheme)
     ).click()
     page.locator("summary", has_text="What is done").click()
     found = Axe().run(page).response["violations"]
-    assert not [
-        (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
-    ]
+    assert not [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
@@ -517,12 +482,7 @@ def test_of_too_many_patterns_a_sample_stands_for_all(open_page, data, tmp_path)
 
 def test_levels_in_the_words_of_the_crm():
     up = {"0": ["< 1"], "1": [">= 1"], "2": [">= 10000", "much"]}
-    assert [level_label(up, level) for level in range(4)] == [
-        "below 1",
-        "1 to 10,000",
-        "much, 10,000 or more",
-        "3",
-    ]
+    assert [level_label(up, level) for level in range(4)] == ["below 1", "1 to 10,000", "much, 10,000 or more", "3"]
     down = {"0": ["> 24"], "1": ["<= 24"], "2": ["<= 12"]}
     assert [level_label(down, level) for level in range(3)] == ["above 24", "12 to 24", "12 or less"]
 
@@ -532,9 +492,7 @@ def test_health_is_too_early_until_the_monitor_says_otherwise(made, data, open_p
     assert {"too early to tell"} <= {week.state for week in data.health.weeks}
     assert weeks_of(made / "none.parquet", "x") == ()
     healthy = dataclasses.replace(data.health, state="healthy", reasons=("all is well",))
-    (tmp_path / "page.html").write_text(
-        pages.render_page(dataclasses.replace(data, health=healthy)), encoding="utf-8"
-    )
+    (tmp_path / "page.html").write_text(pages.render_page(dataclasses.replace(data, health=healthy)), encoding="utf-8")
     assert "all is well" in open_page(tmp_path / "page.html").inner_text("#health")
 
 
@@ -544,9 +502,7 @@ def test_the_monitors_last_look_is_shown(made, tmp_path):
     from leadml.monitoring.monitor import monitor_file
 
     folder = shutil.copytree(made / "found", tmp_path / "found")
-    monitor_file(
-        made / "deals.csv", made / "mapping.yaml", "crm", folder / "watch", store_root=made / "store"
-    )
+    monitor_file(made / "deals.csv", made / "mapping.yaml", "crm", folder / "watch", store_root=made / "store")
     told = pages.page_data(folder).health
     assert told.state == "too early to tell"
     assert "closed since" in told.reasons[0]
@@ -566,10 +522,7 @@ def test_a_folder_without_what_the_page_needs_is_refused(made, tmp_path):
     with pytest.raises(UsageError, match="--leads"):
         pages.write_page(folder, leads=made / "leads.csv")
     (folder / "card.json").unlink()
-    assert (
-        "Card"
-        not in pages.write_page(folder).read_text(encoding="utf-8").split("</style>")[1].split("<script")[0]
-    )
+    assert "Card" not in pages.write_page(folder).read_text(encoding="utf-8").split("</style>")[1].split("<script")[0]
     shutil.rmtree(folder / "cards")
     with pytest.raises(UsageError, match="holds no card"):
         pages.write_page(folder)

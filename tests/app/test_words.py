@@ -27,19 +27,12 @@ def told(result):
 
 def test_chances_and_costs(result):
     nothing = Figure(value=None)
-    assert "More than 99 chances in 100 that learned points win more" in told(
-        changed(result, {"p_better": 1.0})
-    )
+    assert "More than 99 chances in 100 that learned points win more" in told(changed(result, {"p_better": 1.0}))
     assert "Less than 1 chance in 100 that" in told(changed(result, {"p_better": 0.0}))
     text = told(
-        changed(
-            result, {"p_better": 0.5, "p_same": 0.32, "regret_per_100": Choice(keep=nothing, change=nothing)}
-        )
+        changed(result, {"p_better": 0.5, "p_same": 0.32, "regret_per_100": Choice(keep=nothing, change=nothing)})
     )
-    assert (
-        "50 chances in 100 that learned points win more (32 that there is no difference worth having)."
-        in text
-    )
+    assert "50 chances in 100 that learned points win more (32 that there is no difference worth having)." in text
     assert "Expected cost" not in text
     loss = Choice(keep=Figure(value=0.3), change=Figure(value=0.2))
     text = told(changed(result, {"p_better": 0.8, "regret_per_100": loss, "n_followed_up": 346.0}))
@@ -72,9 +65,7 @@ def test_when_to_look_again(result):
 
 def test_what_stands_in_lends_its_words():
     budget = {"column": "Budget", "levels": {"No": 1, "Yes": 3}}
-    mapping = leadml.load_mapping(
-        {"name": "ours", "criteria": {"budget": budget}, "stand_in": {"funds": "budget"}}
-    )
+    mapping = leadml.load_mapping({"name": "ours", "criteria": {"budget": budget}, "stand_in": {"funds": "budget"}})
     rule = documented_card(leadml.load_policy("faint-half"), created_at="2026-01-01")
     funds = next(each for each in columns_of(None, rule, mapping) if each.id == "funds")
     assert (funds.source, funds.labels) == ("Budget", ("0", "No", "2", "Yes", "4", "not known"))
@@ -87,18 +78,14 @@ def test_nothing_is_said_where_nothing_can_be(result):
     )
     assert (answer.lead, answer.bars) == ("", ())
     assert "No way." in answer.more
-    assert "Map more of them." in " ".join(
-        answer_of_page(result.model_copy(update={"policies": ()}), 700).more
-    )
+    assert "Map more of them." in " ".join(answer_of_page(result.model_copy(update={"policies": ()}), 700).more)
 
 
 def test_a_wider_card_has_a_bar_of_its_own(result):
     own = next(each for each in result.contenders if each.id == "bant-integer")
     figure = Figure(value=60.0, low=50.0, high=70.0)
     importance = (Importance(column="Team", loss=figure),)
-    wide = own.model_copy(
-        update={"id": "wide", "kind": "wide", "wins_per_100": figure, "importance": importance}
-    )
+    wide = own.model_copy(update={"id": "wide", "kind": "wide", "wins_per_100": figure, "importance": importance})
     chosen = Recommended(contender="wide", card="wide.json", framework="bant", because="", in_use="wide")
     found = result.model_copy(update={"contenders": (*result.contenders, wide), "recommended": chosen})
     answer = answer_of_page(found, 700)
@@ -115,9 +102,7 @@ def test_everyone_is_worth_a_call_where_that_is_so(result):
     gain = ContenderGain(net_value_per_lead=Gain(value=90.0, low=60.0, high=120.0))
     by_id["prior"] = by_id["prior"].model_copy(update={**money, "gain": gain})
     found = changed(
-        result.model_copy(update={"contenders": tuple(by_id.values())}),
-        verdict="change",
-        verdict_cutoff="change",
+        result.model_copy(update={"contenders": tuple(by_id.values())}), verdict="change", verdict_cutoff="change"
     )
     answer = answer_of_page(found, 700)
     assert answer.headline == "Follow up every lead"

@@ -25,10 +25,7 @@ def codes_of(result):
         ({"bands": {"by": "probability", "edges": [0.3]}}, ["no-match", "ready"]),
         ({"bands": {"by": "probability", "edges": [0.15, 0.4]}}, ["no-match", "wait", "ready"]),
         (
-            {
-                "bands": {"by": "economics", "edges": [0.5, 1, 2]},
-                "economics": {"follow_up_cost": 10, "won_value": 40},
-            },
+            {"bands": {"by": "economics", "edges": [0.5, 1, 2]}, "economics": {"follow_up_cost": 10, "won_value": 40}},
             ["no-match", "wait", "ready", "ready"],
         ),
     ],
@@ -46,9 +43,7 @@ def test_the_wide_card_is_recommended_where_columns_tell_much_more() -> None:
     leads = leadml.make_leads(900, world="null", all_criteria=False, random_state=4)
     rng = np.random.default_rng(0)
     tells = np.where(rng.random(900) < 0.85, leads.outcome, 1 - leads.outcome)
-    leads = dataclasses.replace(
-        leads, context={"product": pa.array(np.array(["A", "B"])[tells]).dictionary_encode()}
-    )
+    leads = dataclasses.replace(leads, context={"product": pa.array(np.array(["A", "B"])[tells]).dictionary_encode()})
     found = leadml.calibrate(leads, {"contenders": ["context-logistic"]}, frameworks=["bant"])
     assert found.result.recommended.contender == "wide"
     assert found.card.kind == "wide"

@@ -96,9 +96,7 @@ def test_metrics_of_ones_own_keep_clear_of_the_built_in() -> None:
     def auc(*_: object, sample_weight: object) -> float:
         return float("nan")
 
-    with pytest.raises(
-        UsageError, match="got the name 'auc', which is leadml's own; valid is any but auc, log"
-    ):
+    with pytest.raises(UsageError, match="got the name 'auc', which is leadml's own; valid is any but auc, log"):
         own_metrics([auc])
     auc.__name__ = "mine"
     with pytest.raises(UsageError, match="got the name 'mine' twice"):

@@ -39,11 +39,6 @@ def test_values_where_and_cost_are_told() -> None:
 
 
 def test_the_gravest_come_first_and_once() -> None:
-    notes = [
-        ("LML204", {"n": 50}),
-        ("LML109", {"n_won": 3}),
-        ("LML101", {"column": "a"}),
-        ("LML204", {"n": 50}),
-    ]
+    notes = [("LML204", {"n": 50}), ("LML109", {"n_won": 3}), ("LML101", {"column": "a"}), ("LML204", {"n": 50})]
     codes = [found.code for found in in_order(findings_of_notes(notes))]
     assert codes == ["LML109", "LML101", "LML204"]

@@ -20,9 +20,7 @@ FAST = {"contenders": ["cutoff", "weights"], "wide": False}
 
 @pytest.fixture(scope="module")
 def found():
-    return leadml.calibrate(
-        leadml.make_leads(900, world="tilted", random_state=2), frameworks=["bant", "gpct"]
-    )
+    return leadml.calibrate(leadml.make_leads(900, world="tilted", random_state=2), frameworks=["bant", "gpct"])
 
 
 def test_tilted_weights_are_found_and_change_is_said(found) -> None:
@@ -83,9 +81,7 @@ def test_figures_on_the_same_deals_agree(found) -> None:
 def test_the_card_scores_as_it_did_in_the_comparison(found) -> None:
     card = found.card
     leads = found.leads
-    scores = card.lookup.score(
-        np.asarray(leads.codes[:, [leads.criteria.index(c.id) for c in card.criteria]])
-    )
+    scores = card.lookup.score(np.asarray(leads.codes[:, [leads.criteria.index(c.id) for c in card.criteria]]))
     assert card.cutoff == found.result.recommended.cutoff.value
     assert (np.asarray(scores.decision) == "ready").sum() == (np.asarray(scores.points) >= card.cutoff).sum()
     assert sum(max(c.points) for c in card.criteria) == card.total_max == 40
@@ -104,15 +100,7 @@ def test_the_result_comes_back_from_its_file(found, tmp_path) -> None:
     assert load_result(folder) == found.result
     assert Result.model_validate_json((folder / "result.json").read_text()) == found.result
     names = {path.name for path in folder.iterdir()}
-    assert names >= {
-        "result.json",
-        "report.html",
-        "card.json",
-        "cards",
-        "log.parquet",
-        "rejected.csv",
-        "models",
-    }
+    assert names >= {"result.json", "report.html", "card.json", "cards", "log.parquet", "rejected.csv", "models"}
     kept = Log.read(folder / "log.parquet")
     assert set(kept.entries) == set(found.held_out.entries)
     about = json.loads((folder / "models" / "context-boosting.json").read_text())
@@ -210,9 +198,7 @@ def test_capacity_fills_the_room(capacity) -> None:
     leads = leadml.make_leads(600, world="tilted", random_state=4)
     found = leadml.calibrate(leads, {**FAST, "capacity": capacity}, frameworks=["bant"])
     share = capacity.get("share") or next(
-        float(f.title.split(" are ")[1].split("%")[0]) / 100
-        for f in found.result.findings
-        if f.code == "LML502"
+        float(f.title.split(" are ")[1].split("%")[0]) / 100 for f in found.result.findings if f.code == "LML502"
     )
     said = found.held_out.entries["bant-integer"].decision
     assert said.mean() == pytest.approx(share, abs=0.01)
@@ -295,9 +281,7 @@ def test_without_criteria_only_the_base_rate_is_beaten_or_not() -> None:
 def test_a_cutoff_out_of_reach_cannot_be_judged() -> None:
     leads = leadml.make_leads(400, world="tilted", all_criteria=False)
     at = [leads.criteria.index(name) for name in ("need", "timeline")]
-    two = dataclasses.replace(
-        leads, criteria=("need", "timeline"), codes=np.asfortranarray(leads.codes[:, at])
-    )
+    two = dataclasses.replace(leads, criteria=("need", "timeline"), codes=np.asfortranarray(leads.codes[:, at]))
     result = leadml.calibrate(two, FAST, frameworks=["bant"]).result
     rule = next(each for each in result.policies if each.id == "bant-ibm")
     assert rule.verdict == "cannot-judge"
@@ -306,9 +290,7 @@ def test_a_cutoff_out_of_reach_cannot_be_judged() -> None:
 
 
 def test_without_time_deals_are_held_out_twice_by_fold() -> None:
-    leads = dataclasses.replace(
-        leadml.make_leads(300, world="tilted"), created=None, closed=None, in_time_order=False
-    )
+    leads = dataclasses.replace(leadml.make_leads(300, world="tilted"), created=None, closed=None, in_time_order=False)
     result = leadml.calibrate(leads, {**FAST, "split": {"kind": "auto"}}, frameworks=["bant"]).result
     assert result.evaluation.kind == "k-fold"
     assert result.evaluation.n == 300

@@ -59,8 +59,7 @@ def documented_cards():
 CARDS = {
     **{card.name: card for card in documented_cards()},
     **{
-        f"{c.name}-champ": c
-        for c in [documented_card(load_policy("champ-half"), load_framework("champ"), met_level=3)]
+        f"{c.name}-champ": c for c in [documented_card(load_policy("champ-half"), load_framework("champ"), met_level=3)]
     },
     **{f"learned-{seed}": random_card(seed) for seed in range(4)},
     "gated": random_card(5, gates=((0, 2), (2, 1))),

@@ -27,9 +27,7 @@ def test_documented_card_is_the_rule(policy, met_level):
     assert (answers.points == low).all()
     assert (answers.low == low).all()
     assert (answers.high == high).all()
-    assert (answers.points >= policy.cutoff).tolist() == [
-        card.bands[b].decision == "ready" for b in answers.band
-    ]
+    assert (answers.points >= policy.cutoff).tolist() == [card.bands[b].decision == "ready" for b in answers.band]
     assert (card.total_max, card.cutoff, card.unit, card.policy) == (
         policy.total_max,
         policy.cutoff,

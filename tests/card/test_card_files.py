@@ -29,9 +29,7 @@ def test_version_1_loads_and_is_kept(path, tmp_path):
     codes = np.random.default_rng(0).integers(0, 6, (200, len(card.criteria))).astype(np.uint8)
     assert again.score(codes).rows() == card.score(codes).rows()
     for row, levels in zip(card.score(codes).rows(), codes.tolist(), strict=True):
-        earned = [
-            [*c["points"], c["unknown_points"]][x] for c, x in zip(document["criteria"], levels, strict=True)
-        ]
+        earned = [[*c["points"], c["unknown_points"]][x] for c, x in zip(document["criteria"], levels, strict=True)]
         assert row["points"] == sum(earned)
         if document["table"]:
             assert row["probability"] == document["table"][row["points"]]["probability"]
@@ -66,11 +64,7 @@ def changed(document, path, value):
 
 FAULTS = [
     (("criteria", 0, "points"), [0, 1, 2], r"criteria\[0\].points\[3\]: is missing"),
-    (
-        ("criteria", 0, "points", 1),
-        -1,
-        r"criteria\[0\].points\[1\]: got -1; valid: greater than or equal to 0",
-    ),
+    (("criteria", 0, "points", 1), -1, r"criteria\[0\].points\[1\]: got -1; valid: greater than or equal to 0"),
     (("criteria", 0, "points", 1), 1.5, r"criteria\[0\].points\[1\]: got 1.5; valid: a whole number"),
     (("criteria", 0, "unknown_points"), 99, r"criteria\[0\].unknown_points: got 99, valid is 0 to"),
     (("criteria", 1, "id"), "budget", "the same id twice"),
@@ -103,9 +97,7 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("path", "value", "said"), FAULTS, ids=[".".join(map(str, f[0])) + f"={f[1]}" for f in FAULTS]
-)
+@pytest.mark.parametrize(("path", "value", "said"), FAULTS, ids=[".".join(map(str, f[0])) + f"={f[1]}" for f in FAULTS])
 def test_every_fault_is_named(path, value, said):
     document = changed(CARDS["learned-1"].to_dict(), path, value)
     if said is None:
@@ -195,6 +187,6 @@ def test_no_document_breaks_the_check(name, data):
 
 
 def test_names():
-    assert [is_name(each) for each in ("a", "A.b-c_9", "", ".a", "a.", "a/b", "é", "x" * 65, 3)] == [
-        True
-    ] * 2 + [False] * 7
+    assert [is_name(each) for each in ("a", "A.b-c_9", "", ".a", "a.", "a/b", "é", "x" * 65, 3)] == [True] * 2 + [
+        False
+    ] * 7

@@ -168,9 +168,7 @@ def test_order_of_work_changes_nothing():
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    st.dictionaries(st.sampled_from(CANONICAL[:4]), st.sampled_from([0, 1, 2, 3, 4, None, 2.0, float("nan")]))
-)
+@given(st.dictionaries(st.sampled_from(CANONICAL[:4]), st.sampled_from([0, 1, 2, 3, 4, None, 2.0, float("nan")])))
 def test_score_one_of_any_lead(lead):
     card = CARDS["learned-0"]
     if not lead:

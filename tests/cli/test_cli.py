@@ -106,10 +106,7 @@ def test_faults_end_in_one_message(run, words, code, said):
 def test_too_many_rejected_rows_end_with_5_and_the_output(run, desk):
     text = (desk / "leads.csv").read_text().replace("D3,3", "D3,9").replace("D4,4", "D4,9")
     (desk / "leads.csv").write_text(text)
-    for words in (
-        "predict leads.csv -m m.yaml --model card.json -o p.csv",
-        "qualify leads.csv -m m.yaml -o p.csv",
-    ):
+    for words in ("predict leads.csv -m m.yaml --model card.json -o p.csv", "qualify leads.csv -m m.yaml -o p.csv"):
         code, _, err = run(*words.split())
         assert code == 5
         assert "2 of 30 rows (6.7%) could not be used, more than --max-rejected 5.0%" in err
@@ -141,9 +138,7 @@ def test_data_goes_to_stdout_and_messages_to_stderr(run):
 
 
 def test_a_framework_of_ones_own(run, desk):
-    assert (
-        run(*["frameworks", "new", "ours", "--from", "champ", "--title", "Ours", "-o", "ours.yaml"])[0] == 0
-    )
+    assert run(*["frameworks", "new", "ours", "--from", "champ", "--title", "Ours", "-o", "ours.yaml"])[0] == 0
     code, _, err = run(*["frameworks", "new", "ours", "-o", "ours.yaml"])
     assert (code, "not overwritten" in err) == (2, True)
     code, _, err = run(*["frameworks", "check", "ours.yaml"])
@@ -190,10 +185,7 @@ def test_the_store_through_its_commands(run, desk):
 
 def start(*words):
     return subprocess.Popen(
-        [sys.executable, "-m", "leadml", *words],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stdin=subprocess.PIPE,
+        [sys.executable, "-m", "leadml", *words], stderr=subprocess.PIPE, stdout=subprocess.PIPE, stdin=subprocess.PIPE
     )
 
 
@@ -233,9 +225,7 @@ def test_debug_shows_where_an_internal_error_came_from(run, monkeypatch):
 
 
 def test_as_a_program_it_ends_with_its_code(desk):
-    done = subprocess.run(
-        [sys.executable, "-m", "leadml", "models", "show", "x"], capture_output=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "leadml", "models", "show", "x"], capture_output=True, check=False)
     assert done.returncode == 2
     done = subprocess.run([sys.executable, "-m", "leadml", "--version"], capture_output=True, check=True)
     assert done.stdout.strip()
@@ -259,18 +249,7 @@ def test_demo_calibrates_scores_reproduces_and_monitors(run, desk, monkeypatch):
     code, out, _ = run("reproduce", "d/calibration", "--data", "d/new_leads.csv", "--exit-code")
     assert code in (2, 3, 10)
     code, out, err = run(
-        "monitor",
-        deals,
-        "-m",
-        mapping,
-        "--model",
-        "demo",
-        "--store",
-        store,
-        "-o",
-        "w",
-        "--no-track",
-        "--exit-code",
+        "monitor", deals, "-m", mapping, "--model", "demo", "--store", store, "-o", "w", "--no-track", "--exit-code"
     )
     assert code in (0, 10, 20), err
     assert Path("w/monitor.html").is_file()
@@ -282,7 +261,5 @@ def test_demo_calibrates_scores_reproduces_and_monitors(run, desk, monkeypatch):
     assert code == 0, err
     assert "model: demo@2 (not the champion" in err
     assert "MLflow run: " in err
-    code, _, err = run(
-        "track", "again", "--tracking-uri", "sqlite:///mlflow.db", "--experiment-name", "tests"
-    )
+    code, _, err = run("track", "again", "--tracking-uri", "sqlite:///mlflow.db", "--experiment-name", "tests")
     assert (code, "there already" in err) == (0, True)

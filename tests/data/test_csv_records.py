@@ -37,21 +37,13 @@ def read(path, text, encoding="utf-8"):
     [
         ('1,"Acme,3,Won\n2,Beta,2,Lost\n3,"Gamma",1,Won\n', [3, 4], [2]),  # closed by the next opening quote
         ('1,"Acme,3,Won\n2,Beta",2,Lost\n3,Gamma,1,Won\n', [3, 4], [2]),  # the cell fits the record
-        (
-            '1,"Acme\n2,Beta,2,Lost\n3,Gamma,1,Won",3,Won\n4,d,1,Won\n',
-            [3, 5],
-            [2, 4],
-        ),  # well-formed swallowing
+        ('1,"Acme\n2,Beta,2,Lost\n3,Gamma,1,Won",3,Won\n4,d,1,Won\n', [3, 5], [2, 4]),  # well-formed swallowing
         ('1,"Acme\n2,Beta,2,Lost",3,Won\n', [], [2, 3]),
         ('1,Acme,3,Won\n2,"Beta,2,Lost\n3,Gamma,1,Won', [2, 4], [3]),  # never closed
         ('1,Acme,3,Won\n2,Beta,2,"Lost', [2], [3]),
         ('1,"Acme,3,Won\n2,Beta,"2",Lost\n', [3], [2]),
         ('1,"Acme,3,Won\n\n2,"Beta, Inc",2,""\n', [4], [2]),
-        (
-            '1,Acme,3,Won,x\n2,"Be\nta",2,Lost\n3,Gamma,1,Won\n',
-            [3, 4],
-            [2],
-        ),  # a ragged row; a real line break
+        ('1,Acme,3,Won,x\n2,"Be\nta",2,Lost\n3,Gamma,1,Won\n', [3, 4], [2]),  # a ragged row; a real line break
         ('\n\n1,Acme,3,Won\n\n2,"a ""b"" c",2,Lost\r\n', [4, 6], []),  # blank rows keep their numbers
     ],
 )
@@ -80,9 +72,7 @@ def test_the_place_and_the_remedy_are_told(tmp_path):
 def test_prose_of_several_lines_is_a_cell(tmp_path, block, note):
     records = [["1", note, "3", "Won"], [note, "b", "2", "Lost"], ["3", "c", "1", note]]
     out = io.StringIO(newline="")
-    csv.writer(out).writerows(
-        [HEADER, *(row.split(",") for row in FULL.replace('"', "").split("\n")), *records]
-    )
+    csv.writer(out).writerows([HEADER, *(row.split(",") for row in FULL.replace('"', "").split("\n")), *records])
     rows, cells, _ = read(tmp_path / "a.csv", out.getvalue())
     assert cells[30:] == [tuple(record) for record in records]
     assert rows == list(range(2, 35))
@@ -115,9 +105,7 @@ def test_what_a_writer_quotes_is_read_back(tmp_path_factory, records, size, ever
         tuple(cell if all(line.count(",") < 2 for line in cell.split("\n")) else "x" for cell in record)
         for record in records
     ]
-    records = [
-        tuple(cell.replace("\r", "") for cell in record) for record in records if "".join(record).strip()
-    ]
+    records = [tuple(cell.replace("\r", "") for cell in record) for record in records if "".join(record).strip()]
     out = io.StringIO(newline="")
     quoting = csv.QUOTE_ALL if every else csv.QUOTE_MINIMAL
     csv.writer(out, quoting=quoting).writerows([["A", "B", "C"], ["1", "2", "3"], *records])

@@ -29,9 +29,7 @@ def test_leads_of_arrays_have_every_column_in_canonical_order():
         followed_up=[1, 0, 1],
         contactable=[True, False, True],
         lead_id=[7, 8, 9],
-        context=pd.DataFrame(
-            {"Source": ["web", None, " web "], "Size": [1.0, NAN, 3.0], "Cold": [True, False, None]}
-        ),
+        context=pd.DataFrame({"Source": ["web", None, " web "], "Size": [1.0, NAN, 3.0], "Cold": [True, False, None]}),
         segments={"Team": ["x", "y", "x"]},
         in_time_order=True,
         source="here",

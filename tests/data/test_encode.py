@@ -55,9 +55,7 @@ def test_an_unlisted_category_names_the_nearest_and_the_remedy():
     assert encoded.codes[:, 0].tolist() == [1, 4, UNKNOWN, UNKNOWN, UNKNOWN]
     (fault,) = encoded.faults
     assert fault.reason.startswith("is not listed; valid: Low, High; did you mean High?")
-    assert (
-        "add to criteria.need `levels: {high: 0 to 4}` or `unknown: [high]`, or set `other`" in fault.reason
-    )
+    assert "add to criteria.need `levels: {high: 0 to 4}` or `unknown: [high]`, or set `other`" in fault.reason
     assert "(empty)" in encode(["x"], levels={"": 0}).faults[0].reason
 
 
@@ -98,12 +96,8 @@ def test_words_and_numbers_in_one_column():
 
 def test_one_criterion_stands_in_for_another_only_where_it_is_unknown():
     criteria = {"budget": {"column": "B"}, "funds": {"column": "F"}}
-    mapping = load_mapping(
-        {"name": "m", "criteria": criteria, "stand_in": {"funds": "budget", "need": "funds"}}
-    )
-    table = pa.RecordBatch.from_arrays(
-        [text_array(["1", "2", ""]), text_array(["4", "", ""])], names=["B", "F"]
-    )
+    mapping = load_mapping({"name": "m", "criteria": criteria, "stand_in": {"funds": "budget", "need": "funds"}})
+    table = pa.RecordBatch.from_arrays([text_array(["1", "2", ""]), text_array(["4", "", ""])], names=["B", "F"])
     encoder = Encoder(mapping, table.schema.names)
     encoded = encoder.encode(Chunk(table, np.arange(3)))
     assert encoder.criteria == ("budget", "funds", "need")
@@ -120,9 +114,7 @@ NEW = {
 
 
 def test_new_leads_need_only_the_criteria_and_their_outcome_may_be_anything():
-    table = pa.RecordBatch.from_arrays(
-        [text_array(["1", "2"]), text_array(["Won", "Brand new"])], names=["N", "S"]
-    )
+    table = pa.RecordBatch.from_arrays([text_array(["1", "2"]), text_array(["Won", "Brand new"])], names=["N", "S"])
     encoder = Encoder(NEW_MAPPING := load_mapping(NEW), ["N", "S"], to_score=True)
     encoded = encoder.encode(Chunk(table, np.array([2, 3])))
     assert encoded.outcome.tolist() == [1, -1]

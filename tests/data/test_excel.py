@@ -30,12 +30,7 @@ def read(path, **options):
 
 
 def test_numbers_and_texts_of_one_column_have_one_meaning(tmp_path):
-    rows = [
-        ["Budget", "Only", "Day"],
-        [25.0, 1, datetime.date(2025, 1, 2)],
-        ["25.000", 2.5, None],
-        [2.5, None, None],
-    ]
+    rows = [["Budget", "Only", "Day"], [25.0, 1, datetime.date(2025, 1, 2)], ["25.000", 2.5, None], [2.5, None, None]]
     path = write(tmp_path / "a.xlsx", rows)
     source, cells, at = read(path, decimal=",")
     assert cells["Budget"] == ["25", "25.000", "2,5"]
@@ -46,9 +41,7 @@ def test_numbers_and_texts_of_one_column_have_one_meaning(tmp_path):
     assert at == [2, 3, 4]
     assert source.format.decimal == ","
     assert "ambiguous" in read(path)[0].notes[0][1]["text"]
-    mixed = write(
-        tmp_path / "b.xlsx", [["A", "B"], [datetime.date(2025, 1, 2), True], ["soon", 1], ["1,5", "x"]]
-    )
+    mixed = write(tmp_path / "b.xlsx", [["A", "B"], [datetime.date(2025, 1, 2), True], ["soon", 1], ["1,5", "x"]])
     assert read(mixed)[1] == {"A": ["2025-01-02", "soon", "1,5"], "B": ["true", "1", "x"]}
 
 

@@ -31,9 +31,7 @@ def world(kind, n, seed, *, completed=1.0, open_share=0.0):
 
 
 def share_found(kind, n, seeds=20, **options):
-    return np.mean(
-        [bool(find_late_answers(world(kind, n, seed, **options)).suspects) for seed in range(seeds)]
-    )
+    return np.mean([bool(find_late_answers(world(kind, n, seed, **options)).suspects) for seed in range(seeds)])
 
 
 @pytest.mark.parametrize("n", [300, 1000])

@@ -56,10 +56,7 @@ def test_cells_that_are_filled_only_for_one_outcome_or_by_the_close(won):
         "half": np.where(rng.random(500) < 0.5, "x", None),
     }
     found = signs(outcome=outcome, context=context)
-    assert found["why", "filled"].note() == (
-        "LML102",
-        {"column": "why", "detail": found["why", "filled"].detail},
-    )
+    assert found["why", "filled"].note() == ("LML102", {"column": "why", "detail": found["why", "filled"].detail})
     assert "of the" in found["why", "filled"].detail
     assert {column for column, _ in found} == {"why", "score"}
 

@@ -10,9 +10,7 @@ from leadml.data.maturity import find_maturity, time_to_close
 
 def leads(created, closed, outcome):
     levels = np.ones((len(created), 1))
-    return Leads.from_arrays(
-        levels, outcome, ["need"], created_at=np.array(created), closed_at=np.array(closed)
-    )
+    return Leads.from_arrays(levels, outcome, ["need"], created_at=np.array(created), closed_at=np.array(closed))
 
 
 def test_time_to_close_is_kaplan_meier():

@@ -45,18 +45,10 @@ def test_an_export_is_recognised_and_its_mapping_reads_it(tmp_path, crm):
     text = propose_mapping(path, crm)
     mapping = parse_record(text, Mapping)
     assert mapping.name == "deals_2026"
-    assert (mapping.lead_id, mapping.dates.created, mapping.dates.closed) == (
-        "Record ID",
-        "Create Date",
-        "Close Date",
-    )
+    assert (mapping.lead_id, mapping.dates.created, mapping.dates.closed) == ("Record ID", "Create Date", "Close Date")
     assert mapping.outcome.won == ("Closed Won",)
     assert mapping.outcome.open == ("Appointment",)
-    assert (mapping.amount.column, mapping.group, mapping.contactable.column) == (
-        "Amount",
-        ("Company name",),
-        "Phone",
-    )
+    assert (mapping.amount.column, mapping.group, mapping.contactable.column) == ("Amount", ("Company name",), "Phone")
     assert mapping.criteria["budget"].levels == {"geen": 0}
     assert mapping.criteria["budget"].unknown == ("onbekend",)
     assert mapping.criteria["timeline"].descending
@@ -93,9 +85,7 @@ def test_headers_of_a_crm(tmp_path, crm):
     path = tmp_path / f"{crm}.csv"
     ends = ("Lost", "Won")
     day = "2026-0{}-{:02}"
-    rows = [
-        f"x{i},{ends[i % 2]},{day.format(1, i + 1)},{day.format(2, i + 1)},{i},A{i % 3}" for i in range(20)
-    ]
+    rows = [f"x{i},{ends[i % 2]},{day.format(1, i + 1)},{day.format(2, i + 1)},{i},A{i % 3}" for i in range(20)]
     path.write_text("\n".join([header, *rows]))
     mapping = parse_record(propose_mapping(path, crm), Mapping)
     lead_id, outcome, created, closed, _, account = header.split(",")
@@ -106,8 +96,7 @@ def test_headers_of_a_crm(tmp_path, crm):
 def test_a_criterion_is_kept_though_its_words_are_not_understood(tmp_path):
     path = tmp_path / "x.csv"
     rows = [
-        f"D-{i};Name {i};{'abc'[i % 3]};{('geen', 'rood', 'groen')[i % 3]};€ {i + 1}.500.000,00\n"
-        for i in range(30)
+        f"D-{i};Name {i};{'abc'[i % 3]};{('geen', 'rood', 'groen')[i % 3]};€ {i + 1}.500.000,00\n" for i in range(30)
     ]
     path.write_text("Deal;Deal ID;Role;Need;Budget\n" + "".join(rows))
     text = propose_mapping(path)
@@ -130,8 +119,7 @@ def test_who_decides_is_ranked_by_the_titles_of_roles(tmp_path):
     path.write_text(
         "Deal;Rol contact\n"
         + "".join(
-            f"D-{i};{word}\n"
-            for i, word in enumerate(["Assistent", "Teamleider", "Directeur", "Eigenaar", "Onbekend"])
+            f"D-{i};{word}\n" for i, word in enumerate(["Assistent", "Teamleider", "Directeur", "Eigenaar", "Onbekend"])
         )
     )
     mapping = parse_record(propose_mapping(path), Mapping)

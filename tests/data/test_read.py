@@ -104,22 +104,14 @@ def test_every_field_of_the_leads():
     assert leads.row.tolist() == [2, 3, 4, 5]
     assert (len(leads), leads.n_rows, len(leads.rejected), leads.notes) == (4, 4, 0, ())
     frame = leads.to_pandas()
-    assert frame.loc[0, ["lead_id", "budget", "outcome", "amount", "Source"]].tolist() == [
-        "a",
-        3,
-        1,
-        1234.5,
-        "web",
-    ]
+    assert frame.loc[0, ["lead_id", "budget", "outcome", "amount", "Source"]].tolist() == ["a", 3, 1, 1234.5, "web"]
 
 
 @pytest.mark.parametrize("name", ["deals.csv", "excel.csv", "deals.parquet", "deals.xlsx", "deals.jsonl"])
 def test_the_same_leads_from_every_kind_of_file(tmp_path, name):
     path = tmp_path / name
     typed = FRAME.assign(
-        Created=pd.to_datetime(FRAME["Created"]),
-        Amount=FRAME["Amount"].astype(float),
-        Need=FRAME["Need"].astype(float),
+        Created=pd.to_datetime(FRAME["Created"]), Amount=FRAME["Amount"].astype(float), Need=FRAME["Need"].astype(float)
     )
     if name == "deals.csv":
         FRAME.to_csv(path, index=False)
@@ -172,12 +164,7 @@ def test_dates_settle_over_all_chunks_and_an_assumed_order_is_told(tmp_path):
     # The day that settles the order stands in the last chunk.
     path = tmp_path / "long.csv"
     path.write_text("Need,Day\n" + "1,02/03/2026\n" * 150_000 + "1,25/03/2026\n")
-    mapping = {
-        "name": "m",
-        "criteria": {"need": {"column": "Need"}},
-        "dates": {"created": "Day"},
-        "context": ["Day"],
-    }
+    mapping = {"name": "m", "criteria": {"need": {"column": "Need"}}, "dates": {"created": "Day"}, "context": ["Day"]}
     leads = read_leads(path, mapping)
     assert str(leads.created_at[0]) == "2026-03-02"
     assert len(leads.context["Day"].dictionary) == 2
@@ -299,11 +286,7 @@ def test_a_number_with_the_other_decimal_mark_says_which_to_set():
 
 @pytest.mark.parametrize(
     ("mapped", "severity"),
-    [
-        ("budget authority need timeline", None),
-        ("authority need timeline", "note"),
-        ("need timeline", "warn"),
-    ],
+    [("budget authority need timeline", None), ("authority need timeline", "note"), ("need timeline", "warn")],
 )
 def test_rules_of_bant_that_no_lead_can_reach_are_told(mapped, severity):
     names = mapped.split()

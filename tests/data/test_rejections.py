@@ -27,19 +27,7 @@ FORMULAS = [
     "-1/2",
     "\nx",
 ]
-PLAIN = [
-    "-5",
-    "+31 20 555",
-    "-1.234,50",
-    "-.5",
-    "+1e-3",
-    "-5%",
-    "Acme",
-    "",
-    "a=b",
-    "3 + 4",
-    " -5",
-]
+PLAIN = ["-5", "+31 20 555", "-1.234,50", "-.5", "+1e-3", "-5%", "Acme", "", "a=b", "3 + 4", " -5"]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -82,9 +70,7 @@ def test_saved_rows_are_ordered_and_guarded(tmp_path, monkeypatch, limit):
     with (tmp_path / "rejected.csv").open(newline="") as file:
         lines = list(csv.reader(file))
     assert lines[0] == ["row", "column", "value", "reason"]
-    assert [line[0] for line in lines[1:]] == (
-        ["3", "3", "5", "7", "9"] if limit > 2 else ["5", "3", "3", "9", "7"]
-    )
+    assert [line[0] for line in lines[1:]] == (["3", "3", "5", "7", "9"] if limit > 2 else ["5", "3", "3", "9", "7"])
     assert ["3", "Budget", "'=1+1", "is no number"] in lines
     assert ["7", "", "c" * 200 + "...", "has 2 cells"] in lines
     frame = found.to_pandas()

@@ -19,11 +19,7 @@ def world(how, n=3000, seed=0, **columns):
     log_odds = 6 * levels.mean(axis=1) / 4 - 4 + (hunch if how == "hunch" else 0)
     won = rng.random(n) < 1 / (1 + np.exp(-log_odds))
     below = levels.sum(axis=1) < 9
-    picked = {
-        "hunch": hunch > 0.6,
-        "random": rng.random(n) < 0.3,
-        "answer": rng.random(n) < 0.1 + 0.15 * levels[:, 0],
-    }
+    picked = {"hunch": hunch > 0.6, "random": rng.random(n) < 0.3, "answer": rng.random(n) < 0.1 + 0.15 * levels[:, 0]}
     region = np.where(rng.random(n) < 0.5, "N", "S")
     picked |= {"region": rng.random(n) < np.where(region == "N", 0.6, 0.1), "all": rng.random(n) < 0.97}
     worked = ~below | picked[how]
@@ -32,9 +28,7 @@ def world(how, n=3000, seed=0, **columns):
     return leads, below, worked
 
 
-@pytest.mark.parametrize(
-    ("how", "found"), [("random", False), ("hunch", True), ("answer", True), ("region", True)]
-)
+@pytest.mark.parametrize(("how", "found"), [("random", False), ("hunch", True), ("answer", True), ("region", True)])
 def test_picking_is_told_from_chance(how, found):
     leads, below, _ = world(how)
     selection = find_selection(leads, below)

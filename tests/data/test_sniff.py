@@ -16,9 +16,7 @@ def read(path, content, **options):
     return source, cells, [row for chunk in chunks for row in chunk.rows.tolist()]
 
 
-@pytest.mark.parametrize(
-    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"]
-)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_encodings_and_line_ends(tmp_path, monkeypatch, encoding, line_end):
     monkeypatch.setattr(csv_text, "PIECE_BYTES", 14)
@@ -115,10 +113,7 @@ def test_a_quote_left_open_does_not_hide_how_numbers_are_written(tmp_path):
     assert len(cells) == 9
 
 
-REPORT = (
-    "Won deals 2025\n\nAs of,2025-06-30\n,,,,\n"
-    + "ID,Name,Need,Role,Status\n1,a,2,High,Won\n2,b,3,Low,Lost\n"
-)
+REPORT = "Won deals 2025\n\nAs of,2025-06-30\n,,,,\n" + "ID,Name,Need,Role,Status\n1,a,2,High,Won\n2,b,3,Low,Lost\n"
 
 
 @pytest.mark.parametrize("header", [None, "auto", 5])
@@ -133,9 +128,7 @@ def test_a_title_above_the_table(tmp_path, header):
     assert [cell[0] for cell in cells] == ["1", "2"]
 
 
-@pytest.mark.parametrize(
-    "text", ["ID,Name\n1\n2\n3\n", "ID,Name,Need\n1,a,2,x\n2,b,3,x\n", "\nID,Name\n1,a\n"]
-)
+@pytest.mark.parametrize("text", ["ID,Name\n1\n2\n3\n", "ID,Name,Need\n1,a,2,x\n2,b,3,x\n", "\nID,Name\n1,a\n"])
 def test_a_header_without_a_title_is_the_first_row(tmp_path, text):
     assert read(tmp_path / "a.csv", text)[0].columns[:2] == ("ID", "Name")
 

@@ -113,9 +113,7 @@ def test_frames_of_any_kind_give_typed_columns(frame):
 
 
 def test_cells_of_any_python_type(tmp_path):
-    frame = pd.DataFrame(
-        {"a": ["25.000", 25.0, 2.5, None], "d": [np.int64(1), "x", pd.NaT, True]}, dtype=object
-    )
+    frame = pd.DataFrame({"a": ["25.000", 25.0, 2.5, None], "d": [np.int64(1), "x", pd.NaT, True]}, dtype=object)
     cells, _, _ = read(frame, ReadOptions(decimal=","))
     assert cells == {"a": ["25.000", "25", "2,5", None], "d": ["1", "x", None, "true"]}
 
@@ -155,9 +153,7 @@ def test_parquet_gives_few_types_and_dictionaries_where_texts_repeat(tmp_path):
 
 def test_json_lines_name_their_line(tmp_path):
     path = tmp_path / "a.jsonl"
-    path.write_bytes(
-        b'\xef\xbb\xbf{"a": "x", "n": 1}\n\n[1]\n{"n": 2.5, "m": {"k": [1]}}\n\xff\n{"m": true}\n'
-    )
+    path.write_bytes(b'\xef\xbb\xbf{"a": "x", "n": 1}\n\n[1]\n{"n": 2.5, "m": {"k": [1]}}\n\xff\n{"m": true}\n')
     cells, rows, source = read(path)
     assert cells == {"a": ["x", None, None], "n": [1.0, 2.5, None], "m": [None, '{"k": [1]}', "true"]}
     assert rows == [1, 4, 6]
@@ -201,11 +197,7 @@ def test_a_long_second_export_is_joined(tmp_path, monkeypatch):
     (tmp_path / "b.csv").write_text("Key,Kind\n" + "".join(f"K{i},{'ab'[i % 2]}\n" for i in range(n)))
     join = Join(file=str(tmp_path / "b.csv"), left="Key", right="Key")
     cells, _, _ = read(pd.DataFrame({"Key": [f"K{n - 1}", "K0", "no"]}), join=join)
-    assert cells == {
-        "Key": [f"K{n - 1}", "K0", "no"],
-        "b.Key": [f"K{n - 1}", "K0", None],
-        "Kind": ["b", "a", None],
-    }
+    assert cells == {"Key": [f"K{n - 1}", "K0", "no"], "b.Key": [f"K{n - 1}", "K0", None], "Kind": ["b", "a", None]}
 
 
 @pytest.mark.parametrize(
@@ -269,7 +261,5 @@ for name, join in (("a.csv", None), ("a.csv", second), ("c.parquet", None)):
     source.rejections.save(__import__("pathlib").Path("rejected.csv"))
 print([name for name in ("pandas", "scipy", "sklearn", "mlflow") if name in sys.modules])
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert run.stdout == "[]\n", run.stderr

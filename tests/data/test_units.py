@@ -73,9 +73,7 @@ def test_links_chain_and_those_without_stand_alone():
 
 def test_an_unmapped_column_changes_nothing(tmp_path):
     rng, path = np.random.default_rng(0), tmp_path / "deals.csv"
-    rows = [
-        f"{rng.integers(5)},{rng.integers(5)},{'Won' if rng.random() < 0.5 else 'Lost'}" for _ in range(300)
-    ]
+    rows = [f"{rng.integers(5)},{rng.integers(5)},{'Won' if rng.random() < 0.5 else 'Lost'}" for _ in range(300)]
     mapping = {
         "name": "m",
         "criteria": {"need": {"column": "N"}, "budget": {"column": "B"}},

@@ -46,12 +46,8 @@ def test_leads_are_won_as_the_truth_says(world):
         np.testing.assert_allclose(np.bincount(codes[:, 0], minlength=6) / len(codes), shares, atol=0.015)
 
 
-@pytest.mark.parametrize(
-    ("world", "unit"), [("rule_right", "points"), ("met_right", "met"), ("null_rule", "met")]
-)
-@pytest.mark.parametrize(
-    ("framework", "base_rate"), list(itertools.product(("bant", "faint"), (0.02, 0.3, 0.8)))
-)
+@pytest.mark.parametrize(("world", "unit"), [("rule_right", "points"), ("met_right", "met"), ("null_rule", "met")])
+@pytest.mark.parametrize(("framework", "base_rate"), list(itertools.product(("bant", "faint"), (0.02, 0.3, 0.8))))
 def test_the_documented_rule_is_the_best_there_is(world, unit, framework, base_rate):
     truth = make_truth(world, framework=framework, base_rate=base_rate)
     assert truth.base_rate == pytest.approx(base_rate)
@@ -87,9 +83,7 @@ def test_the_attainable_gain_is_1_for_the_best_ranking_and_0_for_the_rule():
 
 def test_drifts_lead_from_the_first_lead_to_the_last():
     drifting = make_truth("drifting")
-    assert (
-        drifting.at(0).base_rate < 0.25 < 0.4 < drifting.at(1).base_rate == pytest.approx(drifting.base_rate)
-    )
+    assert drifting.at(0).base_rate < 0.25 < 0.4 < drifting.at(1).base_rate == pytest.approx(drifting.base_rate)
     moved = make_truth("weights_drifting")
     early, late = make_truth("rule_right"), make_truth("tilted")
     for time, truth in ((0.49, early), (0.5, late), (1.0, late)):
@@ -120,9 +114,7 @@ def test_one_seed_gives_one_file(tmp_path):
     path = write_csv(leads, tmp_path / "deals.csv")
     table = pyarrow.csv.read_csv(path)
     assert table.num_rows == 300
-    assert {"Deal ID", "Created on", "Closed on", "Status", "Budget", "Account", "Amount"} <= set(
-        table.column_names
-    )
+    assert {"Deal ID", "Created on", "Closed on", "Status", "Budget", "Account", "Amount"} <= set(table.column_names)
     budget = table["Budget"].to_numpy(zero_copy_only=False)
     np.testing.assert_array_equal(budget, leads.levels[:, 0])
     write_csv(make_leads(50, "selected_random", all_criteria=False), tmp_path / "worked.csv")

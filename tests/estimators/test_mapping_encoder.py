@@ -10,10 +10,7 @@ from leadml.exceptions import InputError, LeadmlError
 
 MAPPING = {
     "name": "ours",
-    "criteria": {
-        "authority": {"column": "Role", "levels": {"Clerk": 1, "Owner": 4}},
-        "need": {"column": "Need"},
-    },
+    "criteria": {"authority": {"column": "Role", "levels": {"Clerk": 1, "Owner": 4}}, "need": {"column": "Need"}},
     "context": ["Product"],
 }
 

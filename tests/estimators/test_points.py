@@ -35,9 +35,7 @@ def test_points_keep_the_total_and_never_fall(world, total):
     assert (np.diff(levels) >= 0).all()
     assert ((unknown >= 0) & (unknown <= levels[:, 4])).all()
     assert card.slope > 0
-    np.testing.assert_array_equal(
-        card.totals(counts.codes[:1]), [card.points[np.arange(4), counts.codes[0]].sum()]
-    )
+    np.testing.assert_array_equal(card.totals(counts.codes[:1]), [card.points[np.arange(4), counts.codes[0]].sum()])
 
 
 def test_more_points_lose_less_against_the_fit():

@@ -13,9 +13,7 @@ POINTS = PolicyClassifier(unit="points", cutoff=9, bands=(0, 5, 9, 13), level_ma
 OUTCOME = [0, 1]
 
 
-@pytest.mark.parametrize(
-    "policy", [p for p in list_policies() if p.unit != "contactable"], ids=lambda p: p.id
-)
+@pytest.mark.parametrize("policy", [p for p in list_policies() if p.unit != "contactable"], ids=lambda p: p.id)
 def test_it_says_what_the_documents_say_on_every_pattern(policy):
     k = len(policy.criteria)
     codes = unpack(np.arange(6**k), k)
@@ -108,15 +106,11 @@ def test_one_class_is_refused():
 
 
 def test_a_framework_names_the_criteria() -> None:
-    deals = pd.DataFrame(
-        {"timeline": [4, 0], "need": [4, 0], "authority": [0, 0], "budget": [0, 4], "goals": [4, 4]}
-    )
+    deals = pd.DataFrame({"timeline": [4, 0], "need": [4, 0], "authority": [0, 0], "budget": [0, 4], "goals": [4, 4]})
     rule = PolicyClassifier(framework="bant").fit(deals, [1, 0])
     assert rule.cutoff_ == 2
     assert rule.predict(deals).tolist() == [1, 0]
-    assert (
-        PolicyClassifier(framework="bant", unit="points", cutoff=8).fit(deals, [1, 0]).predict(deals)[0] == 1
-    )
+    assert PolicyClassifier(framework="bant", unit="points", cutoff=8).fit(deals, [1, 0]).predict(deals)[0] == 1
     with pytest.raises(UsageError, match="no column need"):
         rule.predict(deals.drop(columns="need"))
     with pytest.raises(UsageError, match="give one"):

@@ -13,9 +13,7 @@ ROLES = {"Clerk": 0, "Manager": 2, "Owner": 4}
 
 
 def encode(values, **rubric):
-    return (
-        RubricEncoder(**rubric).fit_transform(np.array(values, dtype=object).reshape(-1, 1)).ravel().tolist()
-    )
+    return RubricEncoder(**rubric).fit_transform(np.array(values, dtype=object).reshape(-1, 1)).ravel().tolist()
 
 
 def test_the_default_keeps_levels_as_they_are():
@@ -24,14 +22,7 @@ def test_the_default_keeps_levels_as_they_are():
 
 def test_level_is_how_many_edges_are_reached():
     # 9,999 has reached 1 only; 10,000 has reached 1 and 10,000
-    assert encode([0, 1, 9_999, 10_000, 30_000, 10**9], edges=[1, 10_000, 20_000, 30_000]) == [
-        0,
-        1,
-        1,
-        2,
-        4,
-        4,
-    ]
+    assert encode([0, 1, 9_999, 10_000, 30_000, 10**9], edges=[1, 10_000, 20_000, 30_000]) == [0, 1, 1, 2, 4, 4]
 
 
 def test_descending_counts_the_edges_at_least_the_value():
@@ -52,9 +43,7 @@ def test_listed_categories_have_their_levels_and_missing_ones_are_unknown():
 
 
 def test_an_unlisted_category_is_named_with_its_place():
-    with pytest.raises(
-        ValueError, match=r"row 1, column 0: got 'Intern'; valid is 'Clerk', 'Manager', 'Owner'"
-    ):
+    with pytest.raises(ValueError, match=r"row 1, column 0: got 'Intern'; valid is 'Clerk', 'Manager', 'Owner'"):
         encode(["Clerk", "Intern"], levels=ROLES)
 
 
@@ -80,9 +69,7 @@ def test_columns_keep_their_names_and_work_side_by_side():
         (RubricEncoder(edges=[3, 6, 12, 24], descending=True), ["months"]),
         verbose_feature_names_out=False,
     ).set_output(transform="pandas")
-    pd.testing.assert_frame_equal(
-        both.fit_transform(deals), pd.DataFrame({"role": [4.0, 0.0], "months": [4.0, 0.0]})
-    )
+    pd.testing.assert_frame_equal(both.fit_transform(deals), pd.DataFrame({"role": [4.0, 0.0], "months": [4.0, 0.0]}))
 
 
 @pytest.mark.parametrize(

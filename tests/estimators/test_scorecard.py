@@ -56,8 +56,7 @@ def test_score_keeps_the_meaning_of_scikit_learn():
 
 
 @pytest.mark.parametrize(
-    ("y", "message"),
-    [(np.zeros(800), "y holds one class"), (np.arange(800) % 3, "Only binary classification")],
+    ("y", "message"), [(np.zeros(800), "y holds one class"), (np.arange(800) % 3, "Only binary classification")]
 )
 def test_other_than_two_classes_are_refused(y, message):
     with pytest.raises(ValueError, match=message):

@@ -26,9 +26,7 @@ def _make_log(n=600, *, better=1.0, per_unit=1, blocks=4, seed=0, base=-0.8):
         entries={"rule": Entries(rule, np.full(n, np.nan), decision)},
     )  # fmt: skip
     taken = at_workload(HeldOut(log), card, decision)
-    return dataclasses.replace(
-        log, entries={**log.entries, "card": Entries(card, logistic(base + card), taken)}
-    )
+    return dataclasses.replace(log, entries={**log.entries, "card": Entries(card, logistic(base + card), taken)})
 
 
 @pytest.fixture

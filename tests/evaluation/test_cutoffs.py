@@ -67,11 +67,7 @@ def test_a_share_of_leads_and_cutoffs_alike_come_with_the_cutoff():
     deployed = cutoff_at_cost(rates, size, 0.3, deployed=2)
     assert deployed.cutoff.value == deployed.cutoff.low == 2
     even = cutoff_at_cost(rates, size, None)  # break-even: the base rate
-    assert (
-        even.cutoff.low
-        <= cutoff_at_cost(rates, size, won.sum() / size.sum()).cutoff.value
-        <= even.cutoff.high
-    )
+    assert even.cutoff.low <= cutoff_at_cost(rates, size, won.sum() / size.sum()).cutoff.value <= even.cutoff.high
     assert cutoff_at_cost(rates, size, 0.999).cutoff.value == 21  # no one
     assert cutoff_at_cost(rates, size, 0.0).cutoff.value == 0
 

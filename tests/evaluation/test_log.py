@@ -37,9 +37,7 @@ def same(one: Log, other: Log) -> None:
     assert [*one.entries] == [*other.entries]
     for name in one.entries:
         for field in ("score", "probability", "decision"):
-            np.testing.assert_array_equal(
-                getattr(one.entries[name], field), getattr(other.entries[name], field)
-            )
+            np.testing.assert_array_equal(getattr(one.entries[name], field), getattr(other.entries[name], field))
 
 
 def test_what_is_written_is_read(full_log, tmp_path):
@@ -74,9 +72,7 @@ def test_blocks_and_contenders_are_appended_and_old_ones_stay(full_log, tmp_path
     assert now.slice(0, len(log)).num_rows == len(log)
     assert set(map(str, kept.to_pylist())) <= set(map(str, now.to_pylist()))
     only_new = log.subset(log.block == 3)
-    assert len(dataclasses.replace(only_new, block=only_new.block + 1).append(path)) == len(log) + len(
-        only_new
-    )
+    assert len(dataclasses.replace(only_new, block=only_new.block + 1).append(path)) == len(log) + len(only_new)
 
 
 @pytest.mark.parametrize("what", ["score", "outcome"])

@@ -8,16 +8,7 @@ from sklearn.metrics import brier_score_loss, log_loss, precision_score, recall_
 
 from leadml.evaluation.bootstrap import NOTHING
 from leadml.evaluation.log import Entries
-from leadml.evaluation.metrics import (
-    HeldOut,
-    at_workload,
-    auc,
-    calibration,
-    captured,
-    measure,
-    reliability,
-    wilson,
-)
+from leadml.evaluation.metrics import HeldOut, at_workload, auc, calibration, captured, measure, reliability, wilson
 
 
 def test_figures_are_those_of_scikit_learn(make_log):

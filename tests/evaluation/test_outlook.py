@@ -42,9 +42,7 @@ def test_the_judge_alone_speaks_where_nothing_was_held_out():
 
 
 def test_no_posterior_decides_alone(make_log):
-    against = gain_between(
-        make_log(2000, better=0.0), "rule", "card"
-    )  # the held-out deals: the card is worse
+    against = gain_between(make_log(2000, better=0.0), "rule", "card")  # the held-out deals: the card is worse
     found = outlook(draws(0.5, spread=0.0), POPULATION, RULE, CARD, against, 0.01)  # the judge: surely better
     assert found.p_better == pytest.approx(2 / 3, abs=0.02)
     assert found.p_not_better > 0.3

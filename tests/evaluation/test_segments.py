@@ -14,9 +14,7 @@ def firm(sizes, gains, seed):
     segment = np.repeat(np.arange(len(sizes)), sizes)
     n = len(segment)
     third = rng.integers(0, 3, n)
-    y = rng.uniform(size=n) < 0.3 + np.asarray(gains)[segment] * np.where(
-        third == 1, 1, np.where(third == 0, -1, 0)
-    )
+    y = rng.uniform(size=n) < 0.3 + np.asarray(gains)[segment] * np.where(third == 1, 1, np.where(third == 0, -1, 0))
     zeros = np.zeros(n, np.int32)
     held = HeldOut(Log(np.arange(n), zeros, zeros, y.astype(np.int8), np.arange(n), np.ones(n)))
     return held, (third == 0).astype(float), (third == 1).astype(float), [f"s{i}" for i in segment]

@@ -51,9 +51,7 @@ def test_the_gain_is_the_difference_of_what_both_capture(make_log):
     log = make_log(500, per_unit=3)
     held, rule = HeldOut(log), log.entries["rule"]
     gain = gain_between(log, "rule", "card").gain
-    other = captured(held, log.entries["card"].score, rule.decision) - captured(
-        held, rule.decision, rule.decision
-    )
+    other = captured(held, log.entries["card"].score, rule.decision) - captured(held, rule.decision, rule.decision)
     assert gain.value == pytest.approx(other.value)
     assert gain.error == pytest.approx(other.error)
 
@@ -107,9 +105,7 @@ def test_holm_over_all_rules_is_obeyed_by_the_verdict():
 def test_the_outlook_decides_where_there_is_one_but_never_against_the_deals(make_log):
     log = make_log(3000)
     assert ask(log, p_not_better=0.2).verdict == "undecided"
-    assert (
-        ask(log, p_not_better=0.9, p_below=0.99).verdict == "undecided"
-    )  # held-out deals say the card gains
+    assert ask(log, p_not_better=0.9, p_below=0.99).verdict == "undecided"  # held-out deals say the card gains
     worse = make_log(120, better=0.0)
     assert ask(worse, p_not_better=0.99, p_below=0.9).verdict == "undecided"
     assert ask(worse, p_not_better=0.99, p_below=0.97).verdict == "keep"
@@ -119,18 +115,12 @@ def test_weights_that_drift_need_the_last_two_blocks_to_agree(make_log):
     log = make_log(3000)
     assert ask(log, drifted=True).verdict == "change"
     card = log.entries["card"]
-    for start, each, together in (
-        (2625, False, True),
-        (2250, False, False),
-    ):  # the last half block, or all of it
+    for start, each, together in ((2625, False, True), (2250, False, False)):  # the last half block, or all of it
         late = np.arange(3000) >= start
         score = np.where(late, -card.score, card.score)
         turned = with_card(log, dataclasses.replace(card, score=score))
         paired = ask(turned).paired
-        assert (last_blocks_agree(paired, each=True), last_blocks_agree(paired, each=False)) == (
-            each,
-            together,
-        )
+        assert (last_blocks_agree(paired, each=True), last_blocks_agree(paired, each=False)) == (each, together)
         assert bound(paired) > 0
         answer = ask(turned, drifted=True)
         assert (answer.verdict, answer.reason) == ("undecided", "blocks disagree")

@@ -6,14 +6,7 @@ from subprocess import run
 import pytest
 
 from leadml.exceptions import UsageError
-from leadml.frameworks import (
-    FRAMEWORK_IDS,
-    list_frameworks,
-    list_policies,
-    load_common,
-    load_framework,
-    load_policy,
-)
+from leadml.frameworks import FRAMEWORK_IDS, list_frameworks, list_policies, load_common, load_framework, load_policy
 from leadml.frameworks.describe import describe
 from leadml.levels import CANONICAL
 
@@ -75,9 +68,7 @@ def test_the_cutoff_parts_ready_from_the_rest(policy):
     assert policy.cutoff <= policy.total_max
 
 
-@pytest.mark.parametrize(
-    ("policy_id", "total_max"), [("bant-ibm", 4), ("bant-points", 16), ("faint-half", 5)]
-)
+@pytest.mark.parametrize(("policy_id", "total_max"), [("bant-ibm", 4), ("bant-points", 16), ("faint-half", 5)])
 def test_the_highest_score(policy_id, total_max):
     assert load_policy(policy_id).total_max == total_max
 
@@ -101,11 +92,7 @@ def test_every_statement_has_a_source_that_is_listed(framework):
                 yield from sources(value)
 
     known = {source.id for source in load_common().sources}
-    named = [
-        part.split(",")[0].split(" (")[0].strip()
-        for s in sources(framework.to_dict())
-        for part in s.split(";")
-    ]
+    named = [part.split(",")[0].split(" (")[0].strip() for s in sources(framework.to_dict()) for part in s.split(";")]
     assert len(named) > 5
     assert set(named) <= known
 

@@ -82,9 +82,7 @@ def test_new_is_valid_and_differs_in_names_alone(base, tmp_path):
 
 
 def test_diff_names_every_change_once():
-    changed = ours(
-        policies__0__cutoff=4, policies__0__bands__1__decision="ready", criteria__1__question="Any money?"
-    )
+    changed = ours(policies__0__cutoff=4, policies__0__bands__1__decision="ready", criteria__1__question="Any money?")
     changed["criteria"].reverse()
     changed["gates"] = [{"criterion": "need", "below": 2, "text": "No need."}]
     assert diff_frameworks(load_framework(OURS), load_framework(changed)) == [
@@ -125,9 +123,7 @@ def test_faults_of_a_framework_are_named(changes, said):
 
 
 def test_names_of_frameworks_and_files(tmp_path):
-    with pytest.raises(
-        UsageError, match=r"got framework 'champs'; valid: .* or a YAML file; did you mean champ"
-    ):
+    with pytest.raises(UsageError, match=r"got framework 'champs'; valid: .* or a YAML file; did you mean champ"):
         load_framework("champs")
     with pytest.raises(RecordError, match="no such file"):
         load_framework("champs.yaml")

@@ -22,8 +22,7 @@ DEFAULTS = {
     "full": False,
 }
 CASES = {
-    name: DEFAULTS | case
-    for name, case in yaml.safe_load((HERE / "cases.yaml").read_text(encoding="utf-8")).items()
+    name: DEFAULTS | case for name, case in yaml.safe_load((HERE / "cases.yaml").read_text(encoding="utf-8")).items()
 }
 CRITERIA = ["budget", "funds", "authority", "need", "challenges", "desire", "interest", "urgency", "timeline",
             "prioritization", "goals", "plans", "response"]  # fmt: skip

@@ -34,9 +34,7 @@ def rounded(value):
 def freeze_results():
     worlds = ["rule_right", "tilted", "dud", "steps", "null", "drifting", "grouped", "immature", "selected"]
     settings = leadml.Experiment(bootstrap=100)
-    made = {
-        world: rounded(leadml.calibrate(leadml.make_leads(300, world), settings).result) for world in worlds
-    }
+    made = {world: rounded(leadml.calibrate(leadml.make_leads(300, world), settings).result) for world in worlds}
     text = json.dumps(made, ensure_ascii=False, separators=(",", ":"))
     (HERE / "results.json.xz").write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
 

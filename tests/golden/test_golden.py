@@ -169,9 +169,7 @@ def show_table(path):
     """Write what a table holds as CSV, in one form whatever the kind of file."""
     header, rows = read_table(path)
     at = [i for i, name in enumerate(header) if name not in NEW]
-    return cases.to_text(
-        [header[i] for i in at], [[show_cell(header[i], row[i]) for i in at] for row in rows]
-    )
+    return cases.to_text([header[i] for i in at], [[show_cell(header[i], row[i]) for i in at] for row in rows])
 
 
 def show_cell(name, value):

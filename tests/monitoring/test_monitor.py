@@ -43,11 +43,7 @@ def write(leads: Leads, path: Path, n_open: int = 0) -> Path:
     outcome[len(outcome) - n_open :] = -1
     status = np.array(["Open", "Lost", "Won"])[outcome + 1]
     days = pa.array(leads.closed, mask=outcome < 0).cast(pa.date32())
-    columns = {
-        "Deal": pa.array([f"D{i}" for i in range(len(leads))]),
-        "Status": pa.array(status),
-        "Closed": days,
-    }
+    columns = {"Deal": pa.array([f"D{i}" for i in range(len(leads))]), "Status": pa.array(status), "Closed": days}
     for name, codes in zip(leads.criteria, leads.codes.T, strict=True):
         columns[name.title()] = pa.array(codes, mask=codes == 5)
     pyarrow.csv.write_csv(pa.table(columns), path)
@@ -82,9 +78,7 @@ def test_nothing_closed_is_too_early_and_much_closed_is_healthy(firm: Firm) -> N
     assert deals_needed(1.0, 0.2) is None
 
 
-@pytest.mark.parametrize(
-    ("change", "says"), [("rate", "predicted too high"), ("stop", "counts otherwise than before")]
-)
+@pytest.mark.parametrize(("change", "says"), [("rate", "predicted too high"), ("stop", "counts otherwise than before")])
 def test_what_changed_is_named(firm: Firm, change: str, says: str) -> None:
     found, _ = monitor_leads(firm.card, firm.leads(1200, change), firm.before)
     assert (found.state, EXIT_CODES[found.state]) == ("recalibrate", 20)
@@ -167,11 +161,7 @@ def test_a_file_is_watched_and_the_log_continued(firm: Firm, tmp_path: Path) -> 
     first = monitor_file(
         write(leads.take(np.arange(300)), tmp_path / "a.csv", 50), MAPPING, "ours", out, store_root=root
     )
-    assert (first.result.data.n_closed, first.result.data.n_open, first.result.data.n_from_log) == (
-        250,
-        50,
-        0,
-    )
+    assert (first.result.data.n_closed, first.result.data.n_open, first.result.data.n_from_log) == (250, 50, 0)
     log = Log.read(out / "log.parquet")
     told = logged(log, "ours@1")
     second = monitor_file(write(leads, tmp_path / "b.csv"), MAPPING, "ours@1", out, store_root=root)
@@ -193,12 +183,7 @@ def test_kept_predictions_count_as_they_were_made(firm: Firm, tmp_path: Path) ->
     rows = [f"D{i},0.9" for i in range(600)]
     (tmp_path / "scores.csv").write_text("\n".join(["lead_id,probability", "D0,0.1", "X,0.2", *rows]) + "\n")
     done = monitor_file(
-        file,
-        MAPPING,
-        "ours",
-        tmp_path / "out",
-        store_root=tmp_path / "store",
-        predictions=str(tmp_path / "scores.csv"),
+        file, MAPPING, "ours", tmp_path / "out", store_root=tmp_path / "store", predictions=str(tmp_path / "scores.csv")
     )
     kept = done.result.kept
     assert kept is not None
@@ -243,8 +228,6 @@ def test_stationary_firms_are_left_alone() -> None:
     for seed in range(25):
         firm = Firm(seed, 500)
         leads = firm.leads(600)
-        looks = [
-            monitor_leads(firm.card, leads.take(np.arange(n)), firm.before)[0].state for n in (150, 300, 600)
-        ]
+        looks = [monitor_leads(firm.card, leads.take(np.arange(n)), firm.before)[0].state for n in (150, 300, 600)]
         alarms += "recalibrate" in looks
     assert alarms <= 2

@@ -119,9 +119,7 @@ def test_a_record_cannot_be_changed():
 
 
 def test_what_is_written_reads_back_the_same():
-    rule = parse_record(
-        "name: 'yes'\nsteps: [{id: '1', from: 2}]\nlevels: {'Ja ': 4, '': 0}\nother: unknown", Rule
-    )
+    rule = parse_record("name: 'yes'\nsteps: [{id: '1', from: 2}]\nlevels: {'Ja ': 4, '': 0}\nother: unknown", Rule)
     assert parse_record(dump_record(rule), Rule) == rule
 
 
@@ -150,9 +148,7 @@ def test_files_with_a_byte_order_mark_and_windows_lines(tmp_path):
 
 def test_a_missing_file_suggests_what_lies_beside_it(tmp_path):
     (tmp_path / "our_crm.yaml").write_text("name: a")
-    with pytest.raises(
-        RecordError, match=r"our_crn.yaml: no such file; there are our_crm.yaml; did you mean our_crm"
-    ):
+    with pytest.raises(RecordError, match=r"our_crn.yaml: no such file; there are our_crm.yaml; did you mean our_crm"):
         load_record(tmp_path / "our_crn.yaml", Rule)
     with pytest.raises(RecordError, match=r"no such file; nor is there a folder"):
         load_record(tmp_path / "nowhere" / "rule.yaml", Rule)
@@ -183,9 +179,7 @@ def test_numbers_of_numpy_and_records_are_plain_data():
     import numpy as np
 
     step = Step.model_validate({"id": "b", "from": 1})
-    rule = check_record(
-        {"name": datetime.date(2026, 1, 1), "steps": [step], "levels": {"a": np.int64(3)}}, Rule
-    )
+    rule = check_record({"name": datetime.date(2026, 1, 1), "steps": [step], "levels": {"a": np.int64(3)}}, Rule)
     assert (rule.name, rule.steps, rule.levels) == ("2026-01-01", (step,), {"a": 3})
     with pytest.raises(RecordError, match=r"rule: got an empty mapping|rule: name: is missing"):
         check_record({}, Rule, "rule")
@@ -206,9 +200,5 @@ def test_faults_below_lists_and_annotations():
     ]
     with pytest.raises(RecordError, match="is not YAML"):
         parse_record("a: \x07", Rule)
-    assert faults("name: a\nsteps: []\nlevels: {}\nother: .inf")[0].startswith(
-        "rule.yaml: other (line 4): got inf"
-    )
-    assert faults("[a]: b\nname: [" + "x" * 5 + "]")[-1].startswith(
-        "rule.yaml: name (line 2): got a list of 1"
-    )
+    assert faults("name: a\nsteps: []\nlevels: {}\nother: .inf")[0].startswith("rule.yaml: other (line 4): got inf")
+    assert faults("[a]: b\nname: [" + "x" * 5 + "]")[-1].startswith("rule.yaml: name (line 2): got a list of 1")

@@ -13,11 +13,7 @@ AT = "2026-01-01T00:00:00+00:00"
 
 def make_card(cutoff: int = 5, *, table: bool = False, name: str = "made", **changes: Any) -> Card:
     """Two criteria of 0 to 4 points; drop, nurture from 3, follow up from the cut-off."""
-    bands = [
-        ("drop", 0, "drop", "no-match"),
-        ("nurture", 3, "nurture", "wait"),
-        ("now", cutoff, "follow up", "ready"),
-    ]
+    bands = [("drop", 0, "drop", "no-match"), ("nurture", 3, "nurture", "wait"), ("now", cutoff, "follow up", "ready")]
     totals = [{"points": p, "probability": p / 10, "low": p / 20, "high": p / 8} for p in range(9)]
     keys = ("id", "title", "from", "action", "decision")
     kept = [b for b in bands if b[0] == "now" or b[1] < cutoff]

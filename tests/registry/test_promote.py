@@ -14,14 +14,7 @@ from leadml.estimators.patterns import PatternCounts
 from leadml.evaluation.log import Entries, Log
 from leadml.exceptions import StoreError, UsageError
 from leadml.registry.champion_challenger import Model, compare
-from leadml.registry.evidence import (
-    HELD_OUT,
-    PATTERNS,
-    deals_of,
-    held_out_file,
-    patterns_file,
-    possible_patterns,
-)
+from leadml.registry.evidence import HELD_OUT, PATTERNS, deals_of, held_out_file, patterns_file, possible_patterns
 from leadml.registry.promote import compare_versions, promote
 from leadml.registry.versions import champion_of, read_history, save_version
 
@@ -63,9 +56,7 @@ def test_a_cutoff_from_3_to_0_is_not_alike_but_refused(tmp_path: Path) -> None:
     assert event.forced
     assert event.because == "more calls"
     assert event.evidence is not None
-    back = promote(
-        "bant@1", because="too many calls", at=AT, store_root=tmp_path
-    )  # to roll back is to promote
+    back = promote("bant@1", because="too many calls", at=AT, store_root=tmp_path)  # to roll back is to promote
     assert back.version.status == "champion"
 
 
@@ -139,9 +130,7 @@ def test_deals_that_a_version_learned_from_stand_in(tmp_path: Path) -> None:
     beside = {PATTERNS: patterns_file(make_card(5), counts)}
     save_version("bant", make_card(5), at=AT, store_root=tmp_path, files=beside)
     save_version("bant", upside_down(), at=AT, store_root=tmp_path)
-    with pytest.raises(
-        StoreError, match=r"(?s)the deals that bant@1 learned from.*worse than bant@1 beyond noise"
-    ):
+    with pytest.raises(StoreError, match=r"(?s)the deals that bant@1 learned from.*worse than bant@1 beyond noise"):
         promote("bant@2", because="x", at=AT, store_root=tmp_path)
     codes, outcome = deals_of(PatternCounts(counts.codes, counts.won * 1000, counts.lost * 1000))
     assert (len(codes), outcome.min(), outcome.max()) == (100_000, 0, 1)
@@ -175,9 +164,7 @@ def make_log(deals: Leads, score: Any, decision: Any, ids: list[str] | None = No
     said = Entries(np.asarray(score, float), np.full(n, np.nan), np.asarray(decision, float))
     outcome: Any = deals.outcome
     names = pa.array(ids or [str(i) for i in range(n)])
-    return Log(
-        np.arange(n), zeros, zeros, outcome, np.arange(n), np.ones(n), lead_id=names, entries={"card": said}
-    )
+    return Log(np.arange(n), zeros, zeros, outcome, np.arange(n), np.ones(n), lead_id=names, entries={"card": said})
 
 
 def test_the_held_out_log_that_both_share_comes_first(tmp_path: Path) -> None:

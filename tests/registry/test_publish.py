@@ -41,9 +41,7 @@ def stored(tmp_path: Path) -> Card:
     root = tmp_path / "store"
     counts = PatternCounts.from_codes(make_deals().codes, make_deals().outcome)
     beside = {PATTERNS: patterns_file(make_card(5), counts), "mapping.yaml": b"name: ours"}
-    found: Card = load_stored(
-        save_version("bant", make_card(5, table=True), at=AT, files=beside, store_root=root)
-    )
+    found: Card = load_stored(save_version("bant", make_card(5, table=True), at=AT, files=beside, store_root=root))
     return found
 
 
@@ -53,12 +51,7 @@ def test_a_cutoff_changed_by_hand_becomes_a_version(tmp_path: Path, stored: Card
     card: Card = load_stored(done.version)
     assert (done.version.ref, done.version.status) == ("bant@2", "version")
     assert card.published is not None
-    assert card.published.model_dump() == {
-        "by": "ann",
-        "because": "as agreed",
-        "at": AT,
-        "changed_from": "bant@1",
-    }
+    assert card.published.model_dump() == {"by": "ann", "because": "as agreed", "at": AT, "changed_from": "bant@1"}
     assert [(b.id, b.from_) for b in card.bands] == [("drop", 0), ("now", 3)]
     event = read_history("bant", root)[-1]
     assert (event.action, event.by, event.because) == ("published", "ann", "as agreed")

@@ -36,10 +36,7 @@ from .conftest import AT, make_card
 def test_the_first_version_is_the_champion_and_a_later_one_is_not(tmp_path: Path, card: Card) -> None:
     assert save_version("bant", card, at=AT, store_root=tmp_path).ref == "bant@1"
     assert save_version("bant", card, at=AT, store_root=tmp_path).status == "version"
-    assert [(v.ref, v.status) for v in list_versions(None, tmp_path)] == [
-        ("bant@1", "champion"),
-        ("bant@2", "version"),
-    ]
+    assert [(v.ref, v.status) for v in list_versions(None, tmp_path)] == [("bant@1", "champion"), ("bant@2", "version")]
     assert load_stored(show_version("bant", tmp_path)).model == "bant@1"
     told = [(event.action, event.version) for event in read_history("bant", tmp_path)]
     assert told == [("saved", 1), ("promoted", 1), ("saved", 2)]
@@ -59,13 +56,7 @@ def test_the_first_version_is_the_champion_and_a_later_one_is_not(tmp_path: Path
     ],
 )
 def test_only_a_verdict_of_change_takes_the_documented_rule_out_of_use(
-    tmp_path: Path,
-    card: Card,
-    verdict: str,
-    ranks: bool,
-    fault: str | None,
-    is_champion: bool,
-    has_rule: bool,
+    tmp_path: Path, card: Card, verdict: str, ranks: bool, fault: str | None, is_champion: bool, has_rule: bool
 ) -> None:
     standing = Standing(verdict, make_card(3) if has_rule else None, ranks, fault=fault)
     assert save_version("bant", card, at=AT, standing=standing, store_root=tmp_path).ref == "bant@1"
@@ -83,14 +74,10 @@ def test_only_a_verdict_of_change_takes_the_documented_rule_out_of_use(
 def test_a_card_that_says_nothing_is_refused_by_name(tmp_path: Path, card: Card) -> None:
     flat = [{**c.model_dump(), "points": (1,) * 5, "unknown_points": 1} for c in card.criteria]
     dull = make_card(criteria=flat, total_max=2, bands=[card.bands[0].model_dump(by_alias=True)], cutoff=3)
-    with pytest.raises(
-        StoreError, match=r"bant: this card ranks no lead .* need, budget earns the same points"
-    ):
+    with pytest.raises(StoreError, match=r"bant: this card ranks no lead .* need, budget earns the same points"):
         save_version("bant", dull, at=AT, store_root=tmp_path)
     with pytest.raises(StoreError, match="is unknown or constant in the deals"):
-        save_version(
-            "bant", card, at=AT, standing=Standing("undecided", varied=["goals"]), store_root=tmp_path
-        )
+        save_version("bant", card, at=AT, standing=Standing("undecided", varied=["goals"]), store_root=tmp_path)
     assert not list_versions(None, tmp_path)
     save_version("bant", card, at=AT, standing=Standing("undecided", varied=["need"]), store_root=tmp_path)
 
@@ -108,22 +95,7 @@ def test_retire_and_return(tmp_path: Path, card: Card) -> None:
         record_event("bant@1", Event(AT, "promoted", 1), instead_of=7, store_root=tmp_path)
 
 
-HOSTILE = [
-    "",
-    ".",
-    "..",
-    "../x",
-    "a/b",
-    "/etc/x",
-    "a\\b",
-    ".hidden",
-    "-x",
-    "a" * 65,
-    "bánt",
-    "bant\n",
-    "x\x00",
-    "a@1",
-]
+HOSTILE = ["", ".", "..", "../x", "a/b", "/etc/x", "a\\b", ".hidden", "-x", "a" * 65, "bánt", "bant\n", "x\x00", "a@1"]
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -145,9 +117,7 @@ def test_a_version_that_is_not_there_is_refused(tmp_path: Path, card: Card, vers
         show_version(f"bant@{version}", tmp_path)
 
 
-def test_an_unknown_name_says_what_there_is(
-    tmp_path: Path, card: Card, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_name_says_what_there_is(tmp_path: Path, card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEADML_STORE", str(tmp_path))
     with pytest.raises(ModelRefError, match="it is empty; `leadml calibrate --name NAME` fills it"):
         read_history("bant")
@@ -218,11 +188,7 @@ def test_a_history_that_is_none_names_its_line_and_half_a_line_is_cut(tmp_path: 
     path.write_text(whole + '{"at": "half')
     assert len(read_history("bant", tmp_path)) == 2
     save_version("bant", card, at=AT, store_root=tmp_path)
-    assert [json.loads(line)["action"] for line in path.read_text().splitlines()] == [
-        "saved",
-        "promoted",
-        "saved",
-    ]
+    assert [json.loads(line)["action"] for line in path.read_text().splitlines()] == ["saved", "promoted", "saved"]
     path.write_text(whole + '{"x": 1}\n')
     with pytest.raises(StoreError, match=r"history\.jsonl: line 3 is no event"):
         read_history("bant", tmp_path)
@@ -270,18 +236,14 @@ def test_eight_writers_of_twenty_versions_lose_nothing(tmp_path: Path) -> None:
     assert sorted(refs) == sorted(v.ref for v in found)
     assert [v.version for v in found] == list(range(1, 161))
     assert [v.ref for v in found if v.status == "champion"] == ["shared@1"]
-    assert sorted(e.version for e in read_history("shared", tmp_path) if e.action == "saved") == list(
-        range(1, 161)
-    )
+    assert sorted(e.version for e in read_history("shared", tmp_path) if e.action == "saved") == list(range(1, 161))
     assert all(load_stored(v).model == v.ref for v in found)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("how", KILLS)
 @pytest.mark.parametrize("n_before", [0, 1])
-def test_a_killed_writer_leaves_nothing_half_visible(
-    tmp_path: Path, card: Card, how: str, n_before: int
-) -> None:
+def test_a_killed_writer_leaves_nothing_half_visible(tmp_path: Path, card: Card, how: str, n_before: int) -> None:
     for _ in range(n_before):
         save_version("bant", card, at=AT, store_root=tmp_path)
     done = run(f"{KILLS[how]}\nversions.save_version('bant', card, at=AT, store_root=sys.argv[1])", tmp_path)

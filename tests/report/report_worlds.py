@@ -4,12 +4,7 @@ import functools
 
 import leadml
 
-QUICK = {
-    "bootstrap": 100,
-    "frameworks": ["bant"],
-    "contenders": ["cutoff", "integer", "prior"],
-    "wide": False,
-}
+QUICK = {"bootstrap": 100, "frameworks": ["bant"], "contenders": ["cutoff", "integer", "prior"], "wide": False}
 COSTS = {"economics": {"follow_up_cost": 150, "won_value": 600, "currency": "EUR"}}
 CHEAP = {"economics": {"follow_up_cost": 10, "won_value": 2400, "currency": "EUR"}}
 CASES = {
@@ -31,6 +26,4 @@ CASES = {
 @functools.cache
 def calibrated(case):
     world, n, settings = CASES[case]
-    return leadml.calibrate(
-        leadml.make_leads(n, world, base_rate=0.4 if n < 100 else 0.3), QUICK | settings, name=case
-    )
+    return leadml.calibrate(leadml.make_leads(n, world, base_rate=0.4 if n < 100 else 0.3), QUICK | settings, name=case)

@@ -15,12 +15,7 @@ def test_a_calibration_draws_them(found, case, name):
 
 
 def test_charts_without_card_and_log(found):
-    assert list(charts.all_charts(found("right-120").result)) == [
-        "gain",
-        "decision_curve",
-        "cutoffs",
-        "weights",
-    ]
+    assert list(charts.all_charts(found("right-120").result)) == ["gain", "decision_curve", "cutoffs", "weights"]
 
 
 def test_contenders_without_a_cut_off_are_not_drawn_at_one(found):

@@ -76,9 +76,7 @@ def test_nothing_contradicts(found, case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_it_is_one_screen(found, case):
-    lines = format_result(found(case).result, ("out/report.html", "out/page.html"), terminal=False).split(
-        "\n"
-    )
+    lines = format_result(found(case).result, ("out/report.html", "out/page.html"), terminal=False).split("\n")
     assert len(lines) <= 40
     assert max(map(len, lines)) <= 140
     assert lines[-1] == "Open out/report.html and out/page.html"
@@ -139,10 +137,7 @@ def test_undecided_says_when_it_is_decided(found):
     if plan is None:
         pytest.skip("decided")
     for more, words in (
-        (
-            {"value": 340.0, "months": 7.0, "text": "about 340 more closed deals (7 months) decide it"},
-            "About 340",
-        ),
+        ({"value": 340.0, "months": 7.0, "text": "about 340 more closed deals (7 months) decide it"}, "About 340"),
         ({"value": None, "months": None, "text": "not decidable"}, LOOK_AGAIN),
     ):
         outlook = look.model_copy(update={"more_deals": plan(update=more)})
@@ -202,13 +197,8 @@ def test_following_up_everyone_is_only_said_where_it_is_sure(found):
     assert summarise(result).answer.headline == "Follow up every lead"
     told = summarise(with_prior(result, value=4.0, low=-2.0, high=10.0)).answer
     assert told.headline != "Follow up every lead"
-    assert (
-        "seems best (4.00 EUR (−2 to 10) more than the rule), which these deals do not settle" in told.cutoff
-    )
-    assert (
-        "seems best (no less than the rule)"
-        in summarise(with_prior(result, value=None, low=None)).answer.cutoff
-    )
+    assert "seems best (4.00 EUR (−2 to 10) more than the rule), which these deals do not settle" in told.cutoff
+    assert "seems best (no less than the rule)" in summarise(with_prior(result, value=None, low=None)).answer.cutoff
 
 
 def test_what_a_won_deal_is_worth_is_said_as_it_was_given(found):
@@ -222,10 +212,7 @@ def test_what_a_won_deal_is_worth_is_said_as_it_was_given(found):
 
 @pytest.mark.parametrize(
     ("verdict", "words"),
-    [
-        ("keep", "its cut-off of 3 is right"),
-        ("undecided", "it is undecided whether its cut-off of 3 is right"),
-    ],
+    [("keep", "its cut-off of 3 is right"), ("undecided", "it is undecided whether its cut-off of 3 is right")],
 )
 def test_the_cut_off_at_the_capacity(found, verdict, words):
     result = found("tilted-capacity").result
@@ -236,10 +223,7 @@ def test_the_cut_off_at_the_capacity(found, verdict, words):
 def test_a_cut_off_that_stays_is_no_other_cut_off(found):
     result = found("tilted-capacity").result
     rule = result.policies[0]
-    same = {
-        "learned_cutoff": rule.learned_cutoff.model_copy(update={"value": 3.0}),
-        "verdict_cutoff": "change",
-    }
+    same = {"learned_cutoff": rule.learned_cutoff.model_copy(update={"value": 3.0}), "verdict_cutoff": "change"}
     assert "following the highest scores wins" in summarise(changed(result, same)).answer.cutoff
 
 

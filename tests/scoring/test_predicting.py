@@ -20,14 +20,7 @@ from leadml.card.record import Card, CardAttribute, CardBin, CardTotal
 from leadml.exceptions import InputError, ModelRefError, RecordError, UsageError
 from leadml.frameworks.catalog import load_policy
 from leadml.scoring.face import Model
-from leadml.scoring.predicting import (
-    Options,
-    one_behind,
-    policy_cards,
-    predict_file,
-    qualify_file,
-    side_by_side,
-)
+from leadml.scoring.predicting import Options, one_behind, policy_cards, predict_file, qualify_file, side_by_side
 from leadml.scoring.scorer import COLUMNS
 
 MAPPING = {
@@ -35,10 +28,7 @@ MAPPING = {
     "lead_id": "Deal",
     "outcome": {"column": "Status", "won": ["Won"], "lost": ["Lost"]},
     "amount": {"column": "Value"},
-    "criteria": {
-        "need": {"column": "Need"},
-        "authority": {"column": "Role", "levels": {"Low": 1, "High": 4}},
-    },
+    "criteria": {"need": {"column": "Need"}, "authority": {"column": "Role", "levels": {"Low": 1, "High": 4}}},
 }
 EXPORT = (
     "Deal,Company,Need,Role,points,Value,Status,Note\n"
@@ -136,11 +126,7 @@ def test_dutch_words_agree(tmp_path, export, card):
     run(export, MAPPING, card, tmp_path / "s.csv", locale="nl")
     got = rows(tmp_path / "s.csv", ";")
     assert [row["decision"] for row in got] == ["wachten"] * 3
-    assert [row["action"] for row in got] == [
-        "warm houden",
-        "vraag eerst naar budget",
-        "vraag eerst naar budget",
-    ]
+    assert [row["action"] for row in got] == ["warm houden", "vraag eerst naar budget", "vraag eerst naar budget"]
     assert got[0]["probability"] == "0,4"
     assert got[0]["if_answered"] == "1-4: opvolgen; 0: wachten"
     with pytest.raises(UsageError, match="--locale"):
@@ -221,12 +207,7 @@ def wide_card(card, **attribute):
     document = card.to_dict()
     total = 16 + max(each.points for each in bins)
     table = [{"points": p, "probability": p / 30, "low": 0.0, "high": 1.0} for p in range(total + 1)]
-    document |= {
-        "attributes": [made.model_dump(by_alias=True)],
-        "kind": "wide",
-        "total_max": total,
-        "table": table,
-    }
+    document |= {"attributes": [made.model_dump(by_alias=True)], "kind": "wide", "total_max": total, "table": table}
     return Card.from_dict(document, verify=False)
 
 
@@ -333,9 +314,7 @@ def test_a_calibration_predicts_by_the_card_that_it_recommends(export, card):
     assert leadml.predict(export, MAPPING, found)["points"].tolist() == [8, 1, 2]
 
 
-@pytest.mark.parametrize(
-    ("name", "made"), [("ours 2/b", "ours_2_b"), ("..", "calibration"), ("b2b.x", "b2b.x")]
-)
+@pytest.mark.parametrize(("name", "made"), [("ours 2/b", "ours_2_b"), ("..", "calibration"), ("b2b.x", "b2b.x")])
 def test_a_mapping_of_any_name_names_a_model(name, made):
     mapping = leadml.load_mapping({**MAPPING, "name": name})
     assert name_of(leadml.Leads.from_arrays([[1]], criteria=["need"], mapping=mapping)) == made
@@ -402,22 +381,13 @@ def test_predict_with_a_card_loads_no_machinery_of_learning(tmp_path, export, ca
         "try: main()\nexcept SystemExit as e: assert not e.code, e.code\n"
         "bad = {'pandas', 'sklearn', 'scipy', 'mlflow'} & {*sys.modules}; assert not bad, bad"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
 def test_a_console_shows_a_line_or_two(card):
     found = leadml.calibrate(leadml.make_leads(200, world="tilted"), {"contenders": ["cutoff"]})
-    shown = [
-        found.result,
-        found.result.policies[0],
-        card,
-        leadml.load_framework("bant"),
-        Model(card),
-        Model(3),
-    ]
+    shown = [found.result, found.result.policies[0], card, leadml.load_framework("bant"), Model(card), Model(3)]
     for each, word in zip(shown, ("won", "cut-off", "ready from", "bant-ibm", "mapping", "int"), strict=True):
         assert word in repr(each)
         assert repr(each).count("\n") < 2

@@ -97,20 +97,12 @@ def read(path):
     if path.suffix == ".gz":
         text = gzip.decompress(path.read_bytes()).decode()
     else:
-        text = (
-            pa.input_stream(str(path), compression="zstd" if path.suffix == ".zst" else None).read().decode()
-        )
-    return list(
-        csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix == ".tsv" else ",")
-    )
+        text = pa.input_stream(str(path), compression="zstd" if path.suffix == ".zst" else None).read().decode()
+    return list(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t" if path.suffix == ".tsv" else ","))
 
 
 def test_dutch_numbers_and_delimiter(tmp_path):
-    write(
-        tmp_path / "a.csv",
-        [make_scored(["a", "b"])],
-        Layout(("probability", "points"), ("Amount",), locale="nl"),
-    )
+    write(tmp_path / "a.csv", [make_scored(["a", "b"])], Layout(("probability", "points"), ("Amount",), locale="nl"))
     assert (tmp_path / "a.csv").read_text().splitlines() == [
         '"lead_id";"probability";"points";"Amount"', '"a";"0,125";1;"1,5"', '"b";;2;'
     ]  # fmt: skip
@@ -209,9 +201,7 @@ def test_a_work_list_begins_with_names_and_explains_its_columns(tmp_path):
 
     from python_calamine import CalamineWorkbook
 
-    layout = Layout(
-        LAYOUT.columns, LAYOUT.kept, first=("Note",), band_decisions={"now": "ready"}, locale="nl"
-    )
+    layout = Layout(LAYOUT.columns, LAYOUT.kept, first=("Note",), band_decisions={"now": "ready"}, locale="nl")
     write(tmp_path / "a.xlsx", [make_scored()], layout)
     book = CalamineWorkbook.from_path(str(tmp_path / "a.xlsx"))
     assert book.sheet_names == ["leads", "kolommen"]

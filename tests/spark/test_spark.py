@@ -86,22 +86,14 @@ def test_the_answers_are_those_of_one_machine(session, folder, tmp_path, source,
         got = got.where(got.notna(), "").astype(str)
         got["settled"] = got["settled"].str.lower()
     else:
-        parts = [
-            pd.read_csv(each, dtype=str, keep_default_na=False)
-            for each in (tmp_path / "out.csv").glob("*.csv")
-        ]
+        parts = [pd.read_csv(each, dtype=str, keep_default_na=False) for each in (tmp_path / "out.csv").glob("*.csv")]
         got = pd.concat(parts)
     key = ["lead_id"]
     pd.testing.assert_frame_equal(
-        got.sort_values(key, ignore_index=True),
-        expected.sort_values(key, ignore_index=True),
-        check_dtype=False,
+        got.sort_values(key, ignore_index=True), expected.sort_values(key, ignore_index=True), check_dtype=False
     )
     with Path(totals.rejected).open(newline="") as file:
-        assert sorted((row["lead_id"], row["value"]) for row in csv.DictReader(file)) == [
-            ("D3", "9"),
-            ("D9", "Middle"),
-        ]
+        assert sorted((row["lead_id"], row["value"]) for row in csv.DictReader(file)) == [("D3", "9"), ("D9", "Middle")]
 
 
 def test_counts_are_those_of_one_machine(session, folder):

@@ -106,11 +106,7 @@ end_well(command)
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_terminated_is_interrupted_and_cleans_up(signum, tmp_path):
     started = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", PROGRAM], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert started.stdout.readline() == "ready\n"
     started.send_signal(signum)
@@ -180,9 +176,7 @@ def test_no_progress_where_nobody_looks(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-RULES = Table(
-    "Rules", ("rule", "verdict", "spare"), [("bant\x1b[31m", "keep", "[b]x[/b]")], "A note.", ("spare",)
-)
+RULES = Table("Rules", ("rule", "verdict", "spare"), [("bant\x1b[31m", "keep", "[b]x[/b]")], "A note.", ("spare",))
 
 
 def test_plain_tables_line_up(capsys):
@@ -196,9 +190,7 @@ def test_plain_tables_line_up(capsys):
 @pytest.mark.parametrize("width", [80, 140])
 def test_drawn_tables_read_no_markup_and_drop_spare_columns(width, monkeypatch):
     monkeypatch.setenv("COLUMNS", str(width))
-    text = format_blocks(
-        ["Hello [red]you[/red].", RULES, Table("Findings", (), [("stop", "x")])], terminal=True
-    )
+    text = format_blocks(["Hello [red]you[/red].", RULES, Table("Findings", (), [("stop", "x")])], terminal=True)
     assert "Hello [red]you[/red]." in text
     assert ("[b]x[/b]" in text) == (width == 140)
     assert "A note." in text
@@ -216,9 +208,7 @@ def test_numbers_read_back(value, digits):
     if text == "—":
         assert value is None or abs(value) == float("inf") or value != value
     else:
-        assert float(text.replace(",", "").replace("\u2212", "-")) == pytest.approx(
-            value, abs=0.51 * 10**-digits
-        )
+        assert float(text.replace(",", "").replace("\u2212", "-")) == pytest.approx(value, abs=0.51 * 10**-digits)
     assert signed(value, digits).lstrip("+") == text
 
 

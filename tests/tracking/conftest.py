@@ -36,10 +36,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("calibration")
     leads = leadml.make_leads(300, world="tilted", random_state=1)
     file = write_csv(leads, folder / "deals.csv")
-    settings = {
-        "contenders": ["integer", "context-logistic", "prior"],
-        "policies": ["bant-ibm", "bant-points"],
-    }
+    settings = {"contenders": ["integer", "context-logistic", "prior"], "policies": ["bant-ibm", "bant-points"]}
     found = leadml.calibrate(leadml.read_leads(file, MAPPING), settings, name="b2b")
     return found.save(folder / "out")
 

@@ -77,9 +77,7 @@ def test_several_processes_make_one_store(tmp_path: Path) -> None:
     with ThreadPoolExecutor(3) as pool:
         run = [sys.executable, "-W", "ignore", "-c", code]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = list(
-            pool.map(lambda _: subprocess.run(run, capture_output=True, text=True, env=environment), range(3))
-        )
+        done = list(pool.map(lambda _: subprocess.run(run, capture_output=True, text=True, env=environment), range(3)))
     assert [each.returncode for each in done] == [0] * 3, done[0].stderr
 
 

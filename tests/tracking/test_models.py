@@ -37,9 +37,7 @@ def test_the_registry_is_a_view_of_the_versions_on_disk(folder: Path) -> None:
         fetch_model("models:/b2b@champion")
     place = connect()
     run = client.create_run(place.experiment_id)
-    log_model(
-        place, run.info.run_id, folder / "models" / "context-logistic.joblib", "wide", folder / "mapping.yaml"
-    )
+    log_model(place, run.info.run_id, folder / "models" / "context-logistic.joblib", "wide", folder / "mapping.yaml")
     assert fetch_model(f"runs:/{run.info.run_id}/wide").name == "model.joblib"
     assert load_model(f"runs:/{run.info.run_id}").mapping.name == "mapping.yaml"
     assert type(resolve(f"runs:/{run.info.run_id}")).__module__.startswith("leadml.")

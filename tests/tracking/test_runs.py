@@ -27,9 +27,7 @@ def test_the_parent_carries_the_answer_and_each_nested_run_its_own(folder: Path)
     run = client().get_run(done.run_id)
     assert run.info.run_name == run_name(result, rule)
     assert run.info.run_name.startswith(f"b2b: BANT 3 of 4 {rule.verdict}, ")
-    columns = (
-        run.data.metrics | run.data.params | {k: v for k, v in run.data.tags.items() if "mlflow." not in k}
-    )
+    columns = run.data.metrics | run.data.params | {k: v for k, v in run.data.tags.items() if "mlflow." not in k}
     assert len(columns) <= 40
     wanted = {"verdict", "baseline", "documented_cutoff", "gain", "gain_low", "gain_high"}
     assert {*wanted, "wins_per_100_documented", "wins_per_100_learned"} <= columns.keys()
@@ -46,14 +44,7 @@ def test_the_parent_carries_the_answer_and_each_nested_run_its_own(folder: Path)
                 assert each.data.metrics[name] == run.data.metrics[name]
     assert {"expected_wins_per_100_keep", "expected_wins_per_100_change"} <= run.data.metrics.keys()
     files = {each.path for each in client().list_artifacts(done.run_id)}
-    assert {
-        "report.html",
-        "result.json",
-        "card.json",
-        "contenders.json",
-        "policies.json",
-        "gain.png",
-    } <= files
+    assert {"report.html", "result.json", "card.json", "contenders.json", "policies.json", "gain.png"} <= files
     assert not files & {"log.parquet", "rejected.csv"}  # no rows
     assert done.registered == "b2b version 1 (champion)"
     again = track_folder(folder)
@@ -90,9 +81,7 @@ def test_what_was_sent_by_half_is_sent_anew(folder: Path, monkeypatch: pytest.Mo
 
     with monkeypatch.context() as patched:
         patched.setattr(runs, "_send_files", fail)
-        with pytest.raises(
-            TrackingError, match=r"OSError, No space left.*`leadml track .*out` sends it"
-        ) as caught:
+        with pytest.raises(TrackingError, match=r"OSError, No space left.*`leadml track .*out` sends it") as caught:
             track_folder(folder)
     assert "secret" not in str(caught.value)
     with monkeypatch.context() as patched:
@@ -129,9 +118,7 @@ def test_names_of_runs_say_what_is_known(saved: Path) -> None:
     result = Result.model_validate_json((saved / "result.json").read_text())
     rule = result.policies[0]
     assert run_name(result, None).startswith("b2b: ")
-    assert (
-        run_name(result, rule.model_copy(update={"gain_weights": None})) == f"b2b: BANT 3 of 4 {rule.verdict}"
-    )
+    assert run_name(result, rule.model_copy(update={"gain_weights": None})) == f"b2b: BANT 3 of 4 {rule.verdict}"
     assert run_name(result, result.policies[1]).startswith("b2b: BANT 9 of 16 points ")
     phone = rule.model_copy(update={"unit": "contactable", "title": "A phone number is known"})
     assert run_name(result, phone).startswith(f"b2b: A phone number is known {rule.verdict}")

@@ -46,22 +46,14 @@ def named(found):
     """Rows: found where it is, and not where it is not."""
     rows = []
     for name, (_, codes) in NAMED.items():
-        old = (
-            "0 of 4"
-            if name == "late answers"
-            else "change in 6 of 12"
-            if name == "selection by hunch"
-            else ""
-        )
+        old = "0 of 4" if name == "late answers" else "change in 6 of 12" if name == "selection by hunch" else ""
         rows.append(share(f"finding, {name}", [bool(codes & f) for f, _ in found[name]], low=0.9, old=old))
     for name, (_, codes) in NAMED.items():
         hits = [bool(codes & f) for world in WITHOUT for f, _ in found[world]]
         rows.append(share(f"finding without cause, {name}", hits, high=0.05))
     for code, world in itertools.product(sorted(TESTS), WITHOUT):
         hits = [code in f for f, _ in found[world]]
-        if (
-            hits and binomtest(sum(hits), len(hits), 0.05, "greater").pvalue < 0.001
-        ):  # of about a hundred looked at
+        if hits and binomtest(sum(hits), len(hits), 0.05, "greater").pvalue < 0.001:  # of about a hundred looked at
             rows.append(share(f"finding {code} in the world {world}", hits, high=0.05))
     hunch = [verdict == "change" for _, verdict in found["selection by hunch"]]
     return [*rows, share("`change` of a right rule, selected by hunch", hunch, high=0.05, old="6 of 12")]
@@ -73,11 +65,7 @@ CLAIMS = {"LML205", "LML206", "LML207", "LML302", "LML406"}
 def says_nothing(result):
     """Whether nothing is claimed: no change, nothing better than the base rate, no misfit, no drift of weights."""
     codes = {each.code for each in result.findings}
-    return (
-        "LML301" in codes
-        and not codes & CLAIMS
-        and all(p.verdict_weights != "change" for p in result.policies)
-    )
+    return "LML301" in codes and not codes & CLAIMS and all(p.verdict_weights != "change" for p in result.policies)
 
 
 @functools.cache
@@ -140,9 +128,7 @@ def extreme(name, seed):
     except leadml.TooFewDealsError:
         return {"honest": True, "verdict": "refused"}
     numbers = [f for p in result.policies for f in (p.gain_weights, p.gain_cutoff) if f is not None]
-    numbers += [
-        f for c in result.contenders for f in (c.auc, c.log_loss, c.calibration_slope) if f is not None
-    ]
+    numbers += [f for c in result.contenders for f in (c.auc, c.log_loss, c.calibration_slope) if f is not None]
     inside = all(f.low is None or f.high is None or f.low - 1e-9 <= f.value <= f.high + 1e-9 for f in numbers)
     more = [p.more_deals_needed for p in result.policies if p.more_deals_needed is not None]
     honest = inside and all(1 <= each <= 50 * n and math.isfinite(each) for each in more)

@@ -10,15 +10,7 @@ from leadml.calibration.contenders import Said
 from leadml.datasets import make_leads
 from leadml.datasets.sample import write_csv
 from leadml.evaluation.metrics import HeldOut, at_workload
-from tests.truth.firms import (
-    RULES,
-    calibrate,
-    draw,
-    fresh,
-    leadml,
-    mapping_of,
-    truth_of,
-)
+from tests.truth.firms import RULES, calibrate, draw, fresh, leadml, mapping_of, truth_of
 from tests.truth.rows import mean, share
 
 OLD = {"rule_right": ".50", "tilted": ".41", "dud": ".57", "steps": ".16"}
@@ -27,9 +19,7 @@ GAIN_WORLDS = ("rule_right", "tilted", "dud", "steps")
 
 def score_of(found, truth):
     """Points that the recommended card gives to every pattern, by the table that predict uses."""
-    return found.card.lookup.answers(leadml.card.inputs.codes_of(found.card, fresh(truth))).points.astype(
-        float
-    )
+    return found.card.lookup.answers(leadml.card.inputs.codes_of(found.card, fresh(truth))).points.astype(float)
 
 
 def attainable_of(world, seed):
@@ -54,9 +44,7 @@ def attainable(found):
             old = OLD[world] if n == 1000 else ""
             what = f"attainable gain, {world}, n = {n:,}"
             rows.append(mean(what, [a for a, _ in firms], low=low, plain=plain, old=old))
-            ahead.append(
-                mean(f"card - plain logistic, {world}, n = {n:,}", [a - b for a, b in firms], low=-0.03)
-            )
+            ahead.append(mean(f"card - plain logistic, {world}, n = {n:,}", [a - b for a, b in firms], low=-0.03))
     return [*rows, *ahead]
 
 
@@ -136,11 +124,7 @@ def predicts(found):
     firms = [each for world in found for each in found[world]]
     return [
         share("`predict` of a CSV gives the points of the card", [f["same"] for f in firms], low=1.0),
-        mean(
-            "|100,000 predicted leads - sum over patterns|, attainable gain",
-            [f["off"] for f in firms],
-            high=0.03,
-        ),
+        mean("|100,000 predicted leads - sum over patterns|, attainable gain", [f["off"] for f in firms], high=0.03),
     ]
 
 
@@ -210,14 +194,8 @@ def coverage(found):
         if any("weights" in f for f in firms):
             hits = [np.mean(f["weights"]) for f in firms]
             rows.append(share(f"coverage, weights, {name}", hits, low=0.92, high=0.98))
-        rows.append(
-            share(
-                f"coverage, probabilities, {name}", [f["probabilities"] for f in firms], low=0.92, high=0.98
-            )
-        )
-        rows.append(
-            share(f"coverage, deployed cut-off, {name}", [f["cutoff"] for f in firms], low=0.92, old="46%")
-        )
+        rows.append(share(f"coverage, probabilities, {name}", [f["probabilities"] for f in firms], low=0.92, high=0.98))
+        rows.append(share(f"coverage, deployed cut-off, {name}", [f["cutoff"] for f in firms], low=0.92, old="46%"))
         gains = [f["gains"] for f in firms if f["gains"] is not None]
         if gains:
             rows.append(share(f"coverage, held-out gain, {name}", gains, low=0.92, high=0.98))

@@ -35,10 +35,7 @@ class Row:
         """ "pass"; "within error" where the interval reaches the target; else "missed"."""
         if not math.isfinite(self.value):
             return "missed"
-        low, high = (
-            (-math.inf if self.low is None else self.low),
-            (math.inf if self.high is None else self.high),
-        )
+        low, high = ((-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high))
         if low <= self.value <= high:
             return "pass"
         return "within error" if self.between[0] <= high and self.between[1] >= low else "missed"
@@ -72,10 +69,7 @@ def mean(what: str, values: Sequence[float], **target: object) -> Row:
 
 def table(rows: Sequence[Row], known: dict[str, str]) -> str:
     """All rows as a Markdown table; a miss that is known says so."""
-    lines = [
-        "| what | must be | reached | 95% of chance | firms | plain logistic | 0.1 | |",
-        "|" + "---|" * 8,
-    ]
+    lines = ["| what | must be | reached | 95% of chance | firms | plain logistic | 0.1 | |", "|" + "---|" * 8]
     for row in rows:
         low, high = row.between
         plain = "" if row.plain is None else f"{row.plain:.3g}"

@@ -84,9 +84,7 @@ def tell(results, n):
         now = time.perf_counter()
         if now - last > 30:
             last = now
-            print(
-                f"{at:,} of {n:,} firms, {now - begun:.0f} s, now {each[0][0]}", file=sys.stderr, flush=True
-            )
+            print(f"{at:,} of {n:,} firms, {now - begun:.0f} s, now {each[0][0]}", file=sys.stderr, flush=True)
         yield each
 
 
@@ -97,9 +95,7 @@ def main(given=None):
     ask.add_argument("--only", nargs="+", choices=list(EXPERIMENTS), default=list(EXPERIMENTS))
     ask.add_argument("--workers", type=int, default=2)
     ask.add_argument("--firms", type=int, help="firms a case, in place of each experiment's own number")
-    ask.add_argument(
-        "--out", type=Path, help="where the table is written (default: docs/truth.md, of whole runs)"
-    )
+    ask.add_argument("--out", type=Path, help="where the table is written (default: docs/truth.md, of whole runs)")
     told = ask.parse_args(given)
     jobs = []
     for name in told.only:
@@ -139,15 +135,11 @@ error". The column "plain logistic" is scikit-learn's logistic regression (C = 1
 def report(rows, jobs, failed, spent, seconds):
     """The page: table, known misses, crashes, seconds."""
     parts = [HEAD, table(rows, KNOWN)]
-    known = [
-        f"- {row.what}: {KNOWN[row.what]}" for row in rows if row.what in KNOWN and row.status == "missed"
-    ]
+    known = [f"- {row.what}: {KNOWN[row.what]}" for row in rows if row.what in KNOWN and row.status == "missed"]
     if known:
         parts.append("## Missed, and why\n\n" + "\n".join(known))
     if failed:
-        parts.append(
-            f"## {len(failed)} of {len(jobs)} firms crashed\n\n```\n" + "\n".join(failed[:5]) + "```"
-        )
+        parts.append(f"## {len(failed)} of {len(jobs)} firms crashed\n\n```\n" + "\n".join(failed[:5]) + "```")
     costs = ", ".join(f"{name} {each:.0f}" for name, each in spent.items())
     parts.append(f"{len(jobs):,} firms in {seconds / 60:.1f} minutes; seconds of CPU: {costs}.")
     return "\n\n".join(parts) + "\n"

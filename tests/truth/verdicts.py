@@ -63,10 +63,7 @@ def power_dated(form, seed):
     leads = draw(1000, truth_of("tilted", form=form), seed, dated=True)
     dated = calibrate(leads, form).result.policies[0]
     firm = draw(600, truth_of("tilted", form=form), seed)
-    whole, short = (
-        leadml.calibrate(firm, settings_of(form)).result.policies[0],
-        Stream(firm, form).look(600).policy,
-    )
+    whole, short = (leadml.calibrate(firm, settings_of(form)).result.policies[0], Stream(firm, form).look(600).policy)
     same = (whole.verdict, whole.gain_weights) == (short.verdict, short.gain_weights)
     return {"dated": dated.verdict_weights == "change", "same": same}
 
@@ -85,10 +82,7 @@ def power_with_dates(found):
     """Rows of dated files."""
     rows = [
         share(
-            f"power, tilted, {form} rule, n = 1,000 with dates",
-            [f["dated"] for f in found[form]],
-            low=0.7,
-            old="24%",
+            f"power, tilted, {form} rule, n = 1,000 with dates", [f["dated"] for f in found[form]], low=0.7, old="24%"
         )
         for form in RULES
     ]
@@ -128,8 +122,7 @@ def outlook_of(_, seed):
         "p": ahead.p_better,
         "better": gain > 0.01,
         "covered": covered,
-        "error": (ahead.wins_per_100.change.value - ahead.wins_per_100.keep.value)
-        - (wins["change"] - wins["keep"]),
+        "error": (ahead.wins_per_100.change.value - ahead.wins_per_100.keep.value) - (wins["change"] - wins["keep"]),
     }
 
 
@@ -152,9 +145,7 @@ def planned(_, seed):
     rng = np.random.default_rng([seed, 8])
     truth, form = some_truth(rng)
     first = Stream(draw(1000, truth, seed).take(np.arange(300)), form).look(300).policy
-    promised = (
-        None if first.outlook is None or first.outlook.more_deals is None else first.outlook.more_deals.value
-    )
+    promised = None if first.outlook is None or first.outlook.more_deals is None else first.outlook.more_deals.value
     if first.verdict_weights != "undecided" or not promised:
         return {"asked": first.verdict_weights == "undecided", "decided": None}
     last = int(300 + promised)

@@ -24,9 +24,7 @@ def known_on(leads, day):
     seen = leads.take(leads.created <= day)
     late = seen.closed > day
     outcome = np.where(late, OPEN, seen.outcome).astype(np.int8)
-    return dataclasses.replace(
-        seen, outcome=outcome, closed=np.where(late, NO_DAY, seen.closed).astype(np.int32)
-    )
+    return dataclasses.replace(seen, outcome=outcome, closed=np.where(late, NO_DAY, seen.closed).astype(np.int32))
 
 
 def watched(world, seed):
@@ -56,8 +54,6 @@ def watched(world, seed):
 def alarms(found):
     """Rows by world."""
     every = [each for world in WORLDS for each in found[world]]
-    rows = [
-        share("monitor: false `recalibrate` in 12 looks", [f["alarm"] for f in every], high=0.05, old="25%")
-    ]
+    rows = [share("monitor: false `recalibrate` in 12 looks", [f["alarm"] for f in every], high=0.05, old="25%")]
     what = "monitor: false `recalibrate` in 12 looks, "
     return rows + [share(what + world, [f["alarm"] for f in found[world]], high=0.05) for world in WORLDS]
