@@ -19,8 +19,10 @@ from leadml.exceptions import InputError
 SCHEMA = Path(__file__).with_name("result.schema.json")
 
 Verdict = Literal["change", "keep", "depends", "undecided", "cannot-judge"]
+SegmentVerdict = Literal["change", "keep", "undecided", "too-few"]
 Kind = Literal["documented", "learned", "wide", "context", "custom", "prior"]
 Severity = Literal["stop", "warn", "note"]
+Basis = Literal["economics", "capacity", "workload", "break-even"]
 
 
 class ResultPart(BaseModel):
@@ -149,7 +151,7 @@ class LearnedCutoff(Figure):
 
     not_distinguishable: tuple[int, ...] = ()
     share: Figure | None = None  # share of leads followed up
-    basis: Literal["economics", "capacity", "workload", "break-even"] = "workload"
+    basis: Basis = "workload"
 
 
 class ImpliedValue(ResultPart):
@@ -281,7 +283,7 @@ class Segment(ResultPart):
     n: float
     won: float
     followed_up: float = 0
-    verdict: Literal["change", "keep", "undecided", "too-few"]
+    verdict: SegmentVerdict
     gain: Figure
 
 

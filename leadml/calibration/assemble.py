@@ -154,9 +154,8 @@ def segments(study: Study, log: Log, held: HeldOut, chosen: str | None) -> tuple
     pair = compared_pair(study, log, held, chosen)
     if pair is None:
         return ()
-    out = []
+    out: list[Segment] = []
     for column, values in study.compared.segments.items():
         names = np.array([str(each) if each is not None else "(blank)" for each in values.to_pylist()])
-        gains = segment_gains(held, *pair, names[log.row].tolist(), study.settings.smallest_gain)
-        out += [Segment(column=column, **{**vars(each), "gain": figures.shown(each.gain)}) for each in gains]
+        out += segment_gains(held, *pair, column, names[log.row].tolist(), study.settings.smallest_gain)
     return tuple(out)

@@ -11,13 +11,11 @@ import numpy.typing as npt
 
 import leadml
 from leadml.calibration.classifiers import WideRule
-from leadml.calibration.consequences import Basis
 from leadml.calibration.contenders import DocumentedRule, FittedCard, Points, PointsOf, Totals, TotalTable
-from leadml.calibration.figures import figure
 from leadml.calibration.study import Study
 from leadml.calibration.views import Floats, View, learning_weight, weight_of, won_of
-from leadml.evaluation.cutoffs import Cutoff, cutoff_at_cost, cutoff_at_share, redraw_rates
-from leadml.result import Data, Figure
+from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, redraw_rates
+from leadml.result import Data, LearnedCutoff
 
 if TYPE_CHECKING:
     from leadml.card.record import Card
@@ -28,8 +26,7 @@ class Draft:
     """A card, and the interval of its cut-off in points."""
 
     card: Card
-    cutoff: Figure | None = None
-    basis: str = "workload"
+    cutoff: LearnedCutoff | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,19 +59,17 @@ def count_totals(study: Study, at: Totals, total_max: int) -> DealsByTotal:
     return DealsByTotal(n, won, worth if np.isfinite(value).all() else np.full(len(n), np.nan))
 
 
-def find_cutoff(study: Study, totals: DealsByTotal, share: float) -> tuple[Cutoff, Basis]:
+def find_cutoff(study: Study, totals: DealsByTotal, share: float) -> LearnedCutoff:
     """Cut-off of a score from the consequences, or at a workload (`share`), with its interval."""
     given = study.consequences
     if given.share is not None:
-        return cutoff_at_share(totals.n, given.share), "capacity"
+        return cutoff_at_share(totals.n, given.share)
     if given.basis == "workload":
-        return cutoff_at_share(totals.n, share + 0.5 * resolution(totals, share)), "workload"
+        return cutoff_at_share(totals.n, share + 0.5 * resolution(totals, share), "workload")
     rates = redraw_rates(totals.won, totals.n, random_state=study.settings.random_state)
     if given.margin is not None:  # worth varies with the total: P(won) * v / c >= 1
-        return cutoff_at_cost(rates * totals.worth, totals.n, 1.0), "economics"
-    if given.basis == "break-even":
-        return cutoff_at_cost(rates, totals.n, None), "break-even"
-    return cutoff_at_cost(rates, totals.n, given.ratio), "economics"
+        return cutoff_at_cost(rates * totals.worth, totals.n, 1.0)
+    return cutoff_at_cost(rates, totals.n, None if given.basis == "break-even" else given.ratio)
 
 
 def resolution(totals: DealsByTotal, share: float) -> float:
@@ -140,8 +135,8 @@ def make_draft(study: Study, name: str, learned: Learned, table: TotalTable, dat
     view, deals = learned.view, study.deals
     at = table.rule.totals(deals)
     totals = count_totals(study, at, len(table.probability) - 1)
-    cutoff, basis = find_cutoff(study, totals, workload(study, view))
-    first = int(cutoff.cutoff.value)
+    cutoff = find_cutoff(study, totals, workload(study, view))
+    first = int(cutoff.value or 0)
     card = learned_card(
         f"{data.name}-{name}",
         None if view is None else view.framework,
@@ -162,7 +157,7 @@ def make_draft(study: Study, name: str, learned: Learned, table: TotalTable, dat
         words=None if deals.mapping is None else words_of_mapping(deals.mapping),
         provenance=provenance(data, study),
     )
-    return Draft(card, figure(cutoff.cutoff), basis)
+    return Draft(card, cutoff)
 
 
 def provenance(data: Data, study: Study) -> dict[str, Any]:

@@ -6,7 +6,6 @@ From them follows the decision of every contender, by one function, within each 
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +15,7 @@ from leadml.calibration.views import Floats, Note, weight_of, won_of
 from leadml.data.deals import NO_DAY, Leads
 from leadml.exceptions import UsageError
 from leadml.levels import N_CODES
-
-Basis = Literal["economics", "capacity", "workload", "break-even"]
+from leadml.result import Basis
 
 DAYS_A_WEEK = 7.0
 SHRINK_AMOUNTS = 20.0  # won deals that a level's effect on the amount is shrunk by

@@ -14,7 +14,7 @@ from leadml.calibration.views import Floats
 from leadml.evaluation.bootstrap import Statistic
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, captured
-from leadml.result import PolicyResult, Recommended
+from leadml.result import Figure, PolicyResult, Recommended
 
 SURE_BY = 2.0
 """Standard errors by which a less simple card must predict better: the best of many looks too good."""
@@ -129,8 +129,8 @@ def recommend(
         framework=contender.framework,
         because=say_why(contender.title, baseline),
         in_use=str(study.baseline) if stays else chosen,
-        cutoff=draft.cutoff,
-        cutoff_basis=draft.basis,
+        cutoff=None if draft.cutoff is None else Figure(**draft.cutoff.model_dump(include={"value", "low", "high"})),
+        cutoff_basis="workload" if draft.cutoff is None else draft.cutoff.basis,
         rounding_loss=None if lost is None or not won or won <= 0 else min(1.0, lost / (lost + won)),
     )
 

@@ -12,7 +12,7 @@ from leadml.calibration.cards import count_totals, find_cutoff
 from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import DocumentedRule, FittedCard
 from leadml.calibration.describe import DAYS_A_MONTH, span
-from leadml.calibration.figures import figure, gain, number, shown
+from leadml.calibration.figures import gain, number, shown
 from leadml.calibration.study import Study
 from leadml.calibration.views import Floats, View, count_patterns, weight_of
 from leadml.data.deals import Leads
@@ -32,18 +32,7 @@ from leadml.evaluation.verdict import (
     why_no_answer,
 )
 from leadml.levels import LEVEL_MAX, N_CODES
-from leadml.result import (
-    Choice,
-    CurvePoint,
-    ImpliedValue,
-    LearnedCutoff,
-    MoreDeals,
-    OrderClaimed,
-    Outlook,
-    PolicyResult,
-    Range,
-    Weight,
-)
+from leadml.result import Choice, MoreDeals, OrderClaimed, Outlook, PolicyResult, Range, Weight
 
 N_DRAWS = 400
 MANY_ROWS = 20_000
@@ -352,34 +341,16 @@ def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, A
         return {}
     rates = redraw_rates(totals.won, totals.n, random_state=study.settings.random_state)
     implied = implied_value(rates, rule.card.cutoff)
-    low, high = implied
-    found: dict[str, Any] = {
-        "implied_value": ImpliedValue(  # an open end is None
-            low=number(low.value),
-            high=number(high.value),
-            low_interval=(number(low.low), number(low.high)),
-            high_interval=(number(high.low), number(high.high)),
-        )
-    }
+    found: dict[str, Any] = {"implied_value": implied}
     if depends:
-        found["depends_on"] = Range(low=number(low.value), high=number(high.value))
+        found["depends_on"] = Range(low=implied.low, high=implied.high)
     if study.consequences.basis != "workload" and rule.id not in facts.by_hunch:
-        cutoff, basis = find_cutoff(study, totals, 0.5)
-        found["learned_cutoff"] = LearnedCutoff(
-            **cutoff.cutoff._asdict(),
-            not_distinguishable=cutoff.not_distinguishable,
-            share=figure(cutoff.share),
-            basis=basis,
-        )
+        found["learned_cutoff"] = find_cutoff(study, totals, 0.5)
     entries = facts.log.entries
     name = card_of(study, rule) or f"{rule.framework}-{rule.card.unit}-cutoff"
     if name in entries:
         many = len(facts.log) > MANY_ROWS
         ratios = ratios_around(implied, float(held.n_won / held.weight.sum()), 9 if many else 15)
         own = np.nan_to_num(entries[rule.id].decision)
-        curve = decision_curve(held, own, entries[name].probability, ratios)
-        lines = ("documented", "learned", "all", "none")
-        found["decision_curve"] = tuple(
-            CurvePoint(ratio=row.ratio, **{line: shown(getattr(row, line)) for line in lines}) for row in curve
-        )
+        found["decision_curve"] = decision_curve(held, own, entries[name].probability, ratios)
     return found

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.levels import logistic
+from leadml.result import Figure
 
 Floats = npt.NDArray[np.float64]
 
@@ -33,6 +34,12 @@ class Estimate(NamedTuple):
     value: float
     low: float
     high: float
+
+    @property
+    def figure(self) -> Figure:
+        """As a record of the result: None for what is not known or has no end."""
+        value, low, high = (float(each) if np.isfinite(each) else None for each in self)
+        return Figure(value=value, low=low, high=high)
 
 
 NOTHING = Estimate(np.nan, np.nan, np.nan)

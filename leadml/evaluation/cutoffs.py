@@ -6,16 +6,14 @@ is that of the deployed card: its points are held, only the probabilities of its
 
 from __future__ import annotations
 
-import dataclasses
-from typing import NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
-from leadml.evaluation.bootstrap import Estimate, percentile
+from leadml.evaluation.bootstrap import NOTHING, percentile
 from leadml.evaluation.log import Floats
 from leadml.evaluation.metrics import HeldOut
 from leadml.levels import logistic
+from leadml.result import Basis, CurvePoint, Figure, ImpliedValue, LearnedCutoff
 
 ROUGHNESS = (0.0, 0.15, 0.4, 1.0)
 """Prior standard deviations of the departure of log-odds from a line in the total; averaged by evidence."""
@@ -23,6 +21,7 @@ LINE_SPREAD = 3.0
 CLOSE = 1.0
 """Totals this far apart (in standard deviations of the total) depart from the line with correlation 1/e."""
 N_NEWTON = 25
+N_POPULATIONS = 1000
 
 OWN = 0.2
 """Departure of each total by itself, in log-odds: rates may jump at the cut-off (.75 covered without, .95 with)."""
@@ -79,39 +78,27 @@ def _laplace(kernel: Floats, won: Floats, n: Floats, offset: float) -> tuple[Flo
     return offset + f, (covariance + covariance.T) / 2, log_evidence
 
 
-@dataclasses.dataclass(frozen=True)
-class Cutoff:
-    """A cut-off on whole totals; one more than the largest total says "follow up no one".
-
-    share: of leads at or above it. not_distinguishable: cut-offs whose net value cannot be told from the best
-    one's.
-    """
-
-    cutoff: Estimate
-    share: Estimate
-    not_distinguishable: tuple[int, ...] = ()
-
-
-def cutoff_at_cost(rates: Floats, n: Floats, threshold: float | None, deployed: int | None = None) -> Cutoff:
+def cutoff_at_cost(rates: Floats, n: Floats, threshold: float | None) -> LearnedCutoff:
     """Best cut-off where a follow-up pays from P(won) = threshold (c/v), with the interval over drawn rates.
 
-    rates: (D, T) from `redraw_rates`. n: (T,) leads at each total. threshold None: break-even, the base rate
-    of each draw. deployed: the cut-off in use, else the best one on the mean rates.
+    rates: (D, T) from `redraw_rates`. n: (T,) leads at each total. threshold None: break-even, the base rate of each
+    draw. One more than the largest total says "follow up no one".
     """
     pays_from = rates @ n / n.sum() if threshold is None else np.full(len(rates), threshold)
     net = _from_above((rates - pays_from[:, None]) * n)
     mean_net = _from_above((rates.mean(axis=0) - pays_from.mean()) * n)
-    best = int(mean_net.argmax()) if deployed is None else deployed
+    best = int(mean_net.argmax())
     low, high = np.quantile(net - net[:, [best]], [0.025, 0.975], axis=0)
     alike = tuple(int(k) for k in np.flatnonzero((low <= 1e-9) & (high >= -1e-9)))
-    return _with_shares(best, net.argmax(axis=1), n, np.broadcast_to(n, rates.shape), alike)
+    basis: Basis = "break-even" if threshold is None else "economics"
+    return _with_shares(best, net.argmax(axis=1), n, np.broadcast_to(n, rates.shape), basis, alike)
 
 
-def cutoff_at_share(n: Floats, share: float, n_draws: int = 1000, random_state: int = 0) -> Cutoff:
+def cutoff_at_share(n: Floats, share: float, basis: Basis = "capacity") -> LearnedCutoff:
     """Lowest cut-off that no more than a share of leads reach (capacity), over populations like this one."""
-    drawn = np.random.default_rng(random_state).dirichlet(np.maximum(n, 1e-9), n_draws) * n.sum()
+    drawn = np.random.default_rng(0).dirichlet(np.maximum(n, 1e-9), N_POPULATIONS) * n.sum()
     best = (_from_above(np.vstack([n, drawn])) <= share * n.sum() * (1 + 1e-9)).argmax(axis=1)
-    return _with_shares(int(best[0]), best[1:], n, drawn, ())
+    return _with_shares(int(best[0]), best[1:], n, drawn, basis)
 
 
 def _from_above(by_total: Floats) -> Floats:
@@ -120,66 +107,49 @@ def _from_above(by_total: Floats) -> Floats:
     return np.concatenate([sums, np.zeros((*sums.shape[:-1], 1))], axis=-1)
 
 
-def _with_shares(best: int, drawn: npt.NDArray[np.int64], n: Floats, redrawn: Floats, alike: tuple[int, ...]) -> Cutoff:
+def _with_shares(
+    best: int, drawn: npt.NDArray[np.int64], n: Floats, redrawn: Floats, basis: Basis, alike: tuple[int, ...] = ()
+) -> LearnedCutoff:
+    """Interval of a cut-off, and the share of leads at or above it."""
     low, high = np.quantile(drawn, 0.025, method="lower"), np.quantile(drawn, 0.975, method="higher")
     above = _from_above(redrawn) / redrawn.sum(axis=-1, keepdims=True)
     shares = np.take_along_axis(above, drawn[:, None], axis=1)[:, 0]
-    share = percentile(shares, float(_from_above(n)[best] / n.sum()))
-    return Cutoff(Estimate(float(best), min(best, float(low)), max(best, float(high))), share, alike)
+    share = percentile(shares, float(_from_above(n)[best] / n.sum())).figure
+    ends = {"low": min(best, float(low)), "high": max(best, float(high))}
+    return LearnedCutoff(value=best, **ends, not_distinguishable=alike, share=share, basis=basis)
 
 
-class Implied(NamedTuple):
-    """A documented cut-off is the right one when a won deal is worth `low` to `high` follow-ups (v/c)."""
-
-    low: Estimate
-    high: Estimate
-
-
-def implied_value(rates: Floats, cutoff: int) -> Implied:
+def implied_value(rates: Floats, cutoff: int) -> ImpliedValue:
     """Values of a won deal, in follow-ups, that make a cut-off right: 1/P(won | k) <= v/c < 1/P(won | k - 1).
 
-    rates: (D, T) drawn rates by documented score. A cut-off of 0 or beyond the largest score has an open end
-    (inf).
+    rates: (D, T) drawn rates by documented score. A cut-off of 0 or beyond the largest score has an open end.
     """
 
-    def value(at: int) -> Estimate:
+    def value(at: int) -> Figure:
         if not 0 <= at < rates.shape[1]:
-            return Estimate(np.inf, np.inf, np.inf)
-        return percentile(1.0 / rates[:, at], float(np.median(1.0 / rates[:, at])))
+            return NOTHING.figure
+        return percentile(1.0 / rates[:, at], float(np.median(1.0 / rates[:, at]))).figure
 
-    return Implied(value(cutoff), value(cutoff - 1))
-
-
-@dataclasses.dataclass(frozen=True)
-class CurveRow:
-    """Net wins of 100 leads when a won deal is worth `ratio` follow-ups."""
-
-    ratio: float
-    documented: Estimate
-    learned: Estimate
-    all: Estimate
-    none: Estimate
+    low, high = value(cutoff), value(cutoff - 1)
+    ends = {"low_interval": (low.low, low.high), "high_interval": (high.low, high.high)}
+    return ImpliedValue(low=low.value, high=high.value, **ends)
 
 
-def ratios_around(implied: Implied, base_rate: float, n: int = 15) -> Floats:
+def ratios_around(implied: ImpliedValue, base_rate: float, n: int = 15) -> Floats:
     """Ratios v/c for a decision curve: even in logarithm, around the implied values and break-even."""
-    values = (implied.low.value, implied.high.value, 1.0 / max(base_rate, 1e-6))
-    ends = [each for each in values if np.isfinite(each)]
+    ends = [each for each in (implied.low, implied.high, 1.0 / max(base_rate, 1e-6)) if each is not None]
     return np.geomspace(max(1.0, min(ends) / 2.5), max(ends) * 2.5, n)
 
 
-def decision_curve(held: HeldOut, rule: Floats, probability: Floats, ratios: Floats) -> tuple[CurveRow, ...]:
-    """Net wins of 100 held-out leads, 100 (won - followed up / ratio) / leads, for rule, card, everyone and
-    no one.
+def decision_curve(held: HeldOut, rule: Floats, probability: Floats, ratios: Floats) -> tuple[CurvePoint, ...]:
+    """Net wins of 100 held-out leads, 100 (won - followed up / ratio) / leads: rule, card, everyone and no one.
 
     Vickers, Elkin (2006), Medical Decision Making 26; the card follows up from P(won) = 1 / ratio.
     """
-    rows = []
-    for ratio in np.asarray(ratios, dtype=np.float64):
+    points = []
+    for ratio in ratios.tolist():
+        followed = {"documented": rule, "learned": probability >= 1.0 / ratio, "all": 1.0, "none": 0.0}
         worth = 100.0 * (held.y - 1.0 / ratio)
-        learned = (probability >= 1.0 / ratio).astype(np.float64)
-        documented, card, everyone = (
-            held.ratio(decision * worth).estimate() for decision in (rule, learned, np.ones(len(held.y)))
-        )
-        rows.append(CurveRow(float(ratio), documented, card, everyone, Estimate(0.0, 0.0, 0.0)))
-    return tuple(rows)
+        net = {name: held.ratio(decision * worth).estimate().figure for name, decision in followed.items()}
+        points.append(CurvePoint(ratio=ratio, **net))
+    return tuple(points)

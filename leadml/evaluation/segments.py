@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
 from leadml.evaluation.bootstrap import Z_ONE, Estimate, Z
 from leadml.evaluation.log import Floats
 from leadml.evaluation.metrics import HeldOut, rate_of_different
-
-SegmentVerdict = Literal["change", "keep", "undecided", "too-few"]
+from leadml.result import Segment, SegmentVerdict
 
 MIN_DIFFERENT = 10
 """Leads judged differently below which a segment's own deals say nothing."""
@@ -22,23 +19,14 @@ SPREAD_SCALE = 0.15
 """Half of the prior lies below it (half-Cauchy; Gelman 2006, Bayesian Analysis 1)."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SegmentGain:
-    """gain: pooled (shrunk), as a share of the segment's wins."""
-
-    value: str
-    n: float
-    won: float
-    followed_up: float
-    gain: Estimate
-    verdict: SegmentVerdict
-
-
 def segment_gains(
-    held: HeldOut, rule: Floats, card: Floats, segment: Sequence[str], smallest_gain: float
-) -> tuple[SegmentGain, ...]:
-    """Gain in each segment of the held-out rows; rule, card: (m,) decisions at equal workload over all."""
-    names, at = np.unique(np.asarray(segment, dtype=str), return_inverse=True)
+    held: HeldOut, rule: Floats, card: Floats, column: str, values: Sequence[str], smallest_gain: float
+) -> tuple[Segment, ...]:
+    """Gain for each of the (m,) values of a column, as a share of the wins there, shrunk towards that of all.
+
+    rule, card: (m,) decisions at equal workload over all.
+    """
+    names, at = np.unique(np.asarray(values, dtype=str), return_inverse=True)
     away = card - rule
     centre = rate_of_different(held, card, rule)
     each = held.weight * away * (held.y - centre)
@@ -56,14 +44,18 @@ def segment_gains(
     where[pair] = at
     error = np.sqrt(np.bincount(where, sums**2, minlength=len(names)) + 1.0) / np.maximum(won, 1.0)
     mean, spread = _pool(raw, error)
-    columns = (each.tolist() for each in (names, size, won, followed, different, mean, spread))
     return tuple(
-        SegmentGain(
-            name, n, n_won, n_followed, Estimate(gain, gain - Z * sd, gain + Z * sd),
-            _verdict(gain, sd, n_different, smallest_gain),
+        Segment(
+            column=column,
+            value=str(name),
+            n=size[i],
+            won=won[i],
+            followed_up=followed[i],
+            verdict=_verdict(mean[i], spread[i], different[i], smallest_gain),
+            gain=Estimate(mean[i], mean[i] - Z * spread[i], mean[i] + Z * spread[i]).figure,
         )
-        for name, n, n_won, n_followed, n_different, gain, sd in zip(*columns, strict=True)
-    )  # fmt: skip
+        for i, name in enumerate(names)
+    )
 
 
 def _verdict(mean: float, spread: float, different: float, smallest_gain: float) -> SegmentVerdict:

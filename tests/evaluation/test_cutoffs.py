@@ -37,9 +37,9 @@ def test_the_interval_of_the_cutoff_covers_the_true_one(truth, n):
     for seed in range(100):
         won, size = drawn_deals(truth, SHARE, n, seed)
         rates = redraw_rates(won, size, 400, seed)
-        cutoff, low, high = cutoff_at_cost(rates, size, threshold).cutoff
-        assert low <= cutoff <= high
-        covered.append(low <= best <= high)
+        found = cutoff_at_cost(rates, size, threshold)
+        assert found.low <= found.value <= found.high
+        covered.append(found.low <= best <= found.high)
         ends = np.quantile(rates, [0.025, 0.975], axis=0)[:, 4:16]
         rates_covered.append(((ends[0] <= truth[4:16]) & (truth[4:16] <= ends[1])).mean())
     assert np.mean(covered) >= 0.92
@@ -60,37 +60,36 @@ def test_a_share_of_leads_and_cutoffs_alike_come_with_the_cutoff():
     won, size = drawn_deals(LINE, SHARE, 500, 3)
     rates = redraw_rates(won, size)
     found = cutoff_at_cost(rates, size, 0.3)
-    assert found.cutoff.value in found.not_distinguishable
-    above = size[int(found.cutoff.value) :].sum() / size.sum()
+    assert found.value in found.not_distinguishable
+    above = size[int(found.value) :].sum() / size.sum()
     assert found.share.value == pytest.approx(above)
     assert found.share.low <= above <= found.share.high
-    deployed = cutoff_at_cost(rates, size, 0.3, deployed=2)
-    assert deployed.cutoff.value == deployed.cutoff.low == 2
     even = cutoff_at_cost(rates, size, None)  # break-even: the base rate
-    assert even.cutoff.low <= cutoff_at_cost(rates, size, won.sum() / size.sum()).cutoff.value <= even.cutoff.high
-    assert cutoff_at_cost(rates, size, 0.999).cutoff.value == 21  # no one
-    assert cutoff_at_cost(rates, size, 0.0).cutoff.value == 0
+    assert even.low <= cutoff_at_cost(rates, size, won.sum() / size.sum()).value <= even.high
+    assert (even.basis, found.basis) == ("break-even", "economics")
+    assert cutoff_at_cost(rates, size, 0.999).value == 21  # no one
+    assert cutoff_at_cost(rates, size, 0.0).value == 0
 
 
 def test_capacity_takes_no_more_than_its_share():
     n = np.array([50.0, 30, 15, 5])
     for share, cutoff in ((1.0, 0), (0.5, 1), (0.2, 2), (0.19, 3), (0.01, 4)):
         found = cutoff_at_share(n, share)
-        assert found.cutoff.value == cutoff
+        assert found.value == cutoff
         assert found.share.value <= share + 1e-9 or share == 1.0
-        assert found.cutoff.low <= cutoff <= found.cutoff.high
+        assert found.low <= cutoff <= found.high
 
 
 def test_a_documented_cutoff_is_right_exactly_within_its_implied_values():
     rates = np.tile(LINE, (10, 1))
-    low, high = implied_value(rates, 11)
-    for ratio, right in ((low.value * 1.01, True), (high.value * 0.99, True), (low.value * 0.99, False)):
-        assert (cutoff_at_cost(rates, SHARE, 1 / ratio).cutoff.value == 11) is right
-    assert cutoff_at_cost(rates, SHARE, 1 / (high.value * 1.01)).cutoff.value == 10
-    assert implied_value(rates, 0).high == (np.inf, np.inf, np.inf)
-    assert implied_value(rates, 21).low.value == np.inf
-    low, high = implied_value(rates[:, ::-1], 11)
-    assert low.value >= high.value  # no value makes it right: fewer are won above the cut-off
+    found = implied_value(rates, 11)
+    for ratio, right in ((found.low * 1.01, True), (found.high * 0.99, True), (found.low * 0.99, False)):
+        assert (cutoff_at_cost(rates, SHARE, 1 / ratio).value == 11) is right
+    assert cutoff_at_cost(rates, SHARE, 1 / (found.high * 1.01)).value == 10
+    assert (implied_value(rates, 0).high, implied_value(rates, 0).high_interval) == (None, (None, None))
+    assert implied_value(rates, 21).low is None
+    turned = implied_value(rates[:, ::-1], 11)
+    assert turned.low >= turned.high  # no value makes it right: fewer are won above the cut-off
 
 
 def test_the_decision_curve_compares_all_at_each_ratio(make_log):
@@ -101,7 +100,7 @@ def test_the_decision_curve_compares_all_at_each_ratio(make_log):
     rows = decision_curve(held, rule, p, ratios)
     assert [row.ratio for row in rows] == pytest.approx(list(ratios))
     for row in rows:
-        assert row.none == (0.0, 0.0, 0.0)
+        assert (row.none.value, row.none.low, row.none.high) == (0.0, 0.0, 0.0)
         assert row.all.value == pytest.approx(100 * (log.outcome.mean() - 1 / row.ratio))
         assert row.documented.low < row.documented.value < row.documented.high
         # a calibrated card is never worse than everyone or no one, beyond noise
