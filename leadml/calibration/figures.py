@@ -22,18 +22,9 @@ Metric = Callable[[Floats, Floats, Floats], float]
 CELL_IDS = 20
 """Leads named in each cell of rule x card."""
 MOST_METRIC_DRAWS = 200
-MEASURED = {
-    "auc": "auc", "log_loss": "log_loss", "brier": "brier", "calibration_slope": "slope",
-    "calibration_intercept": "intercept", "workload": "workload", "precision": "precision",
-    "recall": "recall", "wins_captured": "captured", "wins_per_100": "wins_per_100",
-    "net_value_per_lead": "net_value",
-}  # fmt: skip
-"""Figures of a contender in the result, and what `Measures` calls them."""
-GAINS = {
-    "wins_captured": ("captured", "share of all won deals"),
-    "net_value_per_lead": ("net_value", "currency a lead"),
-    "auc": ("auc", "AUC"),
-}
+MEASURED = tuple(each.name for each in dataclasses.fields(Measures))
+"""Figures of a contender in the result."""
+GAINS = {"wins_captured": "share of all won deals", "net_value_per_lead": "currency a lead", "auc": "AUC"}
 RESERVED = (*MEASURED, *(f"gain_{name}" for name in GAINS))
 """Names of figures that a metric of the user's own cannot have."""
 
@@ -45,15 +36,9 @@ def number(value: float | None) -> float | None:
 
 def figure(estimate: Estimate | Statistic | None) -> Figure | None:
     """An estimate as a record; None where the deals hold no answer."""
-    if estimate is None:
-        return None
-    value, low, high = estimate.estimate() if isinstance(estimate, Statistic) else estimate
-    return Figure(value=value, low=number(low), high=number(high)) if np.isfinite(value) else None
-
-
-def shown(estimate: Estimate | Statistic | None) -> Figure:
-    """An estimate as a record, without a value where the deals hold no answer."""
-    return figure(estimate) or Figure(value=None)
+    if isinstance(estimate, Statistic):
+        estimate = estimate.estimate()
+    return None if estimate is None or not np.isfinite(estimate.value) else estimate.figure
 
 
 def gain(estimate: Estimate | Statistic, p_adjusted: float | None, unit: str) -> Gain | None:
@@ -87,7 +72,7 @@ def importances(held: HeldOut, lost: Mapping[str, Floats], columns: Sequence[str
     out = {}
     for name, more in lost.items():
         seen = np.isfinite(more[:, 0]).astype(np.float64) if more.shape[1] else np.zeros(len(more))
-        losses = (shown(held.ratio(np.nan_to_num(each), seen)) for each in more.T)
+        losses = (held.ratio(np.nan_to_num(each), seen).estimate().figure for each in more.T)
         told = [Importance(column=c, loss=loss) for c, loss in zip(columns, losses, strict=True)]
         out[name] = tuple(sorted(told, key=lambda each: -(each.loss.value or 0.0)))
     return out
@@ -97,7 +82,7 @@ def describe_contenders(
     contenders: tuple[Competing, ...], measures: Mapping[str, Measures], baseline: str | None, told: Told
 ) -> tuple[Contender, ...]:
     """Contenders as records; gains over the baseline are paired, and adjusted (Holm) over all rivals."""
-    gains = {name: gains_over(measures, baseline, measured, unit) for name, (measured, unit) in GAINS.items()}
+    gains = {name: gains_over(measures, baseline, name, unit) for name, unit in GAINS.items()}
     return tuple(
         Contender(
             id=each.id,
@@ -109,7 +94,7 @@ def describe_contenders(
             gain=ContenderGain(**{name: found.get(each.id) for name, found in gains.items()}),
             importance=told.importance.get(each.id, ()),
             metrics=told.metrics.get(each.id, {}),
-            **{name: figure(getattr(measures[each.id], measured)) for name, measured in MEASURED.items()},
+            **{name: figure(statistic) for name, statistic in vars(measures[each.id]).items()},
         )
         for each in contenders
     )
@@ -165,7 +150,7 @@ def find_disagreement(log: Log, held: HeldOut, rule: str, card: Floats) -> tuple
                 card_says=card_says,
                 n=n,
                 won=n_won,
-                rate=shown(wilson(n_won, n)),
+                rate=wilson(n_won, n).figure,
                 lead_ids=() if ids is None else tuple(str(ids[int(at)]) for at in surely),
             )
         )

@@ -12,17 +12,18 @@ from leadml.calibration.cards import count_totals, find_cutoff
 from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import DocumentedRule, FittedCard
 from leadml.calibration.describe import DAYS_A_MONTH, span
-from leadml.calibration.figures import gain, number, shown
+from leadml.calibration.figures import gain, number
 from leadml.calibration.study import Study
 from leadml.calibration.views import Floats, View, count_patterns, weight_of
 from leadml.data.deals import Leads
-from leadml.evaluation import outlook as outlooks
 from leadml.evaluation.cutoffs import decision_curve, implied_value, ratios_around, redraw_rates
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, at_workload
+from leadml.evaluation.outlook import Gains, look_ahead
 from leadml.evaluation.planner import plan
 from leadml.evaluation.verdict import (
     Judgement,
+    PairedGain,
     Question,
     Reason,
     equal_workload,
@@ -32,7 +33,7 @@ from leadml.evaluation.verdict import (
     why_no_answer,
 )
 from leadml.levels import LEVEL_MAX, N_CODES
-from leadml.result import Choice, MoreDeals, OrderClaimed, Outlook, PolicyResult, Range, Weight
+from leadml.result import MoreDeals, OrderClaimed, Outlook, PolicyResult, Range, Weight
 
 N_DRAWS = 400
 MANY_ROWS = 20_000
@@ -114,22 +115,21 @@ def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
     the other rules of a framework, which are compared with one card, are another.
     """
     study, log, held, known = facts.study, facts.log, facts.held, facts.known
-    seen: dict[str, outlooks.Outlook] = {}
+    seen: dict[str, tuple[Outlook, Gains]] = {}
     weights: dict[str, Question] = {}
     cutoffs: dict[str, Question] = {}
     for name, rule in study.rules.items():
         cannot = unanswerable(facts, rule)
         card = card_of(study, rule)
         if cannot or card is None:
-            weights[name] = Question(None, None, cannot or "no contest")
+            weights[name] = Question(cannot=cannot or "no contest")
         else:
-            pair = equal_workload(held, log.entries[name], log.entries[card])
-            paired = paired_gain(held, *pair)
-            found = look_ahead(facts, rule, known[str(rule.framework)], paired)
-            if found is not None:
-                seen[name] = found
-            better, below = (None, None) if found is None else (found.p_not_better, found.p_below)
-            weights[name] = Question(*pair, p_not_better=better, p_below=below, drifted=facts.drifted)
+            paired = paired_gain(held, *equal_workload(held, log.entries[name], log.entries[card]))
+            seen[name] = foresee(facts, rule, known[str(rule.framework)], paired)
+            gains = seen[name][1]
+            weights[name] = Question(
+                paired, p_not_better=gains.p_not_better, p_below=gains.p_below, drifted=facts.drifted
+            )
         cutoffs[name] = ask_cutoff(facts, rule, cannot)
     on_weights, on_cutoffs = judge_families(facts, weights), judge_families(facts, cutoffs)
     return tuple(
@@ -146,7 +146,7 @@ def judge_families(facts: Facts, questions: Mapping[str, Question]) -> dict[str,
         families.setdefault(family_of(study, name), {})[name] = question
     answers: dict[str, Judgement] = {}
     for family in families.values():
-        answers |= judge(facts.held, family, study.settings.smallest_gain)
+        answers |= judge(family, study.settings.smallest_gain)
     return answers
 
 
@@ -173,16 +173,14 @@ def unanswerable(facts: Facts, rule: DocumentedRule) -> Reason:
     return why_no_answer(facts.held, said, said if card is None else facts.log.entries[card])
 
 
-def look_ahead(facts: Facts, rule: DocumentedRule, known: Posterior, paired: Any) -> outlooks.Outlook | None:
+def foresee(facts: Facts, rule: DocumentedRule, known: Posterior, paired: PairedGain) -> tuple[Outlook, Gains]:
     """What changing and keeping are expected to bring, of the cards as they would be deployed."""
-    fitted = facts.fitted.get(str(rule.framework))
-    if fitted is None:
-        return None
+    fitted = facts.fitted[str(rule.framework)]
     decision = np.asarray(rule.predict(known.leads).decision)
     share = float(known.population @ decision / known.population.sum())
     card = highest(fitted.predict(known.leads).score, share, known.population)
     smallest = facts.study.settings.smallest_gain
-    return outlooks.outlook(known.draws, known.population, decision, card, paired, smallest)
+    return look_ahead(known.draws, known.population, decision, card, paired, smallest)
 
 
 def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
@@ -192,18 +190,18 @@ def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
     other = f"{rule.framework}-{rule.card.unit}-cutoff"
     other = other if other in entries else f"{rule.id}-cutoff"
     if cannot in ("unreachable", "constant scores", "selected by hunch"):
-        return Question(None, None, cannot)
+        return Question(cannot=cannot)
     if given.basis == "workload":
-        return Question(None, None, "no cost given")
+        return Question(cannot="no cost given")
     if other not in entries:
-        return Question(None, None, "no contest")
+        return Question(cannot="no contest")
     own, learned = np.nan_to_num(entries[rule.id].decision), np.nan_to_num(entries[other].decision)
     if given.share is not None:  # within the capacity: the rule's picks, and the same number by score
         room = np.full(len(own), given.share)
         own = np.minimum(at_workload(held, own, room), own)
-        return Question(own, at_workload(held, entries[other].score, own))
+        return Question(paired_gain(held, own, at_workload(held, entries[other].score, own)))
     ratio = 1.0 / given.ratio if given.ratio is not None else float(held.weight.sum() / held.n_won)
-    return Question(own, learned, ratio=ratio)
+    return Question(paired_gain(held, own, learned, ratio))
 
 
 def describe_rule(
@@ -211,7 +209,7 @@ def describe_rule(
     rule: DocumentedRule,
     weights: Judgement,
     cutoff: Judgement,
-    seen: outlooks.Outlook | None,
+    seen: tuple[Outlook, Gains] | None,
     known: Posterior | None,
 ) -> PolicyResult:
     """One documented rule as a record."""
@@ -226,7 +224,12 @@ def describe_rule(
         if known is not None:
             told["weights"] = learned_weights(view, known.weights, card.total_max)
             told["order_claim"] = order_claim(view, known.weights)
-    look = describe_outlook(study, rule, seen, weights)
+    look = None
+    if seen is not None:
+        more = plan_ahead(study, rule, seen[1], weights)
+        low = weights.confirmed_low
+        confirmed = weights.verdict == "change" and low > 0
+        look = seen[0].model_copy(update={"confirmed": confirmed, "confirmed_low": number(low), "more_deals": more})
     return PolicyResult(
         id=rule.id,
         title=rule.title,
@@ -241,7 +244,7 @@ def describe_rule(
         because=say_why(verdict, weights, cutoff),
         gain_weights=gain(weights.gain, weights.p_adjusted, "share of all won deals, at the rule's own workload"),
         gain_cutoff=gain(cutoff.gain, cutoff.p_adjusted, "share of all won deals, after the cost of follow-ups"),
-        n_judged_differently=weights.n_different,
+        n_judged_differently=0 if weights.paired is None else weights.paired.n_different,
         outlook=look,
         more_deals_needed=None if look is None or look.more_deals is None else look.more_deals.value,
         card=card_of(study, rule),
@@ -269,14 +272,14 @@ def say_why(verdict: str, weights: Judgement, cutoff: Judgement) -> str:
     return f"Another card may win {low:+.1%} to {high:+.1%} of all won deals: these deals do not tell yet."
 
 
-def plan_ahead(study: Study, rule: DocumentedRule, seen: outlooks.Outlook, weights: Judgement) -> MoreDeals | None:
+def plan_ahead(study: Study, rule: DocumentedRule, gains: Gains, weights: Judgement) -> MoreDeals | None:
     """How many more deals decide an undecided rule, in months at this firm's rate where there are dates."""
     if weights.verdict != "undecided" or weights.paired is None:
         return None
     dates, n = span(study.deals), float(weight_of(study.deals).sum())
     days = 365.0 if dates is None else max(float(dates[1] - dates[0]), DAYS_A_MONTH)
     found = plan(
-        seen,
+        gains,
         weights.paired,
         n_logged=float(weight_of(study.compared).sum()),
         n_deals=n,
@@ -288,25 +291,6 @@ def plan_ahead(study: Study, rule: DocumentedRule, seen: outlooks.Outlook, weigh
         text = found.text.partition(" (")[0] + " decide it in 8 of 10 futures" if found.value else found.text
         return MoreDeals(value=found.value, text=text)
     return found
-
-
-def describe_outlook(
-    study: Study, rule: DocumentedRule, seen: outlooks.Outlook | None, weights: Judgement
-) -> Outlook | None:
-    """The outlook as a record."""
-    if seen is None:
-        return None
-    return Outlook(
-        p_better=seen.p_better,
-        p_same=seen.p_same,
-        p_worse=seen.p_worse,
-        wins_per_100=Choice(keep=shown(seen.wins_keep), change=shown(seen.wins_change)),
-        regret_per_100=Choice(keep=shown(seen.regret_keep), change=shown(seen.regret_change)),
-        n_followed_up=seen.n_followed_up,
-        confirmed=weights.confirmed,
-        confirmed_low=number(weights.confirmed_low),
-        more_deals=plan_ahead(study, rule, seen, weights),
-    )
 
 
 def learned_weights(view: View, draws: Floats, total_max: int) -> dict[str, Weight]:

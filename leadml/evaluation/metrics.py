@@ -1,16 +1,15 @@
-"""Held-out figures of a contender: ranking (AUC, wins captured), probability (log loss, Brier,
-calibration slope and intercept) and decision (precision, recall, net value), weighted, ties shared, each with
-influence values.
+"""Held-out figures of a contender: ranking (AUC, wins captured), probability (log loss, Brier, calibration slope and
+intercept) and decision (precision, recall, net value), weighted, ties shared, each with influence values.
 
-Deals are ranked against deals of their own block only, since one model judged them. Every figure is a
-`Statistic`: `.estimate()` is its 95% interval by unit, and `a - b` the paired difference of two contenders.
+Deals are ranked against deals of their own block only, since one model judged them. Every figure is a `Statistic`:
+`.estimate()` is its 95% interval by unit, and `a - b` the paired difference of two contenders. (scikit-learn's have
+neither blocks nor influence values; the tests compare the figures themselves.)
 """
 
 from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,24 +24,24 @@ SURE = 1e-9
 """Predicted probabilities are kept this far from 0 and 1."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(eq=False)
 class Measures:
-    """All figures of one contender; None where it has no score, probability or decision.
+    """All figures of one contender, named as in the result; None where it has no score, probability or decision.
 
-    captured and wins_per_100 are at the workload compared at: share of all won deals, won of 100 followed up.
+    wins_captured and wins_per_100 are at the workload compared at: share of all won deals, won of 100 followed up.
     """
 
     auc: Statistic | None = None
     log_loss: Statistic | None = None
     brier: Statistic | None = None
-    slope: Statistic | None = None
-    intercept: Statistic | None = None
+    calibration_slope: Statistic | None = None
+    calibration_intercept: Statistic | None = None
     workload: Statistic | None = None
     precision: Statistic | None = None
     recall: Statistic | None = None
-    captured: Statistic | None = None
+    wins_captured: Statistic | None = None
     wins_per_100: Statistic | None = None
-    net_value: Statistic | None = None
+    net_value_per_lead: Statistic | None = None
 
 
 class HeldOut:
@@ -84,20 +83,7 @@ class HeldOut:
         return Statistic(value, influence, "share" if share else "real")
 
 
-def at_workload(held: HeldOut, score: Floats, wanted: Floats) -> Floats:
-    """Follow up the highest-ranked of each block, as many leads as `wanted` (m,) does; a tie is shared.
-
-    `wanted` is a decision to match (0 to 1 a lead), or a constant share. NaN scores rank last.
-    """
-    at, n_blocks = held.by_block
-    room = np.bincount(at, held.weight * wanted, minlength=n_blocks)
-    cell, block_of = _cells(score, at)
-    size, above = _with_above(held.weight, cell, block_of)
-    share = np.divide(room[block_of] - above, size, out=np.zeros(len(size)), where=size > 0)
-    return np.asarray(np.clip(np.round(share, 12), 0.0, 1.0)[cell])
-
-
-def _cells(score: Floats, block: Ints) -> tuple[Ints, Ints]:
+def cells(score: Floats, block: Ints) -> tuple[Ints, Ints]:
     """Cells of equal score within blocks, by block, highest first: that of each row, and the block of each."""
     key = np.where(np.isnan(score), -np.inf, score)
     order = np.lexsort((-key, block))
@@ -112,8 +98,21 @@ def _with_above(mass: Floats, cell: Ints, block_of: Ints) -> tuple[Floats, Float
     """Mass of each cell, and of the cells of its block above it."""
     by_cell = np.bincount(cell, mass, minlength=len(block_of)).astype(np.float64)
     before = np.cumsum(by_cell) - by_cell
-    starts = np.flatnonzero(np.r_[True, np.diff(block_of) != 0])
-    return by_cell, before - np.repeat(before[starts], np.diff(np.r_[starts, len(block_of)]))
+    first = np.searchsorted(block_of, block_of)
+    return by_cell, before - before[first]
+
+
+def at_workload(held: HeldOut, score: Floats, wanted: Floats) -> Floats:
+    """Follow up the highest-ranked of each block, as many leads as `wanted` (m,) does; a tie is shared.
+
+    `wanted` is a decision to match (0 to 1 a lead), or a constant share. NaN scores rank last.
+    """
+    at, n_blocks = held.by_block
+    room = np.bincount(at, held.weight * wanted, minlength=n_blocks)
+    cell, block_of = cells(score, at)
+    size, above = _with_above(held.weight, cell, block_of)
+    share = np.divide(room[block_of] - above, size, out=np.zeros(len(size)), where=size > 0)
+    return np.asarray(np.clip(np.round(share, 12), 0.0, 1.0)[cell])
 
 
 def auc(held: HeldOut, score: Floats) -> Statistic:
@@ -121,7 +120,7 @@ def auc(held: HeldOut, score: Floats) -> Statistic:
     at, n_blocks = held.by_block
     said = ~np.isnan(score)
     won, lost = held.weight * held.y * said, held.weight * (1.0 - held.y) * said
-    cell, block_of = _cells(score, at)
+    cell, block_of = cells(score, at)
 
     def outranked(mass: Floats) -> tuple[Floats, Floats]:
         """Mass of the block above each row's cell, half of its own; mass of the block."""
@@ -145,42 +144,36 @@ def log_losses(y: Floats, probability: Floats) -> Floats:
     return np.asarray(-(y * np.log(p) + (1.0 - y) * np.log1p(-p)))
 
 
-def calibration(held: HeldOut, probability: Floats) -> tuple[Statistic, Statistic]:
-    """Intercept (slope held at 1) and slope of the outcomes on the predicted log-odds (Cox 1958).
+def calibration(held: HeldOut, probability: Floats, *, slope: bool) -> Statistic:
+    """Slope of the outcomes on the predicted log-odds, or their intercept with slope 1 (Cox 1958).
 
-    0 and 1 are calibrated; a slope below 1 is too extreme. NaN where one probability was told, or separation.
+    1 and 0 are calibrated; a slope below 1 is too extreme. NaN where one probability was told, or separation.
     """
     p = np.clip(probability, SURE, 1.0 - SURE)
     x = np.log(p / (1.0 - p))
-    found = []
-    for design in (np.ones((len(x), 1)), np.stack([np.ones(len(x)), x], axis=1)):
-        with_slope = design.shape[1] == 2
-        offset = np.zeros(len(x)) if with_slope else x
-        at = np.array([0.0, 1.0])[: design.shape[1]]
-        for _ in range(0 if with_slope and np.ptp(x) < SURE else NEWTON_STEPS):
-            mu = logistic(offset + design @ at)
-            rest = held.weight * (held.y - mu)
-            curve = held.weight * mu * (1.0 - mu)
-            hessian = design.T @ (design * curve[:, None]) + 1e-12 * np.eye(len(at))
-            step = np.linalg.solve(hessian, design.T @ rest)
-            at = at + np.clip(step, -2.0, 2.0)
-            if np.abs(step).max() < 1e-8:
-                influence = np.linalg.solve(hessian, (design * rest[:, None]).T)[-1]
-                found.append(Statistic(float(at[-1]), held.by_unit(influence)))
-                break
-        else:
-            found.append(held.nothing)
-    return found[0], found[1]
+    if slope and np.ptp(x) < SURE:
+        return held.nothing
+    design = np.stack([np.ones(len(x)), x], axis=1) if slope else np.ones((len(x), 1))
+    offset, at = (0.0, np.array([0.0, 1.0])) if slope else (x, np.zeros(1))
+    for _ in range(NEWTON_STEPS):
+        mu = logistic(offset + design @ at)
+        rest = held.weight * (held.y - mu)
+        hessian = design.T @ (design * (held.weight * mu * (1.0 - mu))[:, None]) + 1e-12 * np.eye(len(at))
+        step = np.linalg.solve(hessian, design.T @ rest)
+        at = at + np.clip(step, -2.0, 2.0)
+        if np.abs(step).max() < 1e-8:
+            return Statistic(float(at[-1]), held.by_unit(np.linalg.solve(hessian, (design * rest[:, None]).T)[-1]))
+    return held.nothing
 
 
-def captured(held: HeldOut, score: Floats, wanted: Floats, per: Floats | float | None = None) -> Statistic:
+def captured(held: HeldOut, score: Floats, wanted: Floats, per: Floats | None = None) -> Statistic:
     """Wins among the highest-ranked, at the workload of `wanted`, by all wins (or by the sum of `per`).
 
-    Influence is centred at r, the win rate of the leads judged differently: drawing one more lead that the
-    score takes and `wanted` leaves also moves the edge, and costs r. The same sum, with less noise.
+    Influence is centred at r, the win rate of the leads judged differently: drawing one more lead that the score takes
+    and `wanted` leaves also moves the edge, and costs r. The same sum, with less noise.
     """
     taken = at_workload(held, score, wanted)
-    bottom = held.y if per is None else np.broadcast_to(per, held.y.shape)
+    bottom = held.y if per is None else per
     size = float(held.weight @ bottom)
     if size <= 0:
         return held.nothing
@@ -207,33 +200,32 @@ def measure(
 ) -> Measures:
     """Every figure of one contender.
 
-    workload: (m,) the decision whose workload wins are compared at (the baseline's). won_value: of a won
-    deal, one for all or (m,); without it there is no net value.
+    workload: (m,) the decision whose workload wins are compared at (the baseline's). won_value: of a won deal, one for
+    all or (m,); without it there is no net value.
     """
-    found: dict[str, Any] = {}
-    some = ~np.isnan(said.score)
-    if some.any():
-        found["auc"] = auc(held, said.score)
+    found = Measures()
+    if not np.isnan(said.score).all():
+        found.auc = auc(held, said.score)
         if workload is not None and float(held.weight @ workload) > 0:
-            found["captured"] = captured(held, said.score, workload)
+            found.wins_captured = captured(held, said.score, workload)
             of_followed_up = captured(held, said.score, workload, per=workload) * 100.0
-            found["wins_per_100"] = dataclasses.replace(of_followed_up, scale="per 100")
-    some = ~np.isnan(said.probability)
-    if some.any():
-        p, seen = np.where(some, said.probability, 0.5), some.astype(float)
-        found["log_loss"] = held.ratio(log_losses(held.y, p) * seen, seen)
-        found["brier"] = held.ratio((p - held.y) ** 2 * seen, seen)
-        if some.all():
-            found["intercept"], found["slope"] = calibration(held, p)
-    some = ~np.isnan(said.decision)
-    if some.any():
-        d, seen = np.where(some, said.decision, 0.0), some.astype(float)
-        found["workload"] = held.ratio(d, seen, share=True)
-        found["precision"] = held.ratio(d * held.y, d, share=True)
-        found["recall"] = held.ratio(d * held.y, held.y * seen, share=True)
+            found.wins_per_100 = dataclasses.replace(of_followed_up, scale="per 100")
+    seen = (~np.isnan(said.probability)).astype(np.float64)
+    if seen.any():
+        p = np.where(seen, said.probability, 0.5)
+        found.log_loss = held.ratio(log_losses(held.y, p) * seen, seen)
+        found.brier = held.ratio((p - held.y) ** 2 * seen, seen)
+        if seen.all():
+            found.calibration_slope = calibration(held, p, slope=True)
+            found.calibration_intercept = calibration(held, p, slope=False)
+    seen, d = (~np.isnan(said.decision)).astype(np.float64), np.nan_to_num(said.decision)
+    if seen.any():
+        found.workload = held.ratio(d, seen, share=True)
+        found.precision = held.ratio(d * held.y, d, share=True)
+        found.recall = held.ratio(d * held.y, held.y * seen, share=True)
         if won_value is not None:
-            found["net_value"] = held.ratio(d * (won_value * held.y - follow_up_cost), seen)
-    return Measures(**found)
+            found.net_value_per_lead = held.ratio(d * (won_value * held.y - follow_up_cost), seen)
+    return found
 
 
 @dataclasses.dataclass(frozen=True)
@@ -247,22 +239,20 @@ class ReliabilityBin:
 
 def reliability(held: HeldOut, probability: Floats, n_bins: int = 10) -> tuple[ReliabilityBin, ...]:
     """Predicted and observed rate in bins of equal size; equal probabilities share a bin."""
-    rows = np.flatnonzero(~np.isnan(probability))
-    if not len(rows):
+    said = ~np.isnan(probability)
+    if not said.any():
         return ()
-    edges = np.unique(np.quantile(probability[rows], np.linspace(0, 1, n_bins + 1)[1:-1]))
-    which = np.searchsorted(edges, probability[rows], side="right")
+    edges = np.unique(np.quantile(probability[said], np.linspace(0, 1, n_bins + 1)[1:-1]))
+    which = np.where(said, np.searchsorted(edges, probability, side="right"), -1)
     bins = []
-    for number in np.unique(which):
-        own = np.zeros(len(held.y))
-        own[rows[which == number]] = 1.0
+    for number in range(len(edges) + 1):
+        own = (which == number).astype(np.float64)
         n = float(held.weight @ own)
         if n > 0:
-            predicted = float(held.weight[rows] * own[rows] @ probability[rows]) / n
             value, low, high = held.ratio(held.y * own, own, share=True).estimate()
             simple = wilson(value * n, n)  # a bin may hold too few units to know their spread
             rate = Estimate(value, min(low, simple.low), max(high, simple.high))
-            bins.append(ReliabilityBin(predicted, rate, n))
+            bins.append(ReliabilityBin(held.ratio(np.nan_to_num(probability) * own, own).value, rate, n))
     return tuple(bins)
 
 

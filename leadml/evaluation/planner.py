@@ -1,18 +1,18 @@
-"""Planner: how many more closed deals, and months at this firm's rate, until a rule is decided (sequential
-design).
+"""Planner: how many more closed deals, and months at this firm's rate, until a rule is decided (sequential design).
 
-The whole procedure is played forward from the posterior: a true gain is drawn from the outlook, months of
-deals arrive, log and judge learn from them, and the verdict is asked again. The number promised is where 80%
-of the futures are decided.
+The whole procedure is played forward from the posterior: a true gain is drawn from the outlook, months of deals arrive,
+log and judge learn from them, and the verdict is asked again. The number promised is where 80% of the futures are
+decided.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import ndtr
 
 from leadml.evaluation.bootstrap import Z_ONE
 from leadml.evaluation.log import Floats
-from leadml.evaluation.outlook import LOG_SHARE, Outlook
+from leadml.evaluation.outlook import LOG_SHARE, Gains
 from leadml.evaluation.verdict import MIN_DIFFERENT, RULE_OF_THREE, SURE, SURELY_RANKS, PairedGain
 from leadml.result import MoreDeals
 
@@ -23,7 +23,7 @@ NOT_DECIDABLE = "not decidable at your size; look again in a year"
 
 
 def plan(
-    outlook: Outlook,
+    gains: Gains,
     paired: PairedGain,
     *,
     n_logged: float,
@@ -34,10 +34,10 @@ def plan(
 ) -> MoreDeals:
     """Promise a number of deals.
 
-    n_logged: held-out deals so far. n_deals: all closed deals the judge learned from. n_rules: judged beside
-    it (Holm, at its strictest).
+    n_logged: held-out deals so far. n_deals: all closed deals the judge learned from. n_rules: judged beside it (Holm,
+    at its strictest).
     """
-    decided = decided_by_month(outlook, paired, n_logged, n_deals, deals_per_month, n_rules, random_state)
+    decided = decided_by_month(gains, paired, n_logged, n_deals, deals_per_month, n_rules, random_state)
     enough = np.flatnonzero(decided >= POWER)
     if not len(enough):
         return MoreDeals(value=None, text=NOT_DECIDABLE)
@@ -49,7 +49,7 @@ def plan(
 
 
 def decided_by_month(
-    outlook: Outlook,
+    gains: Gains,
     paired: PairedGain,
     n_logged: float,
     n_deals: float,
@@ -58,13 +58,11 @@ def decided_by_month(
     random_state: int = 0,
 ) -> Floats:
     """Share of futures decided within 1, 2, ... 24 months."""
-    from scipy.special import ndtr
-
     if n_logged <= 0 or deals_per_month <= 0 or paired.n_won <= 0:
         return np.zeros(HORIZON_MONTHS)
     rng = np.random.default_rng(random_state)
     new: Floats = np.arange(1.0, HORIZON_MONTHS + 1) * deals_per_month
-    true_gain = rng.choice(outlook.gain, N_FUTURES)[:, None]
+    true_gain = rng.choice(gains.mixed, N_FUTURES)[:, None]
     won_rate = paired.n_won / n_logged
     # noise of a won-deal sum: one path a future, the same deals teach log and judge
     variance = max(paired.variance, 1.0) / n_logged
@@ -72,20 +70,21 @@ def decided_by_month(
     n_won = paired.n_won + won_rate * new
     gain = (paired.gain.value * paired.n_won + true_gain * won_rate * new + noise) / n_won
     error = np.sqrt(variance * (n_logged + new)) / n_won
-    different = paired.n_different * (1.0 + new / n_logged)
-    # The judge's information grows with the number of deals (conjugate normal).
-    own, share = outlook.judge_gain, new / (n_deals + new)
-    judge_mean = own.mean() * (1 - share) + (true_gain + noise / (won_rate * new)) * share
-    judge_error = max(float(own.std()), 1e-4) * np.sqrt(1 - share)
-    allowed = np.hypot(error, 1.0 / n_won)
+    # the judge's information grows with the number of deals (conjugate normal)
+    share = new / (n_deals + new)
+    judge_mean = gains.judged.mean() * (1 - share) + (true_gain + noise / (won_rate * new)) * share
+    judge_error = max(float(gains.judged.std()), 1e-4) * np.sqrt(1 - share)
 
     def p_below(threshold: float) -> Floats:
         """P(gain < threshold), judge and log averaged, as the outlook will tell it then."""
         judged = ndtr((threshold - judge_mean) / judge_error)
-        return np.asarray((1 - LOG_SHARE) * judged + LOG_SHARE * ndtr((threshold - gain) / allowed))
+        return np.asarray(
+            (1 - LOG_SHARE) * judged + LOG_SHARE * ndtr((threshold - gain) / np.hypot(error, 1.0 / n_won))
+        )
 
-    may = (different >= MIN_DIFFERENT) & (paired.ranks * np.sqrt(1.0 + new / n_logged) >= SURELY_RANKS)
+    grown = 1.0 + new / n_logged
+    may = (paired.n_different * grown >= MIN_DIFFERENT) & (paired.ranks * np.sqrt(grown) >= SURELY_RANKS)
     change = (p_below(0.0) <= (1.0 - SURE) / n_rules) & may
-    alone = gain + np.hypot(Z_ONE * error, RULE_OF_THREE / n_won) < outlook.smallest_gain
-    keep = ((p_below(outlook.smallest_gain) >= SURE) & (gain < outlook.smallest_gain)) | alone
+    alone = gain + np.hypot(Z_ONE * error, RULE_OF_THREE / n_won) < gains.smallest
+    keep = ((p_below(gains.smallest) >= SURE) & (gain < gains.smallest)) | alone
     return np.asarray((np.logical_or.accumulate(change | keep, axis=1)).mean(axis=0))

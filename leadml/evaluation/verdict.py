@@ -1,9 +1,9 @@
 """Verdicts on documented rules (change, keep, depends, undecided, cannot-judge), Holm, confidence sequence.
 
-Everything is a paired gain on the same held-out deals. `change`: P(gain > 0) is at least 95% after Holm's
-adjustment for the number of rules, and at least 10 leads are judged differently; `keep`: P(gain < smallest
-gain worth having) is. Where there is an outlook these are its chances, judge and log averaged (the log alone
-has to be 85% sure, whatever the judge believes); else the log's own one-sided bounds.
+Everything is a paired gain on the same held-out deals. `change`: P(gain > 0) is at least 95% after Holm's adjustment
+for the number of rules, and at least 10 leads are judged differently; `keep`: P(gain < smallest gain worth having) is.
+Where there is an outlook these are its chances, judge and log averaged (the log alone has to be 85% sure, whatever the
+judge believes); else the log's own one-sided bounds.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 
 from leadml.evaluation.bootstrap import NOTHING, Z_ONE, Estimate, Statistic, Z, holm
 from leadml.evaluation.log import Entries, Floats, Log
-from leadml.evaluation.metrics import HeldOut, at_workload, rate_of_different
+from leadml.evaluation.metrics import HeldOut, at_workload, cells, rate_of_different
+from leadml.result import Verdict
 
-Verdict = Literal["change", "keep", "depends", "undecided", "cannot-judge"]
 Reason = Literal[
     "", "unreachable", "follows everyone", "follows no one", "constant scores", "no contest", "no cost given",
     "few judged differently", "blocks disagree", "ranks by chance", "selected by hunch",
@@ -46,7 +46,7 @@ class PairedGain:
     n_different : leads judged differently (a lead shared by halves counts half).
     by_block : (n_blocks,) wins gained in each block, in time; empty for folds, which have no order.
     ranks : standard errors by which the card wins more than lots drawn in each block (inf: not asked, at a cost).
-    sum, variance : of the centred differences by unit, in won deals, for the confidence sequence.
+    variance : of the centred differences by unit, in won deals, for the confidence sequence.
     """
 
     gain: Statistic
@@ -54,7 +54,6 @@ class PairedGain:
     n_won: float
     by_block: Floats
     ranks: float
-    sum: float
     variance: float
 
     @property
@@ -64,38 +63,45 @@ class PairedGain:
         return float(self.gain.value + np.hypot(Z_ONE * self.gain.error, unseen))
 
     @property
-    def confirmed_bound(self) -> float:
-        """Lower bound of the gain that is valid at every look, 95% (asymptotic confidence sequence).
+    def interval(self) -> Estimate:
+        """Two-sided 95%, never without width: one win that no held-out deal showed is always possible."""
+        value, won = self.gain.value, max(self.n_won, 1.0)
+        half = max(Z * float(np.hypot(self.gain.error, 1.0 / won)), RULE_OF_THREE / won)
+        return Estimate(value, value - half, value + half)
 
-        Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas (2024), Annals of Statistics 52, one-sided.
+    @property
+    def confirmed_error(self) -> float:
+        """How far the gain may be from its value at any look, one-sided 95% (asymptotic confidence sequence).
+
+        Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas (2024), Annals of Statistics 52.
         """
         v, r2 = self.variance, SEQUENCE_TUNING
         spread = np.sqrt(2.0 * (v * r2 + 1.0) / r2 * np.log1p(np.sqrt(v * r2 + 1.0) / _TWICE))
-        return float((self.sum - spread) / self.n_won) if self.n_won > 0 else -np.inf
+        return float(spread / self.n_won) if self.n_won > 0 else np.inf
 
 
 def paired_gain(held: HeldOut, rule: Floats, card: Floats, ratio: float | None = None) -> PairedGain:
     """Gain of the decisions of a card over those of a rule, both (m,) in 0..1.
 
-    At equal workload (ratio None) differences are centred: e_i = (card_i - rule_i)(y_i - win rate of the
-    leads judged differently). At a cost (ratio = value of a won deal / cost of a follow-up): e_i = (card_i -
-    rule_i)(y_i - 1/ratio).
+    At equal workload (ratio None) differences are centred: e_i = (card_i - rule_i)(y_i - win rate of the leads judged
+    differently). At a cost (ratio = value of a won deal / cost of a follow-up): e_i = (card_i - rule_i)(y_i - 1/ratio).
     """
     away = card - rule
-    different = float((held.weight > 0) @ np.abs(away)) / held.n_repeats
     centre = rate_of_different(held, card, rule) if ratio is None else 1.0 / ratio
     each = held.weight * away * (held.y - centre)
-    won = max(held.n_won, 1e-12)
-    total = float(held.weight @ (away * held.y)) if ratio is None else float(each.sum())
-    value = total / won if held.n_won > 0 else np.nan
-    by_unit = held.by_unit(each)
-    influence = held.by_unit(each - value * held.weight * held.y) / won
-    at, n_blocks = held.by_block
     won_more = held.weight * away * held.y if ratio is None else each
-    by_block = np.bincount(at, won_more, n_blocks).astype(np.float64) if held.timed else np.zeros(0)
-    ranks = _ranks(held, card) if ratio is None else np.inf
-    gain, variance = Statistic(value, influence), float(by_unit @ by_unit)
-    return PairedGain(gain, different, held.n_won, by_block, ranks, total, variance)
+    won = max(held.n_won, 1e-12)
+    value = float(won_more.sum()) / won if held.n_won > 0 else np.nan
+    by_unit = held.by_unit(each)
+    at, n_blocks = held.by_block
+    return PairedGain(
+        gain=Statistic(value, held.by_unit(each - value * held.weight * held.y) / won),
+        n_different=float((held.weight > 0) @ np.abs(away)) / held.n_repeats,
+        n_won=held.n_won,
+        by_block=np.bincount(at, won_more, n_blocks).astype(np.float64) if held.timed else np.zeros(0),
+        ranks=_ranks(held, card) if ratio is None else np.inf,
+        variance=float(by_unit @ by_unit),
+    )
 
 
 def _ranks(held: HeldOut, card: Floats) -> float:
@@ -110,18 +116,16 @@ def _ranks(held: HeldOut, card: Floats) -> float:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Question:
-    """One question asked of a rule: its weights (ratio None) or its cut-off (ratio: v/c).
+    """One question asked of a rule: its weights or its cut-off.
 
-    rule, card : (m,) decisions compared; None: nothing competes.
+    paired : what the other decision wins more; None where nothing competes.
     cannot : a reason known beforehand why the data hold no answer ("unreachable", "selected by hunch").
     p_not_better, p_below : P(gain <= 0) and P(gain < smallest gain) of the outlook; None: the log alone.
     drifted : the weights are found to drift, so that each of the last two blocks must agree before `change`.
     """
 
-    rule: Floats | None
-    card: Floats | None
+    paired: PairedGain | None = None
     cannot: Reason = ""
-    ratio: float | None = None
     p_not_better: float | None = None
     p_below: float | None = None
     drifted: bool = False
@@ -129,23 +133,30 @@ class Question:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Judgement:
-    """Verdict on one question. gain: share of all wins, two-sided 95%; p: one-sided, p_adjusted: by Holm."""
+    """Verdict on one question. gain: share of all wins, two-sided 95%; p_adjusted: one-sided, by Holm."""
 
     verdict: Verdict
     reason: Reason
-    gain: Estimate
-    p: float
-    p_adjusted: float
-    n_different: float
-    confirmed: bool
-    confirmed_low: float
-    paired: PairedGain | None
+    gain: Estimate = NOTHING
+    p_adjusted: float = np.nan
+    paired: PairedGain | None = None
+
+    @property
+    def confirmed_low(self) -> float:
+        """Lower bound of the gain that is valid at every look; above 0 a `change` is confirmed."""
+        return np.nan if self.paired is None else self.gain.value - self.paired.confirmed_error
 
 
 def equal_workload(held: HeldOut, rule: Entries, card: Entries) -> tuple[Floats, Floats]:
     """Decisions of a rule, and of a card that follows up as many leads of each block, ties shared."""
     wanted = np.nan_to_num(rule.decision)
     return wanted, at_workload(held, card.score, wanted)
+
+
+def gain_between(log: Log, rule: str, card: str) -> PairedGain:
+    """Gain of a contender over another at the other's workload, from the log alone."""
+    held = HeldOut(log)
+    return paired_gain(held, *equal_workload(held, log.entries[rule], log.entries[card]))
 
 
 def why_no_answer(held: HeldOut, rule: Entries, card: Entries) -> Reason:
@@ -156,44 +167,30 @@ def why_no_answer(held: HeldOut, rule: Entries, card: Entries) -> Reason:
         return "follows no one"
     if (decision == 1.0).all():
         return "follows everyone"
-    for said in (rule.score, card.score):
-        at, n_blocks = held.by_block
-        low, high = np.full(n_blocks, np.inf), np.full(n_blocks, -np.inf)
-        np.minimum.at(low, at[counted], said[counted])
-        np.maximum.at(high, at[counted], said[counted])
-        if (high > low).any():
+    for said in (rule.score, card.score):  # in some block a second score
+        _, block_of = cells(said[counted], held.by_block[0][counted])
+        if (np.diff(block_of) == 0).any():
             return ""
     return "constant scores"
 
 
-def judge(held: HeldOut, questions: Mapping[str, Question], smallest_gain: float) -> dict[str, Judgement]:
+def judge(questions: Mapping[str, Question], smallest_gain: float) -> dict[str, Judgement]:
     """Answer questions of one kind (weights, or cut-offs) with Holm over them, obeyed by the verdicts."""
-    paired = {
-        name: None if q.cannot or q.rule is None or q.card is None else paired_gain(held, q.rule, q.card, q.ratio)
-        for name, q in questions.items()
-    }
-    p = np.array([_p(each, questions[name]) for name, each in paired.items()])
-    answers: dict[str, Judgement] = {}
-    for (name, q), raw, adjusted in zip(questions.items(), p, holm(p), strict=True):
-        found = paired[name]
-        if found is None:
-            why = q.cannot or "no contest"
-            answers[name] = Judgement("cannot-judge", why, NOTHING, raw, adjusted, 0.0, False, np.nan, None)
-            continue
-        verdict, reason = _decide(found, q, float(adjusted), smallest_gain)
-        low = found.confirmed_bound
-        answers[name] = Judgement(
-            verdict, reason, _allowing_unseen(found), float(raw), float(adjusted), found.n_different,
-            low > 0 and verdict == "change", min(low, found.gain.value), found,
-        )  # fmt: skip
+    adjusted = holm([_p(q) for q in questions.values()])
+    answers = {}
+    for (name, q), p in zip(questions.items(), adjusted.tolist(), strict=True):
+        if q.paired is None:
+            answers[name] = Judgement("cannot-judge", q.cannot or "no contest")
+        else:
+            answers[name] = Judgement(*_decide(q.paired, q, p, smallest_gain), q.paired.interval, p, q.paired)
     return answers
 
 
-def _p(found: PairedGain | None, q: Question) -> float:
+def _p(q: Question) -> float:
     """One-sided p of "no gain"."""
-    if found is None or q.p_not_better is None or not np.isfinite(found.gain.value):
-        return np.nan if found is None else found.gain.p_not_above()
-    return q.p_not_better
+    if q.paired is None or not np.isfinite(q.paired.gain.value):
+        return np.nan
+    return q.paired.gain.p_not_above() if q.p_not_better is None else q.p_not_better
 
 
 def _decide(found: PairedGain, q: Question, p_adjusted: float, smallest_gain: float) -> tuple[Verdict, Reason]:
@@ -204,13 +201,9 @@ def _decide(found: PairedGain, q: Question, p_adjusted: float, smallest_gain: fl
             return "undecided", "few judged differently"
         if found.ranks < SURELY_RANKS:
             return "undecided", "ranks by chance"
-        if not last_blocks_agree(found, each=q.drifted):
-            return "undecided", "blocks disagree"
-        return "change", ""
-    if q.p_below is None:
-        return ("keep", "") if found.ceiling < smallest_gain else ("undecided", "")
+        return ("change", "") if last_blocks_agree(found, each=q.drifted) else ("undecided", "blocks disagree")
     # the held-out deals must not point the other way
-    below = q.p_below >= SURE and found.gain.value < smallest_gain
+    below = q.p_below is not None and q.p_below >= SURE and found.gain.value < smallest_gain
     return ("keep", "") if below or found.ceiling < smallest_gain else ("undecided", "")
 
 
@@ -224,25 +217,12 @@ def last_blocks_agree(found: PairedGain, each: bool) -> bool:
     return not len(last) or bool((last > 0).all() if each else last.sum() > 0)
 
 
-def _allowing_unseen(found: PairedGain) -> Estimate:
-    """Two-sided interval, never without width: one win that no held-out deal showed is always possible."""
-    value, won = found.gain.value, max(found.n_won, 1.0)
-    half = max(Z * float(np.hypot(found.gain.error, 1.0 / won)), RULE_OF_THREE / won)
-    return Estimate(value, value - half, value + half)
-
-
 def overall(weights: Verdict, cutoff: Verdict) -> Verdict:
     """One verdict for both questions: any change; keep when nothing speaks against it; else what is open."""
     both = {weights, cutoff}
     for verdict in ("change", "undecided"):
         if verdict in both:
             return verdict
-    if both == {"cannot-judge"} or weights == "cannot-judge":
+    if weights == "cannot-judge":
         return "cannot-judge"
     return "depends" if "depends" in both else "keep"
-
-
-def gain_between(log: Log, rule: str, card: str) -> PairedGain:
-    """Gain of a contender over another at the other's workload, from the log alone."""
-    held = HeldOut(log)
-    return paired_gain(held, *equal_workload(held, log.entries[rule], log.entries[card]))

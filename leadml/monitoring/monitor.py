@@ -100,7 +100,7 @@ def monitor_leads(
         leadml_version=__version__, model=card.model, card_sha256=card.sha256, state="healthy",
         reasons=(Reason(state="healthy", text="Nothing changed."),), data=data, e=min(alarm.e, 1e9),
         first_alarm_at=alarm.first_at, base_rate_before=before.base_rate,
-        base_rate=_rate(won, n) if n else None,
+        base_rate=wilson(won, n).figure if n else None,
         predicted=float(since.predicted.mean()) if n and card.table else None,
         drift=find_drift(card, before, since.codes) if len(since.codes) else (),
         weights=_weights(card, alarm) if n else (), bands=_bands(card, before, since),
@@ -231,12 +231,12 @@ def _gain(log: Log, rule: Card | None, card: Card) -> RuleGain | None:
     if rule is None or min(n_won, len(log) - n_won) < FEWEST:
         return None
     gain = gain_between(log, RULE, card.model)
-    value, low, high = gain.gain.estimate()
-    behind = dataclasses.replace(gain, sum=-gain.sum)
     return RuleGain(
-        policy=rule.policy or rule.name, title=rule.name, gain=Figure(value=value, low=low, high=high),
-        rule_wins_more=behind.confirmed_bound > 0,
-    )  # fmt: skip
+        policy=rule.policy or rule.name,
+        title=rule.name,
+        gain=gain.gain.estimate().figure,
+        rule_wins_more=-gain.gain.value > gain.confirmed_error,
+    )
 
 
 def _weights(card: Card, alarm: Alarm) -> tuple[WeightChange, ...]:
@@ -261,16 +261,10 @@ def _bands(card: Card, before: Before, since: Since) -> tuple[BandRow, ...]:
         n, won = int(inside.sum()), int(since.won[inside].sum())
         rows.append(
             BandRow(
-                id=each.id, title=each.title, n_closed=n, n_won=won, rate=_rate(won, n),
+                id=each.id, title=each.title, n_closed=n, n_won=won, rate=wilson(won, n).figure,
                 share_before=None if then is None else float(then[j] / then.sum()),
                 share_now=float(now[j] / now.sum()) if now.sum() else None,
                 predicted=float(since.predicted[inside].mean()) if n and card.table else None,
             )
         )  # fmt: skip
     return tuple(rows)
-
-
-def _rate(won: int, n: int) -> Figure:
-    """A rate with its Wilson interval."""
-    value, low, high = wilson(won, n)
-    return Figure(value=value, low=low, high=high) if n else Figure(value=None)

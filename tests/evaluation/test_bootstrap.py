@@ -24,8 +24,8 @@ def test_influence_values_give_the_spread_of_the_unit_bootstrap(make_log, per_un
 
     for statistic in (
         lambda: auc(held, said.score),
-        lambda: calibration(held, said.probability)[1],
-        lambda: measure(held, said, workload=log.entries["rule"].decision).captured,
+        lambda: calibration(held, said.probability, slope=True),
+        lambda: measure(held, said, workload=log.entries["rule"].decision).wins_captured,
         lambda: measure(held, said).precision,
         lambda: measure(held, said).log_loss,
     ):
@@ -36,7 +36,7 @@ def test_influence_values_add_up_to_nothing(make_log):
     log = make_log(300, per_unit=2)
     held, rule = HeldOut(log), log.entries["rule"].decision
     found = measure(held, log.entries["card"], workload=rule, won_value=5.0, follow_up_cost=1.0)
-    for name, each in vars(found).items():
+    for name, each in vars(found).items():  # every one is there
         assert each.influence.sum() == pytest.approx(0.0, abs=1e-7 * max(1, abs(each.value))), name
         value, low, high = each.estimate()
         assert low <= value <= high, name

@@ -23,9 +23,9 @@ def test_figures_are_those_of_scikit_learn(make_log):
     assert found.precision.value == pytest.approx(precision_score(y, rule.decision, sample_weight=w))
     assert found.recall.value == pytest.approx(recall_score(y, rule.decision, sample_weight=w))
     assert found.workload.value == pytest.approx(np.average(rule.decision, weights=w))
-    assert found.net_value.value == pytest.approx(np.average(rule.decision * (10 * y - 2), weights=w))
+    assert found.net_value_per_lead.value == pytest.approx(np.average(rule.decision * (10 * y - 2), weights=w))
     assert found.log_loss is None  # a documented rule tells no probability
-    assert found.captured is None  # no workload to compare at
+    assert found.wins_captured is None  # no workload to compare at
 
 
 def test_deals_are_ranked_within_their_block_only(make_log):
@@ -72,7 +72,7 @@ def test_wins_of_100_follow_from_what_is_captured(make_log):
     held, rule = HeldOut(log), log.entries["rule"]
     found = measure(held, log.entries["card"], workload=rule.decision)
     share = rule.decision.mean()
-    assert found.wins_per_100.value == pytest.approx(100 * found.captured.value * log.outcome.mean() / share)
+    assert found.wins_per_100.value == pytest.approx(100 * found.wins_captured.value * log.outcome.mean() / share)
 
 
 def test_a_calibrated_probability_has_intercept_0_and_slope_1():
@@ -86,26 +86,26 @@ def test_a_calibrated_probability_has_intercept_0_and_slope_1():
     zeros = np.zeros(n, np.int32)
     y = (rng.uniform(size=n) < logistic(x)).astype(np.int8)
     held = HeldOut(Log(np.arange(n), zeros, zeros, y, np.arange(n), np.ones(n)))
-    intercept, slope = (each.estimate() for each in calibration(held, logistic(x)))
+    intercept, slope = (calibration(held, logistic(x), slope=each).estimate() for each in (False, True))
     assert intercept.low < 0 < intercept.high
     assert slope.low < 1 < slope.high
-    extreme = calibration(held, logistic(2 * x + 1))
-    assert extreme[1].value == pytest.approx(0.5, abs=0.05)
-    assert extreme[0].value < 0
+    extreme = logistic(2 * x + 1)
+    assert calibration(held, extreme, slope=True).value == pytest.approx(0.5, abs=0.05)
+    assert calibration(held, extreme, slope=False).value < 0
 
 
 @pytest.mark.parametrize("what", ["constant", "separated"])
 def test_there_is_no_slope_where_the_deals_hold_none(make_log, what):
     log = make_log(60)
     p = np.full(60, 0.3) if what == "constant" else np.where(log.outcome == 1, 0.9, 0.1)
-    assert np.isnan(calibration(HeldOut(log), p)[1].value)
+    assert np.isnan(calibration(HeldOut(log), p, slope=True).value)
 
 
 def test_deals_of_one_outcome_give_no_auc_and_no_share_of_wins(make_log):
     log = dataclasses.replace(make_log(50), outcome=np.zeros(50, np.int8))
     held, said = HeldOut(log), log.entries["card"]
     found = measure(held, said, workload=log.entries["rule"].decision)
-    for figure in (found.auc, found.captured, found.recall):
+    for figure in (found.auc, found.wins_captured, found.recall):
         assert figure.estimate() is NOTHING
 
 
@@ -118,7 +118,7 @@ def test_what_was_said_of_some_deals_only_is_measured_on_these(make_log):
     expected = measure(HeldOut(alone), alone.entries["card"])
     for name in ("auc", "log_loss", "brier", "precision", "recall", "workload"):
         assert getattr(found, name).value == pytest.approx(getattr(expected, name).value), name
-    assert found.slope is None
+    assert found.calibration_slope is None
 
 
 def test_reliability_bins_hold_all_deals_and_their_rates(make_log):

@@ -1,11 +1,12 @@
 """What changing and keeping are expected to bring, and when a rule will be decided."""
 
+import dataclasses
 import time
 
 import numpy as np
 import pytest
 
-from leadml.evaluation.outlook import judge_gains, normal_draws, outlook
+from leadml.evaluation.outlook import log_draws, look_ahead
 from leadml.evaluation.planner import HORIZON_MONTHS, NOT_DECIDABLE, decided_by_month, plan
 from leadml.evaluation.verdict import gain_between
 
@@ -22,51 +23,50 @@ def draws(gain=0.0, spread=0.05, n=400):
 
 
 def test_three_shares_add_up_and_gains_are_on_the_same_deals(make_log):
-    found = outlook(draws(0.1), POPULATION, RULE, CARD, gain_between(make_log(300), "rule", "card"), 0.01)
+    found, _ = look_ahead(draws(0.1), POPULATION, RULE, CARD, gain_between(make_log(300), "rule", "card"), 0.01)
     assert found.p_better + found.p_same + found.p_worse == pytest.approx(1)
     assert found.n_followed_up == 30
-    gained = found.wins_change.value - found.wins_keep.value
-    assert gained == pytest.approx(found.regret_keep.value - found.regret_change.value)
-    for name in ("wins_keep", "wins_change", "regret_keep", "regret_change"):
-        value, low, high = getattr(found, name)
-        assert 0 <= low <= value <= high
+    wins, regret = found.wins_per_100, found.regret_per_100
+    assert wins.change.value - wins.keep.value == pytest.approx(regret.keep.value - regret.change.value)
+    for figure in (wins.keep, wins.change, regret.keep, regret.change):
+        assert 0 <= figure.low <= figure.value <= figure.high
 
 
-def test_the_judge_alone_speaks_where_nothing_was_held_out():
-    found = outlook(draws(0.2, spread=0.0), POPULATION, RULE, CARD, None, 0.01)
+def test_the_judge_alone_speaks_where_the_log_holds_no_answer(make_log):
+    log = make_log(50)
+    lost = gain_between(dataclasses.replace(log, outcome=np.zeros(50, np.int8)), "rule", "card")
+    found, gains = look_ahead(draws(0.2, spread=0.0), POPULATION, RULE, CARD, lost, 0.01)
     expected = POPULATION @ ((CARD - RULE) * [0.1, 0.5, 0.3, 0.3]) / (POPULATION @ [0.1, 0.5, 0.3, 0.3])
-    assert found.gain == pytest.approx(np.full(400, expected))
-    assert (found.p_better, found.regret_change.value, found.p_not_better) == (1.0, 0.0, 0.0)
-    assert found.wins_keep.value == pytest.approx(30.0)
-    assert found.wins_change.value == pytest.approx(100 * (20 * 0.5 + 10 * 0.3) / 30)
+    assert gains.mixed == pytest.approx(np.full(400, expected))
+    assert (found.p_better, found.regret_per_100.change.value, gains.p_not_better) == (1.0, 0.0, 0.0)
+    assert found.wins_per_100.keep.value == pytest.approx(30.0)
+    assert found.wins_per_100.change.value == pytest.approx(100 * (20 * 0.5 + 10 * 0.3) / 30)
 
 
 def test_no_posterior_decides_alone(make_log):
     against = gain_between(make_log(2000, better=0.0), "rule", "card")  # the held-out deals: the card is worse
-    found = outlook(draws(0.5, spread=0.0), POPULATION, RULE, CARD, against, 0.01)  # the judge: surely better
+    found, gains = look_ahead(draws(0.5, spread=0.0), POPULATION, RULE, CARD, against, 0.01)  # judge: surely better
     assert found.p_better == pytest.approx(2 / 3, abs=0.02)
-    assert found.p_not_better > 0.3
-    assert found.p_below == pytest.approx(1 / 3, abs=0.02)
+    assert gains.p_not_better > 0.3
+    assert gains.p_below == pytest.approx(1 / 3, abs=0.02)
 
 
-def test_equal_decisions_gain_nothing():
-    gain, rate = judge_gains(draws(), POPULATION, RULE, RULE)
-    assert not gain.any()
-    assert rate == pytest.approx(0.3, abs=0.2)
+def test_equal_decisions_gain_nothing_to_the_judge(make_log):
+    _, gains = look_ahead(draws(), POPULATION, RULE, RULE, gain_between(make_log(300), "rule", "card"), 0.01)
+    assert not gains.judged.any()
 
 
 def test_draws_of_the_log_have_its_mean_and_error(make_log):
     paired = gain_between(make_log(600), "rule", "card")
-    drawn = normal_draws(paired, 1000)
+    drawn = log_draws(paired, 1000)
     assert drawn.mean() == pytest.approx(paired.gain.value, abs=1e-3)
     assert drawn.std() == pytest.approx(np.hypot(paired.gain.error, 1 / paired.n_won), rel=0.02)
-    assert len(normal_draws(paired, 0)) == 0
 
 
 def plan_for(log, gain, rate, spread=0.05):
     paired = gain_between(log, "rule", "card")
-    found = outlook(draws(gain, spread), POPULATION, RULE, CARD, paired, 0.01)
-    return plan(found, paired, n_logged=len(log), n_deals=len(log) + 100, deals_per_month=rate)
+    gains = look_ahead(draws(gain, spread), POPULATION, RULE, CARD, paired, 0.01)[1]
+    return plan(gains, paired, n_logged=len(log), n_deals=len(log) + 100, deals_per_month=rate)
 
 
 def test_a_plan_promises_months_at_this_firms_rate(make_log):
@@ -88,11 +88,11 @@ def test_what_two_years_cannot_decide_is_no_number(make_log):
 def test_more_rules_take_longer_and_a_plan_is_quick(make_log):
     log = make_log(300, better=0.5)
     paired = gain_between(log, "rule", "card")
-    found = outlook(draws(0.1), POPULATION, RULE, CARD, paired, 0.01)
+    gains = look_ahead(draws(0.1), POPULATION, RULE, CARD, paired, 0.01)[1]
     start = time.process_time()
-    alone = decided_by_month(found, paired, 300, 400, 40)
+    alone = decided_by_month(gains, paired, 300, 400, 40)
     assert time.process_time() - start < 1.0
-    among = decided_by_month(found, paired, 300, 400, 40, n_rules=6)
+    among = decided_by_month(gains, paired, 300, 400, 40, n_rules=6)
     assert (np.diff(alone) >= 0).all()
     assert (among <= alone + 1e-9).all()
-    np.testing.assert_array_equal(alone, decided_by_month(found, paired, 300, 400, 40))
+    np.testing.assert_array_equal(alone, decided_by_month(gains, paired, 300, 400, 40))
