@@ -12,6 +12,7 @@ import numpy.typing as npt
 from leadml.evaluation.bootstrap import NOTHING, percentile
 from leadml.evaluation.log import Floats
 from leadml.evaluation.metrics import HeldOut
+from leadml.evaluation.smooth import smooth
 from leadml.levels import logistic
 from leadml.result import Basis, CurvePoint, Figure, ImpliedValue, LearnedCutoff
 
@@ -20,7 +21,6 @@ ROUGHNESS = (0.0, 0.15, 0.4, 1.0)
 LINE_SPREAD = 3.0
 CLOSE = 1.0
 """Totals this far apart (in standard deviations of the total) depart from the line with correlation 1/e."""
-N_NEWTON = 25
 N_POPULATIONS = 1000
 
 OWN = 0.2
@@ -30,52 +30,23 @@ OWN = 0.2
 def redraw_rates(won: Floats, n: Floats, n_draws: int = 1000, random_state: int = 0) -> Floats:
     """Draw P(won) at every total (n_draws, T) from what was observed: (T,) won and all deals of each total.
 
-    Log-odds are a line plus a rough departure (Gaussian process, exponential kernel), Laplace, mixed by
-    evidence.
+    Log-odds are a line plus a rough departure (Gaussian process, exponential kernel), mixed by evidence.
     """
-    total = np.arange(len(n), dtype=np.float64)
-    mass = np.maximum(n, 0.0)
-    size = max(float(mass.sum()), 1e-9)
-    middle = float(mass @ total) / size
-    spread = max(float(np.sqrt(mass @ (total - middle) ** 2 / size)), 1e-3)
-    at = (total - middle) / spread
-    line = LINE_SPREAD**2 * (1.0 + np.outer(at, at))
-    base = np.clip(float(won.sum()) / size, 1e-4, 1 - 1e-4)
-    offset = np.log(base / (1 - base))
+    total, size = np.arange(len(n), dtype=np.float64), max(float(n.sum()), 1e-9)
+    middle = float(n @ total) / size
+    at = (total - middle) / max(float(np.sqrt(n @ (total - middle) ** 2 / size)), 1e-3)
+    line = LINE_SPREAD**2 * (1.0 + np.outer(at, at)) + OWN**2 * np.eye(len(at))
     near = np.exp(-np.abs(at[:, None] - at) / CLOSE)
-    fits, evidence = [], np.empty(len(ROUGHNESS))
-    for i, rough in enumerate(ROUGHNESS):
-        kernel = line + rough**2 * near + OWN**2 * np.eye(len(at))
-        mean, covariance, evidence[i] = _laplace(kernel, won, mass, offset)
-        fits.append((mean, np.linalg.cholesky(covariance + 1e-7 * np.eye(len(at)))))
-    weight = np.exp(evidence - evidence.max())
+    base = np.clip(float(won.sum()) / size, 1e-4, 1 - 1e-4)
+    found = smooth(np.array([line + rough**2 * near for rough in ROUGHNESS]), won, n, np.log(base / (1 - base)))
     rng = np.random.default_rng(random_state)
-    shares = rng.multinomial(n_draws, weight / weight.sum())
-    drawn = [mean + rng.standard_normal((k, len(at))) @ root.T for (mean, root), k in zip(fits, shares, strict=True)]
+    roots = np.linalg.cholesky(found.covariance + 1e-7 * np.eye(len(at)))
+    shares = rng.multinomial(n_draws, found.weight)
+    drawn = [
+        mean + rng.standard_normal((k, len(at))) @ root.T
+        for mean, root, k in zip(found.mean, roots, shares, strict=True)
+    ]
     return logistic(np.concatenate(drawn))
-
-
-def _laplace(kernel: Floats, won: Floats, n: Floats, offset: float) -> tuple[Floats, Floats, float]:
-    """Posterior mode, covariance and log evidence of a binomial Gaussian process.
-
-    Rasmussen, Williams (2006), Gaussian processes for machine learning, algorithms 3.1 and 5.1.
-    """
-    f, pull = np.zeros(len(n)), np.zeros(len(n))
-    for _ in range(N_NEWTON):
-        p = logistic(offset + f)
-        root = np.sqrt(n * p * (1 - p))
-        inner = np.eye(len(n)) + root[:, None] * kernel * root
-        target = n * p * (1 - p) * f + won - n * p
-        pull = target - root * np.linalg.solve(inner, root * (kernel @ target))
-        step = kernel @ pull - f
-        f = f + np.clip(step, -3, 3)
-        if np.abs(step).max() < 1e-6:
-            break
-    inverse = np.linalg.solve(inner, root[:, None] * kernel)
-    covariance = kernel - (kernel * root) @ inverse
-    fitted = float(won @ (offset + f) - n @ np.logaddexp(0.0, offset + f))
-    log_evidence = fitted - 0.5 * float(pull @ f) - 0.5 * float(np.linalg.slogdet(inner)[1])
-    return offset + f, (covariance + covariance.T) / 2, log_evidence
 
 
 def cutoff_at_cost(rates: Floats, n: Floats, threshold: float | None) -> LearnedCutoff:

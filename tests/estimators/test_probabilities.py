@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leadml.estimators.probabilities import isotonic, table_of_totals
+from leadml.estimators.probabilities import table_of_totals
 from leadml.levels import logistic
 
 AT = np.arange(41)
@@ -50,8 +50,3 @@ def test_totals_without_a_deal_have_an_interval_too():
     more = table_of_totals(AT, np.full(41, 3), np.full(41, 10), min_variance=4.0)
     plain = table_of_totals(AT, np.full(41, 3), np.full(41, 10))
     assert (more.high - more.low > plain.high - plain.low).all()
-
-
-def test_pooling_is_the_nearest_that_never_falls():
-    np.testing.assert_allclose(isotonic(np.array([1.0, 3, 2, 4]), np.ones(4)), [1, 2.5, 2.5, 4])
-    np.testing.assert_allclose(isotonic(np.array([3.0, 1]), np.array([3.0, 1])), [2.5, 2.5])
