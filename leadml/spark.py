@@ -22,13 +22,12 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.card.record import Card
-from leadml.data.chunks import Chunk, Format
+from leadml.data.chunks import Chunk, Format, typed_chunks
 from leadml.data.dates import settle_dates
 from leadml.data.deals import NO_DAY, Leads
 from leadml.data.encode import Encoder, outcome_fault
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.rejections import guard_formula
-from leadml.data.tables import FrameReader
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.destinations import check_parent, replacing
 from leadml.scoring.predicting import Options, Totals
@@ -56,7 +55,7 @@ class _Table:
     format: Format
 
     def chunks(self, batches: Batches, columns: tuple[str, ...]) -> Iterator[Chunk]:
-        return FrameReader(columns, batches, self.format.decimal).chunks(columns)
+        return typed_chunks(batches, columns)
 
 
 @contextlib.contextmanager

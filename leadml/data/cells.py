@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+Ints64 = npt.NDArray[np.int64]
 
 _INT64 = range(-(1 << 63), 1 << 63)
 _GROUP = {",": r"\.", ".": ","}  # decimal mark to the mark that then groups thousands

@@ -1,18 +1,26 @@
-"""What every source hands out: chunks of rows, faults of rows that are not cells, its format."""
+"""What every source hands out: a header, and a stream of chunks of rows with their numbers; made of Python values
+or of Arrow batches."""
 
 from __future__ import annotations
 
 import dataclasses
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from leadml.data.cells import column_of
+from leadml.exceptions import InputError
 
 CHUNK_ROWS = 1 << 15
+BATCH_ROWS = 1 << 17
+PACKINGS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 Notes = list[tuple[str, dict[str, str]]]
 
 
@@ -27,11 +35,10 @@ class Fault(NamedTuple):
 class Chunk(NamedTuple):
     """The next rows of a source.
 
-    A column is text (plain, or an int32 dictionary where that pays), whole numbers, float64, dates
-    or timestamps, null where blank (in CSV: an empty text); its type may differ from chunk to chunk. A
-    numeric cell among texts comes as text with the decimal mark of ``Source.format`` and without groups, so
-    that one parser reads both: under a decimal comma ``25.000`` is 25,000, and the numbers 25.0 and 2.5 come
-    as ``25`` and ``2,5``.
+    A column is text (plain, or an int32 dictionary where that pays), whole numbers, float64, dates or timestamps,
+    null where blank (in CSV: an empty text); its type may differ from chunk to chunk. A numeric cell among texts
+    comes as text with the decimal mark of ``Source.format`` and without groups, so that one parser reads both:
+    under a decimal comma ``25.000`` is 25,000, and the numbers 25.0 and 2.5 come as ``25`` and ``2,5``.
     """
 
     table: pa.RecordBatch  # the columns asked for
@@ -62,30 +69,94 @@ class Format:
 class Reader:
     """One file, query or frame; rows are numbered as its own spreadsheet shows them."""
 
-    columns: tuple[str, ...]
-    format: Format  # final once it has been read, as the notes are
-    notes: Notes
     share: float | None = None  # how much has been read, 0 to 1; None where that cannot be told
+
+    def __init__(self, columns: Iterable[object], form: Format, notes: Notes | None = None) -> None:
+        self.columns = tuple(map(str, columns))
+        self.format, self.notes = form, notes or []  # final once it has been read
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order."""
         raise NotImplementedError
 
 
+class RowReader(Reader):
+    """Rows of Python values (Excel, JSON lines, databases, records), each with its number, and faults between."""
+
+    def __init__(
+        self, columns: Iterable[object], form: Format, rows: Iterable[tuple[int, Sequence[Any]] | Fault], *notes: Any
+    ) -> None:
+        super().__init__(columns, form, [*notes])
+        self._rows = iter(rows)
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Read the columns named, in that order."""
+        at = [self.columns.index(column) for column in columns]
+        while some := list(islice(self._rows, CHUNK_ROWS)):
+            faults = [each for each in some if isinstance(each, Fault)]
+            filled = [each for each in some if not isinstance(each, Fault)]
+            arrays = [column_of([cells[i] for _, cells in filled], self.format.decimal) for i in at]
+            rows = np.array([row for row, _ in filled], np.int64)
+            yield Chunk(batch_of(arrays, columns, len(rows)), rows, faults)
+
+
+class BatchReader(Reader):
+    """Batches of Arrow: Parquet, and frames in memory; `batches` gives those of the columns asked for."""
+
+    def __init__(
+        self, columns: Iterable[object], form: Format, batches: Callable[[list[str]], Iterable[pa.RecordBatch]]
+    ) -> None:
+        super().__init__(columns, form)
+        self._batches = batches
+
+    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
+        """Read the columns named, in that order."""
+        return typed_chunks(self._batches(list(columns)), columns)
+
+
+def typed_chunks(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iterator[Chunk]:
+    """Give batches few types, and their rows numbers from 2; `columns` are their names here."""
+    row = 2
+    for whole in batches:
+        for start in range(0, whole.num_rows, BATCH_ROWS):
+            batch = whole.slice(start, BATCH_ROWS)
+            arrays = [_canonical(array, name) for array, name in zip(batch.columns, columns, strict=True)]
+            yield Chunk(batch_of(arrays, columns, batch.num_rows), np.arange(row, row + batch.num_rows))
+            row += batch.num_rows
+
+
+def _canonical(array: pa.Array, column: str) -> pa.Array:
+    """Text (or a dictionary of it), whole numbers, float64, dates or timestamps; else an error."""
+    kind, types = array.type, pa.types
+    if types.is_dictionary(kind):
+        if kind.index_type == pa.int32() and kind.value_type == pa.string():
+            return array
+        return _canonical(pc.cast(array, kind.value_type), column)
+    if types.is_string(kind) or types.is_integer(kind) or types.is_float64(kind):
+        return array
+    if types.is_timestamp(kind):
+        # The day is the one that its own clock shows.
+        return pc.cast(pc.local_timestamp(array) if kind.tz else array, pa.timestamp("us"), safe=False)
+    is_number = types.is_floating(kind) or types.is_decimal(kind)
+    to = pa.date32() if types.is_date(kind) else pa.float64() if is_number else pa.string()
+    try:
+        return pa.nulls(len(array), to) if types.is_null(kind) else pc.cast(array, to, safe=False)
+    except pa.ArrowException:
+        raise InputError(
+            f"column {column!r} holds {kind}; valid: text, numbers, dates or true/false; flatten it first"
+        ) from None
+
+
 def batch_of(arrays: Sequence[pa.Array], columns: Sequence[str], n: int) -> pa.RecordBatch:
     """Make a batch of n rows, also where it has no column."""
     if arrays:
         return pa.RecordBatch.from_arrays(list(arrays), names=list(columns))
-    empty = pa.StructArray.from_buffers(pa.struct([]), n, [None])
-    return pa.RecordBatch.from_struct_array(empty)
+    return pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), n, [None]))
 
 
 def note(text: str) -> tuple[str, dict[str, str]]:
     """Note how a file is read that is worth a look (LML106)."""
     return "LML106", {"text": text}
-
-
-PACKINGS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 
 
 def open_binary(path: Path) -> BinaryIO:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from functools import reduce
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from leadml.data.cells import cell_text, column_of
-from leadml.data.chunks import Chunk, Format, Reader, batch_of, note
+from leadml.data.cells import Ints64, cell_text
+from leadml.data.chunks import Format, RowReader, note
 from leadml.data.sniff import find_header, sniff_decimal
 from leadml.exceptions import InputError
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MAX_CELLS = 25_000_000  # the parser reserves memory for every cell up to the last one: 32 bytes each
 MAX_BYTES = 1 << 30  # of XML, and of the text that cells hold
 _SAMPLE_ROWS = 200
-_TEXT_ROWS = 2048  # so few rows a chunk where cells may be long
 _PART = re.compile(r"xl/(worksheets/[^/]+|sharedStrings|styles|workbook)\.xml", re.IGNORECASE)
 _CELL = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]+)(\d+)""")
 _SIZE = re.compile(rb"""\sref\s*=\s*["'][^"':]*:([A-Za-z]+)(\d+)""")
@@ -30,80 +29,63 @@ _VALUE = re.compile(rb">(\d{1,9})</(?:\w+:)?v>")
 _STRING = re.compile(rb"<(?:\w+:)?si[\s/>]")
 
 
-class ExcelReader(Reader):
-    """A sheet: text cells are text, to be parsed as in CSV; numeric cells are numbers (see `Chunk`)."""
-
-    def __init__(self, path: Path, options: ReadOptions) -> None:
-        name = str(path)
-        try:
-            from python_calamine import CalamineError, CalamineWorkbook
-        except ImportError:
-            raise InputError(
-                f'{name}: reading Excel needs python-calamine; install it with pip install "leadml[excel]",'
-                " or save the sheet as CSV"
-            ) from None
-        try:
-            _check_size(name, path)
-            workbook = CalamineWorkbook.from_path(path)
-            sheet = options.sheet or workbook.sheet_names[0]
-            if sheet not in workbook.sheet_names:
-                raise InputError(
-                    f"{name}: has no sheet {sheet!r}; valid: {', '.join(workbook.sheet_names)};"
-                    " set read.sheet in the mapping"
-                )
-            self._sheet = workbook.get_sheet_by_name(sheet)
-        except (CalamineError, zipfile.BadZipFile, OSError, NotImplementedError) as error:
-            raise InputError(f"{name}: is not an Excel workbook ({error}); check the export") from None
-        head = list(islice(self._sheet.iter_rows(), _SAMPLE_ROWS))  # from row 1 of the sheet, of equal width
-        if not head:
-            raise InputError(f"{name}: sheet {sheet!r} is empty; valid: a header and at least one row")
-        as_text = [[cell_text(cell) or "" for cell in row] for row in head]
-        at, found = find_header(as_text, options.header, name)
-        self.columns = tuple(cell.strip() for cell in as_text[at])
-        texts = (cell for row in head[at + 1 :] for cell in row if isinstance(cell, str))
-        decimal, self.notes = sniff_decimal(texts, options.decimal)
-        told = {"sheet": options.sheet, "decimal": options.decimal, "header_row": options.header}
-        sniffed = tuple(key for key, value in told.items() if value in (None, "auto"))
-        self.format = Format("xlsx", decimal=decimal, sheet=sheet, header_row=at + 1, sniffed=sniffed)
-        self.notes += found
-        if len(workbook.sheet_names) > 1 and not options.sheet:
-            names = workbook.sheet_names
-            text = f"read the first of {len(names)} sheets; for another set read: {{sheet: {names[1]!r}}}"
-            self.notes.append(note(text))
-
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Read the columns named, in that order; blank rows are left out."""
-        at = [self.columns.index(column) for column in columns]
-        start = self.format.header_row
-        remaining = enumerate(islice(self._sheet.iter_rows(), start, None), start + 1)
-        while some := list(islice(remaining, _TEXT_ROWS)):
-            filled = [(row, cells) for row, cells in some if any(cell != "" for cell in cells)]
-            values = [[cells[i] if cells[i] != "" else None for _, cells in filled] for i in at]
-            arrays = [column_of(column, self.format.decimal) for column in values]
-            rows = np.array([row for row, _ in filled], np.int64)
-            yield Chunk(batch_of(arrays, columns, len(rows)), rows)
+def open_excel(path: Path, options: ReadOptions) -> RowReader:
+    """Open a sheet; blank rows are left out. Text cells are text, numeric cells numbers (see `Chunk`)."""
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ImportError:
+        raise InputError(
+            f'{path}: reading Excel needs python-calamine; install it with pip install "leadml[excel]", or save the'
+            " sheet as CSV"
+        ) from None
+    try:
+        _check_size(path)
+        workbook = CalamineWorkbook.from_path(path)
+        names = workbook.sheet_names
+        name = options.sheet or names[0]
+        if name not in names:
+            raise InputError(f"{path}: has no sheet {name!r}; valid: {', '.join(names)}; set read.sheet in the mapping")
+        sheet = workbook.get_sheet_by_name(name)
+    except (CalamineError, zipfile.BadZipFile, OSError, NotImplementedError) as error:
+        raise InputError(f"{path}: is not an Excel workbook ({error}); check the export") from None
+    head = list(islice(sheet.iter_rows(), _SAMPLE_ROWS))  # from row 1 of the sheet, of equal width
+    if not head:
+        raise InputError(f"{path}: sheet {name!r} is empty; valid: a header and at least one row")
+    as_text = [[cell_text(cell) or "" for cell in row] for row in head]
+    at, notes = find_header(as_text, options.header, str(path))
+    texts = (cell for row in head[at + 1 :] for cell in row if isinstance(cell, str))
+    decimal, ambiguous = sniff_decimal(texts, options.decimal)
+    told = {"sheet": options.sheet, "decimal": options.decimal, "header_row": options.header}
+    sniffed = tuple(key for key, value in told.items() if value in (None, "auto"))
+    if len(names) > 1 and not options.sheet:
+        notes = [*notes, note(f"read the first of {len(names)} sheets; for another set read: {{sheet: {names[1]!r}}}")]
+    rows = (
+        (row, [None if cell == "" else cell for cell in cells])
+        for row, cells in enumerate(islice(sheet.iter_rows(), at + 1, None), at + 2)
+        if any(cell != "" for cell in cells)
+    )
+    form = Format("xlsx", decimal=decimal, sheet=name, header_row=at + 1, sniffed=sniffed)
+    return RowReader(map(str.strip, as_text[at]), form, rows, *ambiguous, *notes)
 
 
-def _check_size(name: str, path: Path) -> None:
+def _check_size(path: Path) -> None:
     """Look through the XML for the last cell and the length of texts: a few kB can stand for gigabytes."""
     with zipfile.ZipFile(path) as archive:
         parts = [part for part in archive.infolist() if _PART.fullmatch(part.filename)]
         if sum(part.file_size for part in parts) > MAX_BYTES:
-            raise _too_large(name, "unpacks to more than 1 GB")
+            raise _too_large(path, "unpacks to more than 1 GB")
         lengths = np.zeros(1, np.int64)
         for part in parts:
-            with archive.open(part) as stream:
-                if part.filename.lower().endswith("sharedstrings.xml"):
-                    text = stream.read()
-                    starts = [found.start() for found in _STRING.finditer(text)]
-                    lengths = np.diff([*starts, len(text), len(text)])
+            if part.filename.lower().endswith("sharedstrings.xml"):
+                text = archive.read(part)
+                lengths = np.diff([*(found.start() for found in _STRING.finditer(text)), len(text), len(text)])
         for part in parts:
-            with archive.open(part) as stream:
-                if "worksheets/" in part.filename.lower():
-                    _check_sheet(name, cast(BinaryIO, stream), lengths)
+            if "worksheets/" in part.filename.lower():
+                with archive.open(part) as stream:
+                    _check_sheet(path, stream, lengths)
 
 
-def _check_sheet(name: str, stream: BinaryIO, lengths: np.ndarray[Any, np.dtype[np.int64]]) -> None:
+def _check_sheet(path: Path, stream: IO[bytes], lengths: Ints64) -> None:
     columns: set[bytes] = set()
     last_row = n_cells = n_text = 0
     held = b""
@@ -115,26 +97,19 @@ def _check_sheet(name: str, stream: BinaryIO, lengths: np.ndarray[Any, np.dtype[
         n_cells += len(found)
         columns.update(column for column, _ in found)
         last_row = max(last_row, *(int(row[:9]) for _, row in found), 0)
-        n_columns = max(map(_column_number, columns), default=0)
+        n_columns = max((reduce(lambda n, letter: 26 * n + letter - 64, c.upper()[:4], 0) for c in columns), default=0)
         if n_columns * last_row > MAX_CELLS:
-            raise _too_large(name, f"a sheet reaches to row {last_row} and column {n_columns}")
+            raise _too_large(path, f"a sheet reaches to row {last_row} and column {n_columns}")
         if n_cells * int(lengths.max()) > MAX_BYTES:
             # The parser copies a shared text for each cell that refers to it.
             at = np.array(_VALUE.findall(piece), dtype="S9").astype(np.int64)
             n_text += int(lengths[np.minimum(at, len(lengths) - 1)].sum())
         if n_text > MAX_BYTES:
-            raise _too_large(name, "its cells hold more than 1 GB of text")
+            raise _too_large(path, "its cells hold more than 1 GB of text")
 
 
-def _column_number(letters: bytes) -> int:
-    number = 0
-    for letter in letters.upper()[:4]:
-        number = 26 * number + letter - ord("A") + 1
-    return number
-
-
-def _too_large(name: str, what: str) -> InputError:
+def _too_large(path: Path, what: str) -> InputError:
     return InputError(
-        f"{name}: {what}; valid: at most {MAX_CELLS:,} cells up to the last one, and 1 GB; delete what lies"
-        " beyond the data, or save the sheet as CSV"
+        f"{path}: {what}; valid: at most {MAX_CELLS:,} cells up to the last one, and 1 GB; delete what lies beyond the"
+        " data, or save the sheet as CSV"
     )

@@ -23,10 +23,8 @@ from leadml.records import nearest
 if TYPE_CHECKING:
     from leadml.data.mapping import Join, ReadOptions
 
-__all__ = ["Chunk", "Format", "Source", "open_source"]
-
-KINDS = dict.fromkeys((".csv", ".tsv", ".txt"), "csv") | {".parquet": "parquet"}
-KINDS |= {".jsonl": "jsonl", ".ndjson": "jsonl", ".xlsx": "xlsx"}
+KINDS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+KINDS |= {".xlsx": "xlsx"}
 
 
 class Source:
@@ -35,58 +33,52 @@ class Source:
     def __init__(
         self, name: str, readers: Sequence[Reader], files: Sequence[Path] = (), second: Source | None = None
     ) -> None:
-        self.name, self._readers, self._files, self._second = name, readers, files, second
+        self.name, self.readers, self.files, self._second = name, readers, files, second
         self.columns = tuple(column for column in readers[0].columns if column)  # of a joined file too
         self.rejections = Rejections()  # the encoder adds the rows that it cannot use
         self.n_rows = 0  # met so far, rejected ones among them
-        self._n_done = 0
-        self._begun = False
+        self._n_done, self._begun = 0, False
         self._cells = hashlib.sha256()
         self._check_names()
 
     @property
     def format(self) -> Format:
         """How it is written; final once it has been read."""
-        return dataclasses.replace(self._readers[0].format, n_files=max(len(self._files), 1))
+        return dataclasses.replace(self.readers[0].format, n_files=max(len(self.files), 1))
 
     @property
     def notes(self) -> Notes:
-        """What is worth a look: (code, values)."""
-        found = [each for reader in self._readers for each in reader.notes]
-        unnamed = sum(not column for column in self._readers[0].columns)
-        if unnamed:
+        """What is worth a look: (code, values), each once."""
+        found = [each for reader in self.readers for each in reader.notes]
+        if unnamed := sum(not column for column in self.readers[0].columns):
             found.append(note(f"{unnamed} columns without a name are left out"))
         return [each for at, each in enumerate(found) if each not in found[:at]]
 
     @property
     def share(self) -> float | None:
         """How much has been read, 0 to 1, every file counting the same; None where that cannot be told."""
-        at = min(self._n_done, len(self._readers) - 1)
-        share = self._readers[at].share
-        return None if share is None else (at + share) / len(self._readers)
+        at = min(self._n_done, len(self.readers) - 1)
+        share = self.readers[at].share
+        return None if share is None else (at + share) / len(self.readers)
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Read the columns named, in that order, or all of them; faults go to `rejections`."""
         wanted = tuple(self.columns if columns is None else columns)
-        missing = [column for column in wanted if column not in self.columns]
-        if missing:
-            raise InputError(f"{self.name}: has no column {missing[0]!r}{nearest(missing[0], self.columns)}")
+        for column in wanted:
+            if column not in self.columns:
+                raise InputError(f"{self.name}: has no column {column!r}{nearest(column, self.columns)}")
         if self._begun:
             raise InputError(f"{self.name}: has been read already; open it again")
-        self._begun = True
-        last = 0
-        for at, reader in enumerate(self._readers):
+        self._begun, last = True, 0
+        for at, reader in enumerate(self.readers):
             before = max(last - reader.format.header_row, 0)  # rows above the data are not counted again
-            self.rejections.files.append((last, before, str(self._files[at] if self._files else self.name)))
+            self.rejections.files.append((last, before, str(self.files[at] if self.files else self.name)))
             for table, rows, faults in reader.chunks(wanted):
-                for reason in dict.fromkeys(fault.reason for fault in faults):
-                    same = [fault for fault in faults if fault.reason == reason]
-                    values = [fault.value for fault in same]
-                    self.rejections.add([fault.row + before for fault in same], "", values, reason)
-                ends = (*rows[-1:].tolist(), *(fault.row for fault in faults[-1:]))
-                last = max(last, *(end + before for end in ends))
+                for fault in faults:
+                    self.rejections.add([fault.row + before], "", fault.value, fault.reason)
+                last = max(last, *(int(row) + before for row in (*rows[-1:], *(fault.row for fault in faults[-1:]))))
                 self.n_rows += len(rows) + len(faults)
-                if not self._files:
+                if not self.files:
                     self._cells.update(table.serialize())
                 if len(rows):
                     yield Chunk(table, rows + before)
@@ -96,33 +88,30 @@ class Source:
 
     def digest(self) -> str:
         """SHA-256, once read: of the bytes of the files or of standard input, else of the cells read."""
-        digest = getattr(self._readers[0], "hash", None)  # of a stream, whose bytes are gone
-        if digest is None and self._files:
+        digest = getattr(self.readers[0], "hash", self._cells)  # of a stream the bytes are gone
+        if self.files:
             digest = hashlib.sha256()
-            for path in self._files:
+            for path in self.files:
                 with path.open("rb") as file:
                     while part := file.read(1 << 20):
                         digest.update(part)
-        own = str((digest or self._cells).hexdigest())
-        if self._second is None:
-            return own
-        return hashlib.sha256((own + self._second.digest()).encode()).hexdigest()
+        own = str(digest.hexdigest())
+        return own if self._second is None else hashlib.sha256((own + self._second.digest()).encode()).hexdigest()
 
     def _check_names(self) -> None:
         twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
         if twice:
             raise InputError(
-                f"{self.name}: has several columns named {', '.join(map(repr, twice))};"
-                " valid: every name once; rename or delete them in the export"
+                f"{self.name}: has several columns named {', '.join(map(repr, twice))}; valid: every name once; rename"
+                " or delete them in the export"
             )
         if not self.columns:
             raise InputError(f"{self.name}: no column has a name; valid: a header; check read.header")
-        for path, reader in zip(self._files[1:], self._readers[1:], strict=False):
-            differing = {*reader.columns} ^ {*self._readers[0].columns}
-            if differing:
+        for path, reader in zip(self.files[1:], self.readers[1:], strict=False):
+            if differing := {*reader.columns} ^ {*self.readers[0].columns}:
                 raise InputError(
-                    f"{path}: has other columns than {self._files[0]} ({', '.join(sorted(differing)[:5])});"
-                    " valid: the same columns in every file; read them one by one"
+                    f"{path}: has other columns than {self.files[0]} ({', '.join(sorted(differing)[:5])}); valid: the"
+                    " same columns in every file; read them one by one"
                 )
 
 
@@ -142,10 +131,8 @@ def open_source(
     file = Path(join.file)
     if isinstance(source, str | os.PathLike) and not file.exists():
         file = Path(source).parent / file  # beside the first
-    second = open_source(file)
-    right = RightTable(second, join.right)
-    readers = [JoinedReader(reader, join, right) for reader in opened._readers]
-    return Source(opened.name, readers, opened._files, second)
+    right = RightTable(second := open_source(file), join.right)
+    return Source(opened.name, [JoinedReader(each, join, right) for each in opened.readers], opened.files, second)
 
 
 def _open(source: object, options: ReadOptions, query: str | None) -> Source:
@@ -155,9 +142,9 @@ def _open(source: object, options: ReadOptions, query: str | None) -> Source:
         return Source(type(source).__name__, [open_frame(source, options)])
     name = os.fspath(source)
     if "://" in name:
-        from leadml.data.sql import SqlReader, shown_url
+        from leadml.data.sql import open_query, shown_url
 
-        return Source(shown_url(name), [SqlReader(name, query, options)])
+        return Source(shown_url(name), [open_query(name, query, options)])
     if query is not None:
         raise UsageError(f"--query: goes with a SQLAlchemy URL as FILE, and {name} is none; leave it out")
     if name == "-":
@@ -165,26 +152,23 @@ def _open(source: object, options: ReadOptions, query: str | None) -> Source:
 
         return Source("standard input", [CsvReader("standard input", sys.stdin.buffer, options)])
     files = _files(name)
-    readers = [_reader(path, options) for path in files]
-    if len(files) == 1 and not files[0].is_file():
-        files = []  # a pipe is read once
-    return Source(name, readers, files)
+    is_read_once = len(files) == 1 and not files[0].is_file()  # a pipe
+    return Source(name, [_reader(path, options) for path in files], [] if is_read_once else files)
 
 
-def kind_of(path: Path) -> str | None:
+def _kind_of(path: Path) -> str | None:
     """Tell what a file's name promises: csv, parquet, jsonl, xlsx, or None."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in PACKINGS:
-        kind = KINDS.get(suffixes[-2]) if len(suffixes) > 1 else None
-        return kind if kind in ("csv", "jsonl") else None
-    return KINDS.get(suffixes[-1]) if suffixes else None
+    *_, before, last = ("", "", *map(str.lower, path.suffixes))
+    if last not in PACKINGS:
+        return KINDS.get(last)
+    return kind if (kind := KINDS.get(before)) in ("csv", "jsonl") else None
 
 
 def _files(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        files = sorted(each for each in path.iterdir() if each.is_file() and each.name[0] not in "._")
-        files = [each for each in files if kind_of(each)]
+        files = [each for each in sorted(path.iterdir()) if each.is_file() and each.name[0] not in "._"]
+        files = [each for each in files if _kind_of(each)]
         if not files:
             raise InputError(f"{name}: the folder holds no table; valid: files ending in {', '.join(KINDS)}")
     elif path.exists():
@@ -196,17 +180,16 @@ def _files(name: str) -> list[Path]:
     else:
         beside = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
         raise InputError(f"{name}: no such file or folder{nearest(path.name, beside) or '; check the path'}")
-    kinds = {kind_of(each) for each in files}
-    if len(kinds) > 1:
+    if len(kinds := {str(_kind_of(each)) for each in files}) > 1:
         raise InputError(
-            f"{name}: holds files of several kinds ({', '.join(sorted(map(str, kinds)))});"
-            " valid: one kind; name them by a pattern such as folder/*.csv"
+            f"{name}: holds files of several kinds ({', '.join(sorted(kinds))}); valid: one kind; name them by a"
+            " pattern such as folder/*.csv"
         )
     return files
 
 
 def _reader(path: Path, options: ReadOptions) -> Reader:
-    kind = kind_of(path)
+    kind = _kind_of(path)
     if stat.S_ISFIFO(path.stat().st_mode) or path.is_char_device():
         if kind not in ("csv", None) or path.suffix in PACKINGS:
             raise InputError(f"{path}: is a pipe, and only CSV can be read from one; save it as a file first")
@@ -216,16 +199,14 @@ def _reader(path: Path, options: ReadOptions) -> Reader:
 
         return CsvReader(str(path), path, options, "\t" if ".tsv" in path.name.lower() else None)
     if kind == "xlsx":
-        from leadml.data.excel import ExcelReader
+        from leadml.data.excel import open_excel
 
-        return ExcelReader(path, options)
-    from leadml.data.tables import JsonReader, ParquetReader
+        return open_excel(path, options)
+    if kind in ("parquet", "jsonl"):
+        from leadml.data.tables import open_json_lines, open_parquet
 
-    if kind == "parquet":
-        return ParquetReader(path, options)
-    if kind == "jsonl":
-        return JsonReader(path, options)
+        return open_parquet(path, options) if kind == "parquet" else open_json_lines(path, options)
     raise InputError(
-        f"{path}: ends in {path.suffix or 'nothing'!r}; valid: {', '.join(KINDS)},"
-        " text also packed as .csv.gz or .csv.zst; rename or export it again"
+        f"{path}: ends in {path.suffix or 'nothing'!r}; valid: {', '.join(KINDS)}, text also packed as .csv.gz or"
+        " .csv.zst; rename or export it again"
     )

@@ -16,7 +16,7 @@ def read(path, content, **options):
     return source, cells, [row for chunk in chunks for row in chunk.rows.tolist()]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_encodings_and_line_ends(tmp_path, monkeypatch, encoding, line_end):
     monkeypatch.setattr(csv_text, "PIECE_BYTES", 14)
@@ -34,17 +34,17 @@ def test_a_byte_that_is_not_utf8_far_down_makes_the_file_cp1252(tmp_path, monkey
     assert cells[-2:] == [("x", "Café"), ("y", "Olé")]
     assert source.format.encoding == "cp1252"
     assert "read as Windows-1252" in source.notes[0][1]["text"]
-    with pytest.raises(InputError, match=r"row 200003 holds bytes that are not utf-8 \(0xE9\)"):
+    with pytest.raises(InputError, match=r"line 200003 holds bytes that are not utf-8 \(0xE9\)"):
         read(tmp_path / "a.csv", "ID,Name\né,b\n".encode() + lines + b"x,Caf\xe9\n")
 
 
 @pytest.mark.parametrize(
     ("content", "options", "message"),
     [
-        (b"ID,Name\n1,a\n2,\xe9\n", {"encoding": "utf-8"}, r"row 3 holds bytes that are not utf-8 \(0xE9\)"),
-        (b"ID,Name\n1,a\n2,\x81\n", {}, r"row 3 holds bytes that are not cp1252 \(0x81\)"),
+        (b"ID,Name\n1,a\n2,\xe9\n", {"encoding": "utf-8"}, r"line 3 holds bytes that are not utf-8 \(0xE9\)"),
+        (b"ID,Name\n1,a\n2,\x81\n", {}, r"line 3 holds bytes that are not cp1252 \(0x81\)"),
         (b"ID,Name\n1,\x00\n", {}, "holds zero bytes"),
-        ("ID,Name\n1,a\n".encode("utf-16") + b"\x00\xd8,\x00", {}, "row 3 holds bytes that are not utf-16"),
+        ("ID,Name\n1,a\n".encode("utf-16") + b"\x00\xd8,\x00", {}, "line 3 holds bytes that are not utf-16"),
         (b"ID,Name\n1,a\n", {"delimiter": "§"}, "got delimiter '§'; valid: an ASCII"),
         (b"ID,Name\n1,a\n", {"header": 9}, "row 9 is blank or not there"),
     ],
@@ -54,24 +54,19 @@ def test_what_cannot_be_text_is_named(tmp_path, content, options, message):
         read(tmp_path / "a.csv", content, **options)
 
 
-@pytest.mark.parametrize("late", [b'y,"a\nb"\nx,\x81\n', b"y,b\nz,b\nx,\x00\n", b"y,b\n\nx,\x81\n"])
-def test_bad_bytes_beyond_the_head_are_named_with_their_row(tmp_path, late):
+def test_bad_bytes_beyond_the_head_are_named_with_their_line(tmp_path):
     lines = b"".join(b"%d,Acme\n" % i for i in range(150_000))
-    row = 150_002 + (2 if b"z" in late or b"\n\n" in late else 1)
-    with pytest.raises(InputError, match=f"row {row} holds bytes that are not"):
-        read(tmp_path / "a.csv", b"ID,Name\n" + lines + late)
-    with pytest.raises(InputError, match=r"row 150002 holds bytes that are not utf-16-le"):
-        read(
-            tmp_path / "a.csv",
-            b"".join(bytes([b, 0]) for b in b"ID,Name\n" + lines) + b"\x00\xd8,\x00",
-            encoding="utf-16-le",
-        )
+    with pytest.raises(InputError, match=r"line 150004 holds bytes that are not cp1252 \(0x81\)"):
+        read(tmp_path / "a.csv", b"ID,Name\n" + lines + b'y,"a\nb"\nx,\x81\n')
+    wide = b"".join(bytes([b, 0]) for b in b"ID,Name\n" + lines) + b"\x00\xd8,\x00"
+    with pytest.raises(InputError, match=r"line 150002 holds bytes that are not utf-16-le"):
+        read(tmp_path / "a.csv", wide, encoding="utf-16-le")
 
 
 def test_a_row_without_end_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(csv_text, "PIECE_BYTES", 1 << 16)
-    with pytest.raises(InputError, match="one row is longer than 2 MB"):
-        read(tmp_path / "a.csv", b"ID,Name\n1,2\n" + b"x" * (3 << 20))
+    with pytest.raises(InputError, match="one row is longer than 4 MB"):
+        read(tmp_path / "a.csv", b"ID,Name\n1,2\n" + b"x" * (5 << 20))
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
@@ -83,7 +78,6 @@ def test_the_delimiter(tmp_path, delimiter):
     )
     assert read(tmp_path / "a.csv", text)[0].format.delimiter == delimiter
     assert read(tmp_path / "a.csv", "One\n1\n2\n")[0].columns == ("One",)
-    assert read(tmp_path / "a.csv", "'ID','Note'\n'1','a,b'\n")[1] == [("1", "a,b")]
 
 
 @pytest.mark.parametrize(

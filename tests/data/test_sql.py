@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from leadml.data import sql
+from leadml.data import chunks as module
 from leadml.data.cells import column_of
 from leadml.data.mapping import ReadOptions
 from leadml.data.sources import open_source
@@ -25,7 +25,7 @@ def url(tmp_path):
 
 
 def test_rows_come_in_chunks(url, monkeypatch):
-    monkeypatch.setattr(sql, "CHUNK_ROWS", 2)
+    monkeypatch.setattr(module, "CHUNK_ROWS", 2)
     source = open_source(url, query="SELECT * FROM deals")
     chunks = list(source.chunks(["budget", "id"]))
     assert [chunk.rows.tolist() for chunk in chunks] == [[2, 3], [4, 5], [6]]
