@@ -5,6 +5,8 @@ runs, so that help costs no more than typer.
 """
 
 import json
+import re
+import shlex
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -108,6 +110,10 @@ Name = Annotated[str | None, _opt("Name of the model in the store.", "--name", m
 Track = Annotated[bool, _opt("Log to MLflow.", "--track/--no-track")]
 TrackingUri = Annotated[str | None, _opt("MLflow's server or folder.", "--tracking-uri", metavar="URI")]
 RunsIn = Annotated[str | None, _opt("MLflow's experiment for the runs.", "--experiment-name", metavar="NAME")]
+Without = Annotated[
+    list[str] | None,
+    _opt("A column of the CRM to learn without, showing the fall; may be given again.", "--without", metavar="COLUMN"),
+]
 AsOf = Annotated[str | None, _opt("Day of the export, such as 2026-01-31.", "--as-of", metavar="DATE")]
 Kept = Annotated[str | None, _opt("Scores that predict wrote earlier.", "--predictions", metavar="OUT")]
 Data = Annotated[str, _opt("The deals that it was made from.", "--data", metavar="FILE")]
@@ -351,7 +357,7 @@ def calibrate(
     file: File, mapping: Mapping, experiment: Settings = None, name: Name = None, out_dir: OutDir = None,
     as_of: AsOf = None, track: Track = True, tracking_uri: TrackingUri = None, experiment_name: RunsIn = None,
     max_rejected: MaxRejected = 0.05, engine: Engine = "local", query: Query = None,
-    store: Store = None,
+    store: Store = None, without: Without = None,
 ) -> int:  # fmt: skip
     """Learn from closed deals, compare with the documented rules, report, store and track."""
     from leadml.calibration.file import calibrate_file
@@ -366,9 +372,14 @@ def calibrate(
 
         return read_leads(file, mapping, query=query)
 
+    options = {"--mapping": mapping, "--experiment": experiment, "--name": name, "--out": out_dir, "--as-of": as_of}
+    options |= {"--query": query, "--store": store}
+    words = ["leadml", "calibrate", re.sub(r"://[^@/]*@", "://", file)]  # a password is not kept
+    words += [str(word) for option in options.items() if option[1] is not None for word in option]
+    words += [word for column in without or () for word in ("--without", column)]
     done = calibrate_file(
-        read, experiment, name=name, out_dir=out_dir, store_root=store, as_of=as_of, at=_now(), say=_say,
-        max_rejected=max_rejected,
+        read, experiment, name=name, out_dir=out_dir, store_root=store, as_of=as_of, without=without or (),
+        command=shlex.join(words), at=_now(), say=_say, max_rejected=max_rejected,
     )  # fmt: skip
     written = [done.directory / "report.html"]
     if done.found.cards:

@@ -1,7 +1,6 @@
 """What a calibration found, as typed records: terminal, report, page, MLflow and monitor read these fields.
 
-``result.json`` is the dump; `leadml/result.schema.json` its JSON schema. Shares are 0 to 1.
-"Wins of
+``result.json`` is the dump; `leadml/result.schema.json` its JSON schema. Shares are 0 to 1. "Wins of
 100" are won deals among 100 leads followed up. An estimate always lies inside its own interval.
 """
 
@@ -20,7 +19,8 @@ SCHEMA = Path(__file__).with_name("result.schema.json")
 
 Verdict = Literal["change", "keep", "depends", "undecided", "cannot-judge"]
 SegmentVerdict = Literal["change", "keep", "undecided", "too-few"]
-Kind = Literal["documented", "learned", "wide", "context", "custom", "prior"]
+Kind = Literal["documented", "learned", "wide", "context", "custom", "prior", "comparison"]
+"""comparison: in the log to be compared with, and never recommended."""
 Severity = Literal["stop", "warn", "note"]
 Basis = Literal["economics", "capacity", "workload", "break-even"]
 
@@ -105,11 +105,12 @@ class Data(ResultPart):
 
 
 class Importance(ResultPart):
-    """Held-out loss given up without a column, and the same in wins of 100 leads followed up."""
+    """Held-out loss given up without a column, and the same in wins of 100 followed up at the baseline's workload."""
 
     column: str
     loss: Figure
     wins_per_100: Figure | None = None
+    attribute: str = ""  # the CRM's column, where it is an attribute of the final card
     known_when: Literal["at creation", "unsure", "after"] = "unsure"
 
 
@@ -144,6 +145,15 @@ class Contender(ResultPart):
     gain: ContenderGain = ContenderGain()
     importance: tuple[Importance, ...] = ()
     metrics: Mapping[str, Figure] = Field(default_factory=dict)  # the user's own
+
+
+class Dropped(ResultPart):
+    """Columns that were asked to be left out, and how far the wide card falls without them: paired, held out."""
+
+    columns: tuple[str, ...]
+    contender: str  # the same card with them
+    wins_per_100: Figure  # wins of 100 with them, less those without
+    auc: Figure
 
 
 class LearnedCutoff(Figure):
@@ -317,6 +327,8 @@ class Result(ResultPart):
     findings: tuple[Finding, ...]
     recommended: Recommended
     champion: str  # contender id: one per calibration, and the only thing called so
+    dropped: Dropped | None = None
+    command: str = ""  # that made it; empty from Python
 
     def __repr__(self) -> str:
         told = ", ".join(f"{each.id}: {each.verdict}" for each in self.policies)

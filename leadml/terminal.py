@@ -170,7 +170,10 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], note
 
 
 def format_blocks(blocks: Sequence[str | Table], terminal: bool | None = None) -> str:
-    """Write paragraphs (str) and tables below one another, drawn by rich where stdout is a terminal."""
+    """Write paragraphs (str) and tables below one another, drawn by rich where stdout is a terminal.
+
+    Lines of a paragraph that begin with two spaces are commands to copy, and are not broken.
+    """
     is_drawn = sys.stdout.isatty() if terminal is None else terminal
     text = _draw(blocks) if is_drawn else "\n\n".join(map(_plain, blocks))
     # Some Windows code pages lack the true minus.
@@ -184,7 +187,8 @@ def format_blocks(blocks: Sequence[str | Table], terminal: bool | None = None) -
 
 def _plain(block: str | Table) -> str:
     if isinstance(block, str):
-        return "\n".join("\n".join(textwrap.wrap(line, PLAIN_WIDTH)) for line in block.split("\n"))
+        paragraphs = block.split("\n")
+        return "\n".join(p if p[:2] == "  " else "\n".join(textwrap.wrap(p, PLAIN_WIDTH)) for p in paragraphs)
     lines = [list(map(clean, row)) for row in ([block.header, *block.rows] if block.header else block.rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in lines]
@@ -205,7 +209,8 @@ def _draw(blocks: Sequence[str | Table]) -> str:
             if position:
                 console.print()
             if isinstance(block, str):
-                console.print(Text(block))
+                for line in block.split("\n"):
+                    console.print(Text(line), soft_wrap=line[:2] == "  ")
                 continue
             header = block.header or [""] * (len(block.rows[0]) if block.rows else 0)
             kept = [at for at, name in enumerate(header) if console.width >= NARROW or name not in block.spare]

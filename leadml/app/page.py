@@ -108,7 +108,7 @@ def page_data(folder: Path, *, leads: Any = None, mapping: Any = None) -> PageDa
         raise UsageError(f"{folder}: holds no card, so there is nothing to change; see report.html")
     told = mapping if mapping is not None else folder / "mapping.yaml"
     known = load_mapping(told) if mapping is not None or (folder / "mapping.yaml").is_file() else None
-    columns = columns_of(learned, documented, known)
+    columns = columns_of(learned, documented, known, result)
     if leads is not None and known is None:
         raise UsageError("--leads: no mapping lies in the folder that says what the columns mean; give one")
     cards = [each for each in (learned, documented) if each is not None]

@@ -173,8 +173,13 @@ def _wide_of(result: Result, rule: PolicyResult, calls: float) -> tuple[Bar, str
     return bar, f"The wider card{also} won {number(bar.value)} on deals it had not seen, the rule {beside}."
 
 
-def columns_of(learned: Card | None, documented: Card | None, mapping: Mapping | None) -> tuple[Column, ...]:
-    """Rows of both cards, each once: criteria first, then attributes."""
+def columns_of(
+    learned: Card | None, documented: Card | None, mapping: Mapping | None, result: Result | None = None
+) -> tuple[Column, ...]:
+    """Rows of both cards, each once: criteria first, then attributes, of which is asked when they were known."""
+    from leadml.report.summary import attribute_rows
+
+    lost = {} if result is None else {row.column: row for row in attribute_rows(result)}
     from leadml.card.questions import words_of_mapping
 
     words = {} if mapping is None else dict(words_of_mapping(mapping))
@@ -198,7 +203,11 @@ def columns_of(learned: Card | None, documented: Card | None, mapping: Mapping |
         bins = (clean(each.label) for each in attribute.bins)
         labels = (*bins, "any other", "not known")
         title, shown = clean(attribute.title), tuple(range(len(labels)))
-        found[attribute.id] = Column(attribute.id, title, clean(attribute.column), "", "attribute", labels, shown)
+        known = ""
+        if row := lost.get(attribute.column):
+            known = f"Without it {row.wins} wins of 100 calls are lost. Was it known when the lead came in? If not: "
+            known += clean(row.command)
+        found[attribute.id] = Column(attribute.id, title, clean(attribute.column), known, "attribute", labels, shown)
     return tuple(found.values())
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,7 +12,7 @@ import leadml
 from leadml.calibration import figures
 from leadml.calibration.blocks import make_blocks
 from leadml.calibration.cards import Draft, draft_cards
-from leadml.calibration.comparison import Held, columns_of, hold_out
+from leadml.calibration.comparison import Held, Lost, columns_of, hold_out
 from leadml.calibration.describe import describe_data, describe_evaluation, split_of
 from leadml.calibration.drift import find_drift
 from leadml.calibration.findings import findings_of_notes, in_order
@@ -26,19 +26,22 @@ from leadml.data.deals import Leads
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, at_workload
 from leadml.evaluation.segments import segment_gains
-from leadml.result import PolicyResult, Result, Segment
+from leadml.result import Contender, Dropped, PolicyResult, Result, Segment
+
+if TYPE_CHECKING:
+    from leadml.card.record import Card
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Material:
-    """What conclusions are drawn from. lost: contender -> (m, columns) log loss added without a column."""
+    """What conclusions are drawn from. lost: by contender, what is lost without each column."""
 
     leads: Leads
     chosen: Chosen
     study: Study
     blocks: tuple[Held, ...]
     log: Log
-    lost: Mapping[str, Floats]
+    lost: Mapping[str, Lost]
     notes: tuple[Note, ...]
 
 
@@ -62,7 +65,9 @@ def conclude(
     drafts = draft_cards(study, fitted, data)
     chosen = choose_card(study, log, held, measures, drafts)
     recommended = recommend(study, drafts, policies, chosen, measures, fitted)
-    told = figures.Told(drafts, own, figures.importances(held, material.lost, columns_of(study.compared)))
+    columns = columns_of(study.compared)
+    attributes = {name: attributes_of(draft.card, columns, leads) for name, draft in drafts.items()}
+    told = figures.Told(drafts, own, figures.importances(held, material.lost, columns, attributes))
     contenders = figures.describe_contenders(study.contenders, measures, study.baseline, told)
     notes = [*material.notes, *own_notes, *moved]
     notes += result_notes(study, policies, contenders, measures, fitted, recommended)
@@ -70,6 +75,9 @@ def conclude(
     if study.baseline is not None and study.rules[study.baseline].framework in known:
         rule = study.rules[study.baseline]
         notes += price_unknown(rule, known[str(rule.framework)])
+    dropped = figures.find_fall(settings.without, measures)
+    if dropped is not None:
+        notes.append(fall_note(dropped, contenders))
     result = Result(
         leadml_version=leadml.__version__,
         data=data,
@@ -84,8 +92,28 @@ def conclude(
         findings=in_order(findings_of_notes(notes)),
         recommended=recommended,
         champion=choose_champion(study, chosen, measures, study.contenders),
+        dropped=dropped,
     )
     return result, drafts
+
+
+def attributes_of(card: Card, columns: Sequence[str], leads: Leads) -> dict[str, str]:
+    """Columns by which importance is told, of those that are attributes of a card: the CRM's names."""
+    mapped = {} if leads.mapping is None else {name: rule.column for name, rule in leads.mapping.criteria.items()}
+    own = {each.column for each in card.attributes}
+    crm = {name: mapped.get(name, name) for name in columns}
+    return {name: column for name, column in crm.items() if column in own}
+
+
+def fall_note(dropped: Dropped, contenders: Sequence[Contender]) -> Note:
+    """LML309: the wide card without the columns that were left out, beside the one with them."""
+    by_id = {each.id: each for each in contenders}
+    values: dict[str, Any] = {"columns": dropped.columns, "contender": dropped.contender, "where": "wide"}
+    for name, each in (("without", by_id["wide"]), ("with", by_id[dropped.contender])):
+        for figure, told in (("wins", each.wins_per_100), ("auc", each.auc)):
+            values[f"{figure}_{name}"] = None if told is None else told.value
+    fall = dropped.wins_per_100
+    return "LML309", {**values, "fall": fall.value, "low": fall.low, "high": fall.high, "cost": fall.value}
 
 
 def money(study: Study, log: Log) -> tuple[float, Floats | float | None]:

@@ -39,10 +39,11 @@ class DealsByTotal:
 
 
 def fit_all(study: Study) -> dict[str, Any]:
-    """Every contender fitted to all deals; wide classifiers to those compared."""
+    """Every contender that may be used fitted to all deals; wide classifiers to those compared."""
     return {
         each.id: each.fit(study.compared if each.kind in ("context", "custom", "wide") else study.deals)
         for each in study.contenders
+        if each.kind != "comparison"
     }
 
 
@@ -83,11 +84,10 @@ def draft_cards(study: Study, fitted: Mapping[str, Any], data: Data) -> dict[str
     """Every card by contender: documented rules, documented scores with learned chances, learned points."""
     created = study.settings.as_of or data.as_of or "1970-01-01"
     drafts = {name: Draft(rule.card) for name, rule in study.rules.items()}
-    for contender in study.contenders:
-        own = fitted[contender.id]
+    for name, own in fitted.items():
         table = own.table if isinstance(own, FittedCard) else own
         if isinstance(table, TotalTable) and (learned := learned_points(study, own, table.rule)):
-            drafts[contender.id] = make_draft(study, contender.id, learned, table, data, created)
+            drafts[name] = make_draft(study, name, learned, table, data, created)
     return drafts
 
 

@@ -182,6 +182,7 @@ class WideCard(Contender):
     columns: tuple[str, ...]
     attributes: int = 8
     points: int = 40
+    as_score: bool = False  # whether the criteria keep the document's proportions
 
     def fit(self, train: Leads) -> TotalTable:
         """Choose columns and bins, fit, round to whole points, learn what each total means."""
@@ -193,7 +194,7 @@ class WideCard(Contender):
         columns, _ = offered([column_of(train, name) for name in self.columns], len(train))
         documented = np.empty((0, 5)) if self.view is None else self.view.documented
         deals = WideDeals(criteria_of(self.view, train), documented, columns, won_of(train), weight, train.unit)
-        fit = fit_wide(deals, attributes=self.attributes)
+        fit = fit_wide(deals, attributes=self.attributes, as_score=self.as_score)
         points = whole_points(fit, wide_rows(self.view, fit, train), weight, self.points)
-        slope = held_out_slope(deals, attributes=self.attributes)
+        slope = held_out_slope(deals, attributes=self.attributes, as_score=self.as_score)
         return TotalTable.learn(WideRule(self.view, fit, points), train, self.timing, slope)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import Fitted, Said
 from leadml.calibration.study import Study
 from leadml.calibration.views import weight_of
@@ -45,11 +46,24 @@ class Held:
     n_embargoed: int = 0
 
 
-def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = None) -> tuple[Log, dict[str, Floats]]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class Lost:
+    """What is lost where a column is drawn from another deal (permutation importance), of n held-out deals.
+
+    loss : (n, columns) log loss added. followed : (n,) follow-ups at the baseline's workload, and moved : (n, columns)
+    those less the follow-ups without the column. NaN: not asked.
+    """
+
+    loss: Floats
+    followed: Floats
+    moved: Floats
+
+
+def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = None) -> tuple[Log, dict[str, Lost]]:
     """Before each block learn everything anew from earlier deals, then predict it: the log."""
     deals = study.compared
     said: dict[str, list[Entries]] = {each.id: [] for each in study.contenders}
-    lost: dict[str, list[Floats]] = {}
+    lost: dict[str, list[Lost]] = {}
     with few_threads(study.n_jobs), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a user's classifier may warn once a block
         for at, held in enumerate(blocks):
@@ -82,15 +96,21 @@ def hold_out(study: Study, blocks: Sequence[Held], progress: Progress | None = N
         lead_id=lead_ids(picked),
         entries=entries,
     )
-    return log, {name: np.concatenate(parts) for name, parts in lost.items()}
+    joined = {
+        name: Lost(
+            *(np.concatenate([getattr(each, field.name) for each in parts]) for field in dataclasses.fields(Lost))
+        )
+        for name, parts in lost.items()
+    }
+    return log, joined
 
 
-def predict_block(study: Study, train: Leads, test: Leads) -> tuple[dict[str, Entries], dict[str, Floats]]:
+def predict_block(study: Study, train: Leads, test: Leads) -> tuple[dict[str, Entries], dict[str, Lost]]:
     """What each contender, having learned from `train`, says of `test`; decided by one code for all."""
     costs = study.consequences.learned_from(train)
     weight = weight_of(test)
     out: dict[str, Entries] = {}
-    lost: dict[str, Floats] = {}
+    lost: dict[str, Lost] = {}
     workload = 0.5
     for contender in study.contenders:
         try:
@@ -111,7 +131,7 @@ def predict_block(study: Study, train: Leads, test: Leads) -> tuple[dict[str, En
             workload = float(np.average(decision, weights=weight))
         out[contender.id] = Entries(said.score, said.probability, decision)
         if contender.kind in ("context", "wide"):
-            lost[contender.id] = losses_without(fitted, said, test, study.settings.random_state)
+            lost[contender.id] = lose_columns(fitted, said, test, workload, study.settings.random_state)
     return out, lost
 
 
@@ -120,10 +140,10 @@ def columns_of(leads: Leads) -> tuple[str, ...]:
     return (*leads.criteria, *(name for name in leads.context if name not in leads.criteria))
 
 
-def losses_without(fitted: Fitted, said: Said, test: Leads, random_state: int) -> Floats:
-    """(n, columns) log loss that each deal adds when a column is drawn from another deal (permutation importance).
+def lose_columns(fitted: Fitted, said: Said, test: Leads, workload: float, random_state: int) -> Lost:
+    """Draw each column from another deal of the block, and see what is lost.
 
-    Of a large block some deals are asked; the others are NaN. One call predicts every column's copy of them.
+    Of a large block some deals are asked. One call predicts every column's copy of them.
     """
     rng = np.random.default_rng([random_state, len(test)])
     n_all, names = len(test), columns_of(test)
@@ -137,17 +157,24 @@ def losses_without(fitted: Fitted, said: Said, test: Leads, random_state: int) -
         out[at * len(own) : (at + 1) * len(own)] = shuffled
         return out
 
-    codes = copies.codes.copy(order="F")
-    for at in range(len(part.criteria)):
+    codes, raw = copies.codes.copy(order="F"), dict(copies.raw)
+    mapped = {} if test.mapping is None else test.mapping.criteria
+    for at, name in enumerate(part.criteria):
         codes[:, at] = part.codes[rows(at), at]
+        if name in mapped and (column := mapped[name].column) in raw:  # a wide card reads it as an attribute
+            raw[column] = part.raw[column].take(rows(at))
     context = dict(copies.context)
     for at, name in enumerate(names[len(part.criteria) :], len(part.criteria)):
         context[name] = part.context[name].take(rows(at))
-    probability = fitted.predict(dataclasses.replace(copies, codes=codes, context=context)).probability
-    won = np.asarray(part.outcome == 1, dtype=np.float64)
-    without = log_losses(np.tile(won, len(names)), probability).reshape(len(names), -1).T
-    out = np.full((n_all, len(names)), np.nan)
-    out[asked] = without - log_losses(won, said.probability[asked])[:, None]
+    other = fitted.predict(dataclasses.replace(copies, codes=codes, context=context, raw=raw))
+    won, weight = np.asarray(part.outcome == 1, dtype=np.float64), weight_of(part)
+    without = log_losses(np.tile(won, len(names)), other.probability).reshape(len(names), -1).T
+    loss = without - log_losses(won, said.probability[asked])[:, None]
+    followed = highest(said.score[asked], workload, weight)
+    scores = other.score.reshape(len(names), -1)
+    moved = followed[:, None] - np.array([highest(each, workload, weight) for each in scores]).reshape(scores.shape).T
+    out = Lost(np.full((n_all, len(names)), np.nan), np.full(n_all, np.nan), np.full((n_all, len(names)), np.nan))
+    out.loss[asked], out.followed[asked], out.moved[asked] = loss, followed, moved
     return out
 
 

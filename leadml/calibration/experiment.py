@@ -194,6 +194,8 @@ class Experiment(_Settings):
         The wide card; False leaves it out.
     cutoff_basis : {"auto", "break-even"}
         auto: economics, else capacity, else `depends`.
+    without : tuple of str
+        Columns that nothing is learned from, but for one wide card that shows what they are worth.
 
     Examples
     --------
@@ -220,12 +222,15 @@ class Experiment(_Settings):
     points: Annotated[int, Field(ge=4, le=1000)] = 40
     wide: Wide | Literal[False] = Wide()
     cutoff_basis: Literal["auto", "break-even"] = "auto"
+    without: tuple[str, ...] = ()
 
-    @field_validator("policies")
+    @field_validator("policies", "frameworks")
     @classmethod
-    def _some(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    def _some(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         if value == ():
-            raise ValueError("got no policy; valid: ids of documented rules; name some, or leave the key out")
+            what = "policy; valid: ids of documented rules"
+            what = what if info.field_name == "policies" else "framework; valid: ids, or paths of your own"
+            raise ValueError(f"got no {what}; name some, or leave the key out")
         return value
 
     @field_validator("contenders")

@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from leadml.calibration.comparison import Lost
 from leadml.calibration.contenders import Contender as Competing
 from leadml.calibration.views import Floats
 from leadml.evaluation.bootstrap import Estimate, Statistic, bootstrap, holm
 from leadml.evaluation.log import Log
-from leadml.evaluation.metrics import HeldOut, Measures, measure, wilson
-from leadml.result import Contender, ContenderGain, Disagreement, Figure, Gain, Importance
+from leadml.evaluation.metrics import HeldOut, Measures, measure, rate_of_different, wilson
+from leadml.result import Contender, ContenderGain, Disagreement, Dropped, Figure, Gain, Importance
 
 Metric = Callable[[Floats, Floats, Floats], float]
 """A metric of the user: (outcome, probability or score, weight) -> number."""
@@ -67,15 +68,33 @@ class Told:
     importance: Mapping[str, tuple[Importance, ...]]
 
 
-def importances(held: HeldOut, lost: Mapping[str, Floats], columns: Sequence[str]) -> dict[str, tuple[Importance, ...]]:
-    """Held-out log loss given up without each column, the largest first."""
+def importances(
+    held: HeldOut, lost: Mapping[str, Lost], columns: Sequence[str], attributes: Mapping[str, Mapping[str, str]]
+) -> dict[str, tuple[Importance, ...]]:
+    """What is given up without each column, held out, the largest loss first; attributes: of each card, by column."""
     out = {}
-    for name, more in lost.items():
-        seen = np.isfinite(more[:, 0]).astype(np.float64) if more.shape[1] else np.zeros(len(more))
-        losses = (held.ratio(np.nan_to_num(each), seen).estimate().figure for each in more.T)
-        told = [Importance(column=c, loss=loss) for c, loss in zip(columns, losses, strict=True)]
+    for name, each in lost.items():
+        seen, followed = np.isfinite(each.followed).astype(np.float64), np.nan_to_num(each.followed)
+        told = []
+        for column, more, moved in zip(columns, np.nan_to_num(each.loss).T, np.nan_to_num(each.moved).T, strict=True):
+            rate = rate_of_different(held, moved, np.zeros(len(moved)))  # as many are followed up: less noise, same sum
+            wins = held.ratio(100.0 * moved * (held.y - rate), followed)
+            attribute = attributes.get(name, {}).get(column, "")
+            loss = held.ratio(more, seen).estimate().figure
+            told.append(Importance(column=column, loss=loss, wins_per_100=wins.estimate().figure, attribute=attribute))
         out[name] = tuple(sorted(told, key=lambda each: -(each.loss.value or 0.0)))
     return out
+
+
+def find_fall(columns: tuple[str, ...], measures: Mapping[str, Measures]) -> Dropped | None:
+    """How far the wide card falls without the columns that were left out, on the same deals."""
+    one, other = measures.get("wide"), measures.get("wide-with")
+    if one is None or other is None or None in (one.wins_per_100, other.wins_per_100, one.auc, other.auc):
+        return None
+    wins, auc = (getattr(other, each) - getattr(one, each) for each in ("wins_per_100", "auc"))
+    return Dropped(
+        columns=columns, contender="wide-with", wins_per_100=wins.estimate().figure, auc=auc.estimate().figure
+    )
 
 
 def describe_contenders(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from leadml.registry.versions import Standing, Version
 
 MAPPING, RULE_CARD = "mapping.yaml", "rule.json"
-MAY_DIFFER = ("leadml_version", "data.source")
-"""What a calibration that is reproduced may say otherwise: where the deals lie, and who calibrates."""
+MAY_DIFFER = ("leadml_version", "data.source", "command")
+"""What a calibration that is reproduced may say otherwise: where the deals lie, who calibrates, and how."""
 SHOWN = 20
 
 
@@ -63,17 +63,23 @@ def calibrate_file(
     out_dir: Path | None = None,
     store_root: Path | None = None,
     as_of: str | None = None,
+    without: Sequence[str] = (),
+    command: str = "",
     at: str,
     say: Callable[[str], None],
     max_rejected: float = 1.0,
 ) -> CalibratedFile:
     """Calibrate on what `read` reads; `at` is ISO time, kept in the history of the store.
 
-    A card is stored, but not in use, where more than `max_rejected` of the rows could not be used.
+    A card is stored, but not in use, where more than `max_rejected` of the rows could not be used. command : what to
+    run for the same result.
     """
     settings = load_experiment(experiment)
-    if as_of is not None:
-        settings = type(settings).model_validate(settings.model_dump(exclude_unset=True) | {"as_of": as_of})
+    given: dict[str, Any] = {"as_of": as_of} if as_of is not None else {}
+    if without:
+        given["without"] = tuple(dict.fromkeys((*settings.without, *without)))
+    if given:
+        settings = type(settings).model_validate(settings.model_dump(exclude_unset=True) | given)
     leads = read()
     say(f"{leads.n_rows} rows: {n_leads(leads)} leads, {leads.n_rows - n_leads(leads)} rejected")
     check_enough(leads)
@@ -84,6 +90,7 @@ def calibrate_file(
         say(f"other mapping, settings or version than those of {directory}: its log is kept as {aside.name}")
     say("learning and comparing")
     found = calibrate(leads, settings, name=name, progress=lambda what, done, of: progress(what, done, of, "blocks"))
+    found = dataclasses.replace(found, result=found.result.model_copy(update={"command": command}))
     found.save(directory)
     done = CalibratedFile(found, directory, None)
     if found.card is None:

@@ -132,8 +132,8 @@ def result_notes(
             if silent:
                 values = {"framework": view.framework.title, "columns": silent, "where": view.id}
                 notes.append(("LML202", values))
-    ranked = [c for c in contenders if c.kind != "prior" and c.auc is not None]
-    if not beat_prior(measures):
+    ranked = [c for c in contenders if c.kind not in ("prior", "comparison") and c.auc is not None]
+    if not beat_prior({c.id: measures[c.id] for c in contenders if c.kind != "comparison"}):
         notes.append(("LML301", {"best": _best(ranked), "where": "contenders"}))
     notes += _context_knows_more(contenders)
     own = next((c for c in contenders if c.id == recommended.contender), None)

@@ -20,23 +20,28 @@ SURE_BY = 2.0
 """Standard errors by which a less simple card must predict better: the best of many looks too good."""
 
 
-def candidates(study: Study, cards: Container[str]) -> list[Contender]:
-    """Cards to choose from, the simplest first: the baseline's framework, fewer criteria, then wide ones."""
+def candidates(study: Study, measures: Mapping[str, Measures], cards: Container[str]) -> list[Contender]:
+    """Cards to choose from, the simplest first: the baseline's framework, fewer criteria, then the better wide one."""
     own = study.rules[study.baseline].framework if study.baseline is not None else None
 
     def rank(each: Contender) -> tuple[bool, bool, int]:
         view = study.view_of(each.framework)
         return (each.kind == "wide", each.framework != own, 99 if view is None else len(view.mapped))
 
-    found = [c for c in study.contenders if c.id in cards and (getattr(c, "whole", False) or c.kind == "wide")]
-    return sorted(found, key=rank)
+    def loss(each: Contender) -> float:
+        found = measures[each.id].log_loss
+        return np.inf if found is None else found.value
+
+    found = [c for c in study.contenders if c.id in cards and getattr(c, "whole", False)]
+    wide = [c for c in study.contenders if c.id in cards and c.kind == "wide"]  # of equal size, so that no bar is set
+    return sorted([*found, *sorted(wide, key=loss)[:1]], key=rank)
 
 
 def choose_card(
     study: Study, log: Log, held: HeldOut, measures: Mapping[str, Measures], drafts: Container[str]
 ) -> str | None:
     """The simplest card, unless another is expected to lose less and to win more than the smallest gain."""
-    cards = candidates(study, drafts)
+    cards = candidates(study, measures, drafts)
     if not cards:
         return None
     chosen = cards[0].id
@@ -90,7 +95,7 @@ def choose_champion(
     loss = {
         each.id: m.value
         for each in contenders
-        if (m := measures[each.id].log_loss) is not None and np.isfinite(m.value)
+        if each.kind != "comparison" and (m := measures[each.id].log_loss) is not None and np.isfinite(m.value)
     }
     prior = measures["prior"].log_loss
     for name in sorted(loss, key=loss.__getitem__):

@@ -24,7 +24,7 @@ from leadml.calibration.comparison import few_threads, hold_out
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
 from leadml.calibration.outcomes import check_enough, choose_deals
-from leadml.calibration.study import make_study, split_contenders
+from leadml.calibration.study import make_study, set_aside, split_contenders
 from leadml.exceptions import UsageError
 from leadml.tracking.connection import without_autologging
 
@@ -214,10 +214,13 @@ def calibrate(
     leadml.exceptions.TooFewDealsError: ...
     """
     _check_asked(leads, name)
+    if frameworks is not None and not len(frameworks):
+        raise UsageError("frameworks: got none; valid: ids, YAML files or Frameworks; name some, or leave it out")
     settings = load_experiment(experiment)
     names, pairs = split_contenders(settings.contenders if contenders is None else contenders)
     settings = settings.model_copy(update={"contenders": names})
     own = own_metrics(metrics)  # a wrong name is told before anything is learned
+    leads = set_aside(leads, settings.without)
     check_enough(leads)
     chosen = choose_deals(leads, settings)
     study, blocks, notes = make_blocks(make_study(leads, chosen, settings, frameworks, pairs, n_jobs))

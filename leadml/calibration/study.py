@@ -15,12 +15,13 @@ from leadml.calibration.classifiers import Classifier, Context, Form, WideCard
 from leadml.calibration.consequences import Consequences, find_consequences
 from leadml.calibration.contenders import Contender, DocumentedCutoff, DocumentedRule, LearnedCard, Plain, Prior
 from leadml.calibration.drift import Timing
-from leadml.calibration.experiment import CONTENDER_NAME, CONTENDERS, Experiment, check_name
+from leadml.calibration.experiment import CONTENDER_NAME, CONTENDERS, Experiment, Wide, check_name
 from leadml.calibration.misfits import misfit_notes
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.views import Note, View, weight_of
 from leadml.data.deals import Leads
 from leadml.exceptions import UsageError
+from leadml.result import Kind
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -231,44 +232,79 @@ def _cutoffs(rules: Mapping[str, DocumentedRule], timing: Timing) -> list[Conten
     return list(out.values())
 
 
+def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
+    """Leave columns out of the context; raw ones are read by the wide card that they are compared with, alone."""
+    if not without:
+        return leads
+    valid = (*leads.context, *(name for name in leads.raw if name not in leads.context))
+    if absent := [name for name in without if name not in valid]:
+        known = f"{', '.join(valid)} (context and criteria of the mapping)" if valid else "no column, as none is mapped"
+        raise UsageError(f"without: got {', '.join(absent)}; valid: {known}; correct it, or leave it out")
+    context = {name: column for name, column in leads.context.items() if name not in without}
+    aside = {name: column for name, column in leads.context.items() if name in without}
+    return dataclasses.replace(leads, context=context, raw={**leads.raw, **aside})
+
+
 def other_criteria(deals: Leads, view: View | None) -> tuple[str, ...]:
     """Columns of mapped criteria that the framework does not ask for: attributes like any other."""
     own = () if view is None else view.mapped
     mapped = {} if deals.mapping is None else deals.mapping.criteria
-    columns = (rule.column for name, rule in mapped.items() if name not in own)
-    return tuple(name for name in columns if name in deals.raw and name not in deals.context)
+    asked = {rule.column for name, rule in mapped.items() if name in own}
+    return tuple(name for name in deals.raw if name not in asked and name not in deals.context)
 
 
 def wide_contenders(
     settings: Experiment, deals: Leads, view: View | None, baseline: DocumentedRule | None, timing: Timing
 ) -> list[Contender]:
     """Contenders that read columns of the CRM beside the criteria."""
-    if not deals.context:
+    without = settings.without
+    if not (deals.context or without):
         return []
     out: list[Contender] = []
-    if settings.wide:
-        valid = (*deals.context, *other_criteria(deals, view))
+    if isinstance(settings.wide, Wide):
+        attributes = settings.wide.attributes
+        other = other_criteria(deals, view)
+        if refused := [name for name in without if name not in other]:
+            raise UsageError(
+                f"without: got {', '.join(refused)}, which answers a criterion of the rules; valid: columns beside the"
+                " criteria; to judge without it, take it out of criteria in the mapping"
+            )
+        valid = (*deals.context, *(name for name in other if name not in without))
         columns = valid if settings.wide.columns is None else settings.wide.columns
-        if absent := [name for name in columns if name not in valid]:
+        if absent := [name for name in columns if name not in (*valid, *without)]:
             raise UsageError(
                 f"wide.columns: got {', '.join(absent)}; valid: {', '.join(valid)} (context of the"
                 " mapping); correct it, or add the column to the mapping's context"
             )
-        wide = WideCard(
-            view,
-            columns,
-            settings.wide.attributes,
-            settings.points,
-            id="wide",
-            title="wide card: criteria and columns of the CRM",
-            kind="wide",
-            framework=None if view is None else view.id,
-            timing=timing,
-        )
-        out.append(wide)
+        columns = tuple(name for name in columns if name not in without)
+
+        def wide(
+            name: str, title: str, more: tuple[str, ...] = (), kind: Kind = "wide", as_score: bool = False
+        ) -> None:
+            framework = None if view is None else view.id
+            out.append(
+                WideCard(
+                    view,
+                    (*columns, *more),
+                    attributes,
+                    settings.points,
+                    as_score,
+                    id=name,
+                    title=title,
+                    kind=kind,
+                    framework=framework,
+                    timing=timing,
+                )
+            )
+
+        wide("wide", "wide card: criteria and columns of the CRM")
+        if view is not None:
+            wide("wide-score", "wide card: the document's score and columns of the CRM", as_score=True)
+        if without:
+            wide("wide-with", f"wide card with {', '.join(without)}, to compare", without, "comparison")
     forms: dict[Form, str] = {"logistic": "logistic regression", "boosting": "boosted trees"}
     for form, what in forms.items():
-        if (name := f"context-{form}") in settings.contenders:
+        if deals.context and (name := f"context-{form}") in settings.contenders:
             title = f"{what} on criteria and context"
             seed = settings.random_state
             out.append(Context(form, baseline, seed, id=name, title=title, kind="context", timing=timing))

@@ -31,6 +31,12 @@ def _blocks(told: Summary, open_files: Sequence[str]) -> Iterator[str | Table]:
         yield _sides(told)
     if told.weights:
         yield _weights(told)
+    if told.attributes:
+        yield _attributes(told)
+        commands = [f"  {row.command}" for row in told.attributes]
+        yield "\n".join(["Was each known when the lead came in? If not, learn without it and see the fall:", *commands])
+    if told.fall:
+        yield told.fall[:1].upper() + told.fall[1:]
     if told.findings:
         yield _findings(told.findings)
     yield "\n".join([f"Card: {told.card}"] * bool(told.card) + [f"Open {joined(open_files)}"] * bool(open_files))
@@ -71,6 +77,12 @@ def _sides(told: Summary) -> Table:
         for cells, row in zip(rows, told.sides, strict=True):
             cells.append(str(row.value).replace(f" {told.currency}", "") if told.currency else str(row.value))
     return Table("Seen on the held-out deals alone, with as many leads followed up", header, rows)
+
+
+def _attributes(told: Summary) -> Table:
+    rows = [(row.column, str(row.wins), str(row.loss)) for row in told.attributes]
+    note = "Held out, with as many leads followed up: the column's answers are those of other deals."
+    return Table("Lost without each column of the CRM on the card", ("", "wins of 100", "log loss"), rows, note)
 
 
 def _weights(told: Summary) -> Table:

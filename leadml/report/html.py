@@ -9,7 +9,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from leadml.exceptions import UsageError
-from leadml.report.summary import percent_of_wins, side_rows, summarise, text_of, title_of, verdict_words
+from leadml.report.summary import (
+    attribute_rows,
+    percent_of_wins,
+    side_rows,
+    summarise,
+    text_of,
+    title_of,
+    verdict_words,
+)
 from leadml.terminal import clean, figure_parts, number, percent
 
 if TYPE_CHECKING:
@@ -47,7 +55,7 @@ def render_html(result: Result, card: Card | None = None, log: Log | None = None
         result=result,
         told=summarise(result),
         card=card,
-        rows=() if card is None else card_rows(card),
+        rows=() if card is None else card_rows(card, result),
         charts=draw_charts(result, card, log),
         figures=contender_figures(result),
         segments=[(each, percent_of_wins(each.gain)) for each in result.segments],
@@ -126,8 +134,9 @@ def contender_figures(result: Result) -> list[tuple[Contender, list[tuple[str, A
 KINDS_ORDER: Mapping[str, int] = {"wide": 1, "context": 2, "custom": 3, "prior": 4, "learned": 5, "documented": 6}
 
 
-def card_rows(card: Card) -> list[dict[str, Any]]:
+def card_rows(card: Card, result: Result) -> list[dict[str, Any]]:
     """Rows of a card as they are printed: level or value in the CRM's words, points, documented points."""
+    lost = {row.column: row for row in attribute_rows(result)}
     rows: list[dict[str, Any]] = []
     for each in card.criteria:
         cells: list[tuple[str, int, float | None]] = [
@@ -135,11 +144,12 @@ def card_rows(card: Card) -> list[dict[str, Any]]:
             for level, (points, documented) in enumerate(zip(each.points, each.documented_points, strict=True))
         ]
         cells.append(("unknown", each.unknown_points, None))
-        rows.append({"title": each.title, "note": each.question, "cells": cells})
+        rows.append({"title": each.title, "note": each.question, "cells": cells, "lost": None})
     for attribute in card.attributes:
         cells = [(one.label, one.points, None) for one in attribute.bins]
         cells += [("other", attribute.other_points, None), ("unknown", attribute.unknown_points, None)]
-        rows.append({"title": attribute.title, "note": f"Column {attribute.column}", "cells": cells})
+        note = f"Column {attribute.column}"
+        rows.append({"title": attribute.title, "note": note, "cells": cells, "lost": lost.get(attribute.column)})
     return rows
 
 

@@ -7,6 +7,7 @@ figures of the side-by-side table are those of the held-out deals alone, and are
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -72,6 +73,16 @@ class SideRow:
 
 
 @dataclasses.dataclass(frozen=True)
+class AttributeRow:
+    """A column of the CRM on the card: what would be lost without it, held out, and how to see it taken out."""
+
+    column: str
+    wins: Text
+    loss: Text
+    command: str
+
+
+@dataclasses.dataclass(frozen=True)
 class WeightRow:
     """Weight of a criterion in documented units."""
 
@@ -104,6 +115,8 @@ class Summary:
     rules: tuple[RuleRow, ...]
     sides: tuple[SideRow, ...]
     weights: tuple[WeightRow, ...]
+    attributes: tuple[AttributeRow, ...]
+    fall: str  # what the wide card loses without the columns that were left out
     findings: tuple[FindingGroup, ...]
     card: str
     stays: str  # the documented rule, where it stays in use
@@ -148,6 +161,8 @@ def summarise(result: Result) -> Summary:
         rules=tuple(rule_row(each) for each in result.policies),
         sides=() if rule is None else side_rows(result, rule, economics.get("currency") or ""),
         weights=() if rule is None else tuple(weight_rows(rule)),
+        attributes=tuple(attribute_rows(result)),
+        fall=next((f"{each.title}. {each.explanation}" for each in result.findings if each.code == "LML309"), ""),
         findings=group_findings(result.findings),
         card="" if chosen is None else card_text(result, chosen),
         stays="" if rule is None or result.recommended.in_use != rule.id else rule.title,
@@ -282,6 +297,25 @@ def weight_rows(rule: PolicyResult) -> Iterable[WeightRow]:
     for name, weight in rule.weights.items():
         between = f"{number(weight.low, 1)} to {number(weight.high, 1)}"
         yield WeightRow(name, number(weight.documented, 1), Text(number(weight.learned, 1), between))
+
+
+def attribute_rows(result: Result) -> Iterable[AttributeRow]:
+    """Columns of the CRM on the recommended card, or else on the wide one; the question is when each was known."""
+    wide = [each for each in result.contenders if each.kind == "wide"]
+    chosen = next((each for each in wide if each.id == result.recommended.contender), wide[0] if wide else None)
+    for each in chosen.importance if chosen else ():
+        if each.attribute:
+            wins, loss = text_of(each.wins_per_100, "tenths"), text_of(each.loss, "decimal")
+            yield AttributeRow(each.attribute, wins, loss, command_without(result, each.attribute))
+
+
+def command_without(result: Result, column: str) -> str:
+    """What to run to learn without a column and see the fall; from Python, what to say in the experiment."""
+    if result.command:
+        return f"{result.command} --without {shlex.quote(column)}"
+    without = result.settings.get("without")
+    columns = [*(without if isinstance(without, list | tuple) else ()), column]
+    return f"leadml.calibrate(leads, {{..., 'without': {columns}}})"
 
 
 def card_text(result: Result, chosen: Contender) -> str:

@@ -127,6 +127,10 @@ def _send_calibration(place: Place, folder: Path, given: str | None) -> str:
             columns = dict.fromkeys(key for row in rows for key in row)
             if rows:
                 client.log_table(run_id, {c: [row.get(c) for row in rows] for c in columns}, f"{name}.json")
+        lost = [(each.id, row) for each in result.contenders for row in each.importance]
+        if lost:
+            rows = [{"contender": name, **_flat(row.model_dump(mode="json"))} for name, row in lost]
+            client.log_table(run_id, {c: [row.get(c) for row in rows] for c in rows[0]}, "importance.json")
         _send_files(client, run_id, folder, result)
         if "card" in models:
             log_model(place, run_id, models["card"], "card", folder / "mapping.yaml")
@@ -223,6 +227,7 @@ def _params(result: Result, rule: PolicyResult | None) -> dict[str, str]:
     for name in ("verdict", "verdict_weights", "verdict_cutoff"):
         made[name] = getattr(rule, name, None)
     made |= {"in_use": chosen.in_use, "framework": chosen.framework, "data": data.name, "as_of": data.as_of}
+    made["without"] = ", ".join(result.dropped.columns) if result.dropped else None
     made |= {"evaluation": result.evaluation.kind, "random_state": result.settings.get("random_state")}
     return {key: str(value) for key, value in made.items() if value is not None}
 

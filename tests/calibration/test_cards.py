@@ -45,7 +45,7 @@ def test_the_wide_card_is_recommended_where_columns_tell_much_more() -> None:
     tells = np.where(rng.random(900) < 0.85, leads.outcome, 1 - leads.outcome)
     leads = dataclasses.replace(leads, context={"product": pa.array(np.array(["A", "B"])[tells]).dictionary_encode()})
     found = leadml.calibrate(leads, {"contenders": ["context-logistic"]}, frameworks=["bant"])
-    assert found.result.recommended.contender == "wide"
+    assert found.result.recommended.contender in ("wide", "wide-score")
     assert found.card.kind == "wide"
     assert [row.column for row in found.card.attributes] == ["product"]
     wide = next(each for each in found.result.contenders if each.id == "wide")

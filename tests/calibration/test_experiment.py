@@ -56,6 +56,7 @@ def test_yaml_is_read_strictly(tmp_path) -> None:
     ("given", "says"),
     [
         ({"policies": []}, "got no policy"),
+        ({"frameworks": []}, "got no framework"),
         ({"policies": ["bant-imb"]}, "did you mean bant-ibm"),
         ({"baseline": "ours"}, "got the policy 'ours'"),
         ({"frameworks": ["bant"], "baseline": "ours", "bootstrap": 1}, "got the policy 'ours'"),

@@ -251,6 +251,58 @@ def test_a_large_file_is_compared_on_a_sample_and_learned_from_in_full() -> None
     assert held > 1000  # weights make the sample stand for all
 
 
+def _with_leak(n: int = 600):
+    """Deals whose `activity` tells how they went, beside a source that tells a little."""
+    import pyarrow as pa
+
+    leads = leadml.make_leads(n, world="rule_right", all_criteria=False, random_state=9)
+    rng = np.random.default_rng(0)
+    known = (leads.outcome == 1) ^ (rng.random(n) < 0.2)
+    activity = pa.array(np.where(known, "proposal", "call")).dictionary_encode()
+    return dataclasses.replace(leads, context={**leads.context, "last activity": activity})
+
+
+@pytest.fixture(scope="module")
+def leaky():
+    return leadml.calibrate(_with_leak(), FAST | {"wide": {}}, frameworks=["bant"]).result
+
+
+def test_each_attribute_is_priced_in_wins(leaky) -> None:
+    wide = next(each for each in leaky.contenders if each.id == "wide")
+    lost = {each.attribute: each for each in wide.importance}["last activity"]
+    assert lost.loss.low > 0
+    assert lost.wins_per_100.low > 5
+    assert next(each for each in wide.importance if each.column == "region").wins_per_100.value == 0
+
+
+def test_without_a_column_the_fall_is_seen_and_nothing_else_knows_it(leaky) -> None:
+    settings = FAST | {"wide": {}, "without": ["last activity"], "contenders": ["cutoff", "context-logistic"]}
+    found = leadml.calibrate(_with_leak(), settings, frameworks=["bant"])
+    result, by_id = found.result, {each.id: each for each in found.result.contenders}
+    before = next(each for each in leaky.contenders if each.id == "wide")
+    assert by_id["wide-with"].auc == before.auc
+    assert by_id["wide-with"].kind == "comparison"
+    dropped = result.dropped
+    assert dropped.columns == ("last activity",)
+    assert dropped.wins_per_100.low > 2
+    fall = by_id["wide-with"].wins_per_100.value - by_id["wide"].wins_per_100.value
+    assert dropped.wins_per_100.value == pytest.approx(fall)
+    assert result.champion != "wide-with"
+    assert "wide-with" not in found.cards
+    assert "wide-with" not in found.fitted
+    assert all(each.column != "last activity" for c in result.contenders for each in c.importance)
+    told = next(each for each in result.findings if each.code == "LML309")
+    assert told.cost == dropped.wins_per_100.value
+    assert "instead of" in told.title
+
+
+def test_the_log_chooses_between_criteria_one_by_one_and_their_score_as_one_row(leaky) -> None:
+    wide = [each for each in leaky.contenders if each.kind == "wide"]
+    assert [each.id for each in wide] == ["wide", "wide-score"]
+    best = min(wide, key=lambda each: each.log_loss.value)
+    assert leaky.recommended.contender == best.id
+
+
 # ---------------------------------------------------------------- what cannot be done
 
 
@@ -263,6 +315,10 @@ def test_errors_say_what_to_do() -> None:
     same = dataclasses.replace(leads, codes=np.full_like(leads.codes, 2), context={})
     with pytest.raises(InputError, match="are the same"):
         leadml.calibrate(same)
+    with pytest.raises(UsageError, match="without: got colour; valid: source, region"):
+        leadml.calibrate(leads, {"without": ["colour"]})
+    with pytest.raises(UsageError, match="frameworks: got none"):
+        leadml.calibrate(leads, frameworks=[])
     few = leadml.make_leads(300, all_criteria=False)
     with pytest.raises(UsageError, match="can be judged"):
         leadml.calibrate(few, {"policies": ["gpct-half"], "baseline": "gpct-half"}, frameworks=["bant"])

@@ -1,8 +1,11 @@
 """The command line: every command has help with an example, faults end in one message and their exit code."""
 
 import csv
+import dataclasses
+import html
 import json
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -10,10 +13,14 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+import leadml
 from leadml import cli
 from leadml.__main__ import main
+from leadml.datasets.sample import write_csv
 
 COMMANDS = [
     "check", "qualify", "predict", "explain", "calibrate", "monitor", "track", "reproduce", "report", "page", "app",
@@ -263,3 +270,25 @@ def test_demo_calibrates_scores_reproduces_and_monitors(run, desk, monkeypatch):
     assert "MLflow run: " in err
     code, _, err = run("track", "again", "--tracking-uri", "sqlite:///mlflow.db", "--experiment-name", "tests")
     assert (code, "there already" in err) == (0, True)
+
+
+def test_a_column_is_asked_about_and_taken_out_by_the_command_that_is_printed(run, desk):
+    leads = leadml.make_leads(200, all_criteria=False)
+    told = np.where(leads.outcome == 1, "proposal", "call")
+    told[::6] = "call"
+    write_csv(dataclasses.replace(leads, context={"Last activity": pa.array(told)}), "deals.csv")
+    Path("m.yaml").write_text(
+        MAPPING.replace("Deal\n", "Deal ID\n").replace("Role, levels: {Low: 1, High: 4}", "Authority")
+        + "context: [Last activity]\n"
+    )
+    Path("e.yaml").write_text("frameworks: [bant]\ncontenders: []\n")
+    words = ["calibrate", "deals.csv", "--mapping", "m.yaml", "--experiment", "e.yaml", "--out", "found"]
+    code, out, err = run(*words, "--no-track")
+    assert code == 0, err
+    command = next(line.strip() for line in out.splitlines() if "--without" in line)
+    assert command == f"leadml {' '.join(words)} --without 'Last activity'"
+    assert all(command in html.unescape(Path(f"found/{page}.html").read_text()) for page in ("report", "page"))
+    code, out, err = run(*shlex.split(command)[1:], "--no-track")
+    assert code == 0, err
+    assert "Without Last activity the wide card wins" in out
+    assert run("calibrate", "deals.csv", "-m", "m.yaml", "--without", "Colour", "--no-track")[0] == 2
