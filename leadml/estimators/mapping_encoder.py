@@ -9,11 +9,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from leadml.data.encode import Encoder
 from leadml.data.mapping import load_mapping
+from leadml.data.read import read_source
 from leadml.data.sources import open_source
 from leadml.exceptions import InputError
-from leadml.levels import levels_of_codes
 
 
 class MappingEncoder(TransformerMixin, BaseEstimator):
@@ -85,29 +84,14 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = _table(X)
-        source = open_source(X, self.mapping_.read)
         unnamed = self.mapping_.model_copy(update={"lead_id": None})  # nobody asks which lead a row is
-        encoder = Encoder(unnamed, source.columns, to_score=True, source=source.name)
-        made = [encoder.encode(chunk) for chunk in source.chunks()]
-        faults = [fault for each in made for fault in each.faults]
-        if faults:
-            first, n = faults[0], sum(len(fault.rows) for fault in faults)
-            raise InputError(
-                f"{first.column}: row {first.rows[0]}: got {first.values[0]!r}; {first.reason} ({n} such cells)"
-            )
-        codes = np.concatenate([each.codes for each in made])
-        levels = dict(zip(encoder.criteria, levels_of_codes(codes).T, strict=True))
-        absent = np.full(len(codes), np.nan)  # a criterion whose column may be absent, and is
-        columns = {name: levels.get(name, absent) for name in self.mapping_.mapped}
-        for name in self.feature_names_out_[len(columns) :]:
-            if name not in source.columns:
-                columns[name] = absent
-            elif isinstance(X, pd.DataFrame):
-                columns[name] = np.asarray(X[name])
-            else:
-                columns[name] = pd.concat([each.columns[name].to_pandas() for each in made]).to_numpy()
-        out = pd.DataFrame(columns)
-        return out.set_axis(X.index) if isinstance(X, pd.DataFrame) else out
+        leads = read_source(open_source(X, self.mapping_.read), unnamed, to_score=True)
+        if leads.rejections is not None and leads.rejections.n_rows:
+            raise InputError(f"{leads.source}: {leads.rejections.summary(1)[0]}; a transformer leaves out no row")
+        columns = dict(zip(leads.criteria, leads.levels.T, strict=True))
+        columns |= {name: np.asarray(c.to_pandas(date_as_object=False)) for name, c in leads.context.items()}
+        out = pd.DataFrame(columns, index=X.index if isinstance(X, pd.DataFrame) else None)
+        return out.reindex(columns=list(self.feature_names_out_))  # NaN where a column may be absent, and is
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:  # noqa: ARG002
         """Names of the columns.

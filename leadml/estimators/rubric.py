@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from leadml.estimators.classifier import Floats, check_levels
+from leadml.exceptions import UsageError
 from leadml.levels import LEVEL_MAX
-
-Array = NDArray[Any]
 
 
 class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Rubric that a person wrote: categories by a list, or numbers by edges, to levels 0 to 4.
 
-    With `edges` the level is the number of edges that are at most the value; with `descending` the number
-    of edges that are at least the value. The same rubric is used for every column; put several encoders in a
-    ColumnTransformer for several rubrics.
+    With `edges` the level is the number of edges that are at most the value; with `descending` the number of edges that
+    are at least the value. The same rubric is used for every column; put several encoders in a ColumnTransformer for
+    several rubrics.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> RubricEncoder(levels={"Clerk": 1, "Owner": 4}).fit_transform(roles)
     Traceback (most recent call last):
         ...
-    ValueError: row 2, column 0: got '?'; valid is 'Clerk', 'Owner'; list it in levels or ...
+    leadml.exceptions.UsageError: X: row 2, column 0: got '?'; valid: 'Clerk', 'Owner'; list it in levels or ...
     """
 
     def __init__(
@@ -75,16 +75,7 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         self.unknown = unknown
         self.other = other
 
-    def __sklearn_tags__(self) -> Any:
-        """Declare what the checks must know: unknowns allowed, categories too when they are listed."""
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.input_tags.string = self.levels is not None
-        tags.input_tags.categorical = self.levels is not None
-        tags.requires_fit = True
-        return tags
-
-    def fit(self, X: Any, y: ArrayLike | None = None) -> RubricEncoder:  # noqa: ARG002 (scikit-learn's signature)
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002 (scikit-learn's signature)
         """Check the parameters and count the columns; nothing is learned.
 
         Parameters
@@ -104,11 +95,21 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             A parameter is out of its range.
         """
-        self._check_parameters()
+        if self.levels is not None:
+            wrong = {category: level for category, level in self.levels.items() if not _is_level(level)}
+            if wrong or not self.levels:
+                raise UsageError(f"levels is {wrong or self.levels!r}; valid: a level from 0 to 4 for each category")
+        elif self.edges is not None:
+            edges = np.asarray(self.edges, dtype=np.float64)
+            fits = edges.ndim == 1 and 1 <= len(edges) <= LEVEL_MAX
+            if not fits or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
+                raise UsageError(f"edges is {self.edges!r}; valid: 1 to 4 ascending numbers; correct them")
+        if self.other not in ("error", "unknown") and not _is_level(self.other):
+            raise UsageError(f'other is {self.other!r}; valid: "error", "unknown" or a level from 0 to 4')
         self._read(X, reset=True)
         return self
 
-    def transform(self, X: Any) -> Array:
+    def transform(self, X: Any) -> Floats:
         """Turn values into levels.
 
         Parameters
@@ -118,7 +119,7 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        array of shape (n, n_columns), float64
+        ndarray of shape (n, n_columns), float64
             Levels 0 to 4, NaN for unknown.
 
         Raises
@@ -129,67 +130,37 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         values = self._read(X, reset=False)
         if self.levels is not None:
-            return self._by_list(values)
-        known = ~np.isnan(values)
+            level = values.map(dict(self.levels).get)
+            rest = (level.isna() & values.notna()).to_numpy()
+            if rest.any() and self.other == "error":
+                row, column = np.argwhere(rest)[0]
+                raise UsageError(
+                    f"X: row {row}, column {column}: got {values.iat[row, column]!r}; valid: "
+                    f"{', '.join(map(repr, self.levels))}; list it in levels or unknown, or set other"
+                )
+            return level.mask(rest, np.nan if self.other == "unknown" else self.other).to_numpy(np.float64)
+        numbers = values.to_numpy(np.float64)
         if self.edges is None:
-            wrong = known & ~np.isin(values, np.arange(LEVEL_MAX + 1))
-            if wrong.any():
-                row, column = np.argwhere(wrong)[0]
-                raise ValueError(
-                    f"row {row}, column {column}: got {values[row, column]:g}; "
-                    "valid is a whole level from 0 to 4, or NaN for unknown; give edges to bin numbers"
-                )
-            return values
+            return check_levels(numbers, whole=True)
         edges = np.asarray(self.edges, dtype=np.float64)
-        reached = np.searchsorted(edges, values, side="left" if self.descending else "right").astype(np.float64)
-        return np.where(known, len(edges) - reached if self.descending else reached, np.nan)
+        reached = np.searchsorted(edges, numbers, side="left" if self.descending else "right")
+        return np.where(np.isnan(numbers), np.nan, len(edges) - reached if self.descending else reached)
 
-    def _read(self, X: Any, *, reset: bool) -> Array:
-        """Check X; categories stay objects, numbers become float64 with the unknown values at NaN."""
-        if self.levels is not None:
-            return np.asarray(
-                validate_data(self, X, dtype=object, ensure_all_finite="allow-nan", reset=reset), dtype=object
-            )
-        if not self.unknown:
-            return np.array(validate_data(self, X, dtype=np.float64, ensure_all_finite="allow-nan", reset=reset))
-        raw = validate_data(self, X, dtype=object, ensure_all_finite="allow-nan", reset=reset)
-        said = [np.nan if _is_missing(value) or value in self.unknown else value for value in raw.ravel()]
-        return np.array(said, dtype=np.float64).reshape(raw.shape)
+    def _read(self, X: Any, *, reset: bool) -> pd.DataFrame:
+        """Check X; what says nothing becomes NaN."""
+        words = self.levels is not None or bool(self.unknown)
+        checked = validate_data(
+            self, X, dtype=object if words else np.float64, ensure_all_finite="allow-nan", reset=reset
+        )
+        values = pd.DataFrame(checked)
+        return values.mask(values.isna() | values.isin(list(self.unknown)), np.nan)
 
-    def _by_list(self, values: Array) -> Array:
-        levels = self.levels or {}
-        encoded = np.full(values.shape, np.nan)
-        for (row, column), value in np.ndenumerate(values):
-            if value in levels:
-                encoded[row, column] = levels[value]
-            elif _is_missing(value) or value in self.unknown or self.other == "unknown":
-                continue
-            elif self.other == "error":
-                raise ValueError(
-                    f"row {row}, column {column}: got {value!r}; valid is {', '.join(map(repr, levels))}; "
-                    "list it in levels or unknown, or set other"
-                )
-            else:
-                encoded[row, column] = self.other
-        return encoded
-
-    def _check_parameters(self) -> None:
-        if self.levels is not None:
-            wrong = {category: level for category, level in self.levels.items() if not _is_level(level)}
-            if wrong or not self.levels:
-                raise ValueError(f"levels is {wrong or self.levels!r}; valid is a level from 0 to 4 for each category")
-        elif self.edges is not None:
-            edges = np.asarray(self.edges, dtype=np.float64)
-            fits = edges.ndim == 1 and 1 <= len(edges) <= LEVEL_MAX
-            if not fits or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
-                raise ValueError(f"edges is {self.edges!r}; valid is 1 to 4 ascending numbers; correct them")
-        if self.other not in ("error", "unknown") and not _is_level(self.other):
-            raise ValueError(f'other is {self.other!r}; valid is "error", "unknown" or a level from 0 to 4')
-
-
-def _is_missing(value: Any) -> bool:
-    """Recognise None, NaN, NaT and pandas' NA (the last compares to neither true nor false)."""
-    return value is None or type(value).__name__ == "NAType" or bool(value != value)
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.string = tags.input_tags.categorical = self.levels is not None
+        tags.requires_fit = True
+        return tags
 
 
 def _is_level(value: Any) -> bool:

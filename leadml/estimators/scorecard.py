@@ -6,21 +6,18 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from leadml.estimators.classifier import ChanceClassifier, Floats, check_levels, criteria_of
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.points import whole_points
 from leadml.estimators.probabilities import table_of_totals
-from leadml.estimators.scorecard_fit import fit_scorecard
+from leadml.estimators.scorecard_fit import fit_scorecard, sum_values
 from leadml.frameworks.catalog import load_framework
-from leadml.levels import LEVEL_MAX, Codes, codes_of_levels, logistic
-
-Floats = npt.NDArray[np.float64]
+from leadml.levels import LEVEL_MAX, Codes, codes_of_levels
 
 
-class ScorecardClassifier(ClassifierMixin, BaseEstimator):
+class ScorecardClassifier(ChanceClassifier):
     """Scorecard of whole points, learned around the documented ones.
 
     logit P(won | x) = b + sum_j f_j(x_j), f_j never falling from level 0 to 4; how far it departs from the document,
@@ -35,6 +32,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         Points in all, 40 by default; None keeps the real-valued fit.
     monotone : bool or array-like of shape (n_criteria,)
         False lets points turn (best in the middle), of all criteria or of each.
+    won : label, optional
+        The label of `y` that counts as won. Default: the one whose word is known (won, gewonnen, ja ...), else the
+        greater.
+    clip : bool
+        Read levels below 0 as 0 and above 4 as 4, in place of refusing them.
     n_draws : int
         Posterior draws to keep, for intervals of weights; 0 for none.
     random_state : int
@@ -43,7 +45,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        Lost and won, in sorted order.
+        Labels in sorted order, as the columns of ``predict_proba``.
+    won_ : label
+        The one that counts as won.
     fit_ : ScorecardFit
         Real-valued card: intercept, values (n_criteria, 6) of levels 0 to 4 and unknown, draws.
     points_ : ndarray of shape (n_criteria, 6), int
@@ -57,8 +61,8 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
 
     Notes
     -----
-    Levels are read to the nearest whole one from 0 to 4. `leadml.calibrate` refuses to learn from fewer than 20 won
-    or 20 lost deals; this estimator does not.
+    Levels are read to the nearest whole one. `leadml.calibrate` refuses to learn from fewer than 20 won or 20 lost
+    deals; this estimator does not. scikit-learn's own checks give any numbers for levels, and need `clip`.
 
     References
     ----------
@@ -71,9 +75,9 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> levels = rng.integers(0, 5, (400, 4)).astype(float)
     >>> won = rng.random(400) < levels[:, 1] / 5
-    >>> card = ScorecardClassifier("bant").fit(levels, won)
-    >>> int(card.points_[:, 4].argmax())
-    1
+    >>> card = ScorecardClassifier("bant").fit(levels, np.where(won, "gewonnen", "verloren"))
+    >>> card.won_, int(card.points_[:, 4].argmax())
+    ('gewonnen', 1)
     """
 
     def __init__(
@@ -82,12 +86,16 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         *,
         points: int | None = 40,
         monotone: bool | npt.ArrayLike = True,
+        won: Any = None,
+        clip: bool = False,
         n_draws: int = 0,
         random_state: int = 0,
     ) -> None:
         self.framework = framework
         self.points = points
         self.monotone = monotone
+        self.won = won
+        self.clip = clip
         self.n_draws = n_draws
         self.random_state = random_state
 
@@ -99,7 +107,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         X : array-like of shape (n, n_criteria)
             Levels 0 to 4, NaN = unknown.
         y : array-like of shape (n,)
-            Outcomes, two classes; the greater one counts as won.
+            Outcomes, two classes.
         sample_weight : array-like of shape (n,), optional
             Weight of each deal, at least 0.
 
@@ -111,16 +119,11 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            When there are not two classes, weights are negative, or the columns are not the framework's criteria.
+            When there are not two classes, weights are negative, a level is none of 0 to 4, or the columns are not the
+            framework's criteria.
         """
         X, y = validate_data(self, self._own(X), y, dtype=np.float64, ensure_all_finite="allow-nan")
-        check_classification_targets(y)
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
-        if kind != "binary":
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        self.classes_, won = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y holds one class ({self.classes_[0]!r}); valid: two classes, lost and won; check y")
+        won = self._outcomes(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         counts = PatternCounts.from_codes(self._codes(X), won, weight)
         documented = np.tile(np.arange(LEVEL_MAX + 1.0), (X.shape[1], 1))
@@ -138,7 +141,7 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: Any) -> Floats:
-        """Log-odds of each lead.
+        """Log-odds of the second of ``classes_``; they rank leads as their total points do.
 
         Parameters
         ----------
@@ -148,70 +151,24 @@ class ScorecardClassifier(ClassifierMixin, BaseEstimator):
         Returns
         -------
         ndarray of shape (n,)
-            Log-odds of being won; they rank leads as their total points do.
+            Log-odds of being won, turned where won is the first of ``classes_``.
         """
         check_is_fitted(self)
-        codes = self._codes(
-            validate_data(self, self._own(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        )
+        X = validate_data(self, self._own(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
+        codes = self._codes(X)
         if self.points is None:
-            return self.fit_.log_odds(codes)
-        totals = sum((self.points_[j][codes[:, j]] for j in range(codes.shape[1])), np.zeros(len(codes), np.int64))
-        p = self.table_.probability[totals]
-        return np.asarray(np.log(p) - np.log1p(-p))
-
-    def predict_proba(self, X: Any) -> Floats:
-        """Chances of losing and of winning.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_criteria)
-            Levels 0 to 4, NaN = unknown.
-
-        Returns
-        -------
-        ndarray of shape (n, 2)
-            Probabilities that sum to 1.
-        """
-        won = logistic(self.decision_function(X))
-        return np.stack([1.0 - won, won], axis=1)
-
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The likelier class (a cut-off from consequences is chosen elsewhere).
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_criteria)
-            Levels 0 to 4, NaN = unknown.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Classes.
-        """
-        likely = self.decision_function(X) >= 0.0
-        return np.asarray(self.classes_[likely.astype(int)])
+            return self._of_second(self.fit_.log_odds(codes))
+        p = self.table_.probability[sum_values(self.points_, codes)]
+        return self._of_second(np.log(p) - np.log1p(-p))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        tags.classifier_tags.poor_score = True
-        tags.input_tags.allow_nan = True
+        tags._skip_test = not self.clip  # other numbers than levels are refused
         return tags
 
     def _own(self, X: Any) -> Any:
-        """The framework's criteria of a frame by name; of an array, as many columns as it has criteria."""
-        if self.framework is None:
-            return X
-        names = list(load_framework(self.framework).criterion_ids)
-        if getattr(X, "columns", None) is not None:
-            return X[names]
-        if np.ndim(X) == 2 and np.shape(X)[1] != len(names):
-            raise ValueError(f"got {np.shape(X)[1]} columns; valid: {', '.join(names)}; give these in order")
-        return X
+        return X if self.framework is None else criteria_of(X, load_framework(self.framework).criterion_ids)
 
-    @staticmethod
-    def _codes(X: Floats) -> Codes:
-        if np.isinf(X).any():
-            raise ValueError("Input X contains infinity; valid are levels 0 to 4, NaN = unknown")
-        return codes_of_levels(np.clip(np.floor(X + 0.5), 0, LEVEL_MAX))
+    def _codes(self, X: Floats) -> Codes:
+        levels = np.clip(X, 0, LEVEL_MAX) if self.clip else check_levels(X, getattr(self, "feature_names_in_", ()))
+        return codes_of_levels(np.floor(levels + 0.5))

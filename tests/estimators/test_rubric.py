@@ -43,7 +43,7 @@ def test_listed_categories_have_their_levels_and_missing_ones_are_unknown():
 
 
 def test_an_unlisted_category_is_named_with_its_place():
-    with pytest.raises(ValueError, match=r"row 1, column 0: got 'Intern'; valid is 'Clerk', 'Manager', 'Owner'"):
+    with pytest.raises(ValueError, match=r"row 1, column 0: got 'Intern'; valid: 'Clerk', 'Manager', 'Owner'"):
         encode(["Clerk", "Intern"], levels=ROLES)
 
 
@@ -58,7 +58,7 @@ def test_numbers_may_have_words_for_unknown():
 
 def test_without_edges_only_levels_are_taken():
     np.testing.assert_array_equal(encode([0, 4, np.nan], edges=None), [0, 4, np.nan])
-    with pytest.raises(ValueError, match=r"row 1, column 0: got 2.5; valid is a whole level from 0 to 4"):
+    with pytest.raises(ValueError, match=r"row 1, column 0: got level 2.5; valid: 0 to 4"):
         encode([1, 2.5], edges=None)
 
 
@@ -78,10 +78,10 @@ def test_columns_keep_their_names_and_work_side_by_side():
         ({"edges": [3, 3]}, "ascending"),
         ({"edges": [1, 2, 3, 4, 5]}, "1 to 4 ascending numbers"),
         ({"edges": []}, "1 to 4 ascending numbers"),
-        ({"levels": {"Owner": 5}}, r"levels is \{'Owner': 5\}; valid is a level from 0 to 4"),
-        ({"levels": {}}, "valid is a level from 0 to 4"),
-        ({"other": "ignore"}, "other is 'ignore'; valid is"),
-        ({"other": True}, "other is True; valid is"),
+        ({"levels": {"Owner": 5}}, r"levels is \{'Owner': 5\}; valid: a level from 0 to 4"),
+        ({"levels": {}}, "valid: a level from 0 to 4"),
+        ({"other": "ignore"}, "other is 'ignore'; valid:"),
+        ({"other": True}, "other is True; valid:"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_is_valid(wrong, message):

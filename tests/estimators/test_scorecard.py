@@ -7,7 +7,8 @@ from sklearn.model_selection import cross_val_score
 
 import leadml.estimators as estimators
 from leadml.datasets import make_leads
-from leadml.estimators import ScorecardClassifier
+from leadml.estimators import PolicyClassifier, ScorecardClassifier
+from leadml.exceptions import UsageError
 
 LEADS = make_leads(800, "tilted", all_criteria=False)
 X = pd.DataFrame(LEADS.levels, columns=list(LEADS.criteria))
@@ -34,8 +35,12 @@ def test_probabilities_are_those_of_the_total():
 def test_columns_of_a_frame_are_found_by_name_in_any_order():
     card = ScorecardClassifier("bant").fit(X, LEADS.outcome)
     np.testing.assert_array_equal(card.predict_proba(X[X.columns[::-1]]), card.predict_proba(X))
-    with pytest.raises(ValueError, match="got 3 columns; valid: budget, authority"):
-        ScorecardClassifier("bant").fit(X.to_numpy()[:, :3], LEADS.outcome)
+    for wrong, message in (
+        (lambda: card.fit(X.to_numpy()[:, :3], LEADS.outcome), "got 3 columns; valid: budget, authority"),
+        (lambda: card.predict(X.drop(columns="need")), "no column need; it has"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            wrong()
 
 
 def test_weights_are_that_many_deals():
@@ -63,7 +68,54 @@ def test_other_than_two_classes_are_refused(y, message):
         ScorecardClassifier("bant").fit(X, y)
 
 
-def test_infinite_levels_are_refused():
-    card = ScorecardClassifier().fit(X.to_numpy(), LEADS.outcome)
-    with pytest.raises(ValueError, match="contains infinity"):
-        card.predict(np.full((1, 4), np.inf))
+@pytest.mark.parametrize("wrong", [7.0, -1.0])
+def test_a_level_that_is_none_is_named_with_its_row_and_column_or_clipped_when_asked(wrong):
+    levels = X[BANT].copy()
+    levels.loc[3, "need"] = wrong
+    place = rf"row 3, need: got level {wrong:g}; valid: 0 to 4"
+    with pytest.raises(UsageError, match=place):
+        ScorecardClassifier("bant").fit(levels, LEADS.outcome)
+    card = ScorecardClassifier("bant").fit(X, LEADS.outcome)
+    with pytest.raises(UsageError, match=place):
+        card.predict_proba(levels)
+    with pytest.raises(UsageError, match="row 3, column 2: got"):
+        ScorecardClassifier().fit(levels.to_numpy(), LEADS.outcome)
+    clipped = ScorecardClassifier("bant", clip=True).fit(X, LEADS.outcome).predict_proba(levels)
+    np.testing.assert_array_equal(clipped, card.predict_proba(levels.clip(0, 4)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "won"),
+    [
+        (["verloren", "gewonnen"], None),
+        (["Closed Lost", "Closed Won"], None),
+        (["nee", "ja"], None),
+        (["Weg", "Klant"], None),
+        (["weg", "binnen"], "binnen"),
+        ([1, 0], 0),
+        ([0, 1], None),
+    ],
+)
+@pytest.mark.parametrize("make", [ScorecardClassifier, PolicyClassifier])
+def test_what_is_won_is_known_by_its_word_or_told(make, labels, won):
+    levels = X[BANT].to_numpy()
+    plain = make().fit(levels, LEADS.outcome)
+    told = make(won=won).fit(levels, np.array(labels)[LEADS.outcome])
+    assert told.won_ == labels[1]
+    assert told.classes_.tolist() == sorted(labels)
+    np.testing.assert_array_equal(told.predict(levels) == labels[1], plain.predict(levels) == 1)
+    second = told.classes_[1] == labels[1]
+    np.testing.assert_array_equal(
+        told.decision_function(levels), plain.decision_function(levels) * (1 if second else -1)
+    )
+    if make is ScorecardClassifier:
+        at = told.classes_.tolist().index(labels[1])
+        np.testing.assert_allclose(told.predict_proba(levels)[:, at], plain.predict_proba(levels)[:, 1])
+
+
+def test_words_that_nobody_knows_are_told_with_the_one_that_counts():
+    y = np.array(["weg", "binnen"])[LEADS.outcome]
+    with pytest.warns(UserWarning, match=r"'weg', counts as won; say which with won="):
+        assert ScorecardClassifier().fit(X[BANT], y).won_ == "weg"
+    with pytest.raises(UsageError, match="won is 'Won'; valid: a label of y, 'binnen' or 'weg'"):
+        ScorecardClassifier(won="Won").fit(X[BANT], y)

@@ -1,0 +1,136 @@
+"""What the classifiers share: which label is won, criteria found by name, levels checked, chances and classes."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from leadml.exceptions import UsageError
+from leadml.levels import LEVEL_MAX, logistic
+
+Array = npt.NDArray[Any]
+Floats = npt.NDArray[np.float64]
+
+
+class LeadClassifier(ClassifierMixin, BaseEstimator):
+    """Base of the classifiers: two classes, of which `won` names the one that counts as won."""
+
+    won: Any
+    classes_: Array
+
+    def _outcomes(self, y: Any) -> npt.NDArray[np.bool_]:
+        """(n,) whether each deal was won; sets ``classes_``, in sorted order, and ``won_``."""
+        check_classification_targets(y)
+        kind = type_of_target(y, input_name="y", raise_unknown=True)
+        if kind != "binary":
+            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+        y = np.asarray(y)
+        self.classes_ = np.unique(y)
+        if len(self.classes_) < 2:
+            raise ValueError(f"y holds one class ({self.classes_[0]!r}); valid: two classes, lost and won; check y")
+        self.won_ = won_of(self.classes_.tolist(), self.won)
+        return np.asarray(y == self.won_)
+
+    def _of_second(self, score: Floats) -> Floats:
+        """A score that rises with the chance of winning, turned where won is the first of ``classes_``."""
+        return score if self.won_ == self.classes_[1] else -score
+
+    def decision_function(self, X: Any) -> Floats:
+        """Score of the second of ``classes_``, by which `predict` decides."""
+        raise NotImplementedError
+
+    def predict(self, X: Any) -> Array:
+        """Decide: the documented cut-off, or the likelier class (cut-offs from consequences are chosen elsewhere).
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_columns)
+            Columns as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Classes.
+        """
+        second = self.decision_function(X) > 0.0
+        return np.asarray(self.classes_[second.astype(int)])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        tags.classifier_tags.poor_score = True  # on twenty rows of anything
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class ChanceClassifier(LeadClassifier):
+    """Base of the classifiers that know chances."""
+
+    def predict_proba(self, X: Any) -> Floats:
+        """Chances of both classes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_columns)
+            Columns as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n, 2)
+            Probabilities in the order of ``classes_``.
+        """
+        second = logistic(self.decision_function(X))
+        return np.stack([1.0 - second, second], axis=1)
+
+
+def won_of(labels: list[Any], won: Any = None) -> Any:
+    """Which of two sorted labels counts as won: as told, else the one whose word is known, else the greater."""
+    if won is not None:
+        if won not in labels:
+            raise UsageError(f"won is {won!r}; valid: a label of y, {labels[0]!r} or {labels[1]!r}")
+        return won
+    if not any(isinstance(label, str) for label in labels):
+        return labels[1]
+    from leadml.data.new_mapping import KNOWN
+
+    for words, is_won in ((KNOWN.won, True), (KNOWN.lost, False)):
+        said = [re.fullmatch(words, str(label).strip(), re.IGNORECASE) is not None for label in labels]
+        if sum(said) == 1:
+            return labels[said.index(is_won)]
+    warnings.warn(
+        f"y holds {labels[0]!r} and {labels[1]!r}; the greater, {labels[1]!r}, counts as won; say which with won=",
+        stacklevel=4,
+    )
+    return labels[1]
+
+
+def criteria_of(X: Any, names: Sequence[str]) -> Any:
+    """Criteria of a frame by name, in any order; of an array, as many columns as there are names."""
+    if (columns := getattr(X, "columns", None)) is not None:
+        if missing := [name for name in names if name not in set(columns)]:
+            there = ", ".join(map(str, columns))
+            raise UsageError(f"X: has no column {', '.join(missing)}; it has {there}; add it, NaN for unknown")
+        return X[list(names)]
+    if np.ndim(X) == 2 and np.shape(X)[1] != len(names):
+        raise UsageError(f"X: got {np.shape(X)[1]} columns; valid: {', '.join(names)}; give these in order")
+    return X
+
+
+def check_levels(X: Floats, names: Sequence[str] = (), *, whole: bool = False) -> Floats:
+    """Levels 0 to 4 or NaN; the first other one is named with its row (from 0) and column."""
+    wrong = (X < 0) | np.greater(X, LEVEL_MAX)
+    if whole:
+        wrong |= ~np.isnan(X) & (np.floor(X) != X)
+    if wrong.any():
+        row, j = np.argwhere(wrong)[0]
+        column = names[j] if len(names) else f"column {j}"
+        valid = "0 to 4, NaN for unknown; RubricEncoder makes levels of other values"
+        raise UsageError(f"X: row {row}, {column}: got level {X[row, j]:g}; valid: {valid}")
+    return X
