@@ -170,7 +170,7 @@ def _resolve(ref: str, store: Path | None) -> Any:
         return load_card(ref)
     from leadml.registry.resolve import resolve
 
-    model = resolve(ref, store)
+    model = resolve(ref, store).model
     if getattr(model, "kind", "") == "documented":
         _say(f"{ref}: scored by {model.model}, a documented rule, which tells no probability")
     return model
@@ -542,13 +542,12 @@ def models_promote(
 @models.command("retire", epilog="Example: leadml models retire bant@1 --because 'replaced'")
 def models_retire(ref: Ref, because: Because = None, store: Store = None) -> None:
     """Take a version out of use; it stays on disk."""
-    from leadml.registry.promote import check_reason
-    from leadml.registry.versions import champion_of, retire
+    from leadml.registry.promote import retire
+    from leadml.registry.versions import champion_of
     from leadml.tracking.connection import has_store
     from leadml.tracking.models import drop_champion
 
-    reason = check_reason(because, f"leadml models retire {ref}")
-    done = retire(ref, because=reason, at=_now(), store_root=store)
+    done = retire(ref, because=because, at=_now(), store_root=store)
     left = champion_of(done.name, store)
     _say(f"{done.ref} is retired; the champion of {done.name} is {left.ref if left else 'none'}")
     if left is None and has_store():

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leadml.calibration.save import DEAL_COUNTS, LOST, WON, distinct
+from leadml.calibration.save import distinct
 from leadml.card.inputs import codes_of_leads
 from leadml.card.record import Card
 from leadml.exceptions import InputError
 from leadml.levels import UNKNOWN, Codes
+from leadml.registry import evidence
 
 if TYPE_CHECKING:
     from leadml.app.words import Column
@@ -50,17 +51,13 @@ class NewLeads:
 
 def read_counts(folder: Path, columns: Sequence[str]) -> DealCounts:
     """Counts that lie in a folder, by pattern of these columns."""
-    import pyarrow.parquet as pq
-
-    path = folder / DEAL_COUNTS
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; the page needs it, and `leadml calibrate` writes it")
-    table = pq.ParquetFile(path).read()
-    nothing = np.full(table.num_rows, UNKNOWN, np.uint8)  # a criterion that no column is read for
-    there = set(table.column_names)
-    codes = np.stack([table[c].to_numpy().astype(np.uint8) if c in there else nothing for c in columns], axis=1)
-    won, lost = (table[name].to_numpy().astype(np.float64) for name in (WON, LOST))
-    return counts_of(codes, won, lost)
+    kept = evidence.read_counts(folder)
+    if kept is None:
+        why = "no such file; the page needs it, and `leadml calibrate` writes it"
+        raise InputError(f"{folder / evidence.DEAL_COUNTS}: {why}")
+    known, won, lost = kept
+    nothing = np.full(len(won), UNKNOWN, np.uint8)  # a criterion that no column is read for
+    return counts_of(np.stack([known.get(each, nothing) for each in columns], axis=1), won, lost)
 
 
 def counts_of(codes: Codes, won: Any, lost: Any, most: int = MOST_PATTERNS) -> DealCounts:

@@ -166,6 +166,7 @@ def provenance(data: Data, study: Study) -> dict[str, Any]:
     return {
         "data_digest": data.digest,
         **told,
+        "baseline": study.baseline,
         "random_state": study.settings.random_state,
         "mlflow_run_id": None,
         "leadml_version": leadml.__version__,

@@ -8,22 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from leadml.calibration.experiment import load_experiment
 from leadml.calibration.outcomes import check_enough
 from leadml.calibration.run import Calibration, calibrate, name_of
-from leadml.calibration.save import DEAL_COUNTS, REFERENCE, count_deals, log_aside
+from leadml.calibration.save import log_aside
 from leadml.card.files import check_folder
-from leadml.card.inputs import codes_of
-from leadml.data.split import closed_deals
-from leadml.levels import UNKNOWN
 from leadml.result import load_result
 from leadml.terminal import progress
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
-    from leadml.registry.versions import Standing, Version
+    from leadml.registry.versions import Version
 
 MAPPING, RULE_CARD = "mapping.yaml", "rule.json"
 MAY_DIFFER = ("leadml_version", "data.source", "command")
@@ -111,47 +106,46 @@ def store_card(
     found: Calibration, directory: Path, name: str, *, at: str, store_root: Path | None,
     say: Callable[[str], None], fault: str | None = None,
 ) -> Version:  # fmt: skip
-    """Store the recommended card with its log, the patterns of its deals, the mapping and the reference."""
-    from leadml.registry.evidence import HELD_OUT, PATTERNS, held_out_file, patterns_file
+    """Store the recommended card with its log, counts of its deals, the mapping, and the result for the page."""
+    from leadml.registry.evidence import DEAL_COUNTS, HELD_OUT, held_out_file
     from leadml.registry.versions import champion_of, save_version
 
     card, contender = found.card, found.result.recommended.contender
     if card is None or contender is None:
         raise ValueError("these deals give no card")
-    deals = closed_deals(found.leads)
-    files = {PATTERNS: patterns_file(card, count_deals(codes_of(card, deals), deals))}
+    rule = found.result.policies[0] if found.result.policies else None
+    files = {}
     if contender in found.held_out.entries:
         files[HELD_OUT] = held_out_file(found.held_out, contender)
-    rule = found.result.policies[0].id if found.result.policies else ""
-    beside = {each: each for each in (MAPPING, REFERENCE, "result.json", DEAL_COUNTS)}
-    for title, file in {**beside, RULE_CARD: f"cards/{rule}.json"}.items():  # the last three for the page
+    beside = {each: each for each in (MAPPING, DEAL_COUNTS, "result.json")}
+    if rule is not None:
+        beside[RULE_CARD] = f"cards/{rule.id}.json"
+    for title, file in beside.items():
         if (directory / file).is_file():
             files[title] = (directory / file).read_bytes()
     money = found.settings.economics
     ratio = money.won_value / money.follow_up_cost if money is not None and money.won_value else None
-    metrics = {} if ratio is None else {"ratio": ratio}
-    standing = _standing(found, fault)
-    version = save_version(name, card, at=at, standing=standing, files=files, metrics=metrics, store_root=store_root)
+    against = fault or stands_against(found)
+    version = save_version(
+        name, card, at=at, against=against, documented=found.cards.get(rule.id) if rule is not None else None,
+        files=files, metrics={} if ratio is None else {"ratio": ratio}, store_root=store_root,
+    )  # fmt: skip
     champion, how = champion_of(name, store_root), f"leadml models promote {version.ref} --because TEXT"
-    if version.version == 1 and standing.against is not None:
+    if version.version == 1 and against is not None:
         uses = f"{champion.ref}, the documented rule, stays in use" if champion else "nothing is in use"
-        say(f"{standing.against}: {uses}; to use the learned card: {how}")
+        say(f"{against}: {uses}; to use the learned card: {how}")
     return version
 
 
-def _standing(found: Calibration, fault: str | None) -> Standing:
-    """How the card stands against the baseline, the rule that is judged first."""
-    from leadml.registry.versions import Standing
+def stands_against(found: Calibration) -> str | None:
+    """Why the card is not to be in use: the verdict on the baseline, the rule that is judged first; None where it is.
 
-    columns = zip(found.leads.criteria, found.leads.codes.T, strict=True)
-    varied = [name for name, codes in columns if len(np.unique(codes[codes != UNKNOWN])) > 1]
-    recommended = found.result.recommended.contender
-    aucs = [each.auc for each in found.result.contenders if each.id == recommended]
+    Where no rule can be judged, the card has to be shown to rank better than chance.
+    """
+    verdict = found.result.policies[0].verdict if found.result.policies else "cannot-judge"
+    aucs = [each.auc for each in found.result.contenders if each.id == found.result.recommended.contender]
     ranks = any(auc is not None and auc.low is not None and auc.low > 0.5 for auc in aucs)
-    if not found.result.policies:
-        return Standing("cannot-judge", None, ranks, varied, fault)
-    rule = found.result.policies[0]
-    return Standing(rule.verdict, found.cards.get(rule.id), ranks, varied, fault)
+    return None if verdict == "change" or (verdict == "cannot-judge" and ranks) else f"the verdict is {verdict}"
 
 
 def reproduce(directory: Path, source: Any) -> list[str]:

@@ -8,32 +8,26 @@ import io
 import json
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 import leadml
 from leadml.calibration.experiment import Experiment, load_experiment
-from leadml.calibration.views import weight_of, won_of
+from leadml.calibration.views import weight_of
 from leadml.card.files import write_text
-from leadml.card.inputs import codes_of, codes_of_leads
-from leadml.card.record import Reference
+from leadml.card.inputs import codes_of_leads
 from leadml.data.split import closed_deals
 from leadml.exceptions import LeadmlError
-from leadml.levels import N_CODES, Codes
+from leadml.levels import Codes
 from leadml.records import dump_record
+from leadml.registry.evidence import DEAL_COUNTS, counts_file
 from leadml.result import load_result
 
 if TYPE_CHECKING:
     from leadml.calibration.run import Calibration
-    from leadml.card.record import Card
     from leadml.data.deals import Leads
-    from leadml.estimators.patterns import PatternCounts
-
-REFERENCE, DEAL_COUNTS = "reference.json", "deal_counts.parquet"
-WON, LOST = "won of pattern", "lost of pattern"
 
 
 def save_calibration(found: Calibration, folder: Path) -> Path:
@@ -46,8 +40,6 @@ def save_calibration(found: Calibration, folder: Path) -> Path:
         card.save(folder / "cards" / f"{name}.json")
     if found.card is not None:
         found.card.save(folder / "card.json")
-        reference = make_reference(found, found.card)
-        write_text(folder / REFERENCE, reference.model_dump_json(indent=1) + "\n")
     save_models(found, folder / "models")
     if found.leads.mapping is not None:
         write_text(folder / "mapping.yaml", dump_record(found.leads.mapping))
@@ -129,50 +121,18 @@ def save_models(found: Calibration, folder: Path) -> None:
         write_text(folder / f"{name}.joblib.sha256", f"{about['sha256']}\n")  # asked for before it is loaded
 
 
-def make_reference(found: Calibration, card: Card) -> Reference:
-    """Count the closed deals by level and by total of a card, for the monitor."""
-    deals = closed_deals(found.leads)
-    weight = weight_of(deals)
-    answers = card.lookup.answers(codes_of(card, deals))
-    unsure = bool(np.isnan(answers.probability).any())
-    return Reference(
-        card=card.name,
-        sha256=card.sha256,
-        baseline=found.result.recommended.in_use,
-        as_of=found.result.data.as_of,
-        n=float(weight.sum()),
-        base_rate=float(weight @ won_of(deals) / weight.sum()),
-        mean_probability=None if unsure else float(np.average(answers.probability, weights=weight)),
-        levels={
-            name: tuple(np.bincount(codes, weight, minlength=N_CODES).tolist())
-            for name, codes in zip(deals.criteria, deals.codes.T, strict=True)
-        },
-        points=tuple(np.bincount(answers.points, weight, minlength=card.total_max + 1).tolist()),
-    )
-
-
 def save_deal_counts(found: Calibration, folder: Path) -> None:
-    """Write deal_counts.parquet for the page: answers to the card's rows and other criteria, and two counts."""
+    """Write deal_counts.parquet: answers to the card's rows and other criteria, and two counts."""
     deals = closed_deals(found.leads)
     attributes = () if found.card is None else found.card.attributes
     taken = {each.id for each in attributes}
     criteria = [name for name in found.leads.criteria if name not in taken]
     criteria += ["contactable"] if found.leads.contactable is not None else []
-    counts = count_deals(codes_of_leads(deals, criteria, attributes), deals)
-    names = [*criteria, *(each.id for each in attributes)]
-    columns: dict[str, Any] = dict(zip(names, counts.codes.T, strict=True))
-    table = pa.table({**columns, WON: counts.won, LOST: counts.lost})
-    pq.write_table(table, folder / DEAL_COUNTS, compression="zstd")
-
-
-def count_deals(codes: Codes, deals: Leads) -> PatternCounts:
-    """Won and lost deals of each distinct row of codes."""
-    from leadml.estimators.patterns import PatternCounts
-
-    patterns, at = distinct(codes)
+    patterns, at = distinct(codes_of_leads(deals, criteria, attributes))
     weight = weight_of(deals)
     won, lost = (np.bincount(at, weight * (deals.outcome == each), len(patterns)) for each in (1, 0))
-    return PatternCounts(patterns, won.astype(np.float64), lost.astype(np.float64))
+    names = [*criteria, *(each.id for each in attributes)]
+    (folder / DEAL_COUNTS).write_bytes(counts_file(dict(zip(names, patterns.T, strict=True)), won, lost))
 
 
 def distinct(codes: Codes) -> tuple[Codes, np.ndarray[tuple[int], np.dtype[np.int64]]]:

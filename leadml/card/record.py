@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from leadml.card.files import digest, pretty, read_json, write_text
 from leadml.card.inputs import attribute_codes, code_of, codes_of
@@ -377,26 +377,6 @@ def load_card(path: str | os.PathLike[str], *, verify: bool = True) -> Card:
         raise ModelRefError(f"card: got {type(path).__name__}; valid: a path; {how}") from None
     path = path / "card.json" if path.is_dir() else path
     return Card.from_dict(read_json(path), str(path), verify=verify)
-
-
-class Reference(BaseModel):
-    """Counts of the deals that a card was learned from.
-
-    levels : criterion or attribute -> count of each code. points : count of each total. quarter: of the latest deals.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    schema_version: Literal[1] = 1
-    card: str
-    sha256: str | None = None
-    baseline: str | None = None
-    as_of: str | None = None
-    n: float
-    base_rate: float
-    mean_probability: float | None = None
-    levels: Mapping[str, tuple[float, ...]]
-    points: tuple[float, ...]
 
 
 def _upgraded(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,17 +14,11 @@ from leadml.card.inputs import codes_of
 from leadml.card.patterns import READY
 from leadml.card.record import Card
 from leadml.data.deals import NO_DAY, Leads
-from leadml.evaluation.log import Entries, Log
+from leadml.evaluation.log import Entries, Floats, Log
 from leadml.exceptions import InputError
 from leadml.levels import Codes
-from leadml.monitoring.drift import Before, predictions
-from leadml.monitoring.result import Kept
 from leadml.registry.evidence import day_of, read_held_out
 
-if TYPE_CHECKING:
-    from leadml.registry.versions import Version
-
-Floats = npt.NDArray[np.float64]
 RULE = "documented rule"
 
 
@@ -31,7 +26,7 @@ RULE = "documented rule"
 class Since:
     """Leads that are new to the card: codes of all of them; its deals closed since, in the order of closing.
 
-    predicted, score, decision : as was said at the time where that is known, else by the card.
+    predicted : P(won) as was predicted at the time where that is known, else by the card.
     """
 
     codes: Codes  # (m, r) of all recent leads
@@ -40,21 +35,21 @@ class Since:
     ids: npt.NDArray[np.str_]
     won: Floats
     predicted: Floats
-    score: Floats
-    decision: Floats
     n_seen: int
-    n_from_log: int
+    n_predicted: int
     since: str | None
 
 
-def find_since(card: Card, before: Before, leads: Leads, seen: frozenset[str], told: dict[str, float]) -> Since:
+def find_since(card: Card, leads: Leads, base_rate: float, seen: frozenset[str], told: Mapping[str, float]) -> Since:
     """Find what is new to a card: open leads, and deals closed after the last day that it learned from.
 
     seen : ids that it learned from. told : id -> P(won) as predicted at the time.
     """
     outcome = np.full(len(leads), -1, np.int8) if leads.outcome is None else leads.outcome
-    ids, is_closed, day = ids_of(leads), outcome >= 0, day_of(before.as_of)
-    closed = leads.closed if leads.closed is not None and (leads.closed != NO_DAY).any() else None
+    ids, is_closed, as_of = ids_of(leads), outcome >= 0, card.provenance.get("as_of")
+    closed, day = leads.closed, day_of(as_of)
+    if closed is not None and (closed == NO_DAY).all():
+        closed = None
     if closed is not None and day is not None:
         new = is_closed & (closed > day)
     elif leads.digest and leads.digest == card.provenance.get("data_digest"):
@@ -64,16 +59,20 @@ def find_since(card: Card, before: Before, leads: Leads, seen: frozenset[str], t
     codes, at = codes_of(card, leads), np.flatnonzero(new)
     if closed is not None:
         at = at[np.argsort(closed[at], kind="stable")]
-    answers = card.lookup.answers(codes[at])
-    predicted = predictions(card, codes[at], before.base_rate or 0.5)
     kept = np.array([told.get(each, np.nan) for each in ids[at].tolist()])
     is_kept = np.isfinite(kept)
     return Since(
         codes[new | ~is_closed], leads.take(at), codes[at], ids[at], (outcome[at] == 1).astype(np.float64),
-        np.where(is_kept, np.clip(kept, 1e-3, 1 - 1e-3), predicted), answers.points.astype(np.float64),
-        (answers.decision == READY).astype(np.float64), int((is_closed & ~new).sum()), int(is_kept.sum()),
-        None if closed is None or day is None else before.as_of,
+        np.where(is_kept, np.clip(kept, 1e-3, 1 - 1e-3), predictions(card, codes[at], base_rate)),
+        int((is_closed & ~new).sum()), int(is_kept.sum()), None if closed is None or day is None else str(as_of),
     )  # fmt: skip
+
+
+def predictions(card: Card, codes: Codes, base_rate: float) -> Floats:
+    """P(won) by the card; by the base rate where it tells none."""
+    if not card.table:
+        return np.full(len(codes), base_rate)
+    return np.clip(card.lookup.answers(codes).probability, 1e-3, 1 - 1e-3)
 
 
 def ids_of(leads: Leads) -> npt.NDArray[np.str_]:
@@ -90,11 +89,12 @@ def make_log(since: Since, card: Card, rule: Card | None) -> Log:
 
     n, deals = len(since.ids), since.deals
     nothing = np.full(n, np.nan)
-    entries = {card.model: Entries(since.score, since.predicted if card.table else nothing, since.decision)}
-    if rule is not None:
-        said = rule.lookup.answers(codes_of(rule, deals))
-        ready = (said.decision == READY).astype(np.float64)
-        entries[RULE] = Entries(said.points.astype(np.float64), nothing, ready)
+    entries = {}
+    for name, each, chance in ((card.model, card, since.predicted if card.table else nothing), (RULE, rule, nothing)):
+        if each is not None:
+            said = each.lookup.answers(codes_of(each, deals))
+            ready = (said.decision == READY).astype(np.float64)
+            entries[name] = Entries(said.points.astype(np.float64), chance, ready)
     unit = np.arange(n) if deals.unit is None else np.unique(deals.unit, return_inverse=True)[1]
     weight = np.ones(n) if deals.weight is None else deals.weight
     return Log(
@@ -107,34 +107,32 @@ def make_log(since: Since, card: Card, rule: Card | None) -> Log:
 def continue_log(path: Path, found: Log, model: str) -> None:
     """Append the deals that the log at a path does not hold for this model yet, as a block of their own."""
     if len(found) and path.exists():
-        old = Log.read(path)
         ids: Any = found.lead_id
-        new = ~np.isin(np.array(ids.to_pylist()), list(logged(old, model)))
-        found = found.subset(new)
-        block = int(old.block.max(initial=-1)) + 1
+        found = found.subset(~np.isin(np.array(ids.to_pylist()), list(logged(path, model))))
+        block = int(Log.read(path).block.max(initial=-1)) + 1
         found = dataclasses.replace(found, block=np.full(len(found), block, np.int32))
     if len(found):
         found.append(path)
 
 
-def logged(log: Log, model: str) -> dict[str, float]:
-    """Id -> P(won) as a log has it of one model (NaN where it tells none)."""
-    if model not in log.entries:
+def logged(path: Path, model: str) -> dict[str, float]:
+    """Id -> P(won) as the log at a path, if any, has it of one model (NaN where it tells none)."""
+    log = Log.read(path) if path.exists() else None
+    if log is None or log.lead_id is None or model not in log.entries:
         return {}
-    entry, ids = log.entries[model], log.lead_id
-    names: Any = [] if ids is None else ids.to_pylist()
-    told = zip(names, entry.probability.tolist(), np.isfinite(entry.score), strict=True)
+    entry = log.entries[model]
+    told = zip(log.lead_id.to_pylist(), entry.probability.tolist(), np.isfinite(entry.score), strict=True)
     return {name: p for name, p, is_said in told if is_said}
 
 
-def seen_ids(version: Version | None) -> frozenset[str]:
-    """Ids of deals that a version's calibration held out or learned from, where its log is kept."""
-    log = read_held_out(version)
+def seen_ids(folder: Path) -> frozenset[str]:
+    """Ids of deals that a calibration held out or learned from, where its log lies beside the card."""
+    log = read_held_out(folder)
     return frozenset() if log is None or log.lead_id is None else frozenset(log.lead_id.to_pylist())
 
 
-def read_kept(source: str, leads: Leads) -> tuple[dict[str, float], Kept]:
-    """Read scores that `leadml predict` wrote earlier; the last score of a lead counts."""
+def read_predictions(source: str) -> dict[str, float]:
+    """Read scores that `leadml predict` wrote earlier, id -> P(won); the last score of a lead counts."""
     from leadml.data.cells import numbers_of, text_of
     from leadml.data.mapping import ReadOptions
     from leadml.data.sources import open_source
@@ -146,7 +144,6 @@ def read_kept(source: str, leads: Leads) -> tuple[dict[str, float], Kept]:
         valid = f"valid is what `leadml predict -o` wrote with a learned card; it has {has}"
         raise InputError(f"{source}: has no column {', '.join(missing)}; {valid}")
     told: dict[str, float] = {}
-    n = 0
     for chunk in opened.chunks(("lead_id", "probability")):
         said, _ = numbers_of(chunk.table.column("probability"), opened.format.decimal)
         bad = np.flatnonzero(np.isfinite(said) & ~((said >= 0) & (said <= 1)))
@@ -154,11 +151,4 @@ def read_kept(source: str, leads: Leads) -> tuple[dict[str, float], Kept]:
             at = f"row {chunk.rows[bad[0]]}, column probability: got {said[bad[0]]:g}"
             raise InputError(f"{source}: {at}; valid is 0 to 1, as `leadml predict` writes it")
         told |= zip(text_of(chunk.table.column("lead_id")).to_pylist(), said.tolist(), strict=True)
-        n += len(said)
-    ids = ids_of(leads)
-    closed = np.zeros(len(leads), bool) if leads.outcome is None else leads.outcome >= 0
-    matched = np.isin(ids, list(told))
-    return told, Kept(
-        source=Path(source).name, n_scored=len(told), n_repeated=n - len(told),
-        n_closed=int((matched & closed).sum()), n_unmatched=len(told) - int(matched.sum()),
-    )  # fmt: skip
+    return told

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,13 +17,14 @@ import numpy as np
 from leadml import __version__
 from leadml.card.record import Card
 from leadml.evaluation.bootstrap import Z
-from leadml.evaluation.log import Log
+from leadml.evaluation.log import Floats, Log
 from leadml.evaluation.metrics import wilson
 from leadml.exceptions import LeadmlError, UsageError
+from leadml.levels import Codes
 from leadml.monitoring import backtest
-from leadml.monitoring.backtest import RULE, Since
-from leadml.monitoring.drift import Before, directions, effects_of, find_drift, load_before, titles_of
-from leadml.monitoring.result import BandRow, Kept, MonitorData, MonitorResult, Reason, RuleGain, State, WeightChange
+from leadml.monitoring.backtest import RULE, Since, predictions
+from leadml.monitoring.drift import Before, find_drift, load_before, titles_of
+from leadml.monitoring.result import BandRow, MonitorData, MonitorResult, Reason, RuleGain, State, WeightChange
 from leadml.monitoring.sequential import ALPHA, TAU, Alarm, Information, information_of, watch
 from leadml.result import Figure
 
@@ -54,22 +56,21 @@ def monitor_file(
     from leadml.card.files import check_folder, write_text
     from leadml.data.mapping import load_mapping
     from leadml.data.read import read_leads
-    from leadml.registry.resolve import find_version, resolve
+    from leadml.registry.resolve import resolve
     from leadml.report import render_monitor
 
-    card = resolve(ref, store_root)
+    card, beside = resolve(ref, store_root)
     if not isinstance(card, Card):
         raise UsageError(f"--model {os.fspath(ref)}: is a classifier; valid is a card, whose points can be watched")
     directory = Path(out_dir or f"{card.name}-monitor")
     check_folder(directory)
-    version = find_version(ref, store_root)
-    path = Path(ref) if version is None and Path(ref).exists() else None
-    before = load_before(card, version, path if path is None or path.is_file() else path / "card.json")
+    before, log_path = load_before(card, beside), directory / "log.parquet"
     leads = read_leads(source, load_mapping(mapping).model_copy(update={"optional": True}), query=query)
-    kept = None if predictions is None else backtest.read_kept(predictions, leads)
+    told = backtest.logged(log_path, card.model)
+    if predictions is not None:
+        told |= backtest.read_predictions(predictions)
     directory.mkdir(parents=True, exist_ok=True)
-    log_path, seen = directory / "log.parquet", backtest.seen_ids(version)
-    result, log = monitor_leads(card, leads, before, kept=kept, log_path=log_path, seen=seen)
+    result, log = monitor_leads(card, leads, before, told=told, seen=backtest.seen_ids(beside))
     backtest.continue_log(log_path, log, card.model)
     write_text(directory / "monitor.json", result.model_dump_json(indent=2) + "\n")
     write_text(directory / "monitor.html", str(render_monitor(result)))
@@ -77,16 +78,12 @@ def monitor_file(
 
 
 def monitor_leads(
-    card: Card, leads: Leads, before: Before, *, kept: tuple[dict[str, float], Kept] | None = None,
-    log_path: Path | None = None, seen: frozenset[str] = frozenset(),
+    card: Card, leads: Leads, before: Before, *, told: Mapping[str, float] | None = None,
+    seen: frozenset[str] = frozenset(),
 ) -> tuple[MonitorResult, Log]:  # fmt: skip
-    """Watch a card on leads of today, with what was predicted earlier: kept scores, else the log."""
-    told: dict[str, float] = {}
-    if log_path is not None and log_path.exists():
-        told |= backtest.logged(Log.read(log_path), card.model)
-    told |= {} if kept is None else kept[0]
-    since = backtest.find_since(card, before, leads, seen, told)
-    rule = _rule_of(card, before, leads)
+    """Watch a card on leads of today; told: id -> P(won) as predicted earlier, seen: ids that it learned from."""
+    since = backtest.find_since(card, leads, before.base_rate or 0.5, seen, told or {})
+    rule = _rule_of(card, leads)
     log = backtest.make_log(since, card, rule)
     alarm, needed = find_alarm(card, before, since)
     n, won = len(since.won), int(since.won.sum())
@@ -94,7 +91,7 @@ def monitor_leads(
         source=Path(str(leads.source)).name, digest=leads.digest, n_rows=leads.n_rows or len(leads),
         n_leads=len(leads), n_rejected=max(leads.n_rows - len(leads), 0), n_open=len(since.codes) - n,
         n_closed=n, n_won=won, n_lost=n - won, n_seen=since.n_seen, since=since.since,
-        n_from_log=since.n_from_log, n_needed=needed,
+        n_predicted=since.n_predicted, n_needed=needed,
     )  # fmt: skip
     found = MonitorResult(
         leadml_version=__version__, model=card.model, card_sha256=card.sha256, state="healthy",
@@ -103,8 +100,7 @@ def monitor_leads(
         base_rate=wilson(won, n).figure if n else None,
         predicted=float(since.predicted.mean()) if n and card.table else None,
         drift=find_drift(card, before, since.codes) if len(since.codes) else (),
-        weights=_weights(card, alarm) if n else (), bands=_bands(card, before, since),
-        rule=_gain(log, rule, card), kept=None if kept is None else kept[1],
+        weights=_weights(card, alarm) if n else (), bands=_bands(card, before, since), rule=_gain(log, rule, card),
     )  # fmt: skip
     state, reasons = judge(found, alarm)
     return found.model_copy(update={"state": state, "reasons": reasons}), log
@@ -112,18 +108,35 @@ def monitor_leads(
 
 def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | None]:
     """Evidence of a change, and the number of closed deals from which a fall by a third would show."""
-    effects = effects_of(card, since.deal_codes)
-    centre = before.centre if before.centre is not None else effects.sum(axis=0) / max(len(effects), 1)
-    x, p, weight = directions(effects, centre), since.predicted, since.deals.weight
-    known = before.information
-    if known is None:  # as much as its deals would tell, were they like those of today
+    effects, rate = effects_of(card, since.deal_codes), before.base_rate or 0.5
+    p, weight, counts = since.predicted, since.deals.weight, before.counts
+    if counts is not None:
+        then = effects_of(card, counts.codes)
+        centre, told = np.average(then, axis=0, weights=counts.total), predictions(card, counts.codes, rate)
+        x = directions(then, centre)
+        known = information_of(x, np.ones(len(x)), told, counts.won)
+        known += information_of(x, np.zeros(len(x)), told, counts.lost)
+        x = directions(effects, centre)
+    else:  # as much as its deals would tell, were they like those of today
+        x = directions(effects, effects.sum(axis=0) / max(len(effects), 1))
         own = information_of(x, p, p, weight)
         known = Information(own.score, own.information * (before.n / max(len(x), 1)))
-        if before.base_rate is not None and before.mean_probability is not None:
-            known.score[0] = before.n * (before.base_rate - before.mean_probability)
-    rate = before.base_rate or 0.5
-    needed = deals_needed(float(known.information[0, 0]), rate)
-    return watch(known, x, since.won, p, weight), needed
+    return watch(known, x, since.won, p, weight), deals_needed(float(known.information[0, 0]), rate)
+
+
+def effects_of(card: Card, codes: Codes) -> Floats:
+    """(n, r) log-odds that each row of the card contributes; without probabilities, its share of points."""
+    slope = 4.0
+    if card.table:
+        low, high = (np.clip(card.table[at].probability, 0.01, 0.99) for at in (0, -1))
+        slope = float(np.log(high / (1 - high)) - np.log(low / (1 - low)))
+    per_point = slope / max(card.total_max, 1)
+    return np.stack([per_point * row[codes[:, j]] for j, row in enumerate(card.lookup.points)], axis=1)
+
+
+def directions(effects: Floats, centre: Floats) -> Floats:
+    """(n, 1 + r): 1, and centred contributions."""
+    return np.hstack([np.ones((len(effects), 1)), effects - centre])
 
 
 def deals_needed(information: float, rate: float) -> int | None:
@@ -171,8 +184,8 @@ def format_monitor(found: MonitorResult) -> str:
     closed = f"{data.n_closed:,} deals closed ({data.n_won:,} won, {data.n_lost:,} lost), {data.n_open:,} open"
     lines = [f"{found.model}: {found.state}", f"since {data.since or 'the calibration'}: {closed}"]
     lines += [f"  {reason.state:<17}  {reason.text}" for reason in found.reasons]
-    if (kept := found.kept) is not None:
-        lines.append(f"  scores as predicted: {kept.n_scored:,}, {kept.n_closed:,} of them closed since")
+    if data.n_predicted:
+        lines.append(f"  as predicted at the time: {data.n_predicted:,} of the {data.n_closed:,}")
     return "\n".join(lines)
 
 
@@ -209,15 +222,15 @@ def _inputs(found: MonitorResult) -> list[Reason]:
     return reasons
 
 
-def _rule_of(card: Card, before: Before, leads: Leads) -> Card | None:
+def _rule_of(card: Card, leads: Leads) -> Card | None:
     """The documented rule that the card was compared with, where it is one of the catalog's."""
     from leadml.card.build import documented_card
     from leadml.frameworks.catalog import load_policy
 
-    if before.baseline is None or card.kind == "documented":
+    if card.kind == "documented":
         return None
     try:
-        policy = load_policy(before.baseline)
+        policy = load_policy(str(card.provenance.get("baseline")))
         made = documented_card(policy, mapped=leads.criteria, met_level=card.met_level)
     except LeadmlError:
         return None
@@ -250,21 +263,18 @@ def _weights(card: Card, alarm: Alarm) -> tuple[WeightChange, ...]:
 
 
 def _bands(card: Card, before: Before, since: Since) -> tuple[BandRow, ...]:
-    n_bands, at, points = len(card.bands), card.lookup.band_at, before.points
+    n_bands, counts = len(card.bands), before.counts
     now = np.bincount(card.lookup.answers(since.codes).band, minlength=n_bands)
-    band = card.lookup.answers(since.deal_codes).band
-    known = points is not None and len(points) == len(at)
-    then = np.bincount(at, points, n_bands) if known else None
-    rows = []
+    then = None if counts is None else np.bincount(card.lookup.answers(counts.codes).band, counts.total, n_bands)
+    band, rows = card.lookup.answers(since.deal_codes).band, []
     for j, each in enumerate(card.bands):
         inside = band == j
         n, won = int(inside.sum()), int(since.won[inside].sum())
-        rows.append(
-            BandRow(
-                id=each.id, title=each.title, n_closed=n, n_won=won, rate=wilson(won, n).figure,
-                share_before=None if then is None else float(then[j] / then.sum()),
-                share_now=float(now[j] / now.sum()) if now.sum() else None,
-                predicted=float(since.predicted[inside].mean()) if n and card.table else None,
-            )
+        row = BandRow(
+            id=each.id, title=each.title, n_closed=n, n_won=won, rate=wilson(won, n).figure,
+            share_before=None if then is None else float(then[j] / then.sum()),
+            share_now=float(now[j] / now.sum()) if now.sum() else None,
+            predicted=float(since.predicted[inside].mean()) if n and card.table else None,
         )  # fmt: skip
+        rows.append(row)
     return tuple(rows)

@@ -32,7 +32,7 @@ class MonitorData(ResultPart):
     n_lost: int
     n_seen: int  # closed deals that the card may have learned from
     since: str | None = None
-    n_from_log: int = 0  # closed deals whose prediction was kept at the time
+    n_predicted: int = 0  # closed deals of which it is kept what was predicted at the time
     n_needed: int | None = None  # closed deals until a fall of the win rate by a third would show
 
 
@@ -71,16 +71,6 @@ class BandRow(ResultPart):
     predicted: float | None
 
 
-class Kept(ResultPart):
-    """Scores that `leadml predict` wrote earlier, joined with outcomes since."""
-
-    source: str
-    n_scored: int
-    n_repeated: int
-    n_closed: int
-    n_unmatched: int
-
-
 class RuleGain(ResultPart):
     """Wins of the card beyond the documented rule at the rule's own workload, as a share of all won."""
 
@@ -109,4 +99,3 @@ class MonitorResult(ResultPart):
     weights: tuple[WeightChange, ...] = ()
     bands: tuple[BandRow, ...] = ()
     rule: RuleGain | None = None
-    kept: Kept | None = None

@@ -1,10 +1,12 @@
-"""What a version keeps beside its card: its held-out log, and counts of the deals it learned from."""
+"""What lies beside a card: its held-out log, and counts of the deals that it learned from."""
 
 from __future__ import annotations
 
 import dataclasses
 import io
-import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,75 +15,58 @@ import pyarrow.parquet as pq
 
 from leadml.card.record import Card
 from leadml.data import dates
-from leadml.estimators.patterns import PatternCounts
-from leadml.evaluation.log import Log
-from leadml.levels import Codes, unpack
-from leadml.registry.versions import Version
+from leadml.evaluation.log import Floats, Log
+from leadml.levels import Codes
 
-HELD_OUT, PATTERNS = "log.parquet", "patterns.parquet"
-MOST_DEALS = 100_000
-"""Of more deals a fixed sample is compared."""
+Columns = Mapping[str, Codes]
+"""(n,) codes by id of a criterion or attribute."""
+HELD_OUT, DEAL_COUNTS = "log.parquet", "deal_counts.parquet"
+WON, LOST = "won of pattern", "lost of pattern"
 
 
 def held_out_file(log: Log, contender: str) -> bytes:
     """The log of one contender, as the content of the file `HELD_OUT` of `save_version`."""
-    kept = io.BytesIO()
-    pq.write_table(dataclasses.replace(log, entries={contender: log.entries[contender]}).to_arrow(), kept)
+    own = dataclasses.replace(log, entries={contender: log.entries[contender]})
+    pq.write_table(own.to_arrow(), kept := io.BytesIO())
     return kept.getvalue()
 
 
-def patterns_file(card: Card, counts: PatternCounts) -> bytes:
-    """Counts of patterns (m, r) in the order of the card's rows, as the content of the file `PATTERNS`."""
-    kept = io.BytesIO()
-    columns = {name: counts.codes[:, j] for j, name in enumerate(card.lookup.code_columns)}
-    pq.write_table(pa.table({**columns, "won of pattern": counts.won, "lost of pattern": counts.lost}), kept)
+def read_held_out(folder: Path) -> Log | None:
+    """The log beside a card, if any."""
+    return Log.read(folder / HELD_OUT) if (folder / HELD_OUT).is_file() else None
+
+
+def counts_file(columns: Columns, won: npt.NDArray[Any], lost: npt.NDArray[Any]) -> bytes:
+    """Codes of distinct patterns, and how many deals of each were won and lost, as the content of `DEAL_COUNTS`."""
+    pq.write_table(pa.table({**columns, WON: won, LOST: lost}), kept := io.BytesIO(), compression="zstd")
     return kept.getvalue()
 
 
-def read_held_out(version: Version | None) -> Log | None:
-    """The log of one contender that lies beside a version."""
-    if version is None or HELD_OUT not in version.manifest.files:
+def read_counts(folder: Path) -> tuple[Columns, Floats, Floats] | None:
+    """What `counts_file` left beside a card, if anything."""
+    if not (folder / DEAL_COUNTS).is_file():
         return None
-    return Log.read(version.folder / HELD_OUT)
+    table = pq.ParquetFile(folder / DEAL_COUNTS).read()
+    columns = {name: table[name].to_numpy() for name in table.column_names}
+    won, lost = (columns.pop(name).astype(np.float64) for name in (WON, LOST))
+    return columns, won, lost
 
 
-def read_counts(version: Version | None) -> tuple[tuple[str, ...], PatternCounts] | None:
-    """Rows of the card, and counts of their patterns, that lie beside a version."""
-    if version is None or PATTERNS not in version.manifest.files:
-        return None
-    table = pq.ParquetFile(version.folder / PATTERNS).read()
-    *names, won, lost = table.column_names
-    codes = np.stack([table[name].to_numpy() for name in names], axis=1).astype(np.uint8)
-    return tuple(names), PatternCounts(codes, table[won].to_numpy(), table[lost].to_numpy())
-
-
-def deals_of(counts: PatternCounts) -> tuple[Codes, npt.NDArray[np.int8]]:
-    """Counts as deals: codes and outcomes; of very many deals a fixed sample."""
-    n = np.round(np.concatenate([counts.won, counts.lost])).astype(np.int64)
-    at = np.repeat(np.arange(len(n)), n)
-    if len(at) > MOST_DEALS:
-        at = np.random.default_rng(0).choice(at, MOST_DEALS, replace=False)
-    m = len(counts.codes)
-    return counts.codes[at % m], (at < m).astype(np.int8)
-
-
-def recode(codes: Codes, names: tuple[str, ...], known: Card, card: Card) -> Codes:
-    """Codes of rows of one card as another has them; a row that it lacks or bins otherwise is unknown."""
-    bins, own = ({a.id: [b.label for b in a.bins] for a in each.attributes} for each in (known, card))
-    made = np.empty((len(codes), len(card.lookup.sizes)), np.uint8)
-    made[:] = card.lookup.unknown
+def codes_for(card: Card, columns: Columns, own: Card) -> Codes:
+    """Codes of columns that lie beside the card `own` as another has them; a row that is absent is unknown."""
+    strangers = rebinned(own, card)
+    codes = np.empty((len(next(iter(columns.values()))), len(card.lookup.sizes)), np.uint8)
+    codes[:] = card.lookup.unknown
     for j, name in enumerate(card.lookup.code_columns):
-        if name in names and own.get(name) == bins.get(name):
-            made[:, j] = codes[:, names.index(name)]
-    return made
+        if name in columns and name not in strangers:
+            codes[:, j] = columns[name]
+    return codes
 
 
-def possible_patterns(card: Card, most: int) -> Codes:
-    """All patterns there can be, or a fixed sample of so many."""
-    sizes = card.lookup.sizes
-    if math.prod(sizes) <= most:
-        return unpack(np.arange(math.prod(sizes)), len(sizes), sizes)
-    return np.random.default_rng(0).integers(0, sizes, (most, len(sizes)), dtype=np.uint8)
+def rebinned(own: Card, card: Card) -> set[str]:
+    """Attributes of two cards whose codes mean something else on each."""
+    old, new = ({a.id: [b.label for b in a.bins] for a in each.attributes} for each in (own, card))
+    return {name for name in {*old, *new} if old.get(name) != new.get(name)}
 
 
 def day_of(as_of: object) -> int | None:

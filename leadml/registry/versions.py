@@ -1,7 +1,7 @@
-"""Versions on disk: models_store/NAME/VERSION/{card.json or model.joblib, manifest.json}, each written whole.
+"""Versions on disk: models_store/NAME/VERSION/{card.json or model.joblib, manifest.json} and NAME/history.jsonl.
 
-Readers need no lock. Writers hold one lock, write beside the place and rename; the history alone says which
-version is the champion, so there is never more than one.
+A version is there once the history names it, and the history is replaced whole: readers need no lock, and never
+see half a version. Writers hold one lock. The history alone tells the champion, so there is never more than one.
 """
 
 from __future__ import annotations
@@ -12,18 +12,16 @@ import hashlib
 import os
 import platform
 import re
-import secrets
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leadml.card.files import digest, pretty, read_json, write_text
 from leadml.card.record import Card, is_name, load_card
 from leadml.exceptions import ModelRefError, StoreError
-from leadml.registry.history import Event, append_events, champion_after, read_events, status_after
 
 Root = str | os.PathLike[str] | None
 """Folder of the store as an argument: None is LEADML_STORE, or models_store in the working folder."""
@@ -36,17 +34,26 @@ CARD, ESTIMATOR, MANIFEST, HISTORY = "card.json", "model.joblib", "manifest.json
 LIBRARIES = ("joblib", "numpy", "pandas", "scikit-learn", "scipy")
 """A pickled estimator is sure to come back as it was only under the same releases of these."""
 WAIT_SECONDS = 60.0
-_TEMPORARY = ".writing-"
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 
 
-class FileEntry(BaseModel):
-    """Digest and size of one file of a version."""
+class Event(BaseModel):
+    """A line of the history: saved, published (by hand), promoted or retired; when, why, what a comparison said."""
 
     model_config = ConfigDict(frozen=True)
 
+    at: str
+    action: str
+    version: int
+    because: str | None = None
+    evidence: str | None = None
+    forced: bool = False
+    by: str | None = None
+
+
+class FileEntry(BaseModel):
+    """Digest of one file of a version."""
+
     sha256: str
-    n_bytes: int
 
 
 class Manifest(BaseModel):
@@ -80,31 +87,6 @@ class Version:
         return f"{self.name}@{self.version}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Standing:
-    """How a new card stands against the documented rule: what calibration says, and that rule as a card.
-
-    ranks : whether the card is shown to rank better than chance, which decides where no rule can be judged.
-    varied : criteria with at least two known levels among the deals; None: not known.
-    fault : why no card learned from these deals may be the champion, whatever the verdict.
-    """
-
-    verdict: str
-    documented: Card | None = None
-    ranks: bool = False
-    varied: Collection[str] | None = None
-    fault: str | None = None
-
-    @property
-    def against(self) -> str | None:
-        """Why the card is not to be in use; None where it is."""
-        if self.fault is not None:
-            return self.fault
-        if self.verdict == "change" or (self.verdict == "cannot-judge" and self.ranks):
-            return None
-        return f"the verdict is {self.verdict}"
-
-
 def store_folder(store_root: Root = None) -> Path:
     """Folder of the store."""
     return Path(store_root or os.environ.get("LEADML_STORE") or "models_store")
@@ -123,7 +105,7 @@ def parse_ref(ref: str) -> tuple[str, int | None]:
     name, at, version = ref.partition("@")
     if not is_name(name):
         raise ModelRefError(f"{ref[:80]!r} is no model reference; {VALID_REF}")
-    if at and not _NUMBER.fullmatch(version):
+    if at and not re.fullmatch(r"[1-9][0-9]{0,8}", version):
         raise ModelRefError(f"{ref[:80]!r}: {version[:40]!r} is no version; valid is a whole number from 1")
     return name, int(version) if at else None
 
@@ -132,116 +114,75 @@ def list_versions(name: str | None = None, store_root: Root = None) -> list[Vers
     """Every version of one name or of all, by name and version."""
     root = store_folder(store_root)
     names = _names(root) if name is None else [check_name(name)]
-    return [_version(root, each, number) for each in names for number in _numbers(root / each)]
+    return [_version(root, each, number, status) for each in names for number, status in _statuses(root, each).items()]
 
 
 def show_version(ref: str, store_root: Root = None) -> Version:
     """The version that NAME (its champion) or NAME@VERSION names."""
     root = store_folder(store_root)
     name, number = parse_ref(ref)
-    found = _known(root, name)
+    found = _statuses(root, name) or _refuse_name(root, name)
+    number = number or _champion(found)
     if number is None:
-        number = champion_after(read_events(root / name / HISTORY))
-        if number is None:
-            how = f"promote one: leadml models promote {name}@{found[-1]} --because TEXT"
-            raise ModelRefError(f"{name!r} has no champion; give {name}@VERSION, or {how}")
+        how = f"promote one: leadml models promote {name}@{max(found)} --because TEXT"
+        raise ModelRefError(f"{name!r} has no champion; give {name}@VERSION, or {how}")
     if number not in found:
         raise ModelRefError(f"{name!r} has no version {number}; it has {', '.join(map(str, found))}")
-    return _version(root, name, number)
+    return _version(root, name, number, found[number])
 
 
 def champion_of(name: str, store_root: Root = None) -> Version | None:
     """The version in use; None where there is none."""
     root = store_folder(store_root)
-    number = champion_after(read_events(root / check_name(name) / HISTORY))
-    return None if number is None else _version(root, name, number)
+    number = _champion(_statuses(root, check_name(name)))
+    return None if number is None else _version(root, name, number, "champion")
 
 
 def read_history(name: str, store_root: Root = None) -> list[Event]:
     """What became of a name's versions, oldest first."""
     root = store_folder(store_root)
-    _known(root, check_name(name))
-    return read_events(root / name / HISTORY)
+    return _events(root, check_name(name)) or _refuse_name(root, name)
 
 
 def save_version(
-    name: str,
-    model: Card | object,
-    *,
-    at: str,
-    standing: Standing | None = None,
-    files: Mapping[str, bytes] | None = None,
-    metrics: Mapping[str, Any] | None = None,
-    store_root: Root = None,
-) -> Version:
+    name: str, model: Card | object, *, at: str, against: str | None = None, documented: Card | None = None,
+    files: Mapping[str, bytes] | None = None, metrics: Mapping[str, float] | None = None, store_root: Root = None,
+) -> Version:  # fmt: skip
     """Store a card (or a classifier, by joblib) as the next version of a name, and return it.
 
-    The first of a name becomes its champion, unless something stands against it (`Standing.against`): then
-    the documented rule is stored too, as a card, and is the champion (none where there is no rule).
-    `files` lie beside it (log.parquet ...), `at` is ISO time.
+    The first of a name becomes its champion, unless something stands `against` it: then the `documented` rule
+    is stored too, as a card, and is the champion (none where there is no rule). `files` lie beside it
+    (log.parquet ...), `at` is ISO time.
     """
-    check_name(name)
-    if isinstance(model, Card):
-        check_says_something(name, model, standing.varied if standing is not None else None)
+    for each in (name, *(files or {})):
+        check_name(each)
+    if isinstance(model, Card) and all(len(set(points.tolist())) == 1 for points in model.lookup.points):
+        rows = ", ".join(model.lookup.code_columns)
+        why = f"{rows} earn the same points whatever the answer; map criteria that vary"
+        raise StoreError(f"{name}: this card ranks no lead before another: {why}")
     root = store_folder(store_root)
     with writing(root):
-        folder, place = root / name, root / f"{_TEMPORARY}{secrets.token_hex(6)}"
-        number = max(_numbers(folder), default=0) + 1
-        _write(place, name, number, model, at, files or {}, metrics or {})
+        number = max((event.version for event in _events(root, name)), default=0) + 1
+        _write(root, name, number, model, at, files or {}, metrics or {})
         hand = model.published if isinstance(model, Card) else None
-        events = [Event(at, "saved", number)]
+        events = [Event(at=at, action="saved", version=number)]
         if hand is not None:
-            events = [Event(at, "published", number, hand.because, by=hand.by)]
-        if number > 1:
-            (place / str(number)).rename(folder / str(number))
-            place.rmdir()
-            append_events(folder / HISTORY, *events)
-            return _version(root, name, number)
-        # A whole name appears at once, so that it has its champion from the first moment.
-        against = None if standing is None else standing.against
-        if against is None:
-            events.append(Event(at, "promoted", 1, "the first version"))
-        elif standing is not None and standing.documented is not None:
-            _write(place, name, 2, standing.documented, at, {}, {})
+            events = [Event(at=at, action="published", version=number, because=hand.because, by=hand.by)]
+        if number == 1 and against is None:
+            events.append(Event(at=at, action="promoted", version=1, because="the first version"))
+        elif number == 1 and documented is not None:
+            _write(root, name, 2, documented, at, {}, {})
             why = f"{against}, so the documented rule stays in use"
-            events += [Event(at, "saved", 2), Event(at, "promoted", 2, why)]
-        append_events(place / HISTORY, *events)
-        place.rename(folder)
-        return _version(root, name, 1)
+            events.append(Event(at=at, action="saved", version=2))
+            events.append(Event(at=at, action="promoted", version=2, because=why))
+        add_events(root, name, *events)
+    return show_version(f"{name}@{number}", root)
 
 
-def record_event(ref: str, event: Event, *, instead_of: int | None, store_root: Root) -> Version:
-    """Promote or retire a version. For a promotion `instead_of` is the champion that it was compared with."""
-    root = store_folder(store_root)
-    with writing(root):
-        found = show_version(ref, root)
-        champion = champion_after(read_events(root / found.name / HISTORY))
-        if event.action == "promoted":
-            check_files(found)
-            if champion != instead_of:
-                now = f"{found.name}@{champion} became the champion while {ref} was compared"
-                raise StoreError(f"{found.name}: {now}; promote again")
-        append_events(root / found.name / HISTORY, event)
-    return _version(root, found.name, found.version)
-
-
-def retire(ref: str, *, because: str, at: str, store_root: Root = None) -> Version:
-    """Take a version out of use; it stays on disk. A champion that is retired leaves its name without one."""
-    number = show_version(ref, store_root).version
-    return record_event(ref, Event(at, "retired", number, because), instead_of=None, store_root=store_root)
-
-
-def check_says_something(name: str, card: Card, varied: Collection[str] | None) -> None:
-    """Refuse a card that ranks no lead before another, naming why."""
-    points = {each.id: {*each.points, each.unknown_points} for each in card.criteria}
-    still = [] if varied is None else [each for each in points if each not in varied]
-    for row in card.attributes:
-        points[row.id] = {*(each.points for each in row.bins), row.unknown_points, row.other_points}
-    dull = [each for each, earned in points.items() if len(earned) == 1 or each in still]
-    if len(dull) == len(points):
-        why = "is unknown or constant in the deals" if still else "earns the same points whatever the answer"
-        named = ", ".join(dull) or "no criterion"
-        raise StoreError(f"{name}: this card ranks no lead before another: {named} {why}; map criteria that vary")
+def add_events(root: Path, name: str, *events: Event) -> None:
+    """Continue the history of a name; the caller holds the lock."""
+    lines = [f"{event.model_dump_json()}\n" for event in (*_events(root, name), *events)]
+    write_text(root / name / HISTORY, "".join(lines))
 
 
 def check_files(version: Version) -> None:
@@ -276,10 +217,8 @@ def installed_libraries() -> dict[str, str]:
     """Releases installed here."""
     from importlib.metadata import PackageNotFoundError, version
 
-    from leadml import __version__
-
-    found = {"leadml": __version__, "python": platform.python_version()}
-    for name in LIBRARIES:
+    found = {"python": platform.python_version()}
+    for name in ("leadml", *LIBRARIES):
         with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
@@ -287,55 +226,19 @@ def installed_libraries() -> dict[str, str]:
 
 @contextlib.contextmanager
 def writing(root: Path) -> Iterator[None]:
-    """Hold the store's lock, with what a killed writer left behind set right first."""
+    """Hold the store's lock."""
     from filelock import FileLock, Timeout
 
     try:
         root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / ".lock", timeout=WAIT_SECONDS)
-        lock.acquire()
+        held = FileLock(root / ".lock", timeout=WAIT_SECONDS).acquire()
+    except Timeout:
+        raise StoreError(f"{root}: another process has been writing for {WAIT_SECONDS:.0f} s; let it end") from None
     except OSError as error:
-        why = f"another process has been writing for {WAIT_SECONDS:.0f} s; let it end"
-        if not isinstance(error, Timeout):
-            how = "give another folder by --store or LEADML_STORE"
-            why = f"cannot be written to ({error.strerror or type(error).__name__}); {how}"
-        raise StoreError(f"{root}: {why}") from None
-    try:
-        for left in root.glob(f"{_TEMPORARY}*"):
-            shutil.rmtree(left)
+        how = "give another folder by --store or LEADML_STORE"
+        raise StoreError(f"{root}: cannot be written to ({error.strerror}); {how}") from None
+    with held:
         yield
-    finally:
-        lock.release()
-
-
-def _write(
-    place: Path, name: str, number: int, model: Card | object, at: str,
-    files: Mapping[str, bytes], metrics: Mapping[str, Any],
-) -> None:  # fmt: skip
-    """Write the files of a version, the manifest last."""
-    target = place / str(number)
-    target.mkdir(parents=True)
-    if isinstance(model, Card):
-        model.model_copy(update={"name": name, "version": number}).save(target / CARD)
-    else:
-        import joblib
-
-        joblib.dump(model, target / ESTIMATOR, compress=3)
-        write_text(target / f"{ESTIMATOR}.sha256", sha256_of(target / ESTIMATOR) + "\n")
-    for file, content in files.items():
-        (target / check_name(file)).write_bytes(content)
-    entries = {
-        each.name: FileEntry(sha256=sha256_of(each), n_bytes=each.stat().st_size) for each in sorted(target.iterdir())
-    }
-    manifest = Manifest(
-        name=name, version=number, created_at=at, files=entries, libraries=installed_libraries(), metrics=metrics
-    )
-    plain = manifest.model_dump(exclude_none=True)
-    try:
-        plain["sha256"] = digest(plain)
-    except (TypeError, ValueError) as error:
-        raise StoreError(f"metrics: no plain JSON values ({error}); give numbers, texts and None") from error
-    write_text(target / MANIFEST, pretty(plain))
 
 
 def sha256_of(path: Path) -> str:
@@ -344,36 +247,75 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _version(root: Path, name: str, number: int) -> Version:
+def _write(
+    root: Path, name: str, number: int, model: Card | object, at: str,
+    files: Mapping[str, bytes], metrics: Mapping[str, float],
+) -> None:  # fmt: skip
+    """Write the files of a version, the manifest last."""
+    folder = root / name / str(number)
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed writer left
+    folder.mkdir(parents=True)
+    if isinstance(model, Card):
+        model.model_copy(update={"name": name, "version": number}).save(folder / CARD)
+    else:
+        import joblib
+
+        joblib.dump(model, folder / ESTIMATOR, compress=3)
+        write_text(folder / f"{ESTIMATOR}.sha256", sha256_of(folder / ESTIMATOR) + "\n")
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
+    plain = Manifest(
+        name=name, version=number, created_at=at, libraries=installed_libraries(), metrics=metrics,
+        files={each.name: FileEntry(sha256=sha256_of(each)) for each in sorted(folder.iterdir())},
+    ).model_dump(exclude_none=True)  # fmt: skip
+    write_text(folder / MANIFEST, pretty(plain | {"sha256": digest(plain)}))
+
+
+def _version(root: Path, name: str, number: int, status: str) -> Version:
     folder = root / name / str(number)
     plain = read_json(folder / MANIFEST)
     try:
         manifest = Manifest.model_validate(plain)
     except ValidationError:
         manifest = None
-    as_stored = manifest is not None and manifest.sha256 == digest(plain)
-    if manifest is None or not as_stored or (manifest.name, manifest.version) != (name, number):
+    told = None if manifest is None else (manifest.sha256, manifest.name, manifest.version)
+    if manifest is None or told != (digest(plain), name, number):
         raise StoreError(f"{folder / MANIFEST}: was changed after it was written; take it back from a copy")
-    status = status_after(read_events(root / name / HISTORY)).get(number, "version")
     return Version(name, number, status, folder, manifest)
 
 
 def _names(root: Path) -> list[str]:
-    entries = root.iterdir() if root.is_dir() else ()
-    return sorted(e.name for e in entries if e.is_dir() and not e.is_symlink() and is_name(e.name))
+    folders = sorted(each.parent for each in root.glob(f"*/{HISTORY}"))
+    return [each.name for each in folders if is_name(each.name) and not each.is_symlink()]
 
 
-def _numbers(folder: Path) -> list[int]:
-    entries = folder.iterdir() if folder.is_dir() and not folder.is_symlink() else ()
-    return sorted(int(e.name) for e in entries if _NUMBER.fullmatch(e.name) and not e.is_symlink())
+def _refuse_name(root: Path, name: str) -> NoReturn:
+    names = ", ".join(_names(root)[:20])
+    has = f"it has {names}" if names else "it is empty; `leadml calibrate --name NAME` fills it"
+    raise ModelRefError(f"no model {name!r} in the store at {root}; {has}")
 
 
-def _known(root: Path, name: str) -> list[int]:
-    """Versions of a name; a name that has none is refused."""
-    found = _numbers(root / name)
-    if not found:
-        names = [each for each in _names(root) if _numbers(root / each)]
-        has = f"it has {', '.join(names[:20])}" if names else (
-            "it is empty; `leadml calibrate --name NAME` fills it")  # fmt: skip
-        raise ModelRefError(f"no model {name!r} in the store at {root}; {has}")
-    return found
+def _events(root: Path, name: str) -> list[Event]:
+    path, events = root / name / HISTORY, []
+    whole = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+    for number, line in enumerate(whole, start=1):
+        try:
+            events.append(Event.model_validate_json(line))
+        except ValidationError as error:
+            raise StoreError(f"{path}: line {number} is no event; take the file back from a copy") from error
+    return events
+
+
+def _statuses(root: Path, name: str) -> dict[int, str]:
+    """Status of each version that is there: champion (promoted last and not retired since), retired, or version."""
+    found: dict[int, str] = {}
+    for event in _events(root, name):
+        found[event.version] = "retired" if event.action == "retired" else "version"
+        if event.action in ("promoted", "rolled-back"):  # "rolled-back" was written by leadml 0.1
+            found = {each: "version" if status == "champion" else status for each, status in found.items()}
+            found[event.version] = "champion"
+    return {each: found[each] for each in sorted(found) if (root / name / str(each)).is_dir()}
+
+
+def _champion(statuses: Mapping[int, str]) -> int | None:
+    return next((each for each, status in statuses.items() if status == "champion"), None)

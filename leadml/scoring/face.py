@@ -111,17 +111,11 @@ def load_model(ref: str | os.PathLike[str], store: str | os.PathLike[str] | None
     Traceback (most recent call last):
     leadml.exceptions.ModelRefError: no model 'nobody' in the store at no-such-folder; ...
     """
-    from leadml.registry.resolve import find_version, is_tracked, resolve
+    from leadml.registry.resolve import resolve
 
     if not isinstance(ref, str | os.PathLike) or not os.fspath(ref):
         raise ModelRefError(f"model: got {ref!r}; {VALID_MODEL}")
-    if is_tracked(os.fspath(ref)):
-        from leadml.tracking.models import fetch_model
-
-        ref = fetch_model(os.fspath(ref))
-    estimator = resolve(ref, store)
-    version, path = find_version(ref, store), Path(ref)
-    folder = version.folder if version else path if path.is_dir() else path.parent
+    estimator, folder = resolve(ref, store)
     names = MAPPING_NAMES if folder.name in BELOW else MAPPING_NAMES[:-1]
     return Model(estimator, next((folder / name for name in names if (folder / name).is_file()), None))
 

@@ -107,4 +107,4 @@ def load_served(path: str, output: str = "frame") -> Served:
     from leadml.registry.resolve import resolve
 
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-    return Served(resolve(folder / "model.joblib"), mapping, about["criteria"], about["context"], output)
+    return Served(resolve(folder / "model.joblib").model, mapping, about["criteria"], about["context"], output)

@@ -32,7 +32,7 @@ MAX_COLUMNS: Final = 40
 LONGEST: Final = 600.0
 """Seconds after which sending is given up; `leadml track` sends later what is too slow now."""
 _SENT: Final = (
-    "report.html", "result.json", "card.json", "cards", "reference.json", "mapping.yaml", "experiment.yaml",
+    "report.html", "result.json", "card.json", "cards", "mapping.yaml", "experiment.yaml",
 )  # fmt: skip
 _FIGURES: Final = ("auc", "log_loss", "brier", "workload", "precision", "recall")
 _TABLES: Final = ("contenders", "policies", "findings", "segments")

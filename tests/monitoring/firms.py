@@ -14,7 +14,7 @@ from leadml.estimators.points import whole_points
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import fit_scorecard
 from leadml.levels import logistic
-from leadml.monitoring.drift import Before, with_patterns
+from leadml.monitoring.drift import Before
 
 CRITERIA = ("budget", "authority", "need", "timeline")
 AT = "2026-01-01"
@@ -28,9 +28,9 @@ class Firm:
         self.weights = self.rng.uniform(0.1, 0.9, 4)
         self.intercept = float(-2 * self.weights.sum() + self.rng.normal(-0.8, 0.3))
         codes, won = self.draw(n)
-        counts = PatternCounts.from_codes(codes, won)
+        self.counts = counts = PatternCounts.from_codes(codes, won)
         self.card = learn(counts)
-        self.before = with_patterns(self.card, Before(as_of=AT), CRITERIA, counts)
+        self.before = Before.of_counts(counts)
 
     def draw(self, n: int, change: str = "") -> tuple[Any, Any]:
         weights, intercept = self.weights.copy(), self.intercept
@@ -65,4 +65,12 @@ def learn(counts: PatternCounts) -> Card:
     bands = [("drop", 0, "drop", "no-match"), ("now", size // 2, "follow up", "ready")]
     rows = [CardBand.model_validate(dict(zip(("id", "title", "from", "action", "decision"),
             (b[0], b[0], *b[1:]), strict=True))) for b in bands]  # fmt: skip
-    return learned_card("made", None, made, cutoff=size // 2, bands=rows, created_at=AT)
+    return learned_card(
+        "made",
+        None,
+        made,
+        cutoff=size // 2,
+        bands=rows,
+        created_at=AT,
+        provenance={"as_of": AT, "baseline": "bant-ibm"},
+    )

@@ -12,13 +12,15 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from leadml.card.record import Card
 from leadml.data.deals import Leads
 from leadml.evaluation.log import Log
-from leadml.exceptions import InputError, StoreError, UsageError
+from leadml.exceptions import InputError, UsageError
 from leadml.monitoring.backtest import logged
-from leadml.monitoring.drift import Before, load_before, with_patterns
+from leadml.monitoring.drift import load_before
 from leadml.monitoring.monitor import EXIT_CODES, deals_needed, format_monitor, monitor_file, monitor_leads
-from leadml.registry.evidence import PATTERNS, day_of, patterns_file, read_counts
+from leadml.monitoring.result import MonitorResult
+from leadml.registry.evidence import DEAL_COUNTS, counts_file, day_of
 from leadml.registry.versions import save_version
 
 from .firms import AT, CRITERIA, Firm
@@ -51,16 +53,12 @@ def write(leads: Leads, path: Path, n_open: int = 0) -> Path:
 
 
 def stored(firm: Firm, root: Path) -> None:
-    levels = {name: firm.before.levels[name].tolist() for name in CRITERIA}
-    reference = {
-        "card": "made", "baseline": "bant-ibm", "as_of": AT, "n": 1000, "base_rate": firm.before.base_rate,
-        "levels": levels, "points": (firm.before.points if firm.before.points is not None else np.ones(1)).tolist(),
-    }  # fmt: skip
-    from leadml.estimators.patterns import PatternCounts
+    counts = counts_file(dict(zip(CRITERIA, firm.counts.codes.T, strict=True)), firm.counts.won, firm.counts.lost)
+    save_version("ours", firm.card, at=AT, files={DEAL_COUNTS: counts}, store_root=root)
 
-    counts = PatternCounts.from_codes(*Firm(7).draw(1000))
-    files = {"reference.json": json.dumps(reference).encode(), PATTERNS: patterns_file(firm.card, counts)}
-    save_version("ours", firm.card, at=AT, files=files, store_root=root)
+
+def changed(firm: Firm, **provenance: Any) -> Card:
+    return firm.card.model_copy(update={"provenance": {**firm.card.provenance, **provenance}})
 
 
 def test_nothing_closed_is_too_early_and_much_closed_is_healthy(firm: Firm) -> None:
@@ -104,102 +102,85 @@ def test_levels_that_shift_call_for_a_watch(firm: Firm) -> None:
 
 def test_deals_that_the_card_learned_from_do_not_count(firm: Firm) -> None:
     leads = firm.leads(100)
-    later = dataclasses.replace(firm.before, as_of="2026-01-31")
-    found, _ = monitor_leads(firm.card, leads, later)
+    found, _ = monitor_leads(changed(firm, as_of="2026-01-31"), leads, firm.before)
     assert (found.data.n_seen, found.data.n_closed, found.data.since) == (30, 70, "2026-01-31")
     undated = dataclasses.replace(leads, closed=None, digest="d")
-    same = firm.card.model_copy(update={"provenance": {"data_digest": "d"}})
-    assert monitor_leads(same, undated, firm.before)[0].data.n_closed == 0
+    assert monitor_leads(changed(firm, data_digest="d"), undated, firm.before)[0].data.n_closed == 0
     seen = frozenset(str(i) for i in range(1, 41))
     assert monitor_leads(firm.card, undated, firm.before, seen=seen)[0].data.n_closed == 60
     assert day_of("soon") is None
 
 
-def test_without_a_reference_the_cards_own_numbers_serve(firm: Firm, tmp_path: Path) -> None:
+def test_without_counts_of_its_deals_the_cards_own_numbers_serve(firm: Firm, tmp_path: Path) -> None:
     n_won = round((firm.before.base_rate or 0) * 1000)
-    card = firm.card.model_copy(update={"provenance": {"n_won": n_won, "n_lost": 1000 - n_won, "as_of": AT}})
-    before = load_before(card, None, tmp_path / "card.json")
-    assert (before.n, before.as_of) == (1000, AT)
+    card = changed(firm, n_won=n_won, n_lost=1000 - n_won)
+    before = load_before(card, tmp_path)
+    assert (before.n, before.counts, load_before(firm.card, tmp_path).base_rate) == (1000, None, None)
     assert monitor_leads(card, firm.leads(1200), before)[0].state == "healthy"
     found, _ = monitor_leads(card, firm.leads(1200, "rate"), before)
     assert found.state == "recalibrate"
     assert any("Nothing lies beside this card" in reason.text for reason in found.reasons)
-    (tmp_path / "reference.json").write_text("{}")
-    with pytest.raises(StoreError, match="is no reference of leadml"):
-        load_before(card, None, tmp_path / "card.json")
 
 
 def test_a_documented_card_is_watched_by_its_base_rate(firm: Firm) -> None:
     document = {**firm.card.to_dict(), "kind": "documented", "table": [], "base": None, "slope": None}
     card = type(firm.card).from_dict(document, verify=False)
-    from leadml.estimators.patterns import PatternCounts
-
-    before = with_patterns(card, Before(), CRITERIA, PatternCounts.from_codes(*firm.draw(1000)))
-    assert monitor_leads(card, firm.leads(1200), before)[0].state == "healthy"
-    assert monitor_leads(card, firm.leads(1200, "rate"), before)[0].state == "recalibrate"
+    assert monitor_leads(card, firm.leads(1200), firm.before)[0].state == "healthy"
+    assert monitor_leads(card, firm.leads(1200, "rate"), firm.before)[0].state == "recalibrate"
 
 
 def test_a_documented_rule_that_wins_more_calls_for_a_watch(firm: Firm) -> None:
     reverse = [{**c.model_dump(), "points": c.points[::-1]} for c in firm.card.criteria]
     card = type(firm.card).from_dict({**firm.card.to_dict(), "criteria": reverse}, verify=False)
-    found, _ = monitor_leads(card, firm.leads(1200), dataclasses.replace(firm.before, baseline="bant-ibm"))
+    found, _ = monitor_leads(card, firm.leads(1200), firm.before)
     assert found.rule is not None
     assert found.rule.rule_wins_more
     assert any("wins more than the card" in reason.text for reason in found.reasons)
-    good, _ = monitor_leads(firm.card, firm.leads(400), dataclasses.replace(firm.before, baseline="bant-ibm"))
+    good, _ = monitor_leads(firm.card, firm.leads(400), firm.before)
     assert good.rule is not None
     assert not good.rule.rule_wins_more
-    other, _ = monitor_leads(firm.card, firm.leads(400), dataclasses.replace(firm.before, baseline="no-rule"))
-    assert other.rule is None
+    assert monitor_leads(changed(firm, baseline="no-rule"), firm.leads(400), firm.before)[0].rule is None
 
 
 def test_a_file_is_watched_and_the_log_continued(firm: Firm, tmp_path: Path) -> None:
     root, out = tmp_path / "store", tmp_path / "watch"
     stored(firm, root)
-    assert read_counts(None) is None
     leads = firm.leads(600)
-    first = monitor_file(
-        write(leads.take(np.arange(300)), tmp_path / "a.csv", 50), MAPPING, "ours", out, store_root=root
-    )
-    assert (first.result.data.n_closed, first.result.data.n_open, first.result.data.n_from_log) == (250, 50, 0)
-    log = Log.read(out / "log.parquet")
-    told = logged(log, "ours@1")
-    second = monitor_file(write(leads, tmp_path / "b.csv"), MAPPING, "ours@1", out, store_root=root)
-    assert (second.result.data.n_closed, second.result.data.n_from_log) == (600, 250)
-    log = Log.read(out / "log.parquet")
-    assert np.bincount(log.block).tolist() == [250, 350]
-    assert {key: logged(log, "ours@1")[key] for key in told} == told  # what was predicted stays
-    third = monitor_file(tmp_path / "b.csv", MAPPING, "ours@1", out, store_root=root)
-    assert third.result.model_copy(update={"data": second.result.data}) == second.result
+    part = write(leads.take(np.arange(300)), tmp_path / "a.csv", 50)
+    first = monitor_file(part, MAPPING, "ours", out, store_root=root).result.data
+    assert (first.n_closed, first.n_open, first.n_predicted) == (250, 50, 0)
+    told = logged(out / "log.parquet", "ours@1")
+    second = monitor_file(write(leads, tmp_path / "b.csv"), MAPPING, "ours@1", out, store_root=root).result
+    assert (second.data.n_closed, second.data.n_predicted) == (600, 250)
+    assert np.bincount(Log.read(out / "log.parquet").block).tolist() == [250, 350]
+    now = logged(out / "log.parquet", "ours@1")
+    assert {key: now[key] for key in told} == told  # what was predicted stays
+    third = monitor_file(tmp_path / "b.csv", MAPPING, "ours@1", out, store_root=root).result
+    assert third.model_copy(update={"data": second.data}) == second
     assert len(Log.read(out / "log.parquet")) == 600
-    assert json.loads((out / "monitor.json").read_text())["state"] == third.result.state
+    assert json.loads((out / "monitor.json").read_text())["state"] == third.state
     assert "ours@1" in (out / "monitor.html").read_text()
-    assert f"ours@1: {third.result.state}" in format_monitor(third.result)
+    assert f"ours@1: {third.state}" in format_monitor(third)
 
 
 def test_kept_predictions_count_as_they_were_made(firm: Firm, tmp_path: Path) -> None:
     stored(firm, tmp_path / "store")
-    file = write(firm.leads(600), tmp_path / "deals.csv")
-    rows = [f"D{i},0.9" for i in range(600)]
-    (tmp_path / "scores.csv").write_text("\n".join(["lead_id,probability", "D0,0.1", "X,0.2", *rows]) + "\n")
-    done = monitor_file(
-        file, MAPPING, "ours", tmp_path / "out", store_root=tmp_path / "store", predictions=str(tmp_path / "scores.csv")
-    )
-    kept = done.result.kept
-    assert kept is not None
-    assert (kept.n_scored, kept.n_repeated, kept.n_closed, kept.n_unmatched) == (601, 1, 600, 1)
-    assert (done.result.predicted, done.result.state) == (pytest.approx(0.9), "recalibrate")
-    assert "scores as predicted: 601" in format_monitor(done.result)
+    file, scores = write(firm.leads(600), tmp_path / "deals.csv"), tmp_path / "scores.csv"
+
+    def watch(text: str) -> MonitorResult:
+        scores.write_text(text)
+        told = {"predictions": str(scores), "store_root": tmp_path / "store"}
+        return monitor_file(file, MAPPING, "ours", tmp_path / "out", **told).result
+
+    found = watch("lead_id,probability\nD0,0.1\nX,0.2\n" + "".join(f"D{i},0.9\n" for i in range(600)))
+    assert (found.data.n_predicted, found.predicted, found.state) == (600, pytest.approx(0.9), "recalibrate")
+    assert "as predicted at the time: 600 of the 600" in format_monitor(found)
     for text, says in (
         ("lead_id,points\nD0,3\n", "has no column probability"),
         ("lead_id,probability\nD0,9\n", "row 2"),
     ):
-        (tmp_path / "scores.csv").write_text(text)
         with pytest.raises(InputError, match=says):
-            monitor_file(
-                file, MAPPING, "ours", tmp_path / "out", store_root=tmp_path / "store",
-                predictions=str(tmp_path / "scores.csv"),
-            )  # fmt: skip
+            watch(text)
 
 
 def test_a_classifier_cannot_be_watched_and_bad_rows_are_told(firm: Firm, tmp_path: Path) -> None:
@@ -208,7 +189,7 @@ def test_a_classifier_cannot_be_watched_and_bad_rows_are_told(firm: Firm, tmp_pa
     with pytest.raises(UsageError, match="is a classifier; valid is a card"):
         monitor_file(file, MAPPING, "lgbm", store_root=tmp_path)
     firm.card.save(tmp_path / "card.json")
-    text = file.read_text().replace('"D3"', '"D3"').splitlines()
+    text = file.read_text().splitlines()
     bad = [line.rsplit(",", 1)[0] + ",9" for line in text[1:6]]
     file.write_text("\n".join([text[0], *bad, *text[6:]]) + "\n")
     found = monitor_file(file, MAPPING, tmp_path / "card.json", tmp_path / "out").result

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from leadml.card.record import Card
 from leadml.data.deals import Leads
 from leadml.estimators.patterns import PatternCounts
 from leadml.evaluation.log import Entries, Log
 from leadml.exceptions import StoreError, UsageError
-from leadml.registry.champion_challenger import Model, compare
-from leadml.registry.evidence import HELD_OUT, PATTERNS, deals_of, held_out_file, patterns_file, possible_patterns
-from leadml.registry.promote import compare_versions, promote
+from leadml.registry.champion_challenger import Comparison, compare
+from leadml.registry.evidence import DEAL_COUNTS, HELD_OUT, counts_file, held_out_file
+from leadml.registry.promote import promote
 from leadml.registry.versions import champion_of, read_history, save_version
 
 from .conftest import AT, make_card
@@ -30,9 +32,22 @@ def make_deals(n: int = 400, seed: int = 0, flip: bool = False) -> Leads:
     return Leads(("need", "budget"), codes, won.astype(np.int8), source="deals.csv")
 
 
+def counts_of(deals: Leads, times: int = 1) -> bytes:
+    """Content of deal_counts.parquet."""
+    counts = PatternCounts.from_codes(deals.codes, deals.outcome)
+    return counts_file(dict(zip(deals.criteria, counts.codes.T, strict=True)), counts.won * times, counts.lost * times)
+
+
 def store_two(root: Path, first: Any, second: Any, **files: Any) -> None:
     save_version("bant", first, at=AT, store_root=root, **files)
     save_version("bant", second, at=AT, store_root=root, **files)
+
+
+def compared(root: Path, new: Card, old: Card, leads: Leads | None = None, ratio: float | None = None) -> Comparison:
+    """Compare new@1 with old@1."""
+    versions = [save_version(uuid.uuid4().hex, each, at=AT, store_root=root) for each in (new, old)]
+    named = [dataclasses.replace(each, name=name) for each, name in zip(versions, ("new", "old"), strict=True)]
+    return compare(*named, leads, ratio)
 
 
 def test_a_reason_is_always_asked_for(tmp_path: Path) -> None:
@@ -53,33 +68,31 @@ def test_a_cutoff_from_3_to_0_is_not_alike_but_refused(tmp_path: Path) -> None:
     done = promote("bant@2", because="more calls", at=AT, force=True, store_root=tmp_path)
     assert (done.forced, done.version.status) == (True, "champion")
     event = read_history("bant", tmp_path)[-1]
-    assert event.forced
-    assert event.because == "more calls"
-    assert event.evidence is not None
+    assert (event.forced, event.because, "move from drop" in str(event.evidence)) == (True, "more calls", True)
     back = promote("bant@1", because="too many calls", at=AT, store_root=tmp_path)  # to roll back is to promote
     assert back.version.status == "champion"
 
 
 def test_leads_that_move_are_counted_and_priced(tmp_path: Path) -> None:
-    deals = make_deals()
+    deals, cards = make_deals(), (make_card(3), make_card(5))
     points = deals.codes.sum(axis=1)
     moved = int(((points >= 3) & (points < 5)).sum())
-    models = Model("new", make_card(3)), Model("old", make_card(5))
-    found = compare(*models, deals)
-    assert [(m.before, m.after, m.n) for m in found.moves] == [("nurture", "follow up", moved)]
+    found = compared(tmp_path, *cards, deals)
     assert found.outcome == "moved"  # without a cost more follow-ups are neither better nor worse
     assert f"{moved} of 400 leads move from nurture to follow up" in found.sentence
     assert f"{moved} follow-ups more" in found.sentence
     assert "which pays where a won deal is worth more than" in found.sentence
-    assert compare(*models, deals, ratio=50).outcome == "better"
-    assert compare(*models, deals, ratio=1.2).outcome == "worse"
-    assert compare(models[1], models[0], deals, ratio=50).outcome == "worse"
-    fewer = compare(models[1], models[0], deals).sentence
+    assert compared(tmp_path, *cards, deals, ratio=50).outcome == "better"
+    assert compared(tmp_path, *cards, deals, ratio=1.2).outcome == "worse"
+    assert compared(tmp_path, *reversed(cards), deals, ratio=50).outcome == "worse"
+    fewer = compared(tmp_path, *reversed(cards), deals).sentence
     assert "follow-ups fewer" in fewer
     assert "worth less than" in fewer
+    same = compared(tmp_path, make_card(5), make_card(5), make_deals(30))
+    assert (same.outcome, "new@1 decides exactly as old@1 does" in same.sentence) == ("alike", True)
 
 
-def test_more_follow_ups_with_fewer_wins_say_so() -> None:
+def test_more_follow_ups_with_fewer_wins_say_so(tmp_path: Path) -> None:
     codes = np.repeat(np.array([[4, 0], [0, 4]], np.uint8), (6, 8), axis=0)  # need alone, budget alone
     outcome = np.array([1] * 5 + [0] + [1] + [0] * 7, np.int8)
     deals = Leads(("need", "budget"), codes, outcome, source="deals.csv")
@@ -87,11 +100,10 @@ def test_more_follow_ups_with_fewer_wins_say_so() -> None:
         make_card(5, criteria=[{**c.model_dump(), "points": (0, 0, 0, 0, 8 if c.id == which else 0)}
                                for c in make_card(5).criteria]) for which in ("need", "budget")
     )  # fmt: skip
-    found = compare(Model("new", by_budget), Model("old", by_need), deals).sentence
+    found = compared(tmp_path, by_budget, by_need, deals).sentence
     assert "2 follow-ups more, 4 wins fewer" in found
     assert "pays where" not in found
-    back = compare(Model("new", by_need), Model("old", by_budget), deals).sentence
-    assert "2 follow-ups fewer, 4 wins more" in back
+    assert "2 follow-ups fewer, 4 wins more" in compared(tmp_path, by_need, by_budget, deals).sentence
 
 
 def test_the_ratio_of_the_calibration_is_in_force(tmp_path: Path) -> None:
@@ -102,21 +114,14 @@ def test_the_ratio_of_the_calibration_is_in_force(tmp_path: Path) -> None:
     assert not promote("bant", because="x", at=AT, store_root=tmp_path).changed
 
 
-def test_cards_that_decide_alike_are_alike(tmp_path: Path) -> None:
-    found = compare(Model("new", make_card(5)), Model("old", make_card(5)), make_deals(30))
-    assert found.outcome == "alike"
-    assert "decides exactly as old does" in found.sentence
-
-
-def test_leads_without_outcomes_tell_no_worth() -> None:
+def test_leads_without_outcomes_tell_no_worth(tmp_path: Path) -> None:
     leads = Leads(("need", "budget"), make_deals(50).codes, source="new.csv")
-    found = compare(Model("new", make_card(3)), Model("old", make_card(5)), leads)
+    found = compared(tmp_path, make_card(3), make_card(5), leads)
     assert found.outcome == "moved"
     assert "What that is worth is not known, as no deal is closed" in found.sentence
-    never = compare(Model("new", make_card(9, bands=[
-        {"id": "drop", "title": "Drop", "from": 0, "action": "drop", "decision": "no-match"}])),
-        Model("old", make_card(5)), leads)  # fmt: skip
-    assert (never.outcome, "follows up no lead" in never.sentence) == ("worse", True)
+    never = make_card(9, bands=[{"id": "drop", "title": "Drop", "from": 0, "action": "drop", "decision": "no-match"}])
+    found = compared(tmp_path, never, make_card(5), leads)
+    assert (found.outcome, "follows up no lead" in found.sentence) == ("worse", True)
 
 
 def upside_down() -> Any:
@@ -125,24 +130,19 @@ def upside_down() -> Any:
 
 
 def test_deals_that_a_version_learned_from_stand_in(tmp_path: Path) -> None:
-    deals = make_deals()
-    counts = PatternCounts.from_codes(deals.codes, deals.outcome)
-    beside = {PATTERNS: patterns_file(make_card(5), counts)}
-    save_version("bant", make_card(5), at=AT, store_root=tmp_path, files=beside)
-    save_version("bant", upside_down(), at=AT, store_root=tmp_path)
-    with pytest.raises(StoreError, match=r"(?s)the deals that bant@1 learned from.*worse than bant@1 beyond noise"):
-        promote("bant@2", because="x", at=AT, store_root=tmp_path)
-    codes, outcome = deals_of(PatternCounts(counts.codes, counts.won * 1000, counts.lost * 1000))
-    assert (len(codes), outcome.min(), outcome.max()) == (100_000, 0, 1)
-    assert len(possible_patterns(make_card(5), 50)) == 36
-    assert len(possible_patterns(make_card(5), 20)) == 20
+    for times, n in ((1, "400"), (1000, "100,000")):  # of very many a sample
+        root = tmp_path / n
+        save_version("bant", make_card(5), at=AT, store_root=root, files={DEAL_COUNTS: counts_of(make_deals(), times)})
+        save_version("bant", upside_down(), at=AT, store_root=root)
+        worse = rf"(?s)the deals that bant@1 learned from.* of {n} leads.*worse than bant@1 beyond noise"
+        with pytest.raises(StoreError, match=worse):
+            promote("bant@2", because="x", at=AT, store_root=root)
 
 
 def test_deals_that_the_champion_has_seen_refuse_nobody(tmp_path: Path) -> None:
     deals = make_deals()
-    beside = {PATTERNS: patterns_file(make_card(5), PatternCounts.from_codes(deals.codes, deals.outcome))}
     learned = make_card(5, table=True, provenance={"as_of": "2024-11-11"})
-    save_version("bant", learned, at=AT, store_root=tmp_path, files=beside)
+    save_version("bant", learned, at=AT, store_root=tmp_path, files={DEAL_COUNTS: counts_of(deals)})
     save_version("bant", upside_down(), at=AT, store_root=tmp_path)
     old = dataclasses.replace(deals, closed=np.full(400, 20_000, np.int32))
     new = dataclasses.replace(deals, closed=np.full(400, 20_100, np.int32))
@@ -190,12 +190,9 @@ def test_the_held_out_log_that_both_share_comes_first(tmp_path: Path) -> None:
 def test_deals_that_a_card_learned_from_do_not_count(tmp_path: Path) -> None:
     deals = make_deals(60)
     dated = dataclasses.replace(deals, closed=np.arange(20_000, 20_060, dtype=np.int32))
-    for as_of, n in (("2024-11-11", 21), ("2099-01-01", 60), ("soon", 60)):
+    for as_of, leads, n in (("2024-11-11", dated, 21), ("2099-01-01", dated, 60), ("soon", dated, 60),
+                            ("2024-11-11", deals, 60)):  # fmt: skip
         known = {"table": True, "provenance": {"as_of": as_of}}
-        first = save_version(as_of, make_card(5, **known), at=AT, store_root=tmp_path)
-        second = save_version(as_of, make_card(3, **known), at=AT, store_root=tmp_path)
-        found = compare_versions(second, first, dated)
-        assert found.n == n
+        found = compared(tmp_path, make_card(3, **known), make_card(5, **known), leads)
+        assert f" of {n} leads move" in found.sentence
         assert "It ranks them alike" in found.sentence
-    undated = compare_versions(second, first, deals)
-    assert undated.n == 60

@@ -9,15 +9,14 @@ from typing import Any
 import pytest
 
 from leadml.card.record import Card
-from leadml.estimators.patterns import PatternCounts
 from leadml.exceptions import StoreError, UsageError
 from leadml.frameworks import new_framework
-from leadml.registry.evidence import PATTERNS, patterns_file, read_counts
+from leadml.registry.evidence import DEAL_COUNTS, read_counts
 from leadml.registry.publish import Published, publish
 from leadml.registry.versions import load_stored, read_history, save_version
 
 from .conftest import AT, make_card
-from .test_promote import make_deals
+from .test_promote import counts_of, make_deals
 
 
 def changed(card: Card, folder: Path, **changes: Any) -> Path:
@@ -39,8 +38,7 @@ def changed_from(done: Published) -> str:
 @pytest.fixture
 def stored(tmp_path: Path) -> Card:
     root = tmp_path / "store"
-    counts = PatternCounts.from_codes(make_deals().codes, make_deals().outcome)
-    beside = {PATTERNS: patterns_file(make_card(5), counts), "mapping.yaml": b"name: ours"}
+    beside = {DEAL_COUNTS: counts_of(make_deals()), "mapping.yaml": b"name: ours"}
     found: Card = load_stored(save_version("bant", make_card(5, table=True), at=AT, files=beside, store_root=root))
     return found
 
@@ -59,14 +57,13 @@ def test_a_cutoff_changed_by_hand_becomes_a_version(tmp_path: Path, stored: Card
     assert card.table == stored.table  # points are as they were
     assert done.comparison is not None
     assert "leads move from nurture to follow up" in done.comparison.sentence
-    assert read_counts(done.version) is not None
+    assert read_counts(done.version.folder) is not None
     assert (done.version.folder / "mapping.yaml").read_bytes() == b"name: ours"
     again = send(changed(card, tmp_path, cutoff=3, decision_labels={"ready": "call"}), root)
     assert load_stored(again.version).published.changed_from == "bant@2"
 
 
 def test_points_changed_by_hand_are_counted_anew(tmp_path: Path, stored: Card) -> None:
-    pytest.importorskip("leadml.estimators.probabilities")
     criteria = stored.to_dict()["criteria"]
     criteria[0]["points"] = [0, 2, 4, 6, 8]
     done = send(changed(stored, tmp_path, criteria=criteria), tmp_path / "store")

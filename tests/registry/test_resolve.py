@@ -10,7 +10,7 @@ import pytest
 
 from leadml.card.record import Card
 from leadml.exceptions import ModelRefError, StoreError
-from leadml.registry.resolve import find_version, resolve
+from leadml.registry.resolve import resolve
 from leadml.registry.versions import save_version
 
 from .conftest import AT
@@ -18,15 +18,11 @@ from .conftest import AT
 
 def test_names_versions_and_paths(tmp_path: Path, card: Card) -> None:
     version = save_version("bant", card, at=AT, store_root=tmp_path)
-    assert resolve("bant", tmp_path).model == "bant@1"
-    assert resolve("bant@1", tmp_path).model == "bant@1"
-    assert resolve(version.folder).model == "bant@1"
+    for ref in ("bant", "bant@1", version.folder, version.folder / "card.json"):
+        found, folder = resolve(ref, tmp_path)
+        assert (found.model, folder) == ("bant@1", version.folder)
     card.save(tmp_path / "mine.json")
-    assert resolve(tmp_path / "mine.json").name == "made"
-    found = find_version("bant", tmp_path)
-    assert found is not None
-    assert found.ref == "bant@1"
-    assert find_version("x/card.json") is None
+    assert resolve(tmp_path / "mine.json").model.name == "made"
     for ref in ("x/none.json", "none.joblib", str(tmp_path / "nothing")):
         with pytest.raises(ModelRefError, match="there is no such file; valid are NAME"):
             resolve(ref)
@@ -40,9 +36,9 @@ def test_a_pipe_is_told_to_be_one(tmp_path: Path) -> None:
 
 def test_a_joblib_needs_its_digest(tmp_path: Path) -> None:
     version = save_version("lgbm", {"a": 1}, at=AT, store_root=tmp_path)
-    assert resolve("lgbm", tmp_path) == {"a": 1}
+    assert resolve("lgbm", tmp_path).model == {"a": 1}
     path = version.folder / "model.joblib"
-    assert resolve(path) == {"a": 1}
+    assert resolve(path).model == {"a": 1}
     joblib.dump({"a": 2}, path)
     with pytest.raises(StoreError, match="is not the file whose digest"):
         resolve(path)

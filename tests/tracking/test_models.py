@@ -29,8 +29,8 @@ def test_the_registry_is_a_view_of_the_versions_on_disk(folder: Path) -> None:
     assert [*client.get_registered_model("b2b").aliases] == ["champion"]
     assert client.get_model_version("b2b", "2").tags["leadml.because"] == "wins more"
     card = load_card(folder / "card.json")
-    assert resolve("models:/b2b@champion") == card
-    assert resolve("models:/b2b/1") == card
+    assert resolve("models:/b2b@champion").model == card
+    assert resolve("models:/b2b/1").model == card
     drop_champion("b2b")
     assert client.get_registered_model("b2b").aliases == {}
     with pytest.raises(TrackingError, match="fetching 'models:/b2b@champion'"):
@@ -40,9 +40,9 @@ def test_the_registry_is_a_view_of_the_versions_on_disk(folder: Path) -> None:
     log_model(place, run.info.run_id, folder / "models" / "context-logistic.joblib", "wide", folder / "mapping.yaml")
     assert fetch_model(f"runs:/{run.info.run_id}/wide").name == "model.joblib"
     assert load_model(f"runs:/{run.info.run_id}").mapping.name == "mapping.yaml"
-    assert type(resolve(f"runs:/{run.info.run_id}")).__module__.startswith("leadml.")
+    assert type(resolve(f"runs:/{run.info.run_id}").model).__module__.startswith("leadml.")
     client.log_artifact(run.info.run_id, str(folder / "card.json"))
-    assert resolve(f"runs:/{run.info.run_id}/card.json") == card
+    assert resolve(f"runs:/{run.info.run_id}/card.json").model == card
 
 
 @pytest.mark.parametrize("ref", ["models:/", "runs:/", "models:/b2b@champion"])

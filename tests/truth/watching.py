@@ -9,9 +9,10 @@ import numpy as np
 from leadml.calibration.file import calibrate_file
 from leadml.data.deals import NO_DAY, OPEN
 from leadml.datasets.sample import FIRST_DAY, write_csv
+from leadml.monitoring.backtest import logged
 from leadml.monitoring.drift import load_before
 from leadml.monitoring.monitor import monitor_leads
-from leadml.registry.versions import champion_of
+from leadml.registry.resolve import resolve
 from tests.truth.firms import draw, leadml, mapping_of, settings_of, truth_of
 from tests.truth.rows import share
 
@@ -39,12 +40,12 @@ def watched(world, seed):
             lambda: leadml.read_leads(path, mapping), settings_of("met"), name="firm", out_dir=folder / "out",
             store_root=folder / "store", at="2024-01-01T00:00:00Z", say=lambda text: None,
         )  # fmt: skip
-        version = champion_of("firm", folder / "store")
-        card = leadml.load_model("firm@1", folder / "store").card
-        before = load_before(card, version)
+        card, beside = resolve("firm@1", folder / "store")
+        before = load_before(card, beside)
         states, log = [], folder / "log.parquet"
         for month in range(1, 13):
-            result, since = monitor_leads(card, known_on(leads, start + month * MONTH), before, log_path=log)
+            told = logged(log, card.model)
+            result, since = monitor_leads(card, known_on(leads, start + month * MONTH), before, told=told)
             states.append(result.state)
             log.unlink(missing_ok=True)
             since.write(log)
