@@ -361,7 +361,7 @@ def calibrate(
 ) -> int:  # fmt: skip
     """Learn from closed deals, compare with the documented rules, report, store and track."""
     from leadml.calibration.file import calibrate_file
-    from leadml.report import format_result
+    from leadml.report.first_screen import format_result
 
     def read() -> Any:
         if engine == "spark":
@@ -434,7 +434,7 @@ def reproduce(directory: Directory, data: Data, exit_code: ExitCode = False) -> 
 @app.command(epilog="Example: leadml report results")
 def report(directory: Directory) -> None:
     """Render the report of a calibration again."""
-    from leadml.report import render_folder
+    from leadml.report.html import render_folder
 
     _say(f"wrote {render_folder(directory)}")
 

@@ -32,7 +32,7 @@ def run_demo(directory: Path, *, at: str, show: Callable[[str], None], say: Call
     from leadml.calibration.file import calibrate_file
     from leadml.data.read import read_leads
     from leadml.datasets.sample import make_leads, write_csv
-    from leadml.report import format_result
+    from leadml.report.first_screen import format_result
     from leadml.scoring.predicting import Options, predict_file
 
     say(f"making {N_CLOSED} closed deals of a known truth, and {N_NEW} new leads, in {directory}")

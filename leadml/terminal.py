@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NoReturn, Protocol
+from typing import Any, Final, NamedTuple, NoReturn
 
 from leadml.exceptions import LeadmlError
 
@@ -25,12 +25,6 @@ def say(message: str) -> None:
     _bar.erase()
     print(message, file=sys.stderr, flush=True)  # noqa: T201
     log.info(message)
-
-
-def show(*blocks: str | Table, terminal: bool | None = None) -> None:
-    """Write paragraphs and tables on stdout: what was asked for, not messages about it."""
-    _bar.erase()
-    print(format_blocks(blocks, terminal), flush=True)  # noqa: T201
 
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)")
@@ -112,15 +106,13 @@ def end_well(command: Callable[[], object], *, debug: bool = False) -> None:
     except KeyboardInterrupt:
         say("leadml: interrupted; nothing half-written is left behind")
         sys.exit(130)
-    except LeadmlError as error:
-        _end(error, str(error), error.exit_code, debug)
-    except MemoryError as error:
-        _end(error, "not enough memory; close other programs or give fewer rows", 1, debug)
-    except OSError as error:
-        _end(error, f"the system refused ({error})", 1, debug)
     except Exception as error:
-        told = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-        _end(error, f"internal error: {told}; --debug shows where, please report it", 1, debug)
+        if debug:
+            import traceback
+
+            traceback.print_exception(error)
+        say("\n".join(map(clean, f"leadml: {_words_of(error)}".split("\n"))))
+        sys.exit(error.exit_code if isinstance(error, LeadmlError) else 1)
     if isinstance(code, int) and code:
         sys.exit(code)
 
@@ -129,14 +121,15 @@ def _interrupt(_signal: int, _frame: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _end(error: BaseException, message: str, code: int, debug: bool) -> NoReturn:
-    if debug:
-        import traceback
-
-        traceback.print_exception(error)
-    lines = str(message).split("\n")
-    say("\n".join(["leadml: " + clean(lines[0]), *map(clean, lines[1:])]))
-    sys.exit(code)
+def _words_of(error: Exception) -> str:
+    if isinstance(error, LeadmlError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "not enough memory; close other programs or give fewer rows"
+    if isinstance(error, OSError):
+        return f"the system refused ({error})"
+    told = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+    return f"internal error: {told}; --debug shows where, please report it"
 
 
 PLAIN_WIDTH: Final = 120
@@ -156,17 +149,6 @@ class Table:
     rows: Sequence[Sequence[str]]
     note: str = ""
     spare: Sequence[str] = ()
-
-
-def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]], note: str = "") -> str:
-    """Lay one table out, as `format_blocks` does.
-
-    >>> print(table("Deals", ["id", "won"], [["a", "yes"]]))
-    Deals
-      id  won
-      a   yes
-    """
-    return format_blocks([Table(title, header, rows, note)])
 
 
 def format_blocks(blocks: Sequence[str | Table], terminal: bool | None = None) -> str:
@@ -229,18 +211,6 @@ def _draw(blocks: Sequence[str | Table]) -> str:
 
 UNKNOWN_TEXT: Final = "—"
 _MINUS: Final = "\u2212"
-Style = Literal["percent", "percentage-points", "decimal", "signed", "money", "signed-money", "whole", "tenths"]
-
-
-class FigureLike(Protocol):
-    """An estimate with an interval, such as `leadml.result.Figure`."""
-
-    @property
-    def value(self) -> float | None: ...  # noqa: D102
-    @property
-    def low(self) -> float | None: ...  # noqa: D102
-    @property
-    def high(self) -> float | None: ...  # noqa: D102
 
 
 def number(value: float | None, digits: int = 0, *, signed: bool = False) -> str:
@@ -257,54 +227,43 @@ def number(value: float | None, digits: int = 0, *, signed: bool = False) -> str
     return (_MINUS if value < 0 else "+" if signed else "") + text
 
 
-def signed(value: float | None, digits: int = 0) -> str:
-    """Write a number with its sign."""
-    return number(value, digits, signed=True)
-
-
 def percent(value: float | None, digits: int = 0, *, signed: bool = False) -> str:
     """Write a share (0 to 1) as a percentage: ``25%``."""
     text = number(None if value is None else 100 * value, digits, signed=signed)
     return text if text == UNKNOWN_TEXT else text + "%"
 
 
-def figure_parts(figure: FigureLike | None, style: Style, currency: str = "") -> tuple[str, str]:
-    """An estimate and its interval (empty where there is none), with the digits that its width supports."""
+class Text(NamedTuple):
+    """An estimate in words and its interval ("" where there is none)."""
+
+    value: str = UNKNOWN_TEXT
+    between: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.value} ({self.between})" if self.between else self.value
+
+
+_FIGURES: Final = {
+    "percent": (100, False, 0, 1, 0.04), "gain": (100, True, 0, 1, 0.1), "decimal": (1, False, 2, 3, 0.02),
+    "signed": (1, True, 2, 3, 0.02), "money": (1, False, 0, 2, 10), "tenths": (1, False, 1, 1, 0),
+}  # fmt: skip
+"""Of each style: factor, sign, digits, and more digits where the interval is narrower than the last."""
+
+
+def figure_text(figure: Any, style: str, currency: str = "") -> Text:
+    """A `leadml.result.Figure` with the digits that its interval supports: ``61%``, ``54 to 68%``."""
     if figure is None or figure.value is None or not math.isfinite(figure.value):
-        return UNKNOWN_TEXT, ""
-    low, high = figure.low, figure.high
-    width = None if low is None or high is None else high - low
-    write, unit = _writer(style, 1.0 if width == 0.0 else width, currency)
-    value = write(figure.value) + unit
-    if low is None or high is None or low == high == figure.value:
-        return value, ""
-    return value, f"{write(low)}{'' if unit.startswith(' ') else unit} to {write(high)}{unit}"
-
-
-def interval(figure: FigureLike | None, style: Style, currency: str = "") -> str:
-    """An estimate with its interval behind it: ``61% (54% to 68%)``."""
-    value, between = figure_parts(figure, style, currency)
-    return f"{value} ({between})" if between else value
-
-
-def _writer(style: Style, width: float | None, currency: str) -> tuple[Callable[[float], str], str]:
-    """How to write one number of a style, and the unit behind it."""
-
-    def write(digits: int, factor: float = 1.0, signed: bool = False) -> Callable[[float], str]:
-        return lambda value: number(factor * value, digits, signed=signed)
-
-    narrow: Any = {"percent": 0.04, "percentage-points": 0.1, "money": 10, "signed-money": 10}.get(style, 0.02)
-    is_coarse = width is not None and width >= narrow
-    if style in ("percent", "percentage-points"):
-        is_points = style == "percentage-points"
-        return write(0 if is_coarse else 1, 100, is_points), " pp" if is_points else "%"
-    if style in ("money", "signed-money"):
-        return write(0 if is_coarse or width is None else 2, 1, style != "money"), f" {currency}" if currency else ""
-    if style == "whole":
-        return lambda value: number(value, 0 if float(value).is_integer() else 1), ""
-    if style == "tenths":
-        return write(1), ""
-    return write(2 if is_coarse or width is None else 3, 1, style == "signed"), ""
+        return Text()
+    factor, signed, digits, more, narrow = _FIGURES[style]
+    ends = () if figure.low is None or figure.high is None else (figure.low, figure.high)
+    # An estimate without an interval is exact: a share has a digit to spare then.
+    is_narrow = 0 < ends[1] - ends[0] < narrow if ends else factor == 100
+    unit = "%" if factor == 100 else f" {currency}" if currency and style == "money" else ""
+    value, *between = (
+        number(factor * each, more if is_narrow else digits, signed=signed) for each in (figure.value, *ends)
+    )
+    is_point = set(ends) == {figure.value}
+    return Text(value + unit, "" if is_point else " to ".join(between) + unit * bool(between))
 
 
 def joined(items: Sequence[str], last: str = "and") -> str:

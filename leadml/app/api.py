@@ -8,14 +8,19 @@ import hmac
 import html
 import json
 import os
+import re
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
+from urllib.parse import parse_qs
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse
+from pydantic import BaseModel, Field, StringConstraints
 
+from leadml import __version__
 from leadml.app.scoring import LeadScorer
 from leadml.card.record import Card
 from leadml.exceptions import LeadmlError, ModelRefError, StoreError, UsageError
@@ -28,14 +33,34 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KINDS = {"text/csv": ".csv", "application/vnd.apache.parquet": ".parquet", "application/x-ndjson": ".jsonl"}
 KINDS |= {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": ".xlsx"}
 """Content types of files that `/score` takes."""
+_LEAD = {
+    "type": "object", "description": "One lead: {column of the CRM: value}", "example": {"Role": "Director"},
+    "additionalProperties": {"type": ["string", "number", "boolean", "null"]},
+}  # fmt: skip
+_LEADS = {"oneOf": [_LEAD, {"type": "array", "items": _LEAD}]}
+_FILES = {kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS}
+SCORED = {"requestBody": {"required": True, "content": {"application/json": {"schema": _LEADS}, **_FILES}}}
+"""What `/score` takes, for its description: it reads the body itself, since FastAPI takes one kind only."""
+Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
-class _Refused(Exception):
-    """A request that is answered by a status and one sentence."""
+class Draft(BaseModel):
+    """A card that was changed by hand."""
 
-    def __init__(self, status: int, detail: str) -> None:
-        super().__init__(detail)
-        self.status = status
+    draft: dict[str, Any] = Field(description="a card, as the page saves it")
+    by: Said = Field(description="the name of who changed it")
+    because: Said = Field(description="the reason, which is kept in the history")
+    in_use: bool = Field(default=False, description="true to put it in use at once, false to store it")
+
+
+class Published(BaseModel):
+    """The version that was stored, and what it would change."""
+
+    model: str
+    in_use: bool
+    comparison: str
+    refused: str = Field(description="why it is not in use, where that was asked for")
+    messages: list[str]
 
 
 class Models:
@@ -45,7 +70,7 @@ class Models:
         from leadml.registry.versions import store_folder
 
         self.store, self.root = store, Path(store_folder(store))
-        self._kept: dict[tuple[str, int], LeadScorer] = {}
+        self._kept: dict[str, tuple[int, LeadScorer]] = {}
 
     def names(self) -> list[str]:
         """Names of the models."""
@@ -61,81 +86,64 @@ class Models:
             if len(names) != 1:
                 raise UsageError(f"model: {len(names)} models are in the store, name one: {', '.join(names)}")
             ref = names[0]
-        name, _ = parse_ref(ref)
         try:
-            key = (ref, (self.root / name / "history.jsonl").stat().st_mtime_ns)
+            changed = (self.root / parse_ref(ref)[0] / "history.jsonl").stat().st_mtime_ns
         except OSError:
             raise ModelRefError(f"model: no {ref!r} in the store; it has {', '.join(self.names())}") from None
-        if key not in self._kept:
+        if ref not in self._kept or self._kept[ref][0] != changed:
             model = load_model(ref, self.store)
             if model.card is None:
                 raise UsageError(f"model: {ref} is a classifier; the API scores by cards")
-            self._kept = {k: v for k, v in self._kept.items() if k[0] != ref} | {
-                key: LeadScorer(model.card, model.mapping)
-            }
-        return self._kept[key]
+            self._kept[ref] = changed, LeadScorer(model.card, model.mapping)
+        return self._kept[ref][1]
 
 
 def make_app(store: Store = None, token: str | None = None, now: Callable[[], str] | None = None) -> FastAPI:
     """The application; `now` tells the time that a published version is stamped with."""
     about = "Score leads by a card, explain, publish."
-    app = FastAPI(title="leadml", description=about, docs_url=None, redoc_url=None)
+    app = FastAPI(title="leadml", version=__version__, description=about, docs_url=None, redoc_url=None)
     models = Models(store)
-    _add_scoring(app, models)
-    _add_store(app, store, now or _now)
-    _add_pages(app, models)
 
-    async def refuse(request: Request, error: Exception) -> Response:  # noqa: ARG001
-        status = 404 if isinstance(error, ModelRefError) else 422
-        return _json({"detail": str(error)}, getattr(error, "status", status))
-
-    for kind in (_Refused, LeadmlError):
-        app.add_exception_handler(kind, refuse)
-    app.add_middleware(_Guard, token=token)
-    return app
-
-
-def _add_scoring(app: FastAPI, models: Models) -> None:
-    @app.post("/score", summary="Score one lead or many (JSON), or a file (CSV, Parquet, JSON lines, Excel)")
+    @app.post("/score", summary="Score one lead or many (JSON), or a file", openapi_extra=SCORED)
     async def score(request: Request, model: str | None = None) -> Response:
-        scorer, body = models.get(model), await _body(request)
+        """One lead gives its columns; several, or a file, give {model, leads, rejected, n_closed}."""
+        scorer, body = models.get(model), await request.body()
         kind, accept = (request.headers.get(each, "") for each in ("content-type", "accept"))
         kind = kind.partition(";")[0].strip().lower()
         if kind in KINDS:
             return await _in_time(lambda: _score_file(scorer, body, KINDS[kind], accept))
-        given = _parsed(body, "one lead as {column: value}, or a list of leads; a file by its content type")
+        try:
+            given = json.loads(body)
+        except (ValueError, RecursionError):
+            valid = "one lead as {column: value}, or a list of leads; a file by its content type"
+            raise HTTPException(422, f"the body is no JSON; valid is {valid}") from None
         if isinstance(given, dict):  # one lead takes less than handing it to a thread
             return _json(scorer.one(given))
         if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
-            raise _Refused(422, "leads: valid is {column: value}, or a list of these")
+            raise HTTPException(422, "leads: valid is {column: value}, or a list of these")
         return _json(await _in_time(lambda: scorer.many(given)))
 
     @app.get("/explain", summary="Explain one lead: its columns as parameters beside `model`")
-    async def explain(request: Request, model: str | None = None) -> Response:
+    async def explain(request: Request, model: str | None = None) -> dict[str, str | list[str]]:
         scorer = models.get(model)
         lead = {name: value for name, value in request.query_params.items() if name not in ("model", "token")}
-        return _json({"model": scorer.card.model, "lines": scorer.explain(lead)})
+        return {"model": scorer.card.model, "lines": scorer.explain(lead)}
 
-
-def _add_store(app: FastAPI, store: Store, now: Callable[[], str]) -> None:
     @app.get("/models", summary="Models of the store")
-    async def list_models() -> Response:
+    async def list_models() -> list[dict[str, str]]:
         from leadml.registry.versions import list_versions
 
-        found = [(each.ref, each.status, each.manifest.created_at) for each in list_versions(store_root=store)]
-        return _json([dict(zip(("model", "status", "created_at"), each, strict=True)) for each in found])
+        found = list_versions(store_root=store)
+        return [{"model": e.ref, "status": e.status, "created_at": str(e.manifest.created_at)} for e in found]
 
-    @app.post("/publish", summary="Publish a draft: {draft, by, because}; with `in_use` it is promoted, too")
-    async def publish(request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0] != "application/json":
-            raise _Refused(415, "content-type: valid is application/json")
-        given = _parsed(await _body(request), "{draft, by, because}")
-        if not isinstance(given, dict) or not isinstance(given.get("draft"), dict):
-            raise _Refused(422, "draft: valid is a card as the page saves it")
-        return _json(await _in_time(lambda: _publish(given, store, now())))
+    @app.post("/publish", summary="Publish a draft; with `in_use` it is promoted, too")
+    async def publish(given: Draft, request: Request) -> Published:
+        if not request.headers.get("content-type", "").startswith(
+            "application/json"
+        ):  # as another site's page may send
+            raise HTTPException(415, "content-type: valid is application/json")
+        return await _in_time(lambda: _publish(given, store, (now or _now)()))
 
-
-def _add_pages(app: FastAPI, models: Models) -> None:
     @app.get("/", response_class=HTMLResponse, summary="The page")
     async def page(request: Request, model: str | None = None) -> HTMLResponse:
         if model is None and len(models.names()) != 1:
@@ -149,6 +157,35 @@ def _add_pages(app: FastAPI, models: Models) -> None:
         lines = [f"{verb.upper()} {path}: {what['summary']}" for path, verb, what in listed]
         return HTMLResponse(_plain_page("HTTP API of leadml", [*lines, str(request.url.replace(path="/openapi.json"))]))
 
+    async def refuse(_: Request, error: Exception) -> Response:
+        status = 404 if isinstance(error, ModelRefError) else 422
+        return _json({"detail": told_over_http(str(error), models.root)}, status)
+
+    async def refuse_fields(_: Request, error: Exception) -> Response:
+        fields = Draft.model_fields
+        faults = error.errors() if isinstance(error, RequestValidationError) else []
+        said = [(str(each["loc"][-1]), each["msg"].lower()) for each in faults]
+        texts = [f"{name}: {text}; valid is {fields[name].description}" for name, text in said if name in fields]
+        return _json({"detail": ". ".join(texts) or "the body is no JSON; valid is {draft, by, because}"}, 422)
+
+    app.add_exception_handler(LeadmlError, refuse)
+    app.add_exception_handler(RequestValidationError, refuse_fields)
+    app.add_middleware(_Guard, token=token)
+    return app
+
+
+def told_over_http(text: str, root: Path) -> str:
+    """A message for somebody who is elsewhere: without folders of this machine, and what a command would do.
+
+    >>> told_over_http("Keep a@1, or promote it all the same: leadml models promote a@2 --force", Path("x"))
+    'Keep a@1'
+    """
+    text = re.sub(rf"{re.escape(tempfile.gettempdir())}[/\\][^/\\\s]+[/\\]", "", text)
+    text = text.replace(f"{root}{os.sep}", "").replace(str(root), "the store")
+    parts = re.split(r"(; |, or |: (?=leadml )|\n|\. )", text)  # a clause, what parts it from the next, a clause ...
+    said = [at for at in range(0, len(parts), 2) if not re.search(r"(^|[\s(])--[a-z]|^leadml |`leadml ", parts[at])]
+    return "".join(parts[at] + (parts[at + 1] if at + 2 in said else "") for at in said).rstrip(" ,;:\n")
+
 
 class _Guard:
     """Asks for the token where one is set; else answers only what was sent to this machine by its own name."""
@@ -156,21 +193,30 @@ class _Guard:
     def __init__(self, app: Any, token: str | None) -> None:
         self.app, self.token = app, token
 
-    async def __call__(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and (detail := self._fault(scope)):
-            await _json({"detail": detail[1]}, detail[0])(scope, receive, send)  # type: ignore[arg-type]
-            return
-        await self.app(scope, receive, send)
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+        size = 0
 
-    def _fault(self, scope: Mapping[str, Any]) -> tuple[int, str] | None:
+        async def limited() -> Any:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MAX_BYTES:
+                more = f"at most {MAX_BYTES >> 20} MB are taken at once; use leadml predict for more"
+                raise HTTPException(413, more)
+            return message
+
+        if scope["type"] == "http" and (detail := self._fault(scope)):
+            await _json({"detail": detail[1]}, detail[0])(scope, receive, send)
+        else:
+            await self.app(scope, limited, send)
+
+    def _fault(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
         headers = dict(scope["headers"])
         if self.token is None:
             host = headers.get(b"host", b"").decode("latin-1")
             name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
             # Another name that leads here is another site's (DNS rebinding).
             return None if name in LOOPBACK else (421, f"host: got {name!r}, valid are {', '.join(LOOPBACK)}")
-        from urllib.parse import parse_qs
-
         given = headers.get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ")
         given = given.strip() or parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if hmac.compare_digest(given.encode(), self.token.encode()):
@@ -178,29 +224,12 @@ class _Guard:
         return 401, "a token is needed: Authorization: Bearer TOKEN, or ?token=TOKEN"
 
 
-async def _body(request: Request) -> bytes:
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > MAX_BYTES:
-            raise _Refused(413, f"at most {MAX_BYTES >> 20} MB are taken at once; use leadml predict for more")
-        parts.append(part)
-    return b"".join(parts)
-
-
 async def _in_time(work: Callable[[], T]) -> T:
     """Run beside other requests; who waits is answered in time, whatever becomes of the work."""
     try:
         return await asyncio.wait_for(asyncio.to_thread(work), MAX_SECONDS)
     except TimeoutError:
-        raise _Refused(503, f"this takes longer than {MAX_SECONDS:.0f} s; use leadml predict") from None
-
-
-def _parsed(body: bytes, valid: str) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        raise _Refused(422, f"the body is no JSON; valid is {valid}") from None
+        raise HTTPException(503, f"this takes longer than {MAX_SECONDS:.0f} s; use leadml predict") from None
 
 
 def _json(content: Any, status: int = 200) -> Response:
@@ -215,47 +244,42 @@ def _score_file(scorer: LeadScorer, body: bytes, suffix: str, accept: str) -> Re
         path = Path(folder) / f"upload{suffix}"
         path.write_bytes(body)
         frame = predict(path, scorer.mapping, scorer.card)
+    model, n_closed = scorer.card.model, frame.attrs["n_closed"]
     if "text/csv" in accept:
-        return Response(frame.to_csv(index=False), media_type="text/csv", headers={"x-model": scorer.card.model})
-    rejected = json.loads(frame.attrs["rejected"].to_json(orient="records"))
-    return _json(
-        {"model": scorer.card.model, "leads": json.loads(frame.to_json(orient="records")), "rejected": rejected}
-    )
+        about = {"x-model": model, "x-n-closed": str(n_closed)}
+        return Response(frame.to_csv(index=False), media_type="text/csv", headers=about)
+    leads, rejected = (json.loads(each.to_json(orient="records")) for each in (frame, frame.attrs["rejected"]))
+    return _json({"model": model, "leads": leads, "rejected": rejected, "n_closed": n_closed})
 
 
-def _publish(given: Mapping[str, Any], store: Store, at: str) -> dict[str, Any]:
+def _publish(given: Draft, store: Store, at: str) -> Published:
     from leadml.registry.promote import promote
     from leadml.registry.publish import publish
+    from leadml.registry.versions import store_folder
 
-    by = " ".join(str(given.get("by") or "").split())
-    if not by:
-        raise _Refused(422, "by: nobody is named who changed it")
-    because = str(given.get("because") or "")
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "draft.json"
-        draft.write_text(json.dumps(given["draft"]), encoding="utf-8")
-        done = publish(draft, because=because, by=by, at=at, store_root=store)
-    comparison = done.comparison.sentence if done.comparison else ""
-    refused, asked = "", given.get("in_use") is True
-    if asked:
+        draft.write_text(json.dumps(given.draft), encoding="utf-8")
+        done = publish(draft, because=given.because, by=" ".join(given.by.split()), at=at, store_root=store)
+    ref, refused = done.version.ref, ""
+    if given.in_use:
         try:
-            promote(done.version.ref, because=because, at=at, store_root=store)
+            promote(ref, because=given.because, at=at, store_root=store)
         except StoreError as error:  # the version is stored all the same
-            refused = str(error)
-    said = {"comparison": comparison, "refused": refused, "messages": list(done.messages)}
-    return {"model": done.version.ref, "in_use": asked and not refused, **said}
+            refused = told_over_http(str(error), Path(store_folder(store)))
+    comparison = done.comparison.sentence if done.comparison else ""
+    in_use, messages = given.in_use and not refused, list(done.messages)
+    return Published(model=ref, in_use=in_use, comparison=comparison, refused=refused, messages=messages)
 
 
 def _page_of(card: Card, root: Path) -> str:
     """The page of the newest calibration that a model keeps, beside the card in use."""
     from leadml.app.page import page_data, render_page
 
-    numbers = sorted((int(each.parent.name) for each in (root / card.name).glob("*/result.json")), reverse=True)
+    numbers = [int(each.parent.name) for each in (root / card.name).glob("*/result.json")]
     if not numbers:
-        raise UsageError(
-            f"{card.name}: keeps no calibration that a page could show; calibrate again with --name {card.name}"
-        )
-    data = page_data(root / card.name / str(numbers[0]))
+        raise UsageError(f"{card.name}: keeps no calibration that a page could show; calibrate it again")
+    data = page_data(root / card.name / str(max(numbers)))
     return render_page(dataclasses.replace(data, model=card.name, champion=card, in_use="champion", served=True))
 
 

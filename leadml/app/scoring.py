@@ -29,22 +29,25 @@ class LeadScorer:
         plain = {"name": "levels", "criteria": criteria, "context": context}
         told = load_mapping(mapping if mapping is not None else plain)
         self.card, self.mapping = card, told.model_copy(update={"optional": True})
-        self._scorers: dict[tuple[str, ...], Scorer] = {}
+        self._scorers: dict[tuple[tuple[str, ...], bool], Scorer] = {}
 
     def one(self, lead: Mapping[str, Any]) -> dict[str, Any]:
         """The columns of predict."""
-        leads, faults = self._read([lead])
+        leads, faults = self._read([lead], with_closed=True)
         if faults:
             raise InputError("; ".join(f"{column}: {value!r} {reason}" for _, column, value, reason in faults))
         return self._rows(leads)[0]
 
     def many(self, given: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """The columns of predict of each lead that can be used, and why others cannot; rows from 1."""
+        """The columns of predict of each open lead that can be used, and why others cannot; rows from 1."""
         if not given:
-            return {"model": self.card.model, "leads": [], "rejected": []}
-        leads, faults = self._read(given)
+            return {"model": self.card.model, "leads": [], "rejected": [], "n_closed": 0}
+        leads, faults = self._read(given, with_closed=False)
         rejected = [dict(zip(("row", "column", "value", "reason"), each, strict=True)) for each in faults]
-        return {"model": self.card.model, "leads": self._rows(leads), "rejected": rejected}
+        n_closed = 0
+        if leads.outcome is not None and (is_closed := leads.outcome >= 0).any():
+            n_closed, leads = int(is_closed.sum()), leads.take(~is_closed)
+        return {"model": self.card.model, "leads": self._rows(leads), "rejected": rejected, "n_closed": n_closed}
 
     def explain(self, lead: Mapping[str, str]) -> list[str]:
         """One lead in words and points."""
@@ -67,7 +70,9 @@ class LeadScorer:
         ids = text_of(leads.lead_id).to_pylist() if leads.lead_id is not None else []
         return [{"lead_id": name, **row} for name, row in zip(ids, rows, strict=True)]
 
-    def _read(self, given: Sequence[Mapping[str, Any]]) -> tuple[Leads, list[tuple[int, str, str, str]]]:
+    def _read(
+        self, given: Sequence[Mapping[str, Any]], with_closed: bool
+    ) -> tuple[Leads, list[tuple[int, str, str, str]]]:
         """Leads that can be used, and (row, column, value, reason) of the others."""
         import pyarrow as pa
 
@@ -75,7 +80,7 @@ class LeadScorer:
         from leadml.data.chunks import Chunk
 
         names = tuple(sorted({name for lead in given for name in lead}))
-        scorer = self._scorer(names)
+        scorer = self._scorer(names, with_closed)
         columns = [text_array([_text(lead.get(name), name) for lead in given]) for name in scorer.columns]
         batch = pa.RecordBatch.from_arrays(columns, names=list(scorer.columns))
         leads, usable, found = scorer.read(Chunk(batch, np.arange(2, len(given) + 2)))  # below a header
@@ -86,20 +91,20 @@ class LeadScorer:
         ]
         return (leads if usable.all() else leads.take(usable)), faults
 
-    def _scorer(self, names: tuple[str, ...]) -> Scorer:
+    def _scorer(self, names: tuple[str, ...], with_closed: bool) -> Scorer:
         """What reads this set of columns; made once."""
         import pyarrow as pa
 
         from leadml.data.sources import open_source
         from leadml.scoring.scorer import Scorer
 
-        if names not in self._scorers:
+        if (key := (names, with_closed)) not in self._scorers:
             if len(self._scorers) >= MOST_SHAPES:
                 self._scorers.clear()
             empty = open_source(pa.table({name: pa.array([""]) for name in names}), self.mapping.read)
             known = self.mapping if self.mapping.lead_id in names else self.mapping.model_copy(update={"lead_id": None})
-            self._scorers[names] = Scorer(empty, known, [self.card])
-        return self._scorers[names]
+            self._scorers[key] = Scorer(empty, known, [self.card], with_closed=with_closed)
+        return self._scorers[key]
 
 
 def _text(value: Any, name: str) -> str | None:

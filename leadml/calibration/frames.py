@@ -118,11 +118,9 @@ class Plots:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         if name not in self.NAMES:
             raise AttributeError(f"no chart {name!r}; there are {', '.join(self.NAMES)}")
-        from leadml.report import charts
+        from leadml.report.charts import draw
 
-        draw = getattr(charts, name)
-
-        def drawn(*args: Any, **options: Any) -> Any:
-            return draw(self._found.result, self._found, *args, **options)
+        def drawn(**options: Any) -> Any:
+            return draw(name, self._found.result, self._found.card, self._found.held_out, **options)
 
         return drawn

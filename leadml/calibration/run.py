@@ -111,9 +111,9 @@ class Calibration:
 
     def to_html(self) -> str:
         """Render the report: one page that needs nothing else."""
-        from leadml.report import render
+        from leadml.report.html import render_html
 
-        return str(render(self.result, self.card, self.held_out))
+        return str(render_html(self.result, self.card, self.held_out))
 
     def __repr__(self) -> str:
         """What a console shows: the verdicts, not everything."""

@@ -57,7 +57,7 @@ def monitor_file(
     from leadml.data.mapping import load_mapping
     from leadml.data.read import read_leads
     from leadml.registry.resolve import resolve
-    from leadml.report import render_monitor
+    from leadml.report.html import render_monitor
 
     card, beside = resolve(ref, store_root)
     if not isinstance(card, Card):

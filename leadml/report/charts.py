@@ -1,19 +1,20 @@
 """Charts of a calibration (Altair, Vega-Lite): static SVG in the report, images in MLflow, live in notebooks.
 
-Each takes the result and, where it needs them, what holds the card and the held-out log (`Calibration`, or
-`Parts`). 360 pixels wide: one size for a phone, two beside one another on a laptop.
+360 pixels wide: one size for a phone, two beside one another on a laptop.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol
+import contextlib
+import re
+import textwrap
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import altair as alt
 
 from leadml.exceptions import UsageError
-from leadml.report.summary import economics_of, title_of
+from leadml.report.answer import economics_of
 
 if TYPE_CHECKING:
     from leadml.card.record import Card
@@ -30,35 +31,23 @@ TITLE_WIDTH: Final = 44  # characters of a line: browsers set wider than the ren
 Chart = alt.LayerChart
 
 
-class Found(Protocol):
-    """What holds the recommended card and the held-out log: a `Calibration`, or `Parts`."""
-
-    @property
-    def card(self) -> Card | None: ...  # noqa: D102
-    @property
-    def held_out(self) -> Log | None: ...  # noqa: D102
-
-
-@dataclasses.dataclass(frozen=True)
-class Parts:
-    """Card and log of a calibration that is read from its folder."""
-
-    card: Card | None = None
-    held_out: Log | None = None
+def draw(name: str, result: Result, card: Card | None, log: Log | None, **options: Any) -> Chart:
+    """Draw a chart by its name, from what it needs: the result, and the card or the held-out log."""
+    more = {"bands": (card,), "reliability": (log,)}.get(name, ())
+    made: Chart = _DRAWN_BY[name](result, *more, **options)
+    return made
 
 
 def all_charts(result: Result, card: Card | None = None, log: Log | None = None) -> dict[str, Chart]:
     """Every chart that these deals and files give, by name."""
-    found, drawn = Parts(card, log), {}
-    for draw in (gain, decision_curve, cutoffs, weights, bands, reliability):
-        try:
-            drawn[draw.__name__] = draw(result, found)
-        except UsageError:  # nothing of its kind was found
-            continue
+    drawn = {}
+    for name in _DRAWN_BY:
+        with contextlib.suppress(UsageError):  # nothing of its kind was found
+            drawn[name] = draw(name, result, card, log)
     return drawn
 
 
-def cutoffs(result: Result, found: Found | None = None, policy: str | None = None) -> Chart:  # noqa: ARG001
+def cutoffs(result: Result, policy: str | None = None) -> Chart:
     """For which values of a won deal (in follow-ups) each documented cut-off is right."""
     rows = []
     for each in _rules(result, policy):
@@ -80,7 +69,7 @@ def cutoffs(result: Result, found: Found | None = None, policy: str | None = Non
     return _chart(layers, f"Each cut-off is right while a won deal is worth so many follow-ups{end}")
 
 
-def weights(result: Result, found: Found | None = None, policy: str | None = None) -> Chart:  # noqa: ARG001
+def weights(result: Result, policy: str | None = None) -> Chart:
     """Documented and learned weights of a rule's criteria."""
     rule = _rule(result, policy)
     rows = [{"criterion": name, **dict(weight)} for name, weight in rule.weights.items()]
@@ -96,16 +85,15 @@ def weights(result: Result, found: Found | None = None, policy: str | None = Non
     return _chart(layers, "What your deals say each criterion weighs (dot), and the document (bar)")
 
 
-def gain(result: Result, found: Found | None = None) -> Chart:  # noqa: ARG001
+def gain(result: Result) -> Chart:
     """Gains over the baseline at its workload, of all that competes with it."""
     rows: list[dict[str, Any]] = []
     for each in result.contenders:
         won = each.gain.wins_captured
         if won is not None and won.value is not None and each.kind not in ("documented", "prior"):
-            rows.append({"title": each.title, "kind": each.kind, **_ends(won)})
+            rows.append({"id": each.id, "title": each.title, "kind": each.kind, **_ends(won)})
     _some(rows, "gains")
-    chosen = title_of(result, str(result.recommended.contender))
-    rows.sort(key=lambda row: (row["title"] != chosen, -row["value"]))
+    rows.sort(key=lambda row: (row["id"] != result.recommended.contender, -row["value"]))
     rows = rows[:MOST_ROWS]
     base = _of(rows)
     y = alt.Y("title:N", sort=None, axis=None)
@@ -127,9 +115,8 @@ def gain(result: Result, found: Found | None = None) -> Chart:  # noqa: ARG001
     return _chart(layers, title, height=36 * len(rows))
 
 
-def reliability(result: Result, found: Found | None = None, contender: str | None = None) -> Chart:
+def reliability(result: Result, log: Log | None = None, contender: str | None = None) -> Chart:
     """Predicted probability against the rate observed on held-out deals."""
-    log = None if found is None else found.held_out
     name = contender or str(result.recommended.contender)
     if log is None or name not in log.entries:
         raise UsageError(f"reliability: got no held-out log of {name!r}; valid: a calibration with its log")
@@ -153,9 +140,8 @@ def reliability(result: Result, found: Found | None = None, contender: str | Non
     return _chart(layers, "On the dashed line, as many were won as predicted")
 
 
-def bands(result: Result, found: Found | None = None) -> Chart:  # noqa: ARG001
+def bands(_: Result, card: Card | None = None) -> Chart:
     """Probability at each total of the recommended card, in its bands, with its cut-off."""
-    card = None if found is None else found.card
     if card is None or not card.table:
         raise UsageError("bands: got no card with probabilities; valid: a calibration with a recommended card")
     names = [band.title for band in card.bands]
@@ -175,7 +161,7 @@ def bands(result: Result, found: Found | None = None) -> Chart:  # noqa: ARG001
     return _chart(layers, f"Chance of winning at each total of the card; followed up from {card.cutoff}")
 
 
-def decision_curve(result: Result, found: Found | None = None, policy: str | None = None) -> Chart:  # noqa: ARG001
+def decision_curve(result: Result, policy: str | None = None) -> Chart:
     """Net wins of 100 leads over the value of a won deal: documented rule, learned card, everyone."""
     rule = _rule(result, policy)
     names = {"documented": "rule", "learned": "card", "all": "everyone", "none": "no one"}
@@ -211,8 +197,6 @@ def decision_curve(result: Result, found: Found | None = None, policy: str | Non
 
 def svg(chart: Chart, mark: str) -> str:
     """Render a chart; ids of what it defines begin with `mark`, so that several share a page."""
-    import re
-
     import vl_convert
 
     drawn = str(vl_convert.vegalite_to_svg(chart.to_json()))
@@ -222,8 +206,6 @@ def svg(chart: Chart, mark: str) -> str:
 
 def _chart(layers: Iterable[Any], title: str, height: int | None = None) -> Chart:
     """Lay layers over one another, in one look."""
-    import textwrap
-
     made = alt.layer(*layers).properties(width=WIDTH, title=textwrap.wrap(title, TITLE_WIDTH))
     if height is not None:
         made = made.properties(height=height)
@@ -302,3 +284,8 @@ def _ratio(result: Result) -> float | None:
     given = economics_of(result)
     value, cost = given.get("won_value"), given.get("follow_up_cost")
     return float(value) / float(cost) if value and cost else None
+
+
+_DRAWN_BY: Final[Mapping[str, Callable[..., Chart]]] = {
+    each.__name__: each for each in (gain, decision_curve, cutoffs, weights, bands, reliability)
+}

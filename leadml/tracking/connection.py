@@ -51,8 +51,7 @@ def chosen_uri(tracking_uri: str | None = None) -> str:
         is_set: Any = mlflow.is_tracking_uri_set
         asked = mlflow.get_tracking_uri() if is_set() or mlflow.active_run() else None
     asked = asked or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    file = sqlite_file(asked)
-    if file is not None:
+    if file := sqlite_file(asked):
         return f"sqlite:///{file.as_posix()}"
     if "://" not in asked or asked.startswith("file:"):
         raise TrackingError(
@@ -66,6 +65,15 @@ def sqlite_file(uri: str) -> Path | None:
     """File of an SQLite store, as an absolute path; None for another kind of store."""
     found = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", uri)
     return Path(found[1]).absolute() if found else None
+
+
+def has_store() -> bool:
+    """Whether there is a store to show anything in: a server that was named, or a database file."""
+    try:
+        file = sqlite_file(uri := chosen_uri())
+    except TrackingError:
+        return False
+    return file.exists() if file is not None else uri.startswith("http")
 
 
 def make_client(uri: str) -> MlflowClient:
@@ -86,9 +94,17 @@ def connect(tracking_uri: str | None = None, experiment_name: str | None = None)
     file = sqlite_file(uri)
     with _making(file) if file is not None else contextlib.nullcontext():
         client = make_client(uri)
-        active, chosen = _of_the_user(uri)
+        import mlflow
+        from mlflow.tracking import fluent
+
+        chosen, parent = os.environ.get("MLFLOW_EXPERIMENT_ID"), None
+        with contextlib.suppress(TrackingError):
+            if chosen_uri(mlflow.get_tracking_uri()) == uri:  # what the user set is of this store
+                active = mlflow.active_run()
+                parent = active.info.run_id if active else None
+                chosen = active.info.experiment_id if active else chosen or fluent._active_experiment_id
         if experiment_name is None and chosen is not None:
-            return Place(client, uri, chosen, active)
+            return Place(client, uri, chosen, parent)
         name = experiment_name or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
         found = client.get_experiment_by_name(name)
         if found is not None:
@@ -100,21 +116,6 @@ def connect(tracking_uri: str | None = None, experiment_name: str | None = None)
         # Without the tag MLflow's pages take an experiment for one of language models.
         tags = {"mlflow.experimentKind": "custom_model_development"}
         return Place(client, uri, client.create_experiment(name, artifact_location=place, tags=tags))
-
-
-def _of_the_user(uri: str) -> tuple[str | None, str | None]:
-    """The user's active run, and experiment, where this process set them and they are in the same store."""
-    import mlflow
-    from mlflow.tracking import fluent
-
-    asked = os.environ.get("MLFLOW_EXPERIMENT_ID")
-    with contextlib.suppress(TrackingError):
-        if chosen_uri(mlflow.get_tracking_uri()) == uri:
-            active = mlflow.active_run()
-            if active is not None:
-                return active.info.run_id, active.info.experiment_id
-            return None, asked or fluent._active_experiment_id
-    return None, asked
 
 
 @contextlib.contextmanager
@@ -136,7 +137,7 @@ def _making(file: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def explained(doing: str, uri: str, then: str = "") -> Iterator[None]:
+def explained(doing: str, uri: str, then: str) -> Iterator[None]:
     """Turn whatever MLflow raises into one message: its own can quote the rows that it was given."""
     try:
         with warnings.catch_warnings():
@@ -146,10 +147,8 @@ def explained(doing: str, uri: str, then: str = "") -> Iterator[None]:
         raise
     except Exception as error:
         said = (getattr(error, each, None) for each in ("error_code", "strerror"))
-        parts = [type(error).__name__, *(each for each in said if isinstance(each, str))]
-        hint = then or "Check that the store can be reached and written to; --no-track does without it."
-        place = without_password(uri)
-        raise TrackingError(f"tracking: {doing} in {place} failed: {', '.join(parts)}. {hint}") from None
+        parts = ", ".join([type(error).__name__, *(each for each in said if isinstance(each, str))])
+        raise TrackingError(f"tracking: {doing} in {without_password(uri)} failed: {parts}. {then}") from None
 
 
 def without_password(uri: str) -> str:
@@ -170,12 +169,3 @@ def without_autologging() -> Iterator[None]:
 
             inside.enter_context(disable_autologging())
         yield
-
-
-def has_store(tracking_uri: str | None = None) -> bool:
-    """Whether there is a store to show anything in: a server that was named, or a database file."""
-    try:
-        file = sqlite_file(uri := chosen_uri(tracking_uri))
-    except TrackingError:
-        return False
-    return file.exists() if file is not None else uri.startswith("http")

@@ -126,7 +126,7 @@ def _packed_code() -> bytes:
     return held.getvalue()
 
 
-def fetch_model(ref: str, tracking_uri: str | None = None) -> Path:
+def fetch_model(ref: str) -> Path:
     """Fetch the card or classifier of models:/NAME@ALIAS, models:/NAME/VERSION, models:/ID, runs:/ID[/NAME].
 
     The file is there until the process ends.
@@ -136,15 +136,14 @@ def fetch_model(ref: str, tracking_uri: str | None = None) -> Path:
     if scheme not in ("models", "runs") or not rest:
         valid = "valid is models:/NAME@ALIAS, models:/NAME/VERSION, runs:/ID or runs:/ID/NAME"
         raise ModelRefError(f"model: got {ref!r}; {valid}")
-    uri = chosen_uri(tracking_uri)
+    uri = chosen_uri()
     file = sqlite_file(uri)
     if file is not None and not file.exists():
         how = "set MLFLOW_TRACKING_URI to where the model was tracked"
         raise ModelRefError(f"model: got {ref!r}, but there is no store at {file}; {how}")
     held = tempfile.mkdtemp(prefix="leadml-model-")
     _held.callback(shutil.rmtree, held, ignore_errors=True)
-    then = "Check the name, alias, version or run, and MLFLOW_TRACKING_URI."
-    with explained(f"fetching {ref!r}", uri, then):
+    with explained(f"fetching {ref!r}", uri, "Check the name, alias, version or run, and MLFLOW_TRACKING_URI."):
         client = make_client(uri)
         from mlflow.artifacts import download_artifacts
 
@@ -157,17 +156,15 @@ def fetch_model(ref: str, tracking_uri: str | None = None) -> Path:
 
 
 def _locate(client: MlflowClient, rest: str) -> str:
-    """Address of the files of a logged or registered model."""
+    """Address of the files of a logged or registered model (MLflow's own search would need globals set)."""
     name, at, alias = rest.partition("@")
-    name, slash, number = (name, "", "") if at else rest.partition("/")
-    if at or slash:
-        get = client.get_model_version_by_alias if at else client.get_model_version
-        found = get(name, alias or number)
-        scheme, _, model_id = str(found.source).partition(":/")
-        if scheme != "models":
-            return f"{client.get_model_version_download_uri(name, found.version)}/{_FILES}"
-        rest = model_id
-    return f"{client.get_logged_model(rest).artifact_location}/{_FILES}"
+    name, slash, version = (name, "", "") if at else rest.partition("/")
+    if not at and not slash:
+        return f"{client.get_logged_model(rest).artifact_location}/{_FILES}"
+    found = client.get_model_version_by_alias(name, alias) if at else client.get_model_version(name, version)
+    if found.model_id:
+        return _locate(client, found.model_id)
+    return f"{client.get_model_version_download_uri(name, found.version)}/{_FILES}"
 
 
 def _locate_in_run(client: MlflowClient, rest: str) -> str:
@@ -181,20 +178,17 @@ def _locate_in_run(client: MlflowClient, rest: str) -> str:
     return f"{run.info.artifact_uri}/{name or 'card.json'}"
 
 
-def mirror_version(
-    ref: str, folder: Path, *, champion: bool, because: str = "", tracking_uri: str | None = None
-) -> str:
+def mirror_version(ref: str, folder: Path, *, champion: bool, because: str = "") -> str:
     """Show a stored version (NAME@VERSION, its folder) in MLflow's registry; the folders are what counts."""
-    uri = chosen_uri(tracking_uri)
-    then = "The models on disk are as they should be; promote again to show it."
-    with explained(f"registering {ref}", uri, then):
+    uri = chosen_uri()
+    with explained(f"registering {ref}", uri, "The models on disk are as they should be; promote again to show it."):
         return register(connect(uri), ref, folder, champion=champion, because=because)
 
 
-def drop_champion(name: str, tracking_uri: str | None = None) -> None:
+def drop_champion(name: str) -> None:
     """Leave a registered model without a champion, as its name on disk is."""
-    uri = chosen_uri(tracking_uri)
-    with explained(f"retiring the champion of {name}", uri):
+    uri = chosen_uri()
+    with explained(f"retiring the champion of {name}", uri, "The models on disk are as they should be."):
         client = make_client(uri)
         if client.search_registered_models(f"name = '{name}'"):
             client.delete_registered_model_alias(name, CHAMPION)

@@ -63,7 +63,7 @@ def test_what_cannot_be_used_is_told(served):
         found = call("/score?model=crm@1", body)
         assert found[0] == status
         assert said in found[1]["detail"]
-    assert call("/score?model=crm@1", []) == (200, {"model": "crm@1", "leads": [], "rejected": []})
+    assert call("/score?model=crm@1", []) == (200, {"model": "crm@1", "leads": [], "rejected": [], "n_closed": 0})
     assert call("/score?model=nobody", LEAD)[0] == 404
     assert call("/score?model=crm@77", LEAD)[0] == 404
 
@@ -79,6 +79,31 @@ def test_explain_models_and_docs(served):
     assert "/score" in call("/openapi.json")[1]["paths"]
 
 
+def test_the_description_says_what_is_sent_and_by_which_version(served):
+    _, call = served
+    told = call("/openapi.json")[1]
+    assert told["info"]["version"] == leadml.__version__
+    content = told["paths"]["/score"]["post"]["requestBody"]["content"]
+    assert content.keys() == {"application/json", *api.KINDS}
+    assert content["application/json"]["schema"]["oneOf"][1]["type"] == "array"
+    body = told["paths"]["/publish"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    fields = told["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"]
+    assert all(each["description"] for each in fields.values())
+    assert "refused" in told["components"]["schemas"]["Published"]["properties"]
+
+
+def test_closed_leads_are_left_out_and_counted(served, made):
+    _, call = served
+    deals = (made / "deals.csv").read_text(encoding="utf-8").splitlines()[:4]
+    opened = (made / "leads.csv").read_text(encoding="utf-8").splitlines()[1]
+    text = "\n".join([*deals, opened]) + "\n"
+    leads = list(csv.DictReader(text.splitlines()))
+    many, file = call("/score?model=crm@1", leads)[1], call("/score?model=crm@1", text.encode(), "text/csv")[1]
+    for found in (many, file):
+        assert (len(found["leads"]), found["rejected"], found["n_closed"]) == (1, [], 3)
+        assert found["leads"][0]["lead_id"] == "D700"
+
+
 def draft_of(made, points=9):
     card = leadml.load_card(made / "store" / "crm" / "1").to_dict()
     card["criteria"][0]["points"][1] = points
@@ -88,14 +113,16 @@ def draft_of(made, points=9):
 def test_publishing_asks_for_a_name_and_a_reason_and_compares(served, made):
     _, call = served
     for body, said in (
-        ({"draft": draft_of(made), "by": "Sam", "because": " "}, "no reason was given"),
-        ({"draft": draft_of(made), "by": " ", "because": "need"}, "nobody is named"),
+        ({"draft": draft_of(made), "by": "Sam", "because": " "}, "valid is the reason"),
+        ({"draft": draft_of(made), "by": " ", "because": "need"}, "valid is the name of who changed it"),
+        ({"draft": draft_of(made), "because": "need"}, "by: field required"),
         ({"draft": "card", "by": "Sam", "because": "need"}, "valid is a card"),
-        ([], "valid is a card"),
+        ([], "valid is {draft, by, because}"),
+        (b"{", "valid is {draft, by, because}"),
     ):
         status, found = call("/publish", body)
         assert (status, said in found["detail"]) == (422, True)
-    assert call("/publish", b"{}", "text/plain")[0] == 415  # what another site's page may send
+    assert call("/publish", b"{}", "text/plain")[0] in (415, 422)  # what another site's page may send
     status, found = call("/publish", {"draft": draft_of(made), "by": "Sam", "because": "small budgets buy, too"})
     assert (status, found["model"], found["in_use"]) == (200, "crm@2", False)
     assert "leads move from" in found["comparison"]
@@ -127,6 +154,25 @@ def test_the_served_page_publishes(served, open_page):
     assert call("/models")[1][-1]["model"] in page.inner_text("#publish [role=status]")
     said = page.inner_text("#publish [role=status]")  # deals that the champion has seen refuse no draft
     assert "in use from now on" in said
+
+
+def test_nothing_said_is_of_this_machine_or_of_the_command_line(served, made):
+    """Neither folders nor what a command would take."""
+    _, call = served
+    said = [call("/score?model=crm@1", b"a,b\n1,2\n", "text/csv")[1]["detail"]]
+    said.append(call("/score?model=crm@1", b"no parquet", "application/vnd.apache.parquet")[1]["detail"])
+    card = leadml.load_card(made / "store" / "crm" / "1").to_dict()
+    said.append(call("/publish", {"draft": {"name": "crm"}, "by": "Sam", "because": "x"})[1]["detail"])
+    said.append(call("/publish", {"draft": card, "by": "Sam", "because": "x"})[1]["detail"])
+    everyone = {"draft": {**card, "cutoff": 0}, "by": "Sam", "because": "all", "in_use": True}
+    said.append(call("/publish", everyone)[1]["refused"])
+    said += [
+        call(path, LEAD)[1]["detail"] for path in ("/score?model=crm@77", "/score?model=nobody", "/score?model=a/b")
+    ]
+    assert all(said), said
+    assert "upload.csv" in said[0]
+    for text in said:
+        assert not any(each in text for each in (tempfile.gettempdir(), str(made), " --", "leadml models")), text
 
 
 def test_only_this_machine_or_a_token(made, served):
@@ -164,7 +210,6 @@ def test_serve_hands_over_to_uvicorn(made, monkeypatch):
     monkeypatch.setattr(uvicorn, "run", lambda app, **settings: told.update(settings, app=app))
     api.serve("127.0.0.1", 8123, None, made / "store")
     assert (told["host"], told["port"], told["access_log"]) == ("127.0.0.1", 8123, False)
-    assert leadml.app.make_app is api.make_app
 
 
 def test_a_store_of_several_models_and_of_a_card_alone(made, tmp_path):

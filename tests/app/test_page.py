@@ -73,12 +73,22 @@ def test_no_lead_is_in_a_page_that_was_not_given_any(made, tmp_path):
     assert "Firm" in (made / "page.html").read_text(encoding="utf-8")
 
 
-def test_the_first_screen_is_short_and_plain(open_page):
-    page = open_page()
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_first_screen_is_short_plain_and_full(open_page, width):
+    page = open_page(width=width)
     first = page.evaluate("""() => [...document.querySelectorAll('nav a, #answer h1, #answer p, #answer .bar')]
         .filter((e) => e.getBoundingClientRect().top < innerHeight).map((e) => e.innerText).join(' ')""")
     assert len(first.split()) < 120
-    assert page.locator("#rule").bounding_box()["y"] > 700
+    above, below, beside = page.evaluate("""() => {
+        const box = document.getElementById('answer').getBoundingClientRect();
+        const edges = { top: [], bottom: [], right: [] };
+        for (const each of document.querySelectorAll('#answer > *')) {
+          const own = each.getBoundingClientRect();
+          for (const side in edges) edges[side].push(own[side]);
+        }
+        return [Math.min(...edges.top) - box.top, box.bottom - Math.max(...edges.bottom),
+          box.right - Math.max(...edges.right)]; }""")
+    assert max(above, below, beside) < 30  # pixels of nothing
     assert not re.search(r"AUC|[Ll]evel \d|log.loss|p-value|\bnull\b|NaN|undefined", page.inner_text("body"))
 
 
@@ -482,7 +492,7 @@ def test_of_too_many_patterns_a_sample_stands_for_all(open_page, data, tmp_path)
 
 def test_levels_in_the_words_of_the_crm():
     up = {"0": ["< 1"], "1": [">= 1"], "2": [">= 10000", "much"]}
-    assert [level_label(up, level) for level in range(4)] == ["below 1", "1 to 10,000", "much, 10,000 or more", "3"]
+    assert [level_label(up, level) for level in range(4)] == ["below 1", "1 to 10,000", "10,000 or more, much", "3"]
     down = {"0": ["> 24"], "1": ["<= 24"], "2": ["<= 12"]}
     assert [level_label(down, level) for level in range(3)] == ["above 24", "12 to 24", "12 or less"]
 

@@ -63,6 +63,14 @@ def test_when_to_look_again(result):
     )
 
 
+def test_it_is_said_why_a_rule_is_changed_beside_a_gain_that_may_be_nothing(result):
+    gain = result.policies[0].gain_weights.model_copy(update={"value": 0.01, "low": -0.01, "high": 0.03})
+    change = {"verdict": "change", "verdict_weights": "change", "gain_weights": gain}
+    why = "By held-out deals alone the gain may be 0; the verdict averages them with a model of all deals."
+    assert why in told(changed(result, **change))
+    assert why not in told(changed(result, **change | {"verdict_weights": "keep"}))
+
+
 def test_what_stands_in_lends_its_words():
     budget = {"column": "Budget", "levels": {"No": 1, "Yes": 3}}
     mapping = leadml.load_mapping({"name": "ours", "criteria": {"budget": budget}, "stand_in": {"funds": "budget"}})

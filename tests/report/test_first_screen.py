@@ -5,9 +5,10 @@ import re
 import pytest
 from report_worlds import CASES
 
-from leadml.report import format_result, summarise
 from leadml.report.answer import LOOK_AGAIN, everyone_gains, few, sure_words
-from leadml.report.summary import group_findings
+from leadml.report.first_screen import format_result
+from leadml.report.html import render_html
+from leadml.report.summary import group_findings, summarise
 from leadml.terminal import number
 
 
@@ -28,20 +29,19 @@ def test_numbers_are_those_of_the_record(found, case):
     for figure in figures(result):
         if figure is not None and None not in (figure.value, figure.low, figure.high):
             assert figure.low <= figure.value <= figure.high
-    assert (told.rule_id, told.answer.verdict) == (rule.id, rule.verdict)
+    assert told.rule == rule
     look = rule.outlook
-    row = told.rules[0]
+    row = told.own[0]
     if look is not None and rule.verdict_weights != "cannot-judge":
         keep, change = look.wins_per_100.keep.value, look.wins_per_100.change.value
-        assert row.keep in (number(keep), number(keep, 1))
-        assert row.change in (number(change), number(change, 1))
+        assert row.wins in {f"{number(keep, n)} → {number(change, n)}" for n in (0, 1)} | {number(keep, 1)}
         assert row.p_better == sure_words(look.p_better)
-        assert any(row.keep in text and row.change in text for text in told.answer.sentences)
+        assert any(all(each in text for each in row.wins.split(" → ")) for text in told.answer.sentences)
     by_id = {each.id: each for each in result.contenders}
     for side in told.sides:
-        wins = by_id[side.id].wins_per_100
+        wins = by_id[side.contender.id].wins_per_100
         assert side.wins.value == number(wins.value, 1)
-        if side.id != rule.id:  # the same deals: the gain is the difference of the two
+        if side.contender.id != rule.id:  # the same deals: the gain is the difference of the two
             difference = wins.value - by_id[rule.id].wins_per_100.value
             assert side.gain.value == number(difference, 1, signed=True)
     assert f"{number(result.evaluation.n)} of them held out" in told.deals
@@ -64,9 +64,8 @@ def test_nothing_contradicts(found, case):
         assert "deals" in answer.sure
         assert rule.verdict == "undecided"
     everyone = everyone_gains(result)
-    if everyone is not None and rule.verdict_cutoff == "change":
+    if everyone and rule.verdict_cutoff == "change":
         assert answer.headline == "Follow up every lead"
-        assert everyone.low > 0
         assert "follow up from" not in text
     if not result.settings["economics"] and not result.settings["capacity"]:
         assert "EUR" not in text
@@ -126,7 +125,7 @@ def test_it_says_for_whom_a_cut_off_is_right(found, low, high, words):
     assert words in told.answer.cutoff
     assert bool(told.answer.cutoff) == bool(words)
     if words:
-        assert told.rules[0].depends.split()[0] in words
+        assert told.own[0].right_at.split()[0] in words
 
 
 def test_undecided_says_when_it_is_decided(found):
@@ -237,7 +236,27 @@ def test_without_figures_nothing_is_made_up(found):
     }
     told = summarise(changed(result, {"outlook": look.model_copy(update=update)}))
     assert told.answer.main == told.answer.costs == ""
-    assert told.rules[0].keep == "—"
+    assert told.own[0].wins == "— → —" or told.own[0].wins == "—"
+
+
+@pytest.mark.parametrize(
+    ("side", "why"),
+    [("weights", "averages them with a model of all deals"), ("cutoff", "asks for its lower bound alone")],
+)
+def test_it_says_why_it_is_change_beside_a_gain_that_may_be_nothing(found, side, why):
+    """Terminal and page, of the rule and no other; nothing is said where the interval is above 0."""
+    result = found("tilted-costs").result
+    gain = result.policies[0].gain_weights
+    for low, is_said in ((-0.01, True), (0.0, True), (0.001, False)):
+        both = {name: gain.model_copy(update={"value": 0.02, "low": 0.001, "high": 0.05}) for name in
+                ("gain_weights", "gain_cutoff")}  # fmt: skip
+        both[f"gain_{side}"] = both["gain_weights"].model_copy(update={"low": low})
+        verdicts = {"verdict": "change", "verdict_weights": "change", "verdict_cutoff": "change"}
+        one = changed(result, verdicts | both)
+        one = one.model_copy(update={"policies": one.policies[:1]})
+        text = f"by held-out deals alone the gain may be 0; the verdict {why}"
+        terminal = " ".join(format_result(one, terminal=False).split())
+        assert (f"{one.policies[0].id}: {text}." in terminal, text in render_html(one)) == (is_said, is_said)
 
 
 def test_it_says_what_is_missing_and_what_is_apart(found):
@@ -247,7 +266,7 @@ def test_it_says_what_is_missing_and_what_is_apart(found):
     told = summarise(changed(result, unable | {"because": "So it is."}, data=data))
     assert told.answer.cutoff == ""
     assert told.answer.sure == "So it is. Not mapped: budget and need."
-    assert told.rules[0].depends == "—"
+    assert told.own[0].right_at == ""
     own = summarise(changed(result, unable | {"framework": "of-our-own"}, data=data))
     assert "Not mapped" not in own.answer.sure
     rule = result.policies[0]

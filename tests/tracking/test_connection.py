@@ -32,7 +32,9 @@ def test_where_runs_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for place in ("mlruns", "file:///tmp/mlruns"):
         with pytest.raises(TrackingError, match=r"a folder; .* Give sqlite:///PATH/mlflow\.db"):
             chosen_uri(place)
-        assert not has_store(place)
+        mlflow.set_tracking_uri(None)
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", place)
+        assert not has_store()
     assert without_password("http://me:secret@tracking.example") == "http://tracking.example"
     page = "#/experiments/1/runs/2"
     assert look_command("http://me:secret@tracking.example/", "1", "2") == f"http://tracking.example/{page}"
@@ -44,7 +46,7 @@ def test_a_server_that_is_down_costs_one_message(folder: Path, monkeypatch: pyte
         track_folder(folder, tracking_uri="http://me:secret@127.0.0.1:9")
     assert "secret" not in str(caught.value)
     assert (folder / "result.json").is_file()
-    drop_champion("nobody", "sqlite:///mlflow.db")
+    drop_champion("nobody")
 
 
 def test_a_deleted_experiment_comes_back_and_the_environment_names_one(
