@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from leadml.card.record import Card
 from leadml.data.chunks import Chunk, Format, typed_chunks
-from leadml.data.dates import settle_dates
+from leadml.data.dates import read_dates
 from leadml.data.deals import NO_DAY, Leads
 from leadml.data.encode import Encoder, outcome_fault
 from leadml.data.mapping import Mapping, load_mapping
@@ -285,10 +285,10 @@ def _count_chunk(encoder: Encoder, chunk: Chunk) -> pa.RecordBatch:
     made = encoder.encode(chunk)
     usable = made.usable
     months = [_month_starts(made.dates.get(name), encoder, usable) for name in ("created", "closed")]
-    outcome = np.asarray(made.outcome)[usable]
-    key = np.column_stack([made.codes[usable].astype(np.int32), outcome, *months])
+    outcome = np.asarray(made.leads.outcome)[usable]
+    key = np.column_stack([made.leads.codes[usable].astype(np.int32), outcome, *months])
     distinct, n = np.unique(key, axis=0, return_counts=True)
-    k = made.codes.shape[1]
+    k = made.leads.codes.shape[1]
     cells = [(bytes(row[:k]), *row[k:], each, 0, None) for row, each in zip(distinct.tolist(), n, strict=True)]
     cells += [(b"", 0, 0, 0, rows, 0, value) for value, (_, rows) in encoder.unlisted.items()]
     cells.append((b"", 0, 0, 0, 0, int((~usable).sum()), None))
@@ -297,10 +297,10 @@ def _count_chunk(encoder: Encoder, chunk: Chunk) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=[each.split()[0] for each in COUNTS.split(", ")])
 
 
-def _month_starts(packed: Any, encoder: Encoder, usable: Any) -> Any:
+def _month_starts(cells: Any, encoder: Encoder, usable: Any) -> Any:
     """First days of months, so that deals of a month are counted together."""
-    if packed is None:
+    if cells is None:
         return np.full(usable.sum(), NO_DAY, np.int32)
-    days = settle_dates(packed, encoder.mapping.dates.day_first).days[usable]
+    days = read_dates(cells, encoder.mapping.dates.day_first).days[usable]
     starts = days.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
     return np.where(days == NO_DAY, NO_DAY, starts).astype(np.int32)

@@ -24,7 +24,6 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Ints64 = npt.NDArray[np.int64]
 
-_INT64 = range(-(1 << 63), 1 << 63)
 _GROUP = {",": r"\.", ".": ","}  # decimal mark to the mark that then groups thousands
 _SPACES = "[ \\x{00A0}\\x{202F}'’]"
 CURRENCY = r"[€$£¥]|\b(EUR|USD|GBP|CHF)\b|[.,]-{1,2}\s*$"  # 30.000,- is how a Dutch amount ends
@@ -47,16 +46,13 @@ def values_of(array: pa.Array) -> npt.NDArray[Any]:
     return np.frombuffer(buffer, dtype, count=len(array) + array.offset)[array.offset :]
 
 
-def bits_of(array: pa.Array) -> Bools:
-    """Unpack a boolean column without nulls."""
-    end = array.offset + len(array)
-    packed = np.frombuffer(array.buffers()[1], np.uint8) if end else np.zeros(0, np.uint8)
-    return np.unpackbits(packed, bitorder="little", count=end)[array.offset :].astype(bool)
+def _bits_of(array: pa.BooleanArray) -> Bools:
+    return values_of(pc.cast(array, pa.uint8())).astype(bool)
 
 
 def valid_of(array: pa.Array) -> Bools:
     """Tell which cells are not null."""
-    return bits_of(array.is_valid()) if array.null_count else np.ones(len(array), bool)
+    return _bits_of(array.is_valid()) if array.null_count else np.ones(len(array), bool)
 
 
 def _packed(bits: Bools) -> pa.Buffer:
@@ -91,53 +87,40 @@ def text_of(array: pa.Array) -> pa.StringArray:
         return array
     if pa.types.is_dictionary(kind):
         return text_of(array.dictionary_decode())
-    if pa.types.is_boolean(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind):
-        return pc.cast(array, pa.string())
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers = pc.cast(array, pa.float64(), safe=False)
-        text = pc.replace_substring_regex(pc.cast(numbers, pa.string()), pattern=r"\.0$", replacement="")
-        return pc.if_else(
-            pc.fill_null(pc.is_nan(numbers), pc.is_null(numbers)), pa.nulls(len(array), pa.string()), text
-        )
+        numbers, _ = numbers_of(array, keep_infinite=True)
+        text = pc.cast(number_array(numbers, valid=~np.isnan(numbers)), pa.string())
+        return pc.replace_substring_regex(text, pattern=r"\.0$", replacement="")
     if pa.types.is_timestamp(kind):
         text = pc.cast(pc.cast(array, pa.timestamp("s"), safe=False), pa.string())
         return pc.replace_substring_regex(text, pattern=" 00:00:00$", replacement="")
     return pc.cast(array, pa.string())
 
 
-def dictionary_of(array: pa.Array) -> pa.DictionaryArray:
-    """Number the distinct texts of a column."""
-    if pa.types.is_dictionary(array.type) and array.type.index_type == pa.int32():
-        if pa.types.is_string(array.type.value_type):
-            return array
-        array = array.dictionary_decode()
-    if pa.types.is_string(array.type):
-        return array.dictionary_encode()
-    encoded = array.dictionary_encode()
-    return pa.DictionaryArray.from_arrays(encoded.indices, text_of(encoded.dictionary))
-
-
-def positions_of(encoded: pa.DictionaryArray) -> Ints:
-    """Where each cell stands in the dictionary; null behind its end."""
-    at = np.array(values_of(encoded.indices), np.int32)
-    if encoded.indices.null_count:
-        at[~valid_of(encoded.indices)] = len(encoded.dictionary)
-    return at
+def distinct_of(array: pa.Array) -> tuple[Ints, pa.StringArray]:
+    """Number the distinct texts of a column: (n,) positions, null behind the last; and the texts."""
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    elif array.type != pa.dictionary(pa.int32(), pa.string()):
+        array = array.dictionary_decode().dictionary_encode()
+    at = np.array(values_of(array.indices), np.int32)
+    if array.indices.null_count:
+        at[~valid_of(array.indices)] = len(array.dictionary)
+    return at, text_of(array.dictionary)
 
 
 def categories_of(array: pa.Array) -> tuple[Ints, list[str]]:
     """Number the distinct texts of a column: (n,) positions, and the texts; the last is empty, for null."""
-    encoded = dictionary_of(array)
-    return positions_of(encoded), [*(text or "" for text in encoded.dictionary.to_pylist()), ""]
+    at, distinct = distinct_of(array)
+    return at, [*(text or "" for text in distinct.to_pylist()), ""]
 
 
 def relabel(array: pa.Array, label: Callable[[str], str | None]) -> pa.DictionaryArray:
     """Rewrite the distinct texts of a column; empty ones and None become null."""
     at, distinct = categories_of(array)
     labels = [label(text) or None for text in distinct]
-    position = {name: i for i, name in enumerate(dict.fromkeys(name for name in labels if name))}
-    table = np.array([position[name] if name else -1 for name in labels], np.int32)
-    codes = table[at]
+    position = {name: i for i, name in enumerate(dict.fromkeys(filter(None, labels)))}
+    codes = np.array([position[name] if name else -1 for name in labels], np.int32)[at]
     indices = number_array(np.maximum(codes, 0), pa.int32(), codes >= 0)
     return pa.DictionaryArray.from_arrays(indices, text_array(list(position)))
 
@@ -147,37 +130,37 @@ def carry(array: pa.Array) -> pa.Array:
     kind = array.type
     if _is_number(kind):
         numbers, _ = numbers_of(array)
-        return number_array(numbers, pa.float64(), ~np.isnan(numbers))
+        return number_array(numbers, valid=~np.isnan(numbers))
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
         return array.cast(pa.date32(), safe=False)
     return relabel(array, str.strip)
 
 
-def filled_of(array: pa.Array, unknown: Sequence[str] = ()) -> Bools:
-    """Tell which cells say something; values listed as unknown do not."""
-    at, distinct = categories_of(array)
-    empty = {"", *unknown}
-    return np.array([category(value) not in empty for value in distinct], bool)[at]
-
-
-def numbers_of(array: pa.Array, decimal: str = ".") -> tuple[Floats, Bools]:
+def numbers_of(array: pa.Array, decimal: str = ".", *, keep_infinite: bool = False) -> tuple[Floats, Bools]:
     """Read every cell as a number: (n,) numbers, NaN where there is none; (n,) cells that hold other things.
 
-    Of text, `decimal` is the decimal mark; the other mark, a space or an apostrophe may group thousands, and
-    a currency may stand beside: ``€ 30.700,00`` and ``25.000`` under a decimal comma.
+    Of text, `decimal` is the decimal mark; the other mark, a space or an apostrophe may group thousands, and a
+    currency may stand beside: ``€ 30.700,00`` and ``25.000`` under a decimal comma.
     """
     if _is_number(array.type):
-        array = pc.cast(array, pa.float64(), safe=False)
-        numbers = np.array(values_of(array), np.float64)
+        numbers = np.array(values_of(pc.cast(array, pa.float64(), safe=False)), np.float64)
         numbers[~valid_of(array)] = np.nan
-        bad = np.isinf(numbers)
+        bad = np.isinf(numbers) & (not keep_infinite)
         numbers[bad] = np.nan
         return numbers, bad
-    encoded = dictionary_of(array)
-    distinct, filled = _parse_numbers(encoded.dictionary, decimal)
-    at = positions_of(encoded)
-    numbers = np.append(distinct, np.nan)[at]
-    return numbers, np.append(filled, False)[at] & np.isnan(numbers)
+    at, distinct = distinct_of(array)
+    text = pc.utf8_trim_whitespace(pc.replace_substring_regex(distinct, pattern=CURRENCY, replacement=""))
+    is_number = pc.match_substring_regex(text, pattern=number_pattern(decimal))
+    plain = pc.replace_substring_regex(text.filter(is_number), pattern=f"{_GROUP[decimal]}|{_SPACES}", replacement="")
+    if decimal == ",":
+        plain = pc.replace_substring(plain, pattern=",", replacement=".")
+    plain = pc.replace_substring_regex(plain, pattern=r"^\+|\.$", replacement="")
+    plain = pc.replace_substring_regex(plain, pattern=r"\.[eE]", replacement="e")
+    numbers = np.full(len(distinct) + 1, np.nan)
+    numbers[:-1][_bits_of(is_number)] = values_of(pc.cast(plain, pa.float64()))
+    numbers[~np.isfinite(numbers)] = np.nan
+    filled = np.append(values_of(pc.binary_length(pc.utf8_trim_whitespace(distinct))) > 0, False)
+    return numbers[at], (filled & np.isnan(numbers))[at]
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -191,43 +174,26 @@ def number_pattern(decimal: str) -> str:
     return rf"^[-+]?({whole}({mark}\d*)?|{mark}\d+)([eE][-+]?\d+)?$"
 
 
-def _parse_numbers(distinct: pa.StringArray, decimal: str) -> tuple[Floats, Bools]:
-    """Parse distinct texts: numbers (NaN where none), and which texts say something."""
-    text = pc.utf8_trim_whitespace(pc.replace_substring_regex(distinct, pattern=CURRENCY, replacement=""))
-    is_number = pc.match_substring_regex(text, pattern=number_pattern(decimal))
-    plain = pc.replace_substring_regex(text.filter(is_number), pattern=f"{_GROUP[decimal]}|{_SPACES}", replacement="")
-    if decimal == ",":
-        plain = pc.replace_substring(plain, pattern=",", replacement=".")
-    plain = pc.replace_substring_regex(plain, pattern=r"^\+|\.$", replacement="")
-    plain = pc.replace_substring_regex(plain, pattern=r"\.[eE]", replacement="e")
-    numbers = np.full(len(distinct), np.nan)
-    numbers[bits_of(is_number)] = values_of(pc.cast(plain, pa.float64()))
-    numbers[~np.isfinite(numbers)] = np.nan
-    filled = values_of(pc.binary_length(pc.utf8_trim_whitespace(distinct))) > 0
-    return numbers, filled
-
-
 def join_column(parts: Sequence[pa.Array], decimal: str, *, keep_text: bool) -> pa.Array:
     """Join the chunks of a column, as text where they differ in type.
 
     Unless `keep_text`, text becomes numbers when every filled cell is one and none a code such as 007.
     """
-    kinds = {part.type for part in parts}
-    if len(kinds) > 1:
+    differ = len({part.type for part in parts}) > 1
+    if differ:
         parts = [relabel(text_of(part), str.strip) for part in parts]
     if not pa.types.is_dictionary(parts[0].type):
         return pa.concat_arrays(list(parts))
-    unified = pa.chunked_array(parts).unify_dictionaries().combine_chunks()
-    column = unified.chunk(0) if isinstance(unified, pa.ChunkedArray) else unified
+    column = pa.chunked_array(parts).unify_dictionaries().combine_chunks()
+    column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
     if keep_text:
         return column
     # Where chunks disagreed, numbers came as text with a decimal point.
-    numbers, bad = numbers_of(column.dictionary, "." if len(kinds) > 1 else decimal)
-    coded = any(text[:1] == "0" and text[1:2].isdigit() for text in column.dictionary.to_pylist())
-    if bad.any() or coded or not len(numbers):
+    numbers, bad = numbers_of(column, "." if differ else decimal)
+    texts = column.dictionary.to_pylist()
+    if bad.any() or not texts or any(text[:1] == "0" and text[1:2].isdigit() for text in texts):
         return column
-    values = np.append(numbers, np.nan)[positions_of(column)]
-    return number_array(values, pa.float64(), ~np.isnan(values))
+    return number_array(numbers, valid=~np.isnan(numbers))
 
 
 def column_of(values: Sequence[Any], mark: str = ".") -> pa.Array:
@@ -235,19 +201,17 @@ def column_of(values: Sequence[Any], mark: str = ".") -> pa.Array:
 
     With any text among them it becomes text, its numbers as `Chunk` says.
     """
-    kinds = {type(value) for value in values}
-    if kinds & {float, Decimal}:
-        values = [None if value != value else value for value in values]
-    kinds.discard(type(None))
-    filled = np.array([value is not None for value in values], bool)
-    if kinds == {int} and all(value is None or value in _INT64 for value in values):
-        return number_array(np.array([value or 0 for value in values], np.int64), valid=filled)
-    numbers = {int, float, Decimal}
-    if kinds and kinds <= numbers and all(value is None or abs(value) <= 1 << 53 for value in values):
-        return number_array(np.array([value or 0 for value in values], np.float64), valid=filled)
-    if kinds and kinds <= {datetime.date, datetime.datetime} and not any(map(_has_zone, values)):
-        moments = np.array(["NaT" if value is None else value for value in values], "datetime64[us]")
-        return number_array(moments.view(np.int64), pa.timestamp("us"), filled)
+    values = [None if value != value else value for value in values]
+    kinds = {type(value) for value in values} - {type(None)}
+    valid = np.array([value is not None for value in values], bool)
+    if kinds and kinds <= {int, float, Decimal}:
+        if all(value is None or abs(value) <= 1 << 53 for value in values):  # as floats they are exact
+            return number_array(np.array([v or 0 for v in values], np.int64 if kinds == {int} else float), valid=valid)
+    elif kinds and kinds <= {datetime.date, datetime.datetime}:
+        # The day is the one that its own clock shows.
+        naive = [v.replace(tzinfo=None) if isinstance(v, datetime.datetime) else v for v in values]
+        moments = np.array(["NaT" if value is None else value for value in naive], "datetime64[us]")
+        return number_array(moments.view(np.int64), pa.timestamp("us"), valid)
     return text_array([cell_text(value, mark) for value in values])
 
 
@@ -257,17 +221,9 @@ def cell_text(value: Any, mark: str = ".") -> str | None:
         return value
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, float | Decimal):
-        if not math.isfinite(value):
-            return None if value != value else str(value)
+    if isinstance(value, float | Decimal) and math.isfinite(value):
         whole = value == int(value) and -1e15 < value < 1e15
         return str(int(value)) if whole else str(value).replace(".", mark)
     if isinstance(value, datetime.datetime):
         return value.isoformat(" ").removesuffix(" 00:00:00")
-    if isinstance(value, dict | list):
-        return json.dumps(value, default=str)
-    return str(value)
-
-
-def _has_zone(value: object) -> bool:
-    return isinstance(value, datetime.datetime) and value.tzinfo is not None
+    return json.dumps(value, default=str) if isinstance(value, dict | list) else str(value)

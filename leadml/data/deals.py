@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from leadml.data.mapping import Mapping
     from leadml.data.rejections import Rejections
 
+Note = tuple[str, MappingType[str, Any]]
+"""What was met on reading, for `leadml.calibration.findings`: LML code and the values its text needs."""
 OPEN = -1
 """Outcome of a lead that is neither won (1) nor lost (0)."""
 NO_DAY = int(np.iinfo(np.int32).min)
@@ -107,7 +109,7 @@ class Leads:
     source: str = "arrays"
     digest: str = ""
     format: MappingType[str, Any] = dataclasses.field(default_factory=dict)
-    notes: tuple[tuple[str, MappingType[str, Any]], ...] = ()
+    notes: tuple[Note, ...] = ()
     truth: Any = None
 
     PER_ROW = (

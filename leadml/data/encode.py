@@ -1,15 +1,14 @@
 """Columns of a table to level codes, outcomes, days and amounts: one function for closed deals and new leads.
 
-Every distinct cell of a column is looked up once and the rows follow by indexing, so that a chunk costs about
-what numbering its distinct values costs. Only numpy and pyarrow.
+Every distinct cell of a column is looked up once and the rows follow by indexing, so that a chunk costs about what
+numbering its distinct values costs. Only numpy and pyarrow.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,20 +17,18 @@ import pyarrow as pa
 
 from leadml.data.cells import (
     Bools,
-    Floats,
     carry,
     categories_of,
     category,
-    dictionary_of,
-    filled_of,
+    distinct_of,
     mask_of,
     numbers_of,
     relabel,
     text_array,
     text_of,
 )
-from leadml.data.dates import BAD_DAY, Days, pack_dates
-from leadml.data.deals import OPEN
+from leadml.data.dates import date_cells, read_dates
+from leadml.data.deals import OPEN, Leads, Note
 from leadml.exceptions import InputError
 from leadml.levels import LEVEL_MAX, UNKNOWN, Codes
 from leadml.records import Record, nearest
@@ -45,6 +42,7 @@ ONE_LEVEL = 0.95
 _FEW = 20  # of fewer numbers nothing is said
 _BAD = 255
 _UNLISTED = -2
+_NO_DATE = "is not a date; write it as 2026-01-31, or leave it empty"
 _ONLY_CLOSED = re.compile(r"dates|amount|snapshot|followed_up|propensity|group|duplicates|context")
 _MANY = 200  # from so many wrong values in a chunk on, the nearest valid word is not looked for
 _LEVELS = {str(level): level for level in range(LEVEL_MAX + 1)}
@@ -60,55 +58,13 @@ class CellFaults(NamedTuple):
     reason: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Encoded:
-    """n rows of a chunk."""
+class Encoded(NamedTuple):
+    """The n rows of a chunk; a faulty cell is unknown, and dates are not days yet (`read_dates`)."""
 
-    rows: npt.NDArray[np.int64]
-    codes: Codes  # (n, k), each column contiguous; a faulty cell is unknown
+    leads: Leads  # its context: the columns of context, segments, group and duplicates
     usable: Bools  # False for a row with a faulty cell
     faults: list[CellFaults]
-    outcome: npt.NDArray[np.int8] | None = None  # as in `Leads`
-    dates: dict[str, Days] = dataclasses.field(default_factory=dict)  # created, closed, snapshot; packed
-    amount: Floats | None = None
-    contactable: Bools | None = None
-    followed_up: Bools | None = None
-    propensity: Floats | None = None
-    lead_id: pa.Array | None = None
-    # Context, segment, group and duplicates columns by name; facts by theirs; criteria's columns (with `raw`).
-    columns: dict[str, pa.Array] = dataclasses.field(default_factory=dict)
-    facts: dict[str, pa.Array] = dataclasses.field(default_factory=dict)
-    raw: dict[str, pa.Array] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass
-class ByEdges:
-    """What the edges of one criterion made of its numbers."""
-
-    n: npt.NDArray[np.int64]  # rows at each level
-    low: float = np.inf
-    high: float = -np.inf
-
-    def add(self, table: Codes, by_edges: Bools, numbers: Floats, at: npt.NDArray[np.int32]) -> None:
-        """Count a chunk: the distinct cells' codes, which come from edges, their numbers; cells by row."""
-        self.n += np.bincount(table[at][by_edges[at]], minlength=LEVEL_MAX + 1)
-        if by_edges.any():
-            self.low = min(self.low, float(numbers[by_edges].min()))
-            self.high = max(self.high, float(numbers[by_edges].max()))
-
-    def note(self, name: str, rule: Criterion) -> tuple[str, dict[str, Any]] | None:
-        """Note that nearly all stand at one level: edges in thousands, or 5.000 that YAML reads as 5."""
-        edges = rule.edges or ()
-        total = int(self.n.sum())
-        if total < _FEW or self.low == self.high or self.n.max() <= ONE_LEVEL * total:
-            return None
-        values = {"column": name, "level": int(self.n.argmax()), "share": self.n.max() / total}
-        shown = [f"{edge:,.15g}" for edge in edges]
-        asked = ""
-        if self.low >= edges[-1] and self.low / 10_000 <= edges[-1] < 1000:
-            asked = f"Is {edges[-1]:.3f} meant as {edges[-1] * 1000:.15g}? In YAML a dot is the decimal mark."
-        told = {"edges": ", ".join(shown), "low": f"{self.low:,.15g}", "high": f"{self.high:,.15g}"}
-        return "LML120", {**values, **told, "asked": asked}
+    dates: dict[str, pa.Array]  # created, closed, snapshot
 
 
 class _Batch:
@@ -124,11 +80,17 @@ class _Batch:
         at = -1 if name is None else self.table.schema.get_field_index(name)
         return None if at < 0 else self.table.column(at)
 
-    def reject(self, column: str, cells: pa.Array, bad: Bools, reason: str) -> None:
-        """Reject cells of a column for one reason."""
-        if bad.any():
-            values = [value or "" for value in text_of(cells.filter(mask_of(bad))).to_pylist()]
-            self.faults.append(CellFaults(column, self.rows[bad], values, reason))
+    def reject(self, column: str, cells: pa.Array, bad: Bools, why: Callable[[str], str]) -> None:
+        """Reject cells of a column, those for one reason together."""
+        if not bad.any():
+            return
+        at, texts = categories_of(cells.filter(mask_of(bad)))
+        present, which = np.unique(at, return_inverse=True)
+        values, rows, reasons = [texts[code] for code in present], self.rows[bad], dict[str, int]()
+        number = np.array([reasons.setdefault(why(value), len(reasons)) for value in values])[which]
+        parts = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
+        for reason, here in zip(reasons, parts, strict=True):
+            self.faults.append(CellFaults(column, rows[here], [values[i] for i in which[here].tolist()], reason))
 
 
 class Encoder:
@@ -150,10 +112,10 @@ class Encoder:
         source: str = "the table",
     ) -> None:
         self.mapping, self.decimal, self.to_score, self.raw = mapping, decimal, to_score, False
-        self.absent = check_columns(mapping, columns, source, to_score=to_score)
+        self._absent = check_columns(mapping, columns, source, to_score=to_score)
         self.criteria = mapping.present(columns)
-        self.unlisted: dict[str, tuple[int, int]] = {}
-        self.by_edges: dict[str, ByEdges] = {}
+        self.unlisted: dict[str, tuple[int, int]] = {}  # outcomes: first row, and how many
+        self._by_edges: dict[str, tuple[npt.NDArray[np.int64], float, float]] = {}  # rows at each level, range
         carried = [*(mapping.context if context is None else context), *mapping.segments]
         if not to_score:
             carried += [*mapping.group, *(mapping.duplicates if isinstance(mapping.duplicates, tuple) else ())]
@@ -165,23 +127,42 @@ class Encoder:
     def encode(self, chunk: Chunk) -> Encoded:
         """Encode a chunk."""
         batch, mapping = _Batch(chunk), self.mapping
-        codes, outcome = self._codes(batch), self._outcome(batch)
-        values = {} if self.to_score else self._values(batch)
+        made: dict[str, Any] = {"codes": self._codes(batch), "outcome": self._outcome(batch)}
+        dates = {} if self.to_score else self._dates(batch)
+        made |= {} if self.to_score else self._values(batch)
+        if (reach := batch.column(mapping.contactable)) is not None and mapping.contactable:
+            at, texts = categories_of(reach)
+            empty = {"", *mapping.contactable.unknown}
+            made["contactable"] = np.array([category(text) not in empty for text in texts], bool)[at]
+        if (ids := batch.column(mapping.lead_id)) is not None:
+            made["lead_id"] = text_of(ids)
+        made["context"] = {name: carry(batch.table.column(name)) for name in self._carried}
+        facts = {name: (batch.column(fact), fact) for name, fact in mapping.facts.items()}
+        made["facts"] = {name: _fact_labels(cells, fact) for name, (cells, fact) in facts.items() if cells is not None}
+        raw = {rule.column: batch.column(rule) for rule in mapping.criteria.values() if self.raw}
+        made["raw"] = {name: relabel(cells, category) for name, cells in raw.items() if cells is not None}
         usable = np.ones(len(batch.rows), bool)
         for fault in batch.faults:
             usable[np.searchsorted(batch.rows, fault.rows)] = False
-        reach, ids = batch.column(mapping.contactable), batch.column(mapping.lead_id)
-        facts = {name: (batch.column(fact), fact) for name, fact in mapping.facts.items()}
-        raw = {rule.column: batch.column(rule) for rule in mapping.criteria.values() if self.raw}
-        return Encoded(
-            batch.rows, codes, usable, batch.faults, outcome,
-            contactable=None if reach is None else filled_of(reach, getattr(mapping.contactable, "unknown", ())),
-            lead_id=None if ids is None else text_of(ids),
-            columns={name: carry(batch.table.column(name)) for name in self._carried},
-            facts={name: _fact_labels(cells, fact) for name, (cells, fact) in facts.items() if cells is not None},
-            raw={name: relabel(cells, category) for name, cells in raw.items() if cells is not None},
-            **values,
-        )  # fmt: skip
+        return Encoded(Leads(self.criteria, row=batch.rows, **made), usable, batch.faults, dates)
+
+    def notes(self) -> list[Note]:
+        """Say which columns are absent, and which edges put nearly all numbers at one level."""
+        notes: list[Note] = []
+        if self._absent:
+            said = ", ".join(f"{column} ({', '.join(places)})" for column, places in self._absent.items())
+            notes.append(("LML107", {"columns": said}))
+        for name, (n, low, high) in self._by_edges.items():
+            total, edges = int(n.sum()), self.mapping.criteria[name].edges or ()
+            if total < _FEW or low == high or n.max() <= ONE_LEVEL * total:
+                continue
+            asked = ""  # edges in thousands, or 5.000 that YAML reads as 5
+            if low >= edges[-1] and low / 10_000 <= edges[-1] < 1000:
+                asked = f"Is {edges[-1]:.3f} meant as {edges[-1] * 1000:.15g}? In YAML a dot is the decimal mark."
+            told = {"edges": ", ".join(f"{edge:,.15g}" for edge in edges), "low": f"{low:,.15g}", "asked": asked}
+            values = {"column": name, "level": int(n.argmax()), "share": n.max() / total, "high": f"{high:,.15g}"}
+            notes.append(("LML120", {**values, **told}))
+        return notes
 
     def _codes(self, batch: _Batch) -> Codes:
         """Encode the criteria; one that is unknown takes what its stand-in says."""
@@ -206,66 +187,71 @@ class Encoder:
         whole = rule.edges is None and rule.levels is None
         if whole:
             words = {**_LEVELS, **words}
-        encoded = dictionary_of(cells)
-        at, texts = categories_of(encoded)
+        at, distinct = distinct_of(cells)
+        texts = [*(text or "" for text in distinct.to_pylist()), ""]
         marked = whole and self.decimal == ","
         keys = (category(text.replace(",", ".") if marked else text) for text in texts)
         table = np.array([words.get(key, _BAD) for key in keys], np.uint8)
         if rule.edges is not None:
-            numbers = np.append(numbers_of(encoded.dictionary, self.decimal)[0], np.nan)
+            numbers = np.append(numbers_of(distinct, self.decimal)[0], np.nan)
             by_edges = (table == _BAD) & ~np.isnan(numbers)
-            table[by_edges] = _levels_by_edges(numbers[by_edges], rule)
-            seen = self.by_edges.setdefault(name, ByEdges(np.zeros(LEVEL_MAX + 1, np.int64)))
-            seen.add(table, by_edges, numbers, at)
+            # Level = how many edges are <= the value; descending: how many edges are >= the value.
+            below = np.searchsorted(rule.edges, numbers[by_edges], side="left" if rule.descending else "right")
+            table[by_edges] = len(rule.edges) - below if rule.descending else below
+            n, low, high = self._by_edges.get(name, (np.zeros(LEVEL_MAX + 1, np.int64), np.inf, -np.inf))
+            n = n + np.bincount(table[at][by_edges[at]], minlength=LEVEL_MAX + 1)
+            low, high = (float(f(numbers[by_edges], initial=end)) for f, end in ((np.min, low), (np.max, high)))
+            self._by_edges[name] = n, low, high
         if rule.other is not None:
             table[table == _BAD] = UNKNOWN if rule.other == "unknown" else rule.other
-        codes = table[at]
-        found = _grouped(at, codes == _BAD)
-        for code, here in found:
-            reason = _reason(name, rule, texts[code], self.decimal, hint=len(found) < _MANY)
-            batch.faults.append(CellFaults(rule.column, batch.rows[here], [texts[code]] * len(here), reason))
+        codes, is_few = table[at], (table == _BAD).sum() < _MANY
+        batch.reject(rule.column, cells, codes == _BAD, lambda text: _reason(name, rule, text, self.decimal, is_few))
         codes[codes == _BAD] = UNKNOWN
         return codes
 
     def _outcome(self, batch: _Batch) -> npt.NDArray[np.int8] | None:
         outcome = self.mapping.outcome
-        cells = batch.column(outcome)
-        if outcome is None or cells is None:
+        if outcome is None or (cells := batch.column(outcome)) is None:
             return None
         ends = {0: outcome.lost, 1: outcome.won, OPEN: outcome.open}
         listed = {value: end for end, values in ends.items() for value in values}
         at, distinct = categories_of(cells)
-        names = [category(value) for value in distinct]
-        codes = np.array([listed.get(name, _UNLISTED) for name in names], np.int8)[at]
-        for code, here in _grouped(at, (codes == _UNLISTED) & (not self.to_score)):
-            row = int(batch.rows[here[0]])
-            first, n = self.unlisted.get(names[code], (row, 0))
-            self.unlisted[names[code]] = (min(first, row), n + len(here))
-        return np.maximum(codes, OPEN).astype(np.int8)
+        table = np.array([listed.get(category(text), _UNLISTED) for text in distinct], np.int8)
+        for code in () if self.to_score else np.unique(at[table[at] == _UNLISTED]).tolist():
+            here, name = np.flatnonzero(at == code), category(distinct[code])
+            first, n = self.unlisted.get(name, (int(batch.rows[here[0]]), 0))
+            self.unlisted[name] = first, n + len(here)
+        return np.maximum(table, OPEN).astype(np.int8)[at]
+
+    def _dates(self, batch: _Batch) -> dict[str, pa.Array]:
+        dates = {}
+        for name, column in {**dict(self.mapping.dates), "snapshot": self.mapping.snapshot}.items():
+            if name != "day_first" and (cells := batch.column(column)) is not None:
+                dates[name] = date_cells(cells)
+                batch.reject(column, cells, read_dates(dates[name]).no_date, lambda _: _NO_DATE)
+        return dates
 
     def _values(self, batch: _Batch) -> dict[str, Any]:
-        """Read what only closed deals need: dates, amount, followed up, propensity."""
-        mapping = self.mapping
-        out: dict[str, Any] = {"dates": {}}
-        named = {**dict(mapping.dates), "snapshot": mapping.snapshot}
-        for key in ("created", "closed", "snapshot"):
-            if (cells := batch.column(named[key])) is not None:
-                packed = out["dates"][key] = pack_dates(cells)
-                reason = "is not a date; write it as 2026-01-31, or leave it empty"
-                batch.reject(named[key], cells, packed == BAD_DAY, reason)
-        mark = f"is not a number with decimal mark {self.decimal!r}; correct it, or set read.decimal"
-        chance = "is not a chance; valid: a number above 0 and up to 1, or an empty cell; correct it"
-        for key, rule, reason in (("amount", mapping.amount, mark), ("propensity", mapping.propensity, chance)):
+        """Read what only closed deals need: amount, propensity, followed up."""
+        mapping, made = self.mapping, dict[str, Any]()
+
+        def no_number(text: str) -> str:
+            return _other_mark(text, self.decimal) or "is not a number; correct it, or leave the cell empty"
+
+        def no_chance(_: str) -> str:
+            return "is not a chance; valid: a number above 0 and up to 1, or an empty cell; correct it"
+
+        for key, rule, why in (("amount", mapping.amount, no_number), ("propensity", mapping.propensity, no_chance)):
             if rule and (cells := batch.column(rule)) is not None:
                 numbers, bad = numbers_of(cells, self.decimal)
                 bad |= (key == "propensity") & ((numbers <= 0) | (numbers > 1))
-                out[key] = np.where(bad, np.nan, numbers)
-                batch.reject(rule.column, cells, bad, reason)
+                made[key] = np.where(bad, np.nan, numbers)
+                batch.reject(rule.column, cells, bad, why)
         worked = mapping.followed_up
         if worked and (cells := batch.column(worked)) is not None:
-            at, distinct = categories_of(cells)
-            out["followed_up"] = np.array([category(v) in worked.values for v in distinct], bool)[at]
-        return out
+            at, texts = categories_of(cells)
+            made["followed_up"] = np.array([category(text) in worked.values for text in texts], bool)[at]
+        return made
 
 
 def _fact_labels(cells: pa.Array, fact: Fact) -> pa.Array:
@@ -276,8 +262,7 @@ def _fact_labels(cells: pa.Array, fact: Fact) -> pa.Array:
 def check_columns(
     mapping: Mapping, columns: Sequence[str], source: str, *, to_score: bool = False
 ) -> dict[str, list[str]]:
-    """Refuse missing columns, all at once; returns those that may be absent and are, with what would read
-    them."""
+    """Refuse missing columns, all at once; returns those that may be absent and are, with what would read them."""
     there = set(columns)
     absent: dict[str, list[str]] = {}
     for place, column in mapping.uses():
@@ -286,13 +271,12 @@ def check_columns(
     needed = mapping.uses(to_score=to_score)
     if mapping.optional:
         says_nothing = mapping.criteria and not mapping.present(columns)
-        needed = tuple(u for u in mapping.uses() if u[0].startswith("criteria.")) if says_nothing else ()
-    missing = [(column, place) for place, column in needed if column not in there]
+        needed = tuple(use for use in mapping.uses() if use[0].startswith("criteria.") and says_nothing)
+    missing = [f"{column!r} ({place}){nearest(column, columns)}" for place, column in needed if column not in there]
     if not missing:
         return absent
-    said = [f"{column!r} ({place}){nearest(column, columns)}" for column, place in missing]
     hint = "; is the delimiter right? set read.delimiter in the mapping" if len(columns) == 1 else ""
-    missed = f" {said[0]};" if len(said) == 1 else "".join(f"\n  {each}" for each in said) + "\n "
+    missed = f" {missing[0]};" if len(missing) == 1 else "".join(f"\n  {each}" for each in missing) + "\n "
     raise InputError(
         f"{source}: has no column{missed} valid: {', '.join(columns)}{hint};"
         " correct the mapping, or set optional: true where columns may be absent"
@@ -315,27 +299,18 @@ def outcome_fault(source: str, outcome: Outcome, unlisted: dict[str, tuple[int, 
     )
 
 
-def _grouped(at: npt.NDArray[Any], mask: Bools) -> list[tuple[int, npt.NDArray[np.int64]]]:
-    """Positions of the masked rows, by their number."""
-    where = np.flatnonzero(mask)
-    where = where[np.argsort(at[where], kind="stable")]
-    cuts = np.flatnonzero(np.diff(at[where])) + 1
-    return [(int(at[part[0]]), part) for part in np.split(where, cuts) if len(part)]
-
-
-def _levels_by_edges(numbers: Floats, rule: Criterion) -> Codes:
-    """Level = how many edges are <= the value; descending: how many edges are >= the value."""
-    edges = np.array(rule.edges, np.float64)
-    if rule.descending:
-        return (len(edges) - np.searchsorted(edges, numbers, side="left")).astype(np.uint8)
-    return np.searchsorted(edges, numbers, side="right").astype(np.uint8)
-
-
-def _reason(name: str, rule: Criterion, value: str, decimal: str, *, hint: bool) -> str:
-    value = value.strip()[:60]
+def _other_mark(text: str, decimal: str) -> str:
+    """What to do about a number that is written with the other decimal mark; empty where it is none."""
     other = "," if decimal == "." else "."
-    if rule.edges is not None and not numbers_of(text_array([value]), other)[1].any():
-        return f'is not a number with decimal mark {decimal!r}; set read: {{decimal: "{other}"}} in the mapping'
+    if numbers_of(text_array([text]), other)[1].any():
+        return ""
+    return f'is not a number with decimal mark {decimal!r}; set read: {{decimal: "{other}"}} in the mapping'
+
+
+def _reason(name: str, rule: Criterion, value: str, decimal: str, hint: bool) -> str:
+    value = value.strip()[:60]
+    if rule.edges is not None and (said := _other_mark(value, decimal)):
+        return said
     quoted = value if re.fullmatch(r"[^\W\d][\w ]*", value) else json.dumps(value, ensure_ascii=False)
     remedy = f"add to criteria.{name} `levels: {{{quoted}: 0 to 4}}` or `unknown: [{quoted}]`, or set `other`"
     if rule.levels is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leadml.data.cells import categories_of, category, dictionary_of, join_column, number_array
+from leadml.data.cells import categories_of, category, join_column, number_array, text_of
 from leadml.data.chunks import Chunk, Reader, batch_of
 from leadml.exceptions import InputError
 from leadml.records import nearest
@@ -28,7 +28,7 @@ class RightTable:
         parts = {name: [batch.column(name) for batch in batches] for name in source.columns}
         self.columns = {name: join_column(each, ".", keep_text=True) for name, each in parts.items()}
         self.row_of: dict[str, int] = {}
-        for row, value in enumerate(dictionary_of(self.columns[key]).to_pylist()):
+        for row, value in enumerate(text_of(self.columns[key]).to_pylist()):
             self.row_of.setdefault(category(value or ""), row)
         self.row_of.pop("", None)
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.data.cells import Bools, Floats, valid_of, values_of
-from leadml.data.dates import BAD_DAY, pack_dates, settle_dates
+from leadml.data.dates import read_dates
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.data.units import codes_of
 from leadml.levels import UNKNOWN
@@ -180,10 +180,10 @@ def _date_after(leads: Leads, column: str, array: pa.Array, closed: npt.NDArray[
     """A date that lies on or after the close in most deals is written at the close."""
     if pa.types.is_floating(array.type) or leads.closed is None:
         return
-    packed = pack_dates(array)
-    if (packed == BAD_DAY).sum() > 0.1 * (packed != NO_DAY).sum():
+    dates = read_dates(array)
+    if dates.no_date.sum() > 0.1 * (dates.no_date | (dates.days != NO_DAY)).sum():
         return
-    day, end = settle_dates(packed).days[closed], leads.closed[closed]
+    day, end = dates.days[closed], leads.closed[closed]
     both = (day != NO_DAY) & (end != NO_DAY)
     if both.sum() >= MIN_KNOWN and (share := float((day >= end)[both].mean())) >= 0.5:
         detail = f"It lies on or after the close in {share:.0%} of the {both.sum():,} deals with both dates."

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from leadml.data.cells import Floats, carry, join_column, numbers_of, values_of
-from leadml.data.dates import BAD_DAY, pack_dates
+from leadml.data.dates import read_dates
 from leadml.data.deals import NO_DAY
 from leadml.data.sources import open_source
 from leadml.records import Record, load_record
@@ -99,8 +99,8 @@ def _profile(source: Any) -> Iterator[Column]:
         distinct = counts.field("values")
         words = [str(word).strip() for word in distinct.to_pylist()]
         numbers, _ = numbers_of(distinct, decimal)
-        days = pack_dates(distinct) if len(words) else np.zeros(0, np.int32)
-        dated = (days != BAD_DAY) & (days != NO_DAY) & np.isnan(numbers)
+        days = read_dates(distinct)
+        dated = ~days.no_date & ((days.days != NO_DAY) | days.other_order) & np.isnan(numbers)
         total = max(int(size.sum()), 1)
         ranked = sorted(zip(words, size.tolist(), strict=True), key=lambda each: -each[1])
         share = [float(size[mask].sum()) / total for mask in (~np.isnan(numbers), dated)]

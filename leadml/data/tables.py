@@ -114,6 +114,8 @@ def open_frame(frame: Any, options: ReadOptions) -> Reader:
 
 
 def _pandas_column(series: Any, mark: str) -> pa.Array:
+    if getattr(series.dtype, "tz", None) is not None:
+        series = series.dt.tz_localize(None)  # the day is the one that its own clock shows
     try:
         array = pa.array(series, from_pandas=True)
     except pa.ArrowException:  # cells of several types

@@ -15,7 +15,7 @@ from leadml.card.record import Card
 from leadml.card.table import COLUMNS as CARD_COLUMNS
 from leadml.card.table import ENUMERATED, Scores
 from leadml.data.cells import mask_of, number_array, numbers_of, text_array, text_of
-from leadml.data.dates import settle_dates
+from leadml.data.dates import read_dates
 from leadml.data.deals import OPEN, Leads
 from leadml.data.encode import CellFaults, Encoder
 from leadml.exceptions import InputError, UsageError
@@ -128,20 +128,17 @@ class Scorer:
     def read(self, chunk: Chunk) -> tuple[Leads, npt.NDArray[np.bool_], list[CellFaults]]:
         """Encode a chunk into leads, which of them can be used, and why the others cannot."""
         made = self._encoder.encode(chunk)
-        for name in self._numeric & {*made.columns} if self._decimal == "," else ():
+        context = dict(made.leads.context)
+        for name in self._numeric & {*context} if self._decimal == "," else ():
             # Bins of numbers are looked up under a decimal point.
-            numbers, other = numbers_of(made.columns[name], self._decimal)
+            numbers, other = numbers_of(context[name], self._decimal)
             if not other.any():
-                made.columns[name] = number_array(numbers, valid=~np.isnan(numbers))
-        days, ids = made.dates.get("created"), made.lead_id
+                context[name] = number_array(numbers, valid=~np.isnan(numbers))
+        dates, ids = made.dates.get("created"), made.leads.lead_id
+        created = None if dates is None else read_dates(dates, self.mapping.dates.day_first).days
         if ids is None:  # then a lead is known by its number, from 1
             ids = text_of(number_array(chunk.rows - self._header_row))
-        leads = Leads(
-            self._encoder.criteria, made.codes, made.outcome, contactable=made.contactable,
-            created=None if days is None else settle_dates(days, self.mapping.dates.day_first).days,
-            context=made.columns, facts=made.facts, lead_id=ids, row=chunk.rows,
-            mapping=self.mapping,
-        )  # fmt: skip
+        leads = dataclasses.replace(made.leads, context=context, created=created, lead_id=ids, mapping=self.mapping)
         return leads, made.usable, made.faults
 
     def score(self, chunk: Chunk) -> Judged:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leadml.data.cells import carry, filled_of, mask_of, numbers_of, text_array, text_of
+from leadml.data.cells import carry, mask_of, numbers_of, text_array, text_of
 from leadml.data.chunks import Chunk
 from leadml.data.encode import Encoder
 from leadml.data.mapping import load_mapping
@@ -25,7 +25,7 @@ def encode(cells, decimal=".", **criterion):
 
 
 def levels(*arguments, **criterion):
-    return encode(*arguments, **criterion).codes[:, 0].tolist()
+    return encode(*arguments, **criterion).leads.codes[:, 0].tolist()
 
 
 def test_a_column_that_holds_levels_already():
@@ -46,13 +46,13 @@ def test_what_is_no_level_is_rejected_with_its_row_column_and_value(bad):
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int64", "uint64", "float32", "float64"])
 def test_numbers_of_every_width_are_levels_or_rejected(kind):
     encoded = encode(pa.array(np.array([0, 4, 5, 100], kind)))
-    assert encoded.codes[:2, 0].tolist() == [0, 4]
+    assert encoded.leads.codes[:2, 0].tolist() == [0, 4]
     assert [fault.values for fault in encoded.faults] == [["5"], ["100"]]
 
 
 def test_an_unlisted_category_names_the_nearest_and_the_remedy():
     encoded = encode(["Low", " High ", "high", "", "n/a"], levels={"Low": 1, "High": 4}, unknown=["n/a"])
-    assert encoded.codes[:, 0].tolist() == [1, 4, UNKNOWN, UNKNOWN, UNKNOWN]
+    assert encoded.leads.codes[:, 0].tolist() == [1, 4, UNKNOWN, UNKNOWN, UNKNOWN]
     (fault,) = encoded.faults
     assert fault.reason.startswith("is not listed; valid: Low, High; did you mean High?")
     assert "add to criteria.need `levels: {high: 0 to 4}` or `unknown: [high]`, or set `other`" in fault.reason
@@ -81,7 +81,7 @@ def test_edges_count_from_below_and_descending_from_above():
 def test_edges_read_decimal_commas_thousands_and_currencies():
     cells = ["€ 30.700,00", "25.000", "1 000", "20.000,-", "EUR 12.000", "1.2.3"]
     encoded = encode(cells, decimal=",", edges=EDGES)
-    assert encoded.codes[:5, 0].tolist() == [4, 3, 1, 3, 2]
+    assert encoded.leads.codes[:5, 0].tolist() == [4, 3, 1, 3, 2]
     assert encoded.faults[0].values == ["1.2.3"]
     assert levels(["$25,000.50"], edges=EDGES) == [3]
 
@@ -89,7 +89,7 @@ def test_edges_read_decimal_commas_thousands_and_currencies():
 def test_words_and_numbers_in_one_column():
     criterion = {"levels": {"geen": 0, "ruim": 4}, "edges": EDGES, "unknown": ["?"]}
     encoded = encode(["geen", "25.000", "ruim", "?", "weet niet"], decimal=",", **criterion)
-    assert encoded.codes[:, 0].tolist() == [0, 3, 4, UNKNOWN, UNKNOWN]
+    assert encoded.leads.codes[:, 0].tolist() == [0, 3, 4, UNKNOWN, UNKNOWN]
     assert "valid: geen, ruim, or a number" in encoded.faults[0].reason
     assert "is not a number" in encode(["soon"], edges=EDGES).faults[0].reason
 
@@ -101,7 +101,7 @@ def test_one_criterion_stands_in_for_another_only_where_it_is_unknown():
     encoder = Encoder(mapping, table.schema.names)
     encoded = encoder.encode(Chunk(table, np.arange(3)))
     assert encoder.criteria == ("budget", "funds", "need")
-    assert encoded.codes.tolist() == [[1, 4, 4], [2, 2, 2], [5, 5, 5]]
+    assert encoded.leads.codes.tolist() == [[1, 4, 4], [2, 2, 2], [5, 5, 5]]
 
 
 NEW = {
@@ -117,7 +117,7 @@ def test_new_leads_need_only_the_criteria_and_their_outcome_may_be_anything():
     table = pa.RecordBatch.from_arrays([text_array(["1", "2"]), text_array(["Won", "Brand new"])], names=["N", "S"])
     encoder = Encoder(NEW_MAPPING := load_mapping(NEW), ["N", "S"], to_score=True)
     encoded = encoder.encode(Chunk(table, np.array([2, 3])))
-    assert encoded.outcome.tolist() == [1, -1]
+    assert encoded.leads.outcome.tolist() == [1, -1]
     assert (encoded.dates, encoder.unlisted, encoder.columns) == ({}, {}, ("S", "N"))
     with pytest.raises(InputError, match=r"has no column\n  'D' \(dates.created\)\n  'C' \(context\[0\]\)"):
         Encoder(NEW_MAPPING, ["N", "S"])
@@ -130,8 +130,10 @@ def test_slices_and_dictionaries_encode_as_the_whole_does(criterion, cells, data
     start = data.draw(st.integers(0, len(cells)))
     whole = encode(cells, **criterion)
     longer = pa.concat_arrays([text_array(["never"]), text_array(cells)]).dictionary_encode()[1:]
-    assert encode(longer, **criterion).codes.tolist() == whole.codes.tolist()
-    assert encode(text_array(cells).slice(start), **criterion).codes.tolist() == whole.codes[start:].tolist()
+    assert encode(longer, **criterion).leads.codes.tolist() == whole.leads.codes.tolist()
+    assert (
+        encode(text_array(cells).slice(start), **criterion).leads.codes.tolist() == whole.leads.codes[start:].tolist()
+    )
 
 
 @settings(max_examples=40, deadline=None)
@@ -140,7 +142,7 @@ def test_every_row_is_usable_or_rejected(cells):
     encoded = encode([c and c.encode("utf-8", "replace").decode() for c in cells])
     rejected = {row for fault in encoded.faults for row in fault.rows.tolist()}
     assert encoded.usable.sum() + len(rejected) == len(cells)
-    assert (encoded.codes <= UNKNOWN).all()
+    assert (encoded.leads.codes <= UNKNOWN).all()
 
 
 @settings(max_examples=40, deadline=None)
@@ -160,7 +162,6 @@ def test_typed_cells():
     assert carry(moments).type == pa.date32()
     assert carry(pa.array([1, None])).to_pylist() == [1.0, None]
     assert carry(text_array([" a ", "a", ""])).to_pylist() == ["a", "a", None]
-    assert filled_of(text_array(["x", "", "none", None]), ["none"]).tolist() == [True, False, False, False]
     assert text_array(["a", "b"]).filter(mask_of(np.array([False, True]))).to_pylist() == ["b"]
     assert text_of(text_array(["a"]).cast(pa.large_string())).to_pylist() == ["a"]
     assert carry(text_array(["a"]).cast(pa.large_string()).dictionary_encode()).to_pylist() == ["a"]

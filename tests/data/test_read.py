@@ -1,6 +1,7 @@
 """Reading: the same leads from every kind of file, every row accounted for, memory and imports kept small."""
 
 import dataclasses
+import datetime
 import json
 import subprocess
 import sys
@@ -279,9 +280,25 @@ def test_edges_that_tell_no_number_apart_are_told(edges, said):
 
 
 def test_a_number_with_the_other_decimal_mark_says_which_to_set():
-    frame = pd.DataFrame({"Budget": ["€ 2.500,00", "3"]})
-    leads = read_leads(frame, {"name": "m", "criteria": {"budget": {"column": "Budget", "edges": [1]}}})
-    assert 'set read: {decimal: ","}' in leads.rejections.summary()[0]
+    frame = pd.DataFrame({"Budget": ["€ 2.500,00", "3"], "Amount": ["5", "much"]})
+    mapping = {"name": "m", "criteria": {"budget": {"column": "Budget", "edges": [1]}}}
+    found = read_leads(
+        pd.concat([frame, frame.iloc[1:]]).assign(Amount=["5", "7,5", "8"]), {**mapping, "amount": {"column": "Amount"}}
+    )
+    assert ["Budget" in line for line in found.rejections.summary()] == [True, False]
+    assert all('set read: {decimal: ","}' in line for line in found.rejections.summary())
+    told = read_leads(frame.assign(Budget="3"), {**mapping, "amount": {"column": "Amount"}}).rejections.summary()
+    assert told == ["column 'Amount': 'much' is not a number; correct it, or leave the cell empty (in row 3)"]
+
+
+@pytest.mark.parametrize("kind", ["text", "pandas", "python"])
+def test_a_date_keeps_the_calendar_day_on_which_it_was_written(kind):
+    days = ["2026-01-01T23:30:00-05:00", "2026-01-02T00:30:00-05:00"]
+    moments = [datetime.datetime.fromisoformat(day) for day in days]
+    created = {"text": days, "python": moments, "pandas": pd.Series(moments)}[kind]
+    source = [{"N": 1, "D": day} for day in created] if kind == "python" else pd.DataFrame({"N": 1, "D": created})
+    mapping = {"name": "m", "criteria": {"need": {"column": "N"}}, "dates": {"created": "D"}}
+    assert [str(day) for day in read_leads(source, mapping).created_at] == ["2026-01-01", "2026-01-02"]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ def test_without_sqlalchemy(url, monkeypatch):
         ([decimal.Decimal("25.000"), decimal.Decimal("2.50"), ""], "string", ["25", "2,50", ""]),
         ([float("inf"), "x", float("nan")], "string", ["inf", "x", None]),
         ([date(2025, 1, 2), datetime(2025, 1, 2, 3)], "timestamp[us]", [datetime(2025, 1, 2), datetime(2025, 1, 2, 3)]),
-        ([datetime(2025, 1, 2, tzinfo=UTC), None], "string", ["2025-01-02 00:00:00+00:00", None]),
+        ([datetime(2025, 1, 2, tzinfo=UTC), None], "timestamp[us]", [datetime(2025, 1, 2), None]),
         ([datetime(2025, 1, 2), time(3), True], "string", ["2025-01-02", "03:00:00", "true"]),
         ([zoneinfo.ZoneInfo("UTC"), {"a": 1}], "string", ["UTC", '{"a": 1}']),
         ([None, None], "string", [None, None]),

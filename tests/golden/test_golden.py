@@ -55,7 +55,7 @@ CHANGED: dict[str, str] = {
     "reject-outcomes/check": "rows as a spreadsheet counts them",
     "cp1252-sniffed/*": "a decimal comma is seen beside a currency, and no row is rejected for it",
     "xlsx-serials/check": "Excel's days by number are read, where every row was rejected",
-    "amounts/check": "12 000,- is read",
+    "amounts/check": "12 000,- is read; a word in place of an amount is no matter of the decimal mark",
     "faults/no-command": "new commands; exit 5",
     "faults/version": "0.2",
     "faults/framework-unknown": "a file of one's own is valid too",
