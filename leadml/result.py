@@ -304,6 +304,7 @@ class Recommended(ResultPart):
     card: str | None
     framework: str | None
     because: str
+    doubt: str = ""  # where it holds columns that may say how a deal went, not how the lead was
     in_use: str  # the contender in use until someone changes it: the documented rule where the verdict is keep
     cutoff: Figure | None = None
     cutoff_basis: str = "workload"

@@ -16,7 +16,7 @@ from leadml.calibration.comparison import Held, Lost, columns_of, hold_out
 from leadml.calibration.describe import describe_data, describe_evaluation, split_of
 from leadml.calibration.drift import find_drift
 from leadml.calibration.findings import findings_of_notes, in_order
-from leadml.calibration.notes import data_notes, price_unknown, result_notes
+from leadml.calibration.notes import data_notes, doubt_of, price_unknown, result_notes
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.recommend import choose_card, choose_champion, recommend, workload_of
 from leadml.calibration.rules import Facts, find_posteriors, judge_rules
@@ -65,6 +65,7 @@ def conclude(
     drafts = draft_cards(study, fitted, data)
     chosen = choose_card(study, log, held, measures, drafts)
     recommended = recommend(study, drafts, policies, chosen, measures, fitted)
+    recommended = recommended.model_copy(update={"doubt": doubt_of(own_notes, study, drafts.get(str(chosen)))})
     columns = columns_of(study.compared)
     attributes = {name: attributes_of(draft.card, columns, leads) for name, draft in drafts.items()}
     told = figures.Told(drafts, own, figures.importances(held, material.lost, columns, attributes))

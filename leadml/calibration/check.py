@@ -124,8 +124,7 @@ def _counts(leads: Leads, at: int) -> LevelCounts:
 
 def _notes(leads: Leads) -> Iterator[tuple[str, dict[str, Any]]]:
     """What was met on reading, signs of leaks and late answers, and whether there is enough to learn from."""
-    from leadml.data.late_answers import find_late_answers
-    from leadml.data.leaks import find_leak_signs
+    from leadml.data.leaks import leak_notes
 
     for code, values in leads.notes:
         yield code, {**values, **({"detail": "They are listed under rejected."} if code == "LML104" else {})}
@@ -142,9 +141,7 @@ def _notes(leads: Leads) -> Iterator[tuple[str, dict[str, Any]]]:
         where = leads.mapping.outcome.column if leads.mapping and leads.mapping.outcome else "outcome"
         yield "LML109", {"n_won": n_won, "n_lost": n_lost, "minimum": MIN_DEALS, "where": where}
         return
-    if late := find_late_answers(leads).note():
-        yield late
-    yield from (sign.note() for sign in find_leak_signs(leads))
+    yield from leak_notes(leads)
 
 
 def _unjudged_note(leads: Leads) -> tuple[str, dict[str, Any]] | None:

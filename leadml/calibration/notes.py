@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from leadml.calibration.cards import Draft
 from leadml.calibration.check import constant_note
 from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import DocumentedRule, FittedCard
@@ -15,8 +17,7 @@ from leadml.calibration.rules import Posterior, max_reach
 from leadml.calibration.study import Study
 from leadml.calibration.views import Note
 from leadml.data.deals import OPEN, Leads
-from leadml.data.late_answers import find_late_answers
-from leadml.data.leaks import find_leak_signs
+from leadml.data.leaks import LEAST_COST, leak_notes
 from leadml.data.selection import Selection, find_selection, find_worked
 from leadml.evaluation.bootstrap import holm
 from leadml.evaluation.metrics import Measures
@@ -26,27 +27,37 @@ from leadml.result import Contender, PolicyResult, Recommended
 HARDLY_VARIES = 0.85
 """Share of known levels at one level."""
 FEW_DEALS = 300
+LEAKS = ("LML121", "LML101", "LML102", "LML111", "LML113")
+"""Findings that doubt whether a column was known when the lead came in."""
 LEAST_INTERCEPT = 0.25
 """Log-odds by which predictions must be off on average, beyond their interval, to be worth telling."""
 SURE = 0.02
 LEAST_UNKNOWN = 0.02
 """Share of answers that must be unknown for the price of counting them as 0 to be looked at."""
-LEAST_COST = 0.5
-"""Wins of 100 leads followed up that are worth telling."""
 
 
 def data_notes(study: Study, chosen: Chosen, leads: Leads) -> tuple[list[Note], frozenset[str]]:
     """Notes on the data, and the rules whose cut-off the deals cannot judge, since leads were selected."""
-    notes: list[Note] = [(code, dict(values)) for code, values in leads.notes]
-    notes += _criteria(study)
-    late = find_late_answers(leads).note()
-    notes += [] if late is None else [late]
-    notes += [sign.note() for sign in find_leak_signs(leads)]
     selected, by_hunch = find_selected(study, chosen)
-    notes += selected
+    read = [(code, dict(values)) for code, values in leads.notes]
+    used = {name: column for name, column in leads.context.items() if name not in study.settings.without}
+    leaks = leak_notes(dataclasses.replace(leads, context=used))
+    notes: list[Note] = [*read, *_criteria(study), *leaks, *selected]
     if len(study.deals) < FEW_DEALS:
         notes.append(("LML204", {"n": len(study.deals), "where": "data"}))
     return notes, by_hunch
+
+
+def doubt_of(notes: Sequence[Note], study: Study, draft: Draft | None) -> str:
+    """Say which columns of a card may tell how a deal went, and where that is told; "" for none."""
+    mapped = {} if study.deals.mapping is None else study.deals.mapping.criteria
+    held = [] if draft is None else [a.column for a in draft.card.attributes]
+    held += [] if draft is None else [mapped[c.id].column for c in draft.card.criteria if c.id in mapped]
+    told = [(code, values.get("columns", [values.get("column")])) for code, values in notes if code in LEAKS]
+    found = {column: code for code, columns in reversed(told) for column in held if column in columns}
+    if not found:
+        return ""
+    return f"It holds {', '.join(found)}: known when the lead came in? See {', '.join(sorted({*found.values()}))}."
 
 
 def _criteria(study: Study) -> list[Note]:

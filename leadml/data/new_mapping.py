@@ -14,6 +14,7 @@ import numpy as np
 from leadml.data.cells import Floats, carry, join_column, numbers_of, values_of
 from leadml.data.dates import read_dates
 from leadml.data.deals import NO_DAY
+from leadml.data.leaks import late_by_name
 from leadml.data.sources import open_source
 from leadml.records import Record, load_record
 
@@ -22,13 +23,6 @@ MOST_WORDS = 30
 """A column of more distinct words is no category."""
 MOST_AT_ONE_LEVEL = 0.95
 """Edges that put a larger share of the values at one level tell nothing."""
-
-
-class LateName(Record):
-    """A part of a header, and why such a column is known only late."""
-
-    name: str
-    why: str
 
 
 class KnownHeaders(Record):
@@ -42,7 +36,6 @@ class KnownHeaders(Record):
     lost: str
     unknown: str
     scale: tuple[str, ...]
-    late: tuple[LateName, ...]
 
 
 KNOWN = load_record(files("leadml.data") / "known_headers.yaml", KnownHeaders)
@@ -163,7 +156,7 @@ def _group(left: Columns, patterns: dict[str, str]) -> str:
 
 
 def _amount(left: Columns, patterns: dict[str, str]) -> str:
-    found = _take(left, patterns["amount"], lambda c: c.share_numbers > 0.95 and not _known_late(c.name))
+    found = _take(left, patterns["amount"], lambda c: c.share_numbers > 0.95 and not late_by_name(c.name))
     return _guess("amount", {"column": found.name}, found.shown) if found else ""
 
 
@@ -204,7 +197,7 @@ def _criterion(criterion: str, column: Column) -> list[str]:
         rule |= {"edges": edges} | ({"descending": True} if criterion in KNOWN.descending else {})
         why = f"{said}; {column.shown}"
     elif texts and len(column.words) <= MOST_WORDS and column.share_dates < 0.5:
-        if not levels and _known_late(column.name):
+        if not levels and late_by_name(column.name):
             return []
         why = "levels by the words" if levels else "by its name; no word is understood"
     else:
@@ -236,7 +229,7 @@ def _edges(criterion: str, values: Floats) -> tuple[list[float], str]:
 def _others(left: Columns) -> Iterator[str]:
     """Context, segments, contactable; what is known late is excluded."""
     phones = [name for name in left if re.search(r"phone|telefoon|mobile|mobiel", name, re.IGNORECASE)][:1]
-    late = {name: why for name in left if (why := _known_late(name)) and name not in phones}
+    late = {name: why for name in left if (why := late_by_name(name)) and name not in phones}
     context = [
         name
         for name, column in left.items()
@@ -256,11 +249,6 @@ def _others(left: Columns) -> Iterator[str]:
     if late:
         yield "exclude:  # guess: by their names known only late; take out what is known at qualification"
         yield from (f"  {_flow(name)}: {_flow(why)}" for name, why in late.items())
-
-
-def _known_late(name: str) -> str:
-    """Why a column of this name is known only late, or nothing."""
-    return next((each.why for each in KNOWN.late if re.search(each.name, name, re.IGNORECASE)), "")
 
 
 def _quantiles(values: Floats) -> list[float]:

@@ -142,7 +142,7 @@ def _dependence(leads: Leads, there: Bools, worked: Bools) -> tuple[tuple[str, f
     columns |= {name: _binned(column) for name, column in {**leads.context, **leads.segments}.items()}
     if leads.contactable is not None:
         columns["contactable"] = leads.contactable.astype(np.int64)
-    found = [(name, _chi_square(column[there], worked[there])) for name, column in columns.items()]
+    found = [(name, chi_square(column[there], worked[there])) for name, column in columns.items()]
     return tuple(sorted(((n, p) for n, p in found if p < _LEVEL / len(found)), key=lambda each: each[1]))
 
 
@@ -157,17 +157,18 @@ def _binned(column: pa.Array) -> Ints:
     return np.where(known, np.searchsorted(edges, values) + 1, 0)
 
 
-def _chi_square(codes: Ints, worked: Bools) -> float:
-    """P value of independence; rare categories are taken together."""
-    from scipy.stats import chi2_contingency
+def chi_square(codes: Ints, side: Bools, effect: float = 1.0) -> float:
+    """P value of independence; rare categories are taken together, `effect` deals count as one."""
+    from scipy.stats import chi2, chi2_contingency
 
     at = np.unique(codes, return_inverse=True)[1]
     rare = np.bincount(at) < MIN_LEADS
     at = np.unique(np.where(rare[at], -1, at), return_inverse=True)[1]
-    table = np.array([np.bincount(at, side, minlength=int(at.max(initial=0)) + 1) for side in (worked, ~worked)])
+    table = np.array([np.bincount(at, each, minlength=int(at.max(initial=0)) + 1) for each in (side, ~side)])
     if min(table.shape) < 2 or (table.sum(axis=1) == 0).any():
         return 1.0
-    return float(chi2_contingency(table, correction=False)[1])
+    found = chi2_contingency(table, correction=False)
+    return float(chi2.sf(found.statistic / effect, found.dof))
 
 
 def _excess_wins(leads: Leads, above: Bools, worked_below: Bools) -> float:

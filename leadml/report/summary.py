@@ -123,7 +123,7 @@ def summarise(result: Result) -> Summary:
         attributes=attribute_rows(result),
         fall=next((f"{each.title}. {each.explanation}" for each in result.findings if each.code == "LML309"), ""),
         findings=group_findings(result.findings),
-        card=card_text(result),
+        card=f"{card_text(result)} {result.recommended.doubt}".strip(),
         stays=rule is not None and result.recommended.in_use == rule.id,
         currency=currency,
     )

@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 import leadml
+from leadml.calibration.check import check_file
 from leadml.calibration.recommend import say_why
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 from leadml.registry.evidence import read_counts
+from leadml.report import format_result, render_html
 from leadml.result import SCHEMA, Figure, Result, load_result, schema_text
+from tests.data.leaky import leads_export, leads_of
 
 FAST = {"contenders": ["cutoff", "weights"], "wide": False}
 
@@ -398,3 +401,22 @@ def test_another_baseline_is_taken_where_the_usual_one_is_out_of_reach() -> None
     assert "LML304" in {f.code for f in result.findings}
     assert result.policies[0].id == "madr-half"
     assert result.recommended.framework == "madr"
+
+
+def test_a_card_of_columns_that_say_how_the_deal_went_carries_the_doubt() -> None:
+    made = leads_export(500, 0)
+    result = leadml.calibrate(leads_of(made), {"contenders": []}).result
+    finding = next(each for each in result.findings if each.code == "LML121")
+    assert finding in [each for each in check_file(*made[:2]).findings if each.code == "LML121"]
+    assert result.recommended.contender == "wide"
+    assert result.recommended.doubt.startswith("It holds ")
+    assert any(name in result.recommended.doubt for name in made[2])
+    screen = format_result(result, terminal=False)
+    assert "Columns that may say how the deal went" in screen
+    assert "See LML121." in screen
+    assert "See LML121." in render_html(result)
+
+
+def test_a_card_without_such_columns_carries_none(found) -> None:
+    assert found.result.recommended.doubt == ""
+    assert not {"LML101", "LML121"} & {each.code for each in found.result.findings}

@@ -1,11 +1,19 @@
 """Leaks: a column that knows the outcome is told, one that merely repeats or ranks is not."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
-from leadml.data import Leads, read_leads
+from leadml.calibration.findings import findings_of_notes
+from leadml.data import Leads, load_mapping, read_leads
 from leadml.data.deals import NO_DAY
-from leadml.data.leaks import find_leak_signs
+from leadml.data.leaks import find_late_columns, find_leak_signs, late_by_name, leak_notes
+from tests.data.leaky import deals_export, leads_export, leads_of
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data"
+MAPPINGS = Path(__file__).resolve().parents[2] / "configs" / "mappings"
 
 N = 400
 
@@ -105,3 +113,103 @@ def test_too_few_deals_or_no_outcome_show_nothing_and_columns_have_the_names_of_
     }
     (sign,) = find_leak_signs(read_leads(frame, mapping))
     assert (sign.column, sign.place, sign.value) == ("Wants it", "criteria.need", 1.0)
+
+
+LATE = """
+Tags|Lead Quality|Last Activity|Last Notable Activity|Lead Profile|Asymmetrique Activity Index|dealstage|StageName
+|Elapsed Days In Sales Stage|Total Days Identified Through Closing|Ratio Days Validated To Total Days|PushCount
+|Next Step|hs_deal_stage_probability|ForecastCategoryName|closeprobability|LastActivityDate|hs_lastmodifieddate
+|closed_lost_reason|lost_reason|Status Reason|Is Closed|actualvalue|days_to_close|AgeInDays|num_contacted_notes
+|email_messages_count|duration|opportunityratingcode|Quote Sent|Order number|Invoice date|Fase|Dagen in fase
+|Reden verlies|Laatste activiteit|Volgende stap|Slagingskans|Offerte verstuurd|Ordernummer|Contract getekend
+|Factuurdatum|Doorlooptijd|Aantal afspraken|Leadkwaliteit"""
+HONEST = """
+Lead Origin|Lead Source|Do Not Call|TotalVisits|Country|What is your current occupation|Update me on Supply Chain
+|Route To Market|Client Size By Revenue|Revenue From Client Past Two Years|Competitor Type|Deal Type
+|Supplies Group|Region|contact|campaign|previous|poutcome|pdays|Posit_statm|Forml_tend|Up_sale|State
+|Marital status|Funding stage|Credit rating|Contract type|Contract end date current supplier|Orders last year
+|Number of Employees|Purchase timeframe|Last name|Percentage|Bron|Branche|Aantal medewerkers|Huidige leverancier
+|Kansrijke sector|Bestaande klant|Aangemaakt op|Project_Duration__c"""
+
+
+def test_names_that_crms_document_as_written_during_a_deal_are_known_in_english_and_dutch():
+    assert [name for name in LATE.replace("\n", "").split("|") if not late_by_name(name)] == []
+    assert [name for name in HONEST.replace("\n", "").split("|") if late_by_name(name)] == []
+
+
+@pytest.mark.parametrize("n", [1000, 3000])
+@pytest.mark.parametrize("dated", [False, True])
+@pytest.mark.parametrize("export", [leads_export, deals_export])
+def test_late_columns_are_named_together_and_honest_ones_are_not(export, dated, n):
+    named, wrong, without = [], [], []
+    for seed in range(4):
+        made = export(n, seed, dated=dated)
+        code, values = find_late_columns(leads_of(made))
+        named += [name in values["columns"] for name in made[2]]
+        wrong += [name in values["columns"] for name in made[1]["context"] if name not in made[2]]
+        without.append(leak_notes(leads_of(export(n, seed, late=False, dated=dated))))
+        assert code == "LML121"
+        assert values["all"] - values["less"] > 0.05
+    assert np.mean(named) >= 0.9
+    assert np.mean(wrong) <= 0.02
+    assert [note for notes in without for note in notes] == []
+
+
+def test_late_names_of_columns_that_say_nothing_are_no_evidence():
+    found = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        context = {name: rng.normal(size=600) for name in LATE.replace("\n", "").split("|")[:12]}
+        leads = Leads.from_arrays(rng.integers(0, 5, (600, 1)), rng.random(600) < 0.3, ["need"], context=context)
+        found.append(find_late_columns(leads) is not None)
+    assert np.mean(found) <= 0.05
+
+
+def test_what_follows_the_length_of_a_deal_is_named_whatever_it_is_called():
+    made = deals_export(2000, 0)
+    _, values = find_late_columns(leads_of(made, **{name: f"Field {i}" for i, name in enumerate(made[2])}))
+    assert {"Field 0", "Field 2", "Field 3"} <= set(values["columns"]) <= {f"Field {i}" for i in range(7)}
+    assert "it follows the time from created to closed" in values["signs"]
+
+
+def test_the_finding_says_by_what_signs_and_what_to_copy():
+    made = leads_export(1500, 0)
+    (finding,) = findings_of_notes(leak_notes(leads_of(made)))
+    assert (finding.code, finding.severity, finding.cost > 3) == ("LML121", "warn", True)
+    assert set(finding.where.split(", ")) == set(made[2])
+    assert "of the won and" in finding.explanation
+    assert "Were these known when the lead came in?" in finding.explanation
+    assert '--without "Tags"' in finding.remedy
+    excluded = YAML(typ="safe").load(finding.remedy[finding.remedy.index("exclude:") :])["exclude"]
+    context = [name for name in made[1]["context"] if name not in excluded]
+    assert load_mapping({**made[1], "context": context, "exclude": excluded}).exclude.keys() == set(made[2])
+
+
+def test_what_is_told_together_is_not_told_one_by_one_but_for_a_near_perfect_column(won):
+    rng = np.random.default_rng(6)
+    lost = np.where((won == 0) & (rng.random(N) < 0.9), "price", None)
+    context = {"Lost reason": lost, "Lead score": won + rng.normal(size=N), "seal": won * 1.0}
+    leads = Leads.from_arrays(rng.integers(0, 5, (N, 1)), won, ["need"], context=context)
+    together, alone = leak_notes(leads)
+    assert (together[0], set(together[1]["columns"])) == ("LML121", {"Lost reason", "Lead score", "seal"})
+    assert "deals where it is filled were lost" in together[1]["signs"]
+    assert (alone[0], alone[1]["column"]) == ("LML101", "seal")
+    del leads.context["Lead score"]
+    assert {code for code, _ in leak_notes(leads)} == {"LML101", "LML102"}
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real data sets are not here")
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("b2b_deals", "b2b_deals/b2b_deals.csv"),
+        ("bank_marketing", "bank_marketing/bank-additional-full.csv"),
+        ("crm_pipeline", "crm_pipeline/sales_pipeline.csv"),
+    ],
+)
+def test_real_exports_have_only_the_leaks_that_their_mappings_exclude(name, file):
+    mapping = YAML(typ="safe").load(MAPPINGS / f"{name}.yaml")
+    late = [*mapping.pop("exclude", {})]
+    told = find_leak_signs(read_leads(REAL / file, {**mapping, "context": [*mapping["context"], *late]}))
+    assert {sign.column for sign in told} == set(late)
+    assert find_late_columns(read_leads(REAL / file, mapping)) is None
