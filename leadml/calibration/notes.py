@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -40,9 +39,7 @@ def data_notes(study: Study, chosen: Chosen, leads: Leads) -> tuple[list[Note], 
     """Notes on the data, and the rules whose cut-off the deals cannot judge, since leads were selected."""
     selected, by_hunch = find_selected(study, chosen)
     read = [(code, dict(values)) for code, values in leads.notes]
-    used = {name: column for name, column in leads.context.items() if name not in study.settings.without}
-    leaks = leak_notes(dataclasses.replace(leads, context=used))
-    notes: list[Note] = [*read, *_criteria(study), *leaks, *selected]
+    notes: list[Note] = [*read, *_criteria(study), *leak_notes(leads), *selected]
     if len(study.deals) < FEW_DEALS:
         notes.append(("LML204", {"n": len(study.deals), "where": "data"}))
     return notes, by_hunch
