@@ -14,7 +14,8 @@ from leadml.calibration.recommend import say_why
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 from leadml.registry.evidence import read_counts
-from leadml.report import format_result, render_html
+from leadml.report.first_screen import format_result
+from leadml.report.html import render_html
 from leadml.result import SCHEMA, Figure, Result, load_result, schema_text
 from tests.data.leaky import leads_export, leads_of
 
