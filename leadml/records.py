@@ -11,8 +11,6 @@ import io
 import json
 import os
 import re
-import types
-import typing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -22,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leadml.exceptions import RecordError
 
-MAX_NODES = 200_000  # a record is written by a person
+MAX_NODES, MAX_DEPTH = 200_000, 100  # a record is written by a person
 Where = tuple[str | int, ...]
 Faults = list[tuple[int, str]]  # line (0: unknown) and message
 
@@ -142,25 +140,19 @@ class _Tree:
         self.name = name
         self.lines: dict[Where, int] = {}
         self.faults: Faults = []
-        self._open: set[int] = set()
         self._n_nodes = 0
 
     def plain(self, node: Any, where: Where) -> Any:
         """Turn a node into dicts with text keys, lists and scalars."""
         self._n_nodes += 1
         line = self.lines.setdefault(where, node.start_mark.line + 1)
-        if id(node) in self._open:
-            raise RecordError(f"{self._at(where, line)}: the anchor contains itself; write the value out")
-        if self._n_nodes > MAX_NODES:
-            raise RecordError(f"{self.name}: more than {MAX_NODES} values; valid: a file that a person wrote")
-        self._open.add(id(node))
-        try:
-            if node.id == "mapping":
-                return self._mapping(node, where)
-            if node.id == "sequence":
-                return [self.plain(child, (*where, i)) for i, child in enumerate(node.value)]
-        finally:
-            self._open.discard(id(node))
+        if self._n_nodes > MAX_NODES or len(where) > MAX_DEPTH:
+            more = f"more than {MAX_NODES} values, or {MAX_DEPTH} deep (does an anchor contain itself?)"
+            raise RecordError(f"{self.name}: line {line}: {more}; valid: a file that a person wrote")
+        if node.id == "mapping":
+            return self._mapping(node, where)
+        if node.id == "sequence":
+            return [self.plain(child, (*where, i)) for i, child in enumerate(node.value)]
         kind = str(node.tag).removeprefix("tag:yaml.org,2002:")
         if kind == "str":
             return node.value
@@ -172,24 +164,18 @@ class _Tree:
     def _mapping(self, node: Any, where: Where) -> dict[str, Any]:
         data: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            line = key_node.start_mark.line + 1
+            line, at = key_node.start_mark.line + 1, (*where, str(key_node.value))
             if key_node.id != "scalar":
                 self._fault(where, line, "got a list or mapping as a key; valid: text")
-                continue
-            at = (*where, key := str(key_node.value))
-            if key in data:
-                first = self.lines[at]
-                self._fault(at, line, f"given twice, first on line {first}; valid: once; remove one")
-                continue
-            self.lines[at] = line
-            data[key] = self.plain(value_node, at)
+            elif key_node.value in data:
+                self._fault(at, line, f"given twice, first on line {self.lines[at]}; valid: once; remove one")
+            else:
+                self.lines[at] = line
+                data[key_node.value] = self.plain(value_node, at)
         return data
 
     def _fault(self, where: Where, line: int, text: str) -> None:
-        self.faults.append((line, f"{self._at(where, line)}: {text}"))
-
-    def _at(self, where: Where, line: int) -> str:
-        return f"{self.name}: {path_text(where)} (line {line})"
+        self.faults.append((line, f"{self.name}: {path_text(where)} (line {line}): {text}"))
 
 
 def _core_scalar(text: str) -> Any:
@@ -257,10 +243,29 @@ def _faults_of(
                 continue
             where.append(part)
         details.setdefault(tuple(where), []).append(detail)
+    schema = cls.model_json_schema()
     for at, same in details.items():
         line = next((lines[at[:n]] for n in range(len(at), -1, -1) if at[:n] in lines), 0)
         place = f"{path_text(at)} (line {line})" if line else path_text(at)
-        yield line, f"{name}: {place}: {_fault_text(cls, at, same)}"
+        keys: dict[str, Any] = {}
+        for each in _schemas_at(schema, schema.get("$defs", {}), at[:-1]):
+            keys |= each.get("properties", {})
+        yield line, f"{name}: {place}: {_fault_text(keys, str(at[-1]) if at else '', same)}"
+
+
+def _schemas_at(schema: Any, known: Mapping[str, Any], where: Where) -> Iterator[Mapping[str, Any]]:
+    """What may stand at a path, of a JSON schema."""
+    if "$ref" in schema:
+        yield from _schemas_at(known[schema["$ref"].rpartition("/")[2]], known, where)
+    elif "anyOf" in schema:
+        for each in schema["anyOf"]:
+            yield from _schemas_at(each, known, where)
+    elif not where:
+        yield schema
+    else:
+        inside = schema.get("properties", {}).get(where[0], schema.get("additionalProperties", schema.get("items")))
+        if isinstance(inside, dict):
+            yield from _schemas_at(inside, known, where[1:])
 
 
 _VALID = {
@@ -269,17 +274,18 @@ _VALID = {
     "dict_type": "keys and values", "model_type": "keys and values", "date_type": "a date as YYYY-MM-DD",
     "date_from_datetime_parsing": "a date as YYYY-MM-DD", "date_parsing": "a date as YYYY-MM-DD",
 }  # fmt: skip
+_TYPES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
 
 
-def _fault_text(cls: type[BaseModel], where: Where, details: Sequence[Any]) -> str:
+def _fault_text(keys: Mapping[str, Any], key: str, details: Sequence[Any]) -> str:
     """Say what came, what is valid and what to do; details at one place are the members of a union."""
     kind, got = details[0]["type"], details[0]["input"]
     if kind == "extra_forbidden":
-        keys = sorted({key for model in _models_at(cls, where[:-1]) for key in _keys(model)})
-        return f"unknown key; valid: {', '.join(keys)}{nearest(str(where[-1]), keys) or '; remove it'}"
+        return f"unknown key; valid: {', '.join(sorted(keys))}{nearest(key, keys) or '; remove it'}"
     if kind == "missing":
-        takes = {_takes(model, str(where[-1])) for model in _models_at(cls, where[:-1])} - {""}
-        return "is missing" + "".join(f"; valid: {text}" for text in sorted(takes)) + "; add it"
+        known = keys.get(key, {})
+        valid = known.get("description") or _TYPES.get(known.get("type"), "")
+        return f"is missing{f'; valid: {valid}' if valid else ''}; add it"
     if kind in ("value_error", "assertion_error"):
         return _valid_text(details[0])
     valid = ", or ".join(dict.fromkeys(map(_valid_text, details)))
@@ -305,43 +311,6 @@ def _todo_text(kind: str, got: object, valid: str) -> str:
     return "give a value or remove the key" if got is None else "correct it"
 
 
-def _keys(model: type[BaseModel]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
 def _keys_text(cls: type[BaseModel]) -> str:
-    required = [f.alias or name for name, f in cls.model_fields.items() if f.is_required()]
-    return "keys " + ", ".join(required or _keys(cls))
-
-
-def _models_at(cls: type[BaseModel], where: Where) -> list[type[BaseModel]]:
-    """The record types that may stand at a path, by walking the annotations."""
-    notes: list[Any] = [cls]
-    for part in where:
-        inside: list[Any] = []
-        for note in _flat(notes):
-            if isinstance(note, type) and issubclass(note, BaseModel):
-                inside += [f.annotation for key, f in note.model_fields.items() if part in (key, f.alias)]
-            elif arguments := typing.get_args(note):
-                inside.append(arguments[0 if isinstance(part, int) else -1])
-        notes = inside
-    return [note for note in _flat(notes) if isinstance(note, type) and issubclass(note, BaseModel)]
-
-
-def _flat(notes: Iterable[Any]) -> Iterator[Any]:
-    """Take unions and Annotated apart."""
-    for note in notes:
-        origin = typing.get_origin(note)
-        if origin is typing.Union or origin is types.UnionType:
-            yield from _flat(typing.get_args(note))
-        elif origin is typing.Annotated:
-            yield from _flat(typing.get_args(note)[:1])
-        else:
-            yield note
-
-
-def _takes(model: type[BaseModel], key: str) -> str:
-    """What a required key takes, in words."""
-    simple: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
-    fields = (f for name, f in model.model_fields.items() if key in (name, f.alias))
-    return next((f.description or simple.get(f.annotation, "") for f in fields), "")
+    keys = {field.alias or name: field.is_required() for name, field in cls.model_fields.items()}
+    return "keys " + ", ".join([each for each, is_required in keys.items() if is_required] or keys)
