@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from leadml import Card
 from leadml.card.build import LearnedPoints, learned_card
 from leadml.card.record import CardAttribute, CardBand, CardBin
-from leadml.frameworks import load_framework
+from leadml.frameworks.catalog import load_framework
 from leadml.levels import CANONICAL
 
 BANT = ("budget", "authority", "need", "timeline")

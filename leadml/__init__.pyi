@@ -7,7 +7,7 @@ from leadml.card.record import load_card as load_card
 from leadml.data import load_mapping as load_mapping
 from leadml.data import read_leads as read_leads
 from leadml.data.deals import Leads as Leads
-from leadml.datasets import make_leads as make_leads
+from leadml.datasets.sample import make_leads as make_leads
 from leadml.estimators import MappingEncoder as MappingEncoder
 from leadml.estimators import PolicyClassifier as PolicyClassifier
 from leadml.estimators import RubricEncoder as RubricEncoder
@@ -17,12 +17,12 @@ from leadml.exceptions import InputError as InputError
 from leadml.exceptions import LeadmlError as LeadmlError
 from leadml.exceptions import TooFewDealsError as TooFewDealsError
 from leadml.exceptions import UsageError as UsageError
-from leadml.frameworks import Framework as Framework
-from leadml.frameworks import Policy as Policy
-from leadml.frameworks import list_frameworks as list_frameworks
-from leadml.frameworks import list_policies as list_policies
-from leadml.frameworks import load_framework as load_framework
-from leadml.frameworks import load_policy as load_policy
+from leadml.frameworks.catalog import list_frameworks as list_frameworks
+from leadml.frameworks.catalog import list_policies as list_policies
+from leadml.frameworks.catalog import load_framework as load_framework
+from leadml.frameworks.catalog import load_policy as load_policy
+from leadml.frameworks.model import Framework as Framework
+from leadml.frameworks.model import Policy as Policy
 from leadml.result import Result as Result
 from leadml.scoring.face import explain as explain
 from leadml.scoring.face import load_model as load_model

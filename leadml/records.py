@@ -90,6 +90,11 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     return f"; did you mean {lowered[found[0]]}?" if found else ""
 
 
+def choose(word: str, valid: Iterable[str]) -> str:
+    """What to do about a word that is none of the valid ones: the nearest of them, or a choice."""
+    return nearest(word, valid) or "; choose one of these"
+
+
 def path_text(where: Where) -> str:
     """Write a path as `criteria.budget.edges[2]`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where)
@@ -301,7 +306,7 @@ def _valid_text(detail: Any) -> str:
 
 def _todo_text(kind: str, got: object, valid: str) -> str:
     if kind in ("literal_error", "enum"):
-        return nearest(str(got), valid.split(", ")).removeprefix("; ") or "choose one of these"
+        return choose(str(got), valid.split(", ")).removeprefix("; ")
     if kind == "string_type" and isinstance(got, bool | int | float):
         return f'put it in quotes: "{json.dumps(got)}"'
     if kind in ("int_type", "float_type") and isinstance(got, str) and isinstance(_core_scalar(got), int | float):

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_v
 from leadml.exceptions import RecordError
 from leadml.frameworks.catalog import list_frameworks, list_policies
 from leadml.levels import MET_LEVEL
-from leadml.records import Record, check_record, load_record, nearest
+from leadml.records import Record, check_record, choose, load_record
 
 CONTENDERS = ("cutoff", "weights", "steps", "integer", "context-logistic", "context-boosting", "prior")
 CONTENDER_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -279,8 +279,7 @@ class Experiment(_Settings):
 def check_name(what: str, name: str, valid: Sequence[str]) -> None:
     """Refuse a name that is not known, naming the nearest."""
     if name not in valid:
-        hint = nearest(name, valid) or "; choose one of these"
-        raise ValueError(f"got the {what} {name!r}; valid: {', '.join(valid)}{hint}")
+        raise ValueError(f"got the {what} {name!r}; valid: {', '.join(valid)}{choose(name, valid)}")
 
 
 def load_experiment(source: Experiment | Mapping[str, Any] | str | Path | None) -> Experiment:

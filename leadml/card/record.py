@@ -156,7 +156,7 @@ class Card(_Part):
     Examples
     --------
     >>> from leadml.card.build import documented_card
-    >>> from leadml.frameworks import load_policy
+    >>> from leadml.frameworks.catalog import load_policy
     >>> card = documented_card(load_policy("bant-points"), created_at="2026-01-01")
     >>> lead = card.score_one({"budget": 3, "authority": 4, "need": 1})
     >>> lead["points"], lead["high"], lead["decision"], lead["ask_next"], lead["if_answered"]

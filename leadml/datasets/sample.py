@@ -24,18 +24,12 @@ RNG = np.random.Generator
 
 
 def make_leads(
-    n: int,
-    world: str = "rule_right",
-    random_state: int = 0,
-    *,
-    all_criteria: bool = True,
-    worked_share: float | None = None,
-    truth: Truth | None = None,
-    **truth_options: Any,
-) -> Leads:
+    n: int, world: str = "rule_right", random_state: int = 0, *, all_criteria: bool = True,
+    truth: Truth | None = None, **truth_options: Any,
+) -> Leads:  # fmt: skip
     """Draw leads from a world whose truth is known.
 
-    The outcome depends on the criteria of one framework. `leadml.datasets.WORLDS` says in what each world
+    The outcome depends on the criteria of one framework. `leadml.datasets.worlds.WORLDS` says in what each world
     differs from ``rule_right``.
 
     Parameters
@@ -43,19 +37,15 @@ def make_leads(
     n : int
         Number of leads, at least 1.
     world : str
-        One of `leadml.datasets.WORLDS`.
+        One of `leadml.datasets.worlds.WORLDS`.
     random_state : int
         Seed.
     all_criteria : bool
         Whether all 13 canonical criteria are there, or only those of the framework.
-    worked_share : float, optional
-        Share of the leads below the documented cut-off that were worked, 0 to 1, in the worlds
-        ``selected_random`` (0.1 by default) and ``selected_hunch`` (0.3).
     truth : Truth, optional
         Draw from this truth instead of making one.
     **truth_options
         framework ("bant"); form, "points" or "met" (what the documented rule counts); base_rate (0.3);
-        strength (6: log-odds between level 4 throughout and 0 throughout); weights of the world ``tilted``;
         unknown, "junk" (a lead whose level is unknown is at level 0: only then is the documented 0 points
         for unknown right) or "random"; unknown_share (0.1).
 
@@ -92,42 +82,26 @@ def make_leads(
     own = _draw_codes(truth, states, won, rng)
     created = (FIRST_DAY + time * N_DAYS).astype(np.int32)
     days = np.ceil(np.where(won, 60, 25) * rng.lognormal(0, 0.6, n)).astype(np.int32)
-    worked, propensity = _draw_worked(truth, own, won, worked_share, rng)
+    worked, propensity = _draw_worked(truth, own, won, rng)
     open_ = ~worked if worked is not None else np.zeros(n, dtype=bool)
     if truth.world == "immature":
         open_ = created + days > FIRST_DAY + N_DAYS
-    names, codes = truth.criteria, own
+    columns = dict(zip(truth.criteria, own.T, strict=True))
     if all_criteria:
-        others = {c: _draw_other(j, n, rng) for j, c in enumerate(CANONICAL) if c not in truth.criteria}
-        names = CANONICAL
-        codes = np.stack([own[:, names_at(truth, c)] if c in truth.criteria else others[c] for c in names], axis=1)
-    else:
-        order = np.argsort([CANONICAL.index(c) for c in names])
-        names, codes = tuple(names[j] for j in order), own[:, order]
+        others = [each for each in CANONICAL if each not in columns]  # which have no bearing on the outcome
+        shares = [tilted_profile(CANONICAL.index(each), 0.0, 0.1) for each in others]
+        columns |= {each: rng.choice(6, n, p=p).astype(np.uint8) for each, p in zip(others, shares, strict=True)}
+    names = tuple(sorted(columns, key=CANONICAL.index))
+    codes = np.stack([columns[name] for name in names], axis=1)
     outcome = np.where(open_, OPEN, won).astype(np.int8)
     return Leads(
-        criteria=names,
-        codes=np.asfortranarray(codes),
-        outcome=outcome,
-        created=created,
+        criteria=names, codes=np.asfortranarray(codes), outcome=outcome, created=created,
         closed=np.where(open_, NO_DAY, created + days).astype(np.int32),
-        unit=unit,
-        followed_up=worked,
-        propensity=propensity,
-        lead_id=pa.array([f"L{i:07d}" for i in range(1, n + 1)]),
-        row=np.arange(2, n + 2),
-        in_time_order=True,
-        source=f"synthetic leads of the world {truth.world}",
-        digest=hashlib.sha256(codes.tobytes() + outcome.tobytes()).hexdigest(),
-        n_rows=n,
-        truth=truth,
-        **_draw_beside(n, rng),
-    )
-
-
-def names_at(truth: Truth, criterion: str) -> int:
-    """Column of a criterion among those of the framework."""
-    return truth.criteria.index(criterion)
+        unit=unit, followed_up=worked, propensity=propensity,
+        lead_id=pa.array([f"L{i:07d}" for i in range(1, n + 1)]), row=np.arange(2, n + 2), in_time_order=True,
+        source=f"synthetic leads of the world {truth.world}", n_rows=n, truth=truth,
+        digest=hashlib.sha256(codes.tobytes() + outcome.tobytes()).hexdigest(), **_draw_beside(n, rng),
+    )  # fmt: skip
 
 
 def _draw_states(truth: Truth, time: Floats, rng: RNG) -> tuple[NDArray[np.uint8], Floats]:
@@ -145,33 +119,26 @@ def _draw_states(truth: Truth, time: Floats, rng: RNG) -> tuple[NDArray[np.uint8
 
 def _draw_codes(truth: Truth, states: NDArray[np.uint8], won: NDArray[np.bool_], rng: RNG) -> NDArray[np.uint8]:
     """What is seen of the states; with late answers, far more of a lost deal stays unknown."""
-    hide = truth.hide[UNKNOWN]
-    chance = hide[states]
+    chance = truth.hide[UNKNOWN][states]
     if truth.world == "late_answers":
         chance = np.where(won[:, None], 0.02, 0.45) * np.ones_like(chance)
     return np.where(rng.uniform(size=states.shape) < chance, UNKNOWN, states).astype(np.uint8)
 
 
 def _draw_worked(
-    truth: Truth, codes: NDArray[np.uint8], won: NDArray[np.bool_], share: float | None, rng: RNG
+    truth: Truth, codes: NDArray[np.uint8], won: NDArray[np.bool_], rng: RNG
 ) -> tuple[NDArray[np.bool_] | None, Floats | None]:
-    """Which leads were followed up, and the known chance of it where it was random."""
+    """Which leads were followed up (below the cut-off 10% at random, or 30% by a hunch), and its chance if known."""
     if not truth.world.startswith("selected"):
         return None, None
     below = documented_score(codes, truth.unit) < truth.cutoff
     noise = rng.uniform(size=len(codes))
     if truth.world == "selected_random":
-        share = 0.1 if share is None else share
-        return ~below | (noise < share), np.where(below, share, 1.0)
+        return ~below | (noise < 0.1), np.where(below, 0.1, 1.0)
     # a hunch sees something of the outcome that no criterion holds
     promising = rng.normal(size=len(codes)) + 1.5 * won
-    line = np.quantile(promising[below], 1 - (0.3 if share is None else share)) if below.any() else 0.0
+    line = np.quantile(promising[below], 0.7) if below.any() else 0.0
     return ~below | (promising >= line), None
-
-
-def _draw_other(j: int, n: int, rng: RNG) -> NDArray[np.uint8]:
-    """A criterion that has no bearing on the outcome."""
-    return rng.choice(6, size=n, p=tilted_profile(j, 0.0, 0.1)).astype(np.uint8)
 
 
 def _draw_beside(n: int, rng: RNG) -> dict[str, Any]:

@@ -44,11 +44,11 @@ class Truth:
     abrupt: bool = False
     """Whether a drift happens half-way at once, rather than evenly."""
 
-    def __repr__(self) -> str:
-        return f"<Truth of the world {self.world!r}: {self.framework}, {self.cutoff} {self.unit}>"
-
     group_sd: float = 0.0
     """Standard deviation of the effect of the account on the log-odds."""
+
+    def __repr__(self) -> str:
+        return f"<Truth of the world {self.world!r}: {self.framework}, {self.cutoff} {self.unit}>"
 
     def mixing(self, time: Floats) -> Floats:
         """How far a drift has gone at these moments (0 = first lead, 1 = last)."""
@@ -80,8 +80,7 @@ class Truth:
     @cached_property
     def rate(self) -> Floats:
         """(6^k,): E[P(won) | pattern], NaN where there is no such lead."""
-        won = self._seen(self.shares * self._won)
-        return rate_of(won, self.share)
+        return rate_of(self._seen(self.shares * self._won), self.share)
 
     @property
     def base_rate(self) -> float:
@@ -106,16 +105,14 @@ class Truth:
         return documented_score(self.patterns, unit or self.unit, met_level)
 
     def captured(self, score: Floats | NDArray[np.int64], workload: float) -> float:
-        """Share of all wins among the highest-scored leads up to a workload (share of leads), ties shared.
+        """Share of all wins among the highest-scored leads up to a workload (share of leads).
 
-        `score` has one value a pattern. Of a group of ties at the end of the workload the part that fits
-        counts, at the mean rate of the group.
+        `score` has one value a pattern. Of ties at the end of the workload the part that fits counts, at their rate.
         """
         _, at = np.unique(-np.round(score, 12), return_inverse=True)
-        share = np.bincount(at, self.share)
-        won = np.bincount(at, self.share * np.nan_to_num(self.rate))
+        share, won = np.bincount(at, self.share), np.bincount(at, self.share * np.nan_to_num(self.rate))
         room = np.clip(workload - (np.cumsum(share) - share), 0, share)
-        return float(np.divide(room * won, share, out=np.zeros(len(won)), where=share > 0).sum() / won.sum())
+        return float((room * np.nan_to_num(rate_of(won, share))).sum() / won.sum())
 
     def workload(self, unit: str | None = None, cutoff: int | None = None) -> float:
         """Share of leads that a documented rule follows up; the world's own rule by default."""
@@ -131,19 +128,6 @@ class Truth:
         rule = self.captured((self.score(unit) >= cutoff).astype(np.int64), workload)
         best = self.captured(np.nan_to_num(self.rate, nan=-1.0), workload)
         return (self.captured(score, workload) - rule) / (best - rule) if best - rule > 1e-9 else np.nan
-
-    def win_rate_by_score(self, unit: str | None = None, met_level: int = MET_LEVEL) -> Floats:
-        """Chance of winning at each documented score, NaN where there is no lead."""
-        score = self.score(unit, met_level)
-        share, won = np.bincount(score, self.share), np.bincount(score, self.share * np.nan_to_num(self.rate))
-        return rate_of(won, share)
-
-    def best_cutoff(self, unit: str | None = None, ratio: float | None = None) -> int:
-        """Lowest cut-off on the documented score that earns most at a ratio of cost to value (None: base rate)."""
-        score = self.score(unit)
-        earned = self.share * (np.nan_to_num(self.rate) - (self.base_rate if ratio is None else ratio))
-        net = np.append(np.cumsum(np.bincount(score, earned)[::-1])[::-1], 0.0)
-        return int(np.argmax(np.round(net, 12)))
 
     @cached_property
     def _won(self) -> Floats:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import reduce
 
 import numpy as np
 
 from leadml.datasets.truth import Floats, Truth
 from leadml.exceptions import UsageError
+from leadml.frameworks.catalog import FRAMEWORK_IDS, load_framework
 from leadml.levels import LEVEL_MAX, MET_LEVEL
 
 WORLDS: dict[str, str] = {
@@ -36,16 +37,6 @@ WORLDS: dict[str, str] = {
 }
 """What `make_leads` can draw from."""
 
-FRAMEWORK_CRITERIA: dict[str, tuple[str, ...]] = {
-    "anum": ("authority", "need", "urgency", "budget"),
-    "bant": ("budget", "authority", "need", "timeline"),
-    "champ": ("challenges", "authority", "budget", "prioritization"),
-    "faint": ("funds", "authority", "interest", "need", "timeline"),
-    "gpct": ("goals", "plans", "challenges", "timeline"),
-    "madr": ("budget", "authority", "desire", "response"),
-}
-"""Criteria of the documented frameworks, in their order."""
-
 PROFILES = np.array(
     [
         [0.20, 0.20, 0.20, 0.20, 0.20],
@@ -59,62 +50,52 @@ LEVELS = np.array([0.0, 1, 2, 3, 4, 0])
 """Level of each true state; the last state is junk: at level 0, and never known."""
 EVEN, MET = LEVELS / LEVEL_MAX, (LEVELS >= MET_LEVEL).astype(float)
 EARLY, LATE = np.array([0, 0.85, 0.9, 0.95, 1, 0]), np.array([0, 0.05, 0.1, 0.9, 1, 0])
+TILTED = np.array([0.4, 2.2, 1.0, 0.4, 1.0])
+STRENGTH = 6.0
+"""Log-odds between level 4 throughout and 0 throughout."""
 IN_THE_MIDDLE = np.array([0, 0.8, 1, 0.5, -0.2, 0])
 
 
 def make_truth(
-    world: str = "rule_right",
-    *,
-    framework: str = "bant",
-    form: str = "points",
-    base_rate: float = 0.3,
-    strength: float = 6.0,
-    weights: Sequence[float] | None = None,
-    unknown: str | None = None,
-    unknown_share: float | None = None,
-) -> Truth:
+    world: str = "rule_right", *, framework: str = "bant", form: str = "points", base_rate: float = 0.3,
+    unknown: str | None = None, unknown_share: float | None = None,
+) -> Truth:  # fmt: skip
     """Make the truth of a world; the options are those of `make_leads`."""
-    for name, value, valid in (
-        ("world", world, tuple(WORLDS)),
-        ("framework", framework, tuple(FRAMEWORK_CRITERIA)),
-        ("form", form, ("points", "met")),
-        ("unknown", unknown or "junk", ("junk", "random")),
-    ):
-        if value not in valid:
-            raise UsageError(f"{name} is {value!r}; valid: {', '.join(valid)}; choose one of these")
     form = "met" if world in ("met_right", "null_rule", "null_rule_pairs") else form
     unknown = unknown or ("random" if world in ("unknown_random", "late_answers") else "junk")
     if unknown_share is None:
         unknown_share = 0.3 if world.startswith("unknown") else 0.1
-    for name, number, low, high in (
-        ("base_rate", base_rate, 0.01, 0.99),
-        ("strength", strength, 0.1, 50.0),
-        ("unknown_share", unknown_share, 0.0, 0.9),
+    for name, value, valid in (
+        ("world", world, tuple(WORLDS)),
+        ("framework", framework, FRAMEWORK_IDS),
+        ("form", form, ("points", "met")),
+        ("unknown", unknown, ("junk", "random")),
     ):
+        if value not in valid:
+            raise UsageError(f"{name} is {value!r}; valid: {', '.join(valid)}; choose one of these")
+    for name, number, low, high in (("base_rate", base_rate, 0.01, 0.99), ("unknown_share", unknown_share, 0.0, 0.9)):
         if not low <= number <= high:
             raise UsageError(f"{name} is {number}; valid: {low:g} to {high:g}")
-    k = len(FRAMEWORK_CRITERIA[framework])
+    criteria = load_framework(framework).criterion_ids
+    k = len(criteria)
     cutoff = 2 * k + 1 if form == "points" else 3 if framework == "bant" else (k + 1) // 2
-    shape = EVEN if form == "points" else MET
-    documented = np.tile(shape * strength / k, (k, 1))
+    documented = np.tile((EVEN if form == "points" else MET) * STRENGTH / k, (k, 1))
     junk = unknown_share if unknown == "junk" else 0.0
     hide = np.eye(6)
     if unknown == "random":
         hide = hide * (1 - unknown_share)
         hide[5] = unknown_share
-    log_odds, shares = _sum(documented), _joint(k, 0.0, junk)
-    truth = Truth(world, framework, FRAMEWORK_CRITERIA[framework], form, cutoff, log_odds, shares, hide)
     # At break-even the base rate lies midway between the cut-off and the score below it.
-    step = strength / (k * (LEVEL_MAX if form == "points" else 1))
-    start = np.log(base_rate / (1 - base_rate)) - step * (cutoff - 0.5)
-    truth = dataclasses.replace(truth, log_odds=truth.log_odds + start)
+    step = STRENGTH / (k * (LEVEL_MAX if form == "points" else 1))
+    log_odds = _sum(documented) + np.log(base_rate / (1 - base_rate)) - step * (cutoff - 0.5)
+    truth = Truth(world, framework, criteria, form, cutoff, log_odds, _joint(k, 0.0, junk), hide)
 
     def tilted(tilt: float) -> Truth:
         return dataclasses.replace(truth, shares=_joint(k, tilt, junk))
 
     tilt = _solve(lambda t: tilted(t).base_rate - base_rate, 8.0, "base_rate with this cut-off")
     even = tilted(tilt)
-    truth = _with_base_rate(_world(even, documented, strength, weights), base_rate)
+    truth = _with_base_rate(_world(even, documented), base_rate)
     if world == "drifting":
         first = (truth.log_odds - 0.5, _joint(k, tilt - 0.15, junk))
         late = _joint(k, tilt + 0.15, junk)
@@ -125,12 +106,12 @@ def make_truth(
     return truth
 
 
-def _world(truth: Truth, documented: Floats, strength: float, weights: Sequence[float] | None) -> Truth:
+def _world(truth: Truth, documented: Floats) -> Truth:
     """Put the log-odds of the world in the place of the documented ones; the intercept comes later."""
     k, points = len(documented), documented.copy()
-    world, each = truth.world, strength / len(documented)
+    world, each = truth.world, STRENGTH / len(documented)
     if world in ("tilted", "weights_drifting"):
-        points *= _checked_weights(weights, k)[:, None]
+        points *= (TILTED[:k] * k / TILTED[:k].sum())[:, None]
     elif world == "dud":
         points[:-1] *= k / (k - 1)
         points[-1] = 0.0
@@ -142,19 +123,18 @@ def _world(truth: Truth, documented: Floats, strength: float, weights: Sequence[
         points[-1] *= -1.0
     elif world == "null":
         points[:] = 0.0
-    log_odds = _sum(points)
-    if world == "gate":
-        both = np.multiply.outer(MET, MET).reshape(6, 6, *(1,) * (k - 2))
+    elif world == "gate":
         points[:2] = 0.0
+        both = np.multiply.outer(MET, MET).reshape(6, 6, *(1,) * (k - 2))
         return dataclasses.replace(truth, log_odds=_sum(points) + 2 * each * both)
-    if world.startswith("null_rule"):
-        met = _sum(np.tile(MET, (k, 1)))
-        log_odds = np.where(met >= truth.cutoff, 0.5 * strength, 0.0)
+    elif world.startswith("null_rule"):
+        is_ready = _sum(np.tile(MET, (k, 1))) >= truth.cutoff
+        log_odds = np.where(is_ready, 0.5 * STRENGTH, 0.0)
         if world == "null_rule_pairs":
             parity = _sum(np.tile(LEVELS, (k, 1))) % 2
-            log_odds += np.where(met >= truth.cutoff, 0.5, 0.25) * (2 * parity - 1)
+            log_odds += np.where(is_ready, 0.5, 0.25) * (2 * parity - 1)
         return dataclasses.replace(truth, log_odds=log_odds)
-    return dataclasses.replace(truth, log_odds=log_odds, points=points, group_sd=float(world == "grouped"))
+    return dataclasses.replace(truth, log_odds=_sum(points), points=points, group_sd=float(world == "grouped"))
 
 
 def _sum(points: Floats) -> Floats:
@@ -187,11 +167,3 @@ def _solve(rises: Callable[[float], float], bound: float, what: str) -> float:
     if not rises(-bound) < 0 < rises(bound):
         raise UsageError(f"no world has this {what}; choose a base_rate nearer to 0.3, or fewer unknowns")
     return float(brentq(rises, -bound, bound, xtol=1e-12))
-
-
-def _checked_weights(weights: Sequence[float] | None, k: int) -> Floats:
-    """Weights of the world tilted, scaled so that they sum to the number of criteria."""
-    given = np.array([0.4, 2.2, 1.0, 0.4, 1.0][:k] if weights is None else weights, dtype=np.float64)
-    if given.shape != (k,) or not (np.isfinite(given).all() and (given >= 0).all() and given.sum() > 0):
-        raise UsageError(f"weights is {weights}; valid: {k} numbers from 0 up, not all 0")
-    return np.asarray(given * k / given.sum())

@@ -10,7 +10,7 @@ from typing import Any
 
 from leadml.exceptions import RecordError, UsageError
 from leadml.frameworks.model import Common, Framework, Policy
-from leadml.records import check_record, load_record, nearest
+from leadml.records import check_record, choose, load_record
 
 FRAMEWORK_IDS: tuple[str, ...] = ("bant", "anum", "champ", "gpct", "faint", "madr")
 """The documented frameworks, in the order of the documents."""
@@ -67,10 +67,8 @@ def load_framework(framework: str | os.PathLike[str] | Mapping[str, Any] | Frame
     if name in FRAMEWORK_IDS:
         return _documented(name)
     if not (isinstance(framework, os.PathLike) or os.path.exists(name) or name.endswith((".yaml", ".yml"))):  # noqa: PTH110
-        raise UsageError(
-            f"got framework {name!r}; valid: {', '.join(FRAMEWORK_IDS)}, or a YAML file"
-            + (nearest(name, FRAMEWORK_IDS) or "; choose one of these")
-        )
+        valid = f"{', '.join(FRAMEWORK_IDS)}, or a YAML file{choose(name, FRAMEWORK_IDS)}"
+        raise UsageError(f"got framework {name!r}; valid: {valid}")
     return _own(load_record(name, Framework), name)
 
 
@@ -104,23 +102,19 @@ def load_policy(policy_id: str, frameworks: Sequence[Framework] = ()) -> Policy:
     """
     policies = {policy.id: policy for policy in list_policies(frameworks)}
     if policy_id not in policies:
-        raise UsageError(
-            f"got policy {policy_id!r}; valid: {', '.join(policies)}"
-            + (nearest(policy_id, policies) or "; choose one of these")
-        )
+        raise UsageError(f"got policy {policy_id!r}; valid: {', '.join(policies)}{choose(policy_id, policies)}")
     return policies[policy_id]
 
 
 def _own(framework: Framework, name: str) -> Framework:
     """Keep a firm's own ids apart from the documented ones, in every file and log that names them."""
     taken = {policy.id for policy in list_policies()}
-    faults = [f"{name}: id: got {framework.id!r}, a documented framework"] * (framework.id in FRAMEWORK_IDS)
-    faults += [f"{name}: policies ({p.id}): a documented policy" for p in framework.policies if p.id in taken]
-    faults += [
-        f"{name}: policies ({p.id}): got unit contactable" for p in framework.policies if p.unit == "contactable"
-    ]
+    faults = [f"id: got {framework.id!r}, a documented framework"] * (framework.id in FRAMEWORK_IDS)
+    faults += [f"policies ({each.id}): a documented policy" for each in framework.policies if each.id in taken]
+    contactable = [each.id for each in framework.policies if each.unit == "contactable"]
+    faults += [f"policies ({each}): got unit contactable" for each in contactable]
     if faults:
-        raise RecordError("\n".join(f"{each}; valid: one of your own; rename it" for each in faults))
+        raise RecordError("\n".join(f"{name}: {each}; valid: one of your own; rename it" for each in faults))
     return _completed(framework, name)
 
 

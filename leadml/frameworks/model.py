@@ -6,13 +6,12 @@ the document states from what is our own reading. In a firm's own framework both
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from leadml.levels import CANONICAL, LEVEL_MAX
-from leadml.records import Record, nearest
+from leadml.records import Record, choose
 
 Basis = Literal["document", "our reading"]
 Decision = Literal["ready", "wait", "no-match"]
@@ -96,8 +95,7 @@ class Criterion(Record):
     def _is_canonical(self) -> Self:
         if self.id not in CANONICAL:
             raise ValueError(
-                f"got {self.id!r} as a criterion; valid: {', '.join(CANONICAL)}"
-                + (nearest(self.id, CANONICAL) or "; choose one of these")
+                f"got {self.id!r} as a criterion; valid: {', '.join(CANONICAL)}{choose(self.id, CANONICAL)}"
             )
         if len(self.rubric) not in (0, LEVEL_MAX + 1):
             raise ValueError(f"got {len(self.rubric)} levels in a rubric; valid: 5, from 0 to 4; add the rest")
@@ -220,10 +218,3 @@ class Common(Record):
     rubrics: tuple[Rubric, ...]
     policies: tuple[Policy, ...]
     notes: tuple[Note, ...]
-
-    @model_validator(mode="after")
-    def _covers_the_vocabulary(self) -> Self:
-        ids: Sequence[str] = [rubric.id for rubric in self.rubrics]
-        if tuple(ids) != CANONICAL:
-            raise ValueError(f"got rubrics of {', '.join(ids)}; valid: {', '.join(CANONICAL)}, in this order")
-        return self

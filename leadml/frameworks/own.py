@@ -65,32 +65,24 @@ def check_framework(path: str | os.PathLike[str]) -> tuple[Framework, list[str]]
 
 def diff_frameworks(old: Framework, new: Framework) -> list[str]:
     """What changed from one framework to the other, a line a change; sources are not compared."""
-    both = []
-    for each in (old, new):
-        said = {
-            key: _undocumented(value)
-            for key, value in each.to_dict().items()
-            if key != "source" and not key.endswith("_from")
-        }
-        both.append(dict(_leaves(said, "")))
-    before, after = both
-    lines: dict[str, None] = {}
+    before, after = (
+        {path: each for key, value in framework.to_dict().items() if key != "source" and not key.endswith("_from")
+         for path, each in _leaves(_undocumented(value), key)}
+        for framework in (old, new)
+    )  # fmt: skip
+    lines = []
     for path in dict.fromkeys([*before, *after]):
-        entry, _, _ = path.partition("].")
+        was, now = (json.dumps(each.get(path), ensure_ascii=False) for each in (before, after))
+        entry = path.rpartition("].")[0] + "]"
         if path in before and path in after:
-            if before[path] != after[path]:
-                was, now = (json.dumps(each[path], ensure_ascii=False) for each in both)
-                lines[f"{path}: {was} -> {now}"] = None
-            continue
-        there, other, what = (before, after, "removed") if path in before else (after, before, "added")
-        if any(each.startswith(entry) for each in other):
-            lines[f"{path}: {what} {json.dumps(there[path], ensure_ascii=False)}"] = None
-        else:  # a whole entry of a list: one line
-            lines[f"{entry}]: {what}" if "]." in path else f"{path}: {what}"] = None
+            lines += [f"{path}: {was} -> {now}"] * (was != now)
+        elif entry == "]" or (entry in before and entry in after):  # else the whole entry is told
+            what = f"added {now}" if path in after else f"removed {was}"
+            lines.append(f"{path}: {what.removesuffix(' null')}")
     orders = [each.criterion_ids for each in (old, new)]
     if set(orders[0]) == set(orders[1]) and orders[0] != orders[1]:
-        lines[f"criteria: order {', '.join(orders[0])} -> {', '.join(orders[1])}"] = None
-    return list(lines)
+        lines.append(f"criteria: order {', '.join(orders[0])} -> {', '.join(orders[1])}")
+    return lines
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
@@ -100,6 +92,8 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
             yield from _leaves(each, f"{path}.{key}" if path else key)
     elif isinstance(value, list) and value and isinstance(value[0], Mapping):
         for at, each in enumerate(value):
-            yield from _leaves(each, f"{path}[{each.get('id') or each.get('criterion') or at}]")
+            entry = f"{path}[{each.get('id') or each.get('criterion') or at}]"
+            yield entry, None
+            yield from _leaves(each, entry)
     elif value not in (None, [], ""):
         yield path, value

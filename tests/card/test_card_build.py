@@ -7,7 +7,8 @@ from card_samples import CARDS, random_card
 from leadml.card.build import bands_at, documented_card, documented_points, edges_by_share
 from leadml.card.questions import words_of_mapping
 from leadml.exceptions import UsageError
-from leadml.frameworks import Policy, list_policies, load_framework, load_policy
+from leadml.frameworks.catalog import list_policies, load_framework, load_policy
+from leadml.frameworks.model import Policy
 
 
 @pytest.mark.parametrize("policy", list_policies(), ids=lambda policy: policy.id)

@@ -210,7 +210,7 @@ def test_what_comes_in():
 
 def test_caveats_by_facts():
     from leadml.card.build import documented_card
-    from leadml.frameworks import load_policy
+    from leadml.frameworks.catalog import load_policy
 
     card = documented_card(load_policy("faint-half"))
     (caveat,) = [each for each in card.caveats if each.when]
@@ -277,7 +277,7 @@ def test_scoring_imports_no_pandas():
 
     program = (
         "import sys, numpy as np\nfrom leadml.card.build import documented_card\n"
-        "from leadml.frameworks import load_policy\ncard = documented_card(load_policy('bant-points'))\n"
+        "from leadml.frameworks.catalog import load_policy\ncard = documented_card(load_policy('bant-points'))\n"
         "card.score_one({'need': 2})\nassert 'pyarrow' not in sys.modules\n"
         "card.score(np.ones((900, 4))).to_arrow()\n"
         "print([m for m in ('pandas', 'scipy', 'sklearn', 'mlflow') if m in sys.modules])"

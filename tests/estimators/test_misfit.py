@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from leadml.datasets import make_leads, make_truth
+from leadml.datasets.sample import make_leads
+from leadml.datasets.worlds import make_truth
 from leadml.estimators.misfit import find_misfits
 from leadml.estimators.patterns import PatternCounts
 

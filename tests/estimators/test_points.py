@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from leadml.datasets import make_truth
+from leadml.datasets.worlds import make_truth
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.points import whole_points
 from leadml.estimators.scorecard_fit import ScorecardFit, fit_scorecard

@@ -6,7 +6,7 @@ import pytest
 
 from leadml.estimators import PolicyClassifier, WideCardClassifier
 from leadml.exceptions import UsageError
-from leadml.frameworks import list_policies
+from leadml.frameworks.catalog import list_policies
 from leadml.levels import unpack
 
 POINTS = PolicyClassifier(unit="points", cutoff=9)

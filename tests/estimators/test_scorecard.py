@@ -6,7 +6,7 @@ import pytest
 from sklearn.model_selection import cross_val_score
 
 import leadml.estimators as estimators
-from leadml.datasets import make_leads
+from leadml.datasets.sample import make_leads
 from leadml.estimators import PolicyClassifier, ScorecardClassifier
 from leadml.exceptions import UsageError
 

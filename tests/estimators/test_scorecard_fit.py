@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from leadml.datasets import make_leads, make_truth
+from leadml.datasets.sample import make_leads
+from leadml.datasets.worlds import make_truth
 from leadml.estimators.design import code_table, design, steps_precision, unknown_precision, values_by_code
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.scorecard_fit import SPREADS, fit_scorecard, sum_values

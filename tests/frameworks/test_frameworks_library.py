@@ -6,7 +6,14 @@ from subprocess import run
 import pytest
 
 from leadml.exceptions import UsageError
-from leadml.frameworks import FRAMEWORK_IDS, list_frameworks, list_policies, load_common, load_framework, load_policy
+from leadml.frameworks.catalog import (
+    FRAMEWORK_IDS,
+    list_frameworks,
+    list_policies,
+    load_common,
+    load_framework,
+    load_policy,
+)  # fmt: skip
 from leadml.frameworks.describe import describe
 from leadml.levels import CANONICAL
 
@@ -50,6 +57,7 @@ def test_criteria_have_the_names_and_order_of_the_document(framework):
 
 def test_the_frameworks_read_the_whole_vocabulary_and_nothing_else():
     assert {name for framework in list_frameworks() for name in framework.criterion_ids} == set(CANONICAL)
+    assert tuple(rubric.id for rubric in load_common().rubrics) == CANONICAL
 
 
 def test_every_documented_cutoff_is_there_and_no_other():
@@ -160,7 +168,7 @@ def test_an_unknown_name_suggests_the_nearest(load, name, near):
 
 def test_the_library_loads_without_the_heavy_packages():
     code = (
-        "import sys, leadml.frameworks as f; f.list_policies(); "
+        "import sys, leadml.frameworks.catalog as f; f.list_policies(); "
         "print(sorted({'pandas', 'sklearn', 'scipy', 'mlflow', 'pyarrow'} & set(sys.modules)))"
     )
     found = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

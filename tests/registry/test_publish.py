@@ -10,7 +10,7 @@ import pytest
 
 from leadml.card.record import Card
 from leadml.exceptions import StoreError, UsageError
-from leadml.frameworks import new_framework
+from leadml.frameworks.own import new_framework
 from leadml.registry.evidence import DEAL_COUNTS, read_counts
 from leadml.registry.publish import Published, publish
 from leadml.registry.versions import load_stored, read_history, save_version

@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import leadml
-    from leadml.datasets import write_csv
+    from leadml.datasets.sample import write_csv
 
     folder = tmp_path_factory.mktemp("calibration")
     leads = leadml.make_leads(300, world="tilted", random_state=1)

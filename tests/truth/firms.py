@@ -16,8 +16,8 @@ from leadml.calibration.outcomes import choose_deals
 from leadml.calibration.rules import Facts, find_posteriors, judge_rules
 from leadml.calibration.run import make_study
 from leadml.data.deals import Leads
-from leadml.datasets import make_leads, make_truth
-from leadml.datasets.sample import write_csv
+from leadml.datasets.sample import make_leads, write_csv
+from leadml.datasets.worlds import make_truth
 from leadml.evaluation.metrics import HeldOut
 
 RULES = {"met": ("bant-ibm", 3), "points": ("bant-points", 9)}

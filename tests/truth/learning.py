@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from leadml.calibration.contenders import Said
-from leadml.datasets import make_leads
-from leadml.datasets.sample import write_csv
+from leadml.datasets.sample import make_leads, write_csv
 from leadml.evaluation.metrics import HeldOut, at_workload
 from tests.truth.firms import RULES, calibrate, draw, fresh, leadml, mapping_of, truth_of
 from tests.truth.rows import mean, share

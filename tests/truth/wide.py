@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from leadml.calibration.classifiers import WideCard
 from leadml.calibration.contenders import LearnedCard, View
-from leadml.frameworks import load_framework
+from leadml.frameworks.catalog import load_framework
 from leadml.levels import logistic
 from tests.truth.firms import draw, truth_of
 from tests.truth.rows import mean, share
