@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leadml.exceptions import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Floats = npt.NDArray[np.float64]
 
@@ -29,6 +32,8 @@ COLUMNS = (
 )  # fmt: skip
 KEPT = ("outcome", "probability", "score", "decision")
 """What an old block may not change."""
+KEY = ["repeat", "block", "lead_id", "nth"]
+"""What identifies a held-out deal in the long form."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,35 +105,25 @@ class Log:
     def subset(self, rows: npt.NDArray[Any]) -> Log:
         """Pick held-out rows by mask or position."""
         at = np.flatnonzero(rows) if rows.dtype == bool else rows
-        picked: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            column = getattr(self, field.name)
-            if field.name == "entries":
-                picked["entries"] = {
-                    name: Entries(e.score[at], e.probability[at], e.decision[at]) for name, e in column.items()
-                }
-            elif field.name == "lead_id" and column is not None:
-                picked["lead_id"] = column.take(pa.array(at))
-            else:
-                picked[field.name] = None if column is None else column[at]
-        return Log(**picked)
+        columns = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        picked = {name: column[at] for name, column in columns.items() if isinstance(column, np.ndarray)}
+        entries = {name: Entries(e.score[at], e.probability[at], e.decision[at]) for name, e in self.entries.items()}
+        ids = None if self.lead_id is None else self.lead_id.take(pa.array(at))
+        return dataclasses.replace(self, **picked, lead_id=ids, entries=entries)
 
     def to_arrow(self) -> pa.Table:
-        """Long form, contender by contender: the columns of ``log.parquet``."""
+        """Long form, contender by contender: the columns of ``log.parquet``; NaN, which says "none", is null."""
         m, k = len(self), len(self.entries)
         closed = np.full(m, NO_DAY, np.int32) if self.closed is None else self.closed
-        ids = pa.array(self.row + 1) if self.lead_id is None else self.lead_id
-        worked, chance = self.followed_up, self.propensity
-        once: dict[str, pa.Array] = {
-            "lead_id": ids.cast(pa.string()),
-            "closed_at": pa.array(closed, mask=closed == NO_DAY).cast(pa.date32()),
-            "followed_up": pa.nulls(m, pa.bool_()) if worked is None else pa.array(worked),
-            "propensity": pa.nulls(m, pa.float64()) if chance is None else _number(chance),
-            **{name: pa.array(getattr(self, name)) for name in ("block", "outcome", "weight", "repeat", "unit")},
-        }
+        once = {name: pa.array(getattr(self, name)) for name in ("block", "outcome", "weight", "repeat", "unit")}
+        once["lead_id"] = (pa.array(self.row + 1) if self.lead_id is None else self.lead_id).cast(pa.string())
+        once["closed_at"] = pa.array(closed, mask=closed == NO_DAY).cast(pa.date32())
+        for name, kind in (("followed_up", pa.bool_()), ("propensity", pa.float64())):
+            column = getattr(self, name)
+            once[name] = pa.nulls(m, kind) if column is None else pa.array(column, kind, from_pandas=True)
         long = {name: pa.chunked_array([column] * k, column.type) for name, column in once.items()}
         for name in ("score", "probability", "decision"):
-            said = [_number(getattr(e, name)) for e in self.entries.values()]
+            said = [pa.array(getattr(e, name), from_pandas=True) for e in self.entries.values()]
             long[name] = pa.chunked_array(said, pa.float64())
         which = pa.array(np.repeat(np.arange(k, dtype=np.int32), m))
         long["contender"] = pa.DictionaryArray.from_arrays(which, pa.array(list(self.entries), pa.string()))
@@ -144,111 +139,89 @@ class Log:
     def append(self, path: str | Path) -> Log:
         """Continue the log at a path by blocks it does not hold yet, and return all of it.
 
-        A block that is there already may come again, if it says the same; contenders that entered later are
-        added.
+        A block that is there already may come again, if it says the same; contenders that entered later are added.
         """
+        import pandas as pd
+
         path = Path(path)
         if not path.exists():
             self.write(path)
             return self
-        old, new = Log.read(path).to_arrow(), self.to_arrow()
-        both = pa.concat_tables([old, new], promote_options="permissive")
-        _, which = _codes(both["contender"])
-        n = len(old)
-        part = np.repeat([0, 1], [n, len(new)])
-        keys = _deal_keys(both, which, part) * (int(which.max(initial=0)) + 1) + which
-        _, at_old, at_new = np.intersect1d(keys[:n], keys[n:], assume_unique=True, return_indices=True)
-        changed = np.zeros(len(at_old), bool)
+        old, new = _read_frame(path), _frame(self.to_arrow())
+        both = new.merge(old, on=[*KEY, "contender"], how="left", suffixes=("", "_was"), indicator=True)
+        again = both["_merge"] == "both"
+        came = both[again]
+        changed = np.zeros(len(came), bool)
         for name in KEPT:
-            was, now = _floats(old[name])[at_old], _floats(new[name])[at_new]
+            was, now = came[f"{name}_was"].to_numpy(np.float64), came[name].to_numpy(np.float64)
             changed |= ~np.isclose(was, now, rtol=SAME, atol=SAME, equal_nan=True)
         if changed.any():
-            first = old.slice(int(at_old[changed].min()), 1).to_pylist()[0]
+            first = came[changed].iloc[0]
             raise InputError(
                 f"{path}: {int(changed.sum()):,} decisions of blocks in this log came out otherwise now,"
                 f" first that of {first['contender']} on lead {first['lead_id']} in block {first['block']};"
                 " a log is only appended to, and mapping, settings and version are the same as before."
                 " Were deals that it holds changed? Then start one in another folder (-o)."
             )
-        fresh = np.delete(np.arange(len(new)), at_new)
-        whole = _from_arrow(pa.concat_tables([old, new.take(pa.array(fresh))], promote_options="permissive"))
+        whole = _from_frame(pd.concat([old, new[~again.to_numpy()]], ignore_index=True))
         whole.write(path)
         return whole
 
     @classmethod
     def read(cls, path: str | Path) -> Log:
         """Read a log that `write` or `append` left; what a contender did not say is NaN."""
-        valid = "valid is a log.parquet that calibrate wrote"
-        try:
-            table = pq.ParquetFile(path).read()
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a log ({error}); {valid}") from error
-        missing = [name for name in COLUMNS if name not in table.column_names]
-        if missing:
-            raise InputError(f"{path}: no column {', '.join(missing)}; {valid}")
-        return _from_arrow(table)
+        return _from_frame(_read_frame(path))
 
 
-def _codes(column: pa.ChunkedArray) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Distinct texts and the number of each row's text."""
-    whole = pa.concat_arrays([chunk.cast(pa.string()) for chunk in column.chunks]).dictionary_encode()
-    return whole.dictionary.to_pylist(), whole.indices.to_numpy().astype(np.int64)
+def _read_frame(path: str | Path) -> pd.DataFrame:
+    valid = "valid is a log.parquet that calibrate wrote"
+    try:
+        table = pq.ParquetFile(path).read()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a log ({error}); {valid}") from error
+    if missing := [name for name in COLUMNS if name not in table.column_names]:
+        raise InputError(f"{path}: no column {', '.join(missing)}; {valid}")
+    return _frame(table)
 
 
-def _deal_keys(
-    table: pa.Table, which: npt.NDArray[np.int64], part: npt.NDArray[np.int64] | int = 0
-) -> npt.NDArray[np.int64]:
-    """Number of (repeat, block, lead, how often this id came before in its part)."""
-    _, lead = _codes(table["lead_id"])
-    key = lead
-    for name in ("repeat", "block"):
-        column = _ints(table[name])
-        key = key * (int(column.max(initial=0)) + 1) + column
-    own = 2 * (key * (int(which.max(initial=0)) + 1) + which) + part
-    order = np.argsort(own, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(own[order]) != 0])
-    nth = np.empty(len(own), np.int64)
-    nth[order] = np.arange(len(own)) - np.repeat(starts, np.diff(np.r_[starts, len(own)]))
-    return key * (int(nth.max(initial=0)) + 1) + nth
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """Long form in pandas: closing days as numbers, and how often this id came before in its block (ids may repeat)."""
+    at = table.column_names.index("closed_at")
+    days = table["closed_at"].cast("int32").fill_null(NO_DAY)
+    frame: pd.DataFrame = table.set_column(at, "closed_at", days).to_pandas()
+    frame["contender"] = frame["contender"].astype(object)  # categories differ from log to log
+    frame["nth"] = frame.groupby([*KEY[:-1], "contender"], sort=False).cumcount()
+    return frame
 
 
-def _from_arrow(table: pa.Table) -> Log:
+def _from_frame(frame: pd.DataFrame) -> Log:
     """Wide form: one row a deal, block and repeat, by block and in the order of first appearance."""
-    names, which = _codes(table["contender"])
-    _, first, at = np.unique(_deal_keys(table, which), return_index=True, return_inverse=True)
-    order = np.lexsort((first, _ints(table["block"])[first]))
-    place = np.empty(len(first), np.int64)
-    place[order] = np.arange(len(first))
-    at, first = place[at], first[order]
-    filled = np.full((3, len(names), len(first)), np.nan)
-    filled[:, which, at] = [_floats(table[name]) for name in ("score", "probability", "decision")]
-    entries = {name: Entries(*filled[:, number]) for number, name in enumerate(names)}
-    once = table.take(pa.array(first)).combine_chunks()
-    chance, worked = _floats(once["propensity"]), once["followed_up"]
-    closed = once["closed_at"].cast("int32")
+    import pandas as pd
+
+    deal = frame.groupby(KEY, sort=False).ngroup().to_numpy()
+    once = frame.drop_duplicates(KEY).sort_values("block", kind="stable")
+    place = np.empty(len(once), np.int64)
+    place[deal[once.index]] = np.arange(len(once))
+    which, names = pd.factorize(frame["contender"])
+    said = np.full((3, len(names), len(once)), np.nan)
+    said[:, which, place[deal]] = frame[["score", "probability", "decision"]].to_numpy(np.float64).T
+
+    def column(name: str, kind: Any) -> Any:
+        """None where nothing is known."""
+        own = once[name]
+        return None if own.isna().any() and (kind is bool or own.isna().all()) else own.to_numpy(kind)
+
+    closed = once["closed_at"].to_numpy(np.int32)
     return Log(
-        row=_codes(once["lead_id"])[1],
-        block=_ints(once["block"]).astype(np.int32),
-        repeat=_ints(once["repeat"]).astype(np.int32),
-        outcome=_ints(once["outcome"]).astype(np.int8),
-        unit=_ints(once["unit"]),
-        weight=_floats(once["weight"]),
-        closed=None if closed.null_count == len(first) else _ints(closed.fill_null(NO_DAY)).astype(np.int32),
-        followed_up=None if worked.null_count else np.asarray(worked.to_numpy(), dtype=bool),
-        propensity=None if np.isnan(chance).all() else chance,
-        lead_id=once["lead_id"].chunk(0),
-        entries=entries,
+        row=pd.factorize(once["lead_id"])[0].astype(np.int64),
+        block=column("block", np.int32),
+        repeat=column("repeat", np.int32),
+        outcome=column("outcome", np.int8),
+        unit=column("unit", np.int64),
+        weight=column("weight", np.float64),
+        closed=None if (closed == NO_DAY).all() else closed,
+        followed_up=column("followed_up", bool),
+        propensity=column("propensity", np.float64),
+        lead_id=pa.array(once["lead_id"], pa.string()),
+        entries={str(name): Entries(*said[:, number]) for number, name in enumerate(names)},
     )
-
-
-def _number(column: Floats) -> pa.Array:
-    """NaN, which says "none", is null on disk."""
-    return pa.array(column, mask=np.isnan(column))
-
-
-def _floats(column: pa.ChunkedArray) -> Floats:
-    return np.asarray(column.to_numpy(), dtype=np.float64)
-
-
-def _ints(column: pa.ChunkedArray) -> npt.NDArray[np.int64]:
-    return np.asarray(column.to_numpy(), dtype=np.int64)
