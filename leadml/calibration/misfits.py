@@ -25,7 +25,7 @@ def misfit_notes(view: View, deals: Leads, met_level: int) -> list[Note]:
         values: dict[str, Any] = {"cost": found.cost, "where": found.criteria[0]}
         if found.kind == "together":
             told = (found.low, found.best, found.high)
-            rates = ", ".join(f"{rate:.0%} where {words}" for words, rate, _ in told)
+            rates = ", ".join(f"{rate:.0%} where {words}" for words, rate in told)
             values |= {"columns": " and ".join(found.criteria), "detail": f"Deals are won by {rates}."}
         else:
             values |= {"column": found.criteria[0], "low_level": found.low[0], "low_rate": found.low[1]}

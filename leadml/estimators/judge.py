@@ -1,23 +1,20 @@
 """Judge: posterior draws of P(won) for every pattern, from a Bayesian logistic model wider than the card.
 
-The sum of levels and the number met, a free (not monotone) part for each criterion and all pairs of criteria,
-each with a prior spread averaged over by its evidence (Laplace). Gates, ANDs and turning points are inside
-it, so it can say that a card is wrong. It is fitted on the criteria of one framework: six criteria have 135
-pair effects, while thirteen would have 702, and are never asked of it (beyond `MANY` criteria a pair is the
-product of two levels alone). Reference: MacKay (1992), Neural Computation 4 (evidence); Rue et al. (2009),
-JRSS B 71 (averaging over spreads).
+The sum of levels and the number met, a free (not monotone) part for each criterion and all pairs of criteria, each with
+a prior spread averaged over by its evidence (Laplace). Gates, ANDs and turning points are inside it, so it can say that
+a card is wrong. Beyond `MANY` criteria (six have 135 pair effects) a pair is the product of two levels alone.
+References: MacKay (1992), Neural Computation 4 (evidence); Rue et al. (2009), JRSS B 71 (averaging over spreads).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 
 import numpy as np
 import numpy.typing as npt
 
 from leadml.estimators.patterns import PatternCounts
-from leadml.levels import LEVEL_MAX, MET_LEVEL, UNKNOWN, logistic
+from leadml.levels import LEVEL_MAX, MET_LEVEL, UNKNOWN, Codes, logistic
 
 Floats = npt.NDArray[np.float64]
 
@@ -34,38 +31,14 @@ N_NEWTON = 12
 MANY = 6
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Judge:
-    """What the judge believes.
-
-    draws : (D, m) P(won) of each pattern asked about.
-    evidence : (17,) posterior weight of each of `SPREADS`.
-    """
-
-    draws: Floats
-    evidence: Floats
-
-    @property
-    def p_additive(self) -> float:
-        """Posterior weight of no pair effects at all."""
-        return float(self.evidence[SPREADS[:, 2] == 0.0].sum())
-
-
 def fit_judge(
-    counts: PatternCounts,
-    *,
-    ask: npt.NDArray[np.uint8] | None = None,
-    met_level: int = MET_LEVEL,
-    n_draws: int = 400,
-    random_state: int = 0,
-) -> Judge:
-    """Draw P(won) for the patterns asked about, (m, k) codes (default: those counted), given the counts."""
-    if not counts.codes.size:
-        raise ValueError("no pattern with deals, or no criterion: nothing to judge by")
+    counts: PatternCounts, *, met_level: int = MET_LEVEL, n_draws: int = 400, random_state: int = 0
+) -> Floats:
+    """Draw P(won) of each pattern counted: (n_draws, m)."""
     design, n_main = _design(counts.codes, met_level)
     won, n = counts.won, counts.total
-    # One Newton fit at middling spreads; the likelihood is then its quadratic, so each pair of spreads costs
-    # a p x p factorisation and no further pass over the patterns.
+    # One Newton fit at middling spreads; the likelihood is then its quadratic, so that each of the spreads costs a
+    # p x p factorisation and no further pass over the patterns.
     middle = _prior(design.shape[1], n_main, *MIDDLE)
     at = np.zeros(design.shape[1])
     base = np.clip(won.sum() / n.sum(), 1e-6, 1 - 1e-6)
@@ -96,11 +69,10 @@ def fit_judge(
         for (mean, scale, lower), size in zip(fits, shares, strict=True)
         if size
     ]
-    asked = design if ask is None else _design(np.asarray(ask), met_level)[0]
-    return Judge(logistic((asked @ np.concatenate(drawn, axis=1)).T), weight)
+    return logistic((design @ np.concatenate(drawn, axis=1)).T)
 
 
-def _design(codes: npt.NDArray[np.uint8], met_level: int) -> tuple[Floats, int]:
+def _design(codes: Codes, met_level: int) -> tuple[Floats, int]:
     """Common columns, each criterion alone (main), products of features; how many come before these."""
     n, k = codes.shape
     known = codes != UNKNOWN
@@ -112,12 +84,11 @@ def _design(codes: npt.NDArray[np.uint8], met_level: int) -> tuple[Floats, int]:
     main = np.concatenate([*features, single], axis=1)
     features = features if k <= MANY else features[:1]
     pairs = [
-        one[:, a] * other[:, b]
+        one[:, [a]] * other[:, [b]]
         for a, b in itertools.combinations(range(k), 2)
         for one, other in itertools.product(features, repeat=2)
     ]
-    design = np.concatenate([common, main, *(column[:, None] for column in pairs)], axis=1)
-    return design, COMMON + main.shape[1]
+    return np.concatenate([common, main, *pairs], axis=1), COMMON + main.shape[1]
 
 
 def _prior(n_columns: int, n_main: int, common: float, main: float, pair: float) -> Floats:

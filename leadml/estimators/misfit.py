@@ -1,7 +1,7 @@
 """Misfits of a card that adds rising points: criteria that run backwards, turn, or only work together.
 
-Rising is tried by the paired out-of-fold loss of the same fit with and without its bounds, first for all criteria
-at once, then for each (z > 1.645, 2). Adding is tried by a score test of each pair's "both met" beside an additive fit
+Rising is tried by the paired out-of-fold loss of the same fit with and without its bounds, first for all criteria at
+once, then for each (z > 1.645, 2). Adding is tried by a score test of each pair's "both met" beside an additive fit
 (Rao 1948), Bonferroni over pairs. What a misfit costs is counted out of fold too: wins of 100 leads followed up.
 """
 
@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
 
 from leadml.estimators.design import code_table, design, known_shares, steps_precision
 from leadml.estimators.patterns import PatternCounts
@@ -22,6 +23,7 @@ from leadml.estimators.solver import fit_logistic
 from leadml.levels import MET_LEVEL, UNKNOWN, logistic
 
 Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 N_FOLDS = 5
 Z_WORSE, Z_OWN = 1.645, 2.0
@@ -31,23 +33,25 @@ WIDE = 2.0
 MIN_RATE_N = 5.0
 """Deals of a level below which its rate is not told."""
 
+Rate = tuple[str, float]
+"""Words, and the win rate of the deals that they are true of."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Misfit:
-    """One way in which deals contradict rising points that add up."""
+    """One way in which deals contradict rising points that add up.
+
+    cost : wins of 100 leads followed up that a card which follows the deals would gain, out of fold, at least 0.
+    low, high : of the lowest and the highest level told; both criteria not met, both met.
+    best : of the level that wins most; just one of the two met.
+    """
 
     kind: Literal["reversed", "turning", "together"]
     criteria: tuple[str, ...]
-    z: float
-    """How sure: of the loss out of fold, or of the pair's effect."""
     cost: float
-    """Wins of 100 leads followed up that a card which follows the deals would gain, out of fold, at least 0."""
-    low: tuple[str, float, float]
-    """What is told of the lower end: its words, win rate and deals; of both criteria not met, for a pair."""
-    high: tuple[str, float, float]
-    """The same of the upper end: the highest level told; both met."""
-    best: tuple[str, float, float]
-    """The same of the best level; just one of the two met."""
+    low: Rate
+    high: Rate
+    best: Rate
 
 
 def find_misfits(
@@ -60,22 +64,15 @@ def find_misfits(
     random_state: int = 0,
 ) -> tuple[Misfit, ...]:
     """Look for criteria that run backwards, turn or only work together; `workload` is the share followed up."""
-    folds = _Folds.make(counts, np.asarray(documented, dtype=np.float64), workload, random_state)
+    folds = _Folds(counts, np.asarray(documented, dtype=np.float64), workload, random_state)
     return (*_falling(folds, criteria), *_together(folds, criteria, met_level))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
 class _Folds:
     """Deals of each pattern dealt out over folds at random, and what a fit on the other folds is worth."""
 
-    counts: PatternCounts
-    documented: Floats
-    workload: float
-    won: Floats
-    lost: Floats
-
-    @classmethod
-    def make(cls, counts: PatternCounts, documented: Floats, workload: float, random_state: int) -> _Folds:
+    def __init__(self, counts: PatternCounts, documented: Floats, workload: float, random_state: int) -> None:
+        self.counts, self.documented, self.workload = counts, documented, workload
         rng = np.random.default_rng(random_state)
 
         def dealt(mass: Floats) -> Floats:
@@ -83,9 +80,9 @@ class _Folds:
             share = rng.multinomial(n, np.full(N_FOLDS, 1.0 / N_FOLDS)) / np.maximum(n, 1)[:, None]
             return np.asarray((share * mass[:, None]).T)
 
-        return cls(counts, documented, workload, dealt(counts.won), dealt(counts.lost))
+        self.won, self.lost = dealt(counts.won), dealt(counts.lost)
 
-    def log_odds(self, monotone: npt.NDArray[np.bool_]) -> Floats:
+    def log_odds(self, monotone: Flags) -> Floats:
         """(folds, m): log-odds of every pattern from the deals of the other folds."""
         codes, won, lost = self.counts.codes, self.counts.won - self.won, self.counts.lost - self.lost
         each = (PatternCounts(codes, won[f], lost[f]) for f in range(N_FOLDS))
@@ -109,9 +106,14 @@ class _Folds:
             wins, followed = wins + float(part @ won[first]), followed + float(part @ n)
         return 100.0 * wins / max(followed, 1e-12)
 
-    def cost(self, better: Floats, worse: Floats) -> float:
-        """Wins of 100 that the better one gains."""
-        return max(self.wins(better) - self.wins(worse), 0.0)
+    def misfit(
+        self, kind: Literal["reversed", "turning", "together"], criteria: tuple[str, ...], fits: tuple[Floats, Floats],
+        rates: list[Rate],
+    ) -> Misfit:  # fmt: skip
+        """A misfit: its price is what the first of two fits wins more than the second."""
+        cost = max(self.wins(fits[0]) - self.wins(fits[1]), 0.0)
+        best = rates[1] if kind == "together" else max(rates, key=lambda told: told[1])
+        return Misfit(kind, criteria, cost, rates[0], rates[-1], best)
 
 
 def _falling(folds: _Folds, criteria: Sequence[str]) -> list[Misfit]:
@@ -119,11 +121,7 @@ def _falling(folds: _Folds, criteria: Sequence[str]) -> list[Misfit]:
     rising = np.ones(len(criteria), dtype=bool)
     free, now, found = folds.log_odds(~rising), folds.log_odds(rising), []
     while rising.any() and folds.z(free, now) > Z_WORSE:
-        trials = {}
-        for j in np.flatnonzero(rising).tolist():
-            one = rising.copy()
-            one[j] = False
-            trials[j] = folds.log_odds(one)
+        trials = {j: folds.log_odds(rising & (np.arange(len(rising)) != j)) for j in np.flatnonzero(rising).tolist()}
         z, j = max((folds.z(trial, now), j) for j, trial in trials.items())
         if z <= Z_OWN:
             break
@@ -131,30 +129,22 @@ def _falling(folds: _Folds, criteria: Sequence[str]) -> list[Misfit]:
         values = fit_scorecard(folds.counts, folds.documented, monotone=rising).values[j, :UNKNOWN]
         third = np.ptp(values) / 3
         falls = values.max() - values[0] < third and values[-1] - values.min() < third
-        rates = _rates(folds.counts, j)
-        best = max(rates, key=lambda told: told[1])
-        kind: Literal["reversed", "turning"] = "reversed" if falls else "turning"
-        cost = folds.cost(trials[j], now)
-        found.append(Misfit(kind, (criteria[j],), z, cost, rates[0], rates[-1], best))
+        column = folds.counts.codes[:, j]
+        n = np.bincount(column, folds.counts.total, UNKNOWN + 1)[:UNKNOWN]
+        told = np.flatnonzero(n >= min(MIN_RATE_N, n.max()))
+        rates = [_rate(folds.counts, column == level, str(level)) for level in told]
+        found.append(folds.misfit("reversed" if falls else "turning", (criteria[j],), (trials[j], now), rates))
         now = trials[j]
     return found
 
 
-def _rates(counts: PatternCounts, j: int) -> list[tuple[str, float, float]]:
-    """Words, win rate and deals of each level of a criterion that has enough deals."""
-    won, n = (np.bincount(counts.codes[:, j], each, 6)[:UNKNOWN] for each in (counts.won, counts.total))
-    told = np.flatnonzero(n >= min(MIN_RATE_N, n.max()))
-    return [(str(level), float(won[level] / max(n[level], 1e-12)), float(n[level])) for level in told]
-
-
 def _together(folds: _Folds, criteria: Sequence[str], met_level: int) -> list[Misfit]:
     """Pairs whose being both met tells more or less than the two of them added up."""
-    from scipy.stats import norm
-
     counts, k = folds.counts, len(criteria)
     columns = design(counts.codes, code_table(known_shares(counts.codes, counts.total)))
     precision = steps_precision(folds.documented, WIDE, WIDE)[0]
-    precision[np.arange(1 + 4 * k, 1 + 5 * k), np.arange(1 + 4 * k, 1 + 5 * k)] = WIDE**-2
+    unknown = np.arange(1 + 4 * k, 1 + 5 * k)
+    precision[unknown, unknown] = WIDE**-2
     fit = fit_logistic(columns, counts.won[None], counts.total[None], precision[None])
     p = logistic(fit.theta[0] @ columns.T)
     weight, residual = counts.total * p * (1 - p), counts.won - counts.total * p
@@ -170,18 +160,17 @@ def _together(folds: _Folds, criteria: Sequence[str], met_level: int) -> list[Mi
     at = int(np.argmax(np.abs(z)))
     if abs(z[at]) <= norm.isf(P_PAIRS / 2 / len(pairs)):
         return []
-    (i, j), name = pairs[at], tuple(criteria[c] for c in pairs[at])
     wide = np.concatenate([columns, both[:, [at]]], axis=1)
     penalty = np.pad(precision, (0, 1))
     penalty[-1, -1] = WIDE**-2
     won, total = counts.won - folds.won, counts.total - folds.won - folds.lost
-    added = fit_logistic(columns, won, total, precision[None]).theta @ columns.T
-    joined = fit_logistic(wide, won, total, penalty[None]).theta @ wide.T
-    n_met = met[:, i].astype(int) + met[:, j]
-    told = [_rate(counts, n_met == n, words) for n, words in enumerate(("neither met", "one met", "both met"))]
-    return [Misfit("together", name, float(z[at]), folds.cost(joined, added), told[0], told[2], told[1])]
+    added, joined = (
+        fit_logistic(x, won, total, s[None]).theta @ x.T for x, s in ((columns, precision), (wide, penalty))
+    )
+    n_met = met[:, list(pairs[at])].sum(axis=1)
+    rates = [_rate(counts, n_met == n, words) for n, words in enumerate(("neither met", "one met", "both met"))]
+    return [folds.misfit("together", tuple(criteria[c] for c in pairs[at]), (joined, added), rates)]
 
 
-def _rate(counts: PatternCounts, rows: npt.NDArray[np.bool_], words: str) -> tuple[str, float, float]:
-    n = float(counts.total[rows].sum())
-    return words, float(counts.won[rows].sum()) / max(n, 1e-12), n
+def _rate(counts: PatternCounts, rows: Flags, words: str) -> Rate:
+    return words, float(counts.won[rows].sum()) / max(float(counts.total[rows].sum()), 1e-12)

@@ -37,7 +37,7 @@ def test_intervals_of_the_judge_cover_the_truth_of_each_pattern(world):
     for seed in range(8):
         counts, _ = deals(800, world, seed=seed)
         truth = logistic(world(counts.codes))
-        drawn = fit_judge(counts, random_state=seed).draws
+        drawn = fit_judge(counts, random_state=seed)
         low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
         covered.append(np.average((low <= truth) & (truth <= high), weights=counts.total))
         error.append(np.average(np.abs(drawn.mean(axis=0) - truth), weights=counts.total))
@@ -45,51 +45,33 @@ def test_intervals_of_the_judge_cover_the_truth_of_each_pattern(world):
     assert np.mean(error) < 0.09
 
 
-def test_evidence_tells_pairs_from_sums():
-    assert fit_judge(deals(1500, additive)[0]).p_additive > 0.5
-    assert fit_judge(deals(1500, gate)[0]).p_additive < 0.05
-    nothing = fit_judge(deals(1500, lambda codes: np.full(len(codes), -1.0))[0])
-    assert nothing.evidence[0] == nothing.evidence.max()  # the model in which nothing matters
-    assert nothing.evidence.sum() == pytest.approx(1)
-    assert fit_judge(deals(300, turns)[0]).evidence[0] < 0.01
-
-
-def test_patterns_that_were_never_seen_are_wider():
-    counts, codes = deals(60, additive, k=2)
-    new = np.array([[4, 4], [0, 0]], np.uint8)
-    known = fit_judge(counts, ask=codes[:30])
-    assert known.draws.shape == (400, 30)
-    asked = fit_judge(counts, ask=new, n_draws=100)
-    assert asked.draws.shape == (100, 2)
-    assert asked.draws[:, 0].mean() > asked.draws[:, 1].mean()
+def test_where_nothing_matters_all_patterns_win_alike():
+    drawn = fit_judge(deals(1500, lambda codes: np.full(len(codes), -1.0))[0]).mean(axis=0)
+    assert np.ptp(drawn) < 0.05
+    assert np.ptp(fit_judge(deals(1500, turns)[0]).mean(axis=0)) > 0.4
 
 
 def test_draws_depend_on_the_seed_alone_and_weights_count_as_deals():
     counts, _ = deals(300, additive)
-    one = fit_judge(counts, random_state=1).draws
-    np.testing.assert_array_equal(one, fit_judge(counts, random_state=1).draws)
-    assert not np.array_equal(one, fit_judge(counts, random_state=2).draws)
+    one = fit_judge(counts, random_state=1)
+    np.testing.assert_array_equal(one, fit_judge(counts, random_state=1))
+    assert not np.array_equal(one, fit_judge(counts, random_state=2))
     tenfold = PatternCounts(counts.codes, counts.won * 10, counts.lost * 10)
-    assert fit_judge(tenfold).draws.std(axis=0).mean() < one.std(axis=0).mean()
+    assert fit_judge(tenfold).std(axis=0).mean() < one.std(axis=0).mean()
 
 
 @pytest.mark.parametrize("k", [2, 7, 13])
 def test_any_number_of_criteria_is_judged(k):
     counts, _ = deals(400, additive, k=k)
-    drawn = fit_judge(counts, n_draws=50).draws
+    drawn = fit_judge(counts, n_draws=50)
     assert np.isfinite(drawn).all()
     assert ((drawn > 0) & (drawn < 1)).all()
 
 
 def test_deals_of_one_outcome_are_no_certainty():
     counts = PatternCounts(np.array([[0, 0], [4, 4]], np.uint8), np.zeros(2), np.array([30.0, 20.0]))
-    drawn = fit_judge(counts).draws
+    drawn = fit_judge(counts)
     assert 0 < drawn.mean() < 0.1
-
-
-def test_there_is_nothing_to_judge_by_without_deals():
-    with pytest.raises(ValueError, match="nothing to judge by"):
-        fit_judge(PatternCounts(np.zeros((0, 2), np.uint8), np.zeros(0), np.zeros(0)))
 
 
 def test_a_framework_is_judged_within_a_tenth_of_a_second():
