@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leadml.calibration.save import distinct
-from leadml.card.inputs import codes_of_leads
+from leadml.card.codes import codes_of_leads
 from leadml.card.record import Card
 from leadml.exceptions import InputError
 from leadml.levels import UNKNOWN, Codes

@@ -60,7 +60,7 @@ class LeadScorer:
         return explain_lead(table, mapping, self.card, "1").split("\n")
 
     def _rows(self, leads: Leads) -> list[dict[str, Any]]:
-        from leadml.card.inputs import codes_of
+        from leadml.card.codes import codes_of
         from leadml.data.cells import text_of
 
         if len(leads) > 1 or leads.facts:

@@ -116,7 +116,7 @@ class DocumentedRule(Contender):
 
     def _score(self, leads: Leads) -> tuple[Totals, Flags]:
         """Points and gates, worked out once a pattern; those of the leads asked about last are kept."""
-        from leadml.card.inputs import codes_of as codes_of_card
+        from leadml.card.codes import codes_of as codes_of_card
 
         if self._latest.get("leads") is not leads:
             scores = self.card.lookup.score(codes_of_card(self.card, leads))

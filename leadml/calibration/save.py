@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 import leadml
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.views import weight_of
+from leadml.card.codes import codes_of_leads
 from leadml.card.files import write_text
-from leadml.card.inputs import codes_of_leads
 from leadml.data.split import closed_deals
 from leadml.exceptions import LeadmlError
 from leadml.levels import Codes

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,7 @@ def code_of(level: Any, name: str) -> int:
     try:
         return _CODES[level]
     except (KeyError, TypeError):
-        if isinstance(level, float | np.floating) and math.isnan(level):
+        if level != level and isinstance(level, float | np.floating):
             return UNKNOWN
     raise InputError(f"{name}: got {level!r}, valid is a level 0 to 4, or None or NaN for unknown")
 
@@ -41,80 +40,71 @@ def codes_of(card: Card, given: Any) -> Codes:
     if isinstance(given, Leads):
         return codes_of_leads(given, ids, card.attributes)
     if isinstance(given, Mapping) or hasattr(given, "columns"):
-        return _named(given, ids, card.attributes)
-    matrix = np.asarray(given)
-    if matrix.ndim != 2 or matrix.shape[1] not in (len(ids), len(card.lookup.sizes)):
-        raise InputError(
-            f"levels: got an array of shape {matrix.shape}, valid is (n, {len(ids)}) with the columns "
-            f"{', '.join(ids)}; or give a mapping of columns by name"
-        )
-    if matrix.shape[1] > len(ids) and matrix.dtype == np.uint8:  # codes of all rows, attributes among them
-        if (matrix >= np.array(card.lookup.sizes)).any():
-            raise InputError(f"codes: got a code that is too high, valid is below {card.lookup.sizes}")
-        return matrix
-    columns = {name: _codes(matrix[:, at], name) for at, name in enumerate(ids)}
-    return _codes_of_columns(len(matrix), ids, columns, card.attributes, {})
+        names = [*ids, *(attribute.column for attribute in card.attributes)]
+        columns = {name: np.atleast_1d(np.asarray(given[name])) for name in names if name in given}
+        if not columns:
+            raise InputError(f"levels: none of the criteria {', '.join(names)} is there; give at least one of them")
+        lengths = {name: len(column) for name, column in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise InputError(f"levels: columns of unequal length {lengths}; give all the same number of leads")
+    else:
+        matrix, sizes = np.asarray(given), np.array(card.lookup.sizes)
+        if matrix.ndim != 2 or matrix.shape[1] not in (len(ids), len(sizes)):
+            raise InputError(
+                f"levels: got an array of shape {matrix.shape}, valid is (n, {len(ids)}) with the columns "
+                f"{', '.join(ids)}; or give a mapping of columns by name"
+            )
+        if matrix.shape[1] > len(ids) and matrix.dtype == np.uint8:  # codes of all rows, attributes among them
+            if (matrix >= sizes).any():
+                raise InputError(f"codes: got a code that is too high, valid is below {card.lookup.sizes}")
+            return matrix
+        lengths, columns = {"": len(matrix)}, dict(zip(ids, matrix.T, strict=False))
+    criteria = {name: _codes(column, name) for name, column in columns.items() if name in ids}
+    return _beside(max(lengths.values()), ids, criteria, card.attributes, columns)
 
 
-def _codes_of_columns(
-    n: int,
-    ids: Sequence[str],
-    criteria: Mapping[str, Codes],
-    attributes: Sequence[CardAttribute],
-    columns: Mapping[str, Any],
-    created: npt.NDArray[np.int32] | None = None,
-) -> Codes:
+def codes_of_leads(leads: Leads, ids: Sequence[str], attributes: Sequence[CardAttribute]) -> Codes:
+    """(n, r) codes of `Leads`; attributes lie in its context, and `contactable` may be a criterion."""
+    found = {name: leads.codes[:, at] for at, name in enumerate(leads.criteria)}
+    if leads.contactable is not None and "contactable" in ids:
+        found.setdefault("contactable", np.where(leads.contactable, LEVEL_MAX, 0).astype(np.uint8))
+    return _beside(len(leads), ids, found, attributes, leads.context, leads.created)
+
+
+def _beside(
+    n: int, ids: Sequence[str], criteria: Mapping[str, Codes], attributes: Sequence[CardAttribute],
+    columns: Mapping[str, Any], created: npt.NDArray[np.int32] | None = None,
+) -> Codes:  # fmt: skip
     """Put codes of criteria and of columns side by side; what none of them is for is unknown."""
     codes = np.empty((n, len(ids) + len(attributes)), np.uint8, order="F")
     for at, name in enumerate(ids):
         codes[:, at] = criteria.get(name, UNKNOWN)
-    for at, attribute in enumerate(attributes, len(ids)):
-        codes[:, at] = (
-            attribute_codes(attribute, columns[attribute.column], created)
-            if attribute.column in columns
-            else len(attribute.bins) + 1
-        )
+    for at, each in enumerate(attributes, len(ids)):
+        there = each.column in columns
+        codes[:, at] = attribute_codes(each, columns[each.column], created) if there else len(each.bins) + 1
     return codes
-
-
-def _named(given: Any, ids: Sequence[str], attributes: Sequence[CardAttribute]) -> Codes:
-    names = [*ids, *(attribute.column for attribute in attributes)]
-    found = {name: np.atleast_1d(np.asarray(given[name])) for name in names if name in given}
-    if not found:
-        raise InputError(f"levels: none of the criteria {', '.join(names)} is there; give at least one of them")
-    lengths = {name: len(column) for name, column in found.items()}
-    if len(set(lengths.values())) > 1:
-        raise InputError(f"levels: columns of unequal length {lengths}; give every criterion the same number of leads")
-    criteria = {name: _codes(found[name], name) for name in ids if name in found}
-    return _codes_of_columns(max(lengths.values()), ids, criteria, attributes, found)
 
 
 def _codes(column: npt.NDArray[Any], name: str) -> Codes:
     """Check one column of levels and give its codes."""
-    if column.dtype == np.uint8:
-        codes, good = column, column <= UNKNOWN
-    elif column.dtype.kind in "iu":
-        codes, good = column.astype(np.uint8), (column >= 0) & (column <= LEVEL_MAX)
-    elif column.dtype.kind == "f":
-        unknown = np.isnan(column)
-        codes = np.where((column >= 0) & (column <= LEVEL_MAX), column, UNKNOWN).astype(np.uint8)
-        good = (codes == column) & (codes <= LEVEL_MAX) | unknown
-    elif column.dtype.kind == "O":
+    if column.dtype.kind == "O":
         return np.fromiter((code_of(level, f"{name}[{row}]") for row, level in enumerate(column)), np.uint8)
-    else:
+    if column.dtype.kind not in "uif":
         raise InputError(f"{name}: got values of type {column.dtype}, valid are levels 0 to 4 and NaN for unknown")
-    if not good.all():
-        row = int(np.flatnonzero(~good)[0])
-        raise InputError(f"{name}[{row}]: got {column[row]}, valid is a level 0 to 4, or NaN for unknown")
-    return cast(Codes, codes)
-
-
-# Attributes: codes are the bins, then other (a value never seen), then unknown (blank, or column absent).
+    highest = UNKNOWN if column.dtype == np.uint8 else LEVEL_MAX
+    codes = np.where((column >= 0) & (column <= highest), column, UNKNOWN).astype(np.uint8)
+    bad = np.flatnonzero((codes != column) & (column == column) | (column > highest))
+    if len(bad):
+        raise InputError(f"{name}[{bad[0]}]: got {column[bad[0]]}, valid is a level 0 to 4, or NaN for unknown")
+    return codes
 
 
 def attribute_codes(attribute: CardAttribute, values: Any, created: npt.NDArray[np.int32] | None = None) -> Codes:
-    """Codes of a column: Arrow text, numbers or dates (by age in days at `created`), or a sequence."""
-    from leadml.data.cells import categories_of, number_array, numbers_of, text_array, valid_of, values_of
+    """Codes of a column: Arrow text, numbers or dates (by age in days at `created`), or a sequence.
+
+    They are the bins, then other (a value never seen), then unknown (blank, or column absent).
+    """
+    from leadml.data.cells import categories_of, category, number_array, numbers_of, text_array, valid_of, values_of
 
     if not hasattr(values, "buffers"):
         given = [None if each is None or each != each else each for each in np.asarray(values, object).tolist()]
@@ -129,10 +119,10 @@ def attribute_codes(attribute: CardAttribute, values: Any, created: npt.NDArray[
     blank = next((at for at, each in enumerate(attribute.bins) if each.blank), unknown)
     if attribute.kind == "categories":
         at, texts = categories_of(values)
-        bins = {_category(text): at for at, each in enumerate(attribute.bins) for text in each.values or ()}
-        known = [_category(text) for text in texts]
-        table = np.array([bins.get(text, other) if text else blank for text in known], np.uint8)
-        return np.asarray(table[at])
+        bins = {category(text): at for at, each in enumerate(attribute.bins) for text in each.values or ()}
+        bins[""] = blank
+        keys = (category("" if text.strip().lower() == "nan" else text) for text in texts)
+        return np.array([bins.get(key, other) for key in keys], np.uint8)[at]
     numbers, is_other = numbers_of(values)
     codes = np.where(np.isnan(numbers) & ~is_other, blank, other)
     for at_bin, each in enumerate(attribute.bins):
@@ -140,17 +130,3 @@ def attribute_codes(attribute: CardAttribute, values: Any, created: npt.NDArray[
             low = -np.inf if each.from_ is None else each.from_
             codes[(numbers >= low) & (numbers < (np.inf if each.to is None else each.to))] = at_bin
     return codes.astype(np.uint8)
-
-
-def _category(text: str) -> str:
-    from leadml.data.cells import category
-
-    return "" if text.strip().lower() == "nan" else category(text)
-
-
-def codes_of_leads(leads: Leads, ids: Sequence[str], attributes: Sequence[CardAttribute]) -> Codes:
-    """(n, r) codes of `Leads`; attributes lie in its context, and `contactable` may be a criterion."""
-    found = {name: leads.codes[:, at] for at, name in enumerate(leads.criteria)}
-    if leads.contactable is not None and "contactable" in ids:
-        found.setdefault("contactable", np.where(leads.contactable, LEVEL_MAX, 0).astype(np.uint8))
-    return _codes_of_columns(len(leads), ids, found, attributes, leads.context, leads.created)

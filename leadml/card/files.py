@@ -60,9 +60,8 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise StoreError(f"{path}: larger than {MAX_BYTES:,} bytes, so it is not one of ours; give a card.json")
     try:
-        document = json.loads(
-            content.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite
-        )
+        text = content.decode("utf-8")
+        document = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise StoreError(f"{path}: byte {error.start} is not UTF-8; JSON is UTF-8, write it again") from error
     except json.JSONDecodeError as error:
@@ -107,11 +106,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _refuse(text: str) -> float:
-    raise ValueError(f"{text} is not a JSON number; give a finite number or null")
-
-
 def _finite(text: str) -> float:
     if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text[:40]} is too large a number; give a finite number")
+        raise ValueError(f"{text[:40]} is no finite number; give one, or null")
     return number

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from leadml.levels import LEVEL_MAX
-from leadml.terminal import clean
 
 if TYPE_CHECKING:
     from leadml.card.record import Card
@@ -36,20 +35,24 @@ def answer_text(card: Card, row: int, made: Sequence[int]) -> str:
     parts = []
     for decision in sorted(set(made)):
         at = [i for i, each in enumerate(made) if each == decision]
+        # Positions that follow one another are one run.
+        grouped = itertools.groupby(enumerate(at), lambda each: each[1] - each[0])
+        runs = [[i for _, i in run] for _, run in grouped]
         if row >= len(card.criteria):
             text = _some([labels[i] for i in at])
         elif words:
-            text = ", ".join(_run_text(words, answers, run) for run in _runs(at))
+            text = ", ".join(_run_text(words, answers, run) for run in runs)
         else:
-            text = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in _runs(at))
+            text = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
         parts.append(f"{text}: {card.labels[decision]}")
     return "; ".join(parts)
 
 
 def _run_text(words: Mapping[str, Sequence[str]], answers: Sequence[int], run: Sequence[int]) -> str:
     """Answers that follow one another: their words, and one range for all thresholds among them."""
-    texts = [word for i in run for word in words[str(answers[i])] if not _is_threshold(word)]
-    thresholds = [word for i in run for word in words[str(answers[i])] if _is_threshold(word)]
+    every = [word for i in run for word in words[str(answers[i])]]
+    thresholds = [word for word in every if word.startswith((">= ", "<= ", "< ", "> "))]
+    texts = [word for word in every if word not in thresholds]
     if thresholds:
         after = [w for level in answers[run[-1] + 1 :] for w in words[str(level)] if w[:2] in _OPPOSITE]
         upper = _OPPOSITE[after[0][:2]] + after[0][2:] if after else ""
@@ -58,22 +61,14 @@ def _run_text(words: Mapping[str, Sequence[str]], answers: Sequence[int], run: S
     return _some(texts)
 
 
-def _is_threshold(word: str) -> bool:
-    return word.startswith((">= ", "<= ", "< ", "> "))
-
-
 def _some(texts: Sequence[str]) -> str:
     return ", ".join(texts[:MOST_WORDS]) + (", …" if len(texts) > MOST_WORDS else "")
 
 
-def _runs(positions: Sequence[int]) -> list[list[int]]:
-    """Split rising positions where they do not follow one another."""
-    grouped = itertools.groupby(enumerate(positions), lambda each: each[1] - each[0])
-    return [[at for _, at in run] for _, run in grouped]
-
-
 def words_of_mapping(mapping: Any) -> dict[str, dict[str, tuple[str, ...]]]:
     """Words of every criterion of a `leadml.data.mapping.Mapping`, for `CardCriterion.words`."""
+    from leadml.terminal import clean
+
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     for name, criterion in mapping.criteria.items():
         words: dict[int, list[str]] = {}

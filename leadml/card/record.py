@@ -6,23 +6,22 @@ import functools
 import itertools
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from leadml.card.codes import attribute_codes, code_of, codes_of
 from leadml.card.files import digest, pretty, read_json, write_text
-from leadml.card.inputs import attribute_codes, code_of, codes_of
-from leadml.card.patterns import DECISIONS
-from leadml.card.table import CardTable, Scores
+from leadml.card.table import DECISIONS, CardTable, Scores
 from leadml.exceptions import InputError, ModelRefError, RecordError, StoreError
 from leadml.records import Record, check_record, value_text
 
 Decision = Literal["ready", "wait", "no-match"]
 MAX_TOTAL = 10_000
 MAX_ROWS = 60
-NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 
 
 def is_name(text: object) -> bool:
@@ -31,9 +30,8 @@ def is_name(text: object) -> bool:
     >>> is_name("bant-b2b"), is_name("../bant"), is_name("")
     (True, False, False)
     """
-    if not isinstance(text, str) or not 0 < len(text) <= 64:
-        return False
-    return NAME_CHARACTERS.issuperset(text) and text[0] not in "._-" and text[-1] != "."
+    good = isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text)
+    return bool(good) and not str(text).endswith(".")
 
 
 def _check(is_good: Any, valid: str) -> AfterValidator:
@@ -52,9 +50,7 @@ def _is_text(value: str) -> bool:
 Name = Annotated[str, _check(is_name, "1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit")]
 Text = Annotated[str, _check(_is_text, "a line of text of 1 to 2,000 characters")]
 # A cell of a spreadsheet, where a first = + - @ would make a formula.
-Cell = Annotated[
-    str, _check(lambda v: _is_text(v) and v[0] not in "=+-@", "a line of text that begins with none of = + - @")
-]
+Cell = Annotated[Text, _check(lambda v: v[0] not in "=+-@", "a line of text that begins with none of = + - @")]
 Points = Annotated[int, Field(ge=0, le=MAX_TOTAL)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -195,11 +191,8 @@ class Card(_Part):
         return self
 
     def __repr__(self) -> str:
-        asked = ", ".join([*(c.id for c in self.criteria), *(a.id for a in self.attributes)])
-        return (
-            f"<Card {self.model} ({self.kind}): ready from {self.cutoff} of {self.total_max} {self.unit};"
-            f" reads {asked}>"
-        )
+        of = f"{self.cutoff} of {self.total_max} {self.unit}; reads {', '.join(self.lookup.code_columns)}"
+        return f"<Card {self.model} ({self.kind}): ready from {of}>"
 
     __str__ = __repr__
 
@@ -207,13 +200,10 @@ class Card(_Part):
         """A line, and the points of each level as a table."""
         from html import escape
 
-        cells = "".join(
-            f"<tr><td>{escape(row.title)}</td>"
-            f"{''.join(f'<td>{each}</td>' for each in (*row.points, row.unknown_points))}</tr>"
-            for row in self.criteria
-        )
-        head = "".join(f"<th>{level}</th>" for level in (0, 1, 2, 3, 4, "unknown"))
-        return f"<p>{escape(repr(self)[1:-1])}</p><table><tr><th></th>{head}</tr>{cells}</table>"
+        head = [("", 0, 1, 2, 3, 4, "unknown")]
+        rows = [*head, *((escape(row.title), *row.points, row.unknown_points) for row in self.criteria)]
+        cells = "".join(f"<tr>{''.join(f'<td>{each}</td>' for each in row)}</tr>" for row in rows)
+        return f"<p>{escape(repr(self)[1:-1])}</p><table>{cells}</table>"
 
     @property
     def model(self) -> str:
@@ -306,10 +296,7 @@ class Card(_Part):
         names = [*(each.id for each in self.criteria), *(each.column for each in self.attributes)]
         if not any(name in lead for name in names):
             raise InputError(f"lead: none of the criteria {', '.join(names)} is there; give at least one")
-        made = dict(self.lookup.row(codes))
-        if facts and any(caveat.when for caveat in self.caveats):
-            made["caveats"] = self.lookup.caveats_of(codes, facts)
-        return made
+        return dict(self.lookup.row(codes, facts))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the card as plain JSON values, sealed by its digest: what ``card.json`` holds."""
@@ -382,15 +369,14 @@ def load_card(path: str | os.PathLike[str], *, verify: bool = True) -> Card:
 def _upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
     """What a document of version 1 is in version 2; the latter as it is."""
     made = dict(document)
-    if made.get("schema_version") != 1:
-        return made
     provenance, criteria = made.get("provenance"), made.get("criteria")
-    if made.get("kind") == "documented" and isinstance(provenance, Mapping) and isinstance(criteria, list):
-        made["policy"] = provenance.get("policy")
+    is_rule = made.get("schema_version") == 1 and made.get("kind") == "documented"
+    if is_rule and isinstance(provenance, Mapping) and isinstance(criteria, list):
         rows = [each for each in criteria if isinstance(each, Mapping)]
         steps = [[int(level >= met) for level in range(5)] for met in range(1, 5)]
         is_met = all(each.get("points") in steps for each in rows)
         is_contactable = [each.get("id") for each in rows] == ["contactable"]
+        made["policy"] = provenance.get("policy")
         made["unit"] = "contactable" if is_contactable else "met" if is_met else "points"
     return made
 
@@ -401,17 +387,15 @@ def _row_faults(card: Card) -> Iterator[str]:
         yield f"criteria, attributes: got {len(names)}, valid are 1 to {MAX_ROWS}"
     if len(set(names)) != len(names):
         yield f"criteria, attributes: the same id twice among {', '.join(names)}"
-    tops = [max(*each.points, each.unknown_points) for each in card.criteria]
+    tops = []
     for at, each in enumerate(card.criteria):
-        top = max(each.points)
+        tops.append(top := max(each.points))
         if card.schema_version == 1 and (each.points[0] or list(each.points) != sorted(each.points)):
             yield f"criteria[{at}].points: got {list(each.points)}, valid is 0 first and never falling"
         if each.unknown_points > top:
             yield f"criteria[{at}].unknown_points: got {each.unknown_points}, valid is 0 to {top}"
         if strangers := set(each.words) - set("01234"):
             yield f"criteria[{at}].words: got {sorted(strangers)}, valid are levels 0 to 4"
-    if strangers := set(card.decision_labels) - set(DECISIONS):
-        yield f"decision_labels: got {sorted(strangers)}, valid are {', '.join(DECISIONS)}"
     for at, attribute in enumerate(card.attributes):
         tops.append(max(attribute.unknown_points, attribute.other_points, *(b.points for b in attribute.bins)))
         for j, one in enumerate(attribute.bins):
@@ -425,6 +409,8 @@ def _row_faults(card: Card) -> Iterator[str]:
     for at, gate in enumerate(card.gates):
         if gate.criterion not in names[: len(card.criteria)]:
             yield f"gates[{at}].criterion: got {gate.criterion!r}, valid are {', '.join(names)}"
+    if strangers := set(card.decision_labels) - set(DECISIONS):
+        yield f"decision_labels: got {sorted(strangers)}, valid are {', '.join(DECISIONS)}"
     for key, value in card.provenance.items():
         is_number = isinstance(value, int | float) and math.isfinite(value)
         if not (value is None or value == "" or is_number or (isinstance(value, str) and _is_text(value))):

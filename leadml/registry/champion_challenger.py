@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from leadml.card.inputs import codes_of
+from leadml.card.codes import codes_of
 from leadml.card.record import Card
 from leadml.evaluation.log import Entries, Log
 from leadml.evaluation.metrics import HeldOut

@@ -18,7 +18,7 @@ GAIN_WORLDS = ("rule_right", "tilted", "dud", "steps")
 
 def score_of(found, truth):
     """Points that the recommended card gives to every pattern, by the table that predict uses."""
-    return found.card.lookup.answers(leadml.card.inputs.codes_of(found.card, fresh(truth))).points.astype(float)
+    return found.card.lookup.answers(leadml.card.codes.codes_of(found.card, fresh(truth))).points.astype(float)
 
 
 def attainable_of(world, seed):
@@ -99,7 +99,7 @@ def predicted(world, seed):
         path = write_csv(leads, Path(folder) / "fresh.csv")
         mapping = {k: v for k, v in mapping_of(leads).items() if k not in ("outcome", "context")}
         points = leadml.predict(path, mapping, found.card)["points"].to_numpy()
-    own = found.card.lookup.answers(leadml.card.inputs.codes_of(found.card, leads)).points
+    own = found.card.lookup.answers(leadml.card.codes.codes_of(found.card, leads)).points
     unit, cutoff = "met", RULES["met"][1]
     codes = leads.codes[:, [leads.criteria.index(name) for name in truth.criteria]]
     known = codes < 5
