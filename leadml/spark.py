@@ -31,9 +31,8 @@ from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.destinations import check_parent, replacing
 from leadml.scoring.predicting import Options, Totals
-from leadml.scoring.scored import Layout, batch_of
 from leadml.scoring.scorer import Scorer, check_columns
-from leadml.scoring.writers import guard
+from leadml.scoring.writers import Layout, batch_of, guard
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

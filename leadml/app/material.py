@@ -76,43 +76,29 @@ def counts_of(codes: Codes, won: Any, lost: Any, most: int = MOST_PATTERNS) -> D
 
 def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns: Sequence[Column]) -> NewLeads:
     """Read leads without an outcome, by the same code as `leadml predict`."""
-    from leadml.data.cells import mask_of, numbers_of, text_of
-    from leadml.data.deals import OPEN
-    from leadml.scoring.predicting import MOST_NAMES, NAMES, NOT_NAMES, Options, open_leads
-    from leadml.scoring.scorer import Scorer
+    from leadml.data.cells import text_of
+    from leadml.scoring.predicting import LeadsToScore, Options
 
-    opened = open_leads(source, mapping, Options())
-    named = [each for each in opened.columns if NAMES.search(each) and not NOT_NAMES.search(each)]
-    named = [each for each in named if each != mapping.lead_id][:MOST_NAMES]
-    amount = mapping.amount.column if mapping.amount and mapping.amount.column in opened.columns else None
-    scorer = Scorer(opened, mapping, cards, kept=[*named, *([amount] if amount else [])], taken=("lead_id",))
-    attributes = cards[0].attributes
+    leads, n = LeadsToScore(source, mapping, cards, Options(sort=True), by_name=True), len(cards)
     criteria = [each.id for each in columns if each.kind == "criterion"]
     ids: list[str] = []
     codes: list[Codes] = []
-    names: dict[str, list[str | None]] = {name: [] for name in named}
+    names: dict[str, list[str | None]] = {title: [] for title in leads.layout.kept}
     amounts: list[float | None] = []
-    n_rejected = 0
-    for chunk in opened.chunks(scorer.columns):
-        leads, usable, _ = scorer.read(chunk)
-        n_rejected += int((~usable).sum())
-        if leads.outcome is not None:
-            usable = usable & (leads.outcome == OPEN)
-        leads, table = leads.take(usable), chunk.table.filter(mask_of(usable))
-        ids += leads.ids()
-        codes.append(codes_of_leads(leads, criteria, attributes))
-        for name in named:
-            names[name] += text_of(table.column(name)).to_pylist()
-        if amount:
-            numbers = numbers_of(table.column(amount), opened.format.decimal)[0]
-            amounts += [None if np.isnan(each) else each for each in numbers.tolist()]
+    for judged, _ in leads.judged(lambda _: None):
+        ids += judged.leads.ids()
+        codes.append(codes_of_leads(judged.leads, criteria, cards[0].attributes))
+        for title, column in judged.scored.kept.items():
+            names[title] += text_of(column).to_pylist()[::n]  # a row each lead and card
+        if judged.scored.amount is not None:
+            amounts += [None if np.isnan(each) else each for each in judged.scored.amount[::n].tolist()]
     all_codes = np.concatenate(codes) if codes else np.zeros((0, len(columns)), np.uint8)
     most = slice(MOST_LEADS)
     return NewLeads(
         ids=ids[most],
         codes=np.ascontiguousarray(all_codes[most].T).tobytes(),
         names={name: values[most] for name, values in names.items()},
-        amount=amounts[most] if amount else None,
-        n_rejected=n_rejected + opened.rejections.n_rows,
+        amount=amounts[most] or None,
+        n_rejected=leads.opened.rejections.n_rows,
         n_left_out=max(len(ids) - MOST_LEADS, 0),
     )

@@ -80,6 +80,13 @@ def number_array(values: npt.NDArray[Any], kind: pa.DataType | None = None, vali
     return pa.Array.from_buffers(kind or pa.from_numpy_dtype(values.dtype), len(values), buffers)
 
 
+def take(array: Any, at: pa.Array) -> Any:
+    """Pick rows by position, as ``array.take`` does, which loads pyarrow.compute: that takes as long as a lead."""
+    from pyarrow._compute import call_function
+
+    return call_function("take", [array, at])
+
+
 def text_of(array: pa.Array) -> pa.StringArray:
     """Write every cell as text: 3.0 as 3, midnight as its date; null stays null."""
     kind = array.type

@@ -13,7 +13,7 @@ import tempfile
 import weakref
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -143,7 +143,11 @@ class Rejections:
         """Every fault: row, column, value, reason."""
         import pandas as pd
 
-        return pd.DataFrame(list(self._faults()), columns=list(_HEADER)).astype({"row": "int64"})
+        return pd.DataFrame(self.to_dicts(), columns=list(_HEADER)).astype({"row": "int64"})
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Every fault as a dict: row, column, value, reason."""
+        return [{**dict(zip(_HEADER, each, strict=True)), "row": int(each[0])} for each in self._faults()]
 
     def _faults(self) -> Iterable[list[str]]:
         self._file.seek(0)

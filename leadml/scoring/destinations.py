@@ -8,39 +8,37 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pyarrow as pa
 
 from leadml.exceptions import UsageError
+from leadml.scoring.writers import CsvLines, JsonLines, Layout, Writer, open_parquet, open_table
 
+TEXTS = (".csv", ".tsv", ".jsonl")
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
 PACKINGS = {".gz": "gzip", ".zst": "zstd"}
 DAY_SECONDS = 86_400
 
 
-def kind_of_out(out: str) -> str:
-    """The ending that says how to write: .csv for standard output, "table" for a database."""
+def kind_of_out(out: str) -> tuple[str, str]:
+    """The ending that says how to write (.csv for standard output, "table" for a database), and how it is packed."""
     if "://" in out:
-        return "table"
-    return ".csv" if out == "-" else Path(out.removesuffix(_packing(out))).suffix.lower()
-
-
-def _packing(out: str) -> str:
-    ending = Path(out).suffix
-    return ending if ending in PACKINGS else ""
+        return "table", ""
+    packing = PACKINGS.get(Path(out).suffix, "")
+    return ".csv" if out == "-" else Path(Path(out).stem if packing else out).suffix.lower(), packing
 
 
 def check_out(out: str, source: object = None, table: str | None = None, option: str = "--out") -> None:
     """Refuse a destination before anything is read, and sweep what a killed run left beside it."""
-    kind = kind_of_out(out)
+    kind, packing = kind_of_out(out)
     if (kind == "table") != (table is not None):
         raise UsageError(f"{option}: a database URL and --table NAME go together; got {out!r} and --table {table!r}")
     if out == "-" or kind == "table":
         return
-    if kind not in ENDINGS or (_packing(out) and kind not in (".csv", ".tsv", ".jsonl")):
+    if kind not in (TEXTS if packing else ENDINGS):
         raise UsageError(
             f"{option}: got {out!r}, valid endings are {', '.join(ENDINGS)}, text also packed as .csv.gz or "
             ".csv.zst, or - for standard output (CSV)"
@@ -64,10 +62,6 @@ def check_parent(out: str, option: str = "--out") -> Path:
     return path.parent
 
 
-def _host() -> str:
-    return re.sub(r"\W", "", socket.gethostname())[:20] or "host"
-
-
 def sweep(folder: Path) -> None:
     """Remove temporary files of runs that were killed: of dead processes here, elsewhere after a day."""
     for path in folder.glob(".*.leadml-tmp"):
@@ -81,6 +75,10 @@ def sweep(folder: Path) -> None:
                     alive = False
             if not alive:
                 path.unlink()
+
+
+def _host() -> str:
+    return re.sub(r"\W", "", socket.gethostname())[:20] or "host"
 
 
 @contextlib.contextmanager
@@ -103,16 +101,27 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def open_text(out: str) -> Iterator[Callable[[Any], object]]:
-    """Open a destination for bytes: a file, packed or not, or standard output."""
-    if out == "-":
-        yield sys.stdout.buffer.write
-        sys.stdout.buffer.flush()
-        return
-    with replacing(out) as temporary:
-        if packing := _packing(out):
-            with pa.output_stream(str(temporary), compression=PACKINGS[packing]) as stream:
-                yield stream.write
+def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[Writer]:
+    """Open a destination by its ending; nothing is there before the block ends well."""
+    kind, packing = kind_of_out(out)
+    with contextlib.ExitStack() as stack:
+        if kind == "table":
+            yield stack.enter_context(open_table(out, cast(str, table), layout))
+            return
+        path = None if out == "-" else stack.enter_context(replacing(out))
+        if kind == ".parquet":
+            yield stack.enter_context(open_parquet(cast(Path, path), layout))
+        elif kind == ".xlsx":
+            from leadml.scoring.worklist import open_worklist
+
+            yield stack.enter_context(open_worklist(cast(Path, path), layout))
         else:
-            with temporary.open("wb") as file:
-                yield file.write
+            stream = sys.stdout.buffer if path is None else path.open("wb")
+            if packing:
+                stream = pa.CompressedOutputStream(stream, packing)
+            if path is not None:
+                stack.enter_context(contextlib.closing(stream))
+            writer = JsonLines(layout, stream.write) if kind == ".jsonl" else CsvLines(layout, stream.write, kind)
+            yield writer
+            writer.finish()
+            stream.flush()

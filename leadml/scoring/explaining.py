@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,19 +18,17 @@ if TYPE_CHECKING:
 def explain_lead(source: Any, mapping: Any, model: Any, lead_id: str, *, query: str | None = None) -> str:
     """Explain the lead of an id, or of a row number from 1 where the mapping names no id; several lines."""
     from leadml.data.mapping import load_mapping
-    from leadml.scoring.predicting import Options, open_leads
-    from leadml.scoring.scorer import Scorer
+    from leadml.scoring.predicting import LeadsToScore, Options
 
     if not isinstance(model, Card):
         raise UsageError(
             "--model: only a card can explain itself, and this is a classifier; score it by leadml predict"
         )
     mapping = load_mapping(mapping)
-    opened = open_leads(source, mapping, Options(query=query))
-    scorer = Scorer(opened, mapping, [model])
-    first: list[str] = []
-    for chunk in opened.chunks(scorer.columns):
-        leads, usable, faults = scorer.read(chunk)
+    asked = LeadsToScore(source, mapping, [model], Options(query=query, with_closed=True))
+    opened, first = asked.opened, list[str]()
+    for chunk in opened.chunks(asked.scorer.columns):
+        leads, usable, faults = asked.scorer.read(chunk)
         ids = leads.ids()
         first = first or ids[:3]
         if lead_id not in ids:
@@ -53,7 +51,7 @@ def explain_lead(source: Any, mapping: Any, model: Any, lead_id: str, *, query: 
 def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
     scores = card.score(lead)
     row = scores.rows()[0]
-    codes = scores.answers.codes[scores.index[0]]
+    codes = scores.answers.codes[scores.index[0]].tolist()
     band = next(each for each in card.bands if each.id == row["band"])
     yield clean(f"Lead {lead_id} by {card.model}: {row['decision']}")
     score = f"{row['points']} of {row['points_max']} points"
@@ -65,7 +63,7 @@ def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
     yield f"  band: {band.title} (from {band.from_} points); action: {row['action']}"
     yield f"  followed up from {card.cutoff} points"
     yield from ("", "Points")
-    yield from _point_lines(card, codes.tolist())
+    yield from _point_lines(card, codes)
     yield ""
     if not row["unknown"]:
         yield "Every criterion is known."
@@ -85,22 +83,19 @@ def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
             yield f"Not known yet, and could disqualify: {gate.criterion}. {gate.text}"
 
 
-def _point_lines(card: Card, codes: list[int]) -> Iterator[str]:
+def _point_lines(card: Card, codes: Sequence[int]) -> Iterator[str]:
     """What each row of the card earned: criteria by level, attributes by bin."""
-    rows = []
+    rows, n = [], len(card.criteria)
     for criterion, code in zip(card.criteria, codes, strict=False):
-        points = [*criterion.points, criterion.unknown_points]
-        said = "unknown" if code == len(criterion.points) else f"level {code}"
         words = ", ".join(criterion.words.get(str(code), ())[:3])
-        rows.append((criterion.title, f"{said} ({words})" if words else said, points[code], max(points)))
-    for attribute, code in zip(card.attributes, codes[len(card.criteria) :], strict=True):
-        points = [*(each.points for each in attribute.bins), attribute.other_points, attribute.unknown_points]
-        labels = [*(each.label for each in attribute.bins), "other", "unknown"]
-        rows.append((attribute.title, labels[code], points[code], max(points)))
-    rows = [(clean(title), clean(said), points, most) for title, said, points, most in rows]
-    widths = [max([len(row[0]) for row in rows]), max([8, *(len(row[1]) for row in rows)])]
-    for title, said, earned, most in rows:
-        yield f"  {title:<{widths[0]}}  {said:<{widths[1]}} {earned:>3} of {most}"
+        said = "unknown" if code == len(criterion.points) else f"level {code}"
+        rows.append((criterion.title, f"{said} ({words})" if words else said))
+    for attribute, code in zip(card.attributes, codes[n:], strict=False):
+        rows.append((attribute.title, [*(each.label for each in attribute.bins), "other", "unknown"][code]))
+    rows = [(clean(title), clean(said)) for title, said in rows]
+    widths = [max([len(title) for title, _ in rows]), max([8, *(len(said) for _, said in rows)])]
+    for (title, said), points, code in zip(rows, card.lookup.points, codes, strict=False):
+        yield f"  {title:<{widths[0]}}  {said:<{widths[1]}} {points[code]:>3} of {points.max()}"
 
 
 def describe_card(card: Card) -> str:

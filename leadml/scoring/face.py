@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leadml.card.record import Card
+from leadml.data.mapping import load_mapping
 from leadml.exceptions import ModelRefError, UsageError
 from leadml.scoring.explaining import explain_lead
-from leadml.scoring.predicting import Options, predict_frame
+from leadml.scoring.predicting import Options, score_table
+from leadml.terminal import log
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,21 +69,14 @@ class Model:
         if told is None:
             if self.card is None:
                 raise UsageError("no mapping lies beside the model; give mapping=")
-            criteria = [each.id for each in self.card.criteria]
-            told = mapping_of_levels(criteria, getattr(frame, "columns", criteria))
+            told = mapping_of_levels([each.id for each in self.card.criteria])
         return predict(frame, told, self.estimator)
 
 
-def mapping_of_levels(criteria: Sequence[str], columns: Iterable[Any], context: Sequence[str] = ()) -> Any:
-    """A mapping for columns of levels that are named like the criteria."""
-    there = {str(each) for each in columns}
-    known = {name: {"column": name} for name in criteria if name in there}
-    return {
-        "name": "levels",
-        "criteria": known,
-        "context": [name for name in context if name in there],
-        "optional": True,
-    }
+def mapping_of_levels(criteria: Iterable[str], context: Iterable[str] = ()) -> dict[str, Any]:
+    """A mapping for columns of levels that are named like the criteria; each may be absent."""
+    known = {name: {"column": name} for name in criteria}
+    return {"name": "levels", "criteria": known, "context": list(context), "optional": True}
 
 
 def load_model(ref: str | os.PathLike[str], store: str | os.PathLike[str] | None = None) -> Model:
@@ -179,7 +174,13 @@ def predict(
     1       b       0     wait
     """
     options = Options(columns=columns, keep_columns=keep_columns, sort=sort, with_closed=with_closed, query=query)
-    return predict_frame(source, mapping, _estimator(model), options)
+    table, opened, n_closed = score_table(source, load_mapping(mapping), _estimator(model), options)
+    if n_closed:
+        how = "with_closed=True scores them"
+        log.warning("%d of %d leads are closed and left out; %s", n_closed, opened.n_rows, how)
+    frame: pd.DataFrame = table.to_pandas()
+    frame.attrs |= {"rejected": opened.rejections.to_pandas(), "n_closed": n_closed}
+    return frame
 
 
 def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: str | None = None) -> str:

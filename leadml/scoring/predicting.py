@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
-import os
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,28 +14,23 @@ import pyarrow as pa
 
 from leadml.card.record import Card
 from leadml.data.cells import numbers_of
+from leadml.data.csv_text import in_order
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import Source, open_source
 from leadml.exceptions import InputError, UsageError
-from leadml.scoring.destinations import check_out, kind_of_out, replacing
-from leadml.scoring.scored import Layout, Scored, batch_of, joined
-from leadml.scoring.scorer import Judged, Scorer, check_columns, classify
-from leadml.scoring.writers import open_writer
-from leadml.terminal import log, progress
+from leadml.scoring.destinations import check_out, kind_of_out, open_writer, replacing
+from leadml.scoring.scorer import Judged, Scored, Scorer, check_columns, joined
+from leadml.scoring.writers import Layout, batch_of
+from leadml.terminal import progress
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    import pandas as pd
-
     from leadml.data.chunks import Chunk
 
-T = TypeVar("T")
 R = TypeVar("R")
 Say = Callable[[str], None]
 CRM_COLUMNS = ("probability", "points", "band", "decision", "action", "question", "model")
-NAMES = re.compile(r"(?i)\b(name|naam|company|account|organi[sz]ation|bedrijf|klant|customer|contact)\b")
-NOT_NAMES = re.compile(r"(?i)\b(id|nr|number|date|datum|size|type|mail|phone)\b")
+NAMES = r"(?i)\b(name|naam|company|account|organi[sz]ation|bedrijf|klant|customer|contact)\b"
+NOT_NAMES = r"(?i)\b(id|nr|number|date|datum|size|type|mail|phone)\b"
 MOST_NAMES = 3
 SORTED_ROWS = 1 << 16
 RELEASE_EVERY = 8
@@ -91,11 +83,8 @@ class Totals:
 
 def predict_file(source: Any, mapping: Any, model: Any, out: str, options: Options, say: Say) -> Totals:
     """Score new leads by a card (or another estimator) into a file, table or standard output."""
-
-    def find(_: Mapping) -> list[Any]:
-        return [model() if callable(model) else model]
-
-    return _score_file(source, mapping, find, check_columns(options.columns), out, options, say)
+    names = check_columns(options.columns)
+    return _score_file(source, mapping, lambda _: [model() if callable(model) else model], names, out, options, say)
 
 
 def qualify_file(
@@ -133,74 +122,43 @@ def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: in
     return [documented_card(each, by_id.get(each.framework or ""), met_level=met_level, words=words) for each in chosen]
 
 
-def predict_frame(source: Any, mapping: Any, model: Any, options: Options) -> pd.DataFrame:
-    """Score leads into a DataFrame, one row a lead; `.attrs`: rejected rows and n_closed left out."""
-    names, mapping = check_columns(options.columns), load_mapping(mapping)
-    scoring = _Scoring(open_leads(source, mapping, options), mapping, [model], names, options)
-    judged = [each for each, _ in scoring.judged(lambda _: None)]
-    made: Iterable[Scored] = [each.scored for each in judged]
-    n_closed = sum(each.n_closed for each in judged)
-    if n_closed:
-        how = "with_closed=True scores them"
-        log.warning("%d of %d leads are closed and left out; %s", n_closed, scoring.opened.n_rows, how)
-    if options.sort:
-        made = _in_order_of_value(made)
-    batches = [batch_of(each, scoring.layout, plain=True) for each in made]
-    frame: pd.DataFrame = pa.concat_tables(
-        map(pa.Table.from_batches, ([each] for each in batches)), promote_options="permissive"
-    ).to_pandas()
-    frame.attrs["rejected"] = scoring.opened.rejections.to_pandas()
-    frame.attrs["n_closed"] = n_closed
-    return frame
+def names_among(columns: Iterable[str], lead_id: str | None) -> list[str]:
+    """Columns by which somebody knows a lead, a few at most: of people and companies."""
+    found = [each for each in columns if re.search(NAMES, each) and not re.search(NOT_NAMES, each)]
+    return [each for each in found if each != lead_id][:MOST_NAMES]
 
 
-def open_leads(source: Any, mapping: Mapping, options: Options) -> Source:
-    """Open the leads, with the second export that the mapping joins."""
-    join = mapping.join and mapping.join.model_copy(update={"file": mapping.path_of(mapping.join.file)})
-    return open_source(source, mapping.read, query=options.query, join=join)
-
-
-class _Scoring:
-    """An open source, the models that score it, and the layout of what they say."""
+class LeadsToScore:
+    """Leads that are open to be scored by models, and the layout of what these say."""
 
     def __init__(
-        self, opened: Source, mapping: Mapping, models: Sequence[Any], names: Sequence[str], options: Options,
-        kind: str = "",
+        self, source: Any, mapping: Mapping, models: Sequence[Any], options: Options,
+        names: Sequence[str] | None = None, *, by_name: bool = False,
     ) -> None:  # fmt: skip
-        self.opened, self._mapping, self._models = opened, mapping, models
-        self._with_closed = options.with_closed
-        self.scorer: Scorer | None = None
-        self.layout = Layout(tuple(names), locale=options.locale)
-        if not isinstance(models[0], Card):
-            if options.keep_columns:
-                raise UsageError("--keep-columns: goes with a card, and the model is a classifier; leave it out")
-            return
-        columns = [each for each in opened.columns if not each == mapping.lead_id == "lead_id"]
-        first = [each for each in columns if NAMES.search(each) and not NOT_NAMES.search(each)][:MOST_NAMES]
-        first = [each for each in first if each != mapping.lead_id] if kind == ".xlsx" else []
+        join = mapping.join and mapping.join.model_copy(update={"file": mapping.path_of(mapping.join.file)})
+        self.opened: Source = open_source(source, mapping.read, query=options.query, join=join)
+        names = check_columns(options.columns) if names is None else names
+        columns = [each for each in self.opened.columns if not each == mapping.lead_id == "lead_id"]
+        first = names_among(columns, mapping.lead_id) if by_name else []
         self.scorer = Scorer(
-            opened, mapping, models, kept=columns if options.keep_columns else first, taken=("lead_id", *names),
+            self.opened, mapping, models, kept=columns if options.keep_columns else first, taken=("lead_id", *names),
             with_closed=options.with_closed, with_amount=options.sort, locale=options.locale,
         )  # fmt: skip
         kept = self.scorer.kept
-        self.layout = dataclasses.replace(
-            self.layout, kept=tuple(kept.values()), first=tuple(kept[each] for each in first),
-            band_decisions={band.id: band.decision for each in models for band in each.bands},
+        self.layout = Layout(
+            tuple(names), tuple(kept.values()), locale=options.locale, first=tuple(kept[each] for each in first),
+            band_decisions={band.id: band.decision for each in models for band in getattr(each, "bands", ())},
         )  # fmt: skip
 
     def judged(self, then: Callable[[Scored], R]) -> Iterator[tuple[Judged, R]]:
         """Score every chunk, a few side by side, and do `then`; rejections are told in the order of rows."""
-        if (scorer := self.scorer) is None:
-            judged = classify(self.opened, self._mapping, self._models[0], with_closed=self._with_closed)
-            yield judged, then(judged.scored)
-            return
 
         def work(chunk: Chunk) -> tuple[Judged, R]:
-            judged = scorer.score(chunk)
+            judged = self.scorer.score(chunk)
             return judged, then(judged.scored)
 
         opened = self.opened
-        for judged, made in side_by_side(work, _in_parts(opened.chunks(scorer.columns), scorer.rows_at_once)):
+        for _, (judged, made) in in_order(work, self.scorer.parts(opened.chunks(self.scorer.columns))):
             for fault in judged.faults:
                 opened.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
             share = opened.share
@@ -208,15 +166,23 @@ class _Scoring:
             yield judged, made
 
 
+def score_table(source: Any, mapping: Mapping, model: Any, options: Options) -> tuple[pa.Table, Source, int]:
+    """Score leads in memory: a table with a row a lead, the source with what it rejected, how many were closed."""
+    leads = LeadsToScore(source, mapping, [model], options)
+    judged = [each for each, _ in leads.judged(lambda _: None)]
+    made: Iterable[Scored] = [each.scored for each in judged]
+    batches = [
+        batch_of(each, leads.layout, plain=True) for each in (_in_order_of_value(made) if options.sort else made)
+    ]
+    tables = [pa.Table.from_batches([each]) for each in batches]
+    table = pa.concat_tables(tables, promote_options="permissive")
+    return table, leads.opened, sum(each.n_closed for each in judged)
+
+
 def _score_file(
-    source: Any,
-    mapping: Any,
-    find_models: Callable[[Mapping], Sequence[Any]],
-    names: Sequence[str],
-    out: str,
-    options: Options,
-    say: Say,
-) -> Totals:
+    source: Any, mapping: Any, find_models: Callable[[Mapping], Sequence[Any]], names: Sequence[str], out: str,
+    options: Options, say: Say,
+) -> Totals:  # fmt: skip
     check_out(out, source, options.table)
     if options.crm is not None:
         check_out(options.crm, source, option="--crm")
@@ -224,15 +190,14 @@ def _score_file(
             raise UsageError(f"--crm: {options.crm!r} is --out too; give another file")
     mapping = load_mapping(mapping)
     models = find_models(mapping)  # looked up after the destination has been checked
-    opened = open_leads(source, mapping, options)
-    scoring = _Scoring(opened, mapping, models, names, options, kind_of_out(out))
-    messages = scoring.scorer.messages if scoring.scorer else []
-    for message in [*(values.get("text", "") for _, values in opened.notes), *messages]:
+    leads = LeadsToScore(source, mapping, models, options, names, by_name=kind_of_out(out)[0] == ".xlsx")
+    opened = leads.opened
+    for message in [*(values.get("text", "") for _, values in opened.notes), *leads.scorer.messages]:
         say(message)
     n_scored = n_closed = 0
     held: list[Scored] = []
     with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(open_writer(out, scoring.layout, options.table))]
+        writers = [stack.enter_context(open_writer(out, leads.layout, options.table))]
         if options.crm is not None:
             titles = {name: f"leadml_{name}" for name in CRM_COLUMNS} | {"lead_id": mapping.lead_id or "lead_id"}
             layout = Layout(CRM_COLUMNS, titles=titles, locale=options.locale)
@@ -245,17 +210,16 @@ def _score_file(
             for writer, each in zip(writers, made, strict=False):
                 writer.write(each)
 
-        steps = scoring.judged(lambda _: []) if options.sort else scoring.judged(make)
-        with one_behind(write) as write_beside:
-            for n_chunks, (each, made) in enumerate(steps, start=1):
-                n_scored += len(each.scored) // len(models)
-                n_closed += each.n_closed
-                write_beside(made)
-                if options.sort:
-                    held.append(each.scored)
-                if n_chunks % RELEASE_EVERY == 0:
-                    pa.default_memory_pool().release_unused()
-        for scored in _in_order_of_value(held):
+        steps = leads.judged(lambda _: []) if options.sort else leads.judged(make)
+        for n_chunks, (each, made) in enumerate(steps, start=1):
+            n_scored += len(each.leads)
+            n_closed += each.n_closed
+            write(made)
+            if options.sort:
+                held.append(each.scored)
+            if n_chunks % RELEASE_EVERY == 0:
+                pa.default_memory_pool().release_unused()
+        for scored in _in_order_of_value(held) if held else ():
             write(make(scored))
         path = _write_rejections(opened, out, options, say)
         if n_guarded := sum(each.n_guarded for each in writers):
@@ -280,70 +244,9 @@ def _write_rejections(opened: Source, out: str, options: Options, say: Say) -> s
     return str(path)
 
 
-def _in_parts(chunks: Iterable[Chunk], n_rows: int) -> Iterator[Chunk]:
-    """Chunks of at most so many rows, which share memory with those they were; faults are told already."""
-    for chunk in chunks:
-        for start in range(0, max(len(chunk.rows), 1), n_rows):
-            yield type(chunk)(chunk.table.slice(start, n_rows), chunk.rows[start : start + n_rows])
-
-
-def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Results of work on items, in order; from two items on, threads work ahead of whoever takes them."""
-    items = iter(items)
-    first = list(itertools.islice(items, 2))
-    if len(first) < 2:  # a pool takes longer to load than a lead to score
-        yield from map(work, first)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pool = ThreadPoolExecutor(n, "leadml")
-    begun: deque[Future[R]] = deque()
-    try:
-        for item in itertools.chain(first, items):
-            begun.append(pool.submit(work, item))
-            if len(begun) > n + 1:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-@contextlib.contextmanager
-def one_behind(work: Callable[[T], object]) -> Iterator[Callable[[T], None]]:
-    """Do work in order and beside the caller, never more than one item behind; the first item at once."""
-    pool: list[ThreadPoolExecutor] = []
-    begun: list[Future[object]] = []
-    seen = itertools.count()
-
-    def submit(item: T) -> None:
-        if next(seen) == 0:
-            work(item)
-            return
-        if not pool:
-            from concurrent.futures import ThreadPoolExecutor
-
-            pool.append(ThreadPoolExecutor(1, "leadml-write"))
-        while begun:
-            begun.pop().result()
-        begun.append(pool[0].submit(work, item))
-
-    try:
-        yield submit
-        while begun:
-            begun.pop().result()
-    finally:
-        for each in pool:
-            each.shutdown()
-
-
 def _in_order_of_value(held: Iterable[Scored]) -> Iterator[Scored]:
     """Leads by expected value, largest first: probability times amount, else probability, else points."""
-    held = [each for each in held if len(each)]
-    if not held:
-        return
-    every = dataclasses.replace(joined(held), is_shared=True)
+    every = joined(held)
     points, chance = (
         np.nan_to_num(numbers_of(every.answers.column(name))[0])[every.index] for name in ("points", "probability")
     )
@@ -352,5 +255,5 @@ def _in_order_of_value(held: Iterable[Scored]) -> Iterator[Scored]:
         # A lead whose amount nobody knows counts as worth the mean of the others.
         value = chance * np.where(np.isnan(every.amount), np.nanmean(every.amount), every.amount)
     order = np.lexsort((-points, -value))
-    for start in range(0, len(order), SORTED_ROWS):
-        yield every.take(order[start : start + SORTED_ROWS])
+    for start in range(0, max(len(order), 1), SORTED_ROWS):
+        yield every.pick(order[start : start + SORTED_ROWS])

@@ -1,10 +1,10 @@
-"""Scorer: cards bound to a mapping and a table, from chunks of rows to scored leads; and classifiers."""
+"""Scorer: models bound to a mapping and an open source, from chunks of rows to scored leads."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,32 +12,72 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.card.record import Card
-from leadml.card.table import COLUMNS as CARD_COLUMNS
-from leadml.card.table import ENUMERATED, Scores
-from leadml.data.cells import mask_of, number_array, numbers_of, text_array, text_of
+from leadml.card.table import COLUMNS, ENUMERATED, Answers
+from leadml.data.cells import carry, join_column, mask_of, number_array, numbers_of, take, text_array, text_of
+from leadml.data.chunks import Chunk
 from leadml.data.dates import read_dates
 from leadml.data.deals import OPEN, Leads
 from leadml.data.encode import CellFaults, Encoder
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
-from leadml.scoring.scored import Scored, decoded, joined
-from leadml.scoring.words import words_of
 
 if TYPE_CHECKING:
-    from leadml.data.chunks import Chunk
-    from leadml.data.mapping import Mapping
+    from leadml.data.mapping import Mapping as LeadMapping
     from leadml.data.sources import Source
 
-NEW = ("question", "if_answered")
-COLUMNS = (*(name for name in CARD_COLUMNS if name not in NEW), *NEW)
-"""Columns of predict after the lead's identity, in order: those of version 0.1, then what came since."""
 CONTACTABLE = "contactable"
 
 
-@dataclasses.dataclass(frozen=True)
-class Judged:
-    """A chunk: leads scored, faults of rows that cannot be used, rows left out as their outcome is known."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scored:
+    """n leads that were scored.
 
+    lead_id : (n,) text; answers : one row a pattern, with the columns of predict; index : (n,) int32, the
+    pattern of each lead; kept : columns of the input that come along; amount : (n,), NaN where unknown.
+    """
+
+    lead_id: pa.Array
+    answers: pa.RecordBatch
+    index: npt.NDArray[np.int32]
+    kept: Mapping[str, pa.Array] = dataclasses.field(default_factory=dict)
+    amount: npt.NDArray[np.float64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def pick(self, rows: npt.NDArray[np.int64]) -> Scored:
+        """Leads at positions, in that order."""
+        at = number_array(rows)
+        kept = {title: take(column, at) for title, column in self.kept.items()}
+        amount = None if self.amount is None else self.amount[rows]
+        return Scored(take(self.lead_id, at), self.answers, self.index[rows], kept, amount)
+
+
+def joined(parts: Iterable[Scored]) -> Scored:
+    """Parts below one another; answers that parts share are there once."""
+    parts = list(parts)
+    batches: dict[int, pa.RecordBatch] = {id(each.answers): each.answers for each in parts}
+    starts = dict(zip(batches, np.cumsum([0, *(each.num_rows for each in batches.values())]), strict=False))
+    index = [each.index + starts[id(each.answers)] for each in parts]
+    kept = pa.concat_tables(
+        [pa.Table.from_arrays(list(each.kept.values()), names=list(each.kept)) for each in parts],
+        promote_options="permissive",  # files of one folder need not agree
+    )
+    amounts = [each.amount for each in parts if each.amount is not None]
+    return Scored(
+        pa.concat_arrays([each.lead_id for each in parts]),
+        pa.concat_batches(list(batches.values())),
+        np.concatenate(index).astype(np.int32),
+        {title: kept[title].combine_chunks() for title in kept.column_names},
+        np.concatenate(amounts) if amounts else None,
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Judged:
+    """A chunk: leads, what was made of them, faults of rows that cannot be used, how many others are closed."""
+
+    leads: Leads
     scored: Scored
     faults: list[CellFaults]
     n_closed: int
@@ -50,50 +90,52 @@ def check_columns(told: str | Sequence[str] | None) -> tuple[str, ...]:
     names = [name.strip() for name in told.split(",")] if isinstance(told, str) else list(told)
     for name in names:
         if name not in COLUMNS:
-            raise UsageError(
-                f"--columns: got {name!r}, valid are {', '.join(COLUMNS)}{nearest(name, COLUMNS)};"
-                " lead_id is always written"
-            )
+            valid = f"valid are {', '.join(COLUMNS)}{nearest(name, COLUMNS)}"
+            raise UsageError(f"--columns: got {name!r}, {valid}; lead_id is always written")
     return tuple(dict.fromkeys(names))
 
 
 class Scorer:
-    """Cards bound to a mapping and an open source.
+    """Cards, or one classifier, bound to a mapping and an open source.
 
     `columns` are those to be read, `kept` maps a column that comes along to its title (another where that is
     taken), `messages` say what the scores do not rest on.
     """
 
     def __init__(
-        self,
-        source: Source,
-        mapping: Mapping,
-        cards: Sequence[Card],
-        *,
-        kept: Sequence[str] = (),
-        taken: Sequence[str] = (),
-        with_closed: bool = True,
-        with_amount: bool = False,
-        locale: str = "en",
-    ) -> None:
-        self.with_closed = with_closed
-        self._judges = [_Judge(each, locale) for each in cards]
-        asked = tuple(dict.fromkeys(each.id for card in cards for each in card.criteria))
+        self, source: Source, mapping: LeadMapping, models: Sequence[Any], *, kept: Sequence[str] = (),
+        taken: Sequence[str] = (), with_closed: bool = True, with_amount: bool = False, locale: str = "en",
+    ) -> None:  # fmt: skip
+        self.with_closed, self._models, self._words = with_closed, list(models), None
+        self._batches: dict[int, tuple[Answers, pa.RecordBatch]] = {}  # of each model, those made last
+        cards: list[Card] = [each for each in models if isinstance(each, Card)]
+        if locale != "en":
+            from leadml.scoring.words import words_of
+
+            self._words = words = words_of(locale)
+            labels = [words.decisions | dict(each.decision_labels) for each in cards]
+            self._models[: len(cards)] = [
+                each.model_copy(update={"decision_labels": new}) for each, new in zip(cards, labels, strict=True)
+            ]
+        asked = tuple(dict.fromkeys(each.id for card in cards for each in card.criteria)) if cards else mapping.mapped
         attributes = {each.column: each for card in cards for each in card.attributes}
         by_age = any(each.age_of for each in attributes.values())
         self._numeric = {name for name, each in attributes.items() if each.kind == "edges"}
+        self._context = (
+            tuple(attributes) if cards else tuple(each for each in mapping.context if each in source.columns)
+        )
         facts = {fact for card in cards for caveat in card.caveats for fact in caveat.when}
         self.mapping = _what_is_asked(mapping, asked, facts, source.columns if by_age else None)
         if with_closed:  # then nobody asks how they ended
             self.mapping = self.mapping.model_copy(update={"outcome": None})
         self._header_row, self._decimal = source.format.header_row, source.format.decimal
         self._encoder = Encoder(
-            self.mapping, source.columns, decimal=self._decimal, to_score=not by_age, context=tuple(attributes),
+            self.mapping, source.columns, decimal=self._decimal, to_score=not by_age, context=self._context,
             source=source.name,
         )  # fmt: skip
         few = all(math.prod(card.lookup.sizes) <= ENUMERATED for card in cards)
-        self.rows_at_once = 1 << (20 if few else 15)  # where each lead is a pattern, it takes 500 bytes
-        self.messages = self._check(source, asked, attributes)
+        self._rows_at_once = 1 << (20 if few else 15)  # where each lead is a pattern, it takes 500 bytes
+        self.messages = self._check(source, asked, self._context)
         self.kept = _titles(kept, taken, source.columns)
         renamed = [f"{column} as {title}" for column, title in self.kept.items() if column != title]
         if renamed:
@@ -125,6 +167,26 @@ class Scorer:
         said = [f"not mapped, so unknown for every lead: {', '.join(unmapped)}"] if unmapped else []
         return [*said, f"not in the file, so unknown: {', '.join(absent)}"] if absent else said
 
+    def parts(self, chunks: Iterable[Chunk]) -> Iterator[Chunk]:
+        """Chunks of a size that suits the models, which share memory with those they were.
+
+        A classifier takes all rows as one, so that its columns have the types that it was fitted on.
+        """
+        if not isinstance(self._models[0], Card):
+            every = list(chunks)
+            columns = []
+            for at, name in enumerate(self.columns if every else ()):
+                cells = [each.table.column(at) for each in every]
+                cells = [carry(each) for each in cells] if name in self._context else list(map(text_of, cells))
+                columns.append(join_column(cells, self._decimal, keep_text=name not in self._context))
+            batch = pa.RecordBatch.from_arrays(columns, names=list(self.columns[: len(columns)]))
+            yield Chunk(batch, np.concatenate([np.zeros(0, np.int64), *(each.rows for each in every)]))
+            return
+        n = self._rows_at_once
+        for chunk in chunks:
+            for start in range(0, max(len(chunk.rows), 1), n):
+                yield Chunk(chunk.table.slice(start, n), chunk.rows[start : start + n])
+
     def read(self, chunk: Chunk) -> tuple[Leads, npt.NDArray[np.bool_], list[CellFaults]]:
         """Encode a chunk into leads, which of them can be used, and why the others cannot."""
         made = self._encoder.encode(chunk)
@@ -153,68 +215,48 @@ class Scorer:
         if not usable.all():
             leads, table = leads.take(usable), table.filter(mask_of(usable))
         amount = next((numbers_of(table.column(name), self._decimal)[0] for name in self._amount), None)
-        kept = {title: decoded(table.column(column)) for column, title in self.kept.items()}
-        scored = [
-            Scored(leads.lead_id, answers, index, kept, amount, is_shared)
-            for answers, index, is_shared in (judge.answer(leads) for judge in self._judges)
-        ]
-        return Judged(scored[0] if len(scored) == 1 else _by_policy(scored), faults, n_closed)
+        kept = {title: text_or_value(table.column(column)) for column, title in self.kept.items()}
+        scored = [Scored(leads.lead_id, *self._answers(at, leads), kept, amount) for at in range(len(self._models))]
+        if len(scored) > 1:  # a row each lead and card, lead by lead
+            rows = np.arange(len(scored) * len(leads)).reshape(len(scored), -1)
+            scored = [joined(scored).pick(rows.T.ravel())]
+        return Judged(leads, scored[0], faults, n_closed)
+
+    def _answers(self, at: int, leads: Leads) -> tuple[pa.RecordBatch, npt.NDArray[np.int32]]:
+        """What a model says: a row a pattern, and which of them each lead has."""
+        model = self._models[at]
+        if not isinstance(model, Card):
+            return _chances(model, leads), np.arange(len(leads), dtype=np.int32)
+        scores = model.score(leads)
+        answers, batch = self._batches.get(at, (None, None))
+        if answers is not scores.answers:  # where all patterns are few, every chunk has the same
+            batch = scores.answers.to_arrow()
+            batch = self._words.translated(batch) if self._words else batch
+            batch = batch.append_column("policy", batch.column("model"))
+            self._batches[at] = (scores.answers, batch)
+        return batch, scores.index
 
 
-class _Judge:
-    """A card's answers. Where all its patterns are few, they are kept for all chunks to come."""
-
-    def __init__(self, card: Card, locale: str) -> None:
-        self._words = words_of(locale)
-        labels = {**self._words.decisions, **card.decision_labels}
-        self.card = card.model_copy(update={"decision_labels": labels}) if self._words.decisions else card
-        self._kept: dict[bytes, pa.RecordBatch] = {}
-
-    def answer(self, leads: Leads) -> tuple[pa.RecordBatch, npt.NDArray[np.int32], bool]:
-        """Answers of each pattern, which of them each lead has, and whether other chunks share them."""
-        scores = self.card.score(leads)
-        patterns, index = scores.patterns()
-        if scores.answers is not self.card.lookup.__dict__.get("everything"):
-            return self._batch(patterns), index, False
-        bits, _ = np.unique(scores.caveat_bits, return_index=True)  # without an index it loads numpy.ma
-        key = bits.tobytes()
-        if key not in self._kept:
-            self._kept[key] = self._batch(patterns)
-        return self._kept[key], index, True
-
-    def _batch(self, patterns: Scores) -> pa.RecordBatch:
-        batch = patterns.to_arrow().select(list(COLUMNS))
-        for name in ("action", "if_answered") if self._words.phrases else ():
-            column = batch.column(name)
-            texts = text_array([self._words.translate(text) for text in column.dictionary.to_pylist()])
-            at = batch.schema.get_field_index(name)
-            batch = batch.set_column(at, name, pa.DictionaryArray.from_arrays(column.indices, texts))
-        return batch.append_column("policy", batch.column("model"))
+def text_or_value(column: pa.Array) -> pa.Array:
+    """A column with its texts written out, where it is a dictionary."""
+    return take(column.dictionary, column.indices) if pa.types.is_dictionary(column.type) else column
 
 
-def classify(source: Source, mapping: Mapping, model: Any, *, with_closed: bool) -> Judged:
-    """Score by a classifier that is no card: a probability, and what a card would say left empty.
-
-    It reads the whole source at once, so that its columns have the types that it was fitted on.
-    """
-    from leadml.data.read import read_source
-
-    leads = read_source(source, mapping, to_score=True)
-    closed = np.zeros(len(leads), bool) if leads.outcome is None or with_closed else leads.outcome != OPEN
-    leads = leads.take(~closed)
+def _chances(model: Any, leads: Leads) -> pa.RecordBatch:
+    """What a classifier says: a probability a lead; what only a card would say is empty."""
     n = len(leads)
     kinds = dict.fromkeys(COLUMNS, pa.string()) | {"settled": pa.bool_()}
     kinds |= dict.fromkeys(("points", "points_max", "low", "high"), pa.int32())
     columns = {name: pa.nulls(n, kind) for name, kind in kinds.items()}
-    said = model.predict(leads).probability if n else np.zeros(0)
-    columns["probability"] = number_array(np.asarray(said, np.float64))
+    columns["probability"] = number_array(np.asarray(model.predict(leads).probability if n else [], np.float64))
     columns["model"] = text_array([type(getattr(model, "model", model)).__name__] * n)
-    batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
-    return Judged(Scored(text_array(leads.ids()), batch, np.arange(n, dtype=np.int32)), [], int(closed.sum()))
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
 
-def _what_is_asked(mapping: Mapping, asked: Sequence[str], facts: set[str], dated: Sequence[str] | None) -> Mapping:
-    """The part of a mapping that cards ask about, with what stands in for it.
+def _what_is_asked(
+    mapping: LeadMapping, asked: Sequence[str], facts: set[str], dated: Sequence[str] | None
+) -> LeadMapping:
+    """The part of a mapping that models ask about, with what stands in for it.
 
     Where ages count, leads are read like closed deals: `dated` are then the columns that the source has.
     """
@@ -251,9 +293,3 @@ def _titles(kept: Sequence[str], taken: Sequence[str], columns: Sequence[str]) -
             used.add(title)
         titles[column] = title
     return titles
-
-
-def _by_policy(scored: Sequence[Scored]) -> Scored:
-    """One row a lead and card, lead by lead."""
-    rows = np.arange(len(scored) * len(scored[0])).reshape(len(scored), -1)
-    return joined(scored).take(rows.T.ravel())

@@ -9,13 +9,15 @@ from typing import Any
 
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import UsageError
-from leadml.scoring.scored import Layout, Scored, Writer, plain_value
+from leadml.scoring.scorer import Scored
 from leadml.scoring.words import words_of
+from leadml.scoring.writers import Layout, Writer, plain_value
 
 SHEET_ROWS = 1_048_575
 CELL_LENGTH = 32_767
 COLOURS = {"ready": ("#C6EFCE", "#E2F5E5"), "wait": ("#FFEB9C", "#FFF5CC"), "no-match": ("#E7E6E6", "#F2F2F2")}
 WIDTHS = {"reasons": 48, "question": 40, "if_answered": 40, "action": 24, "caveats": 24, "unknown": 24}
+BESIDE_NAMES = ("action", "question")
 
 
 class _WorkList:
@@ -27,20 +29,24 @@ class _WorkList:
         self._book, self._layout, self._n_rows = book, layout, 0
         words = words_of(layout.locale)
         kept = [name for name in layout.kept if name not in layout.first]
-        self._columns = ["lead_id", *layout.first, *layout.columns, *kept]
+        first = [name for name in BESIDE_NAMES if name in layout.columns]
+        self._columns = ["lead_id", *layout.first, *first, *(c for c in layout.columns if c not in first), *kept]
+        said = {name: words.columns[name] for name in self._columns if name in words.columns}
+        taken = {title for title, _ in said.values()}
+        for name in (*layout.first, *kept):
+            said[name] = (f"{name} *" if name in taken else name, words.other_column)
         self._sheet = book.add_worksheet(words.leads_sheet)
         self._formats: dict[tuple[str, str], Any] = {}
         head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
-        for at, name in enumerate(self._columns):
-            self._sheet.set_column(at, at, WIDTHS.get(name, 14))
-            self._sheet.write_string(0, at, layout.titles.get(name, name), head)
-        self._sheet.freeze_panes(1, 1 + len(layout.first))
         about = book.add_worksheet(words.columns_sheet)
         about.set_column(0, 0, 18)
         about.set_column(1, 1, 110)
-        for row, name in enumerate(self._columns):
-            about.write_string(row, 0, layout.titles.get(name, name), head)
-            about.write_string(row, 1, words.explanations.get(name, words.other_column))
+        for at, name in enumerate(self._columns):
+            self._sheet.set_column(at, at, WIDTHS.get(name, 14))
+            self._sheet.write_string(0, at, said[name][0], head)
+            about.write_string(at, 0, said[name][0], head)
+            about.write_string(at, 1, said[name][1])
+        self._sheet.freeze_panes(1, 1 + len(layout.first))
 
     def make(self, scored: Scored) -> Scored:
         return scored
@@ -81,9 +87,6 @@ class _WorkList:
             self._formats[key] = made
         return self._formats[key]
 
-    def close(self) -> None:
-        self._sheet.autofilter(0, 0, max(self._n_rows, 1), len(self._columns) - 1)
-
 
 @contextlib.contextmanager
 def open_worklist(where: Path, layout: Layout) -> Iterator[Writer]:
@@ -95,10 +98,7 @@ def open_worklist(where: Path, layout: Layout) -> Iterator[Writer]:
             '--out: writing Excel needs xlsxwriter; pip install "leadml[excel]" installs it; or write .csv'
         ) from None
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    book = Workbook(str(where), options)
-    writer = _WorkList(book, layout)
-    try:
+    with Workbook(str(where), options) as book:
+        writer = _WorkList(book, layout)
         yield writer
-        writer.close()
-    finally:
-        book.close()
+        writer._sheet.autofilter(0, 0, max(writer._n_rows, 1), len(writer._columns) - 1)

@@ -1,4 +1,4 @@
-"""Writers of scored leads: CSV, TSV, JSON lines and Parquet; Excel and databases have files of their own.
+"""Writers of scored leads: CSV, TSV, JSON lines, Parquet and tables of a database; Excel has a file of its own.
 
 A lead's answers depend on its pattern of levels alone, so text is made once a pattern. The lines of a chunk
 are one `take` of identities and pattern texts, side by side: the taken buffer is what the file holds.
@@ -7,51 +7,74 @@ are one `take` of identities and pattern texts, side by side: the taken buffer i
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from leadml.data.cells import number_array, text_array
+from leadml.data.cells import number_array, take, text_array
 from leadml.data.rejections import guard_formula
-from leadml.exceptions import InputError
-from leadml.scoring.destinations import kind_of_out, open_text, replacing
-from leadml.scoring.scored import Layout, Scored, Writer, batch_of, plain_value
+from leadml.exceptions import InputError, UsageError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    from leadml.scoring.scorer import Scored
 
 ROW_GROUP = 1 << 17
 """Rows a row group of a Parquet file has, about."""
 
 
-@contextlib.contextmanager
-def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[Writer]:
-    """Open a destination by its ending; nothing is there before the block ends well."""
-    kind = kind_of_out(out)
-    if kind in (".csv", ".tsv", ".jsonl"):
-        with open_text(out) as write:
-            if kind == ".jsonl":
-                yield _JsonLines(layout, write)
-            else:
-                lines = _CsvLines(layout, write, kind)
-                yield lines
-                lines.finish()
-    elif kind == "table":
-        from leadml.scoring.database import open_table
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """What is written: columns of the answers, kept columns, their titles, the locale, words for Excel."""
 
-        with open_table(out, cast(str, table), layout) as writer:
-            yield writer
-    else:
-        with replacing(out) as temporary:
-            opened = open_parquet
-            if kind == ".xlsx":
-                from leadml.scoring.worklist import open_worklist as opened
-            with opened(temporary, layout) as writer:
-                yield writer
+    columns: tuple[str, ...]
+    kept: tuple[str, ...] = ()
+    titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    locale: str = "en"
+    first: tuple[str, ...] = ()  # kept columns that stand first in a work list: names
+    band_decisions: Mapping[str, str] = dataclasses.field(default_factory=dict)  # band -> what it means
+
+    @property
+    def names(self) -> list[str]:
+        """Titles of all columns, in order."""
+        return [*(self.titles.get(name, name) for name in ("lead_id", *self.columns)), *self.kept]
+
+
+class Writer(Protocol):
+    """A destination: `make` runs beside the reading, in any thread; `write` in the order of the leads."""
+
+    n_guarded: int
+
+    def make(self, scored: Scored) -> Any: ...  # noqa: D102
+    def write(self, made: Any) -> None: ...  # noqa: D102
+
+
+def batch_of(scored: Scored, layout: Layout, *, plain: bool = False) -> pa.RecordBatch:
+    """Leads as rows: texts of the answers as dictionaries, so that each is kept once; or written out."""
+    index, columns = number_array(scored.index), [scored.lead_id]
+    for name in layout.columns:
+        each = scored.answers.column(name)
+        is_text = pa.types.is_dictionary(each.type)
+        at = take(each.indices if is_text else each, index)
+        if is_text:
+            at = take(each.dictionary, at) if plain else pa.DictionaryArray.from_arrays(at, each.dictionary)
+        columns.append(at)
+    columns += [scored.kept[name] for name in layout.kept]
+    return pa.RecordBatch.from_arrays(columns, names=layout.names)
+
+
+def plain_value(value: Any) -> Any:
+    """A value that JSON and a spreadsheet's cell can hold: dates as text, no NaN."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, str | bool | int) else str(value)
 
 
 # ---------------------------------------------------------------- text
@@ -64,7 +87,7 @@ def side_by_side(columns: Sequence[tuple[pa.StringArray, npt.NDArray[np.int32]]]
     for at, (texts, index) in enumerate(columns):
         np.add(index, start, out=flat[:, at])
         start += len(texts)
-    taken = pa.concat_arrays([texts for texts, _ in columns]).take(number_array(flat.ravel()))
+    taken = take(pa.concat_arrays([texts for texts, _ in columns]), number_array(flat.ravel()))
     end = int(np.frombuffer(taken.buffers()[1], np.int32)[flat.size])
     return memoryview(taken.buffers()[2] or b"")[:end]
 
@@ -93,45 +116,30 @@ def guard(column: pa.Array) -> tuple[pa.Array, int]:
     return pa.concat_arrays([*pieces, column.slice(before)]), len(pieces) // 2
 
 
-def local_text(column: pa.Array, locale: str) -> pa.Array:
-    """Numbers with decimals as text with a decimal comma, where the locale writes one; the rest as it is."""
-    if locale == "en" or not pa.types.is_floating(column.type):
-        return column
-    import pyarrow.compute as pc
-
-    return pc.replace_substring(column.cast(pa.string()), pattern=".", replacement=",")
-
-
-class _CsvLines:
+class CsvLines:
     """CSV and TSV as pyarrow writes it: texts between quotes, numbers as they are, nothing for a null."""
 
     def __init__(self, layout: Layout, write: Callable[[Any], object], kind: str) -> None:
-        self._layout, self._write = layout, write
+        self._layout, self._write, self.n_guarded = layout, write, 0
         self._mark = "\t" if kind == ".tsv" else ";" if layout.locale == "nl" else ","
-        self.n_guarded = 0
-        self._shared: dict[int, tuple[pa.RecordBatch, pa.StringArray]] = {}
+        self._latest: tuple[pa.RecordBatch | None, Any] = (None, None)
         self._header = self._csv([guard(text_array([name]))[0] for name in layout.names])
 
     def make(self, scored: Scored) -> tuple[memoryview, int]:
-        layout = self._layout
+        """The lines of leads, and how many cells of the input are guarded."""
+        layout, (batch, lines) = self._layout, self._latest
+        if batch is not scored.answers:  # else an earlier chunk had the same answers
+            columns = [guard(scored.answers.column(name))[0] for name in layout.columns]
+            lines = self._lines(columns, self._mark if layout.kept else "\n")
+            self._latest = (scored.answers, lines)
         guarded = [guard(each) for each in (scored.lead_id, *(scored.kept[name] for name in layout.kept))]
         (lead_id, *kept), counts = zip(*guarded, strict=True)
         rows = np.arange(len(scored), dtype=np.int32)
-        pieces = [(self._lines([lead_id], self._mark), rows), (self._answers(scored), scored.index)]
+        pieces = [(self._lines([lead_id], self._mark), rows), (lines, scored.index)]
         return side_by_side([*pieces, *([(self._lines(kept, "\n"), rows)] if kept else [])]), sum(counts)
 
-    def _answers(self, scored: Scored) -> pa.StringArray:
-        """The text of each pattern, made once for all chunks that share their answers."""
-        batch = scored.answers
-        if id(batch) in self._shared:
-            return self._shared[id(batch)][1]
-        columns = [guard(batch.column(name))[0] for name in self._layout.columns]
-        lines = self._lines(columns, self._mark if self._layout.kept else "\n")
-        if scored.is_shared:
-            self._shared[id(batch)] = (batch, lines)  # with the batch, so that no other takes its place in memory
-        return lines
-
     def write(self, made: tuple[memoryview, int]) -> None:
+        """Write lines; before the first of them the header."""
         self.finish()
         self._write(made[0])
         self.n_guarded += made[1]
@@ -142,15 +150,20 @@ class _CsvLines:
             self._write(self._header)
             self._header = b""
 
-    def _csv(self, columns: Sequence[pa.Array]) -> bytes:
+    def _csv(self, columns: Sequence[pa.Array]) -> Any:
         import pyarrow.csv
 
         sink = pa.BufferOutputStream()
         options = pyarrow.csv.WriteOptions(include_header=False, delimiter=self._mark)
-        columns = [local_text(each, self._layout.locale) for each in columns]
+        if self._layout.locale == "nl":
+            import pyarrow.compute as pc
+
+            is_real = [pa.types.is_floating(each.type) for each in columns]
+            pairs = zip(columns, is_real, strict=True)
+            columns = [pc.replace_substring(each.cast("string"), ".", ",") if real else each for each, real in pairs]
         batch = pa.RecordBatch.from_arrays(columns, names=[str(at) for at in range(len(columns))])
         pyarrow.csv.write_csv(batch, sink, options)
-        return cast(bytes, sink.getvalue().to_pybytes())
+        return sink.getvalue().to_pybytes()
 
     def _lines(self, columns: Sequence[pa.Array], end: str) -> pa.StringArray:
         """The line of each row, with `end` behind it."""
@@ -163,7 +176,7 @@ class _CsvLines:
         return pa.StringArray.from_buffers(len(ends), pa.py_buffer(starts), pa.py_buffer(text))
 
 
-class _JsonLines:
+class JsonLines:
     """One JSON object a line; dates as text, null for what is not known."""
 
     n_guarded = 0
@@ -172,6 +185,7 @@ class _JsonLines:
         self._layout, self._write = layout, write
 
     def make(self, scored: Scored) -> memoryview:
+        """The lines of leads."""
         layout = self._layout
         head, *keys = [f"{'{' if not at else ', '}{_json(name)}: " for at, name in enumerate(layout.names)]
         rows = np.arange(len(scored), dtype=np.int32)
@@ -184,11 +198,18 @@ class _JsonLines:
         return side_by_side([*columns, (text_array(["}\n"]), np.zeros(len(scored), np.int32))])
 
     def write(self, made: memoryview) -> None:
+        """Write lines."""
         self._write(made)
+
+    def finish(self) -> None:
+        """Nothing stands behind the last line."""
 
 
 def _json(value: Any) -> str:
     return json.dumps(plain_value(value), ensure_ascii=False, allow_nan=False)
+
+
+# ---------------------------------------------------------------- columns
 
 
 class _Parquet:
@@ -243,3 +264,42 @@ def open_parquet(where: Path, layout: Layout) -> Iterator[Writer]:
     finally:
         if writer.file is not None:
             writer.file.close()
+
+
+class _Table:
+    """A table of a database."""
+
+    n_guarded = 0
+
+    def __init__(self, connection: Any, name: str, schema: str | None, layout: Layout) -> None:
+        self._connection, self._name, self._schema, self._layout = connection, name, schema, layout
+
+    def make(self, scored: Scored) -> pa.RecordBatch:
+        return batch_of(scored, self._layout, plain=True)
+
+    def write(self, made: pa.RecordBatch) -> None:
+        made.to_pandas().to_sql(self._name, self._connection, schema=self._schema, if_exists="append", index=False)
+
+
+@contextlib.contextmanager
+def open_table(url: str, name: str, layout: Layout) -> Iterator[Writer]:
+    """Fill a table that is not there yet (SQLAlchemy), in one transaction: it is there when the block ends well."""
+    import sqlalchemy as sa
+
+    from leadml.data.sql import connect, shown_url
+
+    engine = connect(url)
+    schema, _, plain = name.rpartition(".")
+    try:
+        if sa.inspect(engine).has_table(plain, schema=schema or None):
+            place = f"{name!r} is in {shown_url(url)} already"
+            raise UsageError(f"--table: {place}; give another name, or drop it first")
+        with engine.begin() as connection:
+            if engine.dialect.name == "sqlite":  # whose driver would end the transaction before making the table
+                connection.exec_driver_sql("BEGIN")
+            yield _Table(connection, plain, schema or None, layout)
+    except sa.exc.SQLAlchemyError as error:
+        told = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise UsageError(f"--out: {shown_url(url)} refuses table {name!r}: {told}") from None
+    finally:
+        engine.dispose()

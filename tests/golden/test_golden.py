@@ -155,8 +155,15 @@ def read_table(path):
     if path.suffix == ".xlsx":
         from python_calamine import CalamineWorkbook
 
-        header, *rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
-        return header, rows
+        from leadml.card.table import COLUMNS
+        from leadml.scoring.words import words_of
+
+        titles, *rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
+        names = {title: name for name, (title, _) in words_of("en").columns.items()}
+        header = [names.get(title, title) for title in titles]
+        # In the order of the other kinds of file, where a work list has the action beside the name.
+        order = sorted(range(len(header)), key=lambda at: COLUMNS.index(header[at]) if header[at] in COLUMNS else -1)
+        return [header[at] for at in order], [[row[at] for at in order] for row in rows]
     if path.suffix == ".jsonl":
         records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         return [*records[0]] if records else [], [[*record.values()] for record in records]

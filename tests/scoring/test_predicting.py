@@ -17,11 +17,11 @@ import leadml
 from leadml.calibration.run import name_of
 from leadml.card.build import documented_card
 from leadml.card.record import Card, CardAttribute, CardBin, CardTotal
+from leadml.card.table import COLUMNS
 from leadml.exceptions import InputError, ModelRefError, RecordError, UsageError
 from leadml.frameworks.catalog import load_policy
 from leadml.scoring.face import Model
-from leadml.scoring.predicting import Options, one_behind, policy_cards, predict_file, qualify_file, side_by_side
-from leadml.scoring.scorer import COLUMNS
+from leadml.scoring.predicting import Options, policy_cards, predict_file, qualify_file
 
 MAPPING = {
     "name": "ours",
@@ -139,7 +139,7 @@ def test_a_work_list_and_a_file_for_the_crm(tmp_path, export, card):
     crm = tmp_path / "crm.csv"
     run(export, MAPPING, card, tmp_path / "s.xlsx", crm=str(crm), sort=True)
     header, first, *_ = CalamineWorkbook.from_path(str(tmp_path / "s.xlsx")).get_sheet_by_index(0).to_python()
-    assert header[:3] == ["lead_id", "Company", "probability"]
+    assert header[:5] == ["Lead", "Company", "Action", "Next question", "Chance"]
     assert first[1] == "Eps"
     got = rows(crm)
     assert list(got[0])[:3] == ["Deal", "leadml_probability", "leadml_points"]
@@ -250,8 +250,8 @@ def test_a_classifier_scores_too(tmp_path, export):
     assert (totals.n_scored, totals.n_rejected, totals.n_closed) == (3, 1, 1)
     got = rows(tmp_path / "s.csv")
     assert {(row["probability"], row["points"], row["model"]) for row in got} == {("0.25", "", "Constant")}
-    with pytest.raises(UsageError, match="goes with a card"):
-        run(export, MAPPING, Constant(), tmp_path / "s.csv", keep_columns=True)
+    run(export, MAPPING, Constant(), tmp_path / "s.csv", keep_columns=True)
+    assert [row["Company"] for row in rows(tmp_path / "s.csv")] == ["ACME", "Gamma", "Eps"]
     with pytest.raises(UsageError, match="only a card can explain"):
         leadml.explain(export, MAPPING, Constant(), "a1")
 
@@ -340,18 +340,6 @@ def test_terminal_escapes_are_taken_out_of_what_is_shown(tmp_path, card):
     _, said = run(tmp_path / "e.csv", mapping, card, tmp_path / "s.csv")
     told = leadml.explain(tmp_path / "e.csv", mapping, card, "b\x1b]0;x\x07")
     assert "\x1b" not in "".join(said) + told
-
-
-def test_side_by_side_keeps_order_and_faults():
-    assert list(side_by_side(lambda x: x * 2, range(50))) == [x * 2 for x in range(50)]
-    assert list(side_by_side(str, [])) == []
-    with pytest.raises(ZeroDivisionError):
-        list(side_by_side(lambda x: 1 // (x - 7), range(50)))
-    done = []
-    with one_behind(done.append) as submit:
-        for each in range(20):
-            submit(each)
-    assert done == list(range(20))
 
 
 def test_a_database_takes_leads_whole_or_not_at_all(tmp_path, monkeypatch, export, card):

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import gzip
 import io
 import json
@@ -20,9 +21,9 @@ from hypothesis import strategies as st
 
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
-from leadml.scoring.destinations import check_out, replacing, sweep
-from leadml.scoring.scored import Layout, Scored, batch_of
-from leadml.scoring.writers import guard, open_writer
+from leadml.scoring.destinations import check_out, open_writer, replacing, sweep
+from leadml.scoring.scorer import Scored
+from leadml.scoring.writers import Layout, batch_of, guard
 
 TEXTS = ["plain", 'a "quote"', "two, words; three\ttabs", "line\nend", "", "Käse €", "=1+1", "-5"]
 LAYOUT = Layout(columns=("probability", "points", "band", "settled"), kept=("Note", "Amount"))
@@ -93,7 +94,8 @@ def read(path):
         from python_calamine import CalamineWorkbook
 
         header, *rows = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python()
-        return [dict(zip(header, row, strict=True)) for row in rows]
+        assert header == ["Lead", "Chance", "Points", "Band", "Settled", "Note", "Amount"]
+        return [dict(zip(LAYOUT.names, row, strict=True)) for row in rows]
     if path.suffix == ".gz":
         text = gzip.decompress(path.read_bytes()).decode()
     else:
@@ -201,12 +203,15 @@ def test_a_work_list_begins_with_names_and_explains_its_columns(tmp_path):
 
     from python_calamine import CalamineWorkbook
 
-    layout = Layout(LAYOUT.columns, LAYOUT.kept, first=("Note",), band_decisions={"now": "ready"}, locale="nl")
-    write(tmp_path / "a.xlsx", [make_scored()], layout)
+    kept = ("Note", "Punten")  # one of the input is called like one of ours
+    layout = Layout(LAYOUT.columns, kept, first=("Note",), band_decisions={"now": "ready"}, locale="nl")
+    scored = make_scored()
+    scored = dataclasses.replace(scored, kept={"Note": scored.kept["Note"], "Punten": scored.kept["Amount"]})
+    write(tmp_path / "a.xlsx", [scored], layout)
     book = CalamineWorkbook.from_path(str(tmp_path / "a.xlsx"))
     assert book.sheet_names == ["leads", "kolommen"]
     header = book.get_sheet_by_index(0).to_python()[0]
-    assert header == ["lead_id", "Note", "probability", "points", "band", "settled", "Amount"]
+    assert header == ["Lead", "Note", "Kans", "Punten", "Klasse", "Staat vast", "Punten *"]
     about = dict(book.get_sheet_by_index(1).to_python())
     assert list(about) == header
     assert all(about.values())
