@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import itertools
-import os
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +14,7 @@ import pyarrow as pa
 
 from leadml.card.record import Card
 from leadml.data.cells import numbers_of
+from leadml.data.csv_text import in_order
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import Source, open_source
 from leadml.exceptions import InputError, UsageError
@@ -28,7 +26,6 @@ from leadml.terminal import progress
 if TYPE_CHECKING:
     from leadml.data.chunks import Chunk
 
-T = TypeVar("T")
 R = TypeVar("R")
 Say = Callable[[str], None]
 CRM_COLUMNS = ("probability", "points", "band", "decision", "action", "question", "model")
@@ -161,7 +158,7 @@ class LeadsToScore:
             return judged, then(judged.scored)
 
         opened = self.opened
-        for judged, made in side_by_side(work, self.scorer.parts(opened.chunks(self.scorer.columns))):
+        for _, (judged, made) in in_order(work, self.scorer.parts(opened.chunks(self.scorer.columns))):
             for fault in judged.faults:
                 opened.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
             share = opened.share
@@ -245,28 +242,6 @@ def _write_rejections(opened: Source, out: str, options: Options, say: Say) -> s
     with replacing(path) as temporary:
         rejections.save(temporary)
     return str(path)
-
-
-def side_by_side(work: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Results of work on items, in order; from two items on, threads work ahead of whoever takes them."""
-    items = iter(items)
-    first = list(itertools.islice(items, 2))
-    if len(first) < 2:  # a pool takes longer to load than a lead to score
-        yield from map(work, first)
-        return
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    n = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pool, begun = ThreadPoolExecutor(n, "leadml"), deque[Future[R]]()
-    try:
-        for item in itertools.chain(first, items):
-            begun.append(pool.submit(work, item))
-            if len(begun) > n + 1:
-                yield begun.popleft().result()
-        while begun:
-            yield begun.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _in_order_of_value(held: Iterable[Scored]) -> Iterator[Scored]:

@@ -21,7 +21,7 @@ from leadml.card.table import COLUMNS
 from leadml.exceptions import InputError, ModelRefError, RecordError, UsageError
 from leadml.frameworks.catalog import load_policy
 from leadml.scoring.face import Model
-from leadml.scoring.predicting import Options, policy_cards, predict_file, qualify_file, side_by_side
+from leadml.scoring.predicting import Options, policy_cards, predict_file, qualify_file
 
 MAPPING = {
     "name": "ours",
@@ -340,13 +340,6 @@ def test_terminal_escapes_are_taken_out_of_what_is_shown(tmp_path, card):
     _, said = run(tmp_path / "e.csv", mapping, card, tmp_path / "s.csv")
     told = leadml.explain(tmp_path / "e.csv", mapping, card, "b\x1b]0;x\x07")
     assert "\x1b" not in "".join(said) + told
-
-
-def test_side_by_side_keeps_order_and_faults():
-    assert list(side_by_side(lambda x: x * 2, range(50))) == [x * 2 for x in range(50)]
-    assert list(side_by_side(str, [])) == []
-    with pytest.raises(ZeroDivisionError):
-        list(side_by_side(lambda x: 1 // (x - 7), range(50)))
 
 
 def test_a_database_takes_leads_whole_or_not_at_all(tmp_path, monkeypatch, export, card):
