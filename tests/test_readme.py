@@ -107,9 +107,9 @@ def test_readme_five_steps_work_for_a_small_firm(readme: str, tmp_path: Path, mo
     assert "L0000003" in told["explain"]
     assert min(Path(each).stat().st_size for each in ("results/report.html", "page.html")) > 10_000
     scores = pd.read_excel("scores.xlsx", engine="calamine")
-    earned = [sum(map(int, re.findall(r"\+(\d+)", str(reasons)))) for reasons in scores["reasons"].fillna("")]
+    earned = [sum(map(int, re.findall(r"\+(\d+)", str(reasons)))) for reasons in scores["Reasons"].fillna("")]
     assert len(earned) == 10
-    assert earned == scores["points"].tolist()
+    assert earned == scores["Points"].tolist()
 
 
 def test_readme_names_what_exists(readme: str, repository: Path) -> None:
