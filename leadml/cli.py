@@ -497,21 +497,17 @@ def models_list(store: Store = None, as_json: AsJson = False) -> None:
 @models.command("show", epilog="Example: leadml models show bant@2")
 def models_show(ref: Ref, store: Store = None, as_json: AsJson = False) -> None:
     """Show one version: its points, bands, figures and where it comes from."""
-    from leadml.card.record import Card
     from leadml.registry.versions import load_stored, show_version
     from leadml.scoring.explaining import describe_card
 
     found = show_version(ref, store)
-    model, told = load_stored(found), found.manifest
-    card = model if isinstance(model, Card) else None
+    card, told = load_stored(found), found.manifest
     if as_json:
-        typer.echo(_json({"status": found.status, **told.model_dump(), "card": card and card.to_dict()}))
+        typer.echo(_json({"status": found.status, **told.model_dump(), "card": card.to_dict()}))
         return
-    kind = f"{card.kind}, framework {card.framework or 'none'}" if card else type(model).__name__
-    typer.echo(f"{found.ref}: {found.status}, {kind}")
+    typer.echo(f"{found.ref}: {found.status}, {card.kind}, framework {card.framework or 'none'}")
     typer.echo(f"stored {told.created_at} in {found.folder}")
-    if card is not None:
-        typer.echo(describe_card(card))
+    typer.echo(describe_card(card))
     for key, value in told.metrics.items():
         typer.echo(f"  {key}: {value}")
 

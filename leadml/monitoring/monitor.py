@@ -96,8 +96,7 @@ def monitor_leads(
     found = MonitorResult(
         leadml_version=__version__, model=card.model, card_sha256=card.sha256, state="healthy",
         reasons=(Reason(state="healthy", text="Nothing changed."),), data=data, e=min(alarm.e, 1e9),
-        first_alarm_at=alarm.first_at, base_rate_before=before.base_rate,
-        base_rate=wilson(won, n).figure if n else None,
+        base_rate_before=before.base_rate, base_rate=wilson(won, n).figure if n else None,
         predicted=float(since.predicted.mean()) if n and card.table else None,
         drift=find_drift(card, before, since.codes) if len(since.codes) else (),
         weights=_weights(card, alarm) if n else (), bands=_bands(card, before, since), rule=_gain(log, rule, card),

@@ -91,7 +91,6 @@ class MonitorResult(ResultPart):
     reasons: tuple[Reason, ...] = Field(min_length=1)
     data: MonitorData
     e: float = 1.0
-    first_alarm_at: int | None = None  # number of closed deals
     base_rate_before: float | None = None
     base_rate: Figure | None = None
     predicted: float | None = None

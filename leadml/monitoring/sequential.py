@@ -48,16 +48,14 @@ class Change:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Alarm:
-    """The mean e-value over all coefficients and starts: now, its highest so far, and what changed most.
+    """The mean e-value over all coefficients and starts, its highest so far, and what changed most.
 
-    e : highest so far; an alarm from 1 / ALPHA. by_row : (d,) the same for each coefficient alone.
-    first_at : number of deals at which the alarm was given first; None: never.
+    e : an alarm from 1 / ALPHA, which stays given. by_row : (d,) the same for each coefficient alone.
     size, error : (d,) change of each coefficient over all deals since.
     """
 
     e: float
     by_row: Floats
-    first_at: int | None
     size: Floats
     error: Floats
 
@@ -112,9 +110,4 @@ def watch(before: Information, x: Floats, y: Floats, p: Floats, weight: Floats |
         known += parts[start]
     total = sum(parts, Information(np.zeros(d), np.zeros((d, d))))
     now = find_change(before, total)
-    e = mean @ weights
-    first = np.flatnonzero(e >= 1.0 / ALPHA)
-    return Alarm(
-        float(e.max(initial=1.0)), mean.max(axis=0, initial=1.0), looks[first[0]] if len(first) else None,
-        now.size, now.error,
-    )  # fmt: skip
+    return Alarm(float((mean @ weights).max(initial=1.0)), mean.max(axis=0, initial=1.0), now.size, now.error)

@@ -67,9 +67,6 @@ def compare(
     """
     new, old = candidate.ref, champion.ref
     found = gather(candidate, champion, leads)
-    if found is None:
-        how = "no leads were judged by both; give --on FILE --mapping M."
-        return Comparison("moved", f"{new} and {old} were not compared: {how}")
     moves, n = find_moves(found), len(found.outcome)
     if not moves:
         return Comparison("alike", f"On {found.where}, {new} decides exactly as {old} does.")
@@ -87,12 +84,10 @@ def compare(
     return Comparison(outcome, "\n".join(lines))
 
 
-def gather(candidate: Version, champion: Version, leads: Leads | None) -> Evidence | None:
+def gather(candidate: Version, champion: Version, leads: Leads | None) -> Evidence:
     """Find leads that both judge."""
     both = (champion, candidate)
     cards = [load_stored(each) for each in both]
-    if not all(isinstance(card, Card) for card in cards):
-        return shared_log(candidate, champion)
     learned = cards[0].kind != "documented"
     if leads is not None:
         leads, is_new = unseen(leads, cards)

@@ -13,8 +13,8 @@ from leadml.registry.versions import (
     Version,
     add_events,
     champion_of,
-    check_files,
     list_versions,
+    load_stored,
     parse_ref,
     show_version,
     store_folder,
@@ -54,7 +54,7 @@ def promote(
         before = champion_of(name, root)
         if before is not None and before.version == candidate.version:
             return Promoted(candidate, None, forced=False, changed=False)
-        check_files(candidate)
+        load_stored(candidate)  # only what is as it was stored
         comparison = None if before is None else compare(candidate, before, leads, ratio)
         worse = comparison is not None and comparison.outcome == "worse"
         evidence = None if comparison is None else comparison.sentence

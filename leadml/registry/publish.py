@@ -49,7 +49,7 @@ def publish(
         document = read_json(path)
     name = name or str(document.get("name"))
     origin, champion = _find_origin(document, name, store_root), champion_of(name, store_root)
-    before: Card | None = None if origin is None else load_stored(origin)
+    before = None if origin is None else load_stored(origin)
     stamp = CardPublished(by=by, because=reason, at=at, changed_from=origin.ref if origin else path.name)
     document |= {"schema_version": 2, "name": name, "version": None, "created_at": at}
     document["published"] = stamp.model_dump()
@@ -92,11 +92,9 @@ def _settle_totals(document: dict[str, Any], where: str) -> list[str]:
         what = f"{type(error).__name__}: {str(error)[:100]!r}"
         raise StoreError(f"{where} is no card ({what}); {how}") from None
     document["total_max"] = total
-    edges = [band.from_ for band in bands]
-    is_right = all((band.decision == "ready") == (band.from_ >= cutoff) for band in bands)
-    if is_right and cutoff in (*edges, total + 1) and edges[-1] <= total + 1:
+    moved = bands_at(bands, [band.from_ for band in bands], cutoff, total)
+    if list(moved) == bands:
         return []
-    moved = bands_at(bands, edges, cutoff, total)
     document["bands"] = [band.model_dump(by_alias=True) for band in moved]
     told = ", ".join(f"{band.title} from {band.from_}" for band in moved)
     return [f"with a cut-off of {cutoff} the bands begin elsewhere: {told}"]

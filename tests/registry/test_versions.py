@@ -9,9 +9,7 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from leadml.card.record import Card
@@ -118,31 +116,6 @@ def test_what_was_changed_is_refused(tmp_path: Path, card: Card) -> None:
     assert [each.ref for each in list_versions(None, tmp_path)] == ["bant@1"]
     with pytest.raises(StoreError, match="was changed after it was written"):
         list_versions("linked", tmp_path)
-
-
-class Bomb:
-    """Unpickling it would leave a trace."""
-
-    def __reduce__(self) -> Any:
-        return (print, ("unpickled",))
-
-
-def test_a_classifier_comes_back_only_as_it_was_stored(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    import joblib
-
-    version = save_version("lgbm", {"weights": np.arange(3)}, at=AT, store_root=tmp_path)
-    assert load_stored(version)["weights"].tolist() == [0, 1, 2]
-    here = versions.installed_libraries()
-    monkeypatch.setattr(versions, "installed_libraries", lambda: here | {"scikit-learn": "0.1"})
-    with pytest.raises(StoreError, match=r"scikit-learn .* \(here 0\.1\); install those releases"):
-        load_stored(version)
-    monkeypatch.undo()
-    joblib.dump(Bomb(), version.folder / "model.joblib")
-    with pytest.raises(StoreError, match=r"model\.joblib: is not the file that was stored"):
-        load_stored(version)
-    assert "unpickled" not in capsys.readouterr().out
 
 
 def test_a_history_that_is_none_names_its_line_and_half_a_line_is_cut(tmp_path: Path, card: Card) -> None:
