@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
 from typing import TYPE_CHECKING, Any
@@ -178,7 +179,11 @@ class Leads:
         for name in columns:
             if name not in valid:
                 raise InputError(f"{name} is no column of leads; valid: {', '.join(valid)}{nearest(name, valid)}")
-        names = _criteria(levels, criteria)
+        given = getattr(levels, "columns", ()) if criteria is None else criteria
+        names = [str(name) for name in given]
+        if not names or len({*names} & {*CANONICAL}) < len(names):
+            said = f"criteria are {names}" if names else "criteria are not named"
+            raise InputError(f"{said}; valid: each once of {', '.join(CANONICAL)}; give criteria=[...]")
         values = np.asarray(levels, dtype=np.float64)
         if values.ndim != 2 or values.shape[1] != len(names):
             raise InputError(f"levels has shape {values.shape}; valid: (leads, {len(names)}), a column a criterion")
@@ -193,18 +198,27 @@ class Leads:
         for name, column in columns.items():
             if name in _AS_IS:
                 made[name] = column
-            if column is None or name in _AS_IS:
-                continue
-            parts = dict(column) if name in _FRAMES else {name: column}
-            if lengths := {len(part) for part in parts.values()} - {n}:
-                raise InputError(f"{name} has {lengths.pop()} rows; valid: {n}, one a lead")
-            if name in _FRAMES:
-                made[name] = {str(key): _column(part) for key, part in parts.items()}
-            else:
-                made[_FIELDS.get(name, name)] = _READERS[name](column)
+            elif column is not None:
+                parts = dict(column) if name in _FRAMES else {name: column}
+                if lengths := {len(part) for part in parts.values()} - {n}:
+                    raise InputError(f"{name} has {lengths.pop()} rows; valid: {n}, one a lead")
+                field, reader = _READERS.get(name, (name, _column))
+                read = {str(key): reader(part) for key, part in parts.items()}
+                made[field] = read if name in _FRAMES else read[name]
         ended = None if outcome is None else _outcome(outcome, n)
         codes = np.asfortranarray(codes_of_levels(values[:, order]))
-        return cls(tuple(names[j] for j in order), codes, ended, row=np.arange(2, n + 2), n_rows=n, **made)
+        leads = cls(tuple(names[j] for j in order), codes, ended, row=np.arange(2, n + 2), n_rows=n, **made)
+        digest = hashlib.sha256(repr((leads.criteria, leads.in_time_order, [*leads.per_row()])).encode())
+        for each in leads.per_row().values():
+            is_array = isinstance(each, np.ndarray)
+            digest.update(each.tobytes() if is_array else pa.RecordBatch.from_arrays([each], names=[""]).serialize())
+        return dataclasses.replace(leads, digest=digest.hexdigest())
+
+    def per_row(self) -> dict[tuple[str, str], Any]:
+        """All columns that have a value a lead, by field and name in it (empty where the field is the column)."""
+        fields = {field: getattr(self, field) for field in self.PER_ROW}
+        columns = {field: each if isinstance(each, MappingType) else {"": each} for field, each in fields.items()}
+        return {(f, name): each for f, named in columns.items() for name, each in named.items() if each is not None}
 
     @property
     def created_at(self) -> npt.NDArray[np.datetime64] | None:
@@ -232,29 +246,27 @@ class Leads:
 
     def ids(self, at: npt.NDArray[Any] | slice = slice(None)) -> list[str]:
         """Name leads: their id, or the number of their row from 1 (the header not counted) without one."""
-        if self.lead_id is not None:
-            cells = self.lead_id.take(number_array(np.arange(len(self))[at])).to_pylist()
-        else:
-            cells = [None] * len(np.arange(len(self))[at])
         header = int(self.format.get("header_row", 1))
-        rows = np.arange(1, len(self) + 1) if self.row is None else self.row - header
-        blank = "{}" if self.lead_id is None else "row {}"
-        return [cell or blank.format(row) for cell, row in zip(cells, rows[at].tolist(), strict=True)]
+        rows = (np.arange(1, len(self) + 1) if self.row is None else self.row - header)[at].tolist()
+        if self.lead_id is None:
+            return list(map(str, rows))
+        cells = self.lead_id.take(number_array(np.arange(len(self))[at])).to_pylist()
+        return [cell or f"row {row}" for cell, row in zip(cells, rows, strict=True)]
 
     def take(self, rows: npt.NDArray[Any]) -> Leads:
         """Pick rows by position or mask."""
         at = np.flatnonzero(rows) if rows.dtype == bool else rows
 
-        def pick(column: Any) -> Any:
-            if column is None:
-                return None
-            if isinstance(column, MappingType):
-                return {name: each.take(number_array(at)) for name, each in column.items()}
-            if isinstance(column, np.ndarray):
-                return np.asfortranarray(column[at]) if column.ndim == 2 else column[at]
-            return column.take(number_array(at))
-
-        picked = {name: pick(getattr(self, name)) for name in self.PER_ROW}
+        picked: dict[str, Any] = {}
+        for (field, name), column in self.per_row().items():
+            if not isinstance(column, np.ndarray):
+                part = column.take(number_array(at))
+            else:
+                part = np.asfortranarray(column[at]) if column.ndim == 2 else column[at]
+            if name:
+                picked.setdefault(field, {})[name] = part
+            else:
+                picked[field] = part
         return dataclasses.replace(self, **picked, n_rows=len(at))
 
     def to_pandas(self) -> pd.DataFrame:
@@ -281,15 +293,6 @@ def _dates(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.datetime64] | N
     return np.where(days == NO_DAY, np.datetime64("NaT", "D"), days.astype("datetime64[D]"))
 
 
-def _criteria(levels: Any, criteria: Sequence[str] | None) -> list[str]:
-    names = [str(name) for name in (getattr(levels, "columns", ()) if criteria is None else criteria)]
-    unknown = [name for name in names if name not in CANONICAL]
-    if unknown or not names or len(set(names)) < len(names):
-        said = f"criteria are {names}" if names else "criteria are not named"
-        raise InputError(f"{said}; valid: each once of {', '.join(CANONICAL)}; give criteria=[...]")
-    return names
-
-
 def _outcome(outcome: Any, n: int) -> npt.NDArray[np.int8]:
     values = np.array([np.nan if v is None else float(v) for v in outcome], dtype=np.float64)
     values[np.isnan(values)] = OPEN
@@ -313,6 +316,10 @@ def _column(column: Any) -> pa.Array:
     return relabel(text_of(array), str.strip) if pa.types.is_boolean(array.type) else carry(array)
 
 
+def _numbered(column: Any) -> npt.NDArray[np.int32]:
+    return np.unique([str(each) for each in column], return_inverse=True)[1].astype(np.int32)
+
+
 def _floats(column: Any) -> npt.NDArray[np.float64]:
     return np.asarray(column, dtype=np.float64)
 
@@ -325,14 +332,12 @@ def _texts(column: Any) -> pa.Array:
     return text_array([str(each) for each in column])
 
 
-def _numbered(column: Any) -> npt.NDArray[np.int32]:
-    return np.unique([str(each) for each in column], return_inverse=True)[1].astype(np.int32)
-
-
 _FRAMES = ("context", "segments", "facts")
 _AS_IS = ("in_time_order", "source", "mapping", "truth")
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "contactable": _flags, "followed_up": _flags, "amount": _floats, "weight": _floats, "propensity": _floats,
-    "created_at": _days, "closed_at": _days, "snapshot": _days, "group": _numbered, "lead_id": _texts,
+_READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "created_at": ("created", _days), "closed_at": ("closed", _days), "snapshot": ("snapshot", _days),
+    "group": ("unit", _numbered), "amount": ("amount", _floats), "weight": ("weight", _floats),
+    "propensity": ("propensity", _floats), "followed_up": ("followed_up", _flags),
+    "contactable": ("contactable", _flags), "lead_id": ("lead_id", _texts),
 }  # fmt: skip
-_FIELDS = {"created_at": "created", "closed_at": "closed", "group": "unit"}
+"""Columns of `from_arrays`: their field, and what reads them."""

@@ -13,20 +13,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    Field,
-    PrivateAttr,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
 from leadml.data.cells import category
 from leadml.exceptions import RecordError
 from leadml.levels import CANONICAL, LEVEL_MAX
-from leadml.records import Record, check_record, load_record, nearest
+from leadml.records import Record, check_record, load_record
 
 
 def _cell(value: Any) -> Any:
@@ -36,22 +28,9 @@ def _cell(value: Any) -> Any:
     return category(str(value)) if isinstance(value, str | int | float) else value
 
 
-def _level(value: int) -> int:
-    if not 0 <= value <= LEVEL_MAX:
-        raise ValueError(f"got {value}; valid: a level from 0 to {LEVEL_MAX}; correct it")
-    return value
-
-
-def _criterion(name: str) -> str:
-    if name not in CANONICAL:
-        hint = nearest(name, CANONICAL) or "; rename it"
-        raise ValueError(f"no criterion has this name; valid: {', '.join(CANONICAL)}{hint}")
-    return name
-
-
 Cell = Annotated[str, BeforeValidator(_cell)]
-Level = Annotated[int, AfterValidator(_level)]
-CriterionId = Annotated[str, AfterValidator(_criterion)]
+Level = Literal[0, 1, 2, 3, 4]
+CriterionId = Literal[*CANONICAL]  # type: ignore[valid-type]
 
 
 class ReadOptions(Record):
@@ -136,7 +115,7 @@ class Criterion(ColumnRule):
     edges: tuple[float, ...] | None = None
     descending: bool = False
     unknown: tuple[Cell, ...] = ()
-    other: Annotated[Level | Literal["unknown"] | None, Field(description="a level or unknown")] = None
+    other: Level | Literal["unknown"] | None = None
 
     @field_validator("edges")
     @classmethod
@@ -311,7 +290,7 @@ def load_mapping(source: Mapping | dict[str, Any] | str | os.PathLike[str]) -> M
     ('need',)
     >>> load_mapping({"name": "mine", "criteria": {"budgett": {"column": "Money"}}})
     Traceback (most recent call last):
-    leadml.exceptions.RecordError: mapping: criteria.budgett: no criterion has this name; ...
+    leadml.exceptions.RecordError: mapping: criteria.budgett: got 'budgett'; valid: budget, funds, ...
     """
     if isinstance(source, Mapping | dict):
         return check_record(source, Mapping, "mapping")

@@ -1,8 +1,7 @@
 """When deals are old enough to judge: time to close (Kaplan-Meier), mature cohorts, overdue deals, censoring.
 
-Training only on deals that are closed already over-represents those that close quickly, and losses come
-sooner than wins. The time to close is therefore estimated over open deals too, and only cohorts that have
-had that time are learned from.
+Training only on deals that are closed already over-represents those that close quickly, and losses come sooner than
+wins. So the time to close is estimated over open deals too, and only cohorts that have had it are learned from.
 """
 
 from __future__ import annotations
@@ -47,22 +46,22 @@ def find_maturity(leads: Leads, as_of: int | None = None) -> Maturity | None:
         return None
     today = as_of if as_of is not None else max(int(created[dated].max()), int(closed[timed].max()))
     age = today - created.astype(np.int64)
-    days, _ = time_to_close(closed[timed] - created[timed], age[dated & ~ended & (age >= 0)])
+    days = time_to_close(closed[timed] - created[timed], age[dated & ~ended & (age >= 0)])
     old = ~dated | (age >= days)
     return Maturity(today, days, mature=old, overdue=old & dated & ~ended)
 
 
-def time_to_close(took: npt.NDArray[np.integer], waited: npt.NDArray[np.integer]) -> tuple[int, float]:
-    """Days within which 95% of those that ever close are closed, and the share that ever is.
+def time_to_close(took: npt.NDArray[np.integer], waited: npt.NDArray[np.integer]) -> int:
+    """Days within which 95% of those that ever close are closed.
 
     >>> time_to_close(np.arange(1, 21), np.array([], dtype=int))
-    (19, 1.0)
+    19
     """
     size = int(max(took.max(), waited.max(initial=0))) + 1
     ends, censored = np.bincount(took, minlength=size), np.bincount(waited, minlength=size)
     # Kaplan-Meier: those censored on a day were at risk on it.
     at_risk = np.cumsum((ends + censored)[::-1])[::-1]
     survival = np.cumprod(1 - ends / np.maximum(at_risk, 1))
-    reached = float(1 - survival[-1])
+    reached = 1 - survival[-1]
     wanted = CLOSED_BY_THEN * (1.0 if reached >= CLOSED_BY_THEN else reached)
-    return int(np.argmax(1 - survival >= wanted - 1e-12)), reached
+    return int(np.argmax(1 - survival >= wanted - 1e-12))

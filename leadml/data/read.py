@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping as MappingType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import numpy as np
 from leadml.data.cells import join_column, mask_of, text_of
 from leadml.data.dates import read_dates
 from leadml.data.deals import Leads, Note
-from leadml.data.encode import Encoded, Encoder, outcome_fault
+from leadml.data.encode import Encoder, outcome_fault
 from leadml.data.mapping import load_mapping
 from leadml.data.sources import open_source
 from leadml.data.units import find_units
@@ -81,7 +80,11 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         encoded = encoder.encode(chunk)
         for fault in encoded.faults:
             source.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
-        for key, values in _columns(encoded).items():
+        leads, dates = encoded.leads, encoded.dates
+        if not encoded.usable.all():
+            leads = leads.take(encoded.usable)
+            dates = {name: cells.filter(mask_of(encoded.usable)) for name, cells in dates.items()}
+        for key, values in (leads.per_row() | {("dates", name): cells for name, cells in dates.items()}).items():
             parts.setdefault(key, []).append(values)
         encoder.raw = encoder.raw and source.n_rows <= RAW_ROWS
         progress("reading", source.n_rows if source.share is None else source.share, source.share and 1.0)
@@ -125,21 +128,6 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
     return dataclasses.replace(
         leads, n_rows=source.n_rows, unit=unit, context=context, segments=segments, notes=tuple(notes)
     )
-
-
-def _columns(encoded: Encoded) -> dict[tuple[str, str], Any]:
-    """Take a chunk apart, rejected rows left out, so that each column can be joined and its parts let go."""
-    leads, dates = encoded.leads, encoded.dates
-    if not encoded.usable.all():
-        leads = leads.take(encoded.usable)
-        dates = {name: cells.filter(mask_of(encoded.usable)) for name, cells in dates.items()}
-    columns = {("dates", name): cells for name, cells in dates.items()}
-    for field in Leads.PER_ROW:
-        values = getattr(leads, field)
-        for name, each in values.items() if isinstance(values, MappingType) else [("", values)]:
-            if each is not None:
-                columns[field, name] = each
-    return columns
 
 
 def _notes(leads: Leads, source: Source, encoder: Encoder) -> list[Note]:

@@ -11,15 +11,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import Bools, Floats, valid_of, values_of
+from leadml.data.cells import Bools, Floats, Ints64, valid_of, values_of
 from leadml.data.deals import OPEN, Leads
 from leadml.data.units import codes_of
 from leadml.levels import LEVEL_MAX, UNKNOWN, logistic
-
-Ints = npt.NDArray[np.int64]
 
 HARDLY = 0.2
 """Leads of a score were hardly worked when closed less than this often, the best-worked score being 1."""
@@ -38,8 +35,8 @@ class Worked(NamedTuple):
     """The lowest cut-off that can be judged (0: every one), and leads by score, (score_max + 1,)."""
 
     floor: int
-    n_leads: Ints
-    n_closed: Ints
+    n_leads: Ints64
+    n_closed: Ints64
 
     def floor_of(self, cutoff: int) -> int:
         """The floor for a rule's cut-off; closed deals alone know it only at that cut-off."""
@@ -68,13 +65,12 @@ class Selection(NamedTuple):
         return self.random_share >= ALL_WORKED
 
 
-def find_worked(score: Ints, closed: Bools, cutoffs: Sequence[int], score_max: int) -> Worked:
+def find_worked(score: Ints64, closed: Bools, cutoffs: Sequence[int], score_max: int) -> Worked:
     """Find the lowest cut-off that closed deals can judge, from the documented score of every lead.
 
-    With open leads, scores are gone through from the highest down, neighbours together until they hold 20
-    leads; the first group closed less than a fifth as often as the best-worked one ends what can be judged,
-    unless fewer than 5% of the leads lie below. In closed deals alone a documented cut-off is such an end
-    when hardly any lie below it.
+    With open leads, scores are gone through from the highest down, neighbours together until they hold 20 leads; the
+    first group closed less than a fifth as often as the best-worked one ends what can be judged, unless fewer than 5%
+    of the leads lie below. In closed deals alone a documented cut-off is such an end when hardly any lie below it.
 
     >>> score = np.repeat([0, 1, 2], 100)
     >>> find_worked(score, score >= 2, [2], 2).floor, find_worked(score, np.ones(300, bool), [2], 2).floor
@@ -82,26 +78,22 @@ def find_worked(score: Ints, closed: Bools, cutoffs: Sequence[int], score_max: i
     """
     n_leads = np.bincount(score, minlength=score_max + 1)
     n_closed = np.bincount(score[closed], minlength=score_max + 1)
+    below, few = np.concatenate([[0], np.cumsum(n_leads)]), FEW_BELOW * len(score)
     if closed.all():
-        below = np.concatenate([[0], np.cumsum(n_closed)])
-        few = min(MIN_LEADS, FEW_BELOW * len(score))
-        floor = max((k for k in cutoffs if 0 < k <= score_max and below[k] < few), default=0)
-        return Worked(int(floor), n_leads, n_closed)
-    groups: list[tuple[int, float]] = []
+        known = [k for k in cutoffs if 0 < k <= score_max and below[k] < min(MIN_LEADS, few)]
+        return Worked(max(known, default=0), n_leads, n_closed)
+    lowest, shares = [], []  # of each group, from the highest down
     leads = ended = 0
     for at in range(score_max, -1, -1):
         leads, ended = leads + int(n_leads[at]), ended + int(n_closed[at])
         if leads >= MIN_LEADS:
-            groups.append((at, ended / leads))
+            lowest.append(at)
+            shares.append(ended / leads)
             leads = ended = 0
-    enough = HARDLY * max((share for _, share in groups), default=0.0)
-    floor, worked = 0, False
-    for number, (_, share) in enumerate(groups):
-        if worked and share < enough:
-            floor = groups[number - 1][0]
-            break
-        worked = worked or share >= enough
-    return Worked(0 if n_leads[:floor].sum() < FEW_BELOW * len(score) else floor, n_leads, n_closed)
+    is_worked = np.array(shares) >= HARDLY * max(shares, default=0.0)
+    hardly = np.flatnonzero(~is_worked & np.logical_or.accumulate(is_worked))
+    floor = lowest[hardly[0] - 1] if len(hardly) else 0
+    return Worked(0 if below[floor] < few else floor, n_leads, n_closed)
 
 
 def find_selection(leads: Leads, below: Bools) -> Selection | None:
@@ -146,26 +138,24 @@ def _dependence(leads: Leads, there: Bools, worked: Bools) -> tuple[tuple[str, f
     return tuple(sorted(((n, p) for n, p in found if p < _LEVEL / len(found)), key=lambda each: each[1]))
 
 
-def _binned(column: pa.Array) -> Ints:
-    """Number categories, or the quarters of a column of numbers."""
+def _binned(column: pa.Array) -> Ints64:
+    """Number categories, or the quarters of a column of numbers; 0 where blank."""
     if not pa.types.is_floating(column.type):
         return codes_of(column)
     known, values = valid_of(column), values_of(column)
-    if not known.any():
-        return np.zeros(len(column), np.int64)
-    edges = np.quantile(values[known], np.arange(1, _BINS) / _BINS)
+    edges = np.quantile(values[known], np.arange(1, _BINS) / _BINS) if known.any() else []
     return np.where(known, np.searchsorted(edges, values) + 1, 0)
 
 
-def chi_square(codes: Ints, side: Bools, effect: float = 1.0) -> float:
+def chi_square(codes: Ints64, side: Bools, effect: float = 1.0) -> float:
     """P value of independence; rare categories are taken together, `effect` deals count as one."""
     from scipy.stats import chi2, chi2_contingency
+    from scipy.stats.contingency import crosstab
 
     at = np.unique(codes, return_inverse=True)[1]
     rare = np.bincount(at) < MIN_LEADS
-    at = np.unique(np.where(rare[at], -1, at), return_inverse=True)[1]
-    table = np.array([np.bincount(at, each, minlength=int(at.max(initial=0)) + 1) for each in (side, ~side)])
-    if min(table.shape) < 2 or (table.sum(axis=1) == 0).any():
+    table = crosstab(np.where(rare[at], -1, at), side).count
+    if min(table.shape) < 2:
         return 1.0
     found = chi2_contingency(table, correction=False)
     return float(chi2.sf(found.statistic / effect, found.dof))

@@ -75,7 +75,7 @@ class Source:
             self.rejections.files.append((last, before, str(self.files[at] if self.files else self.name)))
             for table, rows, faults in reader.chunks(wanted):
                 for fault in faults:
-                    self.rejections.add([fault.row + before], "", fault.value, fault.reason)
+                    self.rejections.add([fault.row + before], "", [fault.value], fault.reason)
                 last = max(last, *(int(row) + before for row in (*rows[-1:], *(fault.row for fault in faults[-1:]))))
                 self.n_rows += len(rows) + len(faults)
                 if not self.files:

@@ -36,8 +36,7 @@ class Times(NamedTuple):
 
 
 def times_of(leads: Leads) -> Times | None:
-    """Find the times of closed deals: dates where nearly all of the won and of the lost have one, else the
-    order."""
+    """Find the times of closed deals: dates where nearly all of the won and of the lost have one, else the order."""
 
     def dated(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.int64] | None:
         if days is None or leads.outcome is None:
@@ -49,12 +48,10 @@ def times_of(leads: Leads) -> Times | None:
     closed, created = dated(leads.closed), dated(leads.created)
     if closed is not None:
         return Times(closed, closed if created is None else np.where(created == NO_DAY, closed, created))
-    if created is not None:
-        return Times(created, created)
-    if leads.in_time_order:
+    order = created
+    if created is None and leads.in_time_order:
         order = np.arange(len(leads)) if leads.row is None else np.asarray(leads.row, np.int64)
-        return Times(order, order)
-    return None
+    return None if order is None else Times(order, order)
 
 
 def rolling_blocks(
@@ -68,18 +65,15 @@ def rolling_blocks(
 ) -> list[Block]:
     """Make blocks by rolling origin, whose edges never move when more deals close.
 
-    A block begins after the day on which the 100th, 125th, 156th ... deal closed (`known`, (n,); whole days,
-    since the deals of a day have no order). Closings only ever append, so an edge found once stays. A deal
-    is predicted when it comes in (`came_in`, (n,)), so it is held out in the block in which it came in, and
-    learned from in the blocks that begin after it closed. Blocks counted by creation would move their edges
-    each time an older deal closes; deals held out by their closing day would be predicted by a model that
-    knew outcomes later than they came in. As a file grows, an old block only gains deals that came in then
-    and have closed since.
+    A block begins after the day on which the 100th, 125th, 156th ... deal closed (`known`, (n,); whole days, since the
+    deals of a day have no order). A deal is predicted when it comes in (`came_in`, (n,)), so it is held out in the
+    block in which it came in, and learned from in the blocks that begin after it closed. Blocks counted by creation
+    would move their edges each time an older deal closes; deals held out by their closing day would be predicted by a
+    model that knew outcomes later than they came in.
 
-    Without closing dates `known` is the creation, without dates the order of rows; then nothing is
-    embargoed. A deal without a closing date (`NO_DAY`) is held out and does not train; `embargo=False`
-    trains on all that came in before the block. Training rows of a unit that is held out in the block are
-    dropped: a unit never straddles.
+    Without closing dates `known` is the creation, without dates the order of rows; then nothing is embargoed. A deal
+    without a closing date (`NO_DAY`) is held out and does not train; `embargo=False` trains on all that came in before
+    the block. Training rows of a unit that is held out in the block are dropped: a unit never straddles.
     """
     known = np.asarray(known)
     came_in = known if came_in is None else np.asarray(came_in)

@@ -91,3 +91,13 @@ def test_a_console_shows_leads_in_a_line() -> None:
     assert leads._repr_html_().count("<tr") == 6
     assert len(repr(leads.truth)) < 100
     assert "no outcome" in repr(leadml.Leads.from_arrays([[1]], criteria=["need"]))
+
+
+def test_equal_arrays_have_one_digest_and_others_another():
+    def digest(levels=(1, 4), **columns):
+        return Leads.from_arrays([[level] for level in levels], criteria=["need"], **columns).digest
+
+    context = {"Source": ["web", None]}
+    assert digest(context=context) == digest(context=context)
+    assert len({digest(), digest((1, 3)), digest(context=context), digest(amount=[1, 2]), digest(lead_id=[1, 2])}) == 5
+    assert len(digest()) == 64

@@ -36,7 +36,7 @@ def test_every_fault_is_told_at_once_with_its_path_and_line(tmp_path):
         "read.header (line 2)",
         "outcome (line 3): 'Won' is listed as won and as lost",
         "did you mean budget?",
-        "criteria.authority.levels.Mid (line 6): got 7; valid: a level from 0 to 4",
+        "criteria.authority.levels.Mid (line 6): got 7; valid: 0, 1, 2, 3, 4",
         "criteria.timeline.edges (line 7): got 5 edges; the edges [3.0, 2.0, 12.0, 24.0, 30.0] do",
         "stand_in (line 8): funds <- budget <- funds goes round in a circle",
         "duplicates (line 10)",

@@ -77,7 +77,7 @@ def test_a_folder_is_numbered_through_and_places_are_told_by_file(tmp_path, wher
     assert source.rejections.summary() == [
         f"the row has 2 cells where the header has 3; check quotes and delimiters (in {tmp_path}/b.csv row 4)"
     ]
-    source.rejections.add([2, 5], "Need", "", "is empty")
+    source.rejections.add([2, 5], "Need", ["", ""], "is empty")
     assert f"(in 2 rows, first in {tmp_path}/a.csv row 2)" in source.rejections.summary()[0]
 
 

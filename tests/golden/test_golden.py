@@ -51,7 +51,7 @@ CHANGED: dict[str, str] = {
     "absent-columns/*": "the remedy names optional: true",
     "new-leads/check": "likewise",
     "all-rejected/*": "the fault in the words of */*.rejected",
-    "bad-mapping/*": "the new keys are valid",
+    "bad-mapping/*": "the new keys are valid; wrong levels and criteria in the words of every choice",
     "reject-outcomes/check": "rows as a spreadsheet counts them",
     "cp1252-sniffed/*": "a decimal comma is seen beside a currency, and no row is rejected for it",
     "xlsx-serials/check": "Excel's days by number are read, where every row was rejected",
