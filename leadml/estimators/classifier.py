@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted
 
 from leadml.exceptions import UsageError
 from leadml.levels import LEVEL_MAX, logistic
@@ -38,13 +39,27 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):
         self.won_ = won_of(self.classes_.tolist(), self.won)
         return np.asarray(y == self.won_)
 
-    def _of_second(self, score: Floats) -> Floats:
-        """A score that rises with the chance of winning, turned where won is the first of ``classes_``."""
-        return score if self.won_ == self.classes_[1] else -score
+    def _score(self, X: Any) -> Floats:
+        """(n,) score that rises with the chance of winning, above 0 where it is said."""
+        raise NotImplementedError
 
     def decision_function(self, X: Any) -> Floats:
-        """Score of the second of ``classes_``, by which `predict` decides."""
-        raise NotImplementedError
+        """Score less cut-off of a documented rule, log-odds of a learned card; they rank leads as their points do.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_columns)
+            Columns as in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Above 0 where won is said; with the sign turned where won is the first of ``classes_``, since scikit-learn
+            reads a positive number as the second.
+        """
+        check_is_fitted(self)
+        score = self._score(X)
+        return score if self.won_ == self.classes_[1] else -score
 
     def predict(self, X: Any) -> Array:
         """Decide: the documented cut-off, or the likelier class (cut-offs from consequences are chosen elsewhere).

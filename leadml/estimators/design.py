@@ -15,16 +15,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from leadml.levels import LEVEL_MAX, N_CODES, Codes
+from leadml.levels import LEVEL_MAX, N_CODES, UNKNOWN, Codes
 
 Floats = npt.NDArray[np.float64]
 
-BETWEEN = (0.001, 0.05, 0.1, 0.2, 0.4, 0.8)
-WITHIN = (0.001, 0.07, 0.15, 0.3, 0.6, 1.2)
 UNKNOWN_MEANINGS = ((0.0, 0.15, 0.6), (1.0, 0.15, 0.25), (0.5, 0.5, 0.15))
 """Part, sd and prior chance of what unknown may mean. Averaged over: with one free spread of .5 for all, as many
 deals earned a third less where unknown meant level 0, and a twentieth less where it was at random."""
-LEVELS = LEVEL_MAX + 1
 LINE_SD = 20.0
 """Prior of the documented line, in log-odds from all criteria at 0 to all at their top: hardly any."""
 INTERCEPT_SD = 20.0
@@ -32,7 +29,7 @@ INTERCEPT_SD = 20.0
 
 def known_shares(codes: Codes, total: Floats) -> Floats:
     """(k, 5): share of the known levels of each criterion; even where none is known."""
-    counts = np.stack([np.bincount(column, total, minlength=N_CODES)[:LEVELS] for column in codes.T])
+    counts = np.stack([np.bincount(column, total, minlength=N_CODES)[:UNKNOWN] for column in codes.T])
     size = counts.sum(axis=1, keepdims=True)
     return np.asarray(np.divide(counts, size, out=np.full(counts.shape, 0.2), where=size > 0))
 
@@ -40,16 +37,15 @@ def known_shares(codes: Codes, total: Floats) -> Floats:
 def code_table(shares: Floats) -> Floats:
     """(k, 6, 5): what each code puts into the four steps and the unknown of its criterion."""
     table = np.zeros((len(shares), N_CODES, LEVEL_MAX + 1))
-    table[:, :LEVELS, :LEVEL_MAX] = np.tri(LEVELS, LEVEL_MAX, -1)
-    table[:, -1, :LEVEL_MAX] = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    table[:, -1, LEVEL_MAX] = 1.0
+    table[:, :UNKNOWN, :LEVEL_MAX] = np.tri(UNKNOWN, LEVEL_MAX, -1)
+    table[:, UNKNOWN, :LEVEL_MAX] = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    table[:, UNKNOWN, LEVEL_MAX] = 1.0
     return table
 
 
 def design(codes: Codes, table: Floats) -> Floats:
     """(m, 1 + 5k): intercept, steps of all criteria, unknowns of all criteria."""
-    k = codes.shape[1]
-    each = np.stack([table[j][codes[:, j]] for j in range(k)], axis=1)
+    each = table[np.arange(codes.shape[1]), codes]
     steps, unknown = each[..., :LEVEL_MAX].reshape(len(codes), -1), each[..., LEVEL_MAX]
     return np.concatenate([np.ones((len(codes), 1)), steps, unknown], axis=1)
 
@@ -78,12 +74,11 @@ def steps_precision(documented: Floats, between: float, within: float) -> tuple[
     one = mean / (LEVEL_MAX * between**2) + (np.eye(LEVEL_MAX) - mean) / within**2
     precision = np.zeros((1 + (LEVEL_MAX + 1) * k,) * 2)
     precision[0, 0] = INTERCEPT_SD**-2
-    steps = slice(1, 1 + LEVEL_MAX * k)
-    precision[steps, steps] = np.kron(np.eye(k), one)
+    steps = np.kron(np.eye(k), one)
     # Sherman-Morrison: the line's slope a ~ N(0, scale^2) is integrated out
-    along = precision[steps, steps] @ line
+    along = steps @ line
     denominator = scale**-2 + line @ along
-    precision[steps, steps] -= np.outer(along, along) / denominator
+    precision[1 : 1 + LEVEL_MAX * k, 1 : 1 + LEVEL_MAX * k] = steps - np.outer(along, along) / denominator
     log_det = -2 * np.log(INTERCEPT_SD) - np.log(scale**2 * denominator)
     log_det -= k * (np.log(LEVEL_MAX) + 2 * np.log(between) + 2 * (LEVEL_MAX - 1) * np.log(within))
     return precision, float(log_det)
@@ -94,6 +89,6 @@ def unknown_precision(table: Floats, part: float, sd: float) -> tuple[Floats, fl
     k = len(table)
     departure = np.zeros((k, 1 + (LEVEL_MAX + 1) * k))
     for j in range(k):
-        departure[j, 1 + LEVEL_MAX * j : 1 + LEVEL_MAX * (j + 1)] = part * table[j, -1, :LEVEL_MAX]
+        departure[j, 1 + LEVEL_MAX * j : 1 + LEVEL_MAX * (j + 1)] = part * table[j, UNKNOWN, :LEVEL_MAX]
         departure[j, 1 + LEVEL_MAX * k + j] = 1.0
     return departure.T @ departure / sd**2, -2 * k * float(np.log(sd))

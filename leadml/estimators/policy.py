@@ -151,24 +151,10 @@ class PolicyClassifier(LeadClassifier):
         earned = np.nan_to_num(X) if self.unit_ == "points" else np.greater_equal(X, self.met_level)
         return np.asarray(earned.sum(axis=1), dtype=np.float64)
 
-    def decision_function(self, X: Any) -> Floats:
-        """Score minus cut-off, turned where won is the first of ``classes_``.
-
-        A score exactly at the cut-off qualifies; as scikit-learn reads only positive numbers as the second class, it
-        is given the smallest positive number instead of 0.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_criteria)
-            Levels, NaN = unknown.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Of the sign of the decision.
-        """
+    def _score(self, X: Any) -> Floats:
         margin = self.total(X) - self.cutoff_
-        return self._of_second(np.where(margin == 0, np.finfo(np.float64).tiny, margin))
+        # a score exactly at the cut-off qualifies, and scikit-learn takes 0 for the first class
+        return np.where(margin == 0, np.finfo(np.float64).tiny, margin)
 
     def _own(self, X: Any) -> Any:
         return criteria_of(X, self.criteria_) if self.criteria_ else X

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from leadml.estimators.classifier import ChanceClassifier, Floats, check_levels, criteria_of
 from leadml.estimators.patterns import PatternCounts
@@ -140,26 +140,13 @@ class ScorecardClassifier(ChanceClassifier):
             )
         return self
 
-    def decision_function(self, X: Any) -> Floats:
-        """Log-odds of the second of ``classes_``; they rank leads as their total points do.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_criteria)
-            Levels 0 to 4, NaN = unknown.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Log-odds of being won, turned where won is the first of ``classes_``.
-        """
-        check_is_fitted(self)
+    def _score(self, X: Any) -> Floats:
         X = validate_data(self, self._own(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
         codes = self._codes(X)
         if self.points is None:
-            return self._of_second(self.fit_.log_odds(codes))
+            return self.fit_.log_odds(codes)
         p = self.table_.probability[sum_values(self.points_, codes)]
-        return self._of_second(np.log(p) - np.log1p(-p))
+        return np.asarray(np.log(p) - np.log1p(-p))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

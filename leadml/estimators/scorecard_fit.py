@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.estimators.design import (
-    BETWEEN,
     UNKNOWN_MEANINGS,
-    WITHIN,
     code_table,
     design,
     is_step,
@@ -24,11 +22,12 @@ from leadml.estimators.design import (
 )
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.solver import Fits, fit_logistic, solve_bounded
-from leadml.levels import LEVEL_MAX, Codes, logistic
+from leadml.levels import LEVEL_MAX, N_CODES, UNKNOWN, Codes, logistic
 
 Floats = npt.NDArray[np.float64]
 
-SPREADS = np.array(list(itertools.product(BETWEEN, WITHIN)))
+SPREADS = np.array(list(itertools.product((0.001, 0.05, 0.1, 0.2, 0.4, 0.8), (0.001, 0.07, 0.15, 0.3, 0.6, 1.2))))
+"""Spreads between and within criteria that are averaged over."""
 NEGLIGIBLE = 1e-3
 """Share of the evidence below which spreads are left out of the average."""
 HOPELESS = 9.0
@@ -37,24 +36,26 @@ HOPELESS = 9.0
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ScorecardFit:
-    """Real-valued card: log-odds = intercept + sum_j values[j, code_j]."""
+    """Real-valued card: log-odds = intercept + sum_j values[j, code_j].
+
+    values : (k, 6) log-odds of codes 0 to 4 (0 at level 0) and of unknown.
+    draws : (D, 1 + 6k) posterior draws of intercept and values, each a card of the same form.
+    evidence : (G,) weight of each row of `spreads` in the average, summing to 1.
+    spreads : (G, 3) between, within, and the part of its mean that unknown gives up (0 at random, 1 as level 0).
+    """
 
     intercept: float
     values: Floats
-    """(k, 6): log-odds of codes 0 to 4 (0 at level 0) and of unknown."""
     draws: Floats
-    """(D, 1 + 6k): posterior draws of intercept and values, each a card of the same form."""
     evidence: Floats
-    """(G,): weight of each row of `spreads` in the average, summing to 1."""
     spreads: Floats
-    """(G, 3): between, within, and the part of its mean that unknown gives up (0 at random, 1 as level 0)."""
 
     def log_odds(self, codes: Codes) -> Floats:
         """(n,) log-odds of (n, k) codes."""
         return self.intercept + sum_values(self.values, codes)
 
 
-def sum_values(values: npt.NDArray[Any], codes: Codes) -> Floats:
+def sum_values(values: npt.NDArray[Any], codes: Codes) -> npt.NDArray[Any]:
     """(..., n): sum over criteria of values (..., k, 6) looked up at (n, k) codes."""
     out = values[..., 0, :][..., codes[:, 0]]
     for j in range(1, codes.shape[1]):
@@ -77,7 +78,7 @@ def fit_scorecard(
     columns = design(counts.codes, table)
     won, total = counts.won[None], counts.total[None]
     bounded = is_step(k)
-    bounded[1 : 1 + 4 * k] &= np.repeat(np.broadcast_to(np.asarray(monotone, dtype=bool), k), 4)
+    bounded[1 : 1 + LEVEL_MAX * k] &= np.repeat(np.broadcast_to(np.asarray(monotone, dtype=bool), k), LEVEL_MAX)
     free, precision, evidence, spreads = _average(columns, won, total, table, documented)
     theta = free.theta.copy()
     broken = np.flatnonzero((theta[:, bounded] < 0).any(axis=1))
@@ -85,11 +86,8 @@ def fit_scorecard(
         start = np.where(bounded, np.maximum(theta[broken], 0.0), theta[broken])
         theta[broken] = fit_logistic(columns, won, total, precision[broken], bounded=bounded, start=start).theta
     mean = evidence @ theta
-    draws = np.empty((0, 1 + 6 * k))
-    if n_draws:
-        rng = np.random.default_rng(random_state)
-        drawn = _draw(free, evidence, bounded, table, n_draws, rng)
-        draws = np.concatenate([drawn[:, :1], values_by_code(drawn, table).reshape(n_draws, -1)], axis=1)
+    drawn = _draw(free, evidence, bounded, table, n_draws, np.random.default_rng(random_state))
+    draws = np.concatenate([drawn[:, :1], values_by_code(drawn, table).reshape(n_draws, N_CODES * k)], axis=1)
     return ScorecardFit(float(mean[0]), values_by_code(mean, table), draws, evidence, spreads)
 
 
@@ -99,26 +97,25 @@ def _average(
     """Fits without bounds of all spreads that count, their precision matrices, evidence and spreads."""
     steps, steps_log_det = _steps_priors(documented.tobytes(), len(documented))
     unknown = [unknown_precision(table, part, sd) for part, sd, _ in UNKNOWN_MEANINGS]
-    chance = [np.log(prior) for _, _, prior in UNKNOWN_MEANINGS]
-
-    def evidence_of(fits: Fits, at: npt.NDArray[np.intp], meaning: int) -> Floats:
-        """Laplace: log of the integral of likelihood times prior, up to a constant."""
-        prior = 0.5 * (steps_log_det[at] + unknown[meaning][1]) + chance[meaning]
-        return np.asarray(prior - fits.loss - 0.5 * np.linalg.slogdet(fits.hessian)[1])
-
     rough = _rough_fits(columns, won, total, steps + unknown[0][0])
-    log_evidence = evidence_of(rough, np.arange(len(SPREADS)), 0)
+    log_evidence = _log_evidence(rough, steps_log_det)
     at = np.flatnonzero(log_evidence > log_evidence.max() - HOPELESS)
     n = len(at)
     precision = np.concatenate([steps[at] + each for each, _ in unknown])
     fits = fit_logistic(columns, won, total, precision, start=np.tile(rough.theta[at], (len(unknown), 1)))
-    parts = [Fits(*(each[m * n : m * n + n] for each in fits.arrays)) for m in range(len(unknown))]
-    log_evidence = np.concatenate([evidence_of(part, at, m) for m, part in enumerate(parts)])
+    log_det = np.concatenate([steps_log_det[at] + each for _, each in unknown])
+    chance = np.repeat([chance for _, _, chance in UNKNOWN_MEANINGS], n)
+    log_evidence = _log_evidence(fits, log_det) + np.log(chance)
     evidence = np.exp(log_evidence - log_evidence.max())
     kept = evidence >= NEGLIGIBLE * evidence.sum()
-    spreads = np.concatenate([np.c_[SPREADS[at], np.full(n, part)] for part, _, _ in UNKNOWN_MEANINGS])
-    fits = Fits(*(each[kept] for each in fits.arrays))
-    return fits, precision[kept], evidence[kept] / evidence[kept].sum(), spreads[kept]
+    parts = np.repeat([part for part, _, _ in UNKNOWN_MEANINGS], n)
+    spreads = np.c_[np.tile(SPREADS[at], (len(unknown), 1)), parts]
+    return fits[kept], precision[kept], evidence[kept] / evidence[kept].sum(), spreads[kept]
+
+
+def _log_evidence(fits: Fits, prior_log_det: Floats) -> Floats:
+    """Laplace: log of the integral of likelihood times prior, up to a constant."""
+    return np.asarray(0.5 * prior_log_det - fits.loss - 0.5 * np.linalg.slogdet(fits.hessian)[1])
 
 
 def _draw(
@@ -127,11 +124,8 @@ def _draw(
     """Draw from the mixture of Laplace posteriors; each draw is projected onto the cards within the bounds."""
     grid = rng.choice(len(evidence), size=n, p=evidence)
     noise = rng.standard_normal((n, fits.theta.shape[1]))
-    free = np.empty_like(noise)
-    for g in np.unique(grid):
-        rows = np.flatnonzero(grid == g)
-        root = np.linalg.cholesky(fits.hessian[g])
-        free[rows] = fits.theta[g] + np.linalg.solve(root.T, noise[rows].T).T
+    root = np.linalg.cholesky(fits.hessian)[grid]
+    free = fits.theta[grid] + np.linalg.solve(root.swapaxes(1, 2), noise[..., None])[..., 0]
     broken = np.flatnonzero((free[:, bounded] < 0).any(axis=1))
     if not len(broken):
         return free
@@ -144,7 +138,7 @@ def _draw(
     top = steps.sum(axis=2)
     ratio = np.divide(np.maximum(before.sum(axis=2), 0.0), top, out=np.ones_like(top), where=top > 1e-12)
     ratio[:, ~bounded[1 : 1 + LEVEL_MAX * k : LEVEL_MAX]] = 1.0
-    mean = np.einsum("rjl,jl->rj", steps, table[:, -1, :LEVEL_MAX])
+    mean = np.einsum("rjl,jl->rj", steps, table[:, UNKNOWN, :LEVEL_MAX])
     out[:, 0] += ((1.0 - ratio) * mean).sum(axis=1)
     steps *= ratio[..., None]
     return out
@@ -169,5 +163,5 @@ def _rough_fits(columns: Floats, won: Floats, total: Floats, precision: Floats) 
 def _steps_priors(documented: bytes, k: int) -> tuple[Floats, Floats]:
     """Precision matrices of the steps for all pairs of spreads, and their log-determinants."""
     points = np.frombuffer(documented).reshape(k, 5)
-    made = [steps_precision(points, between, within) for between, within in SPREADS]
-    return np.stack([each[0] for each in made]), np.array([each[1] for each in made])
+    precision, log_det = zip(*(steps_precision(points, *spreads) for spreads in SPREADS), strict=True)
+    return np.stack(precision), np.array(log_det)

@@ -8,6 +8,7 @@ product, and each bounded step is a small non-negative least-squares problem by 
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,10 +31,8 @@ class Fits:
     hessian: Floats
     loss: Floats
 
-    @property
-    def arrays(self) -> tuple[Floats, Floats, Floats]:
-        """All three, to pick rows of."""
-        return self.theta, self.hessian, self.loss
+    def __getitem__(self, rows: npt.NDArray[Any]) -> Fits:
+        return Fits(self.theta[rows], self.hessian[rows], self.loss[rows])
 
 
 def solve_bounded(hessian: Floats, linear: Floats, bounded: Mask) -> Floats:
@@ -100,10 +99,8 @@ def fit_logistic(
     n_columns = columns.shape[1]
     theta = np.zeros((n_rows, n_columns)) if start is None else start.copy()
     won_columns = np.broadcast_to(won @ columns, (n_rows, n_columns))
-    total, penalty = (
-        np.broadcast_to(total, (n_rows, total.shape[1])),
-        np.broadcast_to(penalty, (n_rows, n_columns, n_columns)),
-    )
+    total = np.broadcast_to(total, (n_rows, total.shape[1]))
+    penalty = np.broadcast_to(penalty, (n_rows, n_columns, n_columns))
     gram = _Gram(columns, n_rows)
     hessian, loss = np.empty((n_rows, n_columns, n_columns)), np.full(n_rows, np.inf)
     before, open_ = theta.copy(), np.arange(n_rows)
