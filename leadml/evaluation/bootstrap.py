@@ -1,16 +1,15 @@
 """Confidence intervals by unit (infinitesimal jackknife, unit bootstrap), and Holm's adjustment.
 
-A figure keeps what each unit adds to it. Its interval, and that of any difference of two figures on the same
-deals (paired), come from these values alone: what the unit bootstrap converges to, at the price of one sort.
-References: Efron, Tibshirani (1993), An introduction to the bootstrap, chapter 21 (infinitesimal jackknife);
-DeLong et al. (1988), Biometrics 44, for the AUC.
+A figure keeps what each unit adds to it. Its interval, and that of any difference of two figures on the same deals
+(paired), come from these values alone: what the unit bootstrap converges to, at the price of one sort.
+Efron, Tibshirani (1993), An introduction to the bootstrap, chapter 21; for the AUC DeLong et al. (1988), Biometrics 44.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -50,12 +49,12 @@ class Statistic:
     """A figure and its influence values.
 
     influence : (n_units,), reweighting unit u by 1 + d moves the figure by d * influence[u]; adds up to 0.
-    scale : "share" (0 to 1: its interval is that of its log-odds), "per 100" (the same, times 100) or "real".
+    whole : of which the figure is a part (1 or 100), so that its interval is that of log-odds; None: any number.
     """
 
     value: float
     influence: Floats
-    scale: Literal["share", "per 100", "real"] = "real"
+    whole: float | None = None
 
     @property
     def error(self) -> float:
@@ -68,24 +67,23 @@ class Statistic:
         value, error, n = self.value, self.error, len(self.influence)
         if not np.isfinite(value) or not n:
             return NOTHING
-        if self.scale == "real":
+        if self.whole is None:
             return Estimate(value, value - Z * error, value + Z * error)
-        if self.scale == "per 100":
-            share = Statistic(value / 100.0, self.influence / 100.0, "share").estimate()
-            return Estimate(value, 100.0 * share.low, 100.0 * share.high)
-        if error == 0.0 or not 0.0 < value < 1.0:  # all alike: what was seen in no unit is still possible
-            room = min(1.0, UNSEEN / n)
-            return Estimate(value, min(value, max(0.0, value - room)), max(value, min(1.0, value + room)))
-        middle, away = np.log(value / (1.0 - value)), Z * error / (value * (1.0 - value))
-        low, high = logistic([middle - away, middle + away])
-        return Estimate(value, float(low), float(high))
+        p, error = value / self.whole, error / self.whole
+        if error == 0.0 or not 0.0 < p < 1.0:  # all alike: what was seen in no unit is still possible
+            low, high = np.clip([p - UNSEEN / n, p + UNSEEN / n], 0.0, 1.0)
+        else:
+            middle, away = np.log(p / (1.0 - p)), Z * error / (p * (1.0 - p))
+            low, high = logistic([middle - away, middle + away])
+        return Estimate(value, min(value, self.whole * float(low)), max(value, self.whole * float(high)))
 
     def __sub__(self, other: Statistic) -> Statistic:
         """Paired difference: both were measured on the same units."""
         return Statistic(self.value - other.value, self.influence - other.influence)
 
     def __mul__(self, factor: float) -> Statistic:
-        return Statistic(self.value * factor, self.influence * factor)
+        whole = None if self.whole is None else self.whole * factor
+        return Statistic(self.value * factor, self.influence * factor, whole)
 
     def p_not_above(self, threshold: float = 0.0) -> float:
         """One-sided p-value against "the figure is at most the threshold"."""

@@ -72,15 +72,15 @@ class HeldOut:
         """A figure on which the deals hold no answer."""
         return Statistic(np.nan, np.zeros(self.n_units))
 
-    def ratio(self, top: Floats, bottom: Floats | float = 1.0, *, share: bool = False) -> Statistic:
-        """Weighted sum of `top` by weighted sum of `bottom`."""
+    def ratio(self, top: Floats, bottom: Floats | float = 1.0, whole: float | None = None) -> Statistic:
+        """Weighted sum of `top` by weighted sum of `bottom`, of which it may be a part."""
         weighted = self.weight * np.broadcast_to(bottom, self.y.shape)
         size = float(weighted.sum())
         if size <= 0:
             return self.nothing
         value = float(self.weight @ top) / size
         influence = self.by_unit((self.weight * top - value * weighted) / size)
-        return Statistic(value, influence, "share" if share else "real")
+        return Statistic(value, influence, whole)
 
 
 def cells(score: Floats, block: Ints) -> tuple[Ints, Ints]:
@@ -135,7 +135,7 @@ def auc(held: HeldOut, score: Floats) -> Statistic:
         return held.nothing
     value = float(won @ lost_below) / pairs
     influence = (won * (lost_below - value * lost_all) + lost * (won_above - value * won_all)) / pairs
-    return Statistic(value, held.by_unit(influence), "share")
+    return Statistic(value, held.by_unit(influence), 1.0)
 
 
 def log_losses(y: Floats, probability: Floats) -> Floats:
@@ -180,7 +180,7 @@ def captured(held: HeldOut, score: Floats, wanted: Floats, per: Floats | None = 
     value = float(held.weight @ (taken * held.y)) / size
     rate = rate_of_different(held, taken, wanted)
     row = taken * (held.y - rate) + wanted * rate - value * bottom
-    return Statistic(value, held.by_unit(held.weight * row / size), "share" if per is None else "real")
+    return Statistic(value, held.by_unit(held.weight * row / size), 1.0)
 
 
 def rate_of_different(held: HeldOut, one: Floats, other: Floats) -> float:
@@ -208,8 +208,7 @@ def measure(
         found.auc = auc(held, said.score)
         if workload is not None and float(held.weight @ workload) > 0:
             found.wins_captured = captured(held, said.score, workload)
-            of_followed_up = captured(held, said.score, workload, per=workload) * 100.0
-            found.wins_per_100 = dataclasses.replace(of_followed_up, scale="per 100")
+            found.wins_per_100 = captured(held, said.score, workload, per=workload) * 100.0
     seen = (~np.isnan(said.probability)).astype(np.float64)
     if seen.any():
         p = np.where(seen, said.probability, 0.5)
@@ -220,28 +219,19 @@ def measure(
             found.calibration_intercept = calibration(held, p, slope=False)
     seen, d = (~np.isnan(said.decision)).astype(np.float64), np.nan_to_num(said.decision)
     if seen.any():
-        found.workload = held.ratio(d, seen, share=True)
-        found.precision = held.ratio(d * held.y, d, share=True)
-        found.recall = held.ratio(d * held.y, held.y * seen, share=True)
+        found.workload = held.ratio(d, seen, 1.0)
+        found.precision = held.ratio(d * held.y, d, 1.0)
+        found.recall = held.ratio(d * held.y, held.y * seen, 1.0)
         if won_value is not None:
             found.net_value_per_lead = held.ratio(d * (won_value * held.y - follow_up_cost), seen)
     return found
 
 
-@dataclasses.dataclass(frozen=True)
-class ReliabilityBin:
-    """Deals of similar predicted probability, and how many of them won."""
-
-    predicted: float
-    rate: Estimate
-    n: float
-
-
-def reliability(held: HeldOut, probability: Floats, n_bins: int = 10) -> tuple[ReliabilityBin, ...]:
+def reliability(held: HeldOut, probability: Floats, n_bins: int = 10) -> list[tuple[float, Estimate]]:
     """Predicted and observed rate in bins of equal size; equal probabilities share a bin."""
     said = ~np.isnan(probability)
     if not said.any():
-        return ()
+        return []
     edges = np.unique(np.quantile(probability[said], np.linspace(0, 1, n_bins + 1)[1:-1]))
     which = np.where(said, np.searchsorted(edges, probability, side="right"), -1)
     bins = []
@@ -249,11 +239,11 @@ def reliability(held: HeldOut, probability: Floats, n_bins: int = 10) -> tuple[R
         own = (which == number).astype(np.float64)
         n = float(held.weight @ own)
         if n > 0:
-            value, low, high = held.ratio(held.y * own, own, share=True).estimate()
+            value, low, high = held.ratio(held.y * own, own, 1.0).estimate()
             simple = wilson(value * n, n)  # a bin may hold too few units to know their spread
             rate = Estimate(value, min(low, simple.low), max(high, simple.high))
-            bins.append(ReliabilityBin(held.ratio(np.nan_to_num(probability) * own, own).value, rate, n))
-    return tuple(bins)
+            bins.append((held.ratio(np.nan_to_num(probability) * own, own).value, rate))
+    return bins
 
 
 def wilson(won: float, n: float) -> Estimate:

@@ -32,34 +32,13 @@ def plan(
     n_rules: int = 1,
     random_state: int = 0,
 ) -> MoreDeals:
-    """Promise a number of deals.
+    """Promise a number of deals: where the share of futures decided passes 80%, within 24 months.
 
     n_logged: held-out deals so far. n_deals: all closed deals the judge learned from. n_rules: judged beside it (Holm,
     at its strictest).
     """
-    decided = decided_by_month(gains, paired, n_logged, n_deals, deals_per_month, n_rules, random_state)
-    enough = np.flatnonzero(decided >= POWER)
-    if not len(enough):
-        return MoreDeals(value=None, text=NOT_DECIDABLE)
-    months = int(enough[0]) + 1
-    deals = float(f"{max(months * deals_per_month, 1.0):.2g}")  # two digits: no plan is more exact
-    month = "month" if months == 1 else "months"
-    text = f"about {deals:,.0f} more closed deals ({months} {month}) decide it in 8 of 10 futures"
-    return MoreDeals(value=deals, months=float(months), text=text)
-
-
-def decided_by_month(
-    gains: Gains,
-    paired: PairedGain,
-    n_logged: float,
-    n_deals: float,
-    deals_per_month: float,
-    n_rules: int = 1,
-    random_state: int = 0,
-) -> Floats:
-    """Share of futures decided within 1, 2, ... 24 months."""
     if n_logged <= 0 or deals_per_month <= 0 or paired.n_won <= 0:
-        return np.zeros(HORIZON_MONTHS)
+        return MoreDeals(value=None, text=NOT_DECIDABLE)
     rng = np.random.default_rng(random_state)
     new: Floats = np.arange(1.0, HORIZON_MONTHS + 1) * deals_per_month
     true_gain = rng.choice(gains.mixed, N_FUTURES)[:, None]
@@ -87,4 +66,12 @@ def decided_by_month(
     change = (p_below(0.0) <= (1.0 - SURE) / n_rules) & may
     alone = gain + np.hypot(Z_ONE * error, RULE_OF_THREE / n_won) < gains.smallest
     keep = ((p_below(gains.smallest) >= SURE) & (gain < gains.smallest)) | alone
-    return np.asarray((np.logical_or.accumulate(change | keep, axis=1)).mean(axis=0))
+    decided = np.logical_or.accumulate(change | keep, axis=1).mean(axis=0)
+    enough = np.flatnonzero(decided >= POWER)
+    if not len(enough):
+        return MoreDeals(value=None, text=NOT_DECIDABLE)
+    months = int(enough[0]) + 1
+    deals = float(f"{max(months * deals_per_month, 1.0):.2g}")  # two digits: no plan is more exact
+    month = "month" if months == 1 else "months"
+    text = f"about {deals:,.0f} more closed deals ({months} {month}) decide it in 8 of 10 futures"
+    return MoreDeals(value=deals, months=float(months), text=text)

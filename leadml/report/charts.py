@@ -124,8 +124,8 @@ def reliability(result: Result, log: Log | None = None, contender: str | None = 
     from leadml.evaluation.metrics import reliability as bins_of
 
     rows = [
-        {"predicted": each.predicted, "value": each.rate.value, "low": each.rate.low, "high": each.rate.high}
-        for each in bins_of(HeldOut(log), log.entries[name].probability)
+        {"predicted": predicted, **rate._asdict()}
+        for predicted, rate in bins_of(HeldOut(log), log.entries[name].probability)
     ]
     _some(rows, "predicted probabilities")
     top = max(max(row["predicted"], row["high"]) for row in rows)

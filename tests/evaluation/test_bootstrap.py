@@ -43,10 +43,10 @@ def test_influence_values_add_up_to_nothing(make_log):
 
 
 def test_an_interval_of_a_share_stays_within_0_and_1_and_has_width():
-    sure = Statistic(1.0, np.zeros(50), "share").estimate()
+    sure = Statistic(1.0, np.zeros(50), 1.0).estimate()
     assert sure == pytest.approx((1.0, 1.0 - UNSEEN / 50, 1.0))
-    assert Statistic(0.0, np.zeros(2), "share").estimate() == (0.0, 0.0, 1.0)
-    near = Statistic(0.98, np.array([0.03, -0.03]), "share").estimate()
+    assert Statistic(0.0, np.zeros(2), 1.0).estimate() == (0.0, 0.0, 1.0)
+    near = Statistic(0.98, np.array([0.03, -0.03]), 1.0).estimate()
     assert 0 < near.low < 0.98 < near.high < 1
 
 
