@@ -126,7 +126,7 @@ def test_reliability_bins_hold_all_deals_and_their_rates(make_log):
     bins = reliability(HeldOut(log), log.entries["card"].probability)
     assert np.all(np.diff([predicted for predicted, _ in bins]) > 0)
     assert all(rate.low <= rate.value <= rate.high for _, rate in bins)
-    assert np.mean([rate.value for _, rate in bins]) == pytest.approx(log.outcome.mean(), abs=0.03)  # of near equal size
+    assert np.mean([rate.value for _, rate in bins]) == pytest.approx(log.outcome.mean(), abs=0.03)
     assert reliability(HeldOut(log), np.full(1000, np.nan)) == []
 
 
