@@ -63,6 +63,12 @@ class Published(BaseModel):
     messages: list[str]
 
 
+class Refused(BaseModel):
+    """Why a request is not answered."""
+
+    detail: str
+
+
 class Models:
     """Models of the store, loaded once; what was promoted since is seen by the history's time of change."""
 
@@ -101,7 +107,10 @@ class Models:
 def make_app(store: Store = None, token: str | None = None, now: Callable[[], str] | None = None) -> FastAPI:
     """The application; `now` tells the time that a published version is stamped with."""
     about = "Score leads by a card, explain, publish."
-    app = FastAPI(title="leadml", version=__version__, description=about, docs_url=None, redoc_url=None)
+    refused: dict[int | str, dict[str, Any]] = {code: {"model": Refused} for code in (404, 422)}
+    app = FastAPI(
+        title="leadml", version=__version__, description=about, docs_url=None, redoc_url=None, responses=refused
+    )  # fmt: skip
     models = Models(store)
 
     @app.post("/score", summary="Score one lead or many (JSON), or a file", openapi_extra=SCORED)
@@ -181,10 +190,11 @@ def told_over_http(text: str, root: Path) -> str:
     'Keep a@1'
     """
     text = re.sub(rf"{re.escape(tempfile.gettempdir())}[/\\][^/\\\s]+[/\\]", "", text)
-    text = text.replace(f"{root}{os.sep}", "").replace(str(root), "the store")
+    text = text.replace(f" at {root}", "").replace(f"{root}{os.sep}", "")
     parts = re.split(r"(; |, or |: (?=leadml )|\n|\. )", text)  # a clause, what parts it from the next, a clause ...
     said = [at for at in range(0, len(parts), 2) if not re.search(r"(^|[\s(])--[a-z]|^leadml |`leadml ", parts[at])]
-    return "".join(parts[at] + (parts[at + 1] if at + 2 in said else "") for at in said).rstrip(" ,;:\n")
+    told = "".join(parts[at] + (parts[at + 1] if at + 2 in said else "") for at in said)
+    return told.rstrip(" ,;:\n") or "this cannot be done"
 
 
 class _Guard:

@@ -28,7 +28,16 @@ COLOURS: Final = (RULE_COLOUR, CARD_COLOUR, "#7a2e8e", OTHER_COLOUR, OTHER_COLOU
 MOST_ROWS: Final = 12
 SIGNED: Final = "datum.value == 0 ? '0%' : format(datum.value, '+.0%')"
 TITLE_WIDTH: Final = 44  # characters of a line: browsers set wider than the renderer measures
-PADDING: Final = {"left": 22, "top": 8, "right": 12, "bottom": 8}  # likewise
+LOOK: Final[Mapping[str, Any]] = {
+    "font": "sans-serif", "background": "white", "view": {"stroke": None},
+    "padding": {"left": 22, "top": 8, "right": 12, "bottom": 8},  # labels, too, are wider in a browser
+    "axis": {
+        "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 220,
+        "labelOverlap": "greedy", "gridColor": "#e3e8ec", "labelColor": INK, "titleColor": INK,
+    },
+    "title": {"fontSize": 12.5, "anchor": "start", "color": INK, "fontWeight": "bold"},
+    "legend": {"labelFontSize": 12, "labelColor": INK, "labelLimit": 150, "symbolOpacity": 1},
+}  # fmt: skip
 Chart = alt.LayerChart
 
 
@@ -210,15 +219,7 @@ def _chart(layers: Iterable[Any], title: str, height: int | None = None) -> Char
     made = alt.layer(*layers).properties(width=WIDTH, title=textwrap.wrap(title, TITLE_WIDTH))
     if height is not None:
         made = made.properties(height=height)
-    text = {"labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal", "labelLimit": 220, "labelOverlap": "greedy"}
-    styled: Chart = (
-        made.properties(autosize=alt.AutoSizeParams(type="fit-x", contains="padding"))
-        .configure(font="sans-serif", background="white", padding=PADDING)
-        .configure_axis(**text, gridColor="#e3e8ec", labelColor=INK, titleColor=INK)
-        .configure_title(fontSize=12.5, anchor="start", color=INK, fontWeight="bold")
-        .configure_legend(labelFontSize=12, labelColor=INK, labelLimit=150, symbolOpacity=1)
-        .configure_view(stroke=None)
-    )
+    styled: Chart = made.properties(autosize={"type": "fit-x", "contains": "padding"}).configure(**LOOK)
     return styled
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import functools
 import shutil
 import sys
@@ -43,22 +44,14 @@ def open_page(browser, made):
     opened = []
 
     def show(path=made / "page.html", width=1280, scheme="light"):
-        context = browser.new_context(
-            viewport={"width": width, "height": 800}, color_scheme=scheme, accept_downloads=True
-        )
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
         context.set_default_timeout(5000)
         page = context.new_page()
         faults = []
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        page.on(
-            "request",
-            lambda asked: (
-                None
-                if asked.url.startswith(("file:", "data:", "blob:", "http://127.0.0.1"))
-                else faults.append(asked.url)
-            ),
-        )
+        own = ("file:", "data:", "blob:", "http://127.0.0.1")
+        page.on("request", lambda asked: None if asked.url.startswith(own) else faults.append(asked.url))
         page.goto(path if isinstance(path, str) else path.as_uri())
         opened.append((context, faults))
         return page
@@ -72,29 +65,24 @@ def open_page(browser, made):
 @pytest.fixture(scope="session")
 def served(made):
     """The app on a port of its own, as users run it: (base URL, ask)."""
-    import uvicorn
-
     from leadml.app.api import make_app
 
     store = shutil.copytree(made / "store", made / "served")
     app = make_app(store, now=lambda: "2026-02-01T00:00:00+00:00")
-    with serving(uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))) as base:
+    with serving(app) as base:
         yield base, functools.partial(sample.ask, base)
 
 
-class serving:  # noqa: N801
-    """Run a server in a thread."""
+@contextlib.contextmanager
+def serving(app):
+    """Run an application in a thread; its address."""
+    import uvicorn
 
-    def __init__(self, server):
-        self.server = server
-
-    def __enter__(self):
-        self.thread = threading.Thread(target=self.server.run, daemon=True)
-        self.thread.start()
-        while not self.server.started:
-            time.sleep(0.01)
-        return f"http://127.0.0.1:{self.server.servers[0].sockets[0].getsockname()[1]}"
-
-    def __exit__(self, *_):
-        self.server.should_exit = True
-        self.thread.join()
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()

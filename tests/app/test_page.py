@@ -21,6 +21,7 @@ from leadml.exceptions import InputError, UsageError
 from leadml.frameworks.catalog import list_policies
 from leadml.registry.publish import publish
 
+ANSWERS = ["points", "low", "high", "band", "decision", "ask_next", "action", "question", "if_answered", "reasons"]
 VENDOR = "62c4ffea400078c0eda7f435b22726b4961ebdf74c8506f188e92bec41d8ac51"
 
 
@@ -41,6 +42,39 @@ def called_by(card, data):
 @pytest.fixture(scope="module")
 def data(made):
     return pages.page_data(made / "found", leads=made / "leads.csv")
+
+
+@pytest.fixture
+def open_changed(open_page, data, tmp_path):
+    """Open the page of other data."""
+
+    def show(**changes):
+        text = pages.render_page(dataclasses.replace(data, **changes))
+        (tmp_path / "page.html").write_text(text, encoding="utf-8")
+        return open_page(tmp_path / "page.html")
+
+    return show
+
+
+def earn(page, value, n=1):
+    """Let a value earn n points more; its points then."""
+    group = page.get_by_role("group", name=f"Points of {value}", exact=True)
+    for _ in range(n):
+        group.get_by_role("button", name="One point more").click()
+    return int(group.locator("output").inner_text())
+
+
+def saved(page, button, path):
+    """A file that the page gives."""
+    with page.expect_download() as file:
+        page.get_by_role("button", name=button).click()
+    file.value.save_as(path)
+    return path
+
+
+def typed(page, label, text, **options):
+    page.get_by_label(label, **options).fill(text)
+    page.keyboard.press("Tab")
 
 
 # ---------------------------------------------------------------- the file
@@ -145,28 +179,15 @@ def test_one_lead_comes_to_the_same_in_every_column(open_page, data):
         found = page.evaluate(
             """([card, columns, rows]) => { const table = leadml.tableOf(card, columns); return rows.map((codes) => {
                 const a = leadml.answerOf(table, codes), asked = table.rows[a.askNext] || { id: "", question: "" };
-                return [a.points, a.low, a.high, a.band, a.decision, a.settled, asked.id, a.action, asked.question,
-                  leadml.ifAnswered(table, codes, a), leadml.reasonsOf(table, codes)]; }); }""",
+                return [a.points, a.low, a.high, a.band, a.decision, asked.id, a.action, asked.question,
+                  leadml.ifAnswered(table, codes, a), leadml.reasonsOf(table, codes), a.settled]; }); }""",
             [card.to_dict(), columns, codes.tolist()],
         )
         unnamed = card.model_copy(update={"decision_labels": {}})
-        names = (
-            "points",
-            "low",
-            "high",
-            "band",
-            "decision",
-            "settled",
-            "ask_next",
-            "action",
-            "question",
-            "if_answered",
-            "reasons",
-        )
-        told = [[row[name] for name in names] for row in unnamed.lookup.score(codes).rows()]
+        told = [[row[name] for name in (*ANSWERS, "settled")] for row in unnamed.lookup.score(codes).rows()]
         labelled = [row["if_answered"] for row in card.lookup.score(codes).rows()]
         for row, text in zip(told, labelled, strict=True):
-            row[9] = text
+            row[ANSWERS.index("if_answered")] = text
         assert found == told, card.name
 
 
@@ -189,13 +210,8 @@ def test_figures_are_counted_as_in_python_and_lie_in_the_intervals_of_a_bootstra
         draws = {"calls": drawn @ both, "wins": drawn[:, : len(won)] @ called, "missed": drawn[:, : len(won)] @ ~called}
         draws["of100"] = 100 * draws["wins"] / draws["calls"]
         draws["money"] = 600 * draws["wins"] - 150 * draws["calls"]
-        values = {
-            "calls": calls,
-            "wins": wins,
-            "missed": missed,
-            "of100": 100 * wins / calls,
-            "money": 600 * wins - 150 * calls,
-        }
+        values = {"calls": calls, "wins": wins, "missed": missed}
+        values |= {"of100": 100 * wins / calls, "money": 600 * wins - 150 * calls}
         for name, value in values.items():
             found, low, high = figures[f"{name}-{k}"]
             assert found == pytest.approx(value, abs=0.051 if name == "of100" else 0.5)
@@ -228,21 +244,16 @@ def test_a_thousand_draws_of_many_patterns_take_no_time(open_page):
 
 def test_a_change_by_hand_is_counted_kept_and_published(open_page, made, data, tmp_path):
     page = open_page()
-    group = page.get_by_role("group", name="Points of Authority, User")
-    for _ in range(6):
-        group.get_by_role("button", name="One point more").click()
+    earn(page, "Authority, User", 6)
     chip = page.locator('[data-chip="need 4"]')
     chip.click()
     page.get_by_role("button", name="On fire here, like Some more").click()
     page.locator('[data-chip="budget 4"]').drag_to(page.locator('[data-chip="budget 1"]'))
     assert "tried 9 settings" in page.inner_text("#what-if")
-    save = page.get_by_role("button", name="Save the draft")
     page.get_by_label("Your name").fill("Sam")
     page.get_by_label("Why (required").fill("interns decide here")
     assert "Your last change is kept with it" in page.inner_text("#publish")
-    with page.expect_download() as file:
-        save.click()
-    file.value.save_as(tmp_path / "draft.json")
+    saved(page, "Save the draft", tmp_path / "draft.json")
     assert page.locator(".pending").count() == 0
     assert "leadml publish crm-draft.json --by 'Sam' --because 'interns decide here'" in page.inner_text("#publish")
     done = publish(tmp_path / "draft.json", because="interns", by="Sam", at="2026-02-01", store_root=made / "store")
@@ -261,16 +272,14 @@ def test_a_change_by_hand_is_counted_kept_and_published(open_page, made, data, t
 
 def test_undo_redo_and_the_history(open_page):
     page = open_page()
-    value = lambda: page.get_by_role("group", name="Points of Need, Pressing").locator("output").inner_text()  # noqa: E731
-    was = value()
-    page.get_by_role("group", name="Points of Need, Pressing").get_by_role("button", name="One point more").click()
-    assert value() == str(int(was) + 1)
+    was = earn(page, "Need, Pressing", 0)
+    assert earn(page, "Need, Pressing") == was + 1
     page.locator(".pending").get_by_role("button", name="Undo").click()
-    assert value() == was
+    assert earn(page, "Need, Pressing", 0) == was
     page.locator("#rule").get_by_role("button", name="Redo").click()
-    assert value() == str(int(was) + 1)
+    assert earn(page, "Need, Pressing", 0) == was + 1
     page.get_by_role("button", name="Start from the documented rule").click()
-    assert page.get_by_role("group", name="Points of Need, Pressing").locator("output").inner_text() == "1"
+    assert earn(page, "Need, Pressing", 0) == 1
     page.locator("summary", has_text="History").click()
     assert "Need: Pressing earns" in page.inner_text("#rule details")
 
@@ -282,11 +291,9 @@ def test_cut_off_calls_a_week_and_the_rules_calls(open_page, data):
     page.get_by_role("button", name="As many calls as the rule").click()
     figures = shown(page)
     assert abs(figures["calls-2"][0] - figures["calls-0"][0]) < 30
-    page.get_by_label("Calls a week").fill("1")
-    page.keyboard.press("Tab")
+    typed(page, "Calls a week", "1")
     assert shown(page)["calls-2"][0] < 0.5 * data.deals.n
-    page.get_by_label("Cost of a call").fill("")
-    page.keyboard.press("Tab")
+    typed(page, "Cost of a call", "")
     assert "money-2" not in shown(page)
     assert "Yours pays where a win is worth" in page.inner_text(".curve")
 
@@ -303,15 +310,13 @@ def test_what_moves_is_said_in_decisions(open_page, made, data):
     assert moved >= n > 0
 
 
-def test_bands_and_actions_can_be_changed(open_page, data, tmp_path):
+def test_bands_and_actions_can_be_changed(open_changed, data):
     extra = [{"id": "now", "title": "At once", "from": 30, "action": "call at once", "decision": "ready"}]
     bands = [*(each.model_dump(by_alias=True) for each in data.learned.bands[:2]), *extra]
     card = Card.from_dict({**data.learned.to_dict(), "bands": bands}, verify=False)
-    (tmp_path / "page.html").write_text(pages.render_page(dataclasses.replace(data, learned=card)), encoding="utf-8")
-    page = open_page(tmp_path / "page.html")
+    page = open_changed(learned=card)
     page.locator("summary", has_text="What is done").click()
-    page.get_by_label("Qualified", exact=True).fill("=phone today")
-    page.keyboard.press("Tab")
+    typed(page, "Qualified", "=phone today", exact=True)
     page.wait_for_selector("text=move from follow up to phone today")
     page.get_by_label("From", exact=True).nth(2).fill("25")
     page.keyboard.press("Tab")
@@ -322,9 +327,7 @@ def test_bands_and_actions_can_be_changed(open_page, data, tmp_path):
 def test_a_warning_where_deals_disagree(open_page):
     page = open_page()
     assert "Your deals disagree" not in page.inner_text("#rule")
-    group = page.get_by_role("group", name="Points of Authority, Intern")
-    for _ in range(12):
-        group.get_by_role("button", name="One point more").click()
+    earn(page, "Authority, Intern", 12)
     assert "Your deals disagree: Intern earns more than" in page.inner_text("#rule")
 
 
@@ -337,27 +340,12 @@ def test_leads_are_judged_as_predict_does_from_either_side(open_page, made, data
     for dropped in (False, True):
         if dropped:
             page.locator("input[type=file]").set_input_files(made / "leads.csv")
-        with page.expect_download() as file:
-            page.get_by_role("button", name="Save as CSV").click()
-        file.value.save_as(tmp_path / "leads.csv")
-        rows = list(csv.DictReader((tmp_path / "leads.csv").read_text(encoding="utf-8-sig").splitlines()))
+        text = saved(page, "Save as CSV", tmp_path / "leads.csv").read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(text.splitlines()))
         assert len(rows) == len(frame)
         for row in rows:
             own = frame.loc[row["lead_id"]]
-            for name in (
-                "points",
-                "points_max",
-                "low",
-                "high",
-                "band",
-                "action",
-                "decision",
-                "ask_next",
-                "unknown",
-                "reasons",
-                "question",
-                "if_answered",
-            ):
+            for name in (*ANSWERS, "points_max", "unknown"):
                 assert row[name] == str(own[name]), (dropped, name)
             assert float(row["probability"]) == pytest.approx(own["probability"])
         assert next(r["Company"] for r in rows if "Acme" in r["Company"]) == "'=Acme 700, Ltd"
@@ -368,12 +356,10 @@ def test_leads_are_judged_as_predict_does_from_either_side(open_page, made, data
 def test_the_sheet_for_excel_holds_the_same(open_page, tmp_path):
     calamine = pytest.importorskip("python_calamine")
     page = open_page()
-    for name, button in (("leads.csv", "Save as CSV"), ("leads.xlsx", "Save for Excel")):
-        with page.expect_download() as file:
-            page.get_by_role("button", name=button).click()
-        file.value.save_as(tmp_path / name)
-    sheet = calamine.load_workbook(str(tmp_path / "leads.xlsx")).get_sheet_by_name("leads").to_python()
-    told = list(csv.reader((tmp_path / "leads.csv").read_text(encoding="utf-8-sig").splitlines()))
+    file = saved(page, "Save for Excel", tmp_path / "leads.xlsx")
+    sheet = calamine.load_workbook(str(file)).get_sheet_by_name("leads").to_python()
+    text = saved(page, "Save as CSV", tmp_path / "leads.csv").read_text(encoding="utf-8-sig")
+    told = list(csv.reader(text.splitlines()))
     assert sheet[0] == told[0]
     assert len(sheet) == len(told)
     assert [row[0] for row in sheet] == [row[0] for row in told]
@@ -410,18 +396,13 @@ def test_a_dropped_file_is_read_in_its_encoding(open_page, tmp_path, encoding):
     assert "1 lead by the learned card: " in text
 
 
-@pytest.mark.parametrize(("decimal", "typed", "value"), [(",", "1.500", 1500), (".", "1,500.5", 1500.5)])
-def test_numbers_are_typed_with_the_decimal_mark_of_the_export(open_page, data, tmp_path, decimal, typed, value):
-    mapping = {**data.mapping, "read": {"decimal": decimal}}
-    (tmp_path / "page.html").write_text(pages.render_page(dataclasses.replace(data, mapping=mapping)), encoding="utf-8")
-    page = open_page(tmp_path / "page.html")
-    box = page.get_by_label("Value of a win")
-    box.fill(typed)
-    page.keyboard.press("Tab")
-    assert box.input_value() == str(value).replace(".", decimal)
+@pytest.mark.parametrize(("decimal", "text", "value"), [(",", "1.500", 1500), (".", "1,500.5", 1500.5)])
+def test_numbers_are_typed_with_the_decimal_mark_of_the_export(open_changed, data, decimal, text, value):
+    page = open_changed(mapping={**data.mapping, "read": {"decimal": decimal}})
+    typed(page, "Value of a win", text)
+    assert page.get_by_label("Value of a win").input_value() == str(value).replace(".", decimal)
     assert f"read as {value:,}".replace(",", "\u202f") in page.inner_text("#what-if")
-    box.fill("much")
-    page.keyboard.press("Tab")
+    typed(page, "Value of a win", "much")
     assert "not a number" in page.inner_text("#what-if")
 
 
@@ -434,9 +415,7 @@ def test_accessible_at_every_width_and_in_both_colours(open_page, width, scheme)
     from axe_playwright_python.sync_playwright import Axe
 
     page = open_page(width=width, scheme=scheme)
-    page.get_by_role("group", name="Points of Need, Some", exact=True).get_by_role(
-        "button", name="One point more"
-    ).click()
+    earn(page, "Need, Some")
     page.locator("summary", has_text="What is done").click()
     found = Axe().run(page).response["violations"]
     assert not [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
@@ -449,9 +428,7 @@ def test_by_keyboard_alone(open_page):
     for _ in range(120):
         page.keyboard.press("Tab")
         met.add(
-            page.evaluate(
-                "(document.activeElement.dataset.chip || document.activeElement.type || document.activeElement.tagName)"
-            )
+            page.evaluate("(({ dataset, type, tagName }) => dataset.chip || type || tagName)(document.activeElement)")
         )
     assert {"authority 4", "submit", "range", "file", "text", "A", "SUMMARY"} <= met
     page.locator('[data-chip="authority 4"]').focus()
@@ -475,16 +452,13 @@ def test_print_leaves_the_tools_out(open_page):
 # ---------------------------------------------------------------- material and words
 
 
-def test_of_too_many_patterns_a_sample_stands_for_all(open_page, data, tmp_path):
+def test_of_too_many_patterns_a_sample_stands_for_all(open_changed, data):
     codes, won, lost = deals_of(data)
     some = counts_of(codes, won * 10, lost * 10, most=100)
     assert some.n == data.deals.n * 10
     assert sum(some.won) + sum(some.lost) == pytest.approx(some.n)
     assert len(some.won) <= 100
-    (tmp_path / "page.html").write_text(
-        pages.render_page(dataclasses.replace(data, deals=some, spread=some.n / 100)), encoding="utf-8"
-    )
-    page = open_page(tmp_path / "page.html")
+    page = open_changed(deals=some, spread=some.n / 100)
     assert "a sample of 100 stands for all" in page.inner_text("#what-if")
     value, low, high = shown(page)["wins-0"]
     assert high - low > 0.3 * value  # a hundred deals tell little
@@ -497,13 +471,12 @@ def test_levels_in_the_words_of_the_crm():
     assert [level_label(down, level) for level in range(3)] == ["above 24", "12 to 24", "12 or less"]
 
 
-def test_health_is_too_early_until_the_monitor_says_otherwise(made, data, open_page, tmp_path):
+def test_health_is_too_early_until_the_monitor_says_otherwise(made, data, open_changed):
     assert data.health.state == "too early to tell"
     assert {"too early to tell"} <= {week.state for week in data.health.weeks}
     assert weeks_of(made / "none.parquet", "x") == ()
     healthy = dataclasses.replace(data.health, state="healthy", reasons=("all is well",))
-    (tmp_path / "page.html").write_text(pages.render_page(dataclasses.replace(data, health=healthy)), encoding="utf-8")
-    assert "all is well" in open_page(tmp_path / "page.html").inner_text("#health")
+    assert "all is well" in open_changed(health=healthy).inner_text("#health")
 
 
 def test_the_monitors_last_look_is_shown(made, tmp_path):

@@ -205,25 +205,28 @@ def test_what_a_won_deal_is_worth_is_said_as_it_was_given(found):
     given = {"follow_up_cost": 2.5, "margin": 0.2, "currency": "EUR", "won_value": None}
     told = summarise(changed(result, {}, settings={**result.settings, "economics": given})).answer
     assert "At 2.50 EUR a follow-up and 20% of a won deal's amount" in " ".join(told.sentences)
-    nothing = {"verdict_cutoff": "cannot-judge", "verdict": "undecided"}
-    assert summarise(changed(result, nothing)).answer.cutoff == ""
 
 
 @pytest.mark.parametrize(
-    ("verdict", "words"),
-    [("keep", "its cut-off of 3 is right"), ("undecided", "it is undecided whether its cut-off of 3 is right")],
+    ("rule", "words"),
+    [
+        ({"verdict_cutoff": "keep"}, "Within your capacity its cut-off of 3 is right."),
+        ({"verdict_cutoff": "undecided"}, "Within your capacity it is undecided whether its cut-off of 3 is right."),
+        ({"verdict_cutoff": "change", "learned_cutoff": 3.0}, "Within your capacity following the highest scores wins"),
+        ({"verdict_cutoff": "change", "learned_cutoff": 2.0}, "capacity 2 in place of 3 as its cut-off brings"),
+        ({"verdict_cutoff": "change", "learned_cutoff": 5.0}, "no lead in place of 3"),
+        ({"verdict_cutoff": "cannot-judge", "verdict": "undecided"}, ""),
+    ],
 )
-def test_the_cut_off_at_the_capacity(found, verdict, words):
+def test_the_cut_off_at_the_capacity(found, rule, words):
     result = found("tilted-capacity").result
-    told = summarise(changed(result, {"verdict_cutoff": verdict})).answer
-    assert told.cutoff == f"Within your capacity {words}."
-
-
-def test_a_cut_off_that_stays_is_no_other_cut_off(found):
-    result = found("tilted-capacity").result
-    rule = result.policies[0]
-    same = {"learned_cutoff": rule.learned_cutoff.model_copy(update={"value": 3.0}), "verdict_cutoff": "change"}
-    assert "following the highest scores wins" in summarise(changed(result, same)).answer.cutoff
+    if "learned_cutoff" in rule:
+        learned = result.policies[0].learned_cutoff.model_copy(update={"value": rule["learned_cutoff"]})
+        gain = result.policies[0].gain_weights
+        rule = rule | {"learned_cutoff": learned, "gain_cutoff": gain}
+    cutoff = summarise(changed(result, rule)).answer.cutoff
+    assert words in cutoff
+    assert bool(words) == bool(cutoff)
 
 
 def test_without_figures_nothing_is_made_up(found):

@@ -2,7 +2,7 @@
 import { breakEven, netWins } from "./count.js";
 import { numberOf } from "./encode.js";
 
-export const { html, render, useState, useReducer, useMemo, useEffect } = htmPreact;
+export const { html, render, useState, useReducer, useMemo } = htmPreact;
 
 export const number = (x, digits = 0) => (Number.isFinite(x) ? x.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace(/^-(0(\.0*)?)$/, "$1") : "–");
 export const signed = (x, digits = 0) => (x > 0 && number(x, digits) !== number(0, digits) ? "+" : "") + number(x, digits).replace("-", "−");
