@@ -1,7 +1,10 @@
 """A CRM export of known truth: closed deals and open leads, in words, amounts and months."""
 
+import contextlib
 import csv
 import json
+import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -95,3 +98,18 @@ def ask(base: str, path: str, body=None, kind="application/json", **headers: str
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read().decode()
     return status, json.loads(text) if text[:1] in "[{" else text
+
+
+@contextlib.contextmanager
+def serving(app):
+    """Run an application in a thread; its address."""
+    import uvicorn
+
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join()

@@ -1,9 +1,6 @@
-import contextlib
 import functools
 import shutil
 import sys
-import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -11,8 +8,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import app_sample as sample
-
-CHROMIUM = Path("/usr/bin/chromium")
 
 
 @pytest.fixture(scope="session")
@@ -24,18 +19,6 @@ def made(tmp_path_factory):
     sample.calibrate(folder)
     write_page(folder / "found", folder / "page.html", leads=folder / "leads.csv")
     return folder
-
-
-@pytest.fixture(scope="session")
-def browser():
-    if not CHROMIUM.exists():
-        pytest.skip(f"{CHROMIUM} is not installed")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture
@@ -69,20 +52,5 @@ def served(made):
 
     store = shutil.copytree(made / "store", made / "served")
     app = make_app(store, now=lambda: "2026-02-01T00:00:00+00:00")
-    with serving(app) as base:
+    with sample.serving(app) as base:
         yield base, functools.partial(sample.ask, base)
-
-
-@contextlib.contextmanager
-def serving(app):
-    """Run an application in a thread; its address."""
-    import uvicorn
-
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="critical", ws="none"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join()

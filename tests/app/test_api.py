@@ -6,8 +6,7 @@ import json
 import tempfile
 
 import pytest
-from app_sample import ask
-from conftest import serving
+from app_sample import ask, serving
 
 import leadml
 from leadml.app import api

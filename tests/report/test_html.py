@@ -3,7 +3,6 @@
 import json
 import lzma
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -138,25 +137,19 @@ def test_a_look_at_a_card_in_use(state):
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_page_fits_its_window_and_asks_for_nothing(pages, tmp_path, width, scheme):
-    playwright = pytest.importorskip("playwright.sync_api")
+def test_a_page_fits_its_window_and_asks_for_nothing(browser, pages, tmp_path, width, scheme):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("needs the system's chromium")
     (tmp_path / "report.html").write_text(pages("tilted-costs"), encoding="utf-8")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        # The page's own policy would stop the checker's script.
-        tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
-        said, asked = [], []
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("request", lambda request: asked.append(request.url))
-        tab.goto((tmp_path / "report.html").as_uri())
-        tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
-        assert tab.evaluate("document.documentElement.scrollWidth") == width
-        faults = axe.Axe().run(tab).response["violations"]
-        browser.close()
+    # The page's own policy would stop the checker's script.
+    tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True)
+    said, asked = [], []
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.goto((tmp_path / "report.html").as_uri())
+    tab.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+    assert tab.evaluate("document.documentElement.scrollWidth") == width
+    faults = axe.Axe().run(tab).response["violations"]
+    tab.close()
     assert [fault["id"] for fault in faults if fault["impact"] in ("serious", "critical")] == []
     assert said == []
     assert len(asked) == 1
