@@ -252,7 +252,6 @@ def find_late_columns(leads: Leads, told: Sequence[LeakSign] = ()) -> Note | Non
         return None
     closed, won, unit, fold = deals
     names, rates, signs, p = [""], [np.ones(len(won))], {}, {}
-    effect = float((np.bincount(unit) ** 2).sum() / len(unit))  # as if deals of a unit ended alike
     for name, place, values, is_number in _columns(leads):
         if not place.startswith(("criteria", "context")):
             continue
@@ -267,7 +266,7 @@ def find_late_columns(leads: Leads, told: Sequence[LeakSign] = ()) -> Note | Non
             words = [f"by its name it {why}"] * bool(why)
             words += [each.detail[:1].lower() + each.detail[1:].rstrip(".") for each in own]
             signs[name] = [*words, *(text for points, text in timing if points)]
-            p[name] = chi_square(np.nan_to_num(binned, nan=-1).astype(np.int64), won, effect)
+            p[name] = _chance(np.unique(np.nan_to_num(binned, nan=-1), return_inverse=True)[1], won, unit)
     design, at = np.column_stack(rates), np.array(names)
     ranks = {name: _auc(rate, won, unit)[0] >= LEAST_AUC for name, rate in zip(names, rates, strict=True)}
     signs = {name: words for name, words in signs.items() if ranks[name] and p[name] < BY_CHANCE / len(p)}
@@ -297,6 +296,19 @@ def find_late_columns(leads: Leads, told: Sequence[LeakSign] = ()) -> Note | Non
         "exclude": ", ".join(f"{name}: written during the deal" for name in quoted),
         "without": " ".join(f"--without {name}" for name in quoted),
     }
+
+
+def _chance(codes: Ints, won: Bools, unit: Ints) -> float:
+    """P value of a column that tells nothing, of which deals of a unit that end alike count for less."""
+    size = np.bincount(codes)
+    rest, n_units, n_kinds = (
+        won - (np.bincount(codes, won) / size)[codes],
+        len(np.unique(unit)),
+        (size >= MIN_KNOWN).sum(),
+    )
+    cell = np.unique(unit * len(size) + codes, return_inverse=True)[1]
+    effect = float((np.bincount(cell, rest) ** 2).sum() / max(float(rest @ rest), 1e-9))
+    return chi_square(codes, won, max(1.0, effect * n_units / max(n_units - int(n_kinds), 1)))
 
 
 def _binned(values: Floats) -> Floats:
