@@ -134,12 +134,11 @@ def _notes(leads: Leads) -> Iterator[tuple[str, dict[str, Any]]]:
             yield note
     if unjudged := _unjudged_note(leads):
         yield unjudged
-    if leads.outcome is None:
+    if (ended := _outcomes(leads)) is None:
         return
-    n_won, n_lost = (int((leads.outcome == each).sum()) for each in (1, 0))
-    if min(n_won, n_lost) < MIN_DEALS:
+    if min(ended.won, ended.lost) < MIN_DEALS:
         where = leads.mapping.outcome.column if leads.mapping and leads.mapping.outcome else "outcome"
-        yield "LML109", {"n_won": n_won, "n_lost": n_lost, "minimum": MIN_DEALS, "where": where}
+        yield "LML109", {"n_won": ended.won, "n_lost": ended.lost, "minimum": MIN_DEALS, "where": where}
         return
     yield from leak_notes(leads)
 

@@ -73,7 +73,7 @@ class LateAnswers(NamedTuple):
 
 def find_late_answers(leads: Leads) -> LateAnswers:
     """Look for answers that were filled in after the close."""
-    if leads.outcome is None or not leads.criteria:
+    if leads.outcome is None or not leads.criteria or leads.snapshot is not None:
         return LateAnswers()
     counts = n_codes, won, lost, still_open = _counts(leads)
     unknown = n_codes == UNKNOWN
@@ -87,8 +87,6 @@ def find_late_answers(leads: Leads) -> LateAnswers:
         for m in range(len(asked) + 1)
     )
     answers, pooled = _contrasts(leads.criteria, counts, asked, missing)
-    if leads.snapshot is not None:
-        return LateAnswers((), answers, table)
     limit = float(np.log(MARGIN))
     suspects = tuple(a.criterion for a in answers if a.upper < limit or (pooled < limit and a.log_odds < limit))
     n_each = [float(each.sum()) for each in (won, lost, still_open)]
