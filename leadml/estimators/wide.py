@@ -8,12 +8,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from leadml.card.record import CardAttribute, CardBin
 from leadml.estimators.attributes import Bins, Column, offered
+from leadml.estimators.classifier import ChanceClassifier, check_levels
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide, held_out_slope
 from leadml.estimators.wide_points import WidePoints, whole_points
@@ -26,7 +25,7 @@ N_WORDS = 4
 """Words of a bin that its label shows."""
 
 
-class WideCardClassifier(ClassifierMixin, BaseEstimator):
+class WideCardClassifier(ChanceClassifier):
     """Points for documented criteria and for the columns of a CRM that tell more, learned from closed deals.
 
     Parameters
@@ -44,11 +43,16 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         Points in all, at the most.
     as_score : bool
         Whether the criteria keep the proportions of the document, as if its score were one row.
+    won : label, optional
+        The label of `y` that counts as won. Default: the one whose word is known (won, gewonnen, ja ...), else the
+        greater.
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
-        The two classes, the second one being won.
+        Labels in sorted order, as the columns of ``predict_proba``.
+    won_ : label
+        The one that counts as won.
     fit_ : WideFit
         Real-valued fit: values of criteria, bins and effects of attributes.
     points_ : WidePoints
@@ -90,6 +94,7 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         attributes: int = 8,
         points: int = 40,
         as_score: bool = False,
+        won: Any = None,
     ) -> None:
         self.criteria = criteria
         self.columns = columns
@@ -97,6 +102,7 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         self.attributes = attributes
         self.points = points
         self.as_score = as_score
+        self.won = won
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
         """Choose attributes, fit and round.
@@ -106,7 +112,7 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         X : DataFrame or array of shape (n, n_columns)
             Levels and columns of the CRM.
         y : array-like of shape (n,)
-            Two classes, the greater one being won.
+            Outcomes, two classes.
         sample_weight : array-like of shape (n,), optional
             How many deals each row stands for.
         groups : array-like of shape (n,), optional
@@ -120,13 +126,7 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         X, y = validate_data(self, X, y, skip_check_array=True) if _is_frame(X) else validate_data(
             self, X, y, ensure_all_finite="allow-nan", dtype=np.float64
         )  # fmt: skip
-        check_classification_targets(y)
-        kind = type_of_target(y, input_name="y", raise_unknown=True)
-        if kind != "binary":
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
-        self.classes_, won = np.unique(np.asarray(y), return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(f"y holds one class ({self.classes_[0]!r}); valid: two classes, lost and won; check y")
+        won = self._outcomes(y)
         frame = _frame(X)
         weight = np.asarray(_check_sample_weight(sample_weight, frame.index.to_numpy(), dtype=np.float64))
         self.criteria_ = self._criteria_of(frame)
@@ -167,62 +167,9 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
         rows = self._rows(_frame(X))
         return self.points_.totals(rows) if rows else np.zeros(len(X), dtype=np.int64)
 
-    def decision_function(self, X: Any) -> Floats:
-        """Log-odds of each lead; they rank leads as their total points do.
-
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n, n_columns)
-            Columns as in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Log-odds of being won.
-        """
-        totals = self.total_points(X)
-        p = self.table_.probability[totals]
+    def _score(self, X: Any) -> Floats:
+        p = self.table_.probability[self.total_points(X)]
         return np.asarray(np.log(p) - np.log1p(-p))
-
-    def predict_proba(self, X: Any) -> Floats:
-        """Chances of losing and of winning.
-
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n, n_columns)
-            Columns as in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n, 2)
-            Probabilities that sum to 1.
-        """
-        totals = self.total_points(X)
-        won = self.table_.probability[totals]
-        return np.stack([1 - won, won], axis=1)
-
-    def predict(self, X: Any) -> npt.NDArray[Any]:
-        """The likelier class.
-
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n, n_columns)
-            Columns as in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Classes.
-        """
-        likely = self.decision_function(X) > 0.0
-        return np.asarray(self.classes_[likely.astype(int)])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.allow_nan = True
-        tags.classifier_tags.multi_class = False
-        tags.classifier_tags.poor_score = True  # on twenty rows no column is let in
-        return tags
 
     def _criteria_of(self, frame: pd.DataFrame) -> tuple[str, ...]:
         if self.framework is None:
@@ -238,13 +185,7 @@ class WideCardClassifier(ClassifierMixin, BaseEstimator):
 
     def _codes(self, frame: pd.DataFrame) -> npt.NDArray[np.uint8]:
         levels = frame.loc[:, list(self.criteria_)].to_numpy(dtype=np.float64)
-        wrong = ~np.isnan(levels) & ~np.isin(levels, np.arange(5))
-        if wrong.any():
-            row, j = np.argwhere(wrong)[0]
-            raise ValueError(
-                f"X: row {row}, {self.criteria_[j]}: got {levels[row, j]:g}; valid: 0 to 4, NaN for unknown"
-            )
-        return codes_of_levels(levels)
+        return codes_of_levels(check_levels(levels, self.criteria_, whole=True))
 
     def _rows(self, frame: pd.DataFrame) -> list[npt.NDArray[np.uint8]]:
         codes = self._codes(frame)

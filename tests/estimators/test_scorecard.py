@@ -7,7 +7,7 @@ from sklearn.model_selection import cross_val_score
 
 import leadml.estimators as estimators
 from leadml.datasets.sample import make_leads
-from leadml.estimators import PolicyClassifier, ScorecardClassifier
+from leadml.estimators import PolicyClassifier, ScorecardClassifier, WideCardClassifier
 from leadml.exceptions import UsageError
 
 LEADS = make_leads(800, "tilted", all_criteria=False)
@@ -96,9 +96,9 @@ def test_a_level_that_is_none_is_named_with_its_row_and_column_or_clipped_when_a
         ([0, 1], None),
     ],
 )
-@pytest.mark.parametrize("make", [ScorecardClassifier, PolicyClassifier])
+@pytest.mark.parametrize("make", [ScorecardClassifier, PolicyClassifier, WideCardClassifier])
 def test_what_is_won_is_known_by_its_word_or_told(make, labels, won):
-    levels = X[BANT].to_numpy()
+    levels = X[BANT]
     plain = make().fit(levels, LEADS.outcome)
     told = make(won=won).fit(levels, np.array(labels)[LEADS.outcome])
     assert told.won_ == labels[1]
@@ -108,7 +108,7 @@ def test_what_is_won_is_known_by_its_word_or_told(make, labels, won):
     np.testing.assert_array_equal(
         told.decision_function(levels), plain.decision_function(levels) * (1 if second else -1)
     )
-    if make is ScorecardClassifier:
+    if make is not PolicyClassifier:
         at = told.classes_.tolist().index(labels[1])
         np.testing.assert_allclose(told.predict_proba(levels)[:, at], plain.predict_proba(levels)[:, 1])
 
