@@ -1,69 +1,207 @@
-"""Blocks of held-out deals: rolling origin where there is time, else k-fold by unit, twice."""
+"""Blocks of held-out deals (rolling origin, else k-fold by unit, twice), and the log: before each block all contenders
+learn anew from earlier deals, then predict it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from leadml.calibration.comparison import Held
-from leadml.calibration.study import Study
-from leadml.calibration.views import Note
+from leadml.calibration.consequences import highest
+from leadml.calibration.contenders import Fitted, Said
+from leadml.calibration.study import Held, Study
+from leadml.calibration.views import weight_of, won_of
+from leadml.data.deals import Leads
 from leadml.data.split import k_folds, rolling_blocks, times_of
+from leadml.evaluation.log import Entries, Floats, Log
+from leadml.evaluation.metrics import log_losses
+from leadml.exceptions import LeadmlError, UsageError
 
 LEAST = 5
 """Won and lost deals that a block needs to learn from."""
+MOST_SHUFFLED = 500
+"""Deals of a block of which importance is told."""
+Progress = Callable[[str, int, int], None]
 
 
-def make_blocks(study: Study) -> tuple[Study, list[Held], list[Note]]:
-    """Blocks, and the study with `timed` as it turned out: too few dated deals are held out by k-fold."""
-    held = _rolling(study) if study.timed else []
-    notes: list[Note] = []
-    if held:
-        embargoed = sum(each.n_embargoed for each in held)
-        if embargoed:
-            notes.append(("LML403", {"n": embargoed, "where": "evaluation"}))
-    else:
-        study = dataclasses.replace(study, timed=False)
-        held = _folds(study)
+@contextmanager
+def few_threads(n_jobs: int | None) -> Iterator[None]:
+    """One thread unless more are asked for: counts of patterns are small, and threads wait for each other longer."""
+    import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(n_jobs or 1):
+        yield
+
+
+def make_blocks(study: Study) -> Study:
+    """The study with its blocks, and `timed` as it turned out: too few dated deals are held out by k-fold."""
+    held, notes = _rolling(study) if study.timed else (), list(study.notes)
+    if embargoed := sum(each.n_embargoed for each in held):
+        notes.append(("LML403", {"n": embargoed, "where": "evaluation"}))
     if study.settings.split is not None:
-        how = "in rolling blocks" if study.timed else "by k-fold"
+        how = "in rolling blocks" if held else "by k-fold"
         notes.append(("LML701", {"kind": study.settings.split.kind, "how": how, "where": "experiment"}))
-    return study, held, notes
+    return dataclasses.replace(study, timed=bool(held), blocks=held or _folds(study), notes=tuple(notes))
 
 
-def _rolling(study: Study) -> list[Held]:
-    deals, settings = study.compared, study.settings.evaluation
-    times = times_of(deals)
-    known = np.arange(len(deals)) if times is None else times.known
-    came_in = None if times is None else times.came_in
-    blocks = rolling_blocks(
-        known, came_in, deals.unit, first=settings.first, growth=settings.growth, embargo=settings.embargo
-    )
-    held = [
+def _rolling(study: Study) -> tuple[Held, ...]:
+    deals, asked = study.compared, study.settings.evaluation
+    times, won = times_of(deals), won_of(deals)
+    known, came_in = (np.arange(len(deals)), None) if times is None else times
+    blocks = rolling_blocks(known, came_in, deals.unit, first=asked.first, growth=asked.growth, embargo=asked.embargo)
+    held = tuple(
         Held(each.train, each.test, at, 0, each.n_embargoed)
         for at, each in enumerate(blocks)
-        if _enough(study, each.train)
-    ]
-    won = sum(int((np.asarray(deals.outcome)[h.test] == 1).sum()) for h in held)
-    return held if won >= LEAST else []
-
-
-def _enough(study: Study, train: Any) -> bool:
-    outcome = np.asarray(study.compared.outcome)[train]
-    return bool(min((outcome == 1).sum(), (outcome == 0).sum()) >= LEAST)
-
-
-def _folds(study: Study) -> list[Held]:
-    deals, settings = study.compared, study.settings
-    n_folds, repeats = settings.evaluation.folds, settings.evaluation.repeats
-    folds = k_folds(
-        deals.unit, np.asarray(deals.outcome), n_folds=n_folds, repeats=repeats, random_state=settings.random_state
+        if LEAST <= won[each.train].sum() <= len(each.train) - LEAST
     )
-    per_repeat = len(folds) // repeats
-    return [
-        Held(each.train, each.test, at, at // per_repeat, each.n_straddling)
-        for at, each in enumerate(folds)
-        if len(each.test)
-    ]
+    return held if sum(won[each.test].sum() for each in held) >= LEAST else ()
+
+
+def _folds(study: Study) -> tuple[Held, ...]:
+    deals, seed, asked = study.compared, study.settings.random_state, study.settings.evaluation
+    folds = k_folds(
+        deals.unit, np.asarray(deals.outcome), n_folds=asked.folds, repeats=asked.repeats, random_state=seed
+    )
+    size = len(folds) // asked.repeats
+    return tuple(Held(each.train, each.test, at, at // size) for at, each in enumerate(folds) if len(each.test))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Lost:
+    """What is lost where a column is drawn from another deal (permutation importance), of n held-out deals.
+
+    loss : (n, columns) log loss added. followed : (n,) follow-ups at the baseline's workload, and moved : (n, columns)
+    those less the follow-ups without the column. NaN: not asked.
+    """
+
+    loss: Floats
+    followed: Floats
+    moved: Floats
+
+
+Columns = TypeVar("Columns", Entries, Lost)
+
+
+def hold_out(study: Study, progress: Progress | None = None) -> tuple[Log, dict[str, Lost]]:
+    """Before each block learn everything anew from earlier deals, then predict it: the log."""
+    deals, blocks = study.compared, study.blocks
+    said: dict[str, list[Entries]] = {}
+    lost: dict[str, list[Lost]] = {}
+    with few_threads(study.n_jobs), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a user's classifier may warn once a block
+        for at, held in enumerate(blocks):
+            if progress is not None:
+                progress("comparing", at, len(blocks))
+            for name, entries, without in predict_block(study, deals.take(held.train), deals.take(held.test)):
+                said.setdefault(name, []).append(entries)
+                if without is not None:
+                    lost.setdefault(name, []).append(without)
+    rows = np.concatenate([held.test for held in blocks])
+    unit = np.arange(len(deals)) if deals.unit is None else deals.unit
+    size, picked = [len(held.test) for held in blocks], deals.take(rows)
+    log = Log(
+        row=rows,
+        block=np.repeat(np.array([held.block for held in blocks], np.int32), size),
+        repeat=np.repeat(np.array([held.repeat for held in blocks], np.int32), size),
+        outcome=np.asarray(picked.outcome),
+        unit=np.unique(unit[rows], return_inverse=True)[1].astype(np.int64),
+        weight=weight_of(picked),
+        closed=picked.closed,
+        followed_up=picked.followed_up,
+        propensity=picked.propensity,
+        lead_id=lead_ids(picked),
+        entries={name: _joined(parts) for name, parts in said.items()},
+    )
+    return log, {name: _joined(parts) for name, parts in lost.items()}
+
+
+def _joined(parts: list[Columns]) -> Columns:
+    """Columns of all blocks below one another."""
+    kind = type(parts[0])
+    return kind(*(np.concatenate([getattr(each, f.name) for each in parts]) for f in dataclasses.fields(kind)))
+
+
+def predict_block(study: Study, train: Leads, test: Leads) -> Iterator[tuple[str, Entries, Lost | None]]:
+    """What each contender, having learned from `train`, says of `test`; decided by one code for all."""
+    costs, workload = study.consequences.learned_from(train), 0.5
+    for contender in study.contenders:
+        try:
+            fitted = contender.fit(train)
+            said = fitted.predict(test)
+        except LeadmlError:
+            raise
+        except Exception as error:
+            if contender.kind != "custom":
+                raise
+            raise UsageError(f"contenders: {contender.id!r} failed on {len(train)} deals: {error}") from error
+        decision = said.decision
+        if decision is None:
+            decision = costs.decide(said.score, said.probability, test, workload)
+            if said.refused is not None:
+                decision = np.where(said.refused, 0.0, decision)
+        if contender.id == study.baseline:
+            workload = float(np.average(decision, weights=weight_of(test)))
+        lost = None
+        if contender.kind in ("context", "wide"):
+            lost = lose_columns(fitted, said, test, workload, study.settings.random_state)
+        yield contender.id, Entries(said.score, said.probability, decision), lost
+
+
+def columns_of(leads: Leads) -> tuple[str, ...]:
+    """Criteria and context columns, by which importance is told."""
+    return (*leads.criteria, *(name for name in leads.context if name not in leads.criteria))
+
+
+def lose_columns(fitted: Fitted, said: Said, test: Leads, workload: float, random_state: int) -> Lost:
+    """Draw each column from another deal of the block, and see what is lost.
+
+    Of a large block some deals are asked. One call predicts every column's copy of them.
+    """
+    rng = np.random.default_rng([random_state, len(test)])
+    n_all, names = len(test), columns_of(test)
+    asked = np.sort(rng.permutation(n_all)[:MOST_SHUFFLED])
+    part = test.take(asked)
+    own, shuffled = np.arange(len(asked)), rng.permutation(len(asked))
+    copies = part.take(np.tile(own, len(names)))
+
+    def rows(at: int) -> npt.NDArray[np.int64]:
+        out = np.tile(own, len(names))
+        out[at * len(own) : (at + 1) * len(own)] = shuffled
+        return out
+
+    codes, raw = copies.codes.copy(order="F"), dict(copies.raw)
+    mapped = {} if test.mapping is None else test.mapping.criteria
+    for at, name in enumerate(part.criteria):
+        codes[:, at] = part.codes[rows(at), at]
+        if name in mapped and (column := mapped[name].column) in raw:  # a wide card reads it as an attribute
+            raw[column] = part.raw[column].take(rows(at))
+    context = dict(copies.context)
+    for at, name in enumerate(names[len(part.criteria) :], len(part.criteria)):
+        context[name] = part.context[name].take(rows(at))
+    other = fitted.predict(dataclasses.replace(copies, codes=codes, context=context, raw=raw))
+    won, weight = won_of(part), weight_of(part)
+    without = log_losses(np.tile(won, len(names)), other.probability).reshape(len(names), -1).T
+    followed = highest(said.score[asked], workload, weight)
+    scores = other.score.reshape(len(names), -1)
+    moved = followed[:, None] - np.array([highest(each, workload, weight) for each in scores]).reshape(scores.shape).T
+    out = Lost(np.full((n_all, len(names)), np.nan), np.full(n_all, np.nan), np.full((n_all, len(names)), np.nan))
+    out.loss[asked] = without - log_losses(won, said.probability[asked])[:, None]
+    out.followed[asked], out.moved[asked] = followed, moved
+    return out
+
+
+def lead_ids(leads: Leads) -> Any:
+    """Identity of each lead as Arrow text: its own, or its number in the file."""
+    import pyarrow as pa
+
+    if leads.lead_id is not None:
+        return leads.lead_id
+    row = np.arange(len(leads)) if leads.row is None else leads.row - 1
+    return pa.array([str(each) for each in row])

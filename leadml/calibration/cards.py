@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 import leadml
 from leadml.calibration.classifiers import WideRule
-from leadml.calibration.contenders import DocumentedRule, FittedCard, Points, PointsOf, Totals, TotalTable
+from leadml.calibration.contenders import DocumentedRule, PointsOf, Totals, TotalTable
 from leadml.calibration.study import Study
 from leadml.calibration.views import Floats, View, learning_weight, weight_of, won_of
+from leadml.card.build import LearnedPoints, bands_at, edges_by_share, learned_card
+from leadml.card.questions import words_of_mapping
+from leadml.card.record import Card, CardBand
 from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, redraw_rates
 from leadml.result import Data, LearnedCutoff
 
-if TYPE_CHECKING:
-    from leadml.card.record import Card
+GENERIC = {
+    "drop": ("Below the cut-off", "spend the time elsewhere", "no-match"),
+    "nurture": ("Nurture", "nurture", "wait"),
+    "follow-up": ("Follow up", "follow up", "ready"),
+    "immediate": ("Follow up first", "follow up immediately", "ready"),
+}
+"""Bands where no document names some: title, action, decision; two of them are the first and the third."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -70,7 +77,7 @@ def find_cutoff(study: Study, totals: DealsByTotal, share: float) -> LearnedCuto
     rates = redraw_rates(totals.won, totals.n, random_state=study.settings.random_state)
     if given.margin is not None:  # worth varies with the total: P(won) * v / c >= 1
         return cutoff_at_cost(rates * totals.worth, totals.n, 1.0)
-    return cutoff_at_cost(rates, totals.n, None if given.basis == "break-even" else given.ratio)
+    return cutoff_at_cost(rates, totals.n, given.threshold)
 
 
 def resolution(totals: DealsByTotal, share: float) -> float:
@@ -82,103 +89,61 @@ def resolution(totals: DealsByTotal, share: float) -> float:
 
 def draft_cards(study: Study, fitted: Mapping[str, Any], data: Data) -> dict[str, Draft]:
     """Every card by contender: documented rules, documented scores with learned chances, learned points."""
-    created = study.settings.as_of or data.as_of or "1970-01-01"
     drafts = {name: Draft(rule.card) for name, rule in study.rules.items()}
-    for name, own in fitted.items():
-        table = own.table if isinstance(own, FittedCard) else own
-        if isinstance(table, TotalTable) and (learned := learned_points(study, own, table.rule)):
-            drafts[name] = make_draft(study, name, learned, table, data, created)
+    for name, table in fitted.items():
+        if isinstance(table, TotalTable) and (learned := learned_points(study, table)):
+            drafts[name] = make_draft(study, name, *learned, table, data)
     return drafts
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Learned:
-    """Points of a card's criteria (k, 6), documented ones beside them, and the line behind the table."""
-
-    view: View | None
-    points: npt.NDArray[Any]
-    documented: Floats
-    base: float | None = None
-    slope: float | None = None
-    attributes: tuple[Any, ...] = ()
-
-
-def learned_points(study: Study, own: Any, rule: Points) -> Learned | None:
+def learned_points(study: Study, table: TotalTable) -> tuple[View | None, LearnedPoints] | None:
     """What a card holds: learned whole points, documented ones, or criteria with attributes (None without)."""
     from leadml.estimators.wide import card_attributes
 
+    rule, chances = table.rule, (table.probability, table.low, table.high)
     if isinstance(rule, PointsOf):
-        view, whole = rule.view, own.whole
-        return Learned(view, rule.points, view.documented, whole.base + own.table.shift, whole.slope)
-    if isinstance(rule, DocumentedRule):
-        known = study.view_of(rule.framework)
-        if known is None:
-            raise KeyError(rule.framework)
-        rows = {each.id: [*each.points, each.unknown_points] for each in rule.card.criteria}
-        ids = tuple(each for each in known.framework.criterion_ids if each in rows)
-        points = np.array([rows[each] for each in ids])
-        # the document counts unmapped criteria, as unknown
-        return Learned(dataclasses.replace(known, mapped=ids), points, points[:, :5].astype(float))
+        view, whole = rule.view, rule.whole
+        line = (whole.base + table.shift, whole.slope)
+        return view, LearnedPoints(view.mapped, whole.points, view.documented, *chances, *line)
+    if isinstance(rule, DocumentedRule):  # the document counts unmapped criteria, as unknown
+        own = rule.card.criteria
+        points = np.array([[*each.points, each.unknown_points] for each in own])
+        ids = tuple(each.id for each in own)
+        return study.view_of(rule.framework), LearnedPoints(ids, points, points[:, :5].astype(float), *chances)
     if not isinstance(rule, WideRule) or not rule.fit.attributes:
         return None
-    documented = np.empty((0, 5)) if rule.view is None else rule.view.documented
-    attributes = card_attributes(rule.fit.attributes, rule.points)
+    mapped, documented = ((), np.empty((0, 5))) if rule.view is None else (rule.view.mapped, rule.view.documented)
     points = np.asarray(rule.points.criteria).reshape(-1, 6)
-    return Learned(rule.view, points, documented, attributes=attributes)
+    attributes = card_attributes(rule.fit.attributes, rule.points)
+    return rule.view, LearnedPoints(mapped, points, documented, *chances, attributes=attributes)
 
 
-def make_draft(study: Study, name: str, learned: Learned, table: TotalTable, data: Data, created: str) -> Draft:
+def make_draft(
+    study: Study, name: str, view: View | None, learned: LearnedPoints, table: TotalTable, data: Data
+) -> Draft:
     """Put cut-off, bands, words and provenance to learned points."""
-    from leadml.card.build import LearnedPoints, learned_card
-    from leadml.card.questions import words_of_mapping
-
-    view, deals = learned.view, study.deals
-    at = table.rule.totals(deals)
+    at = table.rule.totals(study.deals)
     totals = count_totals(study, at, len(table.probability) - 1)
     cutoff = find_cutoff(study, totals, workload(study, view))
-    first = int(cutoff.value or 0)
+    mapping, told = study.deals.mapping, data.model_dump(include={"mapping_digest", "n_won", "n_lost", "as_of"})
     card = learned_card(
         f"{data.name}-{name}",
         None if view is None else view.framework,
-        LearnedPoints(
-            () if view is None else view.mapped,
-            learned.points,
-            learned.documented,
-            table.probability,
-            table.low,
-            table.high,
-            learned.base,
-            learned.slope,
-            learned.attributes,
-        ),
-        cutoff=first,
-        bands=make_bands(study, view, at, table, first),
-        created_at=created,
-        words=None if deals.mapping is None else words_of_mapping(deals.mapping),
-        provenance=provenance(data, study),
+        learned,
+        cutoff=int(cutoff.value or 0),
+        bands=make_bands(study, view, at, table, int(cutoff.value or 0)),
+        created_at=study.settings.as_of or data.as_of or "1970-01-01",
+        words=None if mapping is None else words_of_mapping(mapping),
+        provenance={
+            "data_digest": data.digest,
+            **told,
+            "baseline": study.baseline,
+            "random_state": study.settings.random_state,
+            "mlflow_run_id": None,
+            "leadml_version": leadml.__version__,
+        },
     )
     return Draft(card, cutoff)
-
-
-def provenance(data: Data, study: Study) -> dict[str, Any]:
-    """Where a card comes from."""
-    told = data.model_dump(include={"mapping_digest", "n_won", "n_lost", "as_of"})
-    return {
-        "data_digest": data.digest,
-        **told,
-        "baseline": study.baseline,
-        "random_state": study.settings.random_state,
-        "mlflow_run_id": None,
-        "leadml_version": leadml.__version__,
-    }
-
-
-def main_rule(study: Study, view: View | None) -> DocumentedRule | None:
-    """The rule whose workload a framework's card takes: the baseline, else the one with most bands."""
-    baseline = study.rules.get(str(study.baseline))
-    if baseline is not None and view is not None and baseline.framework == view.id:
-        return baseline
-    return richest_rule(study, view)
 
 
 def richest_rule(study: Study, view: View | None) -> DocumentedRule | None:
@@ -188,26 +153,28 @@ def richest_rule(study: Study, view: View | None) -> DocumentedRule | None:
 
 
 def workload(study: Study, view: View | None) -> float:
-    """Share of all deals that the framework's main rule follows up; half where there is no choice in it."""
-    rule = main_rule(study, view) or study.rules.get(str(study.baseline))
+    """Share of all deals that the framework's main rule follows up; half where there is no choice in it.
+
+    The main one is the baseline, else the rule with most bands; a framework without rules takes the baseline's.
+    """
+    rule = baseline = study.rules.get(str(study.baseline))
+    if baseline is None or view is None or baseline.framework != view.id:
+        rule = richest_rule(study, view) or baseline
     if rule is None:
         return 0.5
-    decision = np.asarray(rule.predict(study.deals).decision)
-    share = float(np.average(decision, weights=weight_of(study.deals)))
+    share = float(np.average(np.asarray(rule.predict(study.deals).decision), weights=weight_of(study.deals)))
     return share if 0.0 < share < 1.0 else 0.5
 
 
-def make_bands(study: Study, view: View | None, at: Totals, table: TotalTable, cutoff: int) -> tuple[Any, ...]:
+def make_bands(study: Study, view: View | None, at: Totals, table: TotalTable, cutoff: int) -> tuple[CardBand, ...]:
     """Bands of a card: as many leads in each as the documented ones hold, or from edges of P(won)."""
-    from leadml.card.build import bands_at, edges_by_share
-
     settings, total_max = study.settings.bands, len(table.probability) - 1
+    rule = richest_rule(study, view)
     if settings.by != "shares":
-        scale = 1.0 if settings.by == "probability" else study.consequences.ratio or 1.0
+        scale = 1.0 if settings.by == "probability" else study.consequences.threshold or 1.0
         rising = np.maximum.accumulate(table.probability)
         edges = [0, *(int(np.searchsorted(rising, edge * scale)) for edge in settings.edges)]
         return bands_at(generic_bands(len(edges)), edges, cutoff, total_max)
-    rule = richest_rule(study, view)
     if rule is None:
         return bands_at(generic_bands(2), [0, cutoff], cutoff, total_max)
     starts = [band.from_ for band in rule.card.bands]
@@ -215,16 +182,11 @@ def make_bands(study: Study, view: View | None, at: Totals, table: TotalTable, c
     return bands_at(rule.card.bands, edges, cutoff, total_max)
 
 
-def generic_bands(n: int) -> list[Any]:
+def generic_bands(n: int) -> Sequence[CardBand]:
     """Bands for one to three edges: drop, (nurture,) follow up (, follow up at once)."""
-    from leadml.card.record import CardBand
-
-    drop = ("drop", "Below the cut-off", "spend the time elsewhere", "no-match")
-    nurture = ("nurture", "Nurture", "nurture", "wait")
-    now = ("follow-up", "Follow up", "follow up", "ready")
-    first = ("immediate", "Follow up first", "follow up immediately", "ready")
-    chosen = {2: (drop, now), 3: (drop, nurture, now), 4: (drop, nurture, now, first)}[n]
+    chosen = [name for name in list(GENERIC)[: max(n, 3)] if n > 2 or name != "nurture"]
+    told = (dict(zip(("title", "action", "decision"), GENERIC[name], strict=True)) for name in chosen)
     return [
-        CardBand.model_validate({"id": i, "title": t, "from": at, "action": a, "decision": d})
-        for at, (i, t, a, d) in enumerate(chosen)
+        CardBand.model_validate({"id": name, "from": at, **each})
+        for at, (name, each) in enumerate(zip(chosen, told, strict=True))
     ]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.calibration.experiment import Capacity, Economics, Experiment
 from leadml.calibration.views import Floats, Note, weight_of, won_of
@@ -22,24 +21,12 @@ SHRINK_AMOUNTS = 20.0  # won deals that a level's effect on the amount is shrunk
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ValueModel:
-    """Expected value of a lead if won, from its levels: exp(base + effects), times what keeps the mean."""
-
-    base: float
-    effects: Floats  # (k, 6) log effects
-    smear: float
-
-    def of(self, codes: npt.NDArray[np.uint8]) -> Floats:
-        """Expected value of each lead if won."""
-        at = np.arange(codes.shape[1])
-        return np.asarray(self.smear * np.exp(self.base + self.effects[at, codes].sum(axis=1)))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Consequences:
-    """What decides a cut-off, over all deals.
+    """What decides a cut-off.
 
-    cost and value are in `currency`. margin : value is this share of the amount, which varies with levels.
+    margin : value is this share of the amount, which varies with levels.
+    threshold : P(won) from which a follow-up pays (c / v), where one is known. values : (1 + 6k,) coefficients of the
+    value of a lead if won, in follow-ups.
     """
 
     basis: Basis
@@ -47,47 +34,32 @@ class Consequences:
     value: float | None = None
     margin: float | None = None
     share: float | None = None
-    currency: str = ""
-    probability: float | None = None  # bands by probability: followed up from here
+    threshold: float | None = None
+    values: Floats | None = None
     notes: tuple[Note, ...] = ()
 
-    def learned_from(self, train: Leads) -> Costs:
-        """Costs as the deals of a training set tell them."""
+    def learned_from(self, train: Leads) -> Consequences:
+        """The same, with what the deals of a training set tell."""
         if self.margin is not None:
-            return Costs(self, values=fit_values(train, self.margin))
+            return dataclasses.replace(self, values=fit_values(train, self.margin / self.cost))
         if self.basis == "break-even":
-            return Costs(self, threshold=float(np.average(won_of(train), weights=weight_of(train))))
-        return Costs(self, threshold=self.ratio)
-
-    @property
-    def ratio(self) -> float | None:
-        """c / v: P(won) from which a follow-up pays; None where it is not known beforehand."""
-        if self.probability is not None:
-            return self.probability
-        return self.cost / self.value if self.basis == "economics" and self.value else None
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Costs:
-    """Consequences, learned from one training set."""
-
-    given: Consequences
-    threshold: float | None = None
-    values: ValueModel | None = None
+            rate = float(np.average(won_of(train), weights=weight_of(train)))
+            return dataclasses.replace(self, threshold=rate)
+        return self
 
     def value_of(self, leads: Leads) -> Floats:
         """Value of each lead if won, in follow-ups (v / c)."""
-        if self.values is not None:
-            return self.values.of(leads.codes) / self.given.cost
-        return np.full(len(leads), np.nan if not self.threshold else 1.0 / self.threshold)
+        if self.values is None:
+            return np.full(len(leads), 1.0 / self.threshold if self.threshold else np.nan)
+        at = N_CODES * np.arange(leads.codes.shape[1]) + leads.codes
+        return np.asarray(np.exp(self.values[0] + self.values[1:][at].sum(axis=1)))
 
     def decide(self, score: Floats, probability: Floats, leads: Leads, workload: float) -> Floats:
         """Follow up by P(won) * value >= cost, or the highest scores up to the capacity or `workload`."""
-        if self.given.share is None and (self.values is not None or self.threshold is not None):
+        if self.share is None and (self.values is not None or self.threshold is not None):
             pays = probability * self.value_of(leads) >= 1.0 - 1e-12
             return np.where(np.isnan(probability), np.nan, pays.astype(np.float64))
-        share = workload if self.given.share is None else self.given.share
-        return highest(score, share, leads.weight)
+        return highest(score, workload if self.share is None else self.share, leads.weight)
 
 
 def highest(score: Floats, share: float, weight: Floats | None = None) -> Floats:
@@ -100,22 +72,22 @@ def highest(score: Floats, share: float, weight: Floats | None = None) -> Floats
     return np.asarray(np.divide(room, mass, out=np.zeros(len(mass)), where=mass > 0)[at])
 
 
-def fit_values(train: Leads, margin: float) -> ValueModel:
-    """E[amount | levels, won]: a ridge on log amounts of won deals, smeared to their mean (Duan 1983)."""
+def fit_values(train: Leads, scale: float) -> Floats:
+    """(1 + 6k,) log of scale * E[amount | levels, won]: a ridge on log amounts of won deals, smeared to their mean.
+
+    Duan (1983), Smearing estimate, JASA 78.
+    """
     known = (train.outcome == 1) & np.isfinite(train.amount) & (train.amount > 0)  # type: ignore[arg-type,operator]
-    k = train.codes.shape[1]
+    design = (train.codes[known][:, :, None] == np.arange(N_CODES)).reshape(int(known.sum()), -1).astype(np.float64)
     if not known.any():
-        return ValueModel(0.0, np.zeros((k, N_CODES)), 0.0)
+        return np.asarray([-np.inf, *np.zeros(design.shape[1])])
     amount = np.asarray(train.amount)[known]
-    log, codes = np.log(amount), train.codes[known]
-    design = (codes[:, :, None] == np.arange(N_CODES)).reshape(len(log), -1).astype(np.float64)
-    centred = design - design.mean(axis=0)
+    log, mean = np.log(amount), design.mean(axis=0)
+    centred = design - mean
     gram = centred.T @ centred + SHRINK_AMOUNTS * np.eye(design.shape[1])
     effects = np.linalg.solve(gram, centred.T @ (log - log.mean()))
-    fitted = log.mean() + centred @ effects
-    smear = amount.mean() / np.exp(fitted).mean()
-    base = float(log.mean() - design.mean(axis=0) @ effects)
-    return ValueModel(base, effects.reshape(k, N_CODES), float(margin * smear))
+    smear = amount.mean() / np.exp(log.mean() + centred @ effects).mean()
+    return np.asarray([log.mean() - mean @ effects + np.log(scale * smear), *effects])
 
 
 def find_consequences(settings: Experiment, leads: Leads, deals: Leads) -> Consequences:
@@ -125,7 +97,7 @@ def find_consequences(settings: Experiment, leads: Leads, deals: Leads) -> Conse
     if settings.capacity is not None:
         return _capacity(settings.capacity, leads)
     if settings.bands.by == "probability":
-        return Consequences("economics", probability=settings.bands.follow_up_from)
+        return Consequences("economics", threshold=settings.bands.follow_up_from)
     if settings.cutoff_basis == "break-even":
         rate = float(np.mean(deals.outcome == 1)) if len(deals) else 0.0
         return Consequences("break-even", notes=(("LML504", {"rate": rate, "where": "experiment"}),))
@@ -135,14 +107,13 @@ def find_consequences(settings: Experiment, leads: Leads, deals: Leads) -> Conse
 def _economics(given: Economics, deals: Leads) -> Consequences:
     cost = given.follow_up_cost
     if given.won_value is not None:
-        return Consequences("economics", cost, given.won_value, currency=given.currency)
+        return Consequences("economics", cost, given.won_value, threshold=cost / given.won_value)
     if deals.amount is None:
         raise UsageError(
             f"{deals.source}: economics.margin needs the amounts of won deals, and the mapping names no amount;"
             " valid: amount: {column: ..., currency: ...} in the mapping, or economics.won_value; add one"
         )
-    mapped = getattr(deals.mapping, "amount", None)
-    theirs = getattr(mapped, "currency", None) or ""
+    theirs = getattr(getattr(deals.mapping, "amount", None), "currency", None) or ""
     if given.currency and theirs and given.currency != theirs:
         raise UsageError(
             f"{deals.source}: economics are in {given.currency} and the mapping's amount is in {theirs};"
@@ -157,10 +128,10 @@ def _economics(given: Economics, deals: Leads) -> Consequences:
             f" amount, a won deal worth {margin * mean:,.2f} (margin {margin:g} of the mean); valid: a won"
             " deal is worth more than one follow-up; correct the cost, the margin or the mapping's amount"
         )
-    value, currency = margin * mean, given.currency or theirs
-    told = {"value": value, "currency": currency, "margin": margin, "mean": mean, "cost": cost}
+    value = margin * mean
+    told = {"value": value, "currency": given.currency or theirs, "margin": margin, "mean": mean, "cost": cost}
     notes = (("LML503", {**told, "n": int(known.sum()), "where": "economics"}),)
-    return Consequences("economics", cost, value, margin, currency=currency, notes=notes)
+    return Consequences("economics", cost, value, margin, threshold=cost / value, notes=notes)
 
 
 def _capacity(given: Capacity, leads: Leads) -> Consequences:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,18 +20,18 @@ from leadml.calibration.views import (
     View,
     codes_of,
     count_patterns,
+    known_means,
     learning_weight,
     plain_design,
     won_of,
 )
-from leadml.levels import UNKNOWN, logistic
+from leadml.levels import logistic
 from leadml.result import Kind
 
 if TYPE_CHECKING:
     from leadml.card.record import Card
     from leadml.data.deals import Leads
     from leadml.estimators.points import WholePoints
-    from leadml.estimators.scorecard_fit import ScorecardFit
 
 Totals = npt.NDArray[np.int64]
 
@@ -72,16 +73,12 @@ class Fitted(Protocol):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class Contender(abc.ABC):
-    """Something that learns from closed deals.
-
-    framework : id of the one it belongs to. policy : id of the documented rule, where it is one.
-    """
+    """Something that learns from closed deals; `framework` is the id of the one it belongs to."""
 
     id: str
     title: str = ""
     kind: Kind = "learned"
     framework: str | None = None
-    policy: str | None = None
     timing: Timing = None
 
     @abc.abstractmethod
@@ -129,8 +126,7 @@ class DocumentedRule(Contender):
         """Points given and the rule's own decision: it follows up from its cut-off, unless a gate fails."""
         points, failed = self._score(leads)
         score = np.where(failed, -1.0, points)
-        ready = (score >= self.card.cutoff).astype(np.float64)
-        return Said(score, np.full(len(score), np.nan), ready)
+        return Said(score, np.full(len(score), np.nan), (score >= self.card.cutoff).astype(np.float64))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -183,22 +179,19 @@ def logit(p: npt.ArrayLike) -> Floats:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PointsOf:
-    """Whole points of a learned card, as arrays: what `leadml.card.build.learned_card` is made from."""
+    """Whole points of a learned card."""
 
     view: View
-    points: npt.NDArray[np.int64]  # (k, 6)
+    whole: WholePoints
 
     @property
     def total_max(self) -> int:
         """The highest total."""
-        return int(self.points.max(axis=1).sum())
+        return int(self.whole.points.max(axis=1).sum())
 
     def totals(self, leads: Leads) -> Totals:
         """Points of each lead."""
-        totals = np.zeros(len(leads), dtype=np.int64)
-        for points, codes in zip(self.points, self.view.codes(leads).T, strict=True):
-            totals += points[codes]
-        return totals
+        return self.whole.totals(self.view.codes(leads))
 
     def failed(self, leads: Leads) -> Flags:
         """Whether the framework's own gate disqualifies a lead."""
@@ -206,28 +199,20 @@ class PointsOf:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class FittedCard:
-    """A learned card of whole points."""
+class LogOdds:
+    """Log-odds, of leads, and the shift of their intercept to that of now."""
 
-    whole: WholePoints
-    table: TotalTable
-
-    def predict(self, leads: Leads) -> Said:
-        """Points and P(won)."""
-        return self.table.predict(leads)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class FittedWeights:
-    """The averaged monotone fit before rounding."""
-
-    view: View
-    fit: ScorecardFit
+    of: Callable[[Leads], Floats]
     shift: float
+
+    @classmethod
+    def learn(cls, of: Callable[[Leads], Floats], train: Leads, timing: Timing) -> LogOdds:
+        """Find the shift that the training set tells."""
+        return cls(of, latest_shift(of(train), train, timing)[0])
 
     def predict(self, leads: Leads) -> Said:
         """Log-odds and P(won)."""
-        log_odds = self.fit.log_odds(self.view.codes(leads)) + self.shift
+        log_odds = self.of(leads) + self.shift
         return Said(log_odds, logistic(log_odds))
 
 
@@ -244,60 +229,27 @@ class LearnedCard(Contender):
     random_state: int = 0
     free: bool = False
 
-    def fit(self, train: Leads) -> FittedCard | FittedWeights:
+    def fit(self, train: Leads) -> TotalTable | LogOdds:
         """Average the monotone fits over their spreads; round to whole points; learn what each total means."""
-        from leadml.calibration.misfits import turning
         from leadml.estimators.points import whole_points
 
-        rising = ~turning(self.view, train, self.random_state) if self.free else None
+        rising = ~self.view.turning(train, self.random_state) if self.free else True
         fit, counts = self.view.learn(train, self.random_state, rising)
         if not self.whole:
-            log_odds = fit.log_odds(self.view.codes(train))
-            return FittedWeights(self.view, fit, latest_shift(log_odds, train, self.timing)[0])
-        monotone = True if rising is None else rising
-        whole = whole_points(fit, counts, total=self.points, monotone=monotone)
-        rule = PointsOf(self.view, np.asarray(whole.points, dtype=np.int64))
-        return FittedCard(whole, TotalTable.learn(rule, train, self.timing))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Constant:
-    """The same probability for every lead."""
-
-    probability: float
-
-    def predict(self, leads: Leads) -> Said:
-        """The base rate."""
-        same = np.full(len(leads), self.probability)
-        return Said(same, same)
+            return LogOdds.learn(lambda leads: fit.log_odds(self.view.codes(leads)), train, self.timing)
+        whole = whole_points(fit, counts, total=self.points, monotone=rising)
+        return TotalTable.learn(PointsOf(self.view, whole), train, self.timing)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Prior(Contender):
     """Base rate alone; of the latest deals where it moved."""
 
-    def fit(self, train: Leads) -> Constant:
+    def fit(self, train: Leads) -> LogOdds:
         """The share of won deals, half a deal of each kind added."""
         weight, won = learning_weight(train), won_of(train)
-        rate = float((weight @ won + 0.5) / (weight.sum() + 1.0))
-        shift, _ = latest_shift(np.full(len(train), logit(rate)), train, self.timing)
-        return Constant(float(logistic(logit(rate) + shift)))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class FittedPlain:
-    """A fitted logistic regression on criteria."""
-
-    criteria: tuple[str, ...]
-    model: Any
-    mean: Floats
-    shift: float
-
-    def predict(self, leads: Leads) -> Said:
-        """Log-odds and P(won)."""
-        design = plain_design(codes_of(leads, self.criteria), self.mean)
-        eta = self.model.decision_function(design) + self.shift
-        return Said(eta, logistic(eta))
+        same = float(logit((weight @ won + 0.5) / (weight.sum() + 1.0)))
+        return LogOdds.learn(lambda leads: np.full(len(leads), same), train, self.timing)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -306,17 +258,18 @@ class Plain(Contender):
 
     criteria: tuple[str, ...]
 
-    def fit(self, train: Leads) -> FittedPlain:
+    def fit(self, train: Leads) -> LogOdds:
         """Fit on counts of patterns."""
         from sklearn.linear_model import LogisticRegression
 
         counts = count_patterns(train, self.criteria)
-        known = counts.codes != UNKNOWN
-        weight = counts.total[:, None] * known
-        mean = (weight * np.where(known, counts.codes, 0)).sum(axis=0) / np.maximum(weight.sum(axis=0), 1e-9)
+        mean = known_means(counts.codes, counts.total)
         design = plain_design(counts.codes, mean)
         model = LogisticRegression(C=1.0, max_iter=500)
         both = np.concatenate([np.ones(len(design)), np.zeros(len(design))])
         model.fit(np.vstack([design, design]), both, sample_weight=np.concatenate([counts.won, counts.lost]))
-        eta = model.decision_function(plain_design(codes_of(train, self.criteria), mean))
-        return FittedPlain(self.criteria, model, mean, latest_shift(eta, train, self.timing)[0])
+
+        def log_odds(leads: Leads) -> Floats:
+            return np.asarray(model.decision_function(plain_design(codes_of(leads, self.criteria), mean)))
+
+        return LogOdds.learn(log_odds, train, self.timing)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from leadml.calibration.views import Floats, Note, View, learning_weight, plain_design, weight_of, won_of
+from leadml.calibration.views import Floats, Note, View, known_means, learning_weight, plain_design, weight_of, won_of
 from leadml.data.deals import NO_DAY, Leads
-from leadml.levels import N_CODES, UNKNOWN, logistic
+from leadml.levels import N_CODES, logistic
 
 N_PERIODS = 4
 """Periods of equal numbers of deals among which the base rate is compared."""
@@ -99,9 +99,7 @@ def weights_moved(view: View, deals: Leads) -> bool:
     codes = np.concatenate([part.codes for part in parts])
     won, n = (np.concatenate([getattr(part, name) for part in parts]) for name in ("won", "total"))
     late = np.repeat([0.0, 1.0], [len(part.codes) for part in parts])
-    known = codes != UNKNOWN
-    mean = (n @ np.where(known, codes, 0)) / np.maximum(n @ known, 1)
-    design = plain_design(codes, mean)
+    design = plain_design(codes, known_means(codes, n))
     k = int((np.ptp(design[:, : codes.shape[1]], axis=0) > 0).sum())
     design = design[:, np.ptp(design, axis=0) > 0]
     base = np.column_stack([np.ones(len(late)), late, design])

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Container, Mapping, Sequence
 
 import numpy as np
 
-from leadml.calibration.comparison import Lost
-from leadml.calibration.contenders import Contender as Competing
+from leadml.calibration.blocks import Lost
+from leadml.calibration.facts import Facts
 from leadml.calibration.views import Floats
 from leadml.evaluation.bootstrap import Estimate, Statistic, bootstrap, holm
-from leadml.evaluation.log import Log
-from leadml.evaluation.metrics import HeldOut, Measures, measure, rate_of_different, wilson
+from leadml.evaluation.metrics import HeldOut, Measures, rate_of_different, wilson
 from leadml.result import Contender, ContenderGain, Disagreement, Dropped, Figure, Gain, Importance
 
 Metric = Callable[[Floats, Floats, Floats], float]
@@ -48,26 +46,6 @@ def gain(estimate: Estimate | Statistic, p_adjusted: float | None, unit: str) ->
     return None if found is None else Gain(**dict(found), p_adjusted=number(p_adjusted), unit=unit)
 
 
-def measure_all(
-    held: HeldOut, log: Log, baseline: str | None, won_value: Floats | float | None, cost: float
-) -> dict[str, Measures]:
-    """All figures of every contender, wins at the baseline's workload."""
-    workload = None if baseline is None else np.nan_to_num(log.entries[baseline].decision)
-    return {
-        name: measure(held, said, workload=workload, won_value=won_value, follow_up_cost=cost)
-        for name, said in log.entries.items()
-    }
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Told:
-    """What is told of contenders beside the usual figures, by id."""
-
-    cards: Mapping[str, Any]
-    metrics: Mapping[str, Mapping[str, Figure]]
-    importance: Mapping[str, tuple[Importance, ...]]
-
-
 def importances(
     held: HeldOut, lost: Mapping[str, Lost], columns: Sequence[str], attributes: Mapping[str, Mapping[str, str]]
 ) -> dict[str, tuple[Importance, ...]]:
@@ -98,24 +76,27 @@ def find_fall(columns: tuple[str, ...], measures: Mapping[str, Measures]) -> Dro
 
 
 def describe_contenders(
-    contenders: tuple[Competing, ...], measures: Mapping[str, Measures], baseline: str | None, told: Told
+    facts: Facts,
+    cards: Container[str],
+    metrics: Mapping[str, Mapping[str, Figure]],
+    importance: Mapping[str, tuple[Importance, ...]],
 ) -> tuple[Contender, ...]:
     """Contenders as records; gains over the baseline are paired, and adjusted (Holm) over all rivals."""
-    gains = {name: gains_over(measures, baseline, name, unit) for name, unit in GAINS.items()}
+    gains = {name: gains_over(facts.measures, facts.study.baseline, name, unit) for name, unit in GAINS.items()}
     return tuple(
         Contender(
             id=each.id,
             title=each.title,
             kind=each.kind,
             framework=each.framework,
-            policy=each.policy,
-            card=f"{each.id}.json" if each.id in told.cards else None,
+            policy=each.id if each.kind == "documented" else None,
+            card=f"{each.id}.json" if each.id in cards else None,
             gain=ContenderGain(**{name: found.get(each.id) for name, found in gains.items()}),
-            importance=told.importance.get(each.id, ()),
-            metrics=told.metrics.get(each.id, {}),
-            **{name: figure(statistic) for name, statistic in vars(measures[each.id]).items()},
+            importance=importance.get(each.id, ()),
+            metrics=metrics.get(each.id, {}),
+            **{name: figure(statistic) for name, statistic in vars(facts.measures[each.id]).items()},
         )
-        for each in contenders
+        for each in facts.study.contenders
     )
 
 
@@ -130,33 +111,33 @@ def gains_over(
     return {name: gain(each, at, unit) for (name, each), at in zip(pairs.items(), p, strict=True)}
 
 
-def own_metrics(
-    log: Log, held: HeldOut, metrics: Mapping[str, Metric], n_draws: int, random_state: int
-) -> dict[str, dict[str, Figure]]:
+def own_metrics(facts: Facts, metrics: Mapping[str, Metric]) -> dict[str, dict[str, Figure]]:
     """The user's metrics of every contender, with a bootstrap interval by unit."""
+    held, settings = facts.held, facts.study.settings
+    draws = min(settings.bootstrap, MOST_METRIC_DRAWS)
     out: dict[str, dict[str, Figure]] = {}
-    for name, said in log.entries.items():
+    for name, said in facts.log.entries.items():
         values = np.where(np.isnan(said.probability), said.score, said.probability)
         for title, metric in metrics.items():
 
             def of(weight: Floats, metric: Metric = metric, values: Floats = values) -> float:
                 return float(metric(held.y, values, weight))
 
-            draws = min(n_draws, MOST_METRIC_DRAWS)
-            found = figure(bootstrap(of, held.unit, held.weight, draws, random_state))
+            found = figure(bootstrap(of, held.unit, held.weight, draws, settings.random_state))
             if found is not None:
                 out.setdefault(name, {})[title] = found
     return out
 
 
-def find_disagreement(log: Log, held: HeldOut, rule: str, card: Floats) -> tuple[Disagreement, ...]:
-    """Rule x card on the held-out deals, each deal once: counts, raw win rates, and some ids.
+def find_disagreement(facts: Facts, card: Floats) -> tuple[Disagreement, ...]:
+    """Baseline x card on the held-out deals, each deal once: counts, raw win rates, and some ids.
 
     `card` is its decision at the rule's workload, so that both follow up as many.
     """
+    log = facts.log
     once = np.flatnonzero(log.repeat == 0)
-    weight = held.weight[once] * log.n_repeats
-    by_rule, by_card = np.nan_to_num(log.entries[rule].decision[once]), card[once]
+    weight = facts.held.weight[once] * log.n_repeats
+    by_rule, by_card = facts.decision(str(facts.study.baseline))[once], card[once]
     won, ids = log.outcome[once] == 1, log.lead_id
     cells = []
     for rule_says, card_says in itertools.product((True, False), repeat=2):

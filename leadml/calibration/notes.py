@@ -10,10 +10,10 @@ import numpy as np
 from leadml.calibration.cards import Draft
 from leadml.calibration.check import constant_note
 from leadml.calibration.consequences import highest
-from leadml.calibration.contenders import DocumentedRule, FittedCard
+from leadml.calibration.contenders import DocumentedRule, PointsOf, TotalTable
+from leadml.calibration.facts import Posterior
 from leadml.calibration.outcomes import Chosen
-from leadml.calibration.rules import Posterior, max_reach
-from leadml.calibration.study import Study
+from leadml.calibration.study import Study, reach
 from leadml.calibration.views import Note
 from leadml.data.deals import OPEN, Leads
 from leadml.data.leaks import LEAST_COST, leak_notes
@@ -134,8 +134,8 @@ def result_notes(
     notes = _on_rules(study, policies)
     for view in study.learnable:
         card = fitted.get(f"{view.id}-integer")
-        if isinstance(card, FittedCard):
-            points = np.asarray(card.whole.points)
+        if isinstance(card, TotalTable) and isinstance(card.rule, PointsOf):
+            points = card.rule.whole.points
             silent = [name for name, row in zip(view.mapped, points, strict=True) if not row[:UNKNOWN].any()]
             if silent:
                 values = {"framework": view.framework.title, "columns": silent, "where": view.id}
@@ -159,9 +159,9 @@ def _on_rules(study: Study, policies: Sequence[PolicyResult]) -> list[Note]:
     notes: list[Note] = []
     for each in policies:
         view = study.view_of(each.framework)
-        reach = max_reach(study.rules[each.id], view)
-        if view is not None and reach < each.documented_cutoff:
-            values = {"rule": each.id, "n": len(view.mapped), "k": len(view.framework.criteria), "reach": reach}
+        most = reach(study.rules[each.id], study.deals.criteria)
+        if view is not None and most < each.documented_cutoff:
+            values = {"rule": each.id, "n": len(view.mapped), "k": len(view.framework.criteria), "reach": most}
             values |= {"severity": "warn" if each.id == study.baseline else "note"}
             values |= {"cutoff": each.documented_cutoff, "columns": view.missing, "where": each.id}
             notes.append(("LML307", values))

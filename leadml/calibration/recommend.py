@@ -2,118 +2,83 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from leadml.calibration.cards import Draft
-from leadml.calibration.contenders import Contender, FittedCard
-from leadml.calibration.study import Study
-from leadml.calibration.views import Floats
+from leadml.calibration.contenders import Contender, LearnedCard, PointsOf, TotalTable
+from leadml.calibration.facts import Facts
 from leadml.evaluation.bootstrap import Statistic
-from leadml.evaluation.log import Log
-from leadml.evaluation.metrics import HeldOut, Measures, captured
+from leadml.evaluation.metrics import captured
 from leadml.result import Figure, PolicyResult, Recommended
 
 SURE_BY = 2.0
 """Standard errors by which a less simple card must predict better: the best of many looks too good."""
 
 
-def candidates(study: Study, measures: Mapping[str, Measures], cards: Container[str]) -> list[Contender]:
-    """Cards to choose from, the simplest first: the baseline's framework, fewer criteria, then the better wide one."""
-    own = study.rules[study.baseline].framework if study.baseline is not None else None
+def choose_card(facts: Facts, drafts: Mapping[str, Draft]) -> str | None:
+    """The simplest card, unless another is expected to lose less and to win more than the smallest gain.
 
-    def rank(each: Contender) -> tuple[bool, bool, int]:
+    Simple: the baseline's framework, then fewer criteria; last the better wide one, as both are of one size.
+    """
+    study, measures = facts.study, facts.measures
+    own = None if study.baseline is None else study.rules[study.baseline].framework
+
+    def rank(each: Contender) -> tuple[bool, int]:
         view = study.view_of(each.framework)
-        return (each.kind == "wide", each.framework != own, 99 if view is None else len(view.mapped))
+        return each.framework != own, 99 if view is None else len(view.mapped)
 
-    def loss(each: Contender) -> float:
-        found = measures[each.id].log_loss
-        return np.inf if found is None else found.value
-
-    found = [c for c in study.contenders if c.id in cards and getattr(c, "whole", False)]
-    wide = [c for c in study.contenders if c.id in cards and c.kind == "wide"]  # of equal size, so that no bar is set
-    return sorted([*found, *sorted(wide, key=loss)[:1]], key=rank)
-
-
-def choose_card(
-    study: Study, log: Log, held: HeldOut, measures: Mapping[str, Measures], drafts: Container[str]
-) -> str | None:
-    """The simplest card, unless another is expected to lose less and to win more than the smallest gain."""
-    cards = candidates(study, measures, drafts)
-    if not cards:
-        return None
-    chosen = cards[0].id
-    workload = workload_of(study, log)
-    for other in cards[1:]:
-        if worth_it(held, log, measures, chosen, other.id, workload, study.settings.smallest_gain):
-            chosen = other.id
+    there = [each for each in study.contenders if each.id in drafts]
+    wide = [each.id for each in there if each.kind == "wide"]
+    cards = [each.id for each in sorted((c for c in there if isinstance(c, LearnedCard)), key=rank)]
+    cards += sorted(wide, key=lambda name: value(measures[name].log_loss, np.inf))[:1]
+    workload = np.full(len(facts.log), 0.5) if facts.workload is None else facts.workload
+    chosen = None
+    for name in cards:
+        if chosen is None:
+            chosen = name
+            continue
+        one, two = measures[chosen].log_loss, measures[name].log_loss
+        if one is None or two is None or (one - two).value <= SURE_BY * (one - two).error:
+            continue
+        won, more = (captured(facts.held, facts.log.entries[each].score, workload) for each in (chosen, name))
+        if expected(more - won) > study.settings.smallest_gain:
+            chosen = name
     return chosen
 
 
-def workload_of(study: Study, log: Log) -> Floats:
-    """The decision whose workload cards are compared at: the baseline's where it decides, else half."""
-    if study.baseline is not None:
-        decision = np.nan_to_num(log.entries[study.baseline].decision)
-        if 0.0 < decision.mean() < 1.0:
-            return np.asarray(decision)
-    return np.full(len(log), 0.5)
-
-
-def worth_it(
-    held: HeldOut,
-    log: Log,
-    measures: Mapping[str, Measures],
-    simple: str,
-    other: str,
-    workload: Floats,
-    smallest_gain: float,
-) -> bool:
-    """Whether a less simple card is expected to predict better and to win more than the smallest gain."""
-    one, two = measures[simple].log_loss, measures[other].log_loss
-    if one is None or two is None or (one - two).value <= SURE_BY * (one - two).error:
-        return False
-    won, more = (captured(held, log.entries[name].score, workload) for name in (simple, other))
-    return expected(more - won) > smallest_gain
+def value(figure: Statistic | None, otherwise: float) -> float:
+    """Of a figure that there may not be."""
+    return otherwise if figure is None or not np.isfinite(figure.value) else figure.value
 
 
 def expected(difference: Statistic) -> float:
     """Expected difference, shrunk for its own noise (James-Stein, positive part)."""
-    value, error = difference.value, difference.error
-    if not np.isfinite(value) or value == 0.0:
+    found, error = difference.value, difference.error
+    if not np.isfinite(found) or found == 0.0:
         return 0.0
-    return float(value * max(0.0, 1.0 - (error / value) ** 2))
+    return float(found * max(0.0, 1.0 - (error / found) ** 2))
 
 
-def choose_champion(
-    study: Study, recommended: str | None, measures: Mapping[str, Measures], contenders: Sequence[Contender]
-) -> str:
+def choose_champion(facts: Facts, recommended: str | None) -> str:
     """One contender: the recommended card, else the least held-out loss, else the baseline."""
     if recommended is not None:
         return recommended
-    loss = {
-        each.id: m.value
-        for each in contenders
-        if each.kind != "comparison" and (m := measures[each.id].log_loss) is not None and np.isfinite(m.value)
-    }
-    prior = measures["prior"].log_loss
-    for name in sorted(loss, key=loss.__getitem__):
-        found = measures[name].log_loss
-        if name == "prior" or (found is not None and prior is not None and expected(prior - found) > 0):
+    able = [each.id for each in facts.study.contenders if each.kind != "comparison"]
+    figures = {name: facts.measures[name].log_loss for name in able}
+    loss = {name: each for name, each in figures.items() if each is not None and np.isfinite(each.value)}
+    for name, found in sorted(loss.items(), key=lambda each: each[1].value):
+        if name == "prior" or expected(loss["prior"] - found) > 0:
             return name
-    return study.baseline or "prior"
+    return facts.study.baseline or "prior"
 
 
 def recommend(
-    study: Study,
-    drafts: Mapping[str, Draft],
-    policies: Sequence[PolicyResult],
-    chosen: str | None,
-    measures: Mapping[str, Measures],
-    fitted: Mapping[str, Any],
+    facts: Facts, drafts: Mapping[str, Draft], policies: Sequence[PolicyResult], chosen: str | None
 ) -> Recommended:
     """The learned card, always; the documented rule stays in use unless the verdict on it is `change`."""
+    study = facts.study
     if chosen is None:
         return Recommended(
             contender=None,
@@ -123,20 +88,22 @@ def recommend(
             in_use=study.baseline or "prior",
         )
     baseline = next((each for each in policies if each.id == study.baseline), None)
-    contender, draft, own = study.contender(chosen), drafts[chosen], fitted[chosen]
+    contender, cutoff, fitted = study.contender(chosen), drafts[chosen].cutoff, facts.fitted[chosen]
     stays = baseline is not None and baseline.verdict != "change"
-    lost = own.whole.loss_against_real if isinstance(own, FittedCard) else None
-    prior, loss = measures["prior"].log_loss, measures[chosen].log_loss
-    won = None if prior is None or loss is None else prior.value - loss.value
+    rounding = None
+    if isinstance(fitted, TotalTable) and isinstance(fitted.rule, PointsOf):
+        lost = fitted.rule.whole.loss_against_real
+        won = value(facts.measures["prior"].log_loss, np.nan) - value(facts.measures[chosen].log_loss, np.nan)
+        rounding = min(1.0, lost / (lost + won)) if won > 0 else None
     return Recommended(
         contender=chosen,
         card=f"{chosen}.json",
         framework=contender.framework,
         because=say_why(contender.title, baseline),
         in_use=str(study.baseline) if stays else chosen,
-        cutoff=None if draft.cutoff is None else Figure(**draft.cutoff.model_dump(include={"value", "low", "high"})),
-        cutoff_basis="workload" if draft.cutoff is None else draft.cutoff.basis,
-        rounding_loss=None if lost is None or not won or won <= 0 else min(1.0, lost / (lost + won)),
+        cutoff=None if cutoff is None else Figure(value=cutoff.value, low=cutoff.low, high=cutoff.high),
+        cutoff_basis="workload" if cutoff is None else cutoff.basis,
+        rounding_loss=rounding,
     )
 
 

@@ -17,10 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leadml.calibration import frames
-from leadml.calibration.assemble import Material, conclude
-from leadml.calibration.blocks import make_blocks
-from leadml.calibration.cards import fit_all
-from leadml.calibration.comparison import few_threads, hold_out
+from leadml.calibration.blocks import few_threads, hold_out, make_blocks
+from leadml.calibration.conclude import conclude
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
 from leadml.calibration.outcomes import check_enough, choose_deals
@@ -223,14 +221,11 @@ def calibrate(
     leads = set_aside(leads, settings.without)
     check_enough(leads)
     chosen = choose_deals(leads, settings)
-    study, blocks, notes = make_blocks(make_study(leads, chosen, settings, frameworks, pairs, n_jobs))
-    log, lost = hold_out(study, blocks, progress)
-    notes = [*chosen.notes, *study.notes, *notes]
-    material = Material(leads, chosen, study, tuple(blocks), log, lost, tuple(notes))
+    study = make_blocks(make_study(leads, chosen, settings, frameworks, pairs, n_jobs))
+    log, lost = hold_out(study, progress)
     with few_threads(study.n_jobs), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        fitted = fit_all(study)
-        result, drafts = conclude(material, fitted, own, name or name_of(leads))
+        result, drafts, fitted = conclude(leads, chosen, study, log, lost, own, name or name_of(leads))
     _warn_of_empty(own, result)
     cards = {key: draft.card for key, draft in drafts.items()}
     return Calibration(

@@ -1,27 +1,38 @@
-"""A study: the deals compared, the frameworks and rules judged on them, and the contenders."""
+"""A study: the deals compared, the frameworks and rules judged on them, the contenders, and the blocks held out."""
 
 from __future__ import annotations
 
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leadml.calibration.classifiers import Classifier, Context, Form, WideCard
 from leadml.calibration.consequences import Consequences, find_consequences
 from leadml.calibration.contenders import Contender, DocumentedCutoff, DocumentedRule, LearnedCard, Plain, Prior
 from leadml.calibration.drift import Timing
 from leadml.calibration.experiment import CONTENDER_NAME, CONTENDERS, Experiment, Wide, check_name
-from leadml.calibration.misfits import misfit_notes
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.views import Note, View, weight_of
 from leadml.data.deals import Leads
 from leadml.exceptions import UsageError
 from leadml.result import Kind
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Held:
+    """One block: what is learned from, and what is predicted (positions among the deals compared)."""
+
+    train: npt.NDArray[np.integer]
+    test: npt.NDArray[np.integer]
+    block: int
+    repeat: int = 0
+    n_embargoed: int = 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -43,11 +54,12 @@ class Study:
     timed: bool
     notes: tuple[Note, ...] = ()
     n_jobs: int | None = None
+    blocks: tuple[Held, ...] = ()
 
     @cached_property
     def learnable(self) -> tuple[View, ...]:
-        """Frameworks with at least two mapped criteria that vary."""
-        return tuple(view for view in self.views if is_learnable(view, self.deals))
+        """Frameworks of which a card can be learned: two mapped criteria, one of which varies."""
+        return learnable(self.views, self.deals)
 
     def view_of(self, framework: str | None) -> View | None:
         """The view of a framework."""
@@ -57,16 +69,64 @@ class Study:
         """One contender by its id."""
         return next(each for each in self.contenders if each.id == name)
 
+    def card_of(self, rule: DocumentedRule) -> str | None:
+        """The learned card that a rule is compared with: that of its framework."""
+        name = f"{rule.framework}-integer"
+        return name if any(each.id == name for each in self.contenders) else None
 
-def is_learnable(view: View, deals: Leads) -> bool:
-    """Whether a card can be learned: two mapped criteria, one of which varies."""
-    return len(view.mapped) >= 2 and any(varies(deals, name) for name in view.mapped)
+
+def learnable(views: Sequence[View], deals: Leads) -> tuple[View, ...]:
+    """Frameworks with at least two mapped criteria, one of which varies."""
+    varied = varying(deals)
+    return tuple(view for view in views if len(view.mapped) >= 2 and not varied.isdisjoint(view.mapped))
 
 
-def varies(deals: Leads, criterion: str) -> bool:
-    """Whether a mapped criterion has two different codes."""
-    column = deals.codes[:, deals.criteria.index(criterion)]
-    return bool((column != column[0]).any())
+def varying(deals: Leads) -> set[str]:
+    """Mapped criteria with two different codes."""
+    return {name for name, codes in zip(deals.criteria, deals.codes.T, strict=True) if (codes != codes[0]).any()}
+
+
+def make_study(
+    leads: Leads,
+    chosen: Chosen,
+    settings: Experiment,
+    frameworks: Sequence[Any] | None = None,
+    own: Sequence[tuple[str, Any]] = (),
+    n_jobs: int | None = None,
+) -> Study:
+    """Fix everything that is the same for all contenders."""
+    deals, timed = in_time(chosen.deals)
+    kind = settings.evaluation.kind
+    timed = kind == "rolling" or (kind == "auto" and timed)
+    compared, sampled = sample_deals(deals, settings.single_deals, settings.random_state)
+    views = make_views(settings, leads, frameworks)
+    rules = make_rules(settings, views, leads)
+    baseline, missing = choose_baseline(settings, rules, leads)
+    if baseline is not None:  # the baseline is judged first: its workload is that of the others
+        rules = {baseline: rules[baseline], **rules}
+    consequences = find_consequences(settings, leads, deals)
+    able = learnable(views, deals)
+    # the framework of the baseline, else the first that a card can be learned for
+    first = None if baseline is None else rules[baseline].framework
+    main = next((view for view in able if view.id == first), next(iter(able), None))
+    misfits = [] if main is None else main.misfits(deals, settings.met_level)
+    contenders = tuple(
+        make_contenders(
+            settings,
+            deals,
+            able,
+            main,
+            rules,
+            own,
+            chosen.days if timed else None,
+            turns=any(code == "LML206" for code, _ in misfits),
+        )
+    )
+    twice = [name for name, n in Counter(each.id for each in contenders).items() if n > 1]
+    if twice:
+        raise UsageError(f"contenders: {twice[0]!r} occurs twice; valid: each name once; rename one")
+    notes = (*missing, *sampled, *consequences.notes, *misfits)
+    return Study(settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs)
 
 
 def in_time(deals: Leads) -> tuple[Leads, bool]:
@@ -74,9 +134,7 @@ def in_time(deals: Leads) -> tuple[Leads, bool]:
     from leadml.data.split import times_of
 
     times = times_of(deals)
-    if times is None:
-        return deals, False
-    return deals.take(np.argsort(times.known, kind="stable")), True
+    return (deals, False) if times is None else (deals.take(np.argsort(times.known, kind="stable")), True)
 
 
 def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, list[Note]]:
@@ -88,8 +146,7 @@ def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, lis
         rows = np.sort(rng.choice(len(deals), most, replace=False))
     else:
         number, unit = np.unique(deals.unit, return_inverse=True)
-        picked = rng.random(len(number)) < most / len(deals)
-        rows = np.flatnonzero(picked[unit])
+        rows = np.flatnonzero((rng.random(len(number)) < most / len(deals))[unit])
     sample = deals.take(rows)
     weight = weight_of(sample) * (weight_of(deals).sum() / weight_of(sample).sum())
     note = {"n": len(rows), "all": len(deals), "where": "data"}
@@ -100,12 +157,11 @@ def make_views(settings: Experiment, leads: Leads, frameworks: Sequence[Any] | N
     """Frameworks asked for, or all; each with the criteria that the deals hold and its rules to judge."""
     from leadml.frameworks.catalog import list_frameworks, load_framework
 
-    own = tuple(getattr(leads.mapping, "frameworks", None) or ())
     asked = frameworks if frameworks is not None else settings.frameworks
     if asked is None:
-        asked = (*list_frameworks(), *own)
+        asked = (*list_frameworks(), *(getattr(leads.mapping, "frameworks", None) or ()))
     views = []
-    for framework in (load_framework(each) for each in asked):
+    for framework in map(load_framework, asked):
         mapped = tuple(name for name in framework.criterion_ids if name in leads.criteria)
         rules = tuple(p for p in framework.policies if settings.policies is None or p.id in settings.policies)
         if mapped:
@@ -118,20 +174,17 @@ def make_rules(settings: Experiment, views: Sequence[View], leads: Leads) -> dic
     from leadml.card.build import documented_card
     from leadml.frameworks.catalog import load_common
 
-    created = settings.as_of or "1970-01-01"
-    rules = {}
+    created, rules = settings.as_of or "1970-01-01", {}
     for view in views:
         for policy in view.policies:
-            card = documented_card(
-                policy, view.framework, mapped=view.mapped, met_level=settings.met_level, created_at=created
-            )
+            met = settings.met_level
+            card = documented_card(policy, view.framework, mapped=view.mapped, met_level=met, created_at=created)
             title = f"{view.framework.title}: {policy.title[:1].lower()}{policy.title[1:]}"
-            rules[policy.id] = DocumentedRule(card, id=policy.id, title=title, framework=view.id, policy=policy.id)
-    if leads.contactable is not None:
-        for policy in load_common().policies:
-            if settings.policies is None or policy.id in settings.policies:
-                card = documented_card(policy, None, created_at=created)
-                rules[policy.id] = DocumentedRule(card, id=policy.id, title=policy.title, policy=policy.id)
+            rules[policy.id] = DocumentedRule(card, id=policy.id, title=title, framework=view.id)
+    for policy in load_common().policies if leads.contactable is not None else ():
+        if settings.policies is None or policy.id in settings.policies:
+            card = documented_card(policy, None, created_at=created)
+            rules[policy.id] = DocumentedRule(card, id=policy.id, title=policy.title)
     if settings.policies is not None and views and not rules:
         raise UsageError(
             f"policies: none of {', '.join(settings.policies)} can be judged: the mapping names no criterion"
@@ -145,91 +198,93 @@ def choose_baseline(
     settings: Experiment, rules: Mapping[str, DocumentedRule], leads: Leads
 ) -> tuple[str | None, list[Note]]:
     """The rule that everything is compared with: the one named, else one whose cut-off these leads can reach."""
-
-    def reach(name: str) -> tuple[int, int]:
-        mapped = [c for c in rules[name].card.criteria if c.id in leads.criteria]
-        return sum(max(c.points) for c in mapped), len(mapped)
-
+    n_mapped = {name: sum(c.id in leads.criteria for c in rule.card.criteria) for name, rule in rules.items()}
     asked = [name for name, rule in rules.items() if rule.framework is not None]
-    able = [name for name in asked if reach(name)[0] >= rules[name].card.cutoff]
+    able = [name for name in asked if reach(rules[name], leads.criteria) >= rules[name].card.cutoff]
     named = "baseline" in settings.model_fields_set
     if settings.baseline in rules and (named or not able or settings.baseline in able):
         return settings.baseline, []
-    other = max(able or asked or rules, key=lambda name: reach(name)[1], default=None)
+    other = max(able or asked or rules, key=n_mapped.__getitem__, default=None)
     if other is None:
         return None, [("LML305", {"where": "mapping"})]
     return other, [("LML304", {"baseline": settings.baseline, "other": other, "where": settings.baseline})]
 
 
+def reach(rule: DocumentedRule, criteria: Sequence[str]) -> int:
+    """The highest score that a lead can have with the criteria that are mapped."""
+    return sum(max(c.points) for c in rule.card.criteria if c.id in criteria or c.id == "contactable")
+
+
 def make_contenders(
     settings: Experiment,
     deals: Leads,
-    learnable: Sequence[View],
+    able: Sequence[View],
     main: View | None,
     rules: Mapping[str, DocumentedRule],
     own: Sequence[tuple[str, Any]],
     timing: Timing,
-) -> tuple[Contender, ...]:
+    *,
+    turns: bool,
+) -> Iterator[Contender]:
     """All that competes, the documented rules first."""
-    named = settings.contenders
-    out: list[Contender] = list(rules.values())
-    if "cutoff" in named:
-        out += _cutoffs(rules, timing)
-    freely = next((name for name in ("weights", "steps") if name in named), None)
-    for view in learnable:
-        out.append(learned_card(settings, view, timing, "integer", "learned card"))
+
+    def card(view: View, form: str, what: str, **more: Any) -> LearnedCard:
+        about: dict[str, Any] = {
+            "id": f"{view.id}-{form}",
+            "title": f"{view.framework.title}, {what}",
+            "framework": view.id,
+        }
+        return LearnedCard(
+            view, points=settings.points, random_state=settings.random_state, timing=timing, **about, **more
+        )
+
+    yield from rules.values()
+    if "cutoff" in settings.contenders:
+        yield from _cutoffs(rules, timing)
+    freely = next((name for name in ("weights", "steps") if name in settings.contenders), None)
+    for view in able:
+        yield card(view, "integer", "learned card")
         if freely is not None:
-            out.append(learned_card(settings, view, timing, freely, "learned weights", whole=False))
-    if any(varies(deals, name) for name in deals.criteria):
+            yield card(view, freely, "learned weights", whole=False)
+    if varying(deals):
         title = "plain logistic regression on the criteria"
-        out.append(Plain(deals.criteria, id="logistic", title=title, timing=timing))
-    out += wide_contenders(settings, deals, main, next(iter(rules.values()), None), timing)
+        yield Plain(deals.criteria, id="logistic", title=title, timing=timing)
+    if settings.wide is not False:
+        yield from _wide(settings, settings.wide, deals, main, timing)
+    forms: dict[Form, str] = {"logistic": "logistic regression", "boosting": "boosted trees"}
+    for form, what in forms.items():
+        if deals.context and (name := f"context-{form}") in settings.contenders:
+            title, rule = f"{what} on criteria and context", next(iter(rules.values()), None)
+            yield Context(form, rule, settings.random_state, id=name, title=title, kind="context", timing=timing)
     for name, classifier in own:
         if not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
             raise UsageError(
                 f"contenders: got {name!r} with a {type(classifier).__name__}; valid: (name, scikit-learn"
                 " classifier with fit and predict_proba); give a classifier, or one of the names"
             )
-        out.append(Classifier(classifier, id=name, title=name, kind="custom"))
-    out.append(Prior(id="prior", title="base rate alone", kind="prior", timing=timing))
-    ids = [each.id for each in out]
-    if len(set(ids)) != len(ids):
-        twice = next(each for each in ids if ids.count(each) > 1)
-        raise UsageError(f"contenders: {twice!r} occurs twice; valid: each name once; rename one")
-    return tuple(out)
+        yield Classifier(classifier, id=name, title=name, kind="custom")
+    if turns and main is not None:
+        yield card(main, "free", "learned card with points that may turn", free=True)
+    yield Prior(id="prior", title="base rate alone", kind="prior", timing=timing)
 
 
-def learned_card(
-    settings: Experiment, view: View, timing: Timing, form: str, what: str, *, whole: bool = True, free: bool = False
-) -> LearnedCard:
-    """A framework's learned card: of whole points, as fitted, or with points that may turn."""
-    return LearnedCard(
-        view,
-        whole,
-        settings.points,
-        settings.random_state,
-        free,
-        id=f"{view.id}-{form}",
-        title=f"{view.framework.title}, {what}",
-        framework=view.id,
-        timing=timing,
-    )
-
-
-def _cutoffs(rules: Mapping[str, DocumentedRule], timing: Timing) -> list[Contender]:
+def _cutoffs(rules: Mapping[str, DocumentedRule], timing: Timing) -> list[DocumentedCutoff]:
     """Each documented score once, with a learned cut-off."""
-    out: dict[str, Contender] = {}
+    out: dict[str, DocumentedCutoff] = {}
     for rule in rules.values():
         if rule.card.unit == "contactable":
             continue
-        weights = [tuple(c.documented_points) for c in rule.card.criteria]
-        plain = rule.card.unit == "met" or all(each == weights[0] for each in weights)
-        name = f"{rule.framework}-{rule.card.unit}-cutoff" if plain else f"{rule.id}-cutoff"
-        what = "criteria met" if rule.card.unit == "met" else "points"
+        name, what = cutoff_of(rule), "criteria met" if rule.card.unit == "met" else "points"
         title = f"{rule.title.partition(':')[0]}, documented {what} with a learned cut-off"
-        learned = DocumentedCutoff(rule, id=name, title=title, framework=rule.framework, timing=timing)
-        out.setdefault(name, learned)
+        out.setdefault(name, DocumentedCutoff(rule, id=name, title=title, framework=rule.framework, timing=timing))
     return list(out.values())
+
+
+def cutoff_of(rule: DocumentedRule) -> str:
+    """Id of a rule's own score with a learned cut-off: rules that count alike share it."""
+    weights = [c.documented_points for c in rule.card.criteria]
+    plain = rule.card.unit == "met" or all(each == weights[0] for each in weights)
+    return f"{rule.framework}-{rule.card.unit}-cutoff" if plain else f"{rule.id}-cutoff"
 
 
 def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
@@ -245,103 +300,39 @@ def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
     return dataclasses.replace(leads, context=context, raw={**leads.raw, **aside})
 
 
-def other_criteria(deals: Leads, view: View | None) -> tuple[str, ...]:
-    """Columns of mapped criteria that the framework does not ask for: attributes like any other."""
-    own = () if view is None else view.mapped
-    mapped = {} if deals.mapping is None else deals.mapping.criteria
-    asked = {rule.column for name, rule in mapped.items() if name in own}
-    return tuple(name for name in deals.raw if name not in asked and name not in deals.context)
-
-
-def wide_contenders(
-    settings: Experiment, deals: Leads, view: View | None, baseline: DocumentedRule | None, timing: Timing
-) -> list[Contender]:
-    """Contenders that read columns of the CRM beside the criteria."""
+def _wide(settings: Experiment, asked: Wide, deals: Leads, view: View | None, timing: Timing) -> Iterator[Contender]:
+    """The wide card, with criteria one by one or their score as one row, and with what was set aside, to compare."""
     without = settings.without
     if not (deals.context or without):
-        return []
-    out: list[Contender] = []
-    if isinstance(settings.wide, Wide):
-        attributes = settings.wide.attributes
-        other = other_criteria(deals, view)
-        if refused := [name for name in without if name not in other]:
-            raise UsageError(
-                f"without: got {', '.join(refused)}, which answers a criterion of the rules; valid: columns beside the"
-                " criteria; to judge without it, take it out of criteria in the mapping"
-            )
-        valid = (*deals.context, *(name for name in other if name not in without))
-        columns = valid if settings.wide.columns is None else settings.wide.columns
-        if absent := [name for name in columns if name not in (*valid, *without)]:
-            raise UsageError(
-                f"wide.columns: got {', '.join(absent)}; valid: {', '.join(valid)} (context of the"
-                " mapping); correct it, or add the column to the mapping's context"
-            )
-        columns = tuple(name for name in columns if name not in without)
+        return
+    # columns of criteria that the framework does not ask for are attributes like any other
+    mapped = {} if deals.mapping is None else deals.mapping.criteria
+    own = {rule.column for name, rule in mapped.items() if view is not None and name in view.mapped}
+    other = [name for name in deals.raw if name not in own and name not in deals.context]
+    if refused := [name for name in without if name not in other]:
+        raise UsageError(
+            f"without: got {', '.join(refused)}, which answers a criterion of the rules; valid: columns beside the"
+            " criteria; to judge without it, take it out of criteria in the mapping"
+        )
+    valid = (*deals.context, *(name for name in other if name not in without))
+    columns = valid if asked.columns is None else asked.columns
+    if absent := [name for name in columns if name not in (*valid, *without)]:
+        raise UsageError(
+            f"wide.columns: got {', '.join(absent)}; valid: {', '.join(valid)} (context of the mapping); correct it,"
+            " or add the column to the mapping's context"
+        )
+    columns = tuple(name for name in columns if name not in without)
+    framework = None if view is None else view.id
 
-        def wide(
-            name: str, title: str, more: tuple[str, ...] = (), kind: Kind = "wide", as_score: bool = False
-        ) -> None:
-            framework = None if view is None else view.id
-            out.append(
-                WideCard(
-                    view,
-                    (*columns, *more),
-                    attributes,
-                    settings.points,
-                    as_score,
-                    id=name,
-                    title=title,
-                    kind=kind,
-                    framework=framework,
-                    timing=timing,
-                )
-            )
+    def wide(name: str, title: str, more: Sequence[str] = (), kind: Kind = "wide", as_score: bool = False) -> WideCard:
+        about: dict[str, Any] = {"id": name, "title": title, "kind": kind, "framework": framework, "timing": timing}
+        return WideCard(view, (*columns, *more), asked.attributes, settings.points, as_score, **about)
 
-        wide("wide", "wide card: criteria and columns of the CRM")
-        if view is not None:
-            wide("wide-score", "wide card: the document's score and columns of the CRM", as_score=True)
-        if without:
-            wide("wide-with", f"wide card with {', '.join(without)}, to compare", without, "comparison")
-    forms: dict[Form, str] = {"logistic": "logistic regression", "boosting": "boosted trees"}
-    for form, what in forms.items():
-        if deals.context and (name := f"context-{form}") in settings.contenders:
-            title = f"{what} on criteria and context"
-            seed = settings.random_state
-            out.append(Context(form, baseline, seed, id=name, title=title, kind="context", timing=timing))
-    return out
-
-
-def make_study(
-    leads: Leads,
-    chosen: Chosen,
-    settings: Experiment,
-    frameworks: Sequence[Any] | None = None,
-    pairs: Sequence[tuple[str, Any]] = (),
-    n_jobs: int | None = None,
-) -> Study:
-    """Fix everything that is the same for all contenders."""
-    deals, timed = in_time(chosen.deals)
-    kind = settings.evaluation.kind
-    timed = kind == "rolling" or (kind == "auto" and timed)
-    timing = chosen.days if timed else None
-    compared, sampled = sample_deals(deals, settings.single_deals, settings.random_state)
-    views = make_views(settings, leads, frameworks)
-    rules = make_rules(settings, views, leads)
-    baseline, missing = choose_baseline(settings, rules, leads)
-    if baseline is not None:  # the baseline is judged first: its workload is that of the others
-        rules = {baseline: rules[baseline], **rules}
-    consequences = find_consequences(settings, leads, deals)
-    learnable = [view for view in views if is_learnable(view, deals)]
-    # the framework of the baseline, else the first that a card can be learned for
-    own = None if baseline is None else rules[baseline].framework
-    main = next((view for view in learnable if view.id == own), next(iter(learnable), None))
-    contenders = make_contenders(settings, deals, learnable, main, rules, pairs, timing)
-    misfits = [] if main is None else misfit_notes(main, deals, settings.met_level)
-    if main is not None and any(code == "LML206" for code, _ in misfits):
-        free = learned_card(settings, main, timing, "free", "learned card with points that may turn", free=True)
-        contenders = (*contenders[:-1], free, contenders[-1])
-    notes = (*missing, *sampled, *consequences.notes, *misfits)
-    return Study(settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs)
+    yield wide("wide", "wide card: criteria and columns of the CRM")
+    if view is not None:
+        yield wide("wide-score", "wide card: the document's score and columns of the CRM", as_score=True)
+    if without:
+        yield wide("wide-with", f"wide card with {', '.join(without)}, to compare", without, "comparison")
 
 
 def split_contenders(given: Sequence[Any]) -> tuple[tuple[str, ...], list[tuple[str, Any]]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from leadml.data.deals import NO_DAY
 from leadml.levels import UNKNOWN, Codes
 
 if TYPE_CHECKING:
@@ -21,6 +22,10 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Note = tuple[str, dict[str, Any]]
 """LML code, and the values that its text needs."""
+MISFITS: Mapping[str, str] = {"reversed": "LML205", "turning": "LML206", "together": "LML207"}
+DAYS_A_MONTH = 365.25 / 12
+SHARE = 0.3
+"""Share of leads followed up at which a misfit is priced."""
 
 
 def codes_of(leads: Leads, criteria: Sequence[str]) -> Codes:
@@ -62,10 +67,24 @@ def count_patterns(leads: Leads, criteria: Sequence[str]) -> PatternCounts:
     return PatternCounts.from_codes(codes_of(leads, criteria), won_of(leads), learning_weight(leads))
 
 
+def known_means(codes: Codes, n: Floats) -> Floats:
+    """(k,) mean known level of each criterion; `n` deals a row."""
+    known = codes != UNKNOWN
+    return np.asarray((n @ np.where(known, codes, 0)) / np.maximum(n @ known, 1e-9))
+
+
 def plain_design(codes: Codes, mean: Floats) -> Floats:
     """Levels with unknown at the mean, beside an indicator of each unknown."""
     unknown = codes == UNKNOWN
     return np.hstack([np.where(unknown, mean, codes), unknown]).astype(np.float64)
+
+
+def span(leads: Leads) -> tuple[int, int] | None:
+    """First and last known day: of closing, else of creation."""
+    for column in (leads.closed, leads.created):
+        if column is not None and (known := column[column != NO_DAY]).size:
+            return int(known.min()), int(known.max())
+    return None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -107,15 +126,40 @@ class View:
             failed |= codes_of(leads, (gate.criterion,))[:, 0] < gate.below
         return failed
 
-    def learn(self, train: Leads, random_state: int, rising: Flags | None = None) -> tuple[ScorecardFit, PatternCounts]:
-        """Fit the scorecard on counts of patterns; contenders that share it ask one after the other."""
+    def learn(self, train: Leads, random_state: int, rising: Flags | bool = True) -> tuple[ScorecardFit, PatternCounts]:
+        """Fit the scorecard on counts of patterns; contenders that share the monotone fit ask one after the other."""
         from leadml.estimators.scorecard_fit import fit_scorecard
 
-        if self._latest.get("train") is not train or rising is not None:
-            counts = count_patterns(train, self.mapped)
-            monotone = True if rising is None else rising
-            fit = fit_scorecard(counts, self.documented, monotone=monotone, random_state=random_state)
-            if rising is not None:
-                return fit, counts
+        if rising is True and self._latest.get("train") is train:
+            return self._latest["fit"]  # type: ignore[no-any-return]
+        counts = count_patterns(train, self.mapped)
+        fit = fit_scorecard(counts, self.documented, monotone=rising, random_state=random_state)
+        if rising is True:
             self._latest.update(train=train, fit=(fit, counts))
-        return self._latest["fit"]  # type: ignore[no-any-return]
+        return fit, counts
+
+    def turning(self, train: Leads, random_state: int) -> Flags:
+        """(k,) criteria whose points must be free to turn, as a training set tells."""
+        from leadml.estimators.misfit import find_misfits
+
+        counts = count_patterns(train, self.mapped)
+        found = find_misfits(counts, self.documented, self.mapped, random_state=random_state)
+        return np.isin(self.mapped, [each.criteria[0] for each in found if each.kind == "turning"])
+
+    def misfits(self, deals: Leads, met_level: int) -> list[Note]:
+        """Criteria that run backwards, turn, or only work together, on all deals."""
+        from leadml.estimators.misfit import find_misfits
+
+        counts = count_patterns(deals, self.mapped)
+        notes: list[Note] = []
+        for found in find_misfits(counts, self.documented, self.mapped, workload=SHARE, met_level=met_level):
+            values: dict[str, Any] = {"cost": found.cost, "where": found.criteria[0]}
+            if found.kind == "together":
+                rates = ", ".join(f"{rate:.0%} where {words}" for words, rate, _ in (found.low, found.best, found.high))
+                values |= {"columns": " and ".join(found.criteria), "detail": f"Deals are won by {rates}."}
+            else:
+                values |= {"column": found.criteria[0], "top_rate": found.high[1]}
+                for end, told in (("low", found.low), ("high", found.high), ("best", found.best)):
+                    values |= {f"{end}_level": told[0], f"{end}_rate": told[1]}
+            notes.append((MISFITS[found.kind], values))
+        return notes

@@ -8,17 +8,16 @@ from pathlib import Path
 import numpy as np
 
 import leadml
-from leadml.calibration.blocks import make_blocks
-from leadml.calibration.comparison import few_threads, hold_out
+from leadml.calibration.blocks import few_threads, hold_out, make_blocks
 from leadml.calibration.drift import find_drift
 from leadml.calibration.experiment import Experiment
+from leadml.calibration.facts import Facts
 from leadml.calibration.outcomes import choose_deals
-from leadml.calibration.rules import Facts, find_posteriors, judge_rules
-from leadml.calibration.run import make_study
+from leadml.calibration.rules import judge_rules
+from leadml.calibration.study import make_study
 from leadml.data.deals import Leads
 from leadml.datasets.sample import make_leads, write_csv
 from leadml.datasets.worlds import make_truth
-from leadml.evaluation.metrics import HeldOut
 
 RULES = {"met": ("bant-ibm", 3), "points": ("bant-points", 9)}
 """The documented rule that a world is made around, and its cut-off, by what it counts."""
@@ -104,8 +103,7 @@ class Stream:
         study = make_study(leads, choose_deals(leads, settings), settings)
         own = tuple(each for each in study.contenders if each.id in (settings.baseline, CARD))
         self.study = dataclasses.replace(study, contenders=own)
-        study, blocks, _ = make_blocks(self.study)
-        self.log = hold_out(study, blocks)[0]
+        self.log = hold_out(make_blocks(self.study))[0]
 
     def first(self, n):
         """The study of the first n deals."""
@@ -114,13 +112,12 @@ class Stream:
 
     def look(self, n):
         """What `leadml calibrate` would say of the first n deals."""
-        study, blocks, _ = make_blocks(self.first(n))
-        log = self.log.subset(self.log.row < n) if study.timed else hold_out(study, blocks)[0]
+        study = make_blocks(self.first(n))
+        log = self.log.subset(self.log.row < n) if study.timed else hold_out(study)[0]
         with few_threads(1):
             drifted = find_drift(study.deals, study.learnable)[1] if study.timed else False
             fitted = study.contender(CARD).fit(study.deals)
-            facts = Facts(study, log, HeldOut(log), {"bant": fitted}, find_posteriors(study), drifted)
-            return Look(judge_rules(facts)[0], fitted)
+            return Look(judge_rules(Facts(study, log, {CARD: fitted}, drifted))[0], fitted)
 
     def change(self, n):
         """Whether `change` is said of the weights after n deals."""
