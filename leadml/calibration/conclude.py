@@ -16,7 +16,7 @@ from leadml.calibration.cards import Draft, draft_cards, fit_all
 from leadml.calibration.drift import find_drift
 from leadml.calibration.facts import Facts
 from leadml.calibration.findings import findings_of_notes, in_order
-from leadml.calibration.notes import data_notes, price_unknown, result_notes
+from leadml.calibration.notes import data_notes, doubt_of, price_unknown, result_notes
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.recommend import choose_card, choose_champion, recommend
 from leadml.calibration.rules import judge_rules
@@ -47,7 +47,7 @@ def conclude(
     policies, data = judge_rules(facts), describe_data(study, leads, name)
     drafts = draft_cards(study, facts.fitted, data)
     best = choose_card(facts, drafts)
-    recommended = recommend(facts, drafts, policies, best)
+    recommended = recommend(facts, drafts, policies, best, doubt_of(own, study, drafts.get(str(best))))
     columns = columns_of(study.compared)
     attributes = {each: attributes_of(draft, columns, leads) for each, draft in drafts.items()}
     importance = figures.importances(facts.held, lost, columns, attributes)

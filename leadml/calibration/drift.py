@@ -104,15 +104,8 @@ def weights_moved(view: View, deals: Leads) -> bool:
     design = design[:, np.ptp(design, axis=0) > 0]
     base = np.column_stack([np.ones(len(late)), late, design])
     extra = design[:, :k] * late[:, None]
-    theta = np.zeros(base.shape[1])
-    for _ in range(30):
-        p = logistic(base @ theta)
-        hessian = base.T @ (base * (n * p * (1 - p))[:, None]) + 1e-3 * np.eye(base.shape[1])
-        step = np.linalg.solve(hessian, base.T @ (won - n * p) - 1e-3 * theta)
-        theta += np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-7:
-            break
-    p = logistic(base @ theta)
+    _, hessian, log_odds = _fit(base, won / n, n, 1e-3)
+    p = logistic(log_odds)
     curve = (n * p * (1 - p))[:, None]
     cross = base.T @ (extra * curve)
     score = extra.T @ (won - n * p)
@@ -131,7 +124,9 @@ def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float,
         return 0.0, 0.0
     weight, rows, shift = learning_weight(leads), np.arange(len(leads)), 0.0
     if timing and leads.created is not None and leads.closed is not None:
-        shift = _offset(log_odds, won_of(leads), weight / seen_chance(leads.created, leads.closed), BIAS_SPREAD)
+        seen = _effective(weight / seen_chance(leads.created, leads.closed))
+        ones = np.ones((len(leads), 1))
+        shift = float(_fit(ones, won_of(leads), seen, BIAS_SPREAD**-2, log_odds)[0][0])
         last = max(int(leads.created.max()), int(leads.closed.max()))
         rows = np.flatnonzero(leads.created.astype(np.int64) <= last - timing)
         rows = rows[np.argsort(leads.created[rows], kind="stable")]
@@ -158,34 +153,31 @@ def seen_chance(created: npt.NDArray[np.int32], closed: npt.NDArray[np.int32]) -
     return np.asarray(np.clip((float(closed.max()) - took - first) / max(newest - first, 1.0), 0.2, 1.0))
 
 
-def _offset(eta: Floats, y: Floats, weight: Floats, spread: float = np.inf) -> float:
-    """Offset that makes predictions hold on average; `spread`: its prior standard deviation, in log-odds."""
-    w = weight * (weight.sum() / max(float(weight @ weight), 1e-9))  # adds up to the effective number
-    shift, pull = 0.0, 1.0 / spread**2
-    for _ in range(25):  # Newton: sum w (y - p) = offset / spread^2
-        p = logistic(eta + shift)
-        step = (float(w @ (y - p)) - shift * pull) / max(float(w @ (p * (1 - p))) + pull, 1e-9)
-        shift += float(np.clip(step, -2, 2))
-        if abs(step) < 1e-9:
+def _fit(columns: Floats, y: Floats, weight: Floats, pull: float, eta: Floats | float = 0.0) -> tuple[Floats, ...]:
+    """Coefficients, their information and the log-odds of a logistic regression beside `eta`, each pulled to 0."""
+    theta = np.zeros(columns.shape[1])
+    for _ in range(30):
+        p = logistic(eta + columns @ theta)
+        hessian = (columns * (weight * p * (1 - p))[:, None]).T @ columns + pull * np.eye(len(theta))
+        step = np.linalg.solve(hessian, columns.T @ (weight * (y - p)) - pull * theta)
+        theta += np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-9:
             break
-    return shift
+    return theta, hessian, eta + columns @ theta
+
+
+def _effective(weight: Floats) -> Floats:
+    """Weights that add up to the effective number (Kish 1965)."""
+    return np.asarray(weight * (weight.sum() / max(float(weight @ weight), 1e-9)))
 
 
 def _offset_now(eta: Floats, y: Floats, weight: Floats, time: Floats) -> tuple[float, float]:
     """Offset at time 0 and its variance: an offset and a drift along times below 0, averaged over `DRIFTS`."""
-    w = weight * (weight.sum() / max(float(weight @ weight), 1e-9))
-    columns = np.stack([np.ones(len(eta)), time], axis=1)
+    w, columns = _effective(weight), np.stack([np.ones(len(eta)), time], axis=1)
     means, variances, evidence = [], [], []
     for sd, chance in DRIFTS:
-        theta, pull = np.zeros(2), sd**-2
-        for _ in range(25):
-            p = logistic(eta + columns @ theta)
-            hessian = (columns * (w * p * (1 - p))[:, None]).T @ columns + pull * np.eye(2)
-            step = np.linalg.solve(hessian, columns.T @ (w * (y - p)) - pull * theta)
-            theta += np.clip(step, -2, 2)
-            if np.abs(step).max() < 1e-9:
-                break
-        moved = eta + columns @ theta
+        pull = sd**-2
+        theta, hessian, moved = _fit(columns, y, w, pull, eta)
         fit = w @ (y * moved - np.logaddexp(0.0, moved)) - 0.5 * pull * theta @ theta
         evidence.append(np.log(chance * pull) + fit - 0.5 * np.linalg.slogdet(hessian)[1])
         means.append(theta[0])

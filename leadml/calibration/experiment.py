@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -23,14 +23,12 @@ CONTENDER_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
 def plain(value: Any) -> Any:
     """Turn what Python callers have at hand (numpy scalars and arrays, dates) into what YAML holds."""
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    if isinstance(value, date):
-        return value.isoformat()
     if isinstance(value, np.datetime64):
-        return str(value.astype("datetime64[D]"))
+        value = value.astype("datetime64[D]")
     if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
+        value = value.tolist()
+    if isinstance(value, date):
+        return value.isoformat()[:10]
     if isinstance(value, Mapping):
         return {key: plain(each) for key, each in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
@@ -104,21 +102,18 @@ class Bands(_Settings):
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
-        got, wrong = f"got edges {list(self.edges)}", ""
-        rising = all(low < high for low, high in itertools.pairwise(self.edges))
-        inside = all(edge > 0 and (self.by == "economics" or edge < 1) for edge in self.edges)
-        if self.by == "shares":
-            if self.edges:
-                got += " with by: shares"
-                wrong = "none, the documented bands give the shares; remove them, or set by: probability"
-        elif not (1 <= len(self.edges) <= 3 and rising and inside):
-            wrong = "one to three rising numbers, between 0 and 1 by probability, above 0 by economics; correct them"
+        rising = 1 <= len(self.edges) <= 3 and all(low < high for low, high in itertools.pairwise((0.0, *self.edges)))
+        got, valid = f"got edges {list(self.edges)}", ""
+        if self.by == "shares" and self.edges:
+            got += " with by: shares"
+            valid = "none, the documented bands give the shares; remove them, or set by: probability"
+        elif self.by != "shares" and not (rising and (self.by == "economics" or self.edges[-1] < 1)):
+            valid = "one to three rising numbers, between 0 and 1 by probability, above 0 by economics; correct them"
         elif self.by == "economics" and self.follow_up_from != 1:
-            wrong = (
-                "[1], [low, 1] or [low, 1, high], multiples of the chance from which following up pays; correct them"
-            )
-        if wrong:
-            raise ValueError(f"{got}; valid: {wrong}")
+            valid = "[1], [low, 1] or [low, 1, high], multiples of the chance from which following up pays"
+            valid += "; correct them"
+        if valid:
+            raise ValueError(f"{got}; valid: {valid}")
         return self
 
 
@@ -243,12 +238,10 @@ class Experiment(_Settings):
     @field_validator("as_of")
     @classmethod
     def _is_date(cls, value: str | None) -> str | None:
-        if value is not None:
-            try:
-                date.fromisoformat(value)
-            except ValueError:
-                raise ValueError(f"got {value!r}; valid: a date like 2026-01-31; correct it") from None
-        return value
+        try:
+            return None if value is None else date.fromisoformat(value).isoformat()
+        except ValueError:
+            raise ValueError(f"got {value!r}; valid: a date like 2026-01-31; correct it") from None
 
     @field_validator("policies", "baseline")
     @classmethod

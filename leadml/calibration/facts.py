@@ -89,7 +89,7 @@ def find_posterior(study: Study, view: View) -> Posterior:
 
     counts, settings = count_patterns(study.deals, view.mapped), study.settings
     seed = settings.random_state
-    draws = fit_judge(counts, met_level=settings.met_level, n_draws=N_DRAWS, random_state=seed).draws
+    draws = fit_judge(counts, met_level=settings.met_level, n_draws=N_DRAWS, random_state=seed)
     fit = fit_scorecard(counts, view.documented, random_state=seed, n_draws=2 * N_DRAWS)
     drawn = fit.draws[:, 1:].reshape(len(fit.draws), -1, N_CODES)
     values = np.concatenate([fit.values[None], drawn])

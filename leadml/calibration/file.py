@@ -106,7 +106,11 @@ def store_card(
     found: Calibration, directory: Path, name: str, *, at: str, store_root: Path | None,
     say: Callable[[str], None], fault: str | None = None,
 ) -> Version:  # fmt: skip
-    """Store the recommended card with its log, counts of its deals, the mapping, and the result for the page."""
+    """Store the recommended card with its log, counts of its deals, the mapping, and the result for the page.
+
+    It is not in use where a fault or the verdict on the baseline stands against it; where no rule can be judged, it has
+    to be shown to rank better than chance.
+    """
     from leadml.registry.evidence import DEAL_COUNTS, HELD_OUT, held_out_file
     from leadml.registry.versions import champion_of, save_version
 
@@ -114,38 +118,27 @@ def store_card(
     if card is None or contender is None:
         raise ValueError("these deals give no card")
     rule = found.result.policies[0] if found.result.policies else None
-    files = {}
-    if contender in found.held_out.entries:
-        files[HELD_OUT] = held_out_file(found.held_out, contender)
+    verdict = "cannot-judge" if rule is None else rule.verdict
+    auc = next(each.auc for each in found.result.contenders if each.id == contender)
+    ranks = auc is not None and auc.low is not None and auc.low > 0.5
+    stands = verdict == "change" or (verdict == "cannot-judge" and ranks)
+    against = fault or (None if stands else f"the verdict is {verdict}")
+    files = {HELD_OUT: held_out_file(found.held_out, contender)}
     beside = {each: each for each in (MAPPING, DEAL_COUNTS, "result.json")}
-    if rule is not None:
-        beside[RULE_CARD] = f"cards/{rule.id}.json"
-    for title, file in beside.items():
+    for title, file in (beside if rule is None else beside | {RULE_CARD: f"cards/{rule.id}.json"}).items():
         if (directory / file).is_file():
             files[title] = (directory / file).read_bytes()
     money = found.settings.economics
-    ratio = money.won_value / money.follow_up_cost if money is not None and money.won_value else None
-    against = fault or stands_against(found)
+    metrics = {"ratio": money.won_value / money.follow_up_cost} if money is not None and money.won_value else {}
+    documented = None if rule is None else found.cards.get(rule.id)
     version = save_version(
-        name, card, at=at, against=against, documented=found.cards.get(rule.id) if rule is not None else None,
-        files=files, metrics={} if ratio is None else {"ratio": ratio}, store_root=store_root,
-    )  # fmt: skip
+        name, card, at=at, against=against, documented=documented, files=files, metrics=metrics, store_root=store_root
+    )
     champion, how = champion_of(name, store_root), f"leadml models promote {version.ref} --because TEXT"
     if version.version == 1 and against is not None:
         uses = f"{champion.ref}, the documented rule, stays in use" if champion else "nothing is in use"
         say(f"{against}: {uses}; to use the learned card: {how}")
     return version
-
-
-def stands_against(found: Calibration) -> str | None:
-    """Why the card is not to be in use: the verdict on the baseline, the rule that is judged first; None where it is.
-
-    Where no rule can be judged, the card has to be shown to rank better than chance.
-    """
-    verdict = found.result.policies[0].verdict if found.result.policies else "cannot-judge"
-    aucs = [each.auc for each in found.result.contenders if each.id == found.result.recommended.contender]
-    ranks = any(auc is not None and auc.low is not None and auc.low > 0.5 for auc in aucs)
-    return None if verdict == "change" or (verdict == "cannot-judge" and ranks) else f"the verdict is {verdict}"
 
 
 def reproduce(directory: Path, source: Any) -> list[str]:
@@ -158,11 +151,8 @@ def reproduce(directory: Path, source: Any) -> list[str]:
         return [f"data: other deals than those of {before.data.source} (their digests differ)"]
     after = calibrate(leads, directory / "experiment.yaml", name=before.data.name).result
     old, new = (dict(_leaves(each.model_dump(mode="json"), "")) for each in (before, after))
-    lines = [
-        f"{path}: {old.get(path)!r} before, {new.get(path)!r} now"
-        for path in {**old, **new}
-        if path not in MAY_DIFFER and not _same(old.get(path), new.get(path))
-    ]
+    pairs = {path: (old.get(path), new.get(path)) for path in {**old, **new} if path not in MAY_DIFFER}
+    lines = [f"{path}: {was!r} before, {now!r} now" for path, (was, now) in pairs.items() if not _same(was, now)]
     return lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
 
 

@@ -1,23 +1,20 @@
-"""The result as tidy pandas frames, as a short table in a notebook, and its charts."""
+"""The result as tidy pandas frames, and as a short table in a notebook."""
 
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from leadml.calibration.figures import MEASURED
 from leadml.result import Figure, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     import pandas as pd
 
 
 def _spread(name: str, figure: Figure | None) -> dict[str, float | None]:
-    if figure is None:
-        return {name: None, f"{name}_low": None, f"{name}_high": None}
-    return {name: figure.value, f"{name}_low": figure.low, f"{name}_high": figure.high}
+    ends = (None, None, None) if figure is None else (figure.value, figure.low, figure.high)
+    return dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
 
 
 def verdicts(result: Result) -> pd.DataFrame:
@@ -27,16 +24,14 @@ def verdicts(result: Result) -> pd.DataFrame:
     rows = []
     for each in result.policies:
         look = each.outlook
+        wins = (None, None) if look is None else (look.wins_per_100.keep.value, look.wins_per_100.change.value)
         rows.append(
-            {
-                "rule": each.id,
-                **each.model_dump(include={"verdict", "because", "verdict_weights", "verdict_cutoff"}),
-                **_spread("gain_weights", each.gain_weights),
-                **_spread("gain_cutoff", each.gain_cutoff),
-                "p_better": None if look is None else look.p_better,
-                "wins_per_100_keep": None if look is None else look.wins_per_100.keep.value,
-                "wins_per_100_change": None if look is None else look.wins_per_100.change.value,
-            }
+            {"rule": each.id}
+            | each.model_dump(include={"verdict", "because", "verdict_weights", "verdict_cutoff"})
+            | _spread("gain_weights", each.gain_weights)
+            | _spread("gain_cutoff", each.gain_cutoff)
+            | {"p_better": None if look is None else look.p_better}
+            | dict(zip(("wins_per_100_keep", "wins_per_100_change"), wins, strict=True))
         )
     return pd.DataFrame(rows)
 
@@ -47,13 +42,11 @@ def contenders(result: Result) -> pd.DataFrame:
 
     rows = []
     for each in result.contenders:
-        figures = {name: getattr(each, name) for name in MEASURED}
-        figures |= {f"gain_{name}": gain for name, gain in each.gain}
+        figures = {name: getattr(each, name) for name in MEASURED} | {f"gain_{name}": gain for name, gain in each.gain}
         for name, figure in {**figures, **each.metrics}.items():
             if figure is not None:
                 rows.append({"contender": each.id, "kind": each.kind, "figure": name, **dict(figure)})
-    columns = ["contender", "kind", "figure", "value", "low", "high", "p_adjusted"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=["contender", "kind", "figure", "value", "low", "high", "p_adjusted"])
 
 
 def cutoffs(result: Result) -> pd.DataFrame:
@@ -63,15 +56,11 @@ def cutoffs(result: Result) -> pd.DataFrame:
     rows = []
     for each in result.policies:
         implied, learned = each.implied_value, each.learned_cutoff
+        value = (None, None) if implied is None else (implied.low, implied.high)
         rows.append(
-            {
-                "rule": each.id,
-                "documented": each.documented_cutoff,
-                **_spread("learned", learned),
-                "basis": None if learned is None else learned.basis,
-                "value_from": None if implied is None else implied.low,
-                "value_to": None if implied is None else implied.high,
-            }
+            {"rule": each.id, "documented": each.documented_cutoff}
+            | _spread("learned", learned)
+            | {"basis": None if learned is None else learned.basis, "value_from": value[0], "value_to": value[1]}
         )
     return pd.DataFrame(rows)
 
@@ -102,25 +91,3 @@ def short_html(result: Result) -> str:
         "<table><tr><th>rule</th><th>verdict</th><th>because</th></tr>"
         f"{rules}</table><ul>{grave}</ul>"
     )
-
-
-class Plots:
-    """Altair charts of a calibration, drawn by `leadml.report.charts`."""
-
-    NAMES = ("bands", "cutoffs", "decision_curve", "gain", "reliability", "weights")
-
-    def __init__(self, found: Any) -> None:
-        self._found = found
-
-    def __dir__(self) -> list[str]:
-        return list(self.NAMES)
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        if name not in self.NAMES:
-            raise AttributeError(f"no chart {name!r}; there are {', '.join(self.NAMES)}")
-        from leadml.report.charts import draw
-
-        def drawn(**options: Any) -> Any:
-            return draw(name, self._found.result, self._found.card, self._found.held_out, **options)
-
-        return drawn

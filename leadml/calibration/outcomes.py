@@ -1,8 +1,9 @@
-"""Which closed deals are learned from: enough, of mature cohorts; and the other coding of overdue deals."""
+"""Which closed deals are learned from: enough, of mature cohorts, in time order; a sample of very many."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
@@ -13,6 +14,7 @@ from leadml.calibration.views import Note, weight_of
 from leadml.data.dates import day_text
 from leadml.data.deals import OPEN, Leads
 from leadml.data.maturity import Maturity, find_maturity
+from leadml.data.split import times_of
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 
 MIN_DEALS = 20
@@ -92,3 +94,38 @@ def _left_out(leads: Leads, found: Maturity) -> tuple[Note, ...]:
 
 def _pick(leads: Leads, rows: npt.NDArray[np.bool_]) -> Leads:
     return leads if rows.all() else leads.take(rows)
+
+
+def in_time(deals: Leads) -> tuple[Leads, bool]:
+    """Put deals in time order (closing, else creation, else the file's order where it says so)."""
+    times = times_of(deals)
+    return (deals, False) if times is None else (deals.take(np.argsort(times.known, kind="stable")), True)
+
+
+def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, list[Note]]:
+    """At most so many deals, units whole, in their order; weights add up to all deals."""
+    if len(deals) <= most:
+        return deals, []
+    rng = np.random.default_rng([random_state, 306])
+    if deals.unit is None:
+        rows = np.sort(rng.choice(len(deals), most, replace=False))
+    else:
+        number, unit = np.unique(deals.unit, return_inverse=True)
+        rows = np.flatnonzero((rng.random(len(number)) < most / len(deals))[unit])
+    sample = deals.take(rows)
+    weight = weight_of(sample) * (weight_of(deals).sum() / weight_of(sample).sum())
+    note = {"n": len(rows), "all": len(deals), "where": "data"}
+    return dataclasses.replace(sample, weight=weight), [("LML306", note)]
+
+
+def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
+    """Leave columns out of the context; raw ones are read by the wide card that they are compared with, alone."""
+    if not without:
+        return leads
+    valid = (*leads.context, *(name for name in leads.raw if name not in leads.context))
+    if absent := [name for name in without if name not in valid]:
+        known = f"{', '.join(valid)} (context and criteria of the mapping)" if valid else "no column, as none is mapped"
+        raise UsageError(f"without: got {', '.join(absent)}; valid: {known}; correct it, or leave it out")
+    context = {name: column for name, column in leads.context.items() if name not in without}
+    aside = {name: column for name, column in leads.context.items() if name in without}
+    return dataclasses.replace(leads, context=context, raw={**leads.raw, **aside})

@@ -75,9 +75,12 @@ def choose_champion(facts: Facts, recommended: str | None) -> str:
 
 
 def recommend(
-    facts: Facts, drafts: Mapping[str, Draft], policies: Sequence[PolicyResult], chosen: str | None
+    facts: Facts, drafts: Mapping[str, Draft], policies: Sequence[PolicyResult], chosen: str | None, doubt: str
 ) -> Recommended:
-    """The learned card, always; the documented rule stays in use unless the verdict on it is `change`."""
+    """The learned card, always; the documented rule stays in use unless the verdict on it is `change`.
+
+    doubt : which of its columns may say how a deal went.
+    """
     study = facts.study
     if chosen is None:
         return Recommended(
@@ -100,6 +103,7 @@ def recommend(
         card=f"{chosen}.json",
         framework=contender.framework,
         because=say_why(contender.title, baseline),
+        doubt=doubt,
         in_use=str(study.baseline) if stays else chosen,
         cutoff=None if cutoff is None else Figure(value=cutoff.value, low=cutoff.low, high=cutoff.high),
         cutoff_basis="workload" if cutoff is None else cutoff.basis,

@@ -11,7 +11,9 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +23,8 @@ from leadml.calibration.blocks import few_threads, hold_out, make_blocks
 from leadml.calibration.conclude import conclude
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
-from leadml.calibration.outcomes import check_enough, choose_deals
-from leadml.calibration.study import make_study, set_aside, split_contenders
+from leadml.calibration.outcomes import check_enough, choose_deals, set_aside
+from leadml.calibration.study import make_study, split_contenders
 from leadml.exceptions import UsageError
 from leadml.tracking.connection import without_autologging
 
@@ -105,7 +107,10 @@ class Calibration:
     @property
     def plot(self) -> Any:
         """Altair charts: cutoffs(), weights(), gain(), reliability(), bands(), decision_curve()."""
-        return frames.Plots(self)
+        from leadml.report.charts import draw
+
+        names = ("bands", "cutoffs", "decision_curve", "gain", "reliability", "weights")
+        return SimpleNamespace(**{n: partial(draw, n, self.result, self.card, self.held_out) for n in names})
 
     def to_html(self) -> str:
         """Render the report: one page that needs nothing else."""
@@ -259,23 +264,24 @@ def _check_asked(leads: object, name: object) -> None:
 
 
 def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Metrics by name; what does not take weights is called without."""
-    if metrics is None:
-        return {}
-    named = (
-        list(metrics.items())
-        if isinstance(metrics, Mapping)
-        else [(str(getattr(each, "__name__", type(each).__name__)), each) for each in metrics]
-    )
+    """Metrics by name, each called with weights on the deals that count."""
+    named = [(str(getattr(each, "__name__", type(each).__name__)), each) for each in metrics or ()]
+    if isinstance(metrics, Mapping):
+        named = list(metrics.items())
     made: dict[str, Any] = {}
     for name, metric in named:
-        if name in RESERVED:
-            how = f"any but {', '.join(RESERVED)}; give it another as metrics={{name: function}}"
-            raise UsageError(f"metrics: got the name {name!r}, which is leadml's own; valid is {how}")
+        what, valid = (", which is leadml's own", f"any but {', '.join(RESERVED)}") if name in RESERVED else ("", "")
         if name in made:
-            how = "each name once; give them as metrics={name: function}"
-            raise UsageError(f"metrics: got the name {name!r} twice; valid is {how}")
-        made[name] = _weighted(metric)
+            what, valid = " twice", "each name once"
+        if valid:
+            how = f"valid is {valid}; give them as metrics={{name: function}}"
+            raise UsageError(f"metrics: got the name {name!r}{what}; {how}")
+
+        def call(outcome: Any, predicted: Any, weight: Any, metric: Any = metric) -> float:
+            some = np.asarray(weight) > 0
+            return float(metric(outcome[some], predicted[some], sample_weight=np.asarray(weight)[some]))
+
+        made[name] = call
     return made
 
 
@@ -286,11 +292,3 @@ def _warn_of_empty(metrics: Mapping[str, Any], result: Result) -> None:
         if lacking:
             of = f"of {', '.join(lacking)}" if len(lacking) < len(result.contenders) else "of any contender"
             warnings.warn(f"metrics: {name} gave no finite number {of}; left out", UserWarning, stacklevel=4)
-
-
-def _weighted(metric: Any) -> Callable[[Any, Any, Any], float]:
-    def call(outcome: Any, predicted: Any, weight: Any) -> float:
-        some = np.asarray(weight) > 0
-        return float(metric(outcome[some], predicted[some], sample_weight=np.asarray(weight)[some]))
-
-    return call

@@ -17,8 +17,8 @@ from leadml.calibration.consequences import Consequences, find_consequences
 from leadml.calibration.contenders import Contender, DocumentedCutoff, DocumentedRule, LearnedCard, Plain, Prior
 from leadml.calibration.drift import Timing
 from leadml.calibration.experiment import CONTENDER_NAME, CONTENDERS, Experiment, Wide, check_name
-from leadml.calibration.outcomes import Chosen
-from leadml.calibration.views import Note, View, weight_of
+from leadml.calibration.outcomes import Chosen, in_time, sample_deals
+from leadml.calibration.views import Note, View
 from leadml.data.deals import Leads
 from leadml.exceptions import UsageError
 from leadml.result import Kind
@@ -127,30 +127,6 @@ def make_study(
         raise UsageError(f"contenders: {twice[0]!r} occurs twice; valid: each name once; rename one")
     notes = (*missing, *sampled, *consequences.notes, *misfits)
     return Study(settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs)
-
-
-def in_time(deals: Leads) -> tuple[Leads, bool]:
-    """Put deals in time order (closing, else creation, else the file's order where it says so)."""
-    from leadml.data.split import times_of
-
-    times = times_of(deals)
-    return (deals, False) if times is None else (deals.take(np.argsort(times.known, kind="stable")), True)
-
-
-def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, list[Note]]:
-    """At most so many deals, units whole, in their order; weights add up to all deals."""
-    if len(deals) <= most:
-        return deals, []
-    rng = np.random.default_rng([random_state, 306])
-    if deals.unit is None:
-        rows = np.sort(rng.choice(len(deals), most, replace=False))
-    else:
-        number, unit = np.unique(deals.unit, return_inverse=True)
-        rows = np.flatnonzero((rng.random(len(number)) < most / len(deals))[unit])
-    sample = deals.take(rows)
-    weight = weight_of(sample) * (weight_of(deals).sum() / weight_of(sample).sum())
-    note = {"n": len(rows), "all": len(deals), "where": "data"}
-    return dataclasses.replace(sample, weight=weight), [("LML306", note)]
 
 
 def make_views(settings: Experiment, leads: Leads, frameworks: Sequence[Any] | None) -> tuple[View, ...]:
@@ -285,19 +261,6 @@ def cutoff_of(rule: DocumentedRule) -> str:
     weights = [c.documented_points for c in rule.card.criteria]
     plain = rule.card.unit == "met" or all(each == weights[0] for each in weights)
     return f"{rule.framework}-{rule.card.unit}-cutoff" if plain else f"{rule.id}-cutoff"
-
-
-def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
-    """Leave columns out of the context; raw ones are read by the wide card that they are compared with, alone."""
-    if not without:
-        return leads
-    valid = (*leads.context, *(name for name in leads.raw if name not in leads.context))
-    if absent := [name for name in without if name not in valid]:
-        known = f"{', '.join(valid)} (context and criteria of the mapping)" if valid else "no column, as none is mapped"
-        raise UsageError(f"without: got {', '.join(absent)}; valid: {known}; correct it, or leave it out")
-    context = {name: column for name, column in leads.context.items() if name not in without}
-    aside = {name: column for name, column in leads.context.items() if name in without}
-    return dataclasses.replace(leads, context=context, raw={**leads.raw, **aside})
 
 
 def _wide(settings: Experiment, asked: Wide, deals: Leads, view: View | None, timing: Timing) -> Iterator[Contender]:

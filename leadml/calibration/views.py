@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from leadml.card.codes import codes_of_leads
 from leadml.data.deals import NO_DAY
 from leadml.levels import UNKNOWN, Codes
 
@@ -30,11 +31,7 @@ SHARE = 0.3
 
 def codes_of(leads: Leads, criteria: Sequence[str]) -> Codes:
     """Codes of some criteria, unknown where the leads hold none; (n, k)."""
-    out = np.full((len(leads), len(criteria)), UNKNOWN, dtype=np.uint8, order="F")
-    for at, name in enumerate(criteria):
-        if name in leads.criteria:
-            out[:, at] = leads.codes[:, leads.criteria.index(name)]
-    return out
+    return codes_of_leads(leads, criteria, ())
 
 
 def weight_of(leads: Leads) -> Floats:
@@ -155,7 +152,7 @@ class View:
         for found in find_misfits(counts, self.documented, self.mapped, workload=SHARE, met_level=met_level):
             values: dict[str, Any] = {"cost": found.cost, "where": found.criteria[0]}
             if found.kind == "together":
-                rates = ", ".join(f"{rate:.0%} where {words}" for words, rate, _ in (found.low, found.best, found.high))
+                rates = ", ".join(f"{rate:.0%} where {words}" for words, rate in (found.low, found.best, found.high))
                 values |= {"columns": " and ".join(found.criteria), "detail": f"Deals are won by {rates}."}
             else:
                 values |= {"column": found.criteria[0], "top_rate": found.high[1]}

@@ -18,6 +18,6 @@ def test_other_settings_begin_a_new_log_and_keep_the_old(tmp_path):
         assert (tmp_path / f"log-{number}.parquet").exists()
     assert (tmp_path / "log-1.parquet").read_bytes() == first
     assert len(Log.read(tmp_path / "log.parquet"))
-    (tmp_path / "experiment.yaml").write_text("of: another version\n")
+    (tmp_path / "result.json").write_text('{"of": "another version"}')
     leadml.calibrate(leads, QUICK).save(tmp_path)
     assert (tmp_path / "log-3.parquet").exists()

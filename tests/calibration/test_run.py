@@ -142,8 +142,6 @@ def test_frames_are_tidy(found) -> None:
     assert "bant-ibm" in found._repr_html_()
     assert "bands" in dir(found.plot)
     assert found.plot.decision_curve().to_dict()
-    with pytest.raises(AttributeError, match="no chart"):
-        found.plot.pie  # noqa: B018
 
 
 def test_the_same_seed_gives_the_same_result() -> None:
