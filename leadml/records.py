@@ -28,7 +28,7 @@ Faults = list[tuple[int, str]]  # line (0: unknown) and message
 class Record(BaseModel):
     """Base of everything that leadml reads from YAML: frozen, strict, no unknown keys."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=True, defer_build=True)
 
 
 R = TypeVar("R", bound=Record)

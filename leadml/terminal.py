@@ -27,7 +27,7 @@ def say(message: str) -> None:
     log.info(message)
 
 
-_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)")
+_ESCAPES = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]?)"
 
 
 def clean(text: str) -> str:
@@ -36,7 +36,8 @@ def clean(text: str) -> str:
     >>> clean("ACME\\x1b[31m red\\r\\x9b1m\\u202e!")
     'ACME red 1m!'
     """
-    return text if text.isprintable() else "".join(filter(str.isprintable, re.sub(r"\s", " ", _ESCAPES.sub("", text))))
+    shown = text if text.isprintable() else re.sub(r"\s", " ", re.sub(_ESCAPES, "", text))
+    return "".join(filter(str.isprintable, shown))
 
 
 BAR_WIDTH: Final = 24

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -27,6 +26,18 @@ Ints64 = npt.NDArray[np.int64]
 _GROUP = {",": r"\.", ".": ","}  # decimal mark to the mark that then groups thousands
 _SPACES = "[ \\x{00A0}\\x{202F}'’]"
 CURRENCY = r"[€$£¥]|\b(EUR|USD|GBP|CHF)\b|[.,]-{1,2}\s*$"  # 30.000,- is how a Dutch amount ends
+
+
+class _Compute:
+    """pyarrow.compute, loaded when it is first used, since that takes as long as scoring a lead."""
+
+    def __getattr__(self, name: str) -> Any:
+        import pyarrow.compute
+
+        return getattr(pyarrow.compute, name)
+
+
+pc: Any = _Compute()
 
 
 def category(value: str) -> str:
@@ -93,7 +104,7 @@ def text_of(array: pa.Array) -> pa.StringArray:
     if pa.types.is_string(kind):
         return array
     if pa.types.is_dictionary(kind):
-        return text_of(array.dictionary_decode())
+        return text_of(take(array.dictionary, array.indices))
     if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers, _ = numbers_of(array, keep_infinite=True)
         text = pc.cast(number_array(numbers, valid=~np.isnan(numbers)), pa.string())

@@ -13,9 +13,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from leadml.data.cells import column_of
+from leadml.data.cells import column_of, pc
 from leadml.exceptions import InputError
 
 CHUNK_ROWS = 1 << 15

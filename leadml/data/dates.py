@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from leadml.data.cells import Bools, categories_of, relabel, text_of, valid_of, values_of
+from leadml.data.cells import Bools, categories_of, pc, relabel, text_of, valid_of, values_of
 from leadml.data.deals import NO_DAY
 
 Days = npt.NDArray[np.int32]
@@ -26,10 +25,10 @@ _SERIALS = (20_000, 80_000)  # 1954 to 2119
 
 # The day is the one written, whatever the offset; without the clock there are few distinct texts.
 _CLOCK = r"[T ,]+([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d([.,]\d+)?)?\s*([AaPp][Mm])?\s*(Z|UTC|GMT|[+-]\d{2}(:?\d{2})?)?\s*$"
-_YEAR_FIRST = re.compile(r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})|(\d{4})()(\d{2})(\d{2})")
-_YEAR_LAST = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})")
-_DAY_NAME = re.compile(r"(\d{1,2})[ .-]*([^\W\d]{3,9})[. ,-]*(\d{4})")
-_NAME_DAY = re.compile(r"([^\W\d]{3,9})[. ]*(\d{1,2}),? *(\d{4})")
+_YEAR_FIRST = r"(\d{4})([-/.])(\d{1,2})\2(\d{1,2})|(\d{4})()(\d{2})(\d{2})"
+_YEAR_LAST = r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4}|\d{2})"
+_DAY_NAME = r"(\d{1,2})[ .-]*([^\W\d]{3,9})[. ,-]*(\d{4})"
+_NAME_DAY = r"([^\W\d]{3,9})[. ]*(\d{1,2}),? *(\d{4})"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = {name: i + 1 for i, name in enumerate(_MONTHS)} | {
     "mrt": 3, "maa": 3, "mrz": 3, "mär": 3, "mei": 5, "mai": 5, "okt": 10, "dez": 12,
@@ -101,15 +100,15 @@ def _parse(text: str) -> tuple[int, int]:
     """The day that a text is, read day first and month first."""
     if not text:
         return NO_DAY, NO_DAY
-    if (found := _YEAR_LAST.fullmatch(text)) is not None:
+    if (found := re.fullmatch(_YEAR_LAST, text)) is not None:
         first, second, year = int(found[1]), int(found[3]), int(found[4])
         if len(found[4]) == 2:
             year += 2000 if year < 70 else 1900
         return _day(year, second, first), _day(year, first, second)
     day = _NEVER
-    if (found := _YEAR_FIRST.fullmatch(text)) is not None:
+    if (found := re.fullmatch(_YEAR_FIRST, text)) is not None:
         day = _day(*(int(part) for part in found.groups() if part and part.isdigit()))
-    elif (found := _DAY_NAME.fullmatch(text) or _NAME_DAY.fullmatch(text)) is not None:
+    elif (found := re.fullmatch(_DAY_NAME, text) or re.fullmatch(_NAME_DAY, text)) is not None:
         number, name = (found[1], found[2]) if found[1].isdigit() else (found[2], found[1])
         day = _day(int(found[3]), _MONTH.get(name[:3].lower(), 0), int(number))
     elif re.fullmatch(r"\d{5}([.,]\d*)?", text) and _SERIALS[0] <= int(text[:5]) < _SERIALS[1]:

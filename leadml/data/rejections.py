@@ -21,13 +21,13 @@ _HEADER = ("row", "column", "value", "reason")
 
 # How a text begins that a spreadsheet may run; and what is a number as a whole, so no formula (groups of
 # digits too: a telephone number).
-_starts = re.compile("^[\\s\u00a0\u3000\ufeff\u200b]*[=+\\-@＝＋－＠]|^[\\t\\r\\n]")
-_harmless = re.compile(r"^ ?[-+]?(\d+([ .,'’]\d+)*|\d*[.,]\d+)([eE][-+]?\d+)?%?$", re.ASCII)
+_STARTS = "^[\\s\u00a0\u3000\ufeff\u200b]*[=+\\-@＝＋－＠]|^[\\t\\r\\n]"
+_HARMLESS = r"(?a)^ ?[-+]?(\d+([ .,'’]\d+)*|\d*[.,]\d+)([eE][-+]?\d+)?%?$"
 
 
 def guard_formula(text: str) -> str:
     """Put an apostrophe before a text that a spreadsheet would run as a formula."""
-    if _starts.search(text) and not (_harmless.search(text) and not text.endswith("\n")):
+    if re.search(_STARTS, text) and not (re.search(_HARMLESS, text) and not text.endswith("\n")):
         return "'" + text
     return text
 
