@@ -46,7 +46,8 @@ class Rejections:
     @property
     def rows(self) -> npt.NDArray[np.int64]:
         """The rejected rows, each once, ascending."""
-        return np.unique(np.concatenate([np.zeros(0, np.int64), *(rows for rows, *_ in self._faults)]))
+        rows = np.concatenate([np.zeros(0, np.int64), *(rows for rows, *_ in self._faults)])
+        return np.unique(rows, return_index=True)[0]  # without an index it loads numpy.ma
 
     @property
     def n_rows(self) -> int:
