@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import dataclasses
 import hmac
 import html
+import io
 import json
 import os
 import re
@@ -248,18 +250,19 @@ def _json(content: Any, status: int = 200) -> Response:
 
 def _score_file(scorer: LeadScorer, body: bytes, suffix: str, accept: str) -> Response:
     """Score a file that lies on disk only while it is read."""
-    from leadml.scoring.face import predict
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"upload{suffix}"
         path.write_bytes(body)
-        frame = predict(path, scorer.mapping, scorer.card)
-    model, n_closed = scorer.card.model, frame.attrs["n_closed"]
-    if "text/csv" in accept:
-        about = {"x-model": model, "x-n-closed": str(n_closed)}
-        return Response(frame.to_csv(index=False), media_type="text/csv", headers=about)
-    leads, rejected = (json.loads(each.to_json(orient="records")) for each in (frame, frame.attrs["rejected"]))
-    return _json({"model": model, "leads": leads, "rejected": rejected, "n_closed": n_closed})
+        found = scorer.many(path)
+    if "text/csv" not in accept:
+        return _json(found)
+    text = io.StringIO(newline="")
+    rows = found["leads"]
+    writer = csv.DictWriter(text, rows[0].keys() if rows else ["lead_id"])
+    writer.writeheader()
+    writer.writerows(rows)
+    about = {"x-model": found["model"], "x-n-closed": str(found["n_closed"])}
+    return Response(text.getvalue(), media_type="text/csv", headers=about)
 
 
 def _publish(given: Draft, store: Store, at: str) -> Published:

@@ -29,13 +29,16 @@ class LeadScorer:
             raise InputError("; ".join(f"{each['column']}: {each['value']!r} {each['reason']}" for each in faults))
         return dict(found["leads"][0])
 
-    def many(self, given: Sequence[Mapping[str, Any]], *, with_closed: bool = False) -> dict[str, Any]:
-        """The columns of predict of each open lead that can be used, and why others cannot; rows from 1."""
+    def many(self, given: Sequence[Mapping[str, Any]] | Path, *, with_closed: bool = False) -> dict[str, Any]:
+        """The columns of predict of each open lead that can be used, and why others cannot.
+
+        Rows are counted as in a file, and from 1 in a list, which has no header.
+        """
         if not given:
             return {"model": self.card.model, "leads": [], "rejected": [], "n_closed": 0}
-        options = Options(with_closed=with_closed)
-        table, opened, n_closed = score_table(list(given), self.mapping, self.card, options)
-        rejected = [each | {"row": each["row"] - 1} for each in opened.rejections.to_dicts()]  # below a header
+        options, header = Options(with_closed=with_closed), 0 if isinstance(given, Path) else 1
+        table, opened, n_closed = score_table(given, self.mapping, self.card, options)
+        rejected = [each | {"row": each["row"] - header} for each in opened.rejections.to_dicts()]
         return {"model": self.card.model, "leads": table.to_pylist(), "rejected": rejected, "n_closed": n_closed}
 
     def explain(self, lead: Mapping[str, str]) -> list[str]:

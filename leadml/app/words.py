@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leadml.card.record import Card
-from leadml.report.answer import LOOK_AGAIN, loss_if_wrong
+from leadml.report.answer import LOOK_AGAIN, is_everyone, loss_if_wrong
 from leadml.report.summary import attribute_rows, beside_zero, summarise
 from leadml.terminal import clean, number
 
@@ -118,7 +118,7 @@ def answer_of_page(result: Result, n_closed: float) -> Answer:
     if rule.verdict == "undecided":
         more_deals = look.more_deals
         sure = LOOK_AGAIN if more_deals is None or more_deals.value is None else f"A{more_deals.text[1:]}."
-    texts = (answer.main if answer.everyone else "", sure_words(look, calls), wider, remark, answer.cutoff, sure)
+    texts = (answer.main if is_everyone(rule) else "", sure_words(look, calls), wider, remark, answer.cutoff, sure)
     return Answer(rule.title, answer.headline, lead, tuple(bars), tuple(plain_words(text) for text in texts if text))
 
 

@@ -10,11 +10,9 @@ from leadml.exceptions import LeadmlError
 from leadml.terminal import UNKNOWN_TEXT, joined, number, percent
 
 if TYPE_CHECKING:
-    from leadml.result import Contender, Outlook, PolicyResult, Result
+    from leadml.result import Outlook, PolicyResult, Result
 
 LOOK_AGAIN = "Not decidable at your size; look again in a year."
-NEARLY_ALL = 0.995
-"""Share of leads followed up that is called every lead."""
 HEADLINES = {
     "keep": "Keep the rule",
     "depends": "Keep the weights; the cut-off depends on what a won deal is worth",
@@ -34,7 +32,6 @@ class Answer:
     cutoff: str = ""  # what is right at the costs, the capacity, or for whom
     sure: str = ""  # why this verdict, and what would decide it
     outlook: Outlook | None = None
-    everyone: bool = False  # following up every lead is best, and surely so
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -50,9 +47,9 @@ def answer_of(result: Result) -> Answer:
     rule = result.policies[0]
     look = rule.outlook if rule.verdict_weights != "cannot-judge" else None
     cutoff = cutoff_sentence(result, rule)
-    if everyone_gains(result) and rule.verdict_cutoff == "change":
+    if is_everyone(rule):
         when = "With learned weights and time for only as many leads as the rule"
-        return Answer("Follow up every lead", cutoff, main_sentence(look, when), outlook=look, everyone=True)
+        return Answer("Follow up every lead", cutoff, main_sentence(look, when), outlook=look)
     headline = HEADLINES.get(rule.verdict)
     if headline is None:
         headline = "Change the weights" if rule.verdict_weights == "change" else "Change the cut-off"
@@ -157,62 +154,29 @@ def economics_of(result: Result) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def everyone_gains(result: Result) -> bool:
-    """Whether costs make following up every lead best, and surely better than the rule."""
-    found = best_for_everyone(result)
-    gain = None if found is None else found.gain.net_value_per_lead
-    return gain is not None and gain.low is not None and gain.low > 0
-
-
-def best_for_everyone(result: Result) -> Contender | None:
-    """The contender that follows up everyone, where it earns no less than rule and recommended card.
-
-    That is the base rate alone: with costs it follows up all leads once the average one is worth it.
-    """
-    by_id = {each.id: each for each in result.contenders}
-    prior, chosen = by_id.get("prior"), by_id.get(str(result.recommended.contender))
-    if prior is None or prior.workload is None or (prior.workload.value or 0.0) < NEARLY_ALL or not result.policies:
-        return None
-    earned = [
-        each.net_value_per_lead.value if each and each.net_value_per_lead else None
-        for each in (prior, by_id.get(result.policies[0].id), chosen)
-    ]
-    return prior if earned[0] is not None and earned[0] >= max(e for e in earned if e is not None) else None
+def is_everyone(rule: PolicyResult) -> bool:
+    """Whether at the costs the rule's own score should leave out nobody."""
+    found = rule.learned_cutoff
+    return rule.verdict_cutoff == "change" and found is not None and found.value is not None and found.value <= 0
 
 
 def cutoff_sentence(result: Result, rule: PolicyResult) -> str:
     """The cut-off: at the costs, within the capacity, or for which values of a won deal it is right."""
     if economics := economics_of(result):
-        return costs_words(result, rule, economics)
-    if rule.verdict_cutoff == "depends" and rule.verdict != "cannot-judge":
+        currency, worth = str(economics.get("currency") or ""), economics.get("won_value")
+        won = f"{percent(economics.get('margin'))} of a won deal's amount"
+        won = won if worth is None else f"{money_words(worth, currency)} a won deal"
+        basis = f"At {money_words(economics.get('follow_up_cost'), currency)} a follow-up and {won}"
+    elif rule.verdict_cutoff == "depends" and rule.verdict != "cannot-judge":
         words, range_ = worth_words(rule.depends_on), rule.depends_on
         text = f"Its cut-off of {rule.documented_cutoff} is right if a won deal is worth {words} follow-ups"
         more = f" Worth more than {number(range_.high, 1)}? Then call more." if range_ and range_.high else ""
         return f"{text}; give economics to decide.{more}" if words else ""
-    if rule.verdict_cutoff == "cannot-judge" or rule.learned_cutoff is None:
+    else:
+        basis = BASES.get(rule.learned_cutoff.basis if rule.learned_cutoff else "", "At the chance you gave")
+    if rule.verdict_cutoff not in ("keep", "undecided", "change") or rule.learned_cutoff is None:
         return ""
-    return f"{BASES.get(rule.learned_cutoff.basis, 'At the chance you gave')} {cutoff_verdict(rule)}."
-
-
-def costs_words(result: Result, rule: PolicyResult, economics: Mapping[str, Any]) -> str:
-    """What is best at the costs that were given."""
-    currency, worth = str(economics.get("currency") or ""), economics.get("won_value")
-    won = f"{percent(economics.get('margin'))} of a won deal's amount"
-    won = won if worth is None else f"{money_words(worth, currency)} a won deal"
-    stakes = f"At {money_words(economics.get('follow_up_cost'), currency)} a follow-up and {won}"
-    everyone = best_for_everyone(result)
-    if everyone is None:
-        known = rule.verdict_cutoff in ("keep", "undecided", "change")
-        return f"{stakes} {cutoff_verdict(rule)}." if known else ""
-    gain, more = everyone.gain.net_value_per_lead, "no less than"
-    if gain is not None and gain.value is not None:
-        ends = f" ({number(gain.low)} to {number(gain.high)})" if gain.low is not None else ""
-        more = f"{money_words(gain.value, currency)}{ends} more than"
-    if not everyone_gains(result) or rule.verdict_cutoff != "change":
-        return f"{stakes} following up every lead seems best ({more} the rule), which these deals do not settle."
-    earned = money_words(everyone.net_value_per_lead.value if everyone.net_value_per_lead else None, currency)
-    best = f"{stakes} every lead is worth a follow-up: {earned} a lead, {more} the rule"
-    return f"{best}. The card then serves to rank them."
+    return f"{basis} {cutoff_verdict(rule)}."
 
 
 def cutoff_verdict(rule: PolicyResult) -> str:
@@ -226,6 +190,8 @@ def cutoff_verdict(rule: PolicyResult) -> str:
     after = "" if learned.basis == "capacity" else " after the cost of follow-ups"
     ends = f" ({signed_percent(gain.low)} to {signed_percent(gain.high)})"
     brings = f"{signed_percent(gain.value)}{ends} of all won deals{after}"
+    if is_everyone(rule):
+        return f"every lead is worth a follow-up, which brings {brings}. The card then serves to rank them"
     if learned.value == rule.documented_cutoff:
         return f"following the highest scores wins {brings}"
     other = cutoff_words(learned.value, rule.total_max)

@@ -16,7 +16,7 @@ from leadml.report.answer import (
     answer_of,
     cutoff_words,
     economics_of,
-    everyone_gains,
+    is_everyone,
     sure_words,
     wins_pair,
     worth_words,
@@ -265,7 +265,7 @@ def card_text(result: Result) -> str:
     title = next((each.title for each in result.contenders if each.id == result.recommended.contender), "")
     if not title or cutoff is None or cutoff.value is None:
         return title and f"{title}."
-    if basis == "economics" and everyone_gains(result):
+    if result.policies and is_everyone(result.policies[0]):
         return f"{title}, for its ranking and chances: at your costs every lead is followed up."
     ends = "" if cutoff.low == cutoff.high else f" ({number(cutoff.low)} to {number(cutoff.high)})"
     return f"{title}: follow up from {number(cutoff.value)} points{ends}, {GROUNDS.get(basis, basis)}."

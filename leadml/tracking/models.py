@@ -206,8 +206,8 @@ def register(
     if known is None:
         outputs = client.get_run(run_id).outputs if run_id is not None else None
         logged = [each.model_id for each in outputs.model_outputs] if outputs else []
-        path = next(p for p in (folder / "card.json", folder / "model.joblib") if p.is_file())
-        model_id = logged[0] if logged else log_model(place, run_id, path, "card", folder / "mapping.yaml")
+        made = None if logged else log_model(place, run_id, folder / "card.json", "card", folder / "mapping.yaml")
+        model_id = made or logged[0]
         source = client.get_logged_model(model_id).artifact_location
         known = client.create_model_version(name, source, run_id, tags={STORED_AS: ref}, model_id=model_id)
     version = str(known.version)

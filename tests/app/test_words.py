@@ -103,15 +103,10 @@ def test_a_wider_card_has_a_bar_of_its_own(result):
 
 
 def test_everyone_is_worth_a_call_where_that_is_so(result):
-    from leadml.result import ContenderGain, Gain
-
-    by_id = {each.id: each for each in result.contenders}
-    money = {"net_value_per_lead": Figure(value=400.0, low=390.0, high=410.0), "workload": Figure(value=1.0)}
-    gain = ContenderGain(net_value_per_lead=Gain(value=90.0, low=60.0, high=120.0))
-    by_id["prior"] = by_id["prior"].model_copy(update={**money, "gain": gain})
-    found = changed(
-        result.model_copy(update={"contenders": tuple(by_id.values())}), verdict="change", verdict_cutoff="change"
-    )
-    answer = answer_of_page(found, 700)
+    rule = result.policies[0]
+    gain = rule.gain_weights.model_copy(update={"value": 0.3, "low": 0.2, "high": 0.4})
+    learned = rule.learned_cutoff.model_copy(update={"value": 0.0})
+    both = {"verdict": "change", "verdict_cutoff": "change", "gain_cutoff": gain, "learned_cutoff": learned}
+    answer = answer_of_page(changed(result, **both), 700)
     assert answer.headline == "Follow up every lead"
-    assert "At 150 EUR a call and 600 EUR a win every lead is worth a call" in " ".join(answer.more)
+    assert "At 150 EUR a call and 600 EUR a win every lead is worth a call, which brings +30%" in " ".join(answer.more)
