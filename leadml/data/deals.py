@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -126,13 +127,6 @@ class Leads:
         told = [f"{(ended == end).sum():,} {word}" for end, word in ((1, "won"), (0, "lost"), (OPEN, "open"))]
         how = f" ({', '.join(told)})" if self.outcome is not None else ", no outcome"
         return f"<Leads of {self.source}: {len(self):,} leads{how}; criteria {', '.join(self.criteria)}>"
-
-    def _repr_html_(self) -> str:
-        """A line, and the first rows as a table."""
-        import html
-
-        rows = self.take(np.arange(min(len(self), 5))).to_pandas().to_html(index=False)
-        return f"<p>{html.escape(repr(self)[1:-1])}</p>{rows}"
 
     @property
     def levels(self) -> npt.NDArray[np.float64]:
@@ -288,9 +282,8 @@ class Leads:
 
 
 def _dates(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.datetime64] | None:
-    if days is None:
-        return None
-    return np.where(days == NO_DAY, np.datetime64("NaT", "D"), days.astype("datetime64[D]"))
+    no_day = np.datetime64("NaT", "D")
+    return None if days is None else np.where(days == NO_DAY, no_day, days.astype("datetime64[D]"))
 
 
 def _outcome(outcome: Any, n: int) -> npt.NDArray[np.int8]:
@@ -320,24 +313,13 @@ def _numbered(column: Any) -> npt.NDArray[np.int32]:
     return np.unique([str(each) for each in column], return_inverse=True)[1].astype(np.int32)
 
 
-def _floats(column: Any) -> npt.NDArray[np.float64]:
-    return np.asarray(column, dtype=np.float64)
-
-
-def _flags(column: Any) -> npt.NDArray[np.bool_]:
-    return np.asarray(column, dtype=bool)
-
-
-def _texts(column: Any) -> pa.Array:
-    return text_array([str(each) for each in column])
-
-
 _FRAMES = ("context", "segments", "facts")
 _AS_IS = ("in_time_order", "source", "mapping", "truth")
+_floats, _flags = partial(np.asarray, dtype=np.float64), partial(np.asarray, dtype=bool)
 _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "created_at": ("created", _days), "closed_at": ("closed", _days), "snapshot": ("snapshot", _days),
     "group": ("unit", _numbered), "amount": ("amount", _floats), "weight": ("weight", _floats),
     "propensity": ("propensity", _floats), "followed_up": ("followed_up", _flags),
-    "contactable": ("contactable", _flags), "lead_id": ("lead_id", _texts),
+    "contactable": ("contactable", _flags), "lead_id": ("lead_id", lambda column: text_array(list(map(str, column)))),
 }  # fmt: skip
 """Columns of `from_arrays`: their field, and what reads them."""

@@ -28,7 +28,7 @@ from leadml.data.cells import (
     text_of,
 )
 from leadml.data.dates import date_cells, read_dates
-from leadml.data.deals import OPEN, Leads, Note
+from leadml.data.deals import OPEN, Leads
 from leadml.exceptions import InputError
 from leadml.levels import LEVEL_MAX, UNKNOWN, Codes
 from leadml.records import Record, nearest
@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from leadml.data.chunks import Chunk
     from leadml.data.mapping import ColumnRule, Criterion, Fact, Mapping, Outcome
 
-ONE_LEVEL = 0.95
-"""Edges that put a larger share of the numbers at one level are worth a look."""
-_FEW = 20  # of fewer numbers nothing is said
 _BAD = 255
 _UNLISTED = -2
 _NO_DATE = "is not a date; write it as 2026-01-31, or leave it empty"
@@ -112,10 +109,9 @@ class Encoder:
         source: str = "the table",
     ) -> None:
         self.mapping, self.decimal, self.to_score, self.raw = mapping, decimal, to_score, False
-        self._absent = check_columns(mapping, columns, source, to_score=to_score)
+        self.absent = check_columns(mapping, columns, source, to_score=to_score)
         self.criteria = mapping.present(columns)
         self.unlisted: dict[str, tuple[int, int]] = {}  # outcomes: first row, and how many
-        self._by_edges: dict[str, tuple[npt.NDArray[np.int64], float, float]] = {}  # rows at each level, range
         carried = [*(mapping.context if context is None else context), *mapping.segments]
         if not to_score:
             carried += [*mapping.group, *(mapping.duplicates if isinstance(mapping.duplicates, tuple) else ())]
@@ -145,24 +141,6 @@ class Encoder:
         for fault in batch.faults:
             usable[np.searchsorted(batch.rows, fault.rows)] = False
         return Encoded(Leads(self.criteria, row=batch.rows, **made), usable, batch.faults, dates)
-
-    def notes(self) -> list[Note]:
-        """Say which columns are absent, and which edges put nearly all numbers at one level."""
-        notes: list[Note] = []
-        if self._absent:
-            said = ", ".join(f"{column} ({', '.join(places)})" for column, places in self._absent.items())
-            notes.append(("LML107", {"columns": said}))
-        for name, (n, low, high) in self._by_edges.items():
-            total, edges = int(n.sum()), self.mapping.criteria[name].edges or ()
-            if total < _FEW or low == high or n.max() <= ONE_LEVEL * total:
-                continue
-            asked = ""  # edges in thousands, or 5.000 that YAML reads as 5
-            if low >= edges[-1] and low / 10_000 <= edges[-1] < 1000:
-                asked = f"Is {edges[-1]:.3f} meant as {edges[-1] * 1000:.15g}? In YAML a dot is the decimal mark."
-            told = {"edges": ", ".join(f"{edge:,.15g}" for edge in edges), "low": f"{low:,.15g}", "asked": asked}
-            values = {"column": name, "level": int(n.argmax()), "share": n.max() / total, "high": f"{high:,.15g}"}
-            notes.append(("LML120", {**values, **told}))
-        return notes
 
     def _codes(self, batch: _Batch) -> Codes:
         """Encode the criteria; one that is unknown takes what its stand-in says."""
@@ -198,10 +176,6 @@ class Encoder:
             # Level = how many edges are <= the value; descending: how many edges are >= the value.
             below = np.searchsorted(rule.edges, numbers[by_edges], side="left" if rule.descending else "right")
             table[by_edges] = len(rule.edges) - below if rule.descending else below
-            n, low, high = self._by_edges.get(name, (np.zeros(LEVEL_MAX + 1, np.int64), np.inf, -np.inf))
-            n = n + np.bincount(table[at][by_edges[at]], minlength=LEVEL_MAX + 1)
-            low, high = (float(f(numbers[by_edges], initial=end)) for f, end in ((np.min, low), (np.max, high)))
-            self._by_edges[name] = n, low, high
         if rule.other is not None:
             table[table == _BAD] = UNKNOWN if rule.other == "unknown" else rule.other
         codes, is_few = table[at], (table == _BAD).sum() < _MANY

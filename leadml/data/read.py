@@ -133,7 +133,10 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
 def _notes(leads: Leads, source: Source, encoder: Encoder) -> list[Note]:
     """Say what was met on reading."""
     notes: list[Note] = [(code, {"detail": values.get("text", ""), **values}) for code, values in source.notes]
-    notes = [(code, {"where": source.name, **values}) for code, values in [*notes, *encoder.notes()]]
+    notes = [(code, {"where": source.name, **values}) for code, values in notes]
+    if encoder.absent:
+        said = ", ".join(f"{column} ({', '.join(places)})" for column, places in encoder.absent.items())
+        notes.append(("LML107", {"columns": said, "where": source.name}))
     if source.rejections.n_rows:
         values = {"n": source.rejections.n_rows, "of": source.n_rows, "where": source.name}
         faults = "; ".join(source.rejections.summary(5))

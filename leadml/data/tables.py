@@ -102,10 +102,10 @@ def open_frame(frame: Any, options: ReadOptions) -> Reader:
     if hasattr(frame, "__arrow_c_stream__"):
         stream = pa.RecordBatchReader.from_stream(frame)
         return BatchReader(stream.schema.names, form, lambda wanted: (each.select(wanted) for each in stream))
-    if hasattr(frame, "__arrow_c_array__") or hasattr(frame, "__dataframe__"):
+    if hasattr(frame, "__dataframe__"):
         from pyarrow.interchange import from_dataframe
 
-        table = pa.table(frame) if hasattr(frame, "__arrow_c_array__") else from_dataframe(frame)
+        table = from_dataframe(frame)
         return BatchReader(table.column_names, form, lambda wanted: table.select(wanted).to_batches())
     raise UsageError(
         f"got {type(frame).__name__} to read leads from; valid: a path, a URL with a query, a frame of pandas, polars"

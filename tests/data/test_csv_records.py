@@ -11,7 +11,7 @@ from leadml.data import csv_text
 from leadml.data.csv_records import OPEN_QUOTE, RecordCutter
 from leadml.data.sources import open_source
 
-HEADER = ["ID", "Name", "Need", "Status"]
+HEADER = "ID,Name,Need,Status\n"
 FULL = "\n".join(f'D{i},"Gamma {i}",{i % 5},Won' for i in range(30))
 
 
@@ -20,8 +20,8 @@ def block(request, monkeypatch):
     monkeypatch.setattr(csv_text, "PIECE_BYTES", request.param)
 
 
-def read(path, text, encoding="utf-8"):
-    path.write_bytes(text.encode(encoding))
+def read(path, text):
+    path.write_bytes(text.encode())
     source = open_source(path)
     rows, cells = [], []
     for chunk in source.chunks():
@@ -45,17 +45,14 @@ def read(path, text, encoding="utf-8"):
         ('1,"Acme,3,Won\n\n2,"Beta, Inc",2,""\n', [4], [2]),
         ('1,Acme,3,Won,x\n2,"Be\nta",2,Lost\n3,Gamma,1,Won\n', [3, 4], [2]),  # a ragged row; a real line break
         ('\n\n1,Acme,3,Won\n\n2,"a ""b"" c",2,Lost\r\n', [4, 6], []),  # blank rows keep their numbers
+        ('1,"x\n' + "no record here\n" * 20_000 + "2,b,1,Won\n", [20_003], [*range(2, 20_003)]),
     ],
 )
 def test_a_cell_that_swallows_records_is_a_fault(tmp_path, block, body, rows, rejected):
-    found, _, rejections = read(tmp_path / "deals.csv", ",".join(HEADER) + "\n" + body)
-    assert found == rows
-    assert rejections.rows.tolist() == rejected
-
-
-def test_the_place_and_the_remedy_are_told(tmp_path):
-    _, _, rejections = read(tmp_path / "a.csv", 'ID,Name,Need,Status\n1,"Acme,3,Won\n2,Beta,2,Lost\n')
-    assert rejections.summary() == [f"the row {OPEN_QUOTE} (in row 2)"]
+    found, _, rejections = read(tmp_path / "deals.csv", HEADER + body)
+    assert (found, rejections.rows.tolist()) == (rows, rejected)
+    if 2 in rejected and "Won,x" not in body:
+        assert f"the row {OPEN_QUOTE} (in row 2)" in rejections.summary()
 
 
 @pytest.mark.parametrize(
@@ -71,8 +68,8 @@ def test_the_place_and_the_remedy_are_told(tmp_path):
 def test_prose_of_several_lines_is_a_cell(tmp_path, block, note):
     records = [["1", note, "3", "Won"], [note, "b", "2", "Lost"], ["3", "c", "1", note]]
     out = io.StringIO(newline="")
-    csv.writer(out).writerows([HEADER, *(row.split(",") for row in FULL.replace('"', "").split("\n")), *records])
-    rows, cells, _ = read(tmp_path / "a.csv", out.getvalue())
+    csv.writer(out).writerows(records)
+    rows, cells, _ = read(tmp_path / "a.csv", HEADER + FULL + "\n" + out.getvalue())
     assert cells[30:] == [tuple(record) for record in records]
     assert rows == list(range(2, 35))
 
@@ -80,31 +77,21 @@ def test_prose_of_several_lines_is_a_cell(tmp_path, block, note):
 def test_numbers_tell_a_record_from_prose(tmp_path):
     """Where a column holds numbers only, no line with a word there is a record, however many commas."""
     body = FULL + '\nD30,"asked for a,quote,and,terms\nthe,usual,ones,apply",1,Won\n'
-    rows, cells, rejections = read(tmp_path / "a.csv", ",".join(HEADER) + "\n" + body)
-    assert len(rows) == 31
-    assert "usual" in cells[-1][1]
-    assert not rejections.n_rows
+    rows, cells, _ = read(tmp_path / "a.csv", HEADER + body)
+    assert (len(rows), "usual" in cells[-1][1]) == (31, True)
+    block, n = RecordCutter(",", 3, []).cut(b'1,"a\nthe, usual, ones",2\n', is_last=True)
+    assert (n, [*block.skipped]) == (25, [1])  # without a sample the count of delimiters decides
 
 
-def test_a_quote_open_for_a_megabyte_is_never_closed(tmp_path):
-    long = "\n".join(["no record here"] * 100_000)
-    rows, _, rejections = read(tmp_path / "a.csv", f'ID,Name,Need,Status\n1,"x\n{long}\n2,b,1,Won\n')
-    assert rows == [100_003]
-    assert rejections.n_rows == 100_001
+cells = st.text(st.sampled_from('ab1 ,"\n;é'), max_size=6)
 
 
-cells = st.text(st.sampled_from('ab1 ,"\n\r;é'), max_size=6)
-
-
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(st.tuples(cells, cells, cells), min_size=1, max_size=12), st.integers(20, 300), st.booleans())
 def test_what_a_writer_quotes_is_read_back(tmp_path_factory, records, size, every):
     """Cells whose lines do not hold two delimiters cannot be taken for records of three cells."""
-    records = [
-        tuple(cell if all(line.count(",") < 2 for line in cell.split("\n")) else "x" for cell in record)
-        for record in records
-    ]
-    records = [tuple(cell.replace("\r", "") for cell in record) for record in records if "".join(record).strip()]
+    plain = [[c if all(line.count(",") < 2 for line in c.split("\n")) else "x" for c in cells] for cells in records]
+    records = [tuple(cells) for cells in plain if "".join(cells).strip()]
     out = io.StringIO(newline="")
     quoting = csv.QUOTE_ALL if every else csv.QUOTE_MINIMAL
     csv.writer(out, quoting=quoting).writerows([["A", "B", "C"], ["1", "2", "3"], *records])
@@ -115,26 +102,14 @@ def test_what_a_writer_quotes_is_read_back(tmp_path_factory, records, size, ever
         assert found == [("1", "2", "3"), *records]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.data(), st.integers(20, 300), st.integers(1, 12))
 def test_one_stray_quote_hides_no_row(tmp_path_factory, data, size, n):
     name = st.sampled_from(["Acme", '"Beta"', '"Gamma, Inc"', '""', '"Mc""D"'])
-    lines = [f"D{i},{data.draw(name)},{i % 5}," + ("Won" if i % 2 else '"Lost"') for i in range(n)]
-    text = "\n".join(lines)
+    text = "\n".join(f"D{i},{data.draw(name)},{i % 5}," + ("Won" if i % 2 else '"Lost"') for i in range(n))
     at = data.draw(st.integers(0, len(text)))
-    text = "ID,Name,Need,Status\n" + text[:at] + '"' + text[at:]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(csv_text, "PIECE_BYTES", size)
-        path = tmp_path_factory.getbasetemp() / "stray.csv"
-        path.write_text(text)
-        source = open_source(path)
-        rows = [row for chunk in source.chunks() for row in chunk.rows.tolist()]
-    assert sorted([*rows, *source.rejections.rows.tolist()]) == list(range(2, n + 2))
-    assert source.rejections.n_rows <= 2
-
-
-def test_a_cutter_without_a_sample_goes_by_the_count_of_delimiters():
-    cutter = RecordCutter(",", 3, [])
-    block, n = cutter.cut(b'1,"a\nthe, usual, ones",2\n', is_last=True)
-    assert n == 25
-    assert [*block.skipped] == [1]
+        rows, _, rejections = read(tmp_path_factory.getbasetemp() / "stray.csv", HEADER + text[:at] + '"' + text[at:])
+    assert sorted([*rows, *rejections.rows.tolist()]) == list(range(2, n + 2))
+    assert rejections.n_rows <= 2
