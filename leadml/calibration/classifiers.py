@@ -113,19 +113,15 @@ class Context(Contender):
         """Tune where there are many more deals than before, then fit."""
         from leadml.estimators.context import ContextClassifier
 
-        model = ContextClassifier(self.form, self.random_state)
         if len(train) > MOST:
             late = np.arange(len(train) - MOST, len(train))
             rng = np.random.default_rng(self.random_state)
             train = train.take(late if self.timing is not None else np.sort(rng.permutation(len(train))[:MOST]))
         n, tuned_at = len(train), self._tuned.get("n", 0)
-        if self.timing is not None and tuned_at <= n < MORE * tuned_at:
-            chosen = self._tuned["chosen"]
-            model._choose = lambda *_: chosen  # type: ignore[method-assign]
+        again = self.timing is not None and tuned_at <= n < MORE * tuned_at
+        model = ContextClassifier(self.form, self.random_state, self._tuned["chosen"] if again else None)
         model.fit(self.frame(train), won_of(train).astype(int), learning_weight(train), train.unit)
-        if "_choose" in model.__dict__:
-            del model.__dict__["_choose"]
-        else:
+        if not again:
             self._tuned.update(n=n, chosen=model.chosen_)
         return FittedClassifier(model, self.frame)
 
