@@ -12,30 +12,27 @@ from leadml.records import parse_record
 N = 60
 
 
-def export(tmp_path, name="deals 2026.csv", **more):
+def export(tmp_path):
     rng = np.random.default_rng(0)
-    frame = pd.DataFrame(
-        {
-            "Record ID": np.arange(N) + 5,
-            "Deal Stage": np.resize(["Closed Won", "Closed Lost", "Appointment"], N),
-            "Create Date": pd.date_range("2026-01-13", periods=N).strftime("%d-%m-%Y"),
-            "Close Date": pd.date_range("2026-03-13", periods=N).strftime("%d-%m-%Y"),
-            "Amount": rng.integers(1000, 50_000, N),
-            "Company name": np.resize(["Acme: x", "B", "'C"], N),
-            "Budget": np.resize(["€ 30.700,00", "geen", "25.000,00", "onbekend"], N),
-            "Maanden": np.resize([1, 5, 10, 30], N),
-            "Functie": np.resize(["Director", "Manager", "Stagiair", "?"], N),
-            "Behoefte": np.resize([0, 1, 2, 3, 4], N),
-            "Response time": rng.integers(0, 900, N),
-            "Plan": [f"text {i}" for i in range(N)],
-            "Closed Lost Reason": np.resize(["price", ""], N),
-            "Phone": "06-1",
-            "Region": np.resize(["N", "Z"], N),
-            **more,
-        }
-    )
-    path = tmp_path / name
-    frame.to_csv(path, sep=";", index=False)
+    columns = {
+        "Record ID": np.arange(N) + 5,
+        "Deal Stage": ["Closed Won", "Closed Lost", "Appointment"],
+        "Create Date": pd.date_range("2026-01-13", periods=N).strftime("%d-%m-%Y"),
+        "Close Date": pd.date_range("2026-03-13", periods=N).strftime("%d-%m-%Y"),
+        "Amount": rng.integers(1000, 50_000, N),
+        "Company name": ["Acme: x", "B", "'C"],
+        "Budget": ["€ 30.700,00", "geen", "25.000,00", "onbekend"],
+        "Maanden": [1, 5, 10, 30],
+        "Functie": ["Director", "Manager", "Stagiair", "?"],
+        "Behoefte": [0, 1, 2, 3, 4],
+        "Response time": rng.integers(0, 900, N),
+        "Plan": [f"text {i}" for i in range(N)],
+        "Closed Lost Reason": ["price", ""],
+        "Phone": ["06-1"],
+        "Region": ["N", "Z"],
+    }
+    path = tmp_path / "deals 2026.csv"
+    pd.DataFrame({name: np.resize(cells, N) for name, cells in columns.items()}).to_csv(path, sep=";", index=False)
     return path
 
 
@@ -44,14 +41,16 @@ def test_an_export_is_recognised_and_its_mapping_reads_it(tmp_path, crm):
     path = export(tmp_path)
     text = propose_mapping(path, crm)
     mapping = parse_record(text, Mapping)
-    assert mapping.name == "deals_2026"
-    assert (mapping.lead_id, mapping.dates.created, mapping.dates.closed) == ("Record ID", "Create Date", "Close Date")
-    assert mapping.outcome.won == ("Closed Won",)
-    assert mapping.outcome.open == ("Appointment",)
+    assert (mapping.name, mapping.lead_id) == ("deals_2026", "Record ID")
+    assert (mapping.dates.created, mapping.dates.closed) == ("Create Date", "Close Date")
+    assert (mapping.outcome.won, mapping.outcome.open) == (("Closed Won",), ("Appointment",))
     assert (mapping.amount.column, mapping.group, mapping.contactable.column) == ("Amount", ("Company name",), "Phone")
-    assert mapping.criteria["budget"].levels == {"geen": 0}
-    assert mapping.criteria["budget"].unknown == ("onbekend",)
-    assert mapping.criteria["timeline"].descending
+    budget = mapping.criteria["budget"]
+    assert (budget.levels, budget.unknown, mapping.criteria["timeline"].descending) == (
+        {"geen": 0},
+        ("onbekend",),
+        True,
+    )
     assert mapping.criteria["authority"].levels == {"Director": 4, "Manager": 3}
     assert mapping.criteria["need"].edges is None
     assert len(mapping.criteria["response"].edges) == 4
@@ -115,15 +114,9 @@ def test_a_criterion_is_kept_though_its_words_are_not_understood(tmp_path):
 
 
 def test_who_decides_is_ranked_by_the_titles_of_roles(tmp_path):
-    path = tmp_path / "x.csv"
-    path.write_text(
-        "Deal;Rol contact\n"
-        + "".join(
-            f"D-{i};{word}\n" for i, word in enumerate(["Assistent", "Teamleider", "Directeur", "Eigenaar", "Onbekend"])
-        )
-    )
+    path, titles = tmp_path / "x.csv", ["Assistent", "Teamleider", "Directeur", "Eigenaar", "Onbekend"]
+    path.write_text("Deal;Rol contact\n" + "".join(f"D-{i};{title}\n" for i, title in enumerate(titles)))
     mapping = parse_record(propose_mapping(path), Mapping)
-    assert mapping.lead_id == "Deal"
     rule = mapping.criteria["authority"]
     assert rule.levels == {"Assistent": 1, "Teamleider": 3, "Directeur": 4, "Eigenaar": 4}
-    assert (rule.unknown, rule.other) == (("Onbekend",), None)
+    assert (mapping.lead_id, rule.unknown, rule.other) == ("Deal", ("Onbekend",), None)
