@@ -7,11 +7,18 @@ runs, so that help costs no more than typer.
 import json
 import re
 import shlex
+import sys
+from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
+
+from leadml import __version__
+from leadml.exceptions import UsageError
+from leadml.terminal import end_well, say
 
 HELP = """Lead qualification rules as documented, checked on your closed deals, and learned from them.
 
@@ -131,19 +138,11 @@ Vendor = Annotated[
 Token = Annotated[str | None, _opt("Asked of every caller.", "--token", envvar="LEADML_TOKEN")]
 
 
-def _say(message: str) -> None:
-    from leadml.terminal import say
-
-    say(message)
-
-
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
 def _now() -> str:
-    from datetime import UTC, datetime
-
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -156,10 +155,8 @@ def _write(text: str, out: Path | None, then: str) -> None:
         with out.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        from leadml.exceptions import UsageError
-
         raise UsageError(f"--out: {out} is there already and is not overwritten; give another name") from None
-    _say(f"wrote {out}; next: {then}")
+    say(f"wrote {out}; next: {then}")
 
 
 def _resolve(ref: str, store: Path | None) -> Any:
@@ -172,7 +169,7 @@ def _resolve(ref: str, store: Path | None) -> Any:
 
     model = resolve(ref, store).model
     if getattr(model, "kind", "") == "documented":
-        _say(f"{ref}: scored by {model.model}, a documented rule, which tells no probability")
+        say(f"{ref}: scored by {model.model}, a documented rule, which tells no probability")
     return model
 
 
@@ -181,7 +178,6 @@ def _read(file: str | None, mapping: Path | None) -> Any:
     if file is None:
         return None
     from leadml.data.read import read_leads
-    from leadml.exceptions import UsageError
 
     if mapping is None:
         raise UsageError("--mapping: --on needs it, to know what the columns of the file mean")
@@ -193,7 +189,7 @@ def _ended(totals: Any, max_rejected: float) -> int:
     if totals.rejected_share <= max_rejected:
         return 0
     share = f"{totals.n_rejected} of {totals.n_rows} rows ({totals.rejected_share:.1%}) could not be used"
-    _say(f"{share}, more than --max-rejected {max_rejected:.1%}; the rest is done")
+    say(f"{share}, more than --max-rejected {max_rejected:.1%}; the rest is done")
     return TOO_MANY_REJECTED
 
 
@@ -204,15 +200,13 @@ def _send(directory: Path, uri: str | None, experiment: str | None, version: Any
     stored_as = version.ref if version is not None else None
     champion = version is not None and version.status == "champion"
     done = track_folder(directory, tracking_uri=uri, experiment_name=experiment, stored_as=stored_as, champion=champion)
-    _say(f"MLflow run: {done.run_id}{f'; to look: {done.look}' if done.look else ', which is there already'}")
+    say(f"MLflow run: {done.run_id}{f'; to look: {done.look}' if done.look else ', which is there already'}")
     if done.registered:
-        _say(f"registered: {done.registered}")
+        say(f"registered: {done.registered}")
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from leadml import __version__
-
         typer.echo(__version__)
         raise typer.Exit
 
@@ -248,7 +242,7 @@ def frameworks_show(
         typer.echo(f"{each.id:<6} {each.title:<6} {criteria}")
         for policy in each.policies:
             typer.echo(f"       {policy.id:<15} {policy.title} [{policy.source}]")
-    _say("leadml frameworks ID shows one in full")
+    say("leadml frameworks ID shows one in full")
 
 
 @frameworks.command("new", epilog="Example: leadml frameworks new ours --from bant -o ours.yaml")
@@ -271,9 +265,9 @@ def frameworks_check(file: Annotated[Path, _arg("FILE", "Your framework (YAML)."
 
     found, remarks = check_framework(file)
     for remark in remarks:
-        _say(remark)
+        say(remark)
     n = len(found.policies)
-    _say(f"{file}: framework {found.id} can be used: {len(found.criteria)} criteria, {n} rules")
+    say(f"{file}: framework {found.id} can be used: {len(found.criteria)} criteria, {n} rules")
 
 
 @frameworks.command("diff", epilog="Example: leadml frameworks diff bant ours.yaml")
@@ -319,7 +313,7 @@ def qualify(
     from leadml.scoring.predicting import Options, qualify_file
 
     options = Options(keep_columns=keep_columns, locale=locale, query=query, table=table)
-    return _ended(qualify_file(file, mapping, policy, met_level, out, options, _say), max_rejected)
+    return _ended(qualify_file(file, mapping, policy, met_level, out, options, say), max_rejected)
 
 
 @app.command(epilog="Example: leadml predict leads.csv --mapping ours.yaml --model bant -o scores.xlsx --sort")
@@ -338,7 +332,7 @@ def predict(
     )  # fmt: skip
     if engine == "spark":
         from leadml.spark import predict_with_spark as predict_file
-    return _ended(predict_file(file, mapping, lambda: _resolve(model, store), out, options, _say), max_rejected)
+    return _ended(predict_file(file, mapping, lambda: _resolve(model, store), out, options, say), max_rejected)
 
 
 @app.command(epilog="Example: leadml explain leads.csv --mapping ours.yaml --model bant --lead 1042")
@@ -379,7 +373,7 @@ def calibrate(
     words += [word for column in without or () for word in ("--without", column)]
     done = calibrate_file(
         read, experiment, name=name, out_dir=out_dir, store_root=store, as_of=as_of, without=without or (),
-        command=shlex.join(words), at=_now(), say=_say, max_rejected=max_rejected,
+        command=shlex.join(words), at=_now(), say=say, max_rejected=max_rejected,
     )  # fmt: skip
     written = [done.directory / "report.html"]
     if done.found.cards:
@@ -387,12 +381,12 @@ def calibrate(
 
         written.insert(0, write_page(done.directory))
     typer.echo(format_result(done.found.result, [str(each) for each in written]))
-    _say(f"results: {done.directory}")
+    say(f"results: {done.directory}")
     if done.version is None:
-        _say("no model: these deals give no card")
+        say("no model: these deals give no card")
     else:
         how = f"not the champion; leadml models promote {done.version.ref} --because TEXT makes it so"
-        _say(f"model: {done.version.ref} ({'the champion' if done.version.status == 'champion' else how})")
+        say(f"model: {done.version.ref} ({'the champion' if done.version.status == 'champion' else how})")
     if track:
         _send(done.directory, tracking_uri, experiment_name, done.version)
     return _ended(done, max_rejected)
@@ -409,7 +403,7 @@ def monitor(
 
     done = monitor_file(file, mapping, model, out_dir, predictions=predictions, query=query, store_root=store)
     typer.echo(format_monitor(done.result))
-    _say(f"Open {done.directory / 'monitor.html'}")
+    say(f"Open {done.directory / 'monitor.html'}")
     if track:
         _send(done.directory, tracking_uri, experiment_name)
     return EXIT_CODES[done.result.state] if exit_code else 0
@@ -436,7 +430,7 @@ def report(directory: Directory) -> None:
     """Render the report of a calibration again."""
     from leadml.report.html import render_folder
 
-    _say(f"wrote {render_folder(directory)}")
+    say(f"wrote {render_folder(directory)}")
 
 
 @app.command(epilog="Example: leadml page results --leads leads.csv -o page.html")
@@ -448,7 +442,7 @@ def page(
     from leadml.app.page import write_page
 
     write_page(directory, out, leads=leads)
-    _say(f"Open {out}")
+    say(f"Open {out}")
 
 
 @app.command("app", epilog="Example: leadml app --port 8008")
@@ -469,7 +463,7 @@ def demo(
     """Try everything on a synthetic sample of known truth, ending with what to open."""
     from leadml.demo import run_demo
 
-    version = run_demo(directory, at=_now(), show=typer.echo, say=_say)
+    version = run_demo(directory, at=_now(), show=typer.echo, say=say)
     if track:
         _send(directory / "calibration", f"sqlite:///{directory.resolve() / 'mlflow.db'}", None, version)
 
@@ -491,7 +485,7 @@ def models_list(store: Store = None, as_json: AsJson = False) -> None:
         typer.echo(f"{each.ref:<{width}}  {each.status:<8}  {each.manifest.created_at}")
     if not found:
         how = "`leadml calibrate FILE --mapping M --name NAME` fills it"
-        _say(f"the store at {store_folder(store)} is empty; {how}")
+        say(f"the store at {store_folder(store)} is empty; {how}")
 
 
 @models.command("show", epilog="Example: leadml models show bant@2")
@@ -525,14 +519,14 @@ def models_promote(
     leads = _read(on, mapping)
     done = promote(ref, because=because, at=_now(), leads=leads, ratio=ratio, force=force, store_root=store)
     if done.comparison is not None:
-        _say(done.comparison.sentence)
+        say(done.comparison.sentence)
     if not done.changed:
-        _say(f"{done.version.ref} is the champion of {done.version.name} already; nothing was changed")
+        say(f"{done.version.ref} is the champion of {done.version.name} already; nothing was changed")
         return
-    _say(f"{done.version.ref} is the champion of {done.version.name}{', by force' if done.forced else ''}")
+    say(f"{done.version.ref} is the champion of {done.version.name}{', by force' if done.forced else ''}")
     if has_store():
         found = done.version
-        _say(mirror_version(found.ref, found.folder, champion=True, because=because or ""))
+        say(mirror_version(found.ref, found.folder, champion=True, because=because or ""))
 
 
 @models.command("retire", epilog="Example: leadml models retire bant@1 --because 'replaced'")
@@ -545,7 +539,7 @@ def models_retire(ref: Ref, because: Because = None, store: Store = None) -> Non
 
     done = retire(ref, because=because, at=_now(), store_root=store)
     left = champion_of(done.name, store)
-    _say(f"{done.ref} is retired; the champion of {done.name} is {left.ref if left else 'none'}")
+    say(f"{done.ref} is retired; the champion of {done.name} is {left.ref if left else 'none'}")
     if left is None and has_store():
         drop_champion(done.name)
 
@@ -570,23 +564,18 @@ def publish(
     store: Store = None,
 ) -> None:  # fmt: skip
     """Make a card or framework that was changed by hand a version; its decisions are compared."""
-    from getpass import getuser
-
     from leadml.registry.publish import publish as make_version
 
     leads, who = _read(on, mapping), by or getuser()
     done = make_version(draft, because=because, by=who, at=_now(), name=name, leads=leads, store_root=store)
     for message in [*done.messages, *([done.comparison.sentence] if done.comparison else [])]:
-        _say(message)
+        say(message)
     ref = done.version.ref
-    _say(f"{ref} is stored; leadml models promote {ref} --because TEXT puts it in use")
+    say(f"{ref} is stored; leadml models promote {ref} --because TEXT puts it in use")
 
 
 def main() -> None:
     """Run the command line: every fault ends in one message and an exit code, never in a bare traceback."""
-    import sys
-
-    from leadml.terminal import end_well
 
     def run() -> None:
         try:
