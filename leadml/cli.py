@@ -478,14 +478,20 @@ def models_list(store: Store = None, as_json: AsJson = False) -> None:
 
     found = list_versions(store_root=store)
     if as_json:
-        typer.echo(_json([{"status": each.status, **each.manifest.model_dump()} for each in found]))
+        typer.echo(_json([_listed(each) for each in found]))
         return
     width = max((len(each.ref) for each in found), default=0)
     for each in found:
-        typer.echo(f"{each.ref:<{width}}  {each.status:<8}  {each.manifest.created_at}")
+        typer.echo(f"{each.ref:<{width}}  {each.status:<8}  {each.saved.at}")
     if not found:
         how = "`leadml calibrate FILE --mapping M --name NAME` fills it"
         say(f"the store at {store_folder(store)} is empty; {how}")
+
+
+def _listed(version: Any) -> dict[str, Any]:
+    """A version as JSON."""
+    said = {"model": version.ref, "name": version.name, "version": version.version, "status": version.status}
+    return {**said, "created_at": version.saved.at, "files": version.saved.files, "ratio": version.saved.ratio}
 
 
 @models.command("show", epilog="Example: leadml models show bant@2")
@@ -495,15 +501,13 @@ def models_show(ref: Ref, store: Store = None, as_json: AsJson = False) -> None:
     from leadml.scoring.explaining import describe_card
 
     found = show_version(ref, store)
-    card, told = load_stored(found), found.manifest
+    card = load_stored(found)
     if as_json:
-        typer.echo(_json({"status": found.status, **told.model_dump(), "card": card.to_dict()}))
+        typer.echo(_json({**_listed(found), "card": card.to_dict()}))
         return
     typer.echo(f"{found.ref}: {found.status}, {card.kind}, framework {card.framework or 'none'}")
-    typer.echo(f"stored {told.created_at} in {found.folder}")
+    typer.echo(f"stored {found.saved.at} in {found.folder}")
     typer.echo(describe_card(card))
-    for key, value in told.metrics.items():
-        typer.echo(f"  {key}: {value}")
 
 
 @models.command("promote", epilog="Example: leadml models promote bant@2 --because 'wins more'")

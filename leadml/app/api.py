@@ -145,7 +145,7 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
         from leadml.registry.versions import list_versions
 
         found = list_versions(store_root=store)
-        return [{"model": e.ref, "status": e.status, "created_at": str(e.manifest.created_at)} for e in found]
+        return [{"model": e.ref, "status": e.status, "created_at": e.saved.at} for e in found]
 
     @app.post("/publish", summary="Publish a draft; with `in_use` it is promoted, too")
     async def publish(given: Draft, request: Request) -> Published:

@@ -129,10 +129,10 @@ def store_card(
         if (directory / file).is_file():
             files[title] = (directory / file).read_bytes()
     money = found.settings.economics
-    metrics = {"ratio": money.won_value / money.follow_up_cost} if money is not None and money.won_value else {}
+    ratio = money.won_value / money.follow_up_cost if money is not None and money.won_value else None
     documented = None if rule is None else found.cards.get(rule.id)
     version = save_version(
-        name, card, at=at, against=against, documented=documented, files=files, metrics=metrics, store_root=store_root
+        name, card, at=at, against=against, documented=documented, files=files, ratio=ratio, store_root=store_root
     )
     champion, how = champion_of(name, store_root), f"leadml models promote {version.ref} --because TEXT"
     if version.version == 1 and against is not None:

@@ -63,15 +63,15 @@ def compare(
 ) -> Comparison:
     """Compare a candidate with the champion.
 
-    ratio: value of a won deal in follow-ups; else the one that either calibration was given (metrics.ratio).
+    ratio: value of a won deal in follow-ups; else the one that either calibration was given .
     """
     new, old = candidate.ref, champion.ref
     found = gather(candidate, champion, leads)
     moves, n = find_moves(found), len(found.outcome)
     if not moves:
         return Comparison("alike", f"On {found.where}, {new} decides exactly as {old} does.")
-    known = [ratio, *(each.manifest.metrics.get("ratio") for each in (candidate, champion))]
-    outcome, worth = weigh(found, next((float(each) for each in known if each), None))
+    known = [ratio, *(each.saved.ratio for each in (candidate, champion))]
+    outcome, worth = weigh(found, next((each for each in known if each), None))
     told = [f"{moved:,.0f} of {n:,} leads move from {before} to {after}" for (before, after), moved in moves[:3]]
     if len(moves) > 3:
         told.append(f"and {len(moves) - 3} smaller moves")

@@ -1,4 +1,4 @@
-"""Versions on disk: models_store/NAME/VERSION/{card.json, manifest.json, ...} and NAME/history.jsonl.
+"""Versions on disk: models_store/NAME/VERSION/card.json, with what lies beside it, and NAME/history.jsonl.
 
 A version is there once the history names it, and the history is replaced whole: readers need no lock, and never
 see half a version. Writers hold one lock. The history alone tells the champion, so there is never more than one.
@@ -14,11 +14,11 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from leadml.card.files import digest, pretty, read_json, write_text
+from leadml.card.files import write_text
 from leadml.card.record import Card, is_name, load_card
 from leadml.exceptions import ModelRefError, StoreError
 
@@ -29,12 +29,15 @@ VALID_REF = (
     "valid are NAME (its champion), NAME@VERSION, the path of a card, models:/NAME@ALIAS or runs:/ID/...; "
     "`leadml models list` shows the names"
 )
-CARD, MANIFEST, HISTORY = "card.json", "manifest.json", "history.jsonl"
+CARD, HISTORY = "card.json", "history.jsonl"
 WAIT_SECONDS = 60.0
 
 
 class Event(BaseModel):
-    """A line of the history: saved, published (by hand), promoted or retired; when, why, what a comparison said."""
+    """A line of the history: saved, published (by hand), promoted or retired; when, why, what a comparison said.
+
+    files : SHA-256 of each file of a version that was saved. ratio : value of a won deal in follow-ups, if known.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -45,37 +48,19 @@ class Event(BaseModel):
     evidence: str | None = None
     forced: bool = False
     by: str | None = None
-
-
-class FileEntry(BaseModel):
-    """Digest of one file of a version."""
-
-    sha256: str
-
-
-class Manifest(BaseModel):
-    """What a version consists of; where it comes from is told by its card."""
-
-    model_config = ConfigDict(frozen=True)  # 0.1 wrote more
-
-    schema_version: int = 1
-    name: str
-    version: int
-    created_at: str
-    files: Mapping[str, FileEntry]
-    metrics: Mapping[str, Any] = {}
-    sha256: str | None = None
+    files: Mapping[str, str] = {}
+    ratio: float | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Version:
-    """One version of a model, and where it lies."""
+    """One version of a model, how it was saved, and where it lies."""
 
     name: str
     version: int
     status: str  # champion, version or retired
     folder: Path
-    manifest: Manifest
+    saved: Event
 
     @property
     def ref(self) -> str:
@@ -110,28 +95,28 @@ def list_versions(name: str | None = None, store_root: Root = None) -> list[Vers
     """Every version of one name or of all, by name and version."""
     root = store_folder(store_root)
     names = _names(root) if name is None else [check_name(name)]
-    return [_version(root, each, number, status) for each in names for number, status in _statuses(root, each).items()]
+    return [version for each in names for version in _versions(root, each).values()]
 
 
 def show_version(ref: str, store_root: Root = None) -> Version:
     """The version that NAME (its champion) or NAME@VERSION names."""
     root = store_folder(store_root)
     name, number = parse_ref(ref)
-    found = _statuses(root, name) or _refuse_name(root, name)
-    number = number or _champion(found)
+    found = _versions(root, name) or _refuse_name(root, name)
+    if number is None:
+        number = next((each.version for each in found.values() if each.status == "champion"), None)
     if number is None:
         how = f"promote one: leadml models promote {name}@{max(found)} --because TEXT"
         raise ModelRefError(f"{name!r} has no champion; give {name}@VERSION, or {how}")
     if number not in found:
         raise ModelRefError(f"{name!r} has no version {number}; it has {', '.join(map(str, found))}")
-    return _version(root, name, number, found[number])
+    return found[number]
 
 
 def champion_of(name: str, store_root: Root = None) -> Version | None:
     """The version in use; None where there is none."""
-    root = store_folder(store_root)
-    number = _champion(_statuses(root, check_name(name)))
-    return None if number is None else _version(root, name, number, "champion")
+    versions = _versions(store_folder(store_root), check_name(name)).values()
+    return next((each for each in versions if each.status == "champion"), None)
 
 
 def read_history(name: str, store_root: Root = None) -> list[Event]:
@@ -142,13 +127,13 @@ def read_history(name: str, store_root: Root = None) -> list[Event]:
 
 def save_version(
     name: str, card: Card, *, at: str, against: str | None = None, documented: Card | None = None,
-    files: Mapping[str, bytes] | None = None, metrics: Mapping[str, float] | None = None, store_root: Root = None,
+    files: Mapping[str, bytes] | None = None, ratio: float | None = None, store_root: Root = None,
 ) -> Version:  # fmt: skip
     """Store a card as the next version of a name, and return it.
 
     The first of a name becomes its champion, unless something stands `against` it: then the `documented` rule
     is stored too, as a card, and is the champion (none where there is no rule). `files` lie beside it
-    (log.parquet ...), `at` is ISO time.
+    (log.parquet ...), `at` is ISO time, `ratio` the value of a won deal in follow-ups, if known.
     """
     for each in (name, *(files or {})):
         check_name(each)
@@ -159,16 +144,12 @@ def save_version(
     root = store_folder(store_root)
     with writing(root):
         number = max((event.version for event in _events(root, name)), default=0) + 1
-        _write(root, name, number, card, at, files or {}, metrics or {})
-        events = [Event(at=at, action="saved", version=number)]
-        if (hand := card.published) is not None:
-            events = [Event(at=at, action="published", version=number, because=hand.because, by=hand.by)]
+        events = [_write(root, name, number, card, at, files or {}, ratio)]
         if number == 1 and against is None:
             events.append(Event(at=at, action="promoted", version=1, because="the first version"))
         elif number == 1 and documented is not None:
-            _write(root, name, 2, documented, at, {}, {})
             why = f"{against}, so the documented rule stays in use"
-            events.append(Event(at=at, action="saved", version=2))
+            events.append(_write(root, name, 2, documented, at, {}, ratio))
             events.append(Event(at=at, action="promoted", version=2, because=why))
         add_events(root, name, *events)
     return show_version(f"{name}@{number}", root)
@@ -182,9 +163,9 @@ def add_events(root: Path, name: str, *events: Event) -> None:
 
 def load_stored(version: Version) -> Card:
     """The card of a version, only as it was stored."""
-    for file, entry in version.manifest.files.items():
+    for file, digest in version.saved.files.items():
         path = version.folder / file
-        if path.is_symlink() or not path.is_file() or sha256_of(path) != entry.sha256:
+        if path.is_symlink() or not path.is_file() or sha256_of(path) != digest:
             how = "take it back from a copy, or calibrate again"
             raise StoreError(f"{path}: is not the file that was stored (its digest differs); {how}")
     return load_card(version.folder / CARD)
@@ -214,34 +195,20 @@ def sha256_of(path: Path) -> str:
 
 
 def _write(
-    root: Path, name: str, number: int, card: Card, at: str,
-    files: Mapping[str, bytes], metrics: Mapping[str, float],
-) -> None:  # fmt: skip
-    """Write the files of a version, the manifest last."""
+    root: Path, name: str, number: int, card: Card, at: str, files: Mapping[str, bytes], ratio: float | None
+) -> Event:
+    """Write the files of a version; the event that makes it one."""
     folder = root / name / str(number)
     shutil.rmtree(folder, ignore_errors=True)  # what a killed writer left
     folder.mkdir(parents=True)
     card.model_copy(update={"name": name, "version": number}).save(folder / CARD)
     for file, content in files.items():
         (folder / file).write_bytes(content)
-    plain = Manifest(
-        name=name, version=number, created_at=at, metrics=metrics,
-        files={each.name: FileEntry(sha256=sha256_of(each)) for each in sorted(folder.iterdir())},
-    ).model_dump(exclude_none=True)  # fmt: skip
-    write_text(folder / MANIFEST, pretty(plain | {"sha256": digest(plain)}))
-
-
-def _version(root: Path, name: str, number: int, status: str) -> Version:
-    folder = root / name / str(number)
-    plain = read_json(folder / MANIFEST)
-    try:
-        manifest = Manifest.model_validate(plain)
-    except ValidationError:
-        manifest = None
-    told = None if manifest is None else (manifest.sha256, manifest.name, manifest.version)
-    if manifest is None or told != (digest(plain), name, number):
-        raise StoreError(f"{folder / MANIFEST}: was changed after it was written; take it back from a copy")
-    return Version(name, number, status, folder, manifest)
+    hand, digests = card.published, {each.name: sha256_of(each) for each in sorted(folder.iterdir())}
+    return Event(
+        at=at, action="saved" if hand is None else "published", version=number, files=digests, ratio=ratio,
+        because=None if hand is None else hand.because, by=None if hand is None else hand.by,
+    )  # fmt: skip
 
 
 def _names(root: Path) -> list[str]:
@@ -266,16 +233,15 @@ def _events(root: Path, name: str) -> list[Event]:
     return events
 
 
-def _statuses(root: Path, name: str) -> dict[int, str]:
-    """Status of each version that is there: champion (promoted last and not retired since), retired, or version."""
-    found: dict[int, str] = {}
+def _versions(root: Path, name: str) -> dict[int, Version]:
+    """The versions that are there; the champion is the one promoted last, unless it was retired since."""
+    saved: dict[int, Event] = {}
+    status: dict[int, str] = {}
     for event in _events(root, name):
-        found[event.version] = "retired" if event.action == "retired" else "version"
+        saved.setdefault(event.version, event)
+        status[event.version] = "retired" if event.action == "retired" else "version"
         if event.action in ("promoted", "rolled-back"):  # "rolled-back" was written by leadml 0.1
-            found = {each: "version" if status == "champion" else status for each, status in found.items()}
-            found[event.version] = "champion"
-    return {each: found[each] for each in sorted(found) if (root / name / str(each)).is_dir()}
-
-
-def _champion(statuses: Mapping[int, str]) -> int | None:
-    return next((each for each, status in statuses.items() if status == "champion"), None)
+            status = {each: "version" if said == "champion" else said for each, said in status.items()}
+            status[event.version] = "champion"
+    folders = {each: root / name / str(each) for each in sorted(saved)}
+    return {n: Version(name, n, status[n], folder, saved[n]) for n, folder in folders.items() if folder.is_dir()}

@@ -107,7 +107,7 @@ def test_more_follow_ups_with_fewer_wins_say_so(tmp_path: Path) -> None:
 
 
 def test_the_ratio_of_the_calibration_is_in_force(tmp_path: Path) -> None:
-    store_two(tmp_path, make_card(5), make_card(3), metrics={"ratio": 1.2})
+    store_two(tmp_path, make_card(5), make_card(3), ratio=1.2)
     with pytest.raises(StoreError, match=r"A won deal being worth 1\.2 follow-ups"):
         promote("bant@2", because="x", at=AT, leads=make_deals(), store_root=tmp_path)
     assert promote("bant", because="x", at=AT, leads=make_deals(), ratio=50, store_root=tmp_path).changed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -105,24 +106,17 @@ def test_what_was_changed_is_refused(tmp_path: Path, card: Card) -> None:
     (version.folder / "card.json").symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(StoreError, match="is not the file that was stored"):
         load_stored(version)
-    manifest = version.folder / "manifest.json"
-    sealed = manifest.read_text()
-    for changed in (sealed.replace('"bant"', '"bent"'), "{}", '{"x": 1}', "[" * 100_000, "x" * 3_000_000):
-        manifest.write_text(changed)
-        with pytest.raises(StoreError, match=r"manifest\.json: "):
-            show_version("bant", tmp_path)
-    manifest.write_text(sealed)
     (tmp_path / "linked").symlink_to(tmp_path / "bant")
     assert [each.ref for each in list_versions(None, tmp_path)] == ["bant@1"]
-    with pytest.raises(StoreError, match="was changed after it was written"):
-        list_versions("linked", tmp_path)
 
 
 def test_a_history_that_is_none_names_its_line_and_half_a_line_is_cut(tmp_path: Path, card: Card) -> None:
-    version = save_version("bant", card, at=AT, metrics={"ratio": 16.0}, store_root=tmp_path)
-    assert version.manifest.metrics == {"ratio": 16.0}
+    version = save_version("bant", card, at=AT, ratio=16.0, store_root=tmp_path)
+    assert version.saved.ratio == 16.0
     path = version.folder.parent / "history.jsonl"
     whole = path.read_text()
+    path.write_text(re.sub(r'"files":{.*?},', "", whole))
+    assert load_stored(show_version("bant@1", tmp_path)).model == "bant@1"  # leadml 0.1 kept no digests there
     path.write_text(whole + '{"at": "half')
     assert len(read_history("bant", tmp_path)) == 2
     save_version("bant", card, at=AT, store_root=tmp_path)
@@ -149,7 +143,7 @@ from leadml.registry import versions
 card = make_card()
 """
 KILLS: Mapping[str, str] = {
-    "while filling": "versions.write_text = lambda *_: os._exit(9)",
+    "while filling": "versions.sha256_of = lambda *_: os._exit(9)",
     "before the history": "versions.add_events = lambda *_: os._exit(9)",
 }
 
