@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 STORED_AS: Final = "leadml.stored_as"
+MAPPING: Final = "mapping.yaml"
 _FILES: Final = "data/files"
 _NEEDED: Final = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml")
 _NEEDED_TO_CLASSIFY: Final = ("joblib", "scikit-learn", "scipy")
@@ -149,6 +150,10 @@ def fetch_model(ref: str) -> Path:
 
         place = _locate(client, rest) if scheme == "models" else _locate_in_run(client, rest)
         found = Path(download_artifacts(place, dst_path=held, tracking_uri=uri))
+        run_id = rest.partition("/")[0]
+        if found.is_file() and any(each.path == MAPPING for each in client.list_artifacts(run_id)):
+            # An artifact of a run; the run's mapping is to lie beside it.
+            download_artifacts(run_id=run_id, artifact_path=MAPPING, dst_path=str(found.parent), tracking_uri=uri)
     for path in (found, found / "card.json", found / "model.joblib"):
         if path.is_file():
             return path
