@@ -11,7 +11,6 @@ import contextlib
 import csv
 import dataclasses
 import os
-import shutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -72,7 +71,6 @@ def open_session() -> Iterator[SparkSession]:
     if session is None:
         builder = SparkSession.builder.appName("leadml")
         if not any(os.environ.get(name) for name in GIVEN):
-            _find_java()
             os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
             os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
             builder = builder.master("local[*]").config("spark.ui.enabled", "false")
@@ -81,8 +79,8 @@ def open_session() -> Iterator[SparkSession]:
             session = builder.getOrCreate()
         except (PySparkException, OSError) as error:
             raise UsageError(
-                f"--engine spark: Spark does not start ({str(error).splitlines()[0]}); it needs Java 17; "
-                "--engine local needs none"
+                f"--engine spark: Spark does not start ({str(error).splitlines()[0]}); it needs Java 17, and JAVA_HOME "
+                "that names its folder; --engine local needs none"
             ) from None
         session.sparkContext.setLogLevel("ERROR")
     try:
@@ -95,16 +93,6 @@ def open_session() -> Iterator[SparkSession]:
     finally:
         if is_ours:
             session.stop()
-
-
-def _find_java() -> None:
-    home = os.environ.get("JAVA_HOME")
-    if shutil.which("java", path=os.path.join(home, "bin") if home else None) is None:  # noqa: PTH118
-        where = f"JAVA_HOME is {home!r}, which has no bin/java" if home else "there is no java on the PATH"
-        raise UsageError(
-            f"--engine spark: needs Java 17, and {where}; install it and set JAVA_HOME to its folder; "
-            "--engine local needs none"
-        )
 
 
 def _open(session: SparkSession, source: str, mapping: Mapping) -> tuple[DataFrame, _Table]:
@@ -282,24 +270,24 @@ def _count_chunk(encoder: Encoder, chunk: Chunk) -> pa.RecordBatch:
     """Usable rows by codes, outcome and months; a row each unlisted outcome, and one for the others."""
     encoder.unlisted.clear()
     made = encoder.encode(chunk)
-    usable = made.usable
-    months = [_month_starts(made.dates.get(name), encoder, usable) for name in ("created", "closed")]
-    outcome = np.asarray(made.leads.outcome)[usable]
-    key = np.column_stack([made.leads.codes[usable].astype(np.int32), outcome, *months])
+    usable, leads = made.usable, made.leads
+
+    def months(name: str) -> Any:
+        """First days of months, so that deals of a month are counted together."""
+        if (cells := made.dates.get(name)) is None:
+            return np.full(usable.sum(), NO_DAY, np.int32)
+        days = read_dates(cells, encoder.mapping.dates.day_first).days[usable]
+        starts = days.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+        return np.where(days == NO_DAY, NO_DAY, starts).astype(np.int32)
+
+    key = np.column_stack([
+        leads.codes[usable].astype(np.int32), np.asarray(leads.outcome)[usable], months("created"), months("closed")
+    ])  # fmt: skip
     distinct, n = np.unique(key, axis=0, return_counts=True)
-    k = made.leads.codes.shape[1]
+    k = leads.codes.shape[1]
     cells = [(bytes(row[:k]), *row[k:], each, 0, None) for row, each in zip(distinct.tolist(), n, strict=True)]
     cells += [(b"", 0, 0, 0, rows, 0, value) for value, (_, rows) in encoder.unlisted.items()]
     cells.append((b"", 0, 0, 0, 0, int((~usable).sum()), None))
     kinds = [pa.binary(), *[pa.int32()] * 3, pa.int64(), pa.int64(), pa.string()]
     columns = [pa.array(each, kind) for each, kind in zip(zip(*cells, strict=True), kinds, strict=True)]
     return pa.RecordBatch.from_arrays(columns, names=[each.split()[0] for each in COUNTS.split(", ")])
-
-
-def _month_starts(cells: Any, encoder: Encoder, usable: Any) -> Any:
-    """First days of months, so that deals of a month are counted together."""
-    if cells is None:
-        return np.full(usable.sum(), NO_DAY, np.int32)
-    days = read_dates(cells, encoder.mapping.dates.day_first).days[usable]
-    starts = days.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-    return np.where(days == NO_DAY, NO_DAY, starts).astype(np.int32)

@@ -184,29 +184,18 @@ class JsonLines:
     def __init__(self, layout: Layout, write: Callable[[Any], object]) -> None:
         self._layout, self._write = layout, write
 
-    def make(self, scored: Scored) -> memoryview:
+    def make(self, scored: Scored) -> bytes:
         """The lines of leads."""
-        layout = self._layout
-        head, *keys = [f"{'{' if not at else ', '}{_json(name)}: " for at, name in enumerate(layout.names)]
-        rows = np.arange(len(scored), dtype=np.int32)
-        ids = text_array([head + _json(each) for each in scored.lead_id.to_pylist()])
-        answers = [scored.answers.column(name).to_pylist() for name in layout.columns]
-        lines = ["".join(k + _json(v) for k, v in zip(keys, row, strict=False)) for row in zip(*answers, strict=True)]
-        columns = [(ids, rows), (text_array(lines), scored.index)]
-        for key, name in zip(keys[len(layout.columns) :], layout.kept, strict=True):
-            columns.append((text_array([key + _json(each) for each in scored.kept[name].to_pylist()]), rows))
-        return side_by_side([*columns, (text_array(["}\n"]), np.zeros(len(scored), np.int32))])
+        rows = batch_of(scored, self._layout, plain=True).to_pylist()
+        told = [{name: plain_value(value) for name, value in row.items()} for row in rows]
+        return "".join(json.dumps(each, ensure_ascii=False, allow_nan=False) + "\n" for each in told).encode()
 
-    def write(self, made: memoryview) -> None:
+    def write(self, made: bytes) -> None:
         """Write lines."""
         self._write(made)
 
     def finish(self) -> None:
         """Nothing stands behind the last line."""
-
-
-def _json(value: Any) -> str:
-    return json.dumps(plain_value(value), ensure_ascii=False, allow_nan=False)
 
 
 # ---------------------------------------------------------------- columns

@@ -133,11 +133,3 @@ def test_what_spark_cannot_is_refused(session, folder, tmp_path):
         count_with_spark(leads, unlisted)
     with pytest.raises(InputError, match="Spark refused"):
         count_with_spark(str(folder / "gone.parquet"), MAPPING)
-
-
-def test_java_is_asked_for(monkeypatch, tmp_path):
-    from leadml import spark
-
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(UsageError, match="which has no bin/java"):
-        spark._find_java()
