@@ -131,6 +131,8 @@ def store_card(
     money = found.settings.economics
     ratio = money.won_value / money.follow_up_cost if money is not None and money.won_value else None
     documented = None if rule is None else found.cards.get(rule.id)
+    if documented is not None:  # what a monitor asks of the card in use
+        documented = documented.model_copy(update={"provenance": {**card.provenance, **documented.provenance}})
     version = save_version(
         name, card, at=at, against=against, documented=documented, files=files, ratio=ratio, store_root=store_root
     )

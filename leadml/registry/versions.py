@@ -30,6 +30,8 @@ VALID_REF = (
     "`leadml models list` shows the names"
 )
 CARD, HISTORY = "card.json", "history.jsonl"
+OF_THE_DEALS = ("mapping.yaml", "deal_counts.parquet")
+"""What lies beside a card and holds of any other for the same deals."""
 WAIT_SECONDS = 60.0
 
 
@@ -149,7 +151,8 @@ def save_version(
             events.append(Event(at=at, action="promoted", version=1, because="the first version"))
         elif number == 1 and documented is not None:
             why = f"{against}, so the documented rule stays in use"
-            events.append(_write(root, name, 2, documented, at, {}, ratio))
+            own = {each: content for each, content in (files or {}).items() if each in OF_THE_DEALS}
+            events.append(_write(root, name, 2, documented, at, own, ratio))
             events.append(Event(at=at, action="promoted", version=2, because=why))
         add_events(root, name, *events)
     return show_version(f"{name}@{number}", root)

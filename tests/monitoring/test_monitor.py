@@ -14,8 +14,12 @@ import pyarrow as pa
 import pyarrow.csv
 import pytest
 
+from leadml.calibration.file import calibrate_file
 from leadml.card.record import Card
 from leadml.data.deals import Leads
+from leadml.data.mapping import load_mapping
+from leadml.data.read import read_leads
+from leadml.datasets.sample import make_leads, write_csv
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, UsageError
 from leadml.monitoring.backtest import logged
@@ -214,3 +218,19 @@ def test_stationary_firms_are_left_alone() -> None:
         looks = [monitor_leads(firm.card, leads.take(np.arange(n)), firm.before)[0].state for n in (150, 300, 600)]
         alarms += "recalibrate" in looks
     assert alarms <= 2
+
+
+def test_a_documented_rule_that_stays_in_use_is_watched_as_a_card_is(tmp_path: Path) -> None:
+    path = write_csv(make_leads(300, world="null", all_criteria=False), tmp_path / "deals.csv")
+    criteria = {name: {"column": name.title()} for name in CRITERIA}
+    columns = {"lead_id": "Deal ID", "dates": {"closed": "Closed on"}, "criteria": criteria}
+    mapping = load_mapping({**MAPPING, **columns})
+    settings = {"policies": ["bant-ibm"], "frameworks": ["bant"], "contenders": [], "wide": False}
+    calibrate_file(
+        lambda: read_leads(path, mapping), settings, name="rule", out_dir=tmp_path / "out",
+        store_root=tmp_path / "store", at=AT, say=lambda _: None,
+    )  # fmt: skip
+    found = monitor_file(path, mapping, "rule", tmp_path / "watch", store_root=tmp_path / "store").result
+    assert (found.model, found.data.n_closed, found.data.n_seen) == ("rule@2", 0, 300)
+    assert found.data.since is not None
+    assert found.base_rate_before == pytest.approx(0.3, abs=0.1)

@@ -36,14 +36,16 @@ def test_the_first_version_is_the_champion_and_a_later_one_is_not(tmp_path: Path
 def test_what_something_stands_against_leaves_the_documented_rule_in_use(
     tmp_path: Path, card: Card, has_rule: bool
 ) -> None:
-    rule = make_card(3) if has_rule else None
-    saved = save_version("bant", card, at=AT, against="the verdict is keep", documented=rule, store_root=tmp_path)
+    rule, files = make_card(3) if has_rule else None, {"mapping.yaml": b"name: ours", "log.parquet": b""}
+    told = {"against": "the verdict is keep", "documented": rule, "files": files}
+    saved = save_version("bant", card, at=AT, store_root=tmp_path, **told)
     now = champion_of("bant", tmp_path)
     assert (saved.ref, saved.status, len(list_versions("bant", tmp_path))) == ("bant@1", "version", 1 + has_rule)
     assert (now and (now.ref, load_stored(now).cutoff)) == (("bant@2", 3) if has_rule else None)
     if has_rule:
         why = read_history("bant", tmp_path)[-1].because
         assert why == "the verdict is keep, so the documented rule stays in use"
+        assert list(now.saved.files) == ["card.json", "mapping.yaml"]
 
 
 def test_a_card_that_says_nothing_is_refused_by_name(tmp_path: Path, card: Card) -> None:
