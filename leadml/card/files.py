@@ -49,27 +49,17 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a JSON object strictly: no key twice, no NaN or infinity, nothing huge or nested without end."""
     path = Path(path)
     try:
-        if not path.is_file():
-            raise ModelRefError(
-                f"{path}: there is no such file; give a card.json, or NAME or NAME@VERSION of the store"
-            )
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"larger than {MAX_BYTES:,} bytes")
+        text = path.read_bytes().decode("utf-8")
+        document = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
+    except FileNotFoundError:
+        how = "give a card.json, or NAME or NAME@VERSION of the store"
+        raise ModelRefError(f"{path}: there is no such file; {how}") from None
     except OSError as error:
         raise ModelRefError(f"{path}: cannot be read ({error.strerror}); check the path and its permissions") from error
-    if len(content) > MAX_BYTES:
-        raise StoreError(f"{path}: larger than {MAX_BYTES:,} bytes, so it is not one of ours; give a card.json")
-    try:
-        text = content.decode("utf-8")
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
-    except UnicodeDecodeError as error:
-        raise StoreError(f"{path}: byte {error.start} is not UTF-8; JSON is UTF-8, write it again") from error
-    except json.JSONDecodeError as error:
-        raise StoreError(f"{path}: line {error.lineno} column {error.colno}: no JSON ({error.msg})") from error
-    except RecursionError as error:
-        raise StoreError(f"{path}: nested too deeply to be one of ours; give a card.json") from error
-    except ValueError as error:
-        raise StoreError(f"{path}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise StoreError(f"{path}: is no JSON of ours ({error}); give a card.json, in UTF-8") from error
     if not isinstance(document, dict):
         raise StoreError(f"{path}: holds a {type(document).__name__}, valid is one JSON object; give a card.json")
     return document

@@ -169,12 +169,12 @@ class Mapping(Record):
     """
 
     name: str
-    read: ReadOptions = ReadOptions()
+    read: ReadOptions = Field(default_factory=ReadOptions)
     join: Join | None = None
     optional: bool = False
     lead_id: str | None = None
     outcome: Outcome | None = None
-    dates: Dates = Dates()
+    dates: Dates = Field(default_factory=Dates)
     order: Literal["rows"] | None = None
     group: tuple[str, ...] = ()
     amount: Amount | None = None
