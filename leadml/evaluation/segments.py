@@ -26,35 +26,33 @@ def segment_gains(
 
     rule, card: (m,) decisions at equal workload over all.
     """
-    names, at = np.unique(np.asarray(values, dtype=str), return_inverse=True)
-    away = card - rule
-    centre = rate_of_different(held, card, rule)
-    each = held.weight * away * (held.y - centre)
+    import pandas as pd
 
-    def add(column: Floats) -> Floats:
-        return np.bincount(at, held.weight * column, minlength=len(names)).astype(np.float64)
-
-    won = add(held.y)
-    size, followed, different = add(np.ones(len(away))), add(rule), add(np.abs(away))
-    raw = np.divide(np.bincount(at, each, minlength=len(names)), won, out=np.zeros(len(names)), where=won > 0)
+    gain = (card - rule) * (held.y - rate_of_different(held, card, rule))
+    columns: dict[str, Floats] = {
+        "n": np.ones(len(gain)),
+        "won": held.y,
+        "followed_up": rule,
+        "different": np.abs(card - rule),
+        "gain": gain,
+    }
+    rows = pd.DataFrame({name: held.weight * each for name, each in columns.items()})
+    rows["value"], rows["unit"] = np.asarray(values, dtype=str), held.unit
+    sums = rows.groupby("value")[list(columns)].sum()
+    won = sums["won"].to_numpy()
+    raw = np.divide(sums["gain"], won, out=np.zeros(len(won)), where=won > 0)
     # spread by unit and segment; one win that nobody saw is always possible
-    _, pair = np.unique(held.unit * len(names) + at, return_inverse=True)
-    sums = np.bincount(pair, each)
-    where = np.zeros(len(sums), np.int64)
-    where[pair] = at
-    error = np.sqrt(np.bincount(where, sums**2, minlength=len(names)) + 1.0) / np.maximum(won, 1.0)
-    mean, spread = _pool(raw, error)
+    noise = rows.groupby(["value", "unit"])["gain"].sum().pow(2).groupby("value").sum().to_numpy()
+    mean, spread = _pool(raw, np.sqrt(noise + 1.0) / np.maximum(won, 1.0))
     return tuple(
         Segment(
             column=column,
-            value=str(name),
-            n=size[i],
-            won=won[i],
-            followed_up=followed[i],
-            verdict=_verdict(mean[i], spread[i], different[i], smallest_gain),
-            gain=Estimate(mean[i], mean[i] - Z * spread[i], mean[i] + Z * spread[i]).figure,
+            value=str(value),
+            **row.drop(["different", "gain"]),
+            verdict=_verdict(at, sd, row["different"], smallest_gain),
+            gain=Estimate(at, at - Z * sd, at + Z * sd).figure,
         )
-        for i, name in enumerate(names)
+        for (value, row), at, sd in zip(sums.iterrows(), mean, spread, strict=True)
     )
 
 

@@ -15,15 +15,21 @@ RULE, CARD = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 2 / 3, 0.5, 0.0])
 """Both follow up 30 of 100."""
 
 
-def draws(gain=0.0, spread=0.05, n=400):
-    """The card swaps half of pattern 2 and all of 3 for two thirds of pattern 1."""
+def look(log, gain=0.0, spread=0.05, card=CARD):
+    """The judge believes that the card swaps half of pattern 2 and all of 3 for two thirds of pattern 1."""
     rng = np.random.default_rng(0)
-    p = np.array([0.1, 0.3 + gain, 0.3, 0.3])
-    return np.clip(p + rng.normal(0, spread, (n, 4)), 0.01, 0.99)
+    drawn = np.clip([0.1, 0.3 + gain, 0.3, 0.3] + rng.normal(0, spread, (400, 4)), 0.01, 0.99)
+    return look_ahead(drawn, POPULATION, RULE, card, gain_between(log, "rule", "card"), 0.01)
+
+
+def plan_for(log, gain, rate, spread=0.05, **more):
+    paired = gain_between(log, "rule", "card")
+    gains = look(log, gain, spread)[1]
+    return plan(gains, paired, n_logged=len(log), n_deals=len(log) + 100, deals_per_month=rate, **more)
 
 
 def test_three_shares_add_up_and_gains_are_on_the_same_deals(make_log):
-    found, _ = look_ahead(draws(0.1), POPULATION, RULE, CARD, gain_between(make_log(300), "rule", "card"), 0.01)
+    found, _ = look(make_log(300), 0.1)
     assert found.p_better + found.p_same + found.p_worse == pytest.approx(1)
     assert found.n_followed_up == 30
     wins, regret = found.wins_per_100, found.regret_per_100
@@ -33,9 +39,8 @@ def test_three_shares_add_up_and_gains_are_on_the_same_deals(make_log):
 
 
 def test_the_judge_alone_speaks_where_the_log_holds_no_answer(make_log):
-    log = make_log(50)
-    lost = gain_between(dataclasses.replace(log, outcome=np.zeros(50, np.int8)), "rule", "card")
-    found, gains = look_ahead(draws(0.2, spread=0.0), POPULATION, RULE, CARD, lost, 0.01)
+    lost = dataclasses.replace(make_log(50), outcome=np.zeros(50, np.int8))
+    found, gains = look(lost, 0.2, spread=0.0)
     expected = POPULATION @ ((CARD - RULE) * [0.1, 0.5, 0.3, 0.3]) / (POPULATION @ [0.1, 0.5, 0.3, 0.3])
     assert gains.mixed == pytest.approx(np.full(400, expected))
     assert (found.p_better, found.regret_per_100.change.value, gains.p_not_better) == (1.0, 0.0, 0.0)
@@ -44,16 +49,15 @@ def test_the_judge_alone_speaks_where_the_log_holds_no_answer(make_log):
 
 
 def test_no_posterior_decides_alone(make_log):
-    against = gain_between(make_log(2000, better=0.0), "rule", "card")  # the held-out deals: the card is worse
-    found, gains = look_ahead(draws(0.5, spread=0.0), POPULATION, RULE, CARD, against, 0.01)  # judge: surely better
+    # the held-out deals say that the card is worse, the judge that it is surely better
+    found, gains = look(make_log(2000, better=0.0), 0.5, spread=0.0)
     assert found.p_better == pytest.approx(2 / 3, abs=0.02)
     assert gains.p_not_better > 0.3
     assert gains.p_below == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_equal_decisions_gain_nothing_to_the_judge(make_log):
-    _, gains = look_ahead(draws(), POPULATION, RULE, RULE, gain_between(make_log(300), "rule", "card"), 0.01)
-    assert not gains.judged.any()
+    assert not look(make_log(300), card=RULE)[1].judged.any()
 
 
 def test_draws_of_the_log_have_its_mean_and_error(make_log):
@@ -63,19 +67,12 @@ def test_draws_of_the_log_have_its_mean_and_error(make_log):
     assert drawn.std() == pytest.approx(np.hypot(paired.gain.error, 1 / paired.n_won), rel=0.02)
 
 
-def plan_for(log, gain, rate, spread=0.05, **more):
-    paired = gain_between(log, "rule", "card")
-    gains = look_ahead(draws(gain, spread), POPULATION, RULE, CARD, paired, 0.01)[1]
-    return plan(gains, paired, n_logged=len(log), n_deals=len(log) + 100, deals_per_month=rate, **more)
-
-
 def test_a_plan_promises_months_at_this_firms_rate(make_log):
     found = plan_for(make_log(150), 0.3, 50)
     assert found.value == pytest.approx(found.months * 50, rel=0.05)
     assert 1 <= found.months <= HORIZON_MONTHS
     assert "more closed deals" in found.text
-    faster = plan_for(make_log(150), 0.3, 200)
-    assert faster.months <= found.months
+    assert plan_for(make_log(150), 0.3, 200).months <= found.months
 
 
 def test_what_two_years_cannot_decide_is_no_number(make_log):
