@@ -16,7 +16,7 @@ import numpy.typing as npt
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.scorecard_fit import ScorecardFit, sum_values
 from leadml.estimators.solver import fit_logistic
-from leadml.levels import LEVEL_MAX, N_CODES, UNKNOWN, Codes, logistic
+from leadml.levels import N_CODES, UNKNOWN, Codes, logistic
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -126,13 +126,10 @@ def _single_moves(rising: npt.NDArray[np.bool_]) -> Floats:
     """Rows of 6k: one point on or off a step (all levels from it up), a single level, or an unknown."""
     rows = []
     for j, up in enumerate(rising):
-        for level in range(1, LEVEL_MAX + 1) if up else range(LEVEL_MAX + 1):
+        for code in range(1 if up else 0, N_CODES):
             row = np.zeros((len(rising), N_CODES))
-            row[j, level : UNKNOWN if up else level + 1] = 1.0
+            row[j, code : UNKNOWN if up and code < UNKNOWN else code + 1] = 1.0
             rows.append(row.ravel())
-        row = np.zeros((len(rising), N_CODES))
-        row[j, UNKNOWN] = 1.0
-        rows.append(row.ravel())
     return np.concatenate([np.array(rows), -np.array(rows)])
 
 

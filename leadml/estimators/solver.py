@@ -1,8 +1,8 @@
 """Many penalised logistic regressions on one table of patterns, fitted together, with or without bounds.
 
-Every fit (a strength of shrinkage, a bootstrap replicate) is a row; their Newton systems are one matrix
-product, and each bounded step is a small non-negative least-squares problem by block principal pivoting
-(Portugal, Judice, Vicente 1994, Mathematics of Computation 63) on the Schur complement of the free columns.
+Every fit (a strength of shrinkage, a bootstrap replicate) is a row; their Newton systems are one matrix product, and
+each bounded step is a small least-squares problem by block principal pivoting (Portugal, Judice, Vicente 1994,
+Mathematics of Computation 63).
 """
 
 from __future__ import annotations
@@ -36,23 +36,8 @@ class Fits:
 
 
 def solve_bounded(hessian: Floats, linear: Floats, bounded: Mask) -> Floats:
-    """Minimise z'Hz/2 - c'z with z >= 0 where bounded, for a row of problems (r, p, p), (r, p)."""
-    free, held = np.flatnonzero(~bounded), np.flatnonzero(bounded)
-    h_fh = hessian[:, free[:, None], held]
-    inverse = np.linalg.solve(hessian[:, free[:, None], free], np.concatenate([h_fh, linear[:, free, None]], axis=2))
-    schur = hessian[:, held[:, None], held] - h_fh.swapaxes(1, 2) @ inverse[..., :-1]
-    target = linear[:, held] - (h_fh.swapaxes(1, 2) @ inverse[..., -1:])[..., 0]
-    out = np.empty_like(linear)
-    out[:, held] = nonnegative_least_squares(schur, target)
-    out[:, free] = inverse[..., -1] - (inverse[..., :-1] @ out[:, held, None])[..., 0]
-    return out
-
-
-def nonnegative_least_squares(hessian: Floats, linear: Floats) -> Floats:
-    """Minimise z'Hz/2 - c'z with z >= 0, H positive definite, for a row of problems."""
+    """Minimise z'Hz/2 - c'z with z >= 0 where bounded, H positive definite, for a row of problems (r, p, p), (r, p)."""
     n_rows, n_columns = linear.shape
-    if not n_columns:
-        return linear.copy()
     positive = np.ones((n_rows, n_columns), dtype=bool)
     solution = np.zeros_like(linear)
     open_ = np.arange(n_rows)
@@ -63,8 +48,8 @@ def nonnegative_least_squares(hessian: Floats, linear: Floats) -> Floats:
         z = np.linalg.solve(masked, np.where(p, c, 0.0)[..., None])[..., 0]
         slope = (h @ z[..., None])[..., 0] - c
         tolerance = 1e-10 * (1.0 + np.abs(c).max(axis=1, keepdims=True))
-        wrong = np.where(p, z < -1e-12, slope < -tolerance)
-        solution[open_] = np.maximum(z, 0.0)
+        wrong = bounded & np.where(p, z < -1e-12, slope < -tolerance)
+        solution[open_] = np.where(bounded, np.maximum(z, 0.0), z)
         n_wrong = wrong.sum(axis=1)
         still = n_wrong > 0
         open_, wrong, n_wrong = open_[still], wrong[still], n_wrong[still]

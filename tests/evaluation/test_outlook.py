@@ -18,7 +18,8 @@ RULE, CARD = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 2 / 3, 0.5, 0.0])
 def look(log, gain=0.0, spread=0.05, card=CARD):
     """The judge believes that the card swaps half of pattern 2 and all of 3 for two thirds of pattern 1."""
     rng = np.random.default_rng(0)
-    drawn = np.clip([0.1, 0.3 + gain, 0.3, 0.3] + rng.normal(0, spread, (400, 4)), 0.01, 0.99)
+    mean = np.array([0.1, 0.3 + gain, 0.3, 0.3])
+    drawn = np.clip(mean + rng.normal(0, spread, (400, 4)), 0.01, 0.99)
     return look_ahead(drawn, POPULATION, RULE, card, gain_between(log, "rule", "card"), 0.01)
 
 
