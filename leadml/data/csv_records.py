@@ -105,11 +105,9 @@ class RecordCutter:
 
         def wanted() -> Iterator[str]:  # as long as a quote is open
             nonlocal end
-            for line in map(bytes.decode, lines[start : start + 1]):
-                taken.append(line)
-                yield line + "\n"
-            for at in range(start + 1, len(lines)):
-                if self._is_record(line := lines[at].decode()):
+            for at in range(start, len(lines)):
+                line = lines[at].decode()
+                if taken and self._is_record(line):
                     end = "swallows"
                     return
                 taken.append(line)
@@ -117,12 +115,14 @@ class RecordCutter:
             end = "runs out"
 
         try:
-            cells = next(csv.reader(wanted(), delimiter=self._delimiter))
-        except csv.Error:  # a cell beyond the csv module's limit of 128 kB: the quote is never closed
-            return 0
-        if end == "runs out" and not is_last:
-            return None
-        return 0 if end or (len(taken) > 1 and self._swallows(cells, taken)) else len(taken)
+            alone = csv.reader([lines[start].decode() + "\n", "\n"], delimiter=self._delimiter)
+            next(alone)
+            if alone.line_num == 1:
+                return 1
+            cells = next(csv.reader(wanted(), delimiter=self._delimiter, strict=True))
+        except csv.Error:  # text behind a closing quote, none at all, or a cell beyond the csv module's 128 kB
+            return None if end == "runs out" and not is_last else 0
+        return 0 if self._swallows(cells, taken) else len(taken)
 
     def _swallows(self, cells: Sequence[str], lines: Sequence[str]) -> bool:
         """Tell whether a record of several lines is ragged, or lines of it are what the columns hold."""

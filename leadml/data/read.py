@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leadml.data.cells import join_column, mask_of, text_of
+from leadml.data.cells import join_column, mask_of, text_of, values_of
 from leadml.data.dates import read_dates
 from leadml.data.deals import Leads, Note
 from leadml.data.encode import Encoder, outcome_fault
@@ -142,8 +141,9 @@ def _notes(leads: Leads, source: Source, encoder: Encoder) -> list[Note]:
         faults = "; ".join(source.rejections.summary(5))
         notes.append(("LML104", {**values, "detail": f"The most frequent faults: {faults}."}))
     if leads.lead_id is not None:
-        ids = Counter(name for name in leads.lead_id.to_pylist() if name and name.strip())
-        if again := {name: n - 1 for name, n in ids.items() if n > 1}:
+        counts = leads.lead_id.drop_null().value_counts()
+        twice = counts.filter(mask_of(values_of(counts.field("counts")) > 1)).to_pylist()
+        if again := {name: n - 1 for name, n in map(dict.values, twice) if name.strip()}:
             values = {"n": sum(again.values()), "column": encoder.mapping.lead_id}
             notes.append(("LML103", {**values, "examples": ", ".join([*again][:3])}))
     return notes

@@ -76,7 +76,7 @@ class Source:
             for table, rows, faults in reader.chunks(wanted):
                 for fault in faults:
                     self.rejections.add([fault.row + before], "", [fault.value], fault.reason)
-                last = max(last, *(int(row) + before for row in (*rows[-1:], *(fault.row for fault in faults[-1:]))))
+                last = max([last, *(int(row) + before for row in (*rows[-1:], *(fault.row for fault in faults[-1:])))])
                 self.n_rows += len(rows) + len(faults)
                 if not self.files:
                     self._cells.update(table.serialize())

@@ -45,6 +45,8 @@ def read(path, text):
         ('1,"Acme,3,Won\n\n2,"Beta, Inc",2,""\n', [4], [2]),
         ('1,Acme,3,Won,x\n2,"Be\nta",2,Lost\n3,Gamma,1,Won\n', [3, 4], [2]),  # a ragged row; a real line break
         ('\n\n1,Acme,3,Won\n\n2,"a ""b"" c",2,Lost\r\n', [4, 6], []),  # blank rows keep their numbers
+        ('1,Won,2,"open\n\n2,Won,"a\nb","c\nd"\n', [4], [2]),  # a record of several lines is swallowed
+        ("\n" * 200 + "1,a,2,Won\n", [202], []),  # whole blocks of nothing
         ('1,"x\n' + "no record here\n" * 20_000 + "2,b,1,Won\n", [20_003], [*range(2, 20_003)]),
     ],
 )
