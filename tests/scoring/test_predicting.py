@@ -84,20 +84,16 @@ def test_every_row_is_accounted_for(tmp_path, export, card):
     assert (totals.n_scored, totals.n_closed) == (4, 0)
 
 
-def test_an_old_list_of_rejections_goes(tmp_path, export, card):
+def test_a_list_of_rejections_goes_with_them_and_stays_where_no_row_can_be_used(tmp_path, export, card):
     run(export, MAPPING, card, tmp_path / "s.csv")
     export.write_text(EXPORT.replace(",7,", ",3,"))
     totals, _ = run(export, MAPPING, card, tmp_path / "s.csv")
     assert totals.rejected is None
-    assert not (tmp_path / "s.csv.rejected.csv").exists()
-
-
-def test_no_usable_row_is_a_fault_that_keeps_the_reasons(tmp_path, card):
-    (tmp_path / "e.csv").write_text("Deal,Need,Role\na,9,Low\n")
-    mapping = {**MAPPING, "outcome": None, "amount": None}
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["export.csv", "s.csv"]
+    export.write_text("Deal,Need,Role\na,9,Low\n")
     with pytest.raises(InputError, match=r"none of its 1 rows can be used; see .*rejected.csv"):
-        run(tmp_path / "e.csv", mapping, card, tmp_path / "s.csv")
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["e.csv", "s.csv.rejected.csv"]
+        run(export, {**MAPPING, "outcome": None, "amount": None}, card, tmp_path / "t.csv")
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["export.csv", "s.csv", "t.csv.rejected.csv"]
 
 
 def test_kept_columns_are_not_overwritten(tmp_path, export, card):
@@ -358,16 +354,16 @@ def test_a_database_takes_leads_whole_or_not_at_all(tmp_path, monkeypatch, expor
         run(export, MAPPING, card, url, table="scores")
 
 
-def test_predict_with_a_card_loads_no_machinery_of_learning(tmp_path, export, card):
-    path = tmp_path / "card.json"
-    path.write_text(json.dumps(card.to_dict()), encoding="utf-8")
-    (tmp_path / "m.json").write_text(json.dumps(MAPPING), encoding="utf-8")
+def test_predict_with_a_card_loads_no_machinery_of_learning(tmp_path, card):
+    (tmp_path / "e.csv").write_text("Deal,Need,Role,points\na,4,High,x\n")
+    (tmp_path / "card.json").write_text(json.dumps(card.to_dict()), encoding="utf-8")
+    (tmp_path / "m.json").write_text(json.dumps({**MAPPING, "outcome": None, "amount": None}), encoding="utf-8")
     code = (
-        "import sys; sys.argv = ['leadml', 'predict', 'export.csv', '-m', 'm.json', '--model', 'card.json', '-o',"
-        " 's.csv', '--max-rejected', '1']\n"
+        "import sys; sys.argv = 'leadml predict e.csv -m m.json --model card.json -o s.csv --keep-columns'.split()\n"
         "from leadml.__main__ import main\n"
         "try: main()\nexcept SystemExit as e: assert not e.code, e.code\n"
-        "bad = {'pandas', 'sklearn', 'scipy', 'mlflow'} & {*sys.modules}; assert not bad, bad"
+        "bad = {'pandas', 'sklearn', 'scipy', 'mlflow', 'pyarrow.compute', 'numpy.ma'} & {*sys.modules}\n"
+        "assert not bad, bad"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
