@@ -250,6 +250,45 @@ def find_late_columns(leads: Leads, told: Sequence[LeakSign] = ()) -> Note | Non
         leads = leads.take(np.sort(np.concatenate([rng.permutation(rows)[:MOST] for rows in kinds])))
     if (deals := _closed_deals(leads)) is None:
         return None
+    _, won, unit, fold = deals
+    names, rates, signs = _suspects(leads, deals, told)
+    if not signs:
+        return None
+    design, at = np.column_stack(rates), np.array(names)
+
+    def ranked(part: Bools) -> tuple[float, float, float]:
+        """AUC, its standard error, and wins of 100 where as many leads as were won are followed up."""
+        score = _held_out(design[:, part], won, fold)
+        return *_auc(score, won, unit), 100 * float(won[np.argsort(-score, kind="stable")[: won.sum()]].mean())
+
+    every, rest = ranked(np.ones(len(at), bool)), ranked(~np.isin(at, list(signs)))
+    lost = {name: every[0] - ranked(at != name)[0] for name in signs}
+    columns = sorted(signs, key=lambda name: -lost[name])
+    between = [f"{max(auc - 1.96 * e, 0):.2f} to {min(auc + 1.96 * e, 1):.2f}" for auc, e, _ in (every, rest)]
+    by_signs: dict[str, list[str]] = {}
+    for name in columns:
+        by_signs.setdefault(", ".join(signs[name]), []).append(f"{name} ({max(lost[name], 0.0):.3f})")
+    quoted = {name: json.dumps(name, ensure_ascii=False) for name in columns}
+    apart = [f" --without {text}" for name, text in quoted.items() if name in leads.context]  # criteria cannot be
+    compare = f"compare without them: leadml calibrate FILE --mapping M{''.join(apart)}. For good, "
+    return "LML121", {
+        "columns": columns,
+        "where": ", ".join(columns),
+        "cost": every[2] - rest[2] if every[2] - rest[2] >= LEAST_COST else None,
+        "all": every[0],
+        "all_between": between[0],
+        "less": rest[0],
+        "less_between": between[1],
+        "signs": ". ".join(f"{', '.join(each)}: {words}" for words, each in by_signs.items()),
+        "exclude": ", ".join(f"{text}: written during the deal" for text in quoted.values()),
+        "compare": compare if apart else "",
+    }
+
+
+def _suspects(
+    leads: Leads, deals: tuple[Ints, Bools, Ints, Ints], told: Sequence[LeakSign]
+) -> tuple[list[str], list[Floats], dict[str, list[str]]]:
+    """Columns, a constant first; win rates by which each ranks; signs in words of those that are suspect and rank."""
     closed, won, unit, fold = deals
     names, rates, signs, p = [""], [np.ones(len(won))], {}, {}
     for name, place, values, is_number in _columns(leads):
@@ -266,49 +305,10 @@ def find_late_columns(leads: Leads, told: Sequence[LeakSign] = ()) -> Note | Non
             words = [f"by its name it {why}"] * bool(why)
             words += [each.detail[:1].lower() + each.detail[1:].rstrip(".") for each in own]
             signs[name] = [*words, *(text for points, text in timing if points)]
-            p[name] = _chance(np.unique(np.nan_to_num(binned, nan=-1), return_inverse=True)[1], won, unit)
-    design, at = np.column_stack(rates), np.array(names)
+            p[name] = chi_square(np.nan_to_num(binned, nan=-1).astype(np.int64), won, unit)
     ranks = {name: _auc(rate, won, unit)[0] >= LEAST_AUC for name, rate in zip(names, rates, strict=True)}
     signs = {name: words for name, words in signs.items() if ranks[name] and p[name] < BY_CHANCE / len(p)}
-    if not signs:
-        return None
-
-    def ranked(part: Bools) -> tuple[float, float, float]:
-        """AUC, its standard error, and wins of 100 where as many leads as were won are followed up."""
-        score = _held_out(design[:, part], won, fold)
-        return *_auc(score, won, unit), 100 * float(won[np.argsort(-score, kind="stable")[: won.sum()]].mean())
-
-    every, rest = ranked(np.ones(len(at), bool)), ranked(~np.isin(at, list(signs)))
-    lost = {name: every[0] - ranked(at != name)[0] for name in signs}
-    columns = sorted(signs, key=lambda name: -lost[name])
-    between = [f"{max(auc - 1.96 * e, 0):.2f} to {min(auc + 1.96 * e, 1):.2f}" for auc, e, _ in (every, rest)]
-    told_of = (f"{name}: {', '.join(signs[name])}; AUC {max(lost[name], 0):.3f} less without it" for name in columns)
-    quoted = [json.dumps(name, ensure_ascii=False) for name in columns]
-    return "LML121", {
-        "columns": columns,
-        "where": ", ".join(columns),
-        "cost": every[2] - rest[2] if every[2] - rest[2] >= LEAST_COST else None,
-        "all": every[0],
-        "all_between": between[0],
-        "less": rest[0],
-        "less_between": between[1],
-        "signs": ". ".join(told_of),
-        "exclude": ", ".join(f"{name}: written during the deal" for name in quoted),
-        "without": " ".join(f"--without {name}" for name in quoted),
-    }
-
-
-def _chance(codes: Ints, won: Bools, unit: Ints) -> float:
-    """P value of a column that tells nothing, of which deals of a unit that end alike count for less."""
-    size = np.bincount(codes)
-    rest, n_units, n_kinds = (
-        won - (np.bincount(codes, won) / size)[codes],
-        len(np.unique(unit)),
-        (size >= MIN_KNOWN).sum(),
-    )
-    cell = np.unique(unit * len(size) + codes, return_inverse=True)[1]
-    effect = float((np.bincount(cell, rest) ** 2).sum() / max(float(rest @ rest), 1e-9))
-    return chi_square(codes, won, max(1.0, effect * n_units / max(n_units - int(n_kinds), 1)))
+    return names, rates, signs
 
 
 def _binned(values: Floats) -> Floats:

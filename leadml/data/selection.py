@@ -147,18 +147,24 @@ def _binned(column: pa.Array) -> Ints64:
     return np.where(known, np.searchsorted(edges, values) + 1, 0)
 
 
-def chi_square(codes: Ints64, side: Bools, effect: float = 1.0) -> float:
-    """P value of independence; rare categories are taken together, `effect` deals count as one."""
+def chi_square(codes: Ints64, side: Bools, unit: Ints64 | None = None) -> float:
+    """P value of independence; rare categories are taken together, deals of a unit that are alike count for less."""
     from scipy.stats import chi2, chi2_contingency
     from scipy.stats.contingency import crosstab
 
     at = np.unique(codes, return_inverse=True)[1]
     rare = np.bincount(at) < MIN_LEADS
-    table = crosstab(np.where(rare[at], -1, at), side).count
+    at = np.unique(np.where(rare[at], -1, at), return_inverse=True)[1]
+    table = crosstab(at, side).count
     if min(table.shape) < 2:
         return 1.0
-    found = chi2_contingency(table, correction=False)
-    return float(chi2.sf(found.statistic / effect, found.dof))
+    found, effect = chi2_contingency(table, correction=False), 1.0
+    if unit is not None:
+        rest, n_units = side - (table[:, 1] / table.sum(axis=1))[at], len(np.unique(unit))
+        cell = np.unique(unit * len(table) + at, return_inverse=True)[1]
+        effect = float((np.bincount(cell, rest) ** 2).sum() / max(float(rest @ rest), 1e-9))
+        effect *= n_units / max(n_units - len(table), 1)
+    return float(chi2.sf(found.statistic / max(effect, 1.0), found.dof))
 
 
 def _excess_wins(leads: Leads, above: Bools, worked_below: Bools) -> float:

@@ -185,6 +185,16 @@ def test_the_finding_says_by_what_signs_and_what_to_copy():
     assert load_mapping({**made[1], "context": context, "exclude": excluded}).exclude.keys() == set(made[2])
 
 
+def test_a_criterion_is_named_too_but_cannot_be_left_out_by_the_command():
+    frame, mapping, _ = leads_export(1500, 0)
+    levels = {"Worst": 0, "Not Sure": 1, "Might be": 2, "High in Relevance": 4}
+    need = {"column": "Lead Quality", "levels": levels, "unknown": [""]}
+    leads = read_leads(frame, {**mapping, "criteria": {"need": need}, "context": ["Lead Source", "Lead Origin"]})
+    (finding,) = [each for each in findings_of_notes(leak_notes(leads)) if each.code == "LML121"]
+    assert finding.where == "Lead Quality"
+    assert finding.remedy.startswith("If not, take them out")
+
+
 def test_what_is_told_together_is_not_told_one_by_one_but_for_a_near_perfect_column(won):
     rng = np.random.default_rng(6)
     lost = np.where((won == 0) & (rng.random(N) < 0.9), "price", None)
