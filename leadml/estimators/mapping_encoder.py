@@ -64,7 +64,7 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
             Itself.
         """
         self.mapping_ = load_mapping(self.mapping)
-        opened = open_source(_table(X), self.mapping_.read)
+        opened = open_source(X, self.mapping_.read)
         there = [name for name in self.mapping_.context if name in opened.columns]
         self.feature_names_out_ = (*self.mapping_.mapped, *there)
         return self
@@ -83,7 +83,6 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
             Levels (float, NaN = unknown) and context columns, row by row as in `X`.
         """
         check_is_fitted(self)
-        X = _table(X)
         unnamed = self.mapping_.model_copy(update={"lead_id": None})  # nobody asks which lead a row is
         leads = read_source(open_source(X, self.mapping_.read), unnamed, to_score=True)
         if leads.rejections is not None and leads.rejections.n_rows:
@@ -108,12 +107,3 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
         """
         check_is_fitted(self)
         return np.array(self.feature_names_out_, dtype=object)
-
-
-def _table(X: Any) -> Any:
-    """Rows as dicts become a frame; anything else is opened as it is."""
-    if not isinstance(X, list | tuple):
-        return X
-    if not X or not all(isinstance(row, dict) for row in X):
-        raise InputError("X: got a list of other things; valid: a frame, or dicts of column to value, one a row")
-    return pd.DataFrame(list(X))
