@@ -39,45 +39,36 @@ class Rubric(Record):
     source: str
 
 
-class Gate(Record):
+class Note(Record):
+    """A statement and where it comes from: where the framework fits, or where else a rule is found."""
+
+    text: str
+    source: str = OWN
+    basis: Basis = READING
+
+
+class Gate(Note):
     """A criterion that disqualifies a lead by itself when it is known to lie below a level."""
 
     criterion: str
     below: Annotated[int, Field(ge=1, le=4)]
-    text: str
-    source: str = OWN
-    basis: Basis = READING
     below_from: Basis = READING
 
 
-class OrderClaim(Record):
+class OrderClaim(Note):
     """A claim about the order of criteria, first ones first: by weight (testable on deals) or of judging."""
 
     kind: Literal["weight", "judging"]
     criteria: Annotated[tuple[str, ...], Field(min_length=2)]
-    text: str
-    source: str = OWN
-    basis: Basis = READING
     attributed_to: str | None = None
 
 
-class Caveat(Record):
+class Caveat(Note):
     """A warning, and the facts of a lead (and their values) that call for it; without any, always."""
 
     id: str
-    text: str
     when: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    source: str = OWN
-    basis: Basis = READING
     when_from: Basis = "document"
-
-
-class Note(Record):
-    """A statement that changes no score: where the framework fits, or where else a rule is found."""
-
-    text: str
-    source: str = OWN
-    basis: Basis = READING
 
 
 class Criterion(Record):
