@@ -19,10 +19,10 @@ from leadml.app.material import DealCounts, NewLeads, read_counts, read_new_lead
 from leadml.app.words import Answer, Column, Health, answer_of_page, columns_of, health_of
 from leadml.card.record import Card
 from leadml.exceptions import UsageError
+from leadml.report.answer import economics_of
 
 if TYPE_CHECKING:
-    from leadml.data.mapping import Mapping
-    from leadml.result import Result, Segment
+    from leadml.result import Segment
 
 STATIC = Path(__file__).parent / "static"
 VENDOR = "vendor/htm-preact.js"
@@ -31,6 +31,9 @@ MODULES = (
     "parts.js", "rule.js", "screens.js", "leads.js", "main.js",
 )  # fmt: skip
 """Scripts of the page, each after those that it imports."""
+ECONOMICS = {"follow_up_cost": "cost", "won_value": "value", "currency": "currency"}
+FOR_FILES = {"read", "lead_id", "outcome", "amount", "criteria", "stand_in", "contactable"}
+"""What the browser needs of a mapping to read a CSV file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,28 +66,23 @@ class PageData:
         def plain(value: Any) -> Any:
             if isinstance(value, bytes):
                 return base64.b64encode(value).decode("ascii")
+            if dataclasses.is_dataclass(value):
+                return {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
             return value.to_dict() if isinstance(value, Card) else value.model_dump(mode="json")
 
-        document = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        document = {k: dataclasses.asdict(v) if hasattr(v, "__dataclass_fields__") else v for k, v in document.items()}
-        document["columns"] = [dataclasses.asdict(each) for each in self.columns]
-        text = json.dumps(document, default=plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = json.dumps(self, default=plain, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def write_page(
-    directory: str | os.PathLike[str],
-    out: str | os.PathLike[str] | None = None,
-    *,
-    leads: Any = None,
-    mapping: Any = None,
+    directory: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, leads: Any = None
 ) -> Path:
     """Write the page of a folder that `calibrate` wrote (page.html in it by default); `leads` to show on it."""
     from leadml.card.files import write_text
 
     folder = Path(directory)
     target = folder / "page.html" if out is None else Path(out)
-    data = page_data(folder, leads=leads, mapping=mapping)
+    data = page_data(folder, leads=leads)
     if (folder / "report.html").is_file():
         link = Path(os.path.relpath(folder / "report.html", target.parent)).as_posix()
         data = dataclasses.replace(data, report=link)
@@ -92,7 +90,7 @@ def write_page(
     return target
 
 
-def page_data(folder: Path, *, leads: Any = None, mapping: Any = None) -> PageData:
+def page_data(folder: Path, *, leads: Any = None) -> PageData:
     """Gather what the page shows."""
     from leadml.calibration.file import RULE_CARD
     from leadml.card.record import load_card
@@ -106,14 +104,13 @@ def page_data(folder: Path, *, leads: Any = None, mapping: Any = None) -> PageDa
     documented = next((load_card(each) for each in places if each.is_file()), None)
     if learned is None and documented is None:
         raise UsageError(f"{folder}: holds no card, so there is nothing to change; see report.html")
-    told = mapping if mapping is not None else folder / "mapping.yaml"
-    known = load_mapping(told) if mapping is not None or (folder / "mapping.yaml").is_file() else None
+    known = load_mapping(folder / "mapping.yaml") if (folder / "mapping.yaml").is_file() else None
     columns = columns_of(learned, documented, known, result)
     if leads is not None and known is None:
-        raise UsageError("--leads: no mapping lies in the folder that says what the columns mean; give one")
+        raise UsageError("--leads: no mapping lies in the folder that says what the columns mean; calibrate again")
     cards = [each for each in (learned, documented) if each is not None]
     deals = read_counts(folder, [each.id for each in columns])
-    rate = result.data.deals_per_month
+    rate, economics = result.data.deals_per_month, economics_of(result)
     in_use = "documented" if documented and rule and result.recommended.in_use == rule.id else "learned"
     return PageData(
         model=result.data.name,
@@ -128,26 +125,13 @@ def page_data(folder: Path, *, leads: Any = None, mapping: Any = None) -> PageDa
         deals=deals,
         spread=max(deals.n / max(result.data.n_units, 1), deals.n / (deals.n_sampled or deals.n), 1.0),
         leads_per_week=None if rate is None else rate * 12 / 52,
-        economics=_economics(result),
+        economics={short: economics[name] for name, short in ECONOMICS.items() if economics.get(name) is not None},
         segments=result.segments,
-        mapping=None if known is None else mapping_for_files(known),
+        mapping=None if known is None else known.model_dump(mode="json", include=FOR_FILES, exclude_none=True),
         leads=None if leads is None or known is None else read_new_leads(leads, known, cards, columns),
         health=health_of(folder, result),
         report=None,
     )
-
-
-def _economics(result: Result) -> dict[str, float | str]:
-    found = result.settings.get("economics")
-    given = dict(found) if isinstance(found, dict) else {}
-    names = {"follow_up_cost": "cost", "won_value": "value", "currency": "currency"}
-    return {short: given[name] for name, short in names.items() if given.get(name) is not None}
-
-
-def mapping_for_files(mapping: Mapping) -> dict[str, Any]:
-    """What the browser needs of a mapping to read a CSV file."""
-    kept = {"read", "lead_id", "outcome", "amount", "criteria", "stand_in", "contactable"}
-    return mapping.model_dump(mode="json", include=kept, exclude_none=True)
 
 
 def render_page(data: PageData) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from leadml.card.record import Card
-from leadml.report.answer import LOOK_AGAIN, is_everyone, loss_if_wrong
-from leadml.report.summary import attribute_rows, beside_zero, summarise
+from leadml.report.answer import is_everyone, look_again, loss_if_wrong
+from leadml.report.summary import attribute_rows, beside_zero, capital, summarise
 from leadml.terminal import clean, number
 
 if TYPE_CHECKING:
@@ -112,12 +112,8 @@ def answer_of_page(result: Result, n_closed: float) -> Answer:
         f" {number(keep.value)} wins. As many calls by {by}: {number(change.value)}"
         f" ({number(change.low)} to {number(change.high)})."
     )
-    remark = beside_zero(rule)
-    remark = remark and f"{remark[0].upper()}{remark[1:]}."
-    sure = "" if rule.verdict == "change" else answer.sure
-    if rule.verdict == "undecided":
-        more_deals = look.more_deals
-        sure = LOOK_AGAIN if more_deals is None or more_deals.value is None else f"A{more_deals.text[1:]}."
+    remark = capital(f"{text}.") if (text := beside_zero(rule)) else ""
+    sure = {"change": "", "undecided": look_again(rule)}.get(rule.verdict, answer.sure)
     texts = (answer.main if is_everyone(rule) else "", sure_words(look, calls), wider, remark, answer.cutoff, sure)
     return Answer(rule.title, answer.headline, lead, tuple(bars), tuple(plain_words(text) for text in texts if text))
 

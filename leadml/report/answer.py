@@ -116,10 +116,7 @@ def sure_sentence(rule: PolicyResult) -> str:
     """Why this verdict, and when to look again."""
     look = rule.outlook
     if rule.verdict == "undecided":
-        more = look.more_deals if look is not None and rule.verdict_weights == "undecided" else None
-        when = "Look again when more deals have closed."
-        if more is not None:
-            when = LOOK_AGAIN if more.value is None else f"A{more.text[1:]}."
+        when = look_again(rule)
         gain = rule.gain_weights if rule.verdict_weights == "undecided" else rule.gain_cutoff
         if gain is None or gain.low is None or not rule.because.startswith("Another card"):
             return f"{rule.because} {when}"
@@ -129,6 +126,14 @@ def sure_sentence(rule: PolicyResult) -> str:
         test = "the stricter test that holds however often you look"
         return f"It passes {test}, too." if look.confirmed else f"It does not yet pass {test}."
     return rule.because if rule.verdict in ("keep", "cannot-judge") else ""
+
+
+def look_again(rule: PolicyResult) -> str:
+    """When an open question may be decided."""
+    more = rule.outlook.more_deals if rule.outlook is not None and rule.verdict_weights == "undecided" else None
+    if more is None:
+        return "Look again when more deals have closed."
+    return LOOK_AGAIN if more.value is None else f"A{more.text[1:]}."
 
 
 def unmapped_words(result: Result, rule: PolicyResult) -> str:

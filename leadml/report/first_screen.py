@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from leadml.report.summary import FindingGroup, Summary, notes_of, summarise
+from leadml.report.summary import FindingGroup, Summary, capital, notes_of, summarise
 from leadml.terminal import UNKNOWN_TEXT, Table, format_blocks, joined, number
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _blocks(told: Summary, open_files: Sequence[str]) -> Iterator[str | Table]:
         asked = "Was each known when the lead came in? If not, learn without it and see the fall:"
         yield "\n".join([asked, *(f"  {row.command}" for row in told.attributes)])
     if told.fall:
-        yield told.fall[:1].upper() + told.fall[1:]
+        yield capital(told.fall)
     if told.findings:
         yield _findings(told.findings)
     last = [f"Card: {told.card}"] * bool(told.card) + [f"Open {joined(open_files)}"] * bool(open_files)

@@ -273,23 +273,24 @@ def card_text(result: Result) -> str:
 
 def group_findings(findings: Sequence[Finding]) -> tuple[FindingGroup, ...]:
     """Put findings of one code together, the gravest first."""
-    groups: dict[tuple[int, str], list[Finding]] = {}
-    for each in findings:
-        groups.setdefault((SEVERITIES.index(each.severity), each.code), []).append(each)
-    made = []
-    for (severity, code), found in sorted(groups.items(), key=lambda group: group[0][0]):
-        cost = max((each.cost for each in found if each.cost is not None), default=None)
-        names = [each.where and each.title.startswith(each.where) for each in found]  # a name keeps its small letter
-        made.append(
-            FindingGroup(
-                code=code,
-                severity=SEVERITIES[severity],
-                titles=tuple(
-                    e.title if name else e.title[:1].upper() + e.title[1:] for e, name in zip(found, names, strict=True)
-                ),
-                explanations=tuple(dict.fromkeys(each.explanation for each in found if each.explanation)),
-                remedies=tuple(dict.fromkeys(each.remedy for each in found if each.remedy)),
-                cost="" if cost is None else f"{number(cost, 1)} wins of 100",
-            )
-        )
-    return tuple(made)
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for each in sorted(findings, key=lambda found: SEVERITIES.index(found.severity)):
+        groups.setdefault((each.code, each.severity), []).append(each)
+    return tuple(_group(*named, found) for named, found in groups.items())
+
+
+def _group(code: str, severity: str, found: Sequence[Finding]) -> FindingGroup:
+    cost = max((each.cost for each in found if each.cost is not None), default=None)
+    return FindingGroup(
+        code=code,
+        severity=severity,
+        titles=tuple(capital(each.title, name=each.where) for each in found),
+        explanations=tuple(dict.fromkeys(each.explanation for each in found if each.explanation)),
+        remedies=tuple(dict.fromkeys(each.remedy for each in found if each.remedy)),
+        cost="" if cost is None else f"{number(cost, 1)} wins of 100",
+    )
+
+
+def capital(text: str, name: str = "") -> str:
+    """Begin with a capital, unless it begins with a name."""
+    return text if name and text.startswith(name) else text[:1].upper() + text[1:]
