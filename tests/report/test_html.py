@@ -91,6 +91,30 @@ def test_segments_and_shrinkage_are_said(found):
     assert "rates are raw counts" in page
 
 
+def test_columns_of_the_crm_on_the_card_are_priced_and_asked_about(found):
+    from leadml.card.record import Card
+    from leadml.result import Figure, Importance
+
+    result, card = found("wide").result, found("wide").card
+    row = Importance(
+        column="Source", attribute="Source", loss=Figure(value=0.012, low=0.004, high=0.02),
+        wins_per_100=Figure(value=2.4, low=1.0, high=3.8),
+    )  # fmt: skip
+    wide = [each.model_copy(update={"importance": (row,)}) for each in result.contenders if each.kind == "wide"]
+    others = [each for each in result.contenders if each.kind != "wide"]
+    result = result.model_copy(update={"contenders": (*wide, *others), "command": "leadml calibrate a.csv"})
+    lines = format_result(result, terminal=False).split("\n")
+    assert "  Source  2.4 (1.0 to 3.8)  0.012 (0.004 to 0.020)" in lines
+    assert "  leadml calibrate a.csv --without Source" in lines
+    bins = [{"label": "web", "values": ["web"], "points": 3, "n": 1, "won": 0}]
+    attribute = {"id": "Source", "title": "Source", "column": "Source", "kind": "categories", "bins": bins}
+    changes = {"attributes": [{**attribute, "unknown_points": 1, "other_points": 0}], "total_max": card.total_max + 3}
+    changes |= {"kind": "documented", "table": [], "base": None, "slope": None}
+    said = words(render_html(result, Card.from_dict({**card.to_dict(), **changes}, verify=False)))
+    assert "Without it 2.4 1.0 to 3.8 wins of 100 are lost. Was it known when the lead came in?" in said
+    assert "0.012 0.004 to 0.020 worse without it" in said
+
+
 @pytest.mark.parametrize("document", GOLDEN.values(), ids=GOLDEN)
 def test_a_result_of_version_0_1_is_shown_as_it_was(document, tmp_path):
     (tmp_path / "result.json").write_text(json.dumps(document))
