@@ -420,6 +420,14 @@ def test_accessible_at_every_width_and_in_both_colours(open_page, width, scheme)
     found = Axe().run(page).response["violations"]
     assert not [(each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")]
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    overlap = page.eval_on_selector_all(
+        ".tick",
+        """(all) => {
+        const [svg, ...boxes] = [all[0].closest('svg'), ...all].map((each) => each.getBoundingClientRect());
+        return boxes.some((a, i) => a.top < svg.top - 1 || boxes.some((b, j) => i < j && a.left < b.right
+          && b.left < a.right && a.top < b.bottom - 1 && b.top < a.bottom - 1)); }""",
+    )
+    assert not overlap  # letters of the curve
 
 
 def test_by_keyboard_alone(open_page):

@@ -40,7 +40,7 @@ export function NumberBox({ label, value, set, decimal = ".", ...more }) {
     <small role="status">${fault || (own && `read as ${grouped}${part ? decimal + part : ""}`)}</small></div>`;
 }
 
-const WIDE = 640, HIGH = 260, LEFT = 44, BELOW = 38;
+const WIDE = 640, HIGH = 290, LEFT = 44, TOP = 18, BELOW = 58; // room for the larger letters of a phone
 
 /** Net wins of 100 leads by what a won deal is worth; dashed: from where to where your rule pays. */
 export function Curve({ figures, names, n, nWon, ratio }) {
@@ -52,7 +52,7 @@ export function Curve({ figures, names, n, nWon, ratio }) {
   const everybody = { wins: nWon, calls: n };
   const top = Math.max(...at.flatMap((r) => [...figures, everybody].map((f) => netWins(f, r, n))), 1), bottom = -0.35 * top;
   const x = (r) => LEFT + ((WIDE - LEFT - 8) * Math.log(r / lowest)) / Math.log(highest / lowest);
-  const y = (v) => 8 + ((HIGH - BELOW - 8) * (top - Math.max(v, bottom))) / (top - bottom);
+  const y = (v) => TOP + ((HIGH - BELOW - TOP) * (top - Math.max(v, bottom))) / (top - bottom);
   const line = (f) => at.map((r, i) => `${i ? "L" : "M"}${x(r).toFixed(1)} ${y(netWins(f, r, n)).toFixed(1)}`).join("");
   const step = 2 ** Math.max(Math.round(Math.log2(highest / lowest / 40)), 0);
   const ticks = [0.5, 1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 500].filter((r, i) => r > lowest && r < highest && i % step === 0);
@@ -60,11 +60,11 @@ export function Curve({ figures, names, n, nWon, ratio }) {
   const says = `Yours pays where a win is worth ${number(mine.from, 1)} to ${Number.isFinite(mine.to) ? number(mine.to, 1) : "any number of"} calls.`;
   return html`<figure class="curve"><svg viewBox="0 0 ${WIDE} ${HIGH}" role="img" aria-label=${`Net wins by what a win is worth. ${says}`}>
     <line class="axis" x1=${LEFT} x2=${WIDE} y1=${y(0)} y2=${y(0)} />
-    ${ticks.map((r) => html`<text class="tick" x=${x(r)} y=${HIGH - 20} text-anchor="middle">${r}</text>`)}
-    <text class="tick" x=${(WIDE + LEFT) / 2} y=${HIGH - 3} text-anchor="middle">a win is worth so many calls</text>
+    ${ticks.map((r) => html`<text class="tick" x=${x(r)} y=${HIGH - 34} text-anchor="middle">${r}</text>`)}
+    <text class="tick" x=${(WIDE + LEFT) / 2} y=${HIGH - 6} text-anchor="middle">a win is worth so many calls</text>
     ${[0, top / 2, top].map((v) => html`<text class="tick" x=${LEFT - 6} y=${y(v) + 4} text-anchor="end">${number(v)}</text>`)}
-    ${[mine.from, mine.to].filter(Number.isFinite).map((r) => html`<line class="even" x1=${x(r)} x2=${x(r)} y1="8" y2=${HIGH - BELOW} />`)}
-    ${ratio && html`<line class="now" x1=${x(ratio)} x2=${x(ratio)} y1="8" y2=${HIGH - BELOW} />`}
+    ${[mine.from, mine.to].filter(Number.isFinite).map((r) => html`<line class="even" x1=${x(r)} x2=${x(r)} y1=${TOP} y2=${HIGH - BELOW} />`)}
+    ${ratio && html`<line class="now" x1=${x(ratio)} x2=${x(ratio)} y1=${TOP} y2=${HIGH - BELOW} />`}
     <path class="line everybody" d=${line(everybody)} />
     ${figures.map((f, k) => html`<path class="line rule${k}" d=${line(f)} />`)}
   </svg><figcaption>Wins of 100 leads, less the calls they took.
