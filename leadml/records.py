@@ -12,13 +12,15 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leadml.exceptions import RecordError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 MAX_NODES, MAX_DEPTH = 200_000, 100  # a record is written by a person
 Where = tuple[str | int, ...]

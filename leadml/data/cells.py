@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Ints64 = npt.NDArray[np.int64]
 
+FEW = 16
 _GROUP = {",": r"\.", ".": ","}  # decimal mark to the mark that then groups thousands
 _SPACES = "[ \\x{00A0}\\x{202F}'’]"
 CURRENCY = r"[€$£¥]|\b(EUR|USD|GBP|CHF)\b|[.,]-{1,2}\s*$"  # 30.000,- is how a Dutch amount ends
@@ -93,6 +94,9 @@ def number_array(values: npt.NDArray[Any], kind: pa.DataType | None = None, vali
 
 def take(array: Any, at: pa.Array) -> Any:
     """Pick rows by position, as ``array.take`` does, which loads pyarrow.compute: that takes as long as a lead."""
+    if len(at) <= FEW and pa.types.is_string(array.type):  # where loading Arrow's functions would take longer
+        texts = array.to_pylist()
+        return text_array([None if row is None else texts[row] for row in at.to_pylist()])
     from pyarrow._compute import call_function
 
     return call_function("take", [array, at])
