@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
@@ -41,6 +42,16 @@ LOOK: Final[Mapping[str, Any]] = {
 Chart = alt.LayerChart
 
 
+def _channel(kind: Any, field: str, title: str, scale: Any = "", **axis: Any) -> Any:
+    """Title "" leaves the title to another layer."""
+    more: dict[str, Any] = {"title": title} if title else {}
+    more |= {"scale": alt.Scale(type=scale, nice=False)} if scale else {}
+    return kind(field, axis=alt.Axis(tickCount=5, **axis), **more)
+
+
+_x, _y = functools.partial(_channel, alt.X), functools.partial(_channel, alt.Y)
+
+
 def draw(name: str, result: Result, card: Card | None, log: Log | None, **options: Any) -> Chart:
     """Draw a chart by its name, from what it needs: the result, and the card or the held-out log."""
     more = {"bands": (card,), "reliability": (log,)}.get(name, ())
@@ -68,7 +79,7 @@ def cutoffs(result: Result, policy: str | None = None) -> Chart:
         if low <= high:
             rows.append({"rule": f"{each.id} ({each.documented_cutoff})", "low": low, "high": high})
     _some(rows, "implied values of cut-offs")
-    at = _x("low:Q", "value of a won deal, in follow-ups", type="log")
+    at = _x("low:Q", "value of a won deal, in follow-ups", scale="log")
     y = alt.Y("rule:N", title=None, sort=None)
     base = _of(rows)
     layers: list[Any] = [base.mark_bar(color=RULE_COLOUR, height=9, opacity=0.75).encode(x=at, x2="high:Q", y=y)]
@@ -108,7 +119,7 @@ def gain(result: Result) -> Chart:
     base = _of(rows)
     y = alt.Y("title:N", sort=None, axis=None)
     colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS, range=COLOURS), legend=None)
-    x = _x("value:Q", "more of all won deals", label=SIGNED)
+    x = _x("value:Q", "more of all won deals", labelExpr=SIGNED)
     names: dict[str, Any] = {"align": "left", "dy": -9, "fontSize": 12, "limit": WIDTH}
     layers = [
         _line({"value": 0}, "value:Q", "x"),
@@ -117,7 +128,7 @@ def gain(result: Result) -> Chart:
             for look in ({"stroke": "white", "strokeWidth": 4, "color": "white"}, {"color": INK})
         ),
         base.mark_rule(strokeWidth=2.5, yOffset=5).encode(
-            x=_x("low:Q", "", label=SIGNED), x2="high:Q", y=y, color=colour
+            x=_x("low:Q", "", labelExpr=SIGNED), x2="high:Q", y=y, color=colour
         ),
         base.mark_point(filled=True, opacity=1, size=70, yOffset=5).encode(x=x, y=y, color=colour),
     ]
@@ -191,7 +202,7 @@ def decision_curve(result: Result, policy: str | None = None) -> Chart:
         legend=alt.Legend(title=None, orient="bottom", columns=4),
     )
     base = _of(rows)
-    x = _x("ratio:Q", "value of a won deal, in follow-ups", type="log")
+    x = _x("ratio:Q", "value of a won deal, in follow-ups", scale="log")
     layers: list[Any] = [
         base.mark_area(opacity=0.15).encode(x=x, y=alt.Y("low:Q", scale=y, title=""), y2="high:Q", color=colour),
         base.mark_line(strokeWidth=2.5).encode(
@@ -232,25 +243,6 @@ def _line(at: Mapping[str, float], field: str, axis: str) -> Any:
     """A thin reference line."""
     place = {axis: alt.X(field) if axis == "x" else alt.Y(field)}
     return _of([dict(at)]).mark_rule(color=SOFT, strokeDash=[6, 3]).encode(**place)
-
-
-def _x(field: str, title: str, **options: Any) -> alt.X:
-    return alt.X(field, **_axis(title, options))
-
-
-def _y(field: str, title: str, **options: Any) -> alt.Y:
-    return alt.Y(field, **_axis(title, options))
-
-
-def _axis(title: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Title "" leaves the title to another layer."""
-    axis = {key: each for key, each in options.items() if key == "format"}
-    axis |= {"labelExpr": options["label"]} if "label" in options else {}
-    scale = {key: each for key, each in options.items() if key == "type"}
-    made: dict[str, Any] = {"axis": alt.Axis(tickCount=5, **axis)}
-    if scale:
-        made["scale"] = alt.Scale(**scale, nice=False)
-    return made | ({"title": title} if title else {})
 
 
 def _ends(figure: Figure) -> dict[str, float | None]:
