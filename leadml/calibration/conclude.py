@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -22,12 +21,13 @@ from leadml.calibration.recommend import choose_card, choose_champion, recommend
 from leadml.calibration.rules import judge_rules
 from leadml.calibration.study import Study, make_study
 from leadml.calibration.views import DAYS_A_MONTH, Floats, Note, span, weight_of, won_of
+from leadml.data.dates import day_text
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import at_workload
 from leadml.evaluation.segments import segment_gains
 from leadml.records import digest_record
-from leadml.result import Block, Contender, Data, Dropped, Evaluation, PolicyResult, Result
+from leadml.result import Block, Data, Evaluation, PolicyResult, Result
 
 
 def conclude(
@@ -57,9 +57,8 @@ def conclude(
     rule = study.rules.get(str(study.baseline))
     if rule is not None and rule.framework in facts.known:
         notes += price_unknown(rule, facts.known[rule.framework])
-    dropped = figures.find_fall(study.settings.without, facts.measures)
-    if dropped is not None:
-        notes.append(fall_note(dropped, contenders))
+    dropped, fell = figures.find_fall(facts)
+    notes += fell
     evaluation = describe_evaluation(study, log)
     card = None  # its decision at the workload of the baseline
     if best is not None and facts.workload is not None:
@@ -94,16 +93,6 @@ def attributes_of(draft: Draft, columns: Sequence[str], leads: Leads) -> dict[st
     own = {each.column for each in draft.card.attributes}
     crm = {name: mapped.get(name, name) for name in columns}
     return {name: column for name, column in crm.items() if column in own}
-
-
-def fall_note(dropped: Dropped, contenders: Sequence[Contender]) -> Note:
-    """LML309: the wide card without the columns that were left out, beside the one with them."""
-    by_id, fall = {each.id: each for each in contenders}, dropped.wins_per_100
-    values: dict[str, Any] = {"columns": dropped.columns, "contender": dropped.contender, "where": "wide"}
-    for name, each in (("without", by_id["wide"]), ("with", by_id[dropped.contender])):
-        for figure, told in (("wins", each.wins_per_100), ("auc", each.auc)):
-            values[f"{figure}_{name}"] = None if told is None else told.value
-    return "LML309", {**values, "fall": fall.value, "low": fall.low, "high": fall.high, "cost": fall.value}
 
 
 def judge_recoded(study: Study, chosen: Chosen, leads: Leads, policies: tuple[PolicyResult, ...]) -> list[Note]:
@@ -143,14 +132,9 @@ def find_segments(facts: Facts, card: Floats) -> tuple[Any, ...]:
     return tuple(out)
 
 
-def iso(day: int | None) -> str | None:
-    """Day since 1970-01-01 as an ISO date."""
-    return None if day is None or day == NO_DAY else (date(1970, 1, 1) + timedelta(days=day)).isoformat()
-
-
 def from_to(leads: Leads) -> dict[str, Any]:
     """First and last day, as the fields `from` and `to`."""
-    return dict(zip(("from", "to"), map(iso, span(leads) or ()), strict=False))
+    return dict(zip(("from", "to"), map(day_text, span(leads) or ()), strict=False))
 
 
 def describe_data(study: Study, leads: Leads, name: str) -> Data:
@@ -160,7 +144,7 @@ def describe_data(study: Study, leads: Leads, name: str) -> Data:
     n, won = float(weight.sum()), float(weight @ won_of(deals))
     first, last = span(deals) or (0, 0)
     asked = {name for view in study.views for name in view.framework.criterion_ids}
-    dates = [int(column.max()) for column in (leads.created, leads.closed) if column is not None and len(column)]
+    dates = [int(column.max()) for column in (leads.created, leads.closed) if column is not None]
     return Data(
         name=name,
         source=leads.source,
@@ -176,7 +160,7 @@ def describe_data(study: Study, leads: Leads, name: str) -> Data:
         n_compared=len(study.compared),
         base_rate=won / n,
         **from_to(deals),
-        as_of=study.settings.as_of or iso(max(dates, default=None)),
+        as_of=study.settings.as_of or (day_text(max(dates)) if max(dates, default=NO_DAY) != NO_DAY else None),
         deals_per_month=n / max((last - first) / DAYS_A_MONTH, 1.0) if last > first else None,
         criteria=leads.criteria,
         unmapped=tuple(sorted(asked - set(leads.criteria))),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Container, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from leadml.calibration.blocks import Lost
 from leadml.calibration.facts import Facts
-from leadml.calibration.views import Floats
+from leadml.calibration.views import Floats, Note
 from leadml.evaluation.bootstrap import Estimate, Statistic, bootstrap, holm
 from leadml.evaluation.metrics import HeldOut, Measures, rate_of_different, wilson
 from leadml.result import Contender, ContenderGain, Disagreement, Dropped, Figure, Gain, Importance
@@ -64,15 +65,23 @@ def importances(
     return out
 
 
-def find_fall(columns: tuple[str, ...], measures: Mapping[str, Measures]) -> Dropped | None:
-    """How far the wide card falls without the columns that were left out, on the same deals."""
-    one, other = measures.get("wide"), measures.get("wide-with")
-    if one is None or other is None or None in (one.wins_per_100, other.wins_per_100, one.auc, other.auc):
-        return None
-    wins, auc = (getattr(other, each) - getattr(one, each) for each in ("wins_per_100", "auc"))
-    return Dropped(
-        columns=columns, contender="wide-with", wins_per_100=wins.estimate().figure, auc=auc.estimate().figure
-    )
+def find_fall(facts: Facts) -> tuple[Dropped | None, list[Note]]:
+    """How far the wide card falls without the columns that were left out, on the same deals; LML309 says so."""
+    one, other = facts.measures.get("wide"), facts.measures.get("wide-with")
+    if one is None or other is None:
+        return None, []
+    columns = facts.study.settings.without
+    values: dict[str, Any] = {"columns": columns, "contender": "wide-with", "where": "wide"}
+    falls: dict[str, Figure] = {}
+    for name in ("wins_per_100", "auc"):
+        without, beside = getattr(one, name), getattr(other, name)
+        if without is None or beside is None:
+            return None, []
+        falls[name] = (beside - without).estimate().figure
+        values |= {f"{name}_without": without.value, f"{name}_with": beside.value}
+    fall = falls["wins_per_100"]
+    values |= {"fall": fall.value, "low": fall.low, "high": fall.high, "cost": fall.value}
+    return Dropped(columns=columns, contender="wide-with", **falls), [("LML309", values)]
 
 
 def describe_contenders(

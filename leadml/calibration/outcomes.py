@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from datetime import date
 
 import numpy as np
 import numpy.typing as npt
 
 from leadml.calibration.experiment import Experiment
 from leadml.calibration.views import Note, weight_of
-from leadml.data.dates import day_text
+from leadml.data.dates import day_of, day_text
 from leadml.data.deals import OPEN, Leads
-from leadml.data.maturity import Maturity, find_maturity
+from leadml.data.maturity import find_maturity
 from leadml.data.split import times_of
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 
@@ -62,34 +61,28 @@ def check_enough(leads: Leads) -> None:
 def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
     """Take closed deals of cohorts that had the time to close, where that is known and wanted."""
     outcome = np.asarray(leads.outcome)
-    closed = outcome != OPEN
-    as_of = None if settings.as_of is None else (date.fromisoformat(settings.as_of) - date(1970, 1, 1)).days
-    found = None if settings.maturity == "off" else find_maturity(leads, as_of)
+    closed, won = outcome != OPEN, outcome == 1
+    found = None
+    if settings.maturity == "auto":
+        found = find_maturity(leads, None if settings.as_of is None else day_of(settings.as_of))
     if found is None:
         return Chosen(_pick(leads, closed), leads)
-    kept = closed & found.mature
-    if min((outcome[kept] == 1).sum(), (outcome[kept] == 0).sum()) < MIN_DEALS:
-        note = ("LML604", {"days": found.days, "minimum": MIN_DEALS, "where": "dates"})
-        return Chosen(_pick(leads, closed), leads, (note,), days=found.days)
+    days, mature, notes = found.days, found.mature, []
+    kept = closed & mature
+    if min((won & kept).sum(), (kept & ~won).sum()) < MIN_DEALS:
+        note = ("LML604", {"days": days, "minimum": MIN_DEALS, "where": "dates"})
+        return Chosen(_pick(leads, closed), leads, (note,), days=days)
+    if left := int(closed.sum() - kept.sum()):
+        rates = {"all": float(won.sum() / closed.sum()), "mature": float((won & mature).sum() / kept.sum())}
+        values = {"n": left, "share": left / int(closed.sum()), "days": days, "as_of": day_text(found.as_of)}
+        notes.append(("LML601", {**values, **rates, "where": "dates"}))
     overdue = None
     late = found.overdue if leads.followed_up is None else found.overdue & leads.followed_up
     if late.any():  # known to be lost, under this coding, once it is older than nearly all are
-        closing = np.where(late, np.asarray(leads.created) + found.days, np.asarray(leads.closed))
-        coded = dataclasses.replace(
-            leads, outcome=np.where(late, 0, outcome).astype(np.int8), closed=closing.astype(np.int32)
-        )
+        closing = np.where(late, np.asarray(leads.created) + days, np.asarray(leads.closed)).astype(np.int32)
+        coded = dataclasses.replace(leads, outcome=np.where(late, 0, outcome).astype(np.int8), closed=closing)
         overdue = _pick(coded, kept | late)
-    notes = _left_out(leads, found) if kept.sum() < closed.sum() else ()
-    return Chosen(_pick(leads, kept), _pick(leads, found.mature), notes, overdue, found.days)
-
-
-def _left_out(leads: Leads, found: Maturity) -> tuple[Note, ...]:
-    outcome = np.asarray(leads.outcome)
-    closed, won = outcome != OPEN, outcome == 1
-    n, n_mature = int(closed.sum()), int((closed & found.mature).sum())
-    values = {"n": n - n_mature, "share": 1 - n_mature / n, "days": found.days, "as_of": day_text(found.as_of)}
-    rates = {"all": won.sum() / n, "mature": (won & found.mature).sum() / n_mature}
-    return (("LML601", {**values, **{k: float(v) for k, v in rates.items()}, "where": "dates"}),)
+    return Chosen(_pick(leads, kept), _pick(leads, mature), tuple(notes), overdue, days)
 
 
 def _pick(leads: Leads, rows: npt.NDArray[np.bool_]) -> Leads:

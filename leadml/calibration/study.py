@@ -57,9 +57,21 @@ class Study:
     blocks: tuple[Held, ...] = ()
 
     @cached_property
+    def varied(self) -> frozenset[str]:
+        """Mapped criteria with two different codes."""
+        columns = zip(self.deals.criteria, self.deals.codes.T, strict=True)
+        return frozenset(name for name, codes in columns if (codes != codes[0]).any())
+
+    @cached_property
     def learnable(self) -> tuple[View, ...]:
         """Frameworks of which a card can be learned: two mapped criteria, one of which varies."""
-        return learnable(self.views, self.deals)
+        return tuple(view for view in self.views if len(view.mapped) >= 2 and not self.varied.isdisjoint(view.mapped))
+
+    @property
+    def main(self) -> View | None:
+        """The framework of the baseline, else the first, of those that a card can be learned of."""
+        first = None if self.baseline is None else self.rules[self.baseline].framework
+        return next((view for view in self.learnable if view.id == first), next(iter(self.learnable), None))
 
     def view_of(self, framework: str | None) -> View | None:
         """The view of a framework."""
@@ -73,17 +85,6 @@ class Study:
         """The learned card that a rule is compared with: that of its framework."""
         name = f"{rule.framework}-integer"
         return name if any(each.id == name for each in self.contenders) else None
-
-
-def learnable(views: Sequence[View], deals: Leads) -> tuple[View, ...]:
-    """Frameworks with at least two mapped criteria, one of which varies."""
-    varied = varying(deals)
-    return tuple(view for view in views if len(view.mapped) >= 2 and not varied.isdisjoint(view.mapped))
-
-
-def varying(deals: Leads) -> set[str]:
-    """Mapped criteria with two different codes."""
-    return {name for name, codes in zip(deals.criteria, deals.codes.T, strict=True) if (codes != codes[0]).any()}
 
 
 def make_study(
@@ -105,28 +106,15 @@ def make_study(
     if baseline is not None:  # the baseline is judged first: its workload is that of the others
         rules = {baseline: rules[baseline], **rules}
     consequences = find_consequences(settings, leads, deals)
-    able = learnable(views, deals)
-    # the framework of the baseline, else the first that a card can be learned for
-    first = None if baseline is None else rules[baseline].framework
-    main = next((view for view in able if view.id == first), next(iter(able), None))
-    misfits = [] if main is None else main.misfits(deals, settings.met_level)
-    contenders = tuple(
-        make_contenders(
-            settings,
-            deals,
-            able,
-            main,
-            rules,
-            own,
-            chosen.days if timed else None,
-            turns=any(code == "LML206" for code, _ in misfits),
-        )
-    )
+    study = Study(settings, deals, compared, views, rules, baseline, (), consequences, timed, n_jobs=n_jobs)
+    misfits = [] if study.main is None else study.main.misfits(deals, settings.met_level)
+    turns = any(code == "LML206" for code, _ in misfits)
+    contenders = tuple(make_contenders(study, own, chosen.days if timed else None, turns))
     twice = [name for name, n in Counter(each.id for each in contenders).items() if n > 1]
     if twice:
         raise UsageError(f"contenders: {twice[0]!r} occurs twice; valid: each name once; rename one")
     notes = (*missing, *sampled, *consequences.notes, *misfits)
-    return Study(settings, deals, compared, views, rules, baseline, contenders, consequences, timed, notes, n_jobs)
+    return dataclasses.replace(study, contenders=contenders, notes=notes)
 
 
 def make_views(settings: Experiment, leads: Leads, frameworks: Sequence[Any] | None) -> tuple[View, ...]:
@@ -191,42 +179,27 @@ def reach(rule: DocumentedRule, criteria: Sequence[str]) -> int:
     return sum(max(c.points) for c in rule.card.criteria if c.id in criteria or c.id == "contactable")
 
 
-def make_contenders(
-    settings: Experiment,
-    deals: Leads,
-    able: Sequence[View],
-    main: View | None,
-    rules: Mapping[str, DocumentedRule],
-    own: Sequence[tuple[str, Any]],
-    timing: Timing,
-    *,
-    turns: bool,
-) -> Iterator[Contender]:
-    """All that competes, the documented rules first."""
+def make_contenders(study: Study, own: Sequence[tuple[str, Any]], timing: Timing, turns: bool) -> Iterator[Contender]:
+    """All that competes, the documented rules first. turns : whether points of some criterion should not only rise."""
+    settings, deals, rules = study.settings, study.deals, study.rules
 
     def card(view: View, form: str, what: str, **more: Any) -> LearnedCard:
-        about: dict[str, Any] = {
-            "id": f"{view.id}-{form}",
-            "title": f"{view.framework.title}, {what}",
-            "framework": view.id,
-        }
-        return LearnedCard(
-            view, points=settings.points, random_state=settings.random_state, timing=timing, **about, **more
-        )
+        more |= {"id": f"{view.id}-{form}", "title": f"{view.framework.title}, {what}", "framework": view.id}
+        return LearnedCard(view, points=settings.points, random_state=settings.random_state, timing=timing, **more)
 
     yield from rules.values()
     if "cutoff" in settings.contenders:
         yield from _cutoffs(rules, timing)
     freely = next((name for name in ("weights", "steps") if name in settings.contenders), None)
-    for view in able:
+    for view in study.learnable:
         yield card(view, "integer", "learned card")
         if freely is not None:
             yield card(view, freely, "learned weights", whole=False)
-    if varying(deals):
+    if study.varied:
         title = "plain logistic regression on the criteria"
         yield Plain(deals.criteria, id="logistic", title=title, timing=timing)
     if settings.wide is not False:
-        yield from _wide(settings, settings.wide, deals, main, timing)
+        yield from _wide(study, settings.wide, timing)
     forms: dict[Form, str] = {"logistic": "logistic regression", "boosting": "boosted trees"}
     for form, what in forms.items():
         if deals.context and (name := f"context-{form}") in settings.contenders:
@@ -239,8 +212,8 @@ def make_contenders(
                 " classifier with fit and predict_proba); give a classifier, or one of the names"
             )
         yield Classifier(classifier, id=name, title=name, kind="custom")
-    if turns and main is not None:
-        yield card(main, "free", "learned card with points that may turn", free=True)
+    if turns and study.main is not None:
+        yield card(study.main, "free", "learned card with points that may turn", free=True)
     yield Prior(id="prior", title="base rate alone", kind="prior", timing=timing)
 
 
@@ -263,9 +236,9 @@ def cutoff_of(rule: DocumentedRule) -> str:
     return f"{rule.framework}-{rule.card.unit}-cutoff" if plain else f"{rule.id}-cutoff"
 
 
-def _wide(settings: Experiment, asked: Wide, deals: Leads, view: View | None, timing: Timing) -> Iterator[Contender]:
+def _wide(study: Study, asked: Wide, timing: Timing) -> Iterator[Contender]:
     """The wide card, with criteria one by one or their score as one row, and with what was set aside, to compare."""
-    without = settings.without
+    view, deals, without = study.main, study.deals, study.settings.without
     if not (deals.context or without):
         return
     # columns of criteria that the framework does not ask for are attributes like any other
@@ -289,7 +262,7 @@ def _wide(settings: Experiment, asked: Wide, deals: Leads, view: View | None, ti
 
     def wide(name: str, title: str, more: Sequence[str] = (), kind: Kind = "wide", as_score: bool = False) -> WideCard:
         about: dict[str, Any] = {"id": name, "title": title, "kind": kind, "framework": framework, "timing": timing}
-        return WideCard(view, (*columns, *more), asked.attributes, settings.points, as_score, **about)
+        return WideCard(view, (*columns, *more), asked.attributes, study.settings.points, as_score, **about)
 
     yield wide("wide", "wide card: criteria and columns of the CRM")
     if view is not None:
