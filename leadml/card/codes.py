@@ -64,11 +64,11 @@ def codes_of(card: Card, given: Any) -> Codes:
 
 
 def codes_of_leads(leads: Leads, ids: Sequence[str], attributes: Sequence[CardAttribute]) -> Codes:
-    """(n, r) codes of `Leads`; attributes lie in its context, and `contactable` may be a criterion."""
+    """(n, r) codes of `Leads`; attributes lie in its context or are columns of criteria; `contactable` may be one."""
     found = {name: leads.codes[:, at] for at, name in enumerate(leads.criteria)}
     if leads.contactable is not None and "contactable" in ids:
         found.setdefault("contactable", np.where(leads.contactable, LEVEL_MAX, 0).astype(np.uint8))
-    return _beside(len(leads), ids, found, attributes, leads.context, leads.created)
+    return _beside(len(leads), ids, found, attributes, {**leads.raw, **leads.context}, leads.created)
 
 
 def _beside(
