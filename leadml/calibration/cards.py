@@ -171,7 +171,8 @@ def make_bands(study: Study, view: View | None, at: Totals, table: TotalTable, c
     settings, total_max = study.settings.bands, len(table.probability) - 1
     rule = richest_rule(study, view)
     if settings.by != "shares":
-        scale = 1.0 if settings.by == "probability" else study.consequences.threshold or 1.0
+        pays_from = study.consequences.learned_from(study.deals).threshold
+        scale = 1.0 if settings.by == "probability" else pays_from or 1.0
         rising = np.maximum.accumulate(table.probability)
         edges = [0, *(int(np.searchsorted(rising, edge * scale)) for edge in settings.edges)]
         return bands_at(generic_bands(len(edges)), edges, cutoff, total_max)

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from leadml.exceptions import RecordError
 from leadml.frameworks.catalog import list_frameworks, list_policies
 from leadml.levels import MET_LEVEL
 from leadml.records import Record, check_record, choose, load_record
@@ -283,6 +282,4 @@ def load_experiment(source: Experiment | Mapping[str, Any] | str | Path | None) 
         return source
     if isinstance(source, Mapping):
         return check_record(plain(source), Experiment, "experiment")
-    if Path(source).is_file() and not Path(source).read_text(encoding="utf-8").strip():
-        raise RecordError(f"{source}: the file is empty; leave --experiment out to take every default")
     return load_record(source, Experiment)

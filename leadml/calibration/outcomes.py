@@ -112,13 +112,25 @@ def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, lis
 
 
 def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
-    """Leave columns out of the context; raw ones are read by the wide card that they are compared with, alone."""
+    """Leave out columns, and criteria read from them; the wide card that is compared with finds them in `raw`."""
     if not without:
         return leads
     valid = (*leads.context, *(name for name in leads.raw if name not in leads.context))
     if absent := [name for name in without if name not in valid]:
         known = f"{', '.join(valid)} (context and criteria of the mapping)" if valid else "no column, as none is mapped"
         raise UsageError(f"without: got {', '.join(absent)}; valid: {known}; correct it, or leave it out")
-    context = {name: column for name, column in leads.context.items() if name not in without}
-    aside = {name: column for name, column in leads.context.items() if name in without}
-    return dataclasses.replace(leads, context=context, raw={**leads.raw, **aside})
+
+    def column(criterion: str) -> str:
+        mapping = leads.mapping
+        while mapping is not None and criterion not in mapping.criteria and criterion in mapping.stand_in:
+            criterion = mapping.stand_in[criterion]
+        return criterion if mapping is None else mapping.criteria[criterion].column
+
+    kept = [at for at, name in enumerate(leads.criteria) if column(name) not in without]
+    return dataclasses.replace(
+        leads,
+        criteria=tuple(leads.criteria[at] for at in kept),
+        codes=np.asfortranarray(leads.codes[:, kept]),
+        context={name: values for name, values in leads.context.items() if name not in without},
+        raw={**leads.raw, **{name: values for name, values in leads.context.items() if name in without}},
+    )

@@ -245,11 +245,6 @@ def _wide(study: Study, asked: Wide, timing: Timing) -> Iterator[Contender]:
     mapped = {} if deals.mapping is None else deals.mapping.criteria
     own = {rule.column for name, rule in mapped.items() if view is not None and name in view.mapped}
     other = [name for name in deals.raw if name not in own and name not in deals.context]
-    if refused := [name for name in without if name not in other]:
-        raise UsageError(
-            f"without: got {', '.join(refused)}, which answers a criterion of the rules; valid: columns beside the"
-            " criteria; to judge without it, take it out of criteria in the mapping"
-        )
     valid = (*deals.context, *(name for name in other if name not in without))
     columns = valid if asked.columns is None else asked.columns
     if absent := [name for name in columns if name not in (*valid, *without)]:

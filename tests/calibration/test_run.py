@@ -11,6 +11,7 @@ import pytest
 import leadml
 from leadml.calibration.check import check_file
 from leadml.calibration.recommend import say_why
+from leadml.datasets.sample import write_csv
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 from leadml.registry.evidence import read_counts
@@ -296,6 +297,20 @@ def test_without_a_column_the_fall_is_seen_and_nothing_else_knows_it(leaky) -> N
     told = next(each for each in result.findings if each.code == "LML309")
     assert told.cost == dropped.wins_per_100.value
     assert "instead of" in told.title
+
+
+def test_without_a_column_of_a_criterion_no_card_has_it(tmp_path) -> None:
+    leads = leadml.make_leads(300, world="tilted", random_state=2)
+    lines = ["name: ours", "outcome: {column: Status, won: [Won], lost: [Lost]}", "criteria:"]
+    lines += [f"  {name}: {{column: {name.capitalize()}}}" for name in ("budget", "authority", "challenges", "goals")]
+    (tmp_path / "m.yaml").write_text("\n".join([*lines, "stand_in: {funds: budget}", "context: [Region]"]))
+    read = leadml.read_leads(write_csv(leads, tmp_path / "deals.csv"), tmp_path / "m.yaml")
+    found = leadml.calibrate(read, FAST | {"wide": {}, "without": ["Budget", "Goals"]})
+    assert found.result.data.criteria == ("authority", "challenges")
+    assert found.result.dropped.columns == ("Budget", "Goals")
+    learned = [card for name, card in found.cards.items() if name.endswith(("-integer", "wide", "wide-score"))]
+    assert learned
+    assert all({each.id for each in card.criteria} <= {"authority", "challenges"} for card in learned)
 
 
 def test_the_log_chooses_between_criteria_one_by_one_and_their_score_as_one_row(leaky) -> None:
