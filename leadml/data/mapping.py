@@ -10,6 +10,7 @@ import codecs
 import itertools
 import os
 from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -209,17 +210,14 @@ class Mapping(Record):
     @field_validator("stand_in")
     @classmethod
     def _no_cycle(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        criteria = info.data.get("criteria")
-        faults = []
-        for start in value:
-            chain = [start]
-            while chain[-1] in value and value[chain[-1]] not in chain:
-                chain.append(value[chain[-1]])
-            if value.get(chain[-1]) == start:
-                faults.append(f"{' <- '.join([*chain, start])} goes round in a circle")
-            elif criteria is not None and chain[-1] not in criteria and chain[-1] not in value:
-                faults.append(f"{start} would read {chain[-1]}, which is not among the criteria mapped")
-        _raise(faults, "each criterion read from one that has a column of its own")
+        valid = "each criterion read from one that has a column of its own"
+        try:
+            tuple(TopologicalSorter({each: [other] for each, other in value.items()}).static_order())
+        except CycleError as error:
+            _raise([f"{' <- '.join(error.args[1])} goes round in a circle"], valid)
+        known = {*info.data.get("criteria", CANONICAL), *value}  # of criteria with faults of their own nothing is said
+        missing = [(each, other) for each, other in value.items() if other not in known]
+        _raise([f"{a} would read {b}, which is not among the criteria mapped" for a, b in missing], valid)
         return value
 
     @field_validator("exclude")
