@@ -126,10 +126,8 @@ class Encoder:
         made: dict[str, Any] = {"codes": self._codes(batch), "outcome": self._outcome(batch)}
         dates = {} if self.to_score else self._dates(batch)
         made |= {} if self.to_score else self._values(batch)
-        if (reach := batch.column(mapping.contactable)) is not None and mapping.contactable:
-            at, texts = categories_of(reach)
-            empty = {"", *mapping.contactable.unknown}
-            made["contactable"] = np.array([category(text) not in empty for text in texts], bool)[at]
+        if mapping.contactable and (cells := batch.column(mapping.contactable)) is not None:
+            made["contactable"] = ~_is_one_of(cells, ("", *mapping.contactable.unknown))
         if (ids := batch.column(mapping.lead_id)) is not None:
             made["lead_id"] = text_of(ids)
         made["context"] = {name: carry(batch.table.column(name)) for name in self._carried}
@@ -221,11 +219,14 @@ class Encoder:
                 bad |= (key == "propensity") & ((numbers <= 0) | (numbers > 1))
                 made[key] = np.where(bad, np.nan, numbers)
                 batch.reject(rule.column, cells, bad, why)
-        worked = mapping.followed_up
-        if worked and (cells := batch.column(worked)) is not None:
-            at, texts = categories_of(cells)
-            made["followed_up"] = np.array([category(text) in worked.values for text in texts], bool)[at]
+        if mapping.followed_up and (cells := batch.column(mapping.followed_up)) is not None:
+            made["followed_up"] = _is_one_of(cells, mapping.followed_up.values)
         return made
+
+
+def _is_one_of(cells: pa.Array, listed: Sequence[str]) -> Bools:
+    at, texts = categories_of(cells)
+    return np.array([category(text) in listed for text in texts], bool)[at]
 
 
 def _fact_labels(cells: pa.Array, fact: Fact) -> pa.Array:
