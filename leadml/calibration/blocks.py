@@ -13,14 +13,13 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import Fitted, Said
 from leadml.calibration.study import Held, Study
 from leadml.calibration.views import weight_of, won_of
 from leadml.data.deals import Leads
 from leadml.data.split import k_folds, rolling_blocks, times_of
 from leadml.evaluation.log import Entries, Floats, Log
-from leadml.evaluation.metrics import log_losses
+from leadml.evaluation.metrics import highest, log_losses
 from leadml.exceptions import LeadmlError, UsageError
 
 LEAST = 5

@@ -12,6 +12,7 @@ import numpy as np
 from leadml.calibration.experiment import Capacity, Economics, Experiment
 from leadml.calibration.views import Floats, Note, weight_of, won_of
 from leadml.data.deals import NO_DAY, Leads
+from leadml.evaluation.metrics import highest
 from leadml.exceptions import UsageError
 from leadml.levels import N_CODES
 from leadml.result import Basis
@@ -60,16 +61,6 @@ class Consequences:
             pays = probability * self.value_of(leads) >= 1.0 - 1e-12
             return np.where(np.isnan(probability), np.nan, pays.astype(np.float64))
         return highest(score, workload if self.share is None else self.share, leads.weight)
-
-
-def highest(score: Floats, share: float, weight: Floats | None = None) -> Floats:
-    """Follow up the highest scores up to `share` of all; equal scores at the edge share what is left."""
-    weight = np.ones(len(score)) if weight is None else weight
-    levels, at = np.unique(np.where(np.isnan(score), -np.inf, score), return_inverse=True)
-    mass = np.bincount(at, weight, minlength=len(levels))
-    above = mass[::-1].cumsum()[::-1] - mass
-    room = np.clip(share * mass.sum() - above, 0.0, mass)
-    return np.asarray(np.divide(room, mass, out=np.zeros(len(mass)), where=mass > 0)[at])
 
 
 def fit_values(train: Leads, scale: float) -> Floats:

@@ -9,7 +9,6 @@ import numpy as np
 
 from leadml.calibration.cards import Draft
 from leadml.calibration.check import constant_note
-from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import DocumentedRule, PointsOf, TotalTable
 from leadml.calibration.facts import Posterior
 from leadml.calibration.outcomes import Chosen
@@ -19,7 +18,7 @@ from leadml.data.deals import OPEN, Leads
 from leadml.data.leaks import LEAST_COST, leak_notes
 from leadml.data.selection import Selection, find_selection, find_worked
 from leadml.evaluation.bootstrap import holm
-from leadml.evaluation.metrics import Measures
+from leadml.evaluation.metrics import Measures, highest
 from leadml.levels import UNKNOWN
 from leadml.result import Contender, PolicyResult, Recommended
 

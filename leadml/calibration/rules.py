@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from leadml.calibration.cards import count_totals, find_cutoff
-from leadml.calibration.consequences import highest
 from leadml.calibration.contenders import DocumentedRule
 from leadml.calibration.facts import Facts, Posterior
 from leadml.calibration.figures import gain, number
 from leadml.calibration.study import cutoff_of, reach
 from leadml.calibration.views import DAYS_A_MONTH, View, span, weight_of
 from leadml.evaluation.cutoffs import decision_curve, implied_value, ratios_around, redraw_rates
-from leadml.evaluation.metrics import at_workload
+from leadml.evaluation.metrics import at_workload, highest
 from leadml.evaluation.outlook import Gains, look_ahead
 from leadml.evaluation.planner import plan
 from leadml.evaluation.verdict import (

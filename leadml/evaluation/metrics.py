@@ -103,14 +103,22 @@ def _with_above(mass: Floats, cell: Ints, block_of: Ints) -> tuple[Floats, Float
 
 
 def at_workload(held: HeldOut, score: Floats, wanted: Floats) -> Floats:
-    """Follow up the highest-ranked of each block, as many leads as `wanted` (m,) does; a tie is shared.
-
-    `wanted` is a decision to match (0 to 1 a lead), or a constant share. NaN scores rank last.
-    """
+    """Follow up the highest-ranked of each block, as many leads as `wanted` (m,) does, a decision of 0 to 1 a lead."""
     at, n_blocks = held.by_block
-    room = np.bincount(at, held.weight * wanted, minlength=n_blocks)
-    cell, block_of = cells(score, at)
-    size, above = _with_above(held.weight, cell, block_of)
+    room = np.bincount(at, held.weight * wanted, minlength=n_blocks).astype(np.float64)
+    return _highest(score, held.weight, at, room)
+
+
+def highest(score: Floats, share: float, weight: Floats | None = None) -> Floats:
+    """Follow up the highest scores up to `share` of all."""
+    weight = np.ones(len(score)) if weight is None else weight
+    return _highest(score, weight, np.zeros(len(score), np.int64), np.array([share * weight.sum()]))
+
+
+def _highest(score: Floats, weight: Floats, block: Ints, room: Floats) -> Floats:
+    """Follow up the highest scores of each block as far as there is room; a tie is shared, NaN ranks last."""
+    cell, block_of = cells(score, block)
+    size, above = _with_above(weight, cell, block_of)
     share = np.divide(room[block_of] - above, size, out=np.zeros(len(size)), where=size > 0)
     return np.asarray(np.clip(np.round(share, 12), 0.0, 1.0)[cell])
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 import leadml
-from leadml.calibration.consequences import highest
+from leadml.evaluation.metrics import highest
 from leadml.exceptions import UsageError
 
 FAST = {"contenders": [], "wide": False}
