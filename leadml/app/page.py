@@ -1,6 +1,6 @@
 """The page for sales ops: one HTML file that needs no network; counts of deals by pattern, no lead's data.
 
-result, cards, patterns.parquet (and new leads, where asked) -> PageData -> JSON in the page, which
+result, cards, deal_counts.parquet (and new leads, where asked) -> PageData -> JSON in the page, which
 static/*.js turn into screens and recompute in the browser.
 """
 
