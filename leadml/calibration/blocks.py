@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from leadml.data.split import k_folds, rolling_blocks, times_of
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.evaluation.metrics import highest, log_losses
 from leadml.exceptions import LeadmlError, UsageError
+from leadml.levels import UNKNOWN
 
 LEAST = 5
 """Won and lost deals that a block needs to learn from."""
@@ -74,10 +75,11 @@ def _folds(study: Study) -> tuple[Held, ...]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Lost:
-    """What is lost where a column is drawn from another deal (permutation importance), of n held-out deals.
+    """What is lost without each column, of n held-out deals.
 
-    loss : (n, columns) log loss added. followed : (n,) follow-ups at the baseline's workload, and moved : (n, columns)
-    those less the follow-ups without the column. NaN: not asked.
+    loss : (n, columns) log loss added where it is drawn from another deal (permutation importance). followed : (n,)
+    follow-ups at the baseline's workload, and moved : (n, columns) those less the ones where it is blank for all. NaN:
+    not asked.
     """
 
     loss: Floats
@@ -159,41 +161,44 @@ def columns_of(leads: Leads) -> tuple[str, ...]:
 
 
 def lose_columns(fitted: Fitted, said: Said, test: Leads, workload: float, random_state: int) -> Lost:
-    """Draw each column from another deal of the block, and see what is lost.
+    """See what is lost without each column: in loss, drawn from another deal of the block; in wins, blank for all.
 
-    Of a large block some deals are asked. One call predicts every column's copy of them.
+    A blank column ranks nobody: of a card that adds up the ranking is that of its other rows. Of a large block some
+    deals are asked. One call predicts every column's copy of them.
     """
     rng = np.random.default_rng([random_state, len(test)])
-    n_all, names = len(test), columns_of(test)
-    asked = np.sort(rng.permutation(n_all)[:MOST_SHUFFLED])
-    part = test.take(asked)
-    own, shuffled = np.arange(len(asked)), rng.permutation(len(asked))
-    copies = part.take(np.tile(own, len(names)))
-
-    def rows(at: int) -> npt.NDArray[np.int64]:
-        out = np.tile(own, len(names))
-        out[at * len(own) : (at + 1) * len(own)] = shuffled
-        return out
-
-    codes, raw = copies.codes.copy(order="F"), dict(copies.raw)
-    mapped = {} if test.mapping is None else test.mapping.criteria
-    for at, name in enumerate(part.criteria):
-        codes[:, at] = part.codes[rows(at), at]
-        if name in mapped and (column := mapped[name].column) in raw:  # a wide card reads it as an attribute
-            raw[column] = part.raw[column].take(rows(at))
-    context = dict(copies.context)
-    for at, name in enumerate(names[len(part.criteria) :], len(part.criteria)):
-        context[name] = part.context[name].take(rows(at))
-    other = fitted.predict(dataclasses.replace(copies, codes=codes, context=context, raw=raw))
-    won, weight = won_of(part), weight_of(part)
-    without = log_losses(np.tile(won, len(names)), other.probability).reshape(len(names), -1).T
+    names, asked = columns_of(test), np.sort(rng.permutation(len(test))[:MOST_SHUFFLED])
+    part, n, k = test.take(asked), len(asked), len(columns_of(test))
+    shuffled, won, weight = rng.permutation(n), won_of(part), weight_of(part)
+    drawn = fitted.predict(copies_without(part, names, shuffled)).probability
+    blank = fitted.predict(copies_without(part, names, None)).score.reshape(k, n)
     followed = highest(said.score[asked], workload, weight)
-    scores = other.score.reshape(len(names), -1)
-    moved = followed[:, None] - np.array([highest(each, workload, weight) for each in scores]).reshape(scores.shape).T
-    out = Lost(np.full((n_all, len(names)), np.nan), np.full(n_all, np.nan), np.full((n_all, len(names)), np.nan))
-    out.loss[asked] = without - log_losses(won, said.probability[asked])[:, None]
-    out.followed[asked], out.moved[asked] = followed, moved
+    out = Lost(np.full((len(test), k), np.nan), np.full(len(test), np.nan), np.full((len(test), k), np.nan))
+    out.loss[asked] = (log_losses(np.tile(won, k), drawn).reshape(k, n) - log_losses(won, said.probability[asked])).T
+    out.followed[asked] = followed
+    out.moved[asked] = (followed - np.array([highest(each, workload, weight) for each in blank]).reshape(k, n)).T
     return out
+
+
+def copies_without(part: Leads, names: Sequence[str], shuffled: npt.NDArray[np.int64] | None) -> Leads:
+    """A copy of some deals for each column, in which it is that of the `shuffled` deals, or blank (None)."""
+    import pyarrow as pa
+
+    n, own = len(part), np.tile(np.arange(len(part)), len(names))
+    copies, mapped = part.take(own), {} if part.mapping is None else part.mapping.criteria
+    codes, raw, context = copies.codes.copy(order="F"), dict(copies.raw), dict(copies.context)
+    for at, name in enumerate(names):
+        rows, here = own.copy(), slice(at * n, (at + 1) * n)
+        rows[here] = 0 if shuffled is None else shuffled
+        away = np.zeros(len(rows), dtype=bool)
+        away[here] = shuffled is None
+        if at >= len(part.criteria):
+            context[name] = part.context[name].take(pa.array(rows, mask=away))
+            continue
+        codes[:, at] = np.where(away, UNKNOWN, part.codes[rows, at])
+        if name in mapped and (column := mapped[name].column) in raw:  # a wide card reads it as an attribute
+            raw[column] = part.raw[column].take(pa.array(rows, mask=away))
+    return dataclasses.replace(copies, codes=codes, context=context, raw=raw)
 
 
 def lead_ids(leads: Leads) -> Any:

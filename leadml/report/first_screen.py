@@ -35,7 +35,7 @@ def _blocks(told: Summary, open_files: Sequence[str]) -> Iterator[str | Table]:
             "Lost without each column of the CRM on the card",
             ("", "wins of 100", "log loss"),
             [(row.column, str(row.wins), str(row.loss)) for row in told.attributes],
-            "Held out, with as many leads followed up: the column's answers are those of other deals.",
+            "Held out: in wins the column is blank for all (as many followed up), in loss that of other deals.",
         )
         asked = "Was each known when the lead came in? If not, learn without it and see the fall:"
         yield "\n".join([asked, *(f"  {row.command}" for row in told.attributes)])
