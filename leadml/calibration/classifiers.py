@@ -176,7 +176,7 @@ class WideCard(Contender):
 
     view: View | None
     columns: tuple[str, ...]
-    attributes: int = 8
+    attributes: int = 12
     points: int = 40
     as_score: bool = False  # whether the criteria keep the document's proportions
 
@@ -192,5 +192,5 @@ class WideCard(Contender):
         deals = WideDeals(criteria_of(self.view, train), documented, columns, won_of(train), weight, train.unit)
         fit = fit_wide(deals, attributes=self.attributes, as_score=self.as_score)
         points = whole_points(fit, wide_rows(self.view, fit, train), weight, self.points)
-        slope = held_out_slope(deals, attributes=self.attributes, as_score=self.as_score)
+        slope = fit.slope * held_out_slope(deals, attributes=self.attributes, as_score=self.as_score)
         return TotalTable.learn(WideRule(self.view, fit, points), train, self.timing, slope)

@@ -139,7 +139,7 @@ class EvaluationSettings(_Settings):
 class Wide(_Settings):
     """The wide card: how many columns of the CRM it may read, and which (default: context)."""
 
-    attributes: Annotated[int, Field(ge=1, le=50)] = 8
+    attributes: Annotated[int, Field(ge=1, le=50)] = 12
     columns: tuple[str, ...] | None = None
 
 

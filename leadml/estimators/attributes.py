@@ -30,13 +30,16 @@ MIN_BIN = 10
 """Deals below which a category or bin never stands alone: what is stored names no single customer."""
 MAX_CATEGORIES = 100
 """Categories above which a text is free text or an identity rather than an answer."""
-MANY_DEALS = 5_000
 MAX_BINS, MAX_BINS_MANY = 5, 12
+LEAST_COST, SURE_COST = 0.1, 0.3
+"""Log-likelihood that two bins cost when merged, from which on they stay apart: up to `MAX_BINS`, and beyond."""
 FIRST_P = 0.03
 """Chance that a card gets any attribute where none tells anything (Bonferroni)."""
-FURTHER_P, FALSE_SHARE = 0.1, 0.2
+FURTHER_P, FALSE_SHARE = 0.1, 0.5
 """p-value at most of further columns (about where they begin to predict better than they cost), and the share of
 them that may be noise (Benjamini, Hochberg 1995)."""
+SPREADS = np.array([[0.05], [0.1], [0.2], [0.4], [0.8], [1.6]])
+"""Spreads of effects by which the evidence for a column is judged."""
 PERSON_NAME = re.compile(
     r"\b(e-?mail|phone|mobile|telefoon|first ?name|last ?name|full ?name|voornaam|achternaam|contact ?name|"
     r"birth|gender|sex|ssn|iban|street|address|adres|zip|postal|postcode|linkedin|url|website)\b",
@@ -147,8 +150,13 @@ def fine_bins(column: Column, weight: Floats) -> Bins | None:
         if len(known) < 2 * MIN_BIN:
             return None
         n_fine = int(min(FINE_BINS, len(known) // MIN_BIN))
-        edges = np.unique(np.quantile(known, np.arange(1, n_fine) / n_fine, method="higher"))
-        edges = edges[edges > known.min()]
+        # a value of many deals (no visits, a round sum) is a bin, and what is left is cut evenly
+        value, count = np.unique(known, return_counts=True)
+        often = np.flatnonzero(count >= len(known) / n_fine)
+        rest = known[~np.isin(known, value[often])]
+        even = np.quantile(rest, np.arange(1, n_fine) / n_fine, method="higher") if len(rest) else rest
+        edges = np.unique(np.concatenate([even, value[often], value[np.minimum(often + 1, len(value) - 1)]]))
+        edges = edges[edges > value[0]]
         kept: list[float] = []
         ordered, start = np.sort(known), 0
         for edge in edges:  # a bin of few deals joins the one before it
@@ -183,26 +191,30 @@ def score_test(
     covariance: Floats,
     residual: Floats,
     variance: Floats,
-    nuisance: Floats,
+    nuisance: tuple[csr_array, Floats],
     unit: Ints | None,
-) -> float:
-    """p-value of "this column adds nothing": r'Cr against its null, r the residuals added up by bin.
+) -> tuple[float, float]:
+    """Log p-value of "this column adds nothing" (r'Cr, r the residuals added up by bin), and the evidence for it.
 
-    residual, variance : (n,) w (y - p) and w p (1 - p); nuisance : (n, q) whitened columns of the fit so far.
+    residual, variance : (n,) w (y - p) and w p (1 - p); nuisance : (n, q) columns of the fit so far, and R
+    with R R' the inverse of its Hessian.
+    The evidence is the log-likelihood that is won when the spread of its effects is the likeliest of `SPREADS`.
     """
     size = len(covariance)
-    r = np.bincount(codes, residual, minlength=size)
-    indicator = csr_array((np.sqrt(variance), codes, np.arange(len(codes) + 1)), shape=(len(codes), size))
-    projection = indicator.T @ nuisance
+    indicator = csr_array((variance, codes, np.arange(len(codes) + 1)), shape=(len(codes), size))
+    projection = (indicator.T @ nuisance[0]).toarray() @ nuisance[1]
     v = np.diag(np.bincount(codes, variance, minlength=size)) - projection @ projection.T
-    if unit is not None:
-        v = v * _design_effect(codes, residual, variance, unit, size)
-    cv = covariance @ v
-    mean, spread = np.trace(cv), 2.0 * np.sum(cv * cv.T)
-    if mean <= 0 or spread <= 0:
-        return 1.0
-    scale, freedom = spread / (2 * mean), 2 * mean**2 / spread
-    return float(chi2.sf(r @ covariance @ r / scale, freedom))
+    root = np.linalg.cholesky(covariance)
+    known, axes = np.linalg.eigh(root.T @ v @ root)
+    known = np.maximum(known, 0.0)
+    score = (axes.T @ (root.T @ np.bincount(codes, residual, minlength=size))) ** 2
+    times = 1.0 if unit is None else _design_effect(codes, residual, variance, unit, size)
+    if known.sum() <= 0:
+        return 0.0, 0.0
+    scale, freedom = times * (known @ known) / known.sum(), known.sum() ** 2 / (known @ known)
+    known, gain = known / times, score / times**2
+    evidence = 0.5 * (gain / (known + SPREADS**-2) - np.log1p(known * SPREADS**2)).sum(axis=1)
+    return float(chi2.logsf(score.sum() / scale, freedom)), float(evidence.max())
 
 
 def _design_effect(codes: npt.NDArray[np.uint8], residual: Floats, variance: Floats, unit: Ints, size: int) -> float:
@@ -218,7 +230,7 @@ def allowed(n_chosen: int, n_offered: int) -> float:
 
 
 def merge(
-    bins: Bins, effects: Floats, information: Floats, n_deals: Floats, most: int, least_cost: float = 1.0
+    bins: Bins, effects: Floats, information: Floats, n_deals: Floats, most: int = MAX_BINS_MANY
 ) -> tuple[Bins, Ints]:
     """Merge the bins that the data cannot tell apart, until at most `most` are left.
 
@@ -235,7 +247,7 @@ def merge(
         cost = 0.5 * w[1:] * w[:-1] / (w[1:] + w[:-1]) * np.diff(z) ** 2
         cost = np.where((n[1:] < MIN_BIN) | (n[:-1] < MIN_BIN), -1.0, cost)
         i = int(np.argmin(cost))
-        if cost[i] >= least_cost and len(groups) <= most:
+        if len(groups) <= most and cost[i] >= (LEAST_COST if len(groups) <= MAX_BINS else SURE_COST):
             break
         level[i] = (weight[i] * level[i] + weight[i + 1] * level[i + 1]) / (weight[i] + weight[i + 1])
         weight[i] += weight.pop(i + 1)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -66,7 +67,7 @@ def solve_bounded(hessian: Floats, linear: Floats, bounded: Mask) -> Floats:
 
 
 def fit_logistic(
-    columns: Floats,
+    columns: Floats | csr_array,
     won: Floats,
     total: Floats,
     penalty: Floats,
@@ -78,7 +79,8 @@ def fit_logistic(
 ) -> Fits:
     """Minimise sum_p [total log(1 + e^eta) - won eta] + theta' S theta / 2, theta >= 0 where bounded, row by row.
 
-    (m, p) columns; (rows or 1, m) won and total; (rows or 1, p, p) penalty S; (rows, p) start.
+    (m, p) columns, sparse ones for a few rows only; (rows or 1, m) won and total; (rows or 1, p, p) penalty S;
+    (rows, p) start.
     """
     n_rows = max(len(won), len(penalty), 1 if start is None else len(start))
     n_columns = columns.shape[1]
@@ -124,7 +126,7 @@ def fit_logistic(
 class _Gram:
     """X' diag(w) X for rows of weights w."""
 
-    def __init__(self, columns: Floats, n_rows: int) -> None:
+    def __init__(self, columns: Floats | csr_array, n_rows: int) -> None:
         self.columns, self.few = columns, n_rows <= FEW_ROWS
         self.at = np.triu_indices(columns.shape[1])
         if not self.few:
@@ -135,6 +137,9 @@ class _Gram:
         out = np.empty((len(weights), size, size))
         if self.few:
             for gram, w in zip(out, weights, strict=True):
+                if not isinstance(self.columns, np.ndarray):
+                    gram[:] = (self.columns.T @ self.columns.multiply(w[:, None])).toarray()
+                    continue
                 # the square root makes it a product with itself, at half the cost
                 root = np.sqrt(w)[:, None] * self.columns
                 gram[:] = root.T @ root

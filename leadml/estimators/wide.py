@@ -91,7 +91,7 @@ class WideCardClassifier(ChanceClassifier):
         columns: Sequence[str] | None = None,
         *,
         framework: Any = None,
-        attributes: int = 8,
+        attributes: int = 12,
         points: int = 40,
         as_score: bool = False,
         won: Any = None,
@@ -142,8 +142,8 @@ class WideCardClassifier(ChanceClassifier):
         totals = self.points_.totals(rows) if rows else np.zeros(len(won), dtype=np.int64)
         size = self.points_.total_max + 1
         n = np.bincount(totals, weight, minlength=size)
-        slope = held_out_slope(deals, attributes=self.attributes, as_score=self.as_score)
         wins = np.bincount(totals, weight * won, minlength=size)
+        slope = self.fit_.slope * held_out_slope(deals, attributes=self.attributes, as_score=self.as_score)
         self.table_ = table_of_totals(np.arange(size), wins, n, slope=slope)
         self.attributes_ = card_attributes(self.fit_.attributes, self.points_)
         return self

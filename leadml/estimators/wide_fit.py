@@ -9,23 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
-from leadml.estimators.attributes import (
-    MANY_DEALS,
-    MAX_BINS,
-    MAX_BINS_MANY,
-    Bins,
-    Column,
-    allowed,
-    fine_bins,
-    kernel,
-    merge,
-    score_test,
-)
+from leadml.estimators.attributes import Bins, Column, allowed, fine_bins, kernel, merge, score_test
 from leadml.estimators.design import (
     UNKNOWN_MEANINGS,
     code_table,
@@ -50,6 +40,7 @@ AS_SCORE = (0.001, 0.001, 0.0)
 """Spreads that keep the document's proportions."""
 POOLED = 10.0
 N_FOLDS = 5
+MANY_DEALS = 5_000
 LEAST_SLOPE = 0.2
 N_UPDATES = 3
 """Updates of the spreads after each column, each after one Newton step from where the last one ended."""
@@ -74,7 +65,7 @@ class WideFit:
     values: Floats
     attributes: tuple[Attribute, ...]
     draws: Floats
-    spreads: Floats
+    slope: float
 
     def log_odds(self, codes: Codes, columns: dict[str, Column]) -> Floats:
         """(n,) log-odds of (n, k) codes and the columns by name; an absent column is unknown."""
@@ -122,11 +113,20 @@ class _Model:
         self.theta = np.zeros(self.design.shape[1])
         self.fit()
 
-    def columns(self) -> Floats:
+    def columns(self) -> csr_array:
         """(n, p) design: criteria, then an indicator of every code of every attribute."""
-        made = [self.design]
-        made += [np.eye(b.n_bins + 2)[c] for b, c in zip(self.bins, self.codes, strict=True)]
-        return np.concatenate(made, axis=1)
+        n, size = self.design.shape
+        starts = np.cumsum([size, *(b.n_bins + 2 for b in self.bins)])
+        at = [
+            np.broadcast_to(np.arange(size), (n, size)),
+            *((s + c)[:, None] for s, c in zip(starts, self.codes, strict=False)),
+        ]
+        columns, values = (
+            np.concatenate(at, axis=1),
+            np.concatenate([self.design, np.ones((n, len(self.bins)))], axis=1),
+        )
+        rows = np.arange(0, columns.size + 1, columns.shape[1])
+        return csr_array((values.ravel(), columns.ravel(), rows), shape=(n, int(starts[-1])))
 
     def fit(self, n_updates: int = 0, bounded: bool = False) -> None:
         """Newton from where it stands; then spreads and coefficients in turn."""
@@ -182,20 +182,12 @@ class _Model:
         self.theta = np.concatenate([self.theta, np.zeros(bins.n_bins + 2)])
         self.fit(N_UPDATES)
 
-    def replace(self, bins: list[Bins], codes: list[npt.NDArray[np.uint8]]) -> None:
-        """Take coarser bins."""
-        kept = [i for i, old in enumerate(self.bins) if any(old.name == new.name for new in bins)]
-        self.spreads = [self.spreads[i] for i in kept]
-        self.bins, self.codes = bins, codes
-        self.theta = np.concatenate([self.theta[: self.design.shape[1]], np.zeros(sum(b.n_bins + 2 for b in bins))])
-        self.fit(N_UPDATES)
-
-    def whitened(self) -> tuple[Floats, Floats, Floats]:
-        """Residuals, variances, and the fit's own columns whitened by its Hessian, for score tests."""
+    def state(self) -> tuple[Floats, Floats, tuple[csr_array, Floats]]:
+        """Residuals, variances, and the fit's own columns with a root of its covariance, for score tests."""
         p = logistic(self.eta)
         variance = self.weight * p * (1 - p)
         root = np.linalg.cholesky(np.linalg.inv(self.hessian))
-        return (self.weight * (self.outcome - p), variance, np.sqrt(variance)[:, None] * (self.columns() @ root))
+        return self.weight * (self.outcome - p), variance, (self.columns(), root)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -211,17 +203,17 @@ class WideDeals:
 
     def take(self, rows: npt.NDArray[np.bool_]) -> WideDeals:
         """Pick rows."""
-        return dataclasses.replace(
-            self,
-            codes=self.codes[rows],
-            columns=[column.take(rows) for column in self.columns],
-            outcome=self.outcome[rows],
-            weight=self.weight[rows],
-            unit=None if self.unit is None else self.unit[rows],
+        return WideDeals(
+            self.codes[rows],
+            self.documented,
+            [column.take(rows) for column in self.columns],
+            self.outcome[rows],
+            self.weight[rows],
+            None if self.unit is None else self.unit[rows],
         )
 
 
-def held_out_slope(deals: WideDeals, *, attributes: int = 8, as_score: bool = False, random_state: int = 0) -> float:
+def held_out_slope(deals: WideDeals, *, attributes: int = 12, as_score: bool = False, random_state: int = 0) -> float:
     """Slope of outcomes on log-odds learned without them, in folds by unit: below 1 where these are too sure.
 
     1 where deals abound. Copas 1983, Regression, prediction and shrinkage, JRSS B 45.
@@ -238,14 +230,18 @@ def held_out_slope(deals: WideDeals, *, attributes: int = 8, as_score: bool = Fa
             part = deals.take(held)
             fit = fit_wide(deals.take(~held), attributes=attributes, as_score=as_score)
             eta[held] = fit.log_odds(part.codes, {column.name: column for column in part.columns})
-    line = np.stack([np.ones(n), eta], axis=1)
-    won, total = (deals.outcome * deals.weight)[None], deals.weight[None]
-    theta = fit_logistic(line, won, total, np.diag([1e-9, 1e-9])[None]).theta[0]
-    return float(np.clip(theta[1], LEAST_SLOPE, 1.0))
+    return min(_slope(eta, deals.outcome, deals.weight), 1.0)
+
+
+def _slope(log_odds: Floats, outcome: Floats, weight: Floats) -> float:
+    """Slope of outcomes on log-odds."""
+    line = np.stack([np.ones(len(log_odds)), log_odds], axis=1)
+    found = fit_logistic(line, (outcome * weight)[None], weight[None], np.diag([1e-9, 1e-9])[None])
+    return float(np.clip(found.theta[0, 1], LEAST_SLOPE, 1.0 / LEAST_SLOPE))
 
 
 def fit_wide(
-    deals: WideDeals, *, attributes: int = 8, as_score: bool = False, n_draws: int = 0, random_state: int = 0
+    deals: WideDeals, *, attributes: int = 12, as_score: bool = False, n_draws: int = 0, random_state: int = 0
 ) -> WideFit:
     """Fit criteria and up to so many attributes; `as_score` keeps the proportions of the document."""
     y, w = deals.outcome, deals.weight
@@ -258,49 +254,45 @@ def fit_wide(
     p_values: dict[str, float] = {}
     n_offered = len(candidates)
     while candidates and len(p_values) < attributes:
-        residual, variance, nuisance = model.whitened()
+        residual, variance, nuisance = model.state()
         tested = {
             name: score_test(at, c, residual, variance, nuisance, units) for name, (_, at, c) in candidates.items()
         }
-        best = min(tested, key=lambda name: tested[name])
-        if tested[best] > allowed(len(p_values), n_offered):
+        limit = np.log(allowed(len(p_values), n_offered))
+        if not (let_in := [name for name, (p, _) in tested.items() if p <= limit]):
             break
-        p_values[best] = tested[best]
+        best = max(let_in, key=lambda name: tested[name][1])
+        p_values[best] = float(np.exp(tested[best][0]))
         bins, at, _ = candidates.pop(best)
         model.add(bins, at)
-    _coarsen(model)
     model.fit(0, bounded=True)
     return _result(model, p_values, n_draws, random_state)
 
 
-def _coarsen(model: _Model) -> None:
-    """Merge bins that the data cannot tell apart; a column whose bins all merge goes."""
-    if not model.bins:
-        return
+def _coarsened(model: _Model) -> Iterator[tuple[slice, Bins, Floats, Floats, Floats]]:
+    """Merge bins that the data cannot tell apart: where it was, bins, deals, won, means over effects.
+
+    A coarse bin's effect is the mean of its fine ones: fitted anew, words brought together by their outcomes would
+    lose the shrinkage that each had. A column whose bins all merge goes.
+    """
     rate = float(model.weight @ model.outcome / model.weight.sum())
-    most = MAX_BINS_MANY if model.weight.sum() >= MANY_DEALS else MAX_BINS
-    made, recoded = [], []
     for bins, codes, at in zip(model.bins, model.codes, model.slices(), strict=True):
-        n = np.bincount(codes, model.weight, minlength=bins.n_bins + 2).astype(np.float64)
+        size = bins.n_bins + 2
+        n, won = (np.bincount(codes, w, size).astype(np.float64) for w in (model.weight, model.weight * model.outcome))
         # information at the overall rate: where a bin is nearly always won its own would vanish
-        coarse, table = merge(bins, model.theta[at], n * rate * (1 - rate), n, most)
+        coarse, table = merge(bins, model.theta[at], n * rate * (1 - rate), n)
         if coarse.n_bins > 1 or n[bins.n_bins :].any():
-            made.append(coarse)
-            recoded.append(np.array([*table, coarse.n_bins, coarse.n_bins + 1], dtype=np.uint8)[codes])
-    model.replace(made, recoded)
+            joins = np.zeros((coarse.n_bins + 2, size))
+            joins[[*table, coarse.n_bins, coarse.n_bins + 1], np.arange(size)] = 1.0
+            means = joins * np.maximum(n, 1e-9)
+            yield at, coarse, joins @ n, joins @ won, means / means.sum(axis=1, keepdims=True)
 
 
 def _result(model: _Model, p_values: dict[str, float], n_draws: int, random_state: int) -> WideFit:
     size = model.design.shape[1]
+    coarse = list(_coarsened(model))
     attributes = tuple(
-        Attribute(
-            bins,
-            model.theta[at],
-            np.bincount(codes, model.weight, minlength=bins.n_bins + 2).astype(np.float64),
-            np.bincount(codes, model.weight * model.outcome, minlength=bins.n_bins + 2).astype(np.float64),
-            p_values[bins.name],
-        )
-        for bins, codes, at in zip(model.bins, model.codes, model.slices(), strict=True)
+        Attribute(bins, means @ model.theta[at], n, won, p_values[bins.name]) for at, bins, n, won, means in coarse
     )
 
     def values(theta: Floats) -> Floats:
@@ -315,5 +307,8 @@ def _result(model: _Model, p_values: dict[str, float], n_draws: int, random_stat
             h = np.broadcast_to(model.hessian, (n_draws, *model.hessian.shape))
             theta = solve_bounded(h, (h @ theta[..., None])[..., 0], model.bounds)
         criteria = values(theta[:, :size]).reshape(n_draws, -1)
-        draws = np.concatenate([theta[:, :1], criteria, theta[:, size:]], axis=1)
-    return WideFit(float(model.theta[0]), values(model.theta[:size]), attributes, draws, np.array(model.spreads))
+        effects = [theta[:, at] @ means.T for at, _, _, _, means in coarse]
+        draws = np.concatenate([theta[:, :1], criteria, *effects], axis=1)
+    # outcomes rise more steeply on shrunk log-odds among the deals they were learned from than among others
+    slope = 1.0 / max(_slope(model.eta, model.outcome, model.weight), 1.0)
+    return WideFit(float(model.theta[0]), values(model.theta[:size]), attributes, draws, slope)

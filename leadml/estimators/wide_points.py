@@ -19,6 +19,8 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 MAX_MOVES = 400
+SCALES = (1.0, 1.5, 2.2, 3.3)
+"""Where the search begins: points in proportion, and larger ones, of which the rare extremes are taken off."""
 UNSEEN = 0.02
 """Deals of weight that each code counts for even where none was seen, so that its points follow the fit."""
 
@@ -59,12 +61,15 @@ def whole_points(fit: WideFit, codes: list[npt.NDArray[np.uint8]], weight: Float
         return WidePoints(
             np.zeros((k, N_CODES), dtype=np.int64), tuple(np.zeros(len(r), np.int64) for r in effects[k:])
         )
-    x = np.concatenate([np.round(row * total / span) for row in shifted])
-    for j in range(k):  # an unknown earns between nothing and the top of its criterion
-        at = starts[j]
-        x[at + UNKNOWN] = np.clip(x[at + UNKNOWN], 0, x[at : at + UNKNOWN].max())
     covariance = _covariance(codes, starts, weight, fit, effects)
-    x = _improved(x, covariance, covariance @ np.concatenate(shifted), _moves(starts, k), starts, k, total)
+    c, moves = covariance @ np.concatenate(shifted), _moves(starts, k)
+    tried = []
+    for scale in SCALES:
+        x = np.concatenate([np.round(row * scale * total / span) for row in shifted])
+        for at in starts[:k]:  # an unknown earns between nothing and the top of its criterion
+            x[at + UNKNOWN] = np.clip(x[at + UNKNOWN], 0, x[at : at + UNKNOWN].max())
+        tried.append(_improved(_within(x, covariance, c, starts, total), covariance, c, moves, starts, k, total))
+    x = tried[int(np.argmax(_nearness(np.array(tried), covariance, c)))]
     rows = [x[a:b].astype(np.int64) for a, b in itertools.pairwise(starts)]
     return WidePoints(np.array(rows[:k], dtype=np.int64).reshape(k, N_CODES), tuple(rows[k:]))
 
@@ -99,8 +104,27 @@ def _moves(starts: Ints, k: int) -> Floats:
     return np.concatenate([np.array(made), -np.array(made)])
 
 
+def _nearness(x: Floats, covariance: Floats, c: Floats) -> Floats:
+    """(r,) squared correlation of rows of points with the fit, its sign kept, up to a factor."""
+    top, bottom = x @ c, np.einsum("ij,ij->i", x @ covariance, x)
+    return np.where(bottom > 1e-12, top * np.abs(top) / np.maximum(bottom, 1e-12), 0.0)
+
+
+def _within(x: Floats, covariance: Floats, c: Floats, starts: Ints, total: int) -> Floats:
+    """Take the top or the bottom off rows, where it costs least, until the total is within bounds."""
+    while _total(x, starts) > total:
+        tries = []
+        for a, b in itertools.pairwise(starts):
+            if (top := x[a:b].max()) > 0:
+                tries += [x.copy(), x.copy()]
+                tries[-2][a:b] = np.minimum(x[a:b], top - 1)
+                tries[-1][a:b] = np.maximum(x[a:b] - 1, 0)
+        x = tries[int(np.argmax(_nearness(np.array(tries), covariance, c)))]
+    return x
+
+
 def _improved(x: Floats, covariance: Floats, c: Floats, moves: Floats, starts: Ints, k: int, total: int) -> Floats:
-    """Take the best valid move for as long as one brings the points nearer to the fit, and the total within bounds."""
+    """Take the best valid move for as long as one brings the points nearer to the fit."""
     along, move_c = moves @ covariance, moves @ c
     move_size = np.einsum("ij,ij->i", along, moves)
     for _ in range(MAX_MOVES):
@@ -108,13 +132,11 @@ def _improved(x: Floats, covariance: Floats, c: Floats, moves: Floats, starts: I
         now = float(x @ c) ** 2 / max(size, 1e-12)
         top, bottom = x @ c + move_c, size + 2 * (along @ x) + move_size
         near = np.where(bottom > 1e-12, top * np.abs(top) / np.maximum(bottom, 1e-12), 0.0)
-        excess = _total(x, starts) > total
         for i in np.argsort(-near):
-            if not excess and near[i] <= now * (1 + 1e-9):
+            if near[i] <= now * (1 + 1e-9):
                 return x
             moved = _grounded(x + moves[i], starts, k)
-            fits = _total(moved, starts) < _total(x, starts) if excess else _total(moved, starts) <= total
-            if fits and _valid(moved, starts, k):
+            if _total(moved, starts) <= total and _valid(moved, starts, k):
                 x = moved
                 break
         else:

@@ -1,0 +1,66 @@
+"""Wide cards: which columns come in, how they are cut, and what stays of a fit in whole points."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from leadml import WideCardClassifier
+from leadml.estimators.attributes import MAX_BINS_MANY, Bins, Column, fine_bins, merge
+from leadml.estimators.wide_fit import WideDeals, fit_wide
+from leadml.levels import logistic
+
+
+def test_values_of_many_deals_are_bins_and_the_rest_is_cut_evenly():
+    visits = np.concatenate([np.zeros(900), np.arange(1.0, 101.0), np.full(50, np.nan)])
+    bins = fine_bins(Column("visits", numbers=visits), np.ones(len(visits)))
+    assert bins.edges[0] == 1.0
+    assert len(bins.edges) >= 8
+    assert np.bincount(bins.codes(Column("visits", numbers=visits))).min(where=[True] * bins.n_bins + [False, True],
+                                                                         initial=99) >= 10  # fmt: skip
+
+
+def test_bins_stay_apart_only_where_deals_tell():
+    bins = Bins("x", np.arange(1.0, 20.0))
+    n = np.full(22, 50.0)
+    same, _ = merge(bins, np.zeros(22), n / 4, n)
+    apart, at = merge(bins, np.repeat([0.0, 1.0, -1.0, 0.0], [7, 7, 6, 2]), n / 4, n)
+    steep, _ = merge(bins, np.arange(22.0), n / 4, n)
+    assert (same.n_bins, apart.edges.tolist(), at.max(), steep.n_bins) == (1, [7.0, 14.0], 2, MAX_BINS_MANY)
+
+
+@pytest.fixture(scope="module")
+def deals():
+    rng = np.random.default_rng(0)
+    codes, x = rng.integers(0, 40, 3000), rng.normal(size=3000)
+    eta = np.array([-0.7, 0.0, 0.7])[codes % 3] + np.tanh(2 * x)
+    words = tuple(f"w{at}" for at in range(40))
+    columns = [Column("word", codes=codes, words=words), Column("x", numbers=x)]
+    columns += [Column(f"noise{at}", codes=rng.integers(0, 20, 3000), words=words[:20]) for at in range(20)]
+    return WideDeals(np.empty((3000, 0), np.uint8), np.empty((0, 5)), columns, rng.random(3000) < logistic(eta),
+                     np.ones(3000))  # fmt: skip
+
+
+def test_words_brought_together_by_outcome_keep_their_shrinkage(deals):
+    seen, fresh = (deals.take(np.arange(3000) % 2 == at) for at in (0, 1))
+    fit = fit_wide(seen, n_draws=50)
+    assert {"word", "x"} <= {each.bins.name for each in fit.attributes}
+    eta = fit.log_odds(fresh.codes, {column.name: column for column in fresh.columns})
+    slope = LogisticRegression(C=1e6).fit(eta[:, None], fresh.outcome).coef_[0, 0]
+    assert 0.85 < slope < 1.2
+    assert fit.draws.shape == (50, 1 + sum(len(each.effects) for each in fit.attributes))
+
+
+def test_columns_are_let_in_by_evidence_and_noise_alone_is_not(deals):
+    noise = WideDeals(deals.codes, deals.documented, deals.columns[2:], deals.outcome, deals.weight)
+    assert fit_wide(noise).attributes == ()
+    assert [each.bins.name for each in fit_wide(deals, attributes=2).attributes] == ["x", "word"]
+
+
+def test_points_stay_within_the_total_and_rank_as_the_fit_does():
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame(rng.normal(size=(2000, 8)), columns=list("abcdefgh"))
+    eta = frame.sum(axis=1) / 2 - 2 * (frame["a"] > 2)
+    card = WideCardClassifier(points=30).fit(frame, rng.random(2000) < logistic(eta))
+    assert 20 <= card.points_.total_max <= 30
+    assert np.corrcoef(card.total_points(frame), eta)[0, 1] > 0.9
