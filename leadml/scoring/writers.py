@@ -92,7 +92,7 @@ def side_by_side(columns: Sequence[tuple[pa.StringArray, npt.NDArray[np.int32]]]
     return memoryview(taken.buffers()[2] or b"")[:end]
 
 
-_FIRST = np.isin(np.arange(256), [*b"=@+- \t\r\n\x0b\x0c", *"＝\u00a0\u3000\u200b".encode()])
+_FIRST = np.isin(np.arange(256), [*b"=@+- \t\r\n\x0b\x0c\x1c\x1d\x1e\x1f", *"＝\u00a0\u1680\u3000\u200b".encode()])
 """First bytes of texts that `guard_formula` looks at twice."""
 
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from leadml.data.rejections import guard_formula
@@ -110,6 +110,7 @@ def test_dutch_numbers_and_delimiter(tmp_path):
     ]  # fmt: skip
 
 
+@example([f"{space}=1" for space in map(chr, range(0x10000)) if space.isspace()] + ["\ufeff=1", "\u200b=1"])
 @given(st.lists(st.text(st.characters(codec="utf-8") | st.sampled_from("=+-@ 1\t"), max_size=6), min_size=1))
 def test_guard_marks_every_formula_and_nothing_else(texts):
     column, n = guard(pa.array(["", *texts]).slice(1))
