@@ -97,7 +97,7 @@ def draft_cards(study: Study, fitted: Mapping[str, Any], data: Data) -> dict[str
 
 
 def learned_points(study: Study, table: TotalTable) -> tuple[View | None, LearnedPoints] | None:
-    """What a card holds: learned whole points, documented ones, or criteria with attributes (None without)."""
+    """What a card holds: learned whole points, documented ones, or criteria and attributes (None without either)."""
     from leadml.estimators.wide import card_attributes
 
     rule, chances = table.rule, (table.probability, table.low, table.high)
@@ -110,7 +110,7 @@ def learned_points(study: Study, table: TotalTable) -> tuple[View | None, Learne
         points = np.array([[*each.points, each.unknown_points] for each in own])
         ids = tuple(each.id for each in own)
         return study.view_of(rule.framework), LearnedPoints(ids, points, points[:, :5].astype(float), *chances)
-    if not isinstance(rule, WideRule) or not rule.fit.attributes:
+    if not isinstance(rule, WideRule) or not rule.total_max:
         return None
     mapped, documented = ((), np.empty((0, 5))) if rule.view is None else (rule.view.mapped, rule.view.documented)
     points = np.asarray(rule.points.criteria).reshape(-1, 6)

@@ -109,7 +109,7 @@ class WideCardClassifier(ChanceClassifier):
 
         Parameters
         ----------
-        X : DataFrame or array of shape (n, n_columns)
+        X : DataFrame (pandas or polars), Arrow table or array of shape (n, n_columns)
             Levels and columns of the CRM.
         y : array-like of shape (n,)
             Outcomes, two classes.
@@ -123,6 +123,7 @@ class WideCardClassifier(ChanceClassifier):
         WideCardClassifier
             Itself.
         """
+        X = _plain(X)
         X, y = validate_data(self, X, y, skip_check_array=True) if _is_frame(X) else validate_data(
             self, X, y, ensure_all_finite="allow-nan", dtype=np.float64
         )  # fmt: skip
@@ -162,6 +163,7 @@ class WideCardClassifier(ChanceClassifier):
             0 to `points_.total_max`.
         """
         check_is_fitted(self)
+        X = _plain(X)
         if not _is_frame(X):
             X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
         rows = self._rows(_frame(X))
@@ -239,6 +241,11 @@ def column_of_frame(frame: pd.DataFrame, name: str) -> Column:
         days = (values - pd.Timestamp(0)) / pd.Timedelta(days=1)
         return Column(str(name), np.asarray(days, dtype=np.float64))
     return Column(str(name), values.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _plain(X: Any) -> Any:
+    """A polars frame or an Arrow table as pandas; anything else as it is."""
+    return X.to_pandas() if not _is_frame(X) and hasattr(X, "to_pandas") else X
 
 
 def _is_frame(X: Any) -> bool:

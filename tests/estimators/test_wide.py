@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
@@ -64,3 +65,13 @@ def test_points_stay_within_the_total_and_rank_as_the_fit_does():
     card = WideCardClassifier(points=30).fit(frame, rng.random(2000) < logistic(eta))
     assert 20 <= card.points_.total_max <= 30
     assert np.corrcoef(card.total_points(frame), eta)[0, 1] > 0.9
+
+
+def test_plain_frames_of_other_libraries_are_read():
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"need": rng.integers(0, 5, 400).astype(float), "product": rng.choice(["A", "B"], 400)})
+    won = rng.random(400) < np.where(frame["product"] == "A", 0.7, 0.2)
+    table = pa.Table.from_pandas(frame)
+    card = WideCardClassifier().fit(table, won)
+    assert [each.title for each in card.attributes_] == ["product"]
+    assert (card.total_points(table) == WideCardClassifier().fit(frame, won).total_points(frame)).all()
