@@ -56,7 +56,7 @@ class Elsewhere(ClassifierMixin, BaseEstimator):
 def compare(name: str, data: Path, python: str | None, peers: list[str]) -> pd.DataFrame:
     """AUC, log loss and Brier score of every contender on the same held-out deals, best first."""
     leads = leadml.read_leads(data / FILES[name], HERE.parent / "configs" / "mappings" / f"{name}.yaml")
-    rivals = [(peer, Pipeline([("peer", Elsewhere(peer, python))])) for peer in peers] if python else []
+    rivals = [(f"peer-{peer}", Pipeline([("peer", Elsewhere(peer, python))])) for peer in peers] if python else []
     ours = ["integer", "context-logistic", "context-boosting", "prior"]
     found = leadml.calibrate(leads, SETTINGS[name], contenders=[*ours, *rivals])
     print(f"\n{name}: {found.result.evaluation.n:,.0f} held-out rows in {len(found.result.evaluation.blocks)} blocks")
