@@ -193,8 +193,8 @@ def told_over_http(text: str, root: Path) -> str:
     """
     text = re.sub(rf"{re.escape(tempfile.gettempdir())}[/\\][^/\\\s]+[/\\]", "", text)
     text = text.replace(f" at {root}", "").replace(f"{root}{os.sep}", "")
-    parts = re.split(r"(; |, or |: (?=leadml )|\n|\. )", text)  # a clause, what parts it from the next, a clause ...
-    said = [at for at in range(0, len(parts), 2) if not re.search(r"(^|[\s(])--[a-z]|^leadml |`leadml ", parts[at])]
+    parts = re.split(r"(; |, or |\n|\. )", text)  # a clause, what parts it from the next, a clause ...
+    said = [at for at in range(0, len(parts), 2) if not re.search(r"(^|[\s(])--[a-z]|(^|: |`)leadml ", parts[at])]
     told = "".join(parts[at] + (parts[at + 1] if at + 2 in said else "") for at in said)
     return told.rstrip(" ,;:\n") or "this cannot be done"
 
