@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from leadml.calibration.contenders import Contender, DocumentedRule, Said, Totals, TotalTable
 from leadml.calibration.views import Flags, View, learning_weight, won_of
-from leadml.levels import Codes
+from leadml.levels import LEVEL_MAX, Codes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,12 +34,24 @@ class FittedClassifier:
 
     model: Any
     frame: Callable[[Leads], Any]
+    kinds: dict[str, Any]  # of the columns that it was fitted to
 
     def predict(self, leads: Leads) -> Said:
-        """P(won), by which it ranks too."""
+        """P(won), by which it ranks too; a column that new leads lack is blank."""
+        frame = self.frame(leads).reindex(columns=list(self.kinds))
+        for name, kind in self.kinds.items():
+            if frame[name].dtype != kind:  # a number's column may hold a word now, and words none
+                frame[name] = frame[name].astype(object) if kind.hasobject else numbers_in(frame[name])
         won = list(self.model.classes_).index(1)
-        p = np.asarray(self.model.predict_proba(self.frame(leads))[:, won], dtype=np.float64)
+        p = np.asarray(self.model.predict_proba(frame)[:, won], dtype=np.float64)
         return Said(p, p)
+
+
+def numbers_in(column: Any) -> Any:
+    """Numbers of a column, NaN where there is none."""
+    import pandas as pd
+
+    return pd.to_numeric(column, errors="coerce").astype(np.float64)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -58,16 +70,20 @@ class Classifier(Contender):
             model = make_pipeline(as_numbers(frame), model)
         last = model.steps[-1][0]
         weight = {} if train.weight is None else {f"{last}__sample_weight": train.weight}
-        return FittedClassifier(model.fit(frame, won_of(train).astype(int), **weight), frame_of)
+        return FittedClassifier(model.fit(frame, won_of(train).astype(int), **weight), frame_of, dict(frame.dtypes))
 
 
 def frame_of(leads: Leads) -> Any:
-    """Levels (NaN = unknown) and context columns as a pandas frame; words as object, None for blank."""
+    """Levels (NaN = unknown) and columns of the CRM as a pandas frame; words as object, None for blank.
+
+    What a level was read from is among the columns where it says more than the level: it has more values.
+    """
     import pandas as pd
     import pyarrow as pa
 
     columns: dict[str, Any] = {name: leads.levels[:, at] for at, name in enumerate(leads.criteria)}
-    for name, column in leads.context.items():
+    more = {name: column for name, column in leads.raw.items() if len(column.unique()) > LEVEL_MAX + 2}
+    for name, column in {**more, **leads.context}.items():
         if pa.types.is_date(column.type):
             column = column.cast(pa.int32()).cast(pa.float64())
         made = column.to_pandas()
@@ -120,10 +136,11 @@ class Context(Contender):
         n, tuned_at = len(train), self._tuned.get("n", 0)
         again = self.timing is not None and tuned_at <= n < MORE * tuned_at
         model = ContextClassifier(self.form, self.random_state, self._tuned["chosen"] if again else None)
-        model.fit(self.frame(train), won_of(train).astype(int), learning_weight(train), train.unit)
+        frame = self.frame(train)
+        model.fit(frame, won_of(train).astype(int), learning_weight(train), train.unit)
         if not again:
             self._tuned.update(n=n, chosen=model.chosen_)
-        return FittedClassifier(model, self.frame)
+        return FittedClassifier(model, self.frame, dict(frame.dtypes))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -96,7 +96,7 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         if isinstance(values[0], np.ndarray):
             made[field] = np.concatenate(values)
         elif field != "raw" or encoder.raw:
-            columns[field][name] = join_column(values, encoder.decimal, keep_text=field != "context")
+            columns[field][name] = join_column(values, encoder.decimal, keep_text=field not in ("context", "raw"))
     cells, ids, carried = columns.pop("dates"), columns.pop("lead_id").get(""), columns["context"]
     dates = {name: read_dates(each, mapping.dates.day_first) for name, each in cells.items()}
     late = np.zeros(len(made["row"]), bool)

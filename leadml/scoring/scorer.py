@@ -121,9 +121,8 @@ class Scorer:
         attributes = {each.column: each for card in cards for each in card.attributes}
         by_age = any(each.age_of for each in attributes.values())
         self._numeric = {name for name, each in attributes.items() if each.kind == "edges"}
-        self._context = (
-            tuple(attributes) if cards else tuple(each for each in mapping.context if each in source.columns)
-        )
+        seen = attributes if cards else [*mapping.context, *(each.column for each in mapping.criteria.values())]
+        self._context = tuple(each for each in dict.fromkeys(seen) if cards or each in source.columns)
         facts = {fact for card in cards for caveat in card.caveats for fact in caveat.when}
         self.mapping = _what_is_asked(mapping, asked, facts, source.columns if by_age else None)
         if with_closed:  # then nobody asks how they ended

@@ -6,6 +6,7 @@ import dataclasses
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import leadml
@@ -434,3 +435,26 @@ def test_a_card_of_columns_that_say_how_the_deal_went_carries_the_doubt() -> Non
 def test_a_card_without_such_columns_carries_none(found) -> None:
     assert found.result.recommended.doubt == ""
     assert not {"LML101", "LML121"} & {each.code for each in found.result.findings}
+
+
+def test_a_classifier_sees_what_a_level_was_read_from(tmp_path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"Euro": rng.integers(1, 100, 400) * 1000, "Need": rng.integers(0, 5, 400), "Web": "x"})
+    won = (frame["Euro"] // 5000 % 2 == 0) ^ (rng.random(400) < 0.1)  # what no level of four edges can tell
+    frame["Status"] = np.where(won, "Won", "Lost")
+    budget = {"column": "Euro", "edges": [1, 10_000, 20_000, 30_000]}
+    outcome = {"column": "Status", "won": ["Won"], "lost": ["Lost"]}
+    mapping = {"name": "firm", "criteria": {"budget": budget, "need": {"column": "Need"}}, "outcome": outcome}
+    mapping["context"] = ["Web"]
+    found = leadml.calibrate(
+        leadml.read_leads(frame, mapping), frameworks=["bant"], contenders=["weights", "context-boosting"]
+    )
+    auc = {each.id: each.auc.value for each in found.result.contenders if each.auc}
+    assert auc["context-boosting"] > 0.75 > 0.65 > auc["bant-weights"]
+    found.save(tmp_path)
+    model = tmp_path / "models" / "context-boosting.joblib"
+    new = pd.DataFrame({"Euro": [42_000, 47_000], "Need": [2, 2]})
+    chance = leadml.predict(new, mapping, model)["probability"].tolist()
+    assert chance[0] > 0.5 > chance[1]
+    assert leadml.predict(new.assign(Euro="x"), {**mapping, "criteria": {**mapping["criteria"], "budget": {
+        **budget, "unknown": ["x"]}}}, model)["probability"].between(0, 1).all()  # fmt: skip
