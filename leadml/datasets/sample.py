@@ -45,7 +45,8 @@ def make_leads(
     truth : Truth, optional
         Draw from this truth instead of making one.
     **truth_options
-        framework ("bant"); form, "points" or "met" (what the documented rule counts); base_rate (0.3);
+        framework ("bant"); form, "points" or "met" (what the documented rule counts); base_rate (0.3); weights of the
+        criteria in the world ``tilted``;
         unknown, "junk" (a lead whose level is unknown is at level 0: only then is the documented 0 points
         for unknown right) or "random"; unknown_share (0.1).
 

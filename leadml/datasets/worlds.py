@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 
 import numpy as np
@@ -50,7 +50,7 @@ LEVELS = np.array([0.0, 1, 2, 3, 4, 0])
 """Level of each true state; the last state is junk: at level 0, and never known."""
 EVEN, MET = LEVELS / LEVEL_MAX, (LEVELS >= MET_LEVEL).astype(float)
 EARLY, LATE = np.array([0, 0.85, 0.9, 0.95, 1, 0]), np.array([0, 0.05, 0.1, 0.9, 1, 0])
-TILTED = np.array([0.4, 2.2, 1.0, 0.4, 1.0])
+TILTED = (0.4, 2.2, 1.0, 0.4, 1.0)
 STRENGTH = 6.0
 """Log-odds between level 4 throughout and 0 throughout."""
 IN_THE_MIDDLE = np.array([0, 0.8, 1, 0.5, -0.2, 0])
@@ -58,7 +58,7 @@ IN_THE_MIDDLE = np.array([0, 0.8, 1, 0.5, -0.2, 0])
 
 def make_truth(
     world: str = "rule_right", *, framework: str = "bant", form: str = "points", base_rate: float = 0.3,
-    unknown: str | None = None, unknown_share: float | None = None,
+    weights: Sequence[float] = TILTED, unknown: str | None = None, unknown_share: float | None = None,
 ) -> Truth:  # fmt: skip
     """Make the truth of a world; the options are those of `make_leads`."""
     form = "met" if world in ("met_right", "null_rule", "null_rule_pairs") else form
@@ -95,7 +95,7 @@ def make_truth(
 
     tilt = _solve(lambda t: tilted(t).base_rate - base_rate, 8.0, "base_rate with this cut-off")
     even = tilted(tilt)
-    truth = _with_base_rate(_world(even, documented), base_rate)
+    truth = _with_base_rate(_world(even, documented, np.array(weights[:k])), base_rate)
     if world == "drifting":
         first = (truth.log_odds - 0.5, _joint(k, tilt - 0.15, junk))
         late = _joint(k, tilt + 0.15, junk)
@@ -106,12 +106,12 @@ def make_truth(
     return truth
 
 
-def _world(truth: Truth, documented: Floats) -> Truth:
+def _world(truth: Truth, documented: Floats, weights: Floats) -> Truth:
     """Put the log-odds of the world in the place of the documented ones; the intercept comes later."""
     k, points = len(documented), documented.copy()
     world, each = truth.world, STRENGTH / len(documented)
     if world in ("tilted", "weights_drifting"):
-        points *= (TILTED[:k] * k / TILTED[:k].sum())[:, None]
+        points *= (weights * k / weights.sum())[:, None]
     elif world == "dud":
         points[:-1] *= k / (k - 1)
         points[-1] = 0.0

@@ -115,6 +115,7 @@ def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | N
         x = directions(then, centre)
         known = information_of(x, np.ones(len(x)), told, counts.won)
         known += information_of(x, np.zeros(len(x)), told, counts.lost)
+        known.score[0] = 0.0  # the card's chances allow for deals that close late: on average they are what is tested
         x = directions(effects, centre)
     else:  # as much as its deals would tell, were they like those of today
         x = directions(effects, effects.sum(axis=0) / max(len(effects), 1))
