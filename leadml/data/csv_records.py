@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ OPEN_QUOTE = (
     "opens a quote that does not close in it, so that a cell would swallow the rows below; close the quote, or double"
     " it where it is meant"
 )
+CLOSED_QUOTE = "ends a cell that a row above begins, and a quote in one of them is not doubled; double it"
+_MAX_LINES = 10_000  # a cell of more lines is never closed
 _ENOUGH = 20  # so many records tell what kinds of cells a column holds
 _NUMBER = re.compile(r"[\s\d.,:/%+-]*\d[\s\d.,:/%+-]*")
 
@@ -29,7 +31,7 @@ class Block(NamedTuple):
     content: bytes
     has_quotes: bool = False
     has_line_ends: bool = False  # inside cells
-    skipped: Mapping[int, str] = {}  # number of the record, from 1, and its text; empty: a blank line
+    skipped: Mapping[int, tuple[str, str]] = {}  # by number from 1: text and fault; empty: a blank line
 
 
 class RecordCutter:
@@ -37,6 +39,16 @@ class RecordCutter:
 
     def __init__(self, delimiter: str, n_columns: int, sample: Sequence[Sequence[str]]) -> None:
         self._delimiter, self._n = delimiter, n_columns
+        self._is_broken = False  # the last record with a quote ends in one, before its last cell
+        inside, d = '(?:[^"]|"")*+', re.escape(delimiter)
+        self._proper = re.compile(f'(^|{d})"{inside}"(?={d}|$)')  # a cell in quotes
+        cell = f'(?:"{inside}"(?={d}|$)|"[^"{d}]*+"(?!")[^{d}]*+|[^"{d}][^{d}]*+|)'  # or `"x" y`, 5" pipe
+        opens = f'(?:{cell}{d})*+"{inside}'
+        self._opens = re.compile(opens)
+        self._ends_cell = re.compile(f'(?:[^"]*[^"{d}])"(?:{d}|$)'.encode())
+        # Lines that begin in a quote that is open; text behind a quote is an error only where that one closes.
+        self._closes = re.compile(f'{inside}"(?:{d}{cell})*+')
+        self._stays_open = re.compile(f'{inside}(?:"{d}{opens})?')
         clean = [cells for cells in sample if len(cells) == n_columns and not any("\n" in cell for cell in cells)]
         columns = list(zip(*clean, strict=True)) or [()] * n_columns
         self._may_be_padded = [2 * sum(cell[:1].isspace() for cell in column) >= len(column) for column in columns]
@@ -56,7 +68,7 @@ class RecordCutter:
             at = np.flatnonzero(text == ord('"'))
             inside = (np.searchsorted(at, line_ends) & 1).astype(bool)
             record_ends = line_ends[~inside]
-        if len(record_ends) and (np.diff(record_ends, prepend=-1) == 1).any():  # a blank line
+        if self._is_broken or (np.diff(record_ends, prepend=-1) == 1).any():  # a blank line
             return self._by_line(content[:end], is_last)
         if not has_quotes:
             return Block(content[:end]), end
@@ -83,46 +95,52 @@ class RecordCutter:
         """Go through the lines: a record that swallows others is a fault, and its lines are read singly."""
         lines = content.split(b"\n")[:-1]
         kept: list[bytes] = []
-        skipped: dict[int, str] = {}
+        skipped: dict[int, tuple[str, str]] = {}
         at = record = 0
         while at < len(lines):
-            n_lines = self._n_lines(lines, at, is_last) if b'"' in lines[at] else 1
-            if n_lines is None:
+            n_lines, reason = 1, ""
+            if b'"' not in lines[at]:
+                pass
+            elif self._is_broken and self._ends_cell.match(lines[at]):
+                reason = CLOSED_QUOTE
+                self._is_broken = self._stays_open.fullmatch(lines[at].decode()) is not None
+            elif (found := self._n_lines(lines, at, is_last)) is None:
                 break  # further text tells
+            else:
+                n_lines, reason = found or 1, "" if found else OPEN_QUOTE
+                n_cells = lines[at].count(self._delimiter.encode()) + 1
+                self._is_broken = n_cells < self._n and (not found or (found == 1 and lines[at].count(b'"') % 2 == 1))
             record += 1
-            if n_lines and lines[at]:
+            if lines[at] and not reason:
                 kept += lines[at : at + n_lines]
             else:
-                skipped[record] = lines[at].decode()
+                skipped[record] = lines[at].decode(), reason
                 kept.append(self._delimiter.encode() * self._n)
-            at += n_lines or 1
+            at += n_lines
         return Block(b"\n".join([*kept, b""]), True, True, skipped), sum(map(len, lines[:at])) + at
 
     def _n_lines(self, lines: Sequence[bytes], start: int, is_last: bool) -> int | None:
         """How many lines the record has; 0: its quote is not closed properly; None: too few lines to tell."""
-        taken: list[str] = []
-        end = ""
-
-        def wanted() -> Iterator[str]:  # as long as a quote is open
-            nonlocal end
-            for at in range(start, len(lines)):
-                line = lines[at].decode()
-                if taken and self._is_record(line):
-                    end = "swallows"
-                    return
-                taken.append(line)
-                yield line + "\n"
-            end = "runs out"
-
+        taken = [lines[start].decode()]
         try:
-            alone = csv.reader([lines[start].decode() + "\n", "\n"], delimiter=self._delimiter)
+            alone = csv.reader([taken[0] + "\n", "\n"], delimiter=self._delimiter)
             next(alone)
             if alone.line_num == 1:
                 return 1
-            cells = next(csv.reader(wanted(), delimiter=self._delimiter, strict=True))
-        except csv.Error:  # text behind a closing quote, none at all, or a cell beyond the csv module's 128 kB
-            return None if end == "runs out" and not is_last else 0
-        return 0 if self._swallows(cells, taken) else len(taken)
+            if not self._opens.fullmatch(taken[0]):
+                return 0
+            for at in range(start + 1, min(len(lines), start + _MAX_LINES)):
+                if self._is_record(line := lines[at].decode()):
+                    return 0
+                taken.append(line)
+                if self._closes.fullmatch(line):
+                    cells = next(csv.reader((each + "\n" for each in taken), delimiter=self._delimiter))
+                    return 0 if self._swallows(cells, taken) else len(taken)
+                if not self._stays_open.fullmatch(line):
+                    return 0
+        except csv.Error:  # a cell beyond the csv module's 128 kB
+            return 0
+        return 0 if is_last or len(taken) == _MAX_LINES else None
 
     def _swallows(self, cells: Sequence[str], lines: Sequence[str]) -> bool:
         """Tell whether a record of several lines is ragged, or lines of it are what the columns hold."""
@@ -136,12 +154,9 @@ class RecordCutter:
 
     def _is_record(self, line: str) -> bool:
         """Tell whether a line by itself is a whole record with its quotes in place."""
-        if line.count(self._delimiter) < self._n - 1 or line.count('"') % 2:
+        if line.count(self._delimiter) < self._n - 1 or '"' in self._proper.sub(r"\1", line):
             return False
-        try:
-            return self._fits(next(csv.reader([line], delimiter=self._delimiter, strict=True), []))
-        except csv.Error:
-            return False
+        return self._fits(next(csv.reader([line], delimiter=self._delimiter), []))
 
     def _fits(self, cells: Sequence[str]) -> bool:
         """Tell whether cells are what the columns hold: prose has blanks after commas, words for numbers."""

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from leadml.data.cells import Ints64
 from leadml.data.chunks import PACKINGS, Chunk, Fault, Reader, batch_of, note, open_binary
-from leadml.data.csv_records import OPEN_QUOTE, Block, RecordCutter
+from leadml.data.csv_records import Block, RecordCutter
 from leadml.data.sniff import HEAD_BYTES, sniff_text
 from leadml.exceptions import InputError
 
@@ -145,11 +145,12 @@ class _Parser:
 
         def reject(row: Any) -> str:
             skipped.append(row.number)
-            if (text := block.skipped.get(row.number)) is None:
+            text, reason = block.skipped.get(row.number, (row.text[:400], ""))
+            if row.number not in block.skipped:
                 reason = f"has {row.actual_columns} cells where the header has {row.expected_columns}"
-                faults.append(Fault(row.number, row.text[:400], f"{reason}; check quotes and delimiters"))
+                faults.append(Fault(row.number, text, f"{reason}; check quotes and delimiters"))
             elif text:
-                faults.append(Fault(row.number, text, OPEN_QUOTE))
+                faults.append(Fault(row.number, text, reason))
             return "skip"
 
         if not self._types:

@@ -43,10 +43,10 @@ def sniff_text(
     head: bytes, options: ReadOptions, name: str, *, complete: bool, delimiter: str | None = None
 ) -> TextFormat:
     """Guess what the mapping leaves open; `complete`: the head is the whole file."""
-    if not head.strip(codecs.BOM_UTF8 + b"\r\n\t "):
-        raise InputError(f"{name}: is empty; valid: a header and at least one row; check the export")
     encoding = options.encoding or _encoding(head, complete)
     text = head.decode(encoding, "replace").removeprefix("\ufeff")
+    if not text.strip():
+        raise InputError(f"{name}: is empty; valid: a header and at least one row; check the export")
     if "\0" in text:
         raise InputError(
             f"{name}: holds zero bytes; valid: a text file; export it again as CSV (a spreadsheet belongs in a file"

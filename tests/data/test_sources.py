@@ -197,6 +197,9 @@ def test_what_cannot_be_read_on_is_named(tmp_path):
         next(source.chunks(["b"]))
     with pytest.raises(UsageError, match="--query: goes with a SQLAlchemy URL"):
         open_source(path, query="SELECT 1")
+    path.write_bytes("\n\n".encode("utf-16"))
+    with pytest.raises(InputError, match="is empty"):
+        open_source(path)
     with pytest.raises(UsageError, match="got int to read leads from"):
         open_source(3)
     packed = gzip.compress(("A,B\n" + "1,2\n" * 400_000).encode())
