@@ -139,7 +139,7 @@ def _canonical(array: pa.Array, column: str) -> pa.Array:
     is_number = types.is_floating(kind) or types.is_decimal(kind)
     to = pa.date32() if types.is_date(kind) else pa.float64() if is_number else pa.string()
     try:
-        return pa.nulls(len(array), to) if types.is_null(kind) else pc.cast(array, to, safe=False)
+        return pa.nulls(len(array), to) if types.is_null(kind) else pc.cast(array, to, safe=to == pa.string())
     except pa.ArrowException:
         raise InputError(
             f"column {column!r} holds {kind}; valid: text, numbers, dates or true/false; flatten it first"

@@ -139,7 +139,8 @@ class RecordCutter:
                 if not self._stays_open.fullmatch(line):
                     return 0
         except csv.Error:  # a cell beyond the csv module's 128 kB
-            return 0
+            is_whole = self._closes.fullmatch(taken[-1]) if taken[1:] else '"' not in self._proper.sub("", taken[0])
+            return len(taken) if is_whole else 0
         return 0 if is_last or len(taken) == _MAX_LINES else None
 
     def _swallows(self, cells: Sequence[str], lines: Sequence[str]) -> bool:

@@ -53,6 +53,7 @@ def read(path, text):
         ('"a" b,"x\ny" z,2,Won\n3,c,1,Won\n', [4], [2, 3]),
         ('1,"a""\nb","c""\nd",x,"open\n3,c,1,Won\n', [5], [2, 3, 4]),
         ('"say "a" and\nb",x,2,Won\n3,c,1,Won\n', [4], [2, 3]),
+        ('1,"' + "a" * 200_000 + '",2,Won\n\n2,"b\n' + "c" * 200_000 + '",2,Won\n', [2, 4], []),
         ('1,"x\n' + "no record here\n" * 20_000 + "2,b,1,Won\n", [20_003], [*range(2, 20_003)]),
     ],
 )

@@ -122,6 +122,8 @@ def test_parquet_gives_few_types_and_dictionaries_where_texts_repeat(tmp_path):
     assert source.share == 0.0
     with pytest.raises(InputError, match=r"column 'nested' holds list.*flatten it first"):
         next(open_source(path).chunks())
+    with pytest.raises(InputError, match=r"column 'raw' holds binary.*flatten it first"):
+        next(open_source(pa.table({"raw": [b"\xff"]})).chunks())
     assert sum(len(chunk.rows) for chunk in open_source(path).chunks([])) == n
     path.write_bytes(b"PAR1")
     with pytest.raises(InputError, match="is not a Parquet file"):
