@@ -82,7 +82,9 @@ def frame_of(leads: Leads) -> Any:
     import pyarrow as pa
 
     columns: dict[str, Any] = {name: leads.levels[:, at] for at, name in enumerate(leads.criteria)}
-    more = {name: column for name, column in leads.raw.items() if len(column.unique()) > LEVEL_MAX + 2}
+    rules = leads.mapping.criteria if leads.mapping else {}
+    read = {rules[each].column for each in leads.criteria if each in rules}
+    more = {name: each for name, each in leads.raw.items() if name in read and len(each.unique()) > LEVEL_MAX + 2}
     for name, column in {**more, **leads.context}.items():
         if pa.types.is_date(column.type):
             column = column.cast(pa.int32()).cast(pa.float64())

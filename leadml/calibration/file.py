@@ -108,8 +108,8 @@ def store_card(
 ) -> Version:  # fmt: skip
     """Store the recommended card with its log, counts of its deals, the mapping, and the result for the page.
 
-    It is not in use where a fault or the verdict on the baseline stands against it; where no rule can be judged, it has
-    to be shown to rank better than chance.
+    It is not in use where a fault, a doubt about its columns or the verdict on the baseline stands against it; where no
+    rule can be judged, it has to be shown to rank better than chance.
     """
     from leadml.registry.evidence import DEAL_COUNTS, HELD_OUT, held_out_file
     from leadml.registry.versions import champion_of, save_version
@@ -122,7 +122,8 @@ def store_card(
     auc = next(each.auc for each in found.result.contenders if each.id == contender)
     ranks = auc is not None and auc.low is not None and auc.low > 0.5
     stands = verdict == "change" or (verdict == "cannot-judge" and ranks)
-    against = fault or (None if stands else f"the verdict is {verdict}")
+    doubt = found.result.recommended.doubt
+    against = fault or doubt.rstrip(".") or (None if stands else f"the verdict is {verdict}")
     files = {HELD_OUT: held_out_file(found.held_out, contender)}
     beside = {each: each for each in (MAPPING, DEAL_COUNTS, "result.json")}
     for title, file in (beside if rule is None else beside | {RULE_CARD: f"cards/{rule.id}.json"}).items():

@@ -15,7 +15,7 @@ from leadml.calibration.outcomes import Chosen
 from leadml.calibration.study import Study, reach
 from leadml.calibration.views import Note
 from leadml.data.deals import OPEN, Leads
-from leadml.data.leaks import LEAST_COST, leak_notes
+from leadml.data.leaks import leak_notes
 from leadml.data.selection import Selection, find_selection, find_worked
 from leadml.evaluation.bootstrap import holm
 from leadml.evaluation.metrics import Measures, highest
@@ -25,6 +25,8 @@ from leadml.result import Contender, PolicyResult, Recommended
 HARDLY_VARIES = 0.85
 """Share of known levels at one level."""
 FEW_DEALS = 300
+LEAST_COST = 0.5
+"""Wins of 100 leads followed up that are worth telling."""
 LEAKS = ("LML121", "LML101", "LML102", "LML111", "LML113")
 """Findings that doubt whether a column was known when the lead came in."""
 LEAST_INTERCEPT = 0.25

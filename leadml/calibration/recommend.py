@@ -79,7 +79,7 @@ def recommend(
 ) -> Recommended:
     """The learned card, always; the documented rule stays in use unless the verdict on it is `change`.
 
-    doubt : which of its columns may say how a deal went.
+    doubt : which of its columns may say how a deal went; then the rule stays in use whatever the verdict.
     """
     study = facts.study
     if chosen is None:
@@ -92,7 +92,7 @@ def recommend(
         )
     baseline = next((each for each in policies if each.id == study.baseline), None)
     contender, cutoff, fitted = study.contender(chosen), drafts[chosen].cutoff, facts.fitted[chosen]
-    stays = baseline is not None and baseline.verdict != "change"
+    stays = baseline is not None and (baseline.verdict != "change" or bool(doubt))
     rounding = None
     if isinstance(fitted, TotalTable) and isinstance(fitted.rule, PointsOf):
         lost = fitted.rule.whole.loss_against_real

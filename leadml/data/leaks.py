@@ -50,8 +50,6 @@ FOLLOWS, FILLED_MORE = (0.3, 0.6), (0.2, 0.4)
 one kind exceed those of another."""
 SURE, BY_CHANCE, LEAST_AUC = 4.0, 0.02, 0.52
 """Standard errors that such a gap must have; chance that columns of noise rank (Bonferroni); AUC worth telling."""
-LEAST_COST = 0.5
-"""Wins of 100 leads followed up that are worth telling."""
 Ints = npt.NDArray[np.int64]
 Note = tuple[str, dict[str, Any]]
 _CODES = {"alone": "LML101", "filled": "LML102", "stretch": "LML111", "date-after": "LML113"}
@@ -256,15 +254,14 @@ def find_late_columns(leads: Leads, told: Sequence[LeakSign] = ()) -> Note | Non
         return None
     design, at = np.column_stack(rates), np.array(names)
 
-    def ranked(part: Bools) -> tuple[float, float, float]:
-        """AUC, its standard error, and wins of 100 where as many leads as were won are followed up."""
-        score = _held_out(design[:, part], won, fold)
-        return *_auc(score, won, unit), 100 * float(won[np.argsort(-score, kind="stable")[: won.sum()]].mean())
+    def ranked(part: Bools) -> tuple[float, float]:
+        """AUC and its standard error."""
+        return _auc(_held_out(design[:, part], won, fold), won, unit)
 
     every, rest = ranked(np.ones(len(at), bool)), ranked(~np.isin(at, list(signs)))
     lost = {name: every[0] - ranked(at != name)[0] for name in signs}
     columns = sorted(signs, key=lambda name: -lost[name])
-    between = [f"{max(auc - 1.96 * e, 0):.2f} to {min(auc + 1.96 * e, 1):.2f}" for auc, e, _ in (every, rest)]
+    between = [f"{max(auc - 1.96 * e, 0):.2f} to {min(auc + 1.96 * e, 1):.2f}" for auc, e in (every, rest)]
     by_signs: dict[str, list[str]] = {}
     for name in columns:
         by_signs.setdefault(", ".join(signs[name]), []).append(f"{name} ({max(lost[name], 0.0):.3f})")
@@ -274,7 +271,6 @@ def find_late_columns(leads: Leads, told: Sequence[LeakSign] = ()) -> Note | Non
     return "LML121", {
         "columns": columns,
         "where": ", ".join(columns),
-        "cost": every[2] - rest[2] if every[2] - rest[2] >= LEAST_COST else None,
         "all": every[0],
         "all_between": between[0],
         "less": rest[0],

@@ -7,22 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leadml.data.cells import join_column, mask_of, text_of, values_of
+from leadml.data.cells import join_column, mask_of, text_of
 from leadml.data.dates import read_dates
 from leadml.data.deals import Leads, Note
 from leadml.data.encode import Encoder, outcome_fault
 from leadml.data.mapping import load_mapping
 from leadml.data.sources import open_source
-from leadml.data.units import find_units
+from leadml.data.units import MOST_ROWS, find_units
 from leadml.exceptions import InputError
 from leadml.terminal import progress
 
 if TYPE_CHECKING:
     from leadml.data.mapping import Mapping
     from leadml.data.sources import Source
-
-RAW_ROWS = 200_000
-"""Up to so many rows the criteria's own columns are compared, too, when copies are looked for."""
 
 
 def read_leads(source: Any, mapping: Any, *, query: str | None = None) -> Leads:
@@ -85,7 +82,7 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
             dates = {name: cells.filter(mask_of(encoded.usable)) for name, cells in dates.items()}
         for key, values in (leads.per_row() | {("dates", name): cells for name, cells in dates.items()}).items():
             parts.setdefault(key, []).append(values)
-        encoder.raw = encoder.raw and source.n_rows <= RAW_ROWS
+        encoder.raw = encoder.raw and source.n_rows <= MOST_ROWS
         progress("reading", source.n_rows if source.share is None else source.share, source.share and 1.0)
     if encoder.unlisted and mapping.outcome:
         raise InputError(outcome_fault(source.name, mapping.outcome, encoder.unlisted))
@@ -123,13 +120,13 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
     context, segments = (
         {n: leads.context[n] for n in named if n in carried} for named in (mapping.context, mapping.segments)
     )
-    notes = [*_notes(leads, source, encoder), *notes, *twins]
+    notes = [*_notes(source, encoder), *notes, *twins]
     return dataclasses.replace(
         leads, n_rows=source.n_rows, unit=unit, context=context, segments=segments, notes=tuple(notes)
     )
 
 
-def _notes(leads: Leads, source: Source, encoder: Encoder) -> list[Note]:
+def _notes(source: Source, encoder: Encoder) -> list[Note]:
     """Say what was met on reading."""
     notes: list[Note] = [(code, {"detail": values.get("text", ""), **values}) for code, values in source.notes]
     notes = [(code, {"where": source.name, **values}) for code, values in notes]
@@ -140,10 +137,4 @@ def _notes(leads: Leads, source: Source, encoder: Encoder) -> list[Note]:
         values = {"n": source.rejections.n_rows, "of": source.n_rows, "where": source.name}
         faults = "; ".join(source.rejections.summary(5))
         notes.append(("LML104", {**values, "detail": f"The most frequent faults: {faults}."}))
-    if leads.lead_id is not None:
-        counts = leads.lead_id.drop_null().value_counts()
-        twice = counts.filter(mask_of(values_of(counts.field("counts")) > 1)).to_pylist()
-        if again := {name: n - 1 for name, n in map(dict.values, twice) if name.strip()}:
-            values = {"n": sum(again.values()), "column": encoder.mapping.lead_id}
-            notes.append(("LML103", {**values, "examples": ", ".join([*again][:3])}))
     return notes

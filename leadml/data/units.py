@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import Floats, Ints64, relabel, valid_of, values_of
+from leadml.data.cells import Floats, Ints64, valid_of, values_of
 from leadml.data.deals import Leads, Note
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 EXCESS_TIMES = 3.0
 EXCESS_ROWS = 10
 """Twins are one unit when rows with a twin are at least 3 times, and at least 10 more than, what chance predicts."""
+MOST_ROWS = 200_000
+"""Of more deals, copies without a name (lead id, group, columns under duplicates) are not looked for."""
 TREE_ROWS = 20_000
 """The tree is drawn from so many rows; its probabilities are those of all rows."""
 
@@ -49,21 +51,46 @@ def find_units(leads: Leads, mapping: Mapping) -> tuple[npt.NDArray[np.int32] | 
     ]
     # A blank account is not one large account: such a lead stands alone.
     links = [np.where(np.any([c > 0 for c in codes], axis=0), number_patterns(codes), -1) for codes in by_name if codes]
+    notes: list[Note] = []
     if leads.lead_id is not None:
-        links.append(codes_of(relabel(leads.lead_id, str.strip)) - 1)
-    if named != "auto":
-        return join_links(links, n), []
+        same, again = same_ids(leads.lead_id)
+        links += [same] if again else []
+        if again:
+            examples = ", ".join([*again][:3])
+            values = {"n": sum(again.values()), "column": mapping.lead_id, "examples": examples}
+            notes.append(("LML103", values))
+    if named != "auto" or n > MOST_ROWS:
+        return join_links(links, n), notes
     compared = [codes_of(column) for column in (*leads.raw.values(), *leads.facts.values())]
     compared += [codes_of(carried[name]) for name in (*mapping.context, *mapping.segments) if name in carried]
     compared += [] if leads.raw else list(leads.codes.T)
     compared += [] if leads.amount is None else [codes_of(leads.amount)]
     twins = find_twins(compared)
     if twins is not None and twins.beyond_chance:
-        return join_links([*links, twins.pattern], n), [
-            ("LML114", {"n": twins.n_rows, "expected": round(twins.expected)})
-        ]
-    levels_alone = len(compared) <= len(leads.criteria) and all(codes.max(initial=0) <= 6 for codes in compared)
-    return join_links(links, n), [("LML115", {})] if levels_alone and not (links or mapping.group) else []
+        links.append(twins.pattern)
+        notes.append(("LML114", {"n": twins.n_rows, "expected": round(twins.expected)}))
+    elif leads.lead_id is None and not (links or mapping.group or _says_more_than_levels(compared, leads)):
+        notes.append(("LML115", {}))
+    return join_links(links, n), notes
+
+
+def _says_more_than_levels(compared: Sequence[Ints64], leads: Leads) -> bool:
+    return len(compared) > len(leads.criteria) or any(codes.max(initial=0) > 6 for codes in compared)
+
+
+def same_ids(ids: pa.Array) -> tuple[Ints64, dict[str, int]]:
+    """Number the distinct ids (-1: blank), and say of those met again how often they are."""
+    import pyarrow.compute as pc
+
+    found = pc.utf8_trim_whitespace(ids).dictionary_encode()
+    if len(found.dictionary) == len(found):
+        return np.arange(len(found)), {}
+    codes = codes_of(found) - 1
+    codes[codes == found.dictionary.index("").as_py()] = -1
+    count = np.bincount(codes[codes >= 0])
+    again = np.flatnonzero(count > 1)
+    names = found.dictionary.take(pa.array(again)).to_pylist()
+    return codes, dict(zip(names, (count[again] - 1).tolist(), strict=True))
 
 
 def find_twins(columns: Sequence[Ints64]) -> Twins | None:

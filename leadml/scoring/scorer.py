@@ -135,6 +135,9 @@ class Scorer:
         few = all(math.prod(card.lookup.sizes) <= ENUMERATED for card in cards)
         self._rows_at_once = 1 << (20 if few else 15)  # where each lead is a pattern, it takes 500 bytes
         self.messages = self._check(source, asked, self._context)
+        if excluded := [name for name in attributes if name in mapping.exclude]:
+            told = "learn a card without them, or take them out of exclude if they were known when the lead came in"
+            self.messages.append(f"the mapping excludes {', '.join(excluded)}, which the model reads: {told}")
         self.kept = _titles(kept, taken, source.columns)
         renamed = [f"{column} as {title}" for column, title in self.kept.items() if column != title]
         if renamed:

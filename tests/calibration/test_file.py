@@ -7,6 +7,9 @@ import pytest
 import leadml
 from leadml.calibration import file
 from leadml.exceptions import UsageError
+from leadml.registry.versions import champion_of
+from leadml.scoring.predicting import Options, predict_file
+from tests.data.leaky import leads_export, leads_of
 
 
 def test_a_folder_that_cannot_be_written_is_told_before_learning(tmp_path, monkeypatch):
@@ -19,3 +22,22 @@ def test_a_folder_that_cannot_be_written_is_told_before_learning(tmp_path, monke
             file.calibrate_file(lambda: deals, out_dir=folder, at="2026-01-01", say=print)
     monkeypatch.undo()
     file.check_folder(tmp_path / "new" / "er")
+
+
+def test_a_card_of_doubtful_columns_is_stored_but_not_in_use(tmp_path):
+    frame, mapping, late = leads_export(500, 0)
+    said = []
+    done = file.calibrate_file(
+        lambda: leads_of((frame, mapping, late)), {"contenders": []}, name="firm", out_dir=tmp_path / "out",
+        store_root=tmp_path / "store", at="2026-01-01T00:00:00Z", say=said.append,
+    )  # fmt: skip
+    assert done.found.result.recommended.doubt
+    champion = champion_of("firm", tmp_path / "store")
+    assert champion is None or champion.ref != done.version.ref
+    assert any("known when the lead came in? See LML121:" in line and "models promote firm@1" in line for line in said)
+    held = next(each for each in late if each in {a.column for a in done.found.card.attributes})
+    context = [each for each in mapping["context"] if each != held]
+    excluded = {**mapping, "context": context, "exclude": {held: "written during the deal"}}
+    told = []
+    predict_file(frame, excluded, done.found.card, str(tmp_path / "scores.csv"), Options(with_closed=True), told.append)
+    assert any(line.startswith("the mapping excludes ") and held in line for line in told)
