@@ -10,7 +10,7 @@ import numpy as np
 
 import leadml
 from leadml.calibration.classifiers import WideRule
-from leadml.calibration.contenders import DocumentedRule, PointsOf, Totals, TotalTable
+from leadml.calibration.contenders import DocumentedRule, Plain, PointsOf, Totals, TotalTable
 from leadml.calibration.study import Study
 from leadml.calibration.views import Floats, View, learning_weight, weight_of, won_of
 from leadml.card.build import LearnedPoints, bands_at, edges_by_share, learned_card
@@ -46,9 +46,10 @@ class DealsByTotal:
 
 
 def fit_all(study: Study) -> dict[str, Any]:
-    """Every contender that may be used fitted to all deals; wide classifiers to those compared."""
+    """Every contender that may be used fitted to all deals; what makes a row of numbers a deal, to those compared."""
+    by_row = ("context", "custom", "wide")
     return {
-        each.id: each.fit(study.compared if each.kind in ("context", "custom", "wide") else study.deals)
+        each.id: each.fit(study.compared if each.kind in by_row or isinstance(each, Plain) else study.deals)
         for each in study.contenders
         if each.kind != "comparison"
     }

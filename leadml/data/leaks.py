@@ -43,6 +43,7 @@ FILLED_ONLY = 0.95
 """A column that is filled this much more often for closed deals than for open ones is filled by the close."""
 DATED_GAP = 0.2
 """Closing dates that are missing this much more often for deals of one outcome give the outcome away."""
+MOST_LEADS = 100_000
 N_FOLDS, MOST, N_BINS = 5, 10_000, 10
 """Held-out rankings are made in so many folds, of so many closed deals at the most, by win rates of so many bins."""
 FOLLOWS, FILLED_MORE = (0.3, 0.6), (0.2, 0.4)
@@ -361,7 +362,12 @@ def _filled_gap(leads: Leads, filled: Bools) -> tuple[int, str]:
 
 
 def leak_notes(leads: Leads) -> list[Note]:
-    """All that is found of late answers and leaks; columns that are told together are not told one by one."""
+    """All that is found of late answers and leaks; columns that are told together are not told one by one.
+
+    Of very many leads a fixed sample is looked at.
+    """
+    if len(leads) > MOST_LEADS:
+        leads = leads.take(np.sort(np.random.default_rng(0).permutation(len(leads))[:MOST_LEADS]))
     late, signs = find_late_answers(leads).note(), find_leak_signs(leads)
     found = find_late_columns(leads, [sign for sign in signs if sign.kind != "closed-blank"])
     names: set[str] = set() if found is None else set(found[1]["columns"])
