@@ -13,7 +13,7 @@ import numpy as np
 from leadml.card.record import Card
 from leadml.report.answer import is_everyone, look_again, loss_if_wrong
 from leadml.report.summary import attribute_rows, beside_zero, capital, summarise
-from leadml.terminal import clean, number
+from leadml.terminal import clean, joined, number
 
 if TYPE_CHECKING:
     from leadml.data.mapping import Mapping
@@ -52,6 +52,8 @@ class Answer:
     lead: str
     bars: tuple[Bar, ...]
     more: tuple[str, ...]
+    doubt: str  # of the card's columns, and the command that learns without them
+    command: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,10 +92,11 @@ class Health:
 def answer_of_page(result: Result, n_closed: float) -> Answer:
     """The answer of the report in leads and wins: the same figures, for as many calls as the rule takes."""
     told = summarise(result)
+    doubt = clean(result.recommended.doubt), clean(told.without)
     rule, look, answer = told.rule, told.answer.outlook, told.answer
     if rule is None or look is None or look.wins_per_100.keep.value is None:
         more = tuple(plain_words(text) for text in (answer.cutoff, answer.sure) if text)
-        return Answer(rule.title if rule else "", answer.headline, "", (), more)
+        return Answer(rule.title if rule else "", answer.headline, "", (), more, *doubt)
     calls, n = look.n_followed_up, result.data.n_won + result.data.n_lost  # of these are the calls of the outlook
     keep = _bar("Rule", "rule0", look.wins_per_100.keep, calls)
     change = _bar("Card", "rule1", look.wins_per_100.change, calls)
@@ -103,7 +106,10 @@ def answer_of_page(result: Result, n_closed: float) -> Answer:
     if wide and own and wide.id != rule.card and wide.wins_per_100 and own.wins_per_100:
         by, bar = "learned points", _bar("Wider card", "rule1", wide.wins_per_100, calls)
         bars = [keep, dataclasses.replace(change, label="Learned points"), bar]
-        also = f" (also {', '.join(each.column for each in wide.importance[:3])})" if wide.importance else ""
+        named = [each.attribute for each in wide.importance if each.attribute]
+        names = named or [each.column for each in wide.importance]
+        shown = names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"]
+        also = f" (also {joined(shown)})" if names else ""
         beside = number((own.wins_per_100.value or 0) * calls / 100)
         wider = f"The wider card{also} won {number(bar.value)} on deals it had not seen, the rule {beside}."
     recent = f" ({number(n_closed - n)} more are too recent to judge)" if n_closed - n >= 0.5 else ""
@@ -115,7 +121,8 @@ def answer_of_page(result: Result, n_closed: float) -> Answer:
     remark = capital(f"{text}.") if (text := beside_zero(rule)) else ""
     sure = {"change": "", "undecided": look_again(rule)}.get(rule.verdict, answer.sure)
     texts = (answer.main if is_everyone(rule) else "", sure_words(look, calls), wider, remark, answer.cutoff, sure)
-    return Answer(rule.title, answer.headline, lead, tuple(bars), tuple(plain_words(text) for text in texts if text))
+    more = tuple(plain_words(text) for text in texts if text)
+    return Answer(rule.title, answer.headline, lead, tuple(bars), more, *doubt)
 
 
 def plain_words(text: str) -> str:
@@ -178,8 +185,8 @@ def columns_of(
         title, shown = clean(attribute.title), tuple(range(len(labels)))
         known = ""
         if row := lost.get(attribute.column):
-            known = f"Without it {row.wins} wins of 100 calls are lost. Was it known when the lead came in? If not: "
-            known += clean(row.command)
+            known = f"Without it {row.wins} wins of 100 calls are lost. Was it known when the lead came in?"
+            known += f" If not: {clean(row.command)}" if row.command else ""
         found[attribute.id] = Column(attribute.id, title, clean(attribute.column), known, "attribute", labels, shown)
     return tuple(found.values())
 

@@ -72,9 +72,12 @@ def compare(
         return Comparison("alike", f"On {found.where}, {new} decides exactly as {old} does.")
     known = [ratio, *(each.saved.ratio for each in (candidate, champion))]
     outcome, worth = weigh(found, next((each for each in known if each), None))
+    moves = [move for move in moves if move[0][0] != move[0][1]]  # else moved in some repeats only
     told = [f"{moved:,.0f} of {n:,} leads move from {before} to {after}" for (before, after), moved in moves[:3]]
     if len(moves) > 3:
         told.append(f"and {len(moves) - 3} smaller moves")
+    if not moves:
+        told.append("no lead moves to another action in most repeats")
     verdict = f"{new} is {outcome} than {old} beyond noise."
     if outcome == "moved":
         verdict = f"These leads cannot tell which of {new} and {old} is better."
@@ -166,7 +169,7 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
     extra, extra_won = float(away.sum()), float(away @ won)
     if extra or extra_won:
         told.append(f"{_change(extra, 'follow-up')}, {_change(extra_won, 'win')}")
-        if extra * extra_won > 0:
+        if extra * extra_won > 0 and round(extra):
             side = "more" if extra > 0 else "less"
             told[-1] += f", which pays where a won deal is worth {side} than {extra / extra_won:,.1f} follow-ups"
     if gain.n_different < MIN_DIFFERENT or not low * high > 0:
@@ -179,6 +182,8 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
 def _change(n: float, what: str) -> str:
     """How many more or fewer, with the sign told in words: 4 wins fewer."""
     told = f"{abs(n):,.0f}"
+    if told == "0":
+        return f"as many {what}s"
     return f"{told} {what}{'' if told == '1' else 's'} {'fewer' if n < 0 else 'more'}"
 
 

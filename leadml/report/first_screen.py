@@ -37,8 +37,12 @@ def _blocks(told: Summary, open_files: Sequence[str]) -> Iterator[str | Table]:
             [(row.column, str(row.wins), str(row.loss)) for row in told.attributes],
             "Held out: in wins the column is blank for all (as many followed up), in loss that of other deals.",
         )
-        asked = "Was each known when the lead came in? If not, learn without it and see the fall:"
-        yield "\n".join([asked, *(f"  {row.command}" for row in told.attributes)])
+        if not told.without:
+            asked = "Was each known when the lead came in? If not, learn without it and see the fall:"
+            yield "\n".join([asked, *(f"  {row.command}" for row in told.attributes)])
+    if told.without:
+        asked = "Columns in doubt: known when the lead came in? If not, learn without all of them at once:"
+        yield f"{asked}\n  {told.without}"
     if told.fall:
         yield capital(told.fall)
     if told.findings:
@@ -92,7 +96,9 @@ def _findings(findings: Sequence[FindingGroup]) -> Table:
         more = f" (and {len(each.titles) - 1} more)" if len(each.titles) > 1 else ""
         cost = f" [{each.cost}]" if each.cost else ""
         lines = textwrap.wrap(f"{each.titles[0]}{more}{cost}.", FINDING_WIDTH)
-        remedy = textwrap.shorten(each.remedies[0] if each.remedies else "", 2 * FINDING_WIDTH, placeholder=" …")
+        remedy = each.remedies[0] if each.remedies else ""
+        if ": {" not in remedy:  # what is to be copied into the mapping is told whole
+            remedy = textwrap.shorten(remedy, 2 * FINDING_WIDTH, placeholder=" …")
         lines += textwrap.wrap(remedy, FINDING_WIDTH)
         rows += [(each.severity, each.code, lines[0]), *(("", "", line) for line in lines[1:])]
     left = len(findings) - len(shown)

@@ -7,6 +7,8 @@ figures of the side-by-side table are those of the held-out deals alone, and are
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -32,6 +34,7 @@ GROUNDS = {
     "workload": "as many as the rule",
 }  # fmt: skip
 """What the cut-off of the recommended card rests on."""
+COMPARED = "compare without them (the command stands with the card)."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +73,7 @@ class AttributeRow:
     column: str
     wins: Text
     loss: Text
-    command: str
+    command: str  # "" where one command leaves out all that are in doubt
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,6 +100,7 @@ class Summary:
     others: tuple[RuleRow, ...]
     sides: tuple[SideRow, ...]
     attributes: tuple[AttributeRow, ...]
+    without: str  # the command that learns without all columns in doubt
     fall: str  # what the wide card loses without the columns that were left out
     findings: tuple[FindingGroup, ...]
     card: str
@@ -121,6 +125,7 @@ def summarise(result: Result) -> Summary:
         others=tuple(row for row in rows if row not in own),
         sides=side_rows(result, rule, currency or "") if rule else (),
         attributes=attribute_rows(result),
+        without=command_in_doubt(result),
         fall=next((f"{each.title}. {each.explanation}" for each in result.findings if each.code == "LML309"), ""),
         findings=group_findings(result.findings),
         card=f"{card_text(result)} {result.recommended.doubt}".strip(),
@@ -238,24 +243,41 @@ def attribute_rows(result: Result) -> tuple[AttributeRow, ...]:
     """Columns of the CRM on the recommended card, or else on the wide one; the question is when each was known."""
     wide = [each for each in result.contenders if each.kind == "wide"]
     chosen = next((each for each in wide if each.id == result.recommended.contender), wide[0] if wide else None)
+    is_one = bool(command_in_doubt(result))
     return tuple(
         AttributeRow(
             column=each.attribute,
             wins=figure_text(each.wins_per_100, "tenths"),
             loss=figure_text(each.loss, "decimal"),
-            command=command_without(result, each.attribute),
+            command="" if is_one else command_without(result, each.attribute),
         )
         for each in (chosen.importance if chosen else ())
         if each.attribute
     )
 
 
-def command_without(result: Result, column: str) -> str:
-    """What to run to learn without a column and see the fall; from Python, what to say in the experiment."""
+_WITHOUT = re.compile(r' --without ("(?:[^"\\]|\\.)*")')
+_COMPARE = re.compile(r"compare without them: leadml calibrate FILE --mapping M(?: --without \"(?:[^\"\\]|\\.)*\")+\.")
+
+
+def command_in_doubt(result: Result) -> str:
+    """What to run to learn without all columns at once that may tell how a deal went: one alone hides the fall."""
+    remedies = [each.remedy for each in result.findings if each.code == "LML121"]
+    columns = [json.loads(found) for text in remedies for found in _WITHOUT.findall(text)]
+    doubt = result.recommended.doubt
+    held = f", {doubt.removeprefix('It holds ').partition(': known when')[0]}, " if doubt else ""
+    chosen = next((each for each in result.contenders if each.id == result.recommended.contender), None)
+    names = [each.attribute for each in (chosen.importance if chosen else ()) if each.attribute]
+    columns += [name for name in names if f", {name}, " in held]
+    return command_without(result, *dict.fromkeys(columns)) if columns else ""
+
+
+def command_without(result: Result, *names: str) -> str:
+    """What to run to learn without columns and see the fall; from Python, what to say in the experiment."""
     if result.command:
-        return f"{result.command} --without {shlex.quote(column)}"
+        return "".join([result.command, *(f" --without {shlex.quote(name)}" for name in names)])
     without = result.settings.get("without")
-    columns = [*(without if isinstance(without, list | tuple) else ()), column]
+    columns = [*(without if isinstance(without, list | tuple) else ()), *names]
     return f"leadml.calibrate(leads, {{..., 'without': {columns}}})"
 
 
@@ -286,7 +308,7 @@ def _group(code: str, severity: str, found: Sequence[Finding]) -> FindingGroup:
         severity=severity,
         titles=tuple(capital(each.title, name=each.where) for each in found),
         explanations=tuple(dict.fromkeys(each.explanation for each in found if each.explanation)),
-        remedies=tuple(dict.fromkeys(each.remedy for each in found if each.remedy)),
+        remedies=tuple(dict.fromkeys(_COMPARE.sub(COMPARED, each.remedy) for each in found if each.remedy)),
         cost="" if cost is None else f"{number(cost, 1)} wins of 100",
     )
 

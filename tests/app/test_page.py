@@ -298,6 +298,23 @@ def test_cut_off_calls_a_week_and_the_rules_calls(open_page, data):
     assert "Yours pays where a win is worth" in page.inner_text(".curve")
 
 
+def test_a_doubt_stands_beside_the_answer_and_a_wide_curve_has_numbers(open_changed, data):
+    doubt, command = "It holds Tags: known when the lead came in?", f"leadml calibrate {'--without A ' * 30}"
+    page = open_changed(answer=dataclasses.replace(data.answer, doubt=doubt, command=command))
+    for screen in ("#answer", "#what-if"):
+        text = page.text_content(f"{screen} [data-doubt]")
+        assert doubt in text
+        assert command.strip() in text
+    page.set_viewport_size({"width": 390, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    typed(page, "Value of a win", "150000")
+    ticks = page.locator(".curve .tick[text-anchor=middle]").all_text_contents()
+    assert 4 < len(ticks) < 12
+    assert any("," in each for each in ticks)
+    page.get_by_role("slider").fill("1")
+    assert not re.search(r"\d{3}\.\d calls", page.inner_text(".curve"))
+
+
 def test_what_moves_is_said_in_decisions(open_page, made, data):
     page = open_page()
     total = page.locator("#publish .lead")

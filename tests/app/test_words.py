@@ -100,6 +100,15 @@ def test_a_wider_card_has_a_bar_of_its_own(result):
     assert [bar.label for bar in answer.bars] == ["Rule", "Learned points", "Wider card"]
     assert answer.bars[2].value == pytest.approx(0.6 * result.policies[0].outlook.n_followed_up)
     assert "The wider card (also Team) won" in " ".join(answer.more)
+    assert (answer.doubt, answer.command) == ("", "")
+    rows = tuple(Importance(column=each, attribute=each, loss=figure) for each in ("Lost, reason", "B", "C", "D", "E"))
+    doubt = "It holds Lost, reason, C: known when the lead came in? See LML101."
+    wide, chosen = wide.model_copy(update={"importance": rows}), chosen.model_copy(update={"doubt": doubt})
+    found = found.model_copy(update={"contenders": (*result.contenders, wide), "recommended": chosen})
+    answer = answer_of_page(found.model_copy(update={"command": "leadml calibrate a.csv"}), 700)
+    assert "(also Lost, reason, B, C and 2 more)" in " ".join(answer.more)
+    assert answer.doubt == doubt
+    assert answer.command == "leadml calibrate a.csv --without 'Lost, reason' --without C"
 
 
 def test_everyone_is_worth_a_call_where_that_is_so(result):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -426,7 +427,13 @@ def test_a_card_of_columns_that_say_how_the_deal_went_carries_the_doubt() -> Non
     assert result.recommended.contender == "wide"
     assert result.recommended.doubt.startswith("It holds ")
     assert any(name in result.recommended.doubt for name in made[2])
+    result = result.model_copy(update={"command": "leadml calibrate a.csv --mapping m.yaml"})
     screen = format_result(result, terminal=False)
+    (command,) = [line for line in screen.split("\n") if "--without" in line]  # one, whole, without all in doubt
+    assert command.startswith("  leadml calibrate a.csv --mapping m.yaml --without ")
+    assert {*shlex.split(command)[6::2]} == {*finding.where.split(", ")}
+    assert "…" not in screen
+    assert render_html(result).count("--without") == len(finding.where.split(", "))
     assert "Columns that may say how the deal went" in screen
     assert "See LML121." in screen
     assert "See LML121." in render_html(result)

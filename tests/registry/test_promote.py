@@ -15,6 +15,7 @@ from leadml.data.deals import Leads
 from leadml.estimators.patterns import PatternCounts
 from leadml.evaluation.log import Entries, Log
 from leadml.exceptions import StoreError, UsageError
+from leadml.registry import champion_challenger
 from leadml.registry.champion_challenger import Comparison, compare
 from leadml.registry.evidence import DEAL_COUNTS, HELD_OUT, counts_file, held_out_file
 from leadml.registry.promote import promote
@@ -104,6 +105,18 @@ def test_more_follow_ups_with_fewer_wins_say_so(tmp_path: Path) -> None:
     assert "2 follow-ups more, 4 wins fewer" in found
     assert "pays where" not in found
     assert "2 follow-ups fewer, 4 wins more" in compared(tmp_path, by_need, by_budget, deals).sentence
+
+
+def test_what_moves_in_some_repeats_only_is_no_move_and_no_follow_up(monkeypatch, tmp_path: Path) -> None:
+    outcome, score, chance = np.tile(np.array([1, 0], np.int8), 60), np.arange(120.0), np.full(120, np.nan)
+    said = [Entries(score, chance, np.where(outcome == 1, low, 0.2)) for low in (0.2, 0.1997)]
+    leave = np.full(120, "leave")
+    found = champion_challenger.Evidence("some", *((each, leave) for each in said), outcome)
+    monkeypatch.setattr(champion_challenger, "gather", lambda *_: found)
+    text = compared(tmp_path, make_card(3), make_card(5)).sentence
+    assert "leave to leave" not in text
+    assert "pays where" not in text
+    assert champion_challenger._change(-0.2, "follow-up") == "as many follow-ups"
 
 
 def test_the_ratio_of_the_calibration_is_in_force(tmp_path: Path) -> None:

@@ -40,6 +40,13 @@ export function NumberBox({ label, value, set, decimal = ".", ...more }) {
     <small role="status">${fault || (own && `read as ${grouped}${part ? decimal + part : ""}`)}</small></div>`;
 }
 
+/** Which columns may tell how a deal went, wherever a card that holds them is named. */
+export const Doubt = ({ answer: { doubt, command } }) => doubt && html`
+  <p class="warning" data-doubt>${doubt} ${command && html`If not, learn without them and see the fall: <code>${command}</code>`}</p>`;
+
+const TICKS = [0.3, 0.5, 1, 2, 3, 5, 8, ...[10, 100, 1e3, 1e4, 1e5].flatMap((ten) => [1.2, 2, 3, 5, 8].map((r) => Math.round(r * ten)))];
+const worth = (r) => number(r, r < 100 ? 1 : 0);
+
 const WIDE = 640, HIGH = 290, LEFT = 44, TOP = 18, BELOW = 58; // room for the larger letters of a phone
 
 /** Net wins of 100 leads by what a won deal is worth; dashed: from where to where your rule pays. */
@@ -54,13 +61,13 @@ export function Curve({ figures, names, n, nWon, ratio }) {
   const x = (r) => LEFT + ((WIDE - LEFT - 8) * Math.log(r / lowest)) / Math.log(highest / lowest);
   const y = (v) => TOP + ((HIGH - BELOW - TOP) * (top - Math.max(v, bottom))) / (top - bottom);
   const line = (f) => at.map((r, i) => `${i ? "L" : "M"}${x(r).toFixed(1)} ${y(netWins(f, r, n)).toFixed(1)}`).join("");
-  const step = 2 ** Math.max(Math.round(Math.log2(highest / lowest / 40)), 0);
-  const ticks = [0.5, 1, 2, 3, 5, 8, 12, 20, 30, 50, 80, 120, 200, 500].filter((r, i) => r > lowest && r < highest && i % step === 0);
+  const within = TICKS.filter((r) => r > lowest && r < highest), step = Math.ceil(within.length / 9);
+  const ticks = within.filter((_, i) => i % step === 0);
   const mine = own[own.length - 1];
-  const says = `Yours pays where a win is worth ${number(mine.from, 1)} to ${Number.isFinite(mine.to) ? number(mine.to, 1) : "any number of"} calls.`;
+  const says = `Yours pays where a win is worth ${worth(mine.from)} to ${Number.isFinite(mine.to) ? worth(mine.to) : "any number of"} calls.`;
   return html`<figure class="curve"><svg viewBox="0 0 ${WIDE} ${HIGH}" role="img" aria-label=${`Net wins by what a win is worth. ${says}`}>
     <line class="axis" x1=${LEFT} x2=${WIDE} y1=${y(0)} y2=${y(0)} />
-    ${ticks.map((r) => html`<text class="tick" x=${x(r)} y=${HIGH - 34} text-anchor="middle">${r}</text>`)}
+    ${ticks.map((r) => html`<text class="tick" x=${x(r)} y=${HIGH - 34} text-anchor="middle">${number(r, r < 1 ? 1 : 0)}</text>`)}
     <text class="tick" x=${(WIDE + LEFT) / 2} y=${HIGH - 6} text-anchor="middle">a win is worth so many calls</text>
     ${[0, top / 2, top].map((v) => html`<text class="tick" x=${LEFT - 6} y=${y(v) + 4} text-anchor="end">${number(v)}</text>`)}
     ${[mine.from, mine.to].filter(Number.isFinite).map((r) => html`<line class="even" x1=${x(r)} x2=${x(r)} y1=${TOP} y2=${HIGH - BELOW} />`)}

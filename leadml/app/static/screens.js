@@ -1,6 +1,6 @@
 // The answer, what if, segments and health; the rule and the leads have files of their own.
 import { setCutoff } from "./edits.js";
-import { Bar, Between, Curve, html, number, NumberBox, plural, Screen, signed } from "./parts.js";
+import { Bar, Between, Curve, Doubt, html, number, NumberBox, plural, Screen, signed } from "./parts.js";
 
 export function Answer({ data: { answer, report } }) {
   const most = Math.max(...answer.bars.map((bar) => bar.high), 1);
@@ -9,6 +9,7 @@ export function Answer({ data: { answer, report } }) {
     <p class="lead">${answer.lead}</p>
     <div class="bars">${answer.bars.map((bar) => html`<${Bar} ...${bar} most=${most} />`)}</div>
     ${answer.more.map((text) => html`<p>${text}</p>`)}
+    <${Doubt} answer=${answer} />
     ${report && html`<p class="quiet"><a href=${report}>Statistics</a></p>`}
   </section>`;
 }
@@ -45,6 +46,7 @@ export function WhatIf({ state, edit, history, set }) {
       <tbody>${lines.map(([name, title]) => html`<tr><th scope="row">${title} ${name === "money" && currency && `(${currency})`}</th>
         ${found.each.map((each, k) => html`<td class="rule${k}" data-figure="${name}-${k}">
           <${Between} figure=${each[name]} digits=${name === "of100" ? 1 : 0} /></td>`)}</tr>`)}</tbody></table>
+    <${Doubt} answer=${data.answer} />
     <p aria-live="polite" class="lead">Yours against the rule: ${signed(calls.value)} calls, ${signed(wins.value)} wins ${from(wins)}${stakes && `, ${signed(money.value)} ${currency} earned ${from(money)}`}.</p>
     <p>You have tried ${plural(history.tried.length, "setting")}: the more you try, the luckier the best one looks.
       What you publish is judged on deals that close from now on.</p>
