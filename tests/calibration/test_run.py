@@ -453,9 +453,9 @@ def test_a_classifier_sees_what_a_level_was_read_from(tmp_path) -> None:
     outcome = {"column": "Status", "won": ["Won"], "lost": ["Lost"]}
     mapping = {"name": "firm", "criteria": {"budget": budget, "need": {"column": "Need"}}, "outcome": outcome}
     mapping["context"] = ["Web"]
-    found = leadml.calibrate(
-        leadml.read_leads(frame, mapping), frameworks=["bant"], contenders=["weights", "context-boosting"]
-    )
+    asked = {"frameworks": ["bant"], "wide": False, "evaluation": {"kind": "k-fold", "repeats": 1}}
+    asked["contenders"] = ["weights", "context-boosting"]
+    found = leadml.calibrate(leadml.read_leads(frame, mapping), asked)
     auc = {each.id: each.auc.value for each in found.result.contenders if each.auc}
     assert auc["context-boosting"] > 0.75 > 0.65 > auc["bant-weights"]
     found.save(tmp_path)
