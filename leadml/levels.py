@@ -40,7 +40,8 @@ def pack(codes: Codes, sizes: npt.ArrayLike = N_CODES) -> npt.NDArray[np.int64]:
     radix = np.broadcast_to(np.asarray(sizes, dtype=np.int64), codes.shape[1])
     key = np.zeros(len(codes), dtype=np.int64)
     for j in range(codes.shape[1]):
-        key = key * radix[j] + codes[:, j]
+        key *= radix[j]
+        key += codes[:, j]
     return key
 
 

@@ -12,7 +12,8 @@ from leadml.levels import N_CODES, Codes, pack, unpack
 Floats = npt.NDArray[np.float64]
 
 DENSE_KEYS = 1 << 22
-"""Numbers of patterns up to which they are counted by bincount."""
+"""Numbers of patterns up to which each has a place, and rows are counted some at a time."""
+_AT_ONCE = 1 << 17  # what they need lies in the processor's cache
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,23 +27,23 @@ class PatternCounts:
     @classmethod
     def from_codes(cls, codes: Codes, outcome: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> PatternCounts:
         """Count closed deals: codes (n, k); outcome (n,) 1 won, 0 lost, others left out; weights (n,)."""
-        outcome = np.asarray(outcome)
-        closed = (outcome == 0) | (outcome == 1)
+        outcome, n = np.asarray(outcome), len(codes)
         weight = None if weight is None else np.asarray(weight, dtype=np.float64)
-        if not closed.all():
-            codes, outcome = codes[closed], outcome[closed]
-            weight = None if weight is None else weight[closed]
-        keys, n_keys = pack(codes), N_CODES ** codes.shape[1]
+        n_keys, seen, step = N_CODES ** codes.shape[1], None, _AT_ONCE
         if n_keys > DENSE_KEYS:
-            seen_keys, keys = np.unique(keys, return_inverse=True)
-            n_keys = len(seen_keys)
-        else:
-            seen_keys = np.arange(n_keys)
-        won_at = np.asarray(outcome, dtype=bool)
-        won = np.bincount(keys, won_at if weight is None else won_at * weight, n_keys).astype(np.float64)
-        total = np.bincount(keys, weight, n_keys).astype(np.float64)
-        seen = total > 0
-        return cls(unpack(seen_keys[seen], codes.shape[1]), won[seen], (total - won)[seen])
+            seen, step = np.unique(pack(codes)), n
+            n_keys = len(seen)
+        counts = np.zeros(2 * n_keys)
+        for rows in (slice(start, start + max(step, n_keys)) for start in range(0, n, max(step, n_keys))):
+            keys, won = pack(codes[rows]), outcome[rows] == 1
+            keys = keys if seen is None else np.searchsorted(seen, keys)
+            closed = won | (outcome[rows] == 0)
+            at = (keys + n_keys * won)[slice(None) if closed.all() else closed]
+            counts += np.bincount(at, None if weight is None else weight[rows][closed], 2 * n_keys)
+        lost, won = counts.reshape(2, -1)
+        some = lost + won > 0
+        keys = np.flatnonzero(some) if seen is None else seen[some]
+        return cls(unpack(keys, codes.shape[1]), won[some], lost[some])
 
     @property
     def total(self) -> Floats:
