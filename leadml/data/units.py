@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import Floats, Ints64, valid_of, values_of
+from leadml.data.cells import Floats, Ints64, number_array, pc, valid_of, values_of
 from leadml.data.deals import Leads, Note
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def find_units(leads: Leads, mapping: Mapping) -> tuple[npt.NDArray[np.int32] | 
     notes: list[Note] = []
     if leads.lead_id is not None:
         same, again = same_ids(leads.lead_id)
-        links += [same] if again else []
-        if again:
+        if same is not None:
+            links.append(same)
             examples = ", ".join([*again][:3])
             values = {"n": sum(again.values()), "column": mapping.lead_id, "examples": examples}
             notes.append(("LML103", values))
@@ -78,19 +78,45 @@ def _says_more_than_levels(compared: Sequence[Ints64], leads: Leads) -> bool:
     return len(compared) > len(leads.criteria) or any(codes.max(initial=0) > 6 for codes in compared)
 
 
-def same_ids(ids: pa.Array) -> tuple[Ints64, dict[str, int]]:
-    """Number the distinct ids (-1: blank), and say of those met again how often they are."""
-    import pyarrow.compute as pc
+def hashes_of(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
+    """Hash texts by their length and first 128 bytes, in words of 8: what is equal has an equal hash."""
+    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset :][: len(texts) + 1]
+    content, hashes = np.frombuffer(texts.buffers()[2] or b"", np.uint8), np.empty(len(texts), np.uint64)
+    n_words = -(-min(int(np.diff(offsets).max(initial=0)), 128) // 8)
+    below = np.array([(1 << 8 * n_bytes) - 1 for n_bytes in range(9)], np.uint64)
+    for start in range(0, len(texts), 1 << 17):
+        ends = offsets[start : start + (1 << 17) + 1]
+        some = np.pad(content[ends[0] : ends[-1]], (0, 8 * n_words + 8))
+        words = np.ndarray(len(some) - 7, "<u8", some, strides=(1,))
+        at, left = ends[:-1] - ends[0], np.diff(ends)
+        mixed = left.astype(np.uint64)
+        for n in range(n_words):
+            mixed ^= words[at + 8 * n] & below[(left - 8 * n).clip(0, 8)]
+            mixed *= np.uint64(0x9E3779B97F4A7C15)
+            mixed ^= mixed >> np.uint64(32)
+        hashes[start : start + len(at)] = mixed
+    return hashes
 
-    found = pc.utf8_trim_whitespace(ids).dictionary_encode()
-    if len(found.dictionary) == len(found):
-        return np.arange(len(found)), {}
-    codes = codes_of(found) - 1
-    codes[codes == found.dictionary.index("").as_py()] = -1
-    count = np.bincount(codes[codes >= 0])
-    again = np.flatnonzero(count > 1)
-    names = found.dictionary.take(pa.array(again)).to_pylist()
-    return codes, dict(zip(names, (count[again] - 1).tolist(), strict=True))
+
+def same_ids(ids: pa.Array) -> tuple[Ints64 | None, dict[str, int]]:
+    """Number the ids that are met again (-1: all others, and blank ones), and say how often; None where none is."""
+    ids = pc.utf8_trim_whitespace(ids)
+    for is_before in (pc.less, pc.greater):  # in order, as exports often are
+        if pc.all(is_before(ids[:-1], ids[1:]), skip_nulls=False).as_py():
+            return None, {}
+    hashes = hashes_of(ids)
+    ordered = np.sort(hashes)
+    rows = np.flatnonzero(np.isin(hashes, ordered[1:][ordered[1:] == ordered[:-1]]))
+    found = ids.take(number_array(rows)).dictionary_encode()
+    codes, blank = codes_of(found) - 1, found.dictionary.index("").as_py()
+    codes[codes == blank] = -1
+    count = np.bincount(codes[codes >= 0], minlength=len(found.dictionary))
+    met = np.flatnonzero(count > 1)
+    if not len(met):
+        return None, {}
+    same = np.full(len(ids), -1)
+    same[rows] = codes
+    return same, dict(zip(found.dictionary.take(number_array(met)).to_pylist(), (count[met] - 1).tolist(), strict=True))
 
 
 def find_twins(columns: Sequence[Ints64]) -> Twins | None:

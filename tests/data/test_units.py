@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from scipy.stats import norm
 
 from leadml.data import load_mapping, read_leads
-from leadml.data.units import find_twins, join_links
+from leadml.data.units import find_twins, join_links, same_ids
 
 ROOT = Path(__file__).parents[2]
 B2B = ROOT.parent / "shared" / "data" / "b2b_deals" / "b2b_deals.csv"
@@ -69,6 +70,30 @@ def test_links_chain_and_those_without_stand_alone():
     assert join_links([np.array([0, 1, 2])], 3) is None
     unit = join_links([np.array([0, 0, -1, -1]), np.array([-1, 5, 5, -1])], 4)
     assert unit[0] == unit[1] == unit[2] != unit[3]
+
+
+LONG = "https://crm.example/" + 140 * "x"
+
+
+@pytest.mark.parametrize(
+    ("ids", "same", "again"),
+    [
+        (["a", "b", "c"], None, {}),
+        (["c", "b", "a"], None, {}),
+        (["c", "", "a", None, "b", " "], None, {}),  # blank ones are no deal's id
+        (["b", "a", " b", "c", "b ", "c"], [0, -1, 0, 1, 0, 1], {"b": 2, "c": 1}),
+        ([LONG + "1", LONG + "2", LONG + "0", LONG + "2"], [-1, 1, -1, 1], {LONG + "2": 1}),
+        (["ab", "a", "abcdefgh", "b", "abcdefghi", "ab"], [0, -1, -1, -1, -1, 0], {"ab": 1}),
+    ],
+)
+def test_ids_that_are_met_again_are_one_unit(ids, same, again):
+    for cells in (pa.array(ids, pa.string()), pa.array(["x", *ids], pa.string())[1:]):
+        found, n_again = same_ids(cells)
+        assert n_again == again
+        assert (found is None) == (same is None)
+        if same is not None:
+            unit, wanted = join_links([found], len(ids)), join_links([np.array(same)], len(ids))
+            assert ((unit[:, None] == unit) == (wanted[:, None] == wanted)).all()
 
 
 def test_an_unmapped_column_changes_nothing(tmp_path):
