@@ -268,7 +268,6 @@ def count_with_spark(source: str, mapping: Any) -> Leads:
 
 def _count_chunk(encoder: Encoder, chunk: Chunk) -> pa.RecordBatch:
     """Usable rows by codes, outcome and months; a row each unlisted outcome, and one for the others."""
-    encoder.unlisted.clear()
     made = encoder.encode(chunk)
     usable, leads = made.usable, made.leads
 
@@ -286,7 +285,7 @@ def _count_chunk(encoder: Encoder, chunk: Chunk) -> pa.RecordBatch:
     distinct, n = np.unique(key, axis=0, return_counts=True)
     k = leads.codes.shape[1]
     cells = [(bytes(row[:k]), *row[k:], each, 0, None) for row, each in zip(distinct.tolist(), n, strict=True)]
-    cells += [(b"", 0, 0, 0, rows, 0, value) for value, (_, rows) in encoder.unlisted.items()]
+    cells += [(b"", 0, 0, 0, rows, 0, value) for value, (_, rows) in made.unlisted.items()]
     cells.append((b"", 0, 0, 0, 0, int((~usable).sum()), None))
     kinds = [pa.binary(), *[pa.int32()] * 3, pa.int64(), pa.int64(), pa.string()]
     columns = [pa.array(each, kind) for each, kind in zip(zip(*cells, strict=True), kinds, strict=True)]

@@ -24,6 +24,7 @@ Ints = npt.NDArray[np.int32]
 Ints64 = npt.NDArray[np.int64]
 
 FEW = 16
+FEW_NUMBERS = 64  # whole numbers that lie so near each other need no dictionary
 _GROUP = {",": r"\.", ".": ","}  # decimal mark to the mark that then groups thousands
 _SPACES = "[ \\x{00A0}\\x{202F}'’]"
 CURRENCY = r"[€$£¥]|\b(EUR|USD|GBP|CHF)\b|[.,]-{1,2}\s*$"  # 30.000,- is how a Dutch amount ends
@@ -119,8 +120,16 @@ def text_of(array: pa.Array) -> pa.StringArray:
     return pc.cast(array, pa.string())
 
 
-def distinct_of(array: pa.Array) -> tuple[Ints, pa.StringArray]:
-    """Number the distinct texts of a column: (n,) positions, null behind the last; and the texts."""
+def distinct_of(array: pa.Array) -> tuple[Ints | npt.NDArray[np.uint8], pa.StringArray]:
+    """Number the distinct texts of a column: (n,) positions, null behind the last; and the texts, or more."""
+    if pa.types.is_integer(array.type) and len(array):
+        numbers = values_of(array)
+        low, high = int(numbers.min()), int(numbers.max())
+        if high - low < FEW_NUMBERS:
+            at = (numbers - low).astype(np.uint8)
+            if array.null_count:
+                at[~valid_of(array)] = high - low + 1
+            return at, text_array(list(map(str, range(low, high + 1))))
     if not pa.types.is_dictionary(array.type):
         array = array.dictionary_encode()
     elif array.type != pa.dictionary(pa.int32(), pa.string()):
@@ -131,7 +140,7 @@ def distinct_of(array: pa.Array) -> tuple[Ints, pa.StringArray]:
     return at, text_of(array.dictionary)
 
 
-def categories_of(array: pa.Array) -> tuple[Ints, list[str]]:
+def categories_of(array: pa.Array) -> tuple[Ints | npt.NDArray[np.uint8], list[str]]:
     """Number the distinct texts of a column: (n,) positions, and the texts; the last is empty, for null."""
     at, distinct = distinct_of(array)
     return at, [*(text or "" for text in distinct.to_pylist()), ""]

@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +22,8 @@ from leadml.exceptions import InputError
 CHUNK_ROWS = 1 << 15
 BATCH_ROWS = 1 << 17
 PACKINGS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
+T = TypeVar("T")
+R = TypeVar("R")
 Notes = list[tuple[str, dict[str, str]]]
 
 
@@ -164,3 +168,30 @@ def open_binary(path: Path) -> BinaryIO:
     if packing is None:
         return path.open("rb")
     return io.BufferedReader(cast(io.RawIOBase, pa.input_stream(str(path), compression=packing)))
+
+
+def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
+    """Work on items in threads, a few ahead, and give each with its result in order; the first one alone."""
+    remaining = iter(items)
+    for item in remaining:
+        yield item, work(item)
+        break
+    following = next(remaining, None)
+    if following is None:
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    n_threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4)
+    begun: deque[tuple[T, Future[R]]] = deque()
+    with ThreadPoolExecutor(n_threads, "leadml-read") as pool:
+        try:
+            for item in chain([following], remaining):
+                begun.append((item, pool.submit(work, item)))
+                if len(begun) > n_threads:
+                    done, future = begun.popleft()
+                    yield done, future.result()
+            while begun:
+                done, future = begun.popleft()
+                yield done, future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

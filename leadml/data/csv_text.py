@@ -6,19 +6,17 @@ import codecs
 import dataclasses
 import hashlib
 import io
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
 from leadml.data.cells import Ints64
-from leadml.data.chunks import PACKINGS, Chunk, Fault, Reader, batch_of, note, open_binary
+from leadml.data.chunks import PACKINGS, Chunk, Fault, Reader, batch_of, in_order, note, open_binary
 from leadml.data.csv_records import Block, RecordCutter
 from leadml.data.sniff import HEAD_BYTES, sniff_text
 from leadml.exceptions import InputError
@@ -29,8 +27,6 @@ if TYPE_CHECKING:
 PIECE_BYTES = 1 << 21  # read at once
 MAX_ROW_BYTES = 1 << 22
 _DISTINCT_SHARE = 0.3  # a column whose texts repeat less than so comes as plain text
-T = TypeVar("T")
-R = TypeVar("R")
 _CP1252 = "not UTF-8: read as Windows-1252 (cp1252); check names with accents, or set read: {encoding: NAME}"
 
 
@@ -181,30 +177,3 @@ class _Parser:
             if self._types[name] != pa.string() and len(array.dictionary) > _DISTINCT_SHARE * len(array):
                 self._types[name] = pa.string()
         return batch_of(arrays, self._columns, len(rows)), rows, faults, n_records
-
-
-def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
-    """Work on items in threads, a few ahead, and give each with its result in order; the first one alone."""
-    remaining = iter(items)
-    for item in remaining:
-        yield item, work(item)
-        break
-    following = next(remaining, None)
-    if following is None:
-        return
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    n_threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4)
-    begun: deque[tuple[T, Future[R]]] = deque()
-    with ThreadPoolExecutor(n_threads, "leadml-csv") as pool:
-        try:
-            for item in chain([following], remaining):
-                begun.append((item, pool.submit(work, item)))
-                if len(begun) > n_threads:
-                    done, future = begun.popleft()
-                    yield done, future.result()
-            while begun:
-                done, future = begun.popleft()
-                yield done, future.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)

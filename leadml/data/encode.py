@@ -62,6 +62,7 @@ class Encoded(NamedTuple):
     usable: Bools  # False for a row with a faulty cell
     faults: list[CellFaults]
     dates: dict[str, pa.Array]  # created, closed, snapshot
+    unlisted: dict[str, tuple[int, int]]  # outcomes that the mapping does not list: first row, and how many
 
 
 class _Batch:
@@ -111,7 +112,6 @@ class Encoder:
         self.mapping, self.decimal, self.to_score, self.raw = mapping, decimal, to_score, False
         self.absent = check_columns(mapping, columns, source, to_score=to_score)
         self.criteria = mapping.present(columns)
-        self.unlisted: dict[str, tuple[int, int]] = {}  # outcomes: first row, and how many
         carried = [*(mapping.context if context is None else context), *mapping.segments]
         if not to_score:
             carried += [*mapping.group, *(mapping.duplicates if isinstance(mapping.duplicates, tuple) else ())]
@@ -123,7 +123,8 @@ class Encoder:
     def encode(self, chunk: Chunk) -> Encoded:
         """Encode a chunk."""
         batch, mapping = _Batch(chunk), self.mapping
-        made: dict[str, Any] = {"codes": self._codes(batch), "outcome": self._outcome(batch)}
+        outcome, unlisted = self._outcome(batch)
+        made: dict[str, Any] = {"codes": self._codes(batch), "outcome": outcome}
         dates = {} if self.to_score else self._dates(batch)
         made |= {} if self.to_score else self._values(batch)
         if mapping.contactable and (cells := batch.column(mapping.contactable)) is not None:
@@ -138,7 +139,9 @@ class Encoder:
         usable = np.ones(len(batch.rows), bool)
         for fault in batch.faults:
             usable[np.searchsorted(batch.rows, fault.rows)] = False
-        return Encoded(Leads(self.criteria, row=batch.rows, **made), usable, batch.faults, dates)
+        return Encoded(
+            Leads(self.criteria, row=batch.rows.astype(np.int32), **made), usable, batch.faults, dates, unlisted
+        )
 
     def _codes(self, batch: _Batch) -> Codes:
         """Encode the criteria; one that is unknown takes what its stand-in says."""
@@ -176,24 +179,25 @@ class Encoder:
             table[by_edges] = len(rule.edges) - below if rule.descending else below
         if rule.other is not None:
             table[table == _BAD] = UNKNOWN if rule.other == "unknown" else rule.other
-        codes, is_few = table[at], (table == _BAD).sum() < _MANY
-        batch.reject(rule.column, cells, codes == _BAD, lambda text: _reason(name, rule, text, self.decimal, is_few))
-        codes[codes == _BAD] = UNKNOWN
+        codes, is_few = table.take(at), (table == _BAD).sum() < _MANY
+        bad = codes == _BAD
+        batch.reject(rule.column, cells, bad, lambda text: _reason(name, rule, text, self.decimal, is_few))
+        codes[bad] = UNKNOWN
         return codes
 
-    def _outcome(self, batch: _Batch) -> npt.NDArray[np.int8] | None:
-        outcome = self.mapping.outcome
+    def _outcome(self, batch: _Batch) -> tuple[npt.NDArray[np.int8] | None, dict[str, tuple[int, int]]]:
+        outcome, unlisted = self.mapping.outcome, dict[str, tuple[int, int]]()
         if outcome is None or (cells := batch.column(outcome)) is None:
-            return None
+            return None, unlisted
         ends = {0: outcome.lost, 1: outcome.won, OPEN: outcome.open}
         listed = {value: end for end, values in ends.items() for value in values}
         at, distinct = categories_of(cells)
         table = np.array([listed.get(category(text), _UNLISTED) for text in distinct], np.int8)
-        for code in () if self.to_score else np.unique(at[table[at] == _UNLISTED]).tolist():
-            here, name = np.flatnonzero(at == code), category(distinct[code])
-            first, n = self.unlisted.get(name, (int(batch.rows[here[0]]), 0))
-            self.unlisted[name] = first, n + len(here)
-        return np.maximum(table, OPEN).astype(np.int8)[at]
+        for code in () if self.to_score else np.flatnonzero(table == _UNLISTED).tolist():
+            if len(here := np.flatnonzero(at == code)):
+                first, n = unlisted.get(name := category(distinct[code]), (int(batch.rows[here[0]]), 0))
+                unlisted[name] = first, n + len(here)
+        return np.maximum(table, OPEN).astype(np.int8)[at], unlisted
 
     def _dates(self, batch: _Batch) -> dict[str, pa.Array]:
         dates = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leadml.data.cells import join_column, mask_of, text_of
+from leadml.data.chunks import in_order
 from leadml.data.dates import read_dates
 from leadml.data.deals import Leads, Note
 from leadml.data.encode import Encoder, outcome_fault
@@ -72,8 +73,11 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
     encoder = Encoder(mapping, source.columns, decimal=source.format.decimal, to_score=to_score, source=source.name)
     encoder.raw = mapping.duplicates == "auto" and not to_score
     parts: dict[tuple[str, str], list[Any]] = {}  # by field and name in it
-    for chunk in source.chunks(encoder.columns):
-        encoded = encoder.encode(chunk)
+    unlisted: dict[str, tuple[int, int]] = {}
+    for _, encoded in in_order(encoder.encode, source.chunks(encoder.columns)):
+        for name, (row, n) in encoded.unlisted.items():
+            first, before = unlisted.get(name, (row, 0))
+            unlisted[name] = first, before + n
         for fault in encoded.faults:
             source.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
         leads, dates = encoded.leads, encoded.dates
@@ -84,9 +88,9 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
             parts.setdefault(key, []).append(values)
         encoder.raw = encoder.raw and source.n_rows <= MOST_ROWS
         progress("reading", source.n_rows if source.share is None else source.share, source.share and 1.0)
-    if encoder.unlisted and mapping.outcome:
-        raise InputError(outcome_fault(source.name, mapping.outcome, encoder.unlisted))
-    made: dict[str, Any] = {"codes": np.zeros((0, len(encoder.criteria)), np.uint8), "row": np.zeros(0, np.int64)}
+    if unlisted and mapping.outcome:
+        raise InputError(outcome_fault(source.name, mapping.outcome, unlisted))
+    made: dict[str, Any] = {"codes": np.zeros((0, len(encoder.criteria)), np.uint8), "row": np.zeros(0, np.int32)}
     columns: Any = {field: {} for field in ("context", "facts", "raw", "dates", "lead_id")}
     for field, name in list(parts):  # the parts of a column go when it is joined
         values = parts.pop((field, name))

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from leadml.card.record import Card
 from leadml.data.cells import numbers_of
-from leadml.data.csv_text import in_order
+from leadml.data.chunks import in_order
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import Source, open_source
 from leadml.exceptions import InputError, UsageError

@@ -101,7 +101,7 @@ def test_new_leads_need_only_the_criteria_and_their_outcome_may_be_anything():
     encoder = Encoder(mapping, ["N", "S"], to_score=True)
     encoded = encoder.encode(Chunk(table, np.array([2, 3])))
     assert encoded.leads.outcome.tolist() == [1, -1]
-    assert (encoded.dates, encoder.unlisted, encoder.columns) == ({}, {}, ("S", "N"))
+    assert (encoded.dates, encoded.unlisted, encoder.columns) == ({}, {}, ("S", "N"))
     with pytest.raises(InputError, match=r"has no column\n  'D' \(dates.created\)\n  'C' \(context\[0\]\)"):
         Encoder(mapping, ["N", "S"])
 
