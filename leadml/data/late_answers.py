@@ -17,7 +17,7 @@ both, answers come in later for all deals, which no win rate can show (85 / 100%
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,128 +32,77 @@ MIN_UNKNOWN = 8
 """A criterion is looked at from so many unknown (and known) answers on."""
 OPEN_GAP = 0.1
 """Open deals know less when the share of unknown answers is larger than both closed shares by this much."""
-Counts = tuple[npt.NDArray[np.uint8], Floats, Floats, Floats]
+Note = tuple[str, dict[str, Any]]
 _Z, _Z_OPEN = 1.645, 3.0
 _LEVEL_SD, _UNKNOWN_SD = 1.0, 2.5  # priors that only keep the fit finite where no unknown ever won
 
 
-class Answer(NamedTuple):
-    """One criterion: shares unknown (-1 without such deals), and log odds of unknown against the worst level."""
-
-    criterion: str
-    unknown_won: float
-    unknown_lost: float
-    unknown_open: float
-    log_odds: float
-    upper: float  # bound of the log odds
-
-
-class LateAnswers(NamedTuple):
-    """What was found."""
-
-    suspects: tuple[str, ...] = ()  # criteria that look filled in late
-    answers: tuple[Answer, ...] = ()
-    by_unknowns: tuple[tuple[int, int, int], ...] = ()  # unknown answers, closed deals, won
-    from_open: bool = False  # whether open deals, rather than win rates, gave it away
-
-    def note(self) -> tuple[str, dict[str, Any]] | None:
-        """The finding LML112 where something looks late."""
-        if not self.suspects:
-            return None
-        rates = " / ".join(f"{won / n:.0%}" for _, n, won in self.by_unknowns if n)
-        counts = ", ".join(str(m) for m, n, _ in self.by_unknowns if n)
-        detail = f"With {counts} answers unknown, {rates} of the deals were won."
-        for a in self.answers:
-            if a.criterion in self.suspects:
-                detail += f" {a.criterion} is unknown in {a.unknown_won:.0%} of the won deals,"
-                ending = f" and {a.unknown_open:.0%} of the open ones." if a.unknown_open >= 0 else " ones."
-                detail += f" {a.unknown_lost:.0%} of the lost{ending}"
-        return "LML112", {"columns": ", ".join(self.suspects), "detail": detail}
-
-
-def find_late_answers(leads: Leads) -> LateAnswers:
-    """Look for answers that were filled in after the close."""
+def find_late_answers(leads: Leads) -> Note | None:
+    """Find answers that look filled in after the close (LML112)."""
     if leads.outcome is None or not leads.criteria or leads.snapshot is not None:
-        return LateAnswers()
-    counts = n_codes, won, lost, still_open = _counts(leads)
-    unknown = n_codes == UNKNOWN
-    closed = won + lost
-    asked = [j for j, here in enumerate(unknown.T) if min(closed @ here, closed @ ~here) >= MIN_UNKNOWN]
-    if not asked or min(won.sum(), lost.sum()) < MIN_UNKNOWN:
-        return LateAnswers()
-    missing = unknown[:, asked].sum(axis=1)
-    table = tuple(
-        (m, round(float(closed[missing == m].sum())), round(float(won[missing == m].sum())))
-        for m in range(len(asked) + 1)
-    )
-    answers, pooled = _contrasts(leads.criteria, counts, asked, missing)
-    limit = float(np.log(MARGIN))
-    suspects = tuple(a.criterion for a in answers if a.upper < limit or (pooled < limit and a.log_odds < limit))
-    n_each = [float(each.sum()) for each in (won, lost, still_open)]
-    by_open = () if suspects else tuple(a.criterion for a in answers if _less_known(a, *n_each))
-    return LateAnswers(suspects + by_open, answers, table, from_open=bool(by_open))
-
-
-def _counts(leads: Leads) -> Counts:
-    """Count patterns: codes, and how many deals of each were won, lost, and are open though not overdue."""
-    outcome = np.asarray(leads.outcome)
-    weight = np.ones(len(leads)) if leads.weight is None else leads.weight
+        return None
     keys, at = np.unique(pack(leads.codes), return_inverse=True)
-    waiting = outcome == OPEN
+    codes, waiting = unpack(keys, leads.codes.shape[1]), leads.outcome == OPEN
     if leads.created is not None and leads.closed is not None:
         # An open deal that is older than nearly all are when they close is a lost one in all but name.
-        timed = (outcome != OPEN) & (leads.created != NO_DAY) & (leads.closed != NO_DAY)
+        dated = leads.created != NO_DAY
+        timed = ~waiting & dated & (leads.closed != NO_DAY)
         if timed.sum() >= MIN_UNKNOWN:
-            took = leads.closed[timed].astype(float) - leads.created[timed]
-            last = max(int(leads.closed[timed].max()), int(leads.created.max()))
-            waiting &= (leads.created != NO_DAY) & (last - leads.created.astype(float) <= np.quantile(took, 0.9))
-    kinds = (outcome == 1, outcome == 0, waiting)
-    won, lost, still_open = (np.bincount(at, weight * kind, minlength=len(keys)).astype(np.float64) for kind in kinds)
-    return unpack(keys, leads.codes.shape[1]), won, lost, still_open
+            age = max(leads.closed[timed].max(), leads.created.max()) - leads.created.astype(np.int64)
+            waiting &= dated & (age <= np.quantile(leads.closed[timed] - leads.created[timed], 0.9))
+    weight = np.ones(len(leads)) if leads.weight is None else leads.weight
+    kinds = (leads.outcome == 1, leads.outcome == 0, waiting)
+    counts = np.array([np.bincount(at, weight * kind, len(keys)) for kind in kinds])
+    n_each, closed = counts.sum(axis=1), counts[0] + counts[1]
+    n_unknown = closed @ (codes == UNKNOWN)
+    asked = np.flatnonzero(np.minimum(n_unknown, closed.sum() - n_unknown) >= MIN_UNKNOWN)
+    if not len(asked) or min(n_each[:2]) < MIN_UNKNOWN:
+        return None
+    unknown = codes[:, asked] == UNKNOWN
+    share = counts @ unknown / np.maximum(n_each, 1)[:, None]  # by kind of deal and criterion
+    late = _worse_than_the_worst_level(codes, counts, unknown, asked)
+    if not late.any() and n_each[2] >= MIN_UNKNOWN:  # open deals may know less than won and than lost ones
+        n = n_each[:2, None]
+        gap, pooled = share[2] - share[:2], (share[2] * n_each[2] + share[:2] * n) / (n_each[2] + n)
+        spread = np.sqrt(np.maximum(pooled * (1 - pooled), 1e-9) * (1 / n_each[2] + 1 / n))
+        late = ((gap >= OPEN_GAP) & (gap >= _Z_OPEN * spread)).all(axis=0)
+    if not late.any():
+        return None
+    missing = unknown.sum(axis=1)
+    n, won = np.bincount(missing, closed), np.bincount(missing, counts[0])
+    rates = " / ".join(f"{rate:.0%}" for rate in won[n > 0] / n[n > 0])
+    detail = f"With {', '.join(map(str, np.flatnonzero(n)))} answers unknown, {rates} of the deals were won."
+    names = [leads.criteria[j] for j in asked[late]]
+    for name, (of_won, of_lost, of_open) in zip(names, share.T[late], strict=True):
+        ending = f" and {of_open:.0%} of the open ones." if n_each[2] else " ones."
+        detail += f" {name} is unknown in {of_won:.0%} of the won deals, {of_lost:.0%} of the lost{ending}"
+    return "LML112", {"columns": ", ".join(names), "detail": detail}
 
 
-def _contrasts(
-    criteria: tuple[str, ...], counts: Counts, asked: list[int], missing: npt.NDArray[np.int64]
-) -> tuple[tuple[Answer, ...], float]:
-    """Compare unknown with the worst level: per criterion, and the upper bound of the mean over criteria."""
-    codes, won, lost, still_open = counts
-    unknown, k = codes == UNKNOWN, codes.shape[1]
-    closed = won + lost
-    few = (missing <= max(1, len(asked) // 2)) & (closed > 0)
-    # One column a level, so that steps or a best level in the middle are no evidence.
-    levels = [(codes[:, j] == level).astype(np.float64) for j in range(k) for level in range(LEVEL_MAX + 1)]
-    design = np.column_stack([np.ones(len(codes)), *levels, unknown[:, asked]])
-    prior = np.r_[0.0, np.full(len(levels), _LEVEL_SD**-2), np.full(len(asked), _UNKNOWN_SD**-2)]
-    beta, covariance = fit_logistic(design[few], won[few], lost[few], prior)
-    gradients, values = [], []
-    for at, j in enumerate(asked):
-        start = 1 + j * (LEVEL_MAX + 1)
-        gradient = np.zeros(len(beta))
-        gradient[1 + len(levels) + at] = 1.0
-        gradient[start + int(np.argmin(beta[start : start + LEVEL_MAX + 1]))] = -1.0
-        gradients.append(gradient)
-        values.append(float(gradient @ beta))
+def _worse_than_the_worst_level(
+    codes: npt.NDArray[np.uint8], counts: Floats, unknown: Bools, asked: npt.NDArray[np.int64]
+) -> Bools:
+    """Tell of each criterion asked whether unknown answers win less than its worst level, alone or with the others."""
     from scipy.stats import norm
 
-    z = float(norm.isf(0.05 / len(asked)))
-    answers = tuple(
-        Answer(
-            criteria[j],
-            _share(won, unknown[:, j]),
-            _share(lost, unknown[:, j]),
-            _share(still_open, unknown[:, j]),
-            log_odds=value,
-            upper=value + z * float(np.sqrt(gradient @ covariance @ gradient)),
-        )
-        for gradient, value, j in zip(gradients, values, asked, strict=True)
-    )
-    together = np.mean(gradients, axis=0)
-    return answers, float(np.mean(values) + _Z * np.sqrt(together @ covariance @ together))
-
-
-def _share(counts: Floats, side: Bools) -> float:
-    """Share of the deals on one side; -1 where there are none."""
-    return float(counts @ side / counts.sum()) if counts.sum() else -1.0
+    won, lost, _ = counts
+    few = (unknown.sum(axis=1) <= max(1, len(asked) // 2)) & (won + lost > 0)
+    # One column a level, so that steps or a best level in the middle are no evidence.
+    levels = (codes[:, :, None] == np.arange(LEVEL_MAX + 1)).reshape(len(codes), -1)
+    design = np.column_stack([np.ones(len(codes)), levels, unknown]).astype(np.float64)
+    prior = np.repeat([0.0, _LEVEL_SD**-2, _UNKNOWN_SD**-2], [1, levels.shape[1], len(asked)])
+    beta, covariance = fit_logistic(design[few], won[few], lost[few], prior)
+    worst = beta[1 : 1 + levels.shape[1]].reshape(-1, LEVEL_MAX + 1).argmin(axis=1)[asked]
+    contrast = np.zeros((len(asked) + 1, len(beta)))  # a row a criterion, and their mean
+    contrast[np.arange(len(asked)), 1 + levels.shape[1] + np.arange(len(asked))] = 1
+    contrast[np.arange(len(asked)), 1 + asked * (LEVEL_MAX + 1) + worst] = -1
+    contrast[-1] = contrast[:-1].mean(axis=0)
+    error = np.sqrt(np.einsum("ij,jk,ik->i", contrast, covariance, contrast))
+    z, limit = float(norm.isf(0.05 / len(asked))), np.log(MARGIN)
+    value = contrast @ beta
+    together = value[-1] + _Z * error[-1] < limit
+    late: Bools = (value + z * error < limit)[:-1] | (together & (value[:-1] < limit))
+    return late
 
 
 def fit_logistic(x: Floats, won: Floats, lost: Floats, prior: Floats) -> tuple[Floats, Floats]:
@@ -169,16 +118,3 @@ def fit_logistic(x: Floats, won: Floats, lost: Floats, prior: Floats) -> tuple[F
         if np.abs(step).max() < 1e-8:
             break
     return beta, np.asarray(np.linalg.inv(curvature), np.float64)
-
-
-def _less_known(answer: Answer, n_won: float, n_lost: float, n_open: float) -> bool:
-    """Tell whether open deals know less than won and than lost ones, by more than chance."""
-    if n_open < MIN_UNKNOWN:
-        return False
-    for share, n in ((answer.unknown_won, n_won), (answer.unknown_lost, n_lost)):
-        gap = answer.unknown_open - share
-        pooled = (answer.unknown_open * n_open + share * n) / (n_open + n)
-        spread = np.sqrt(max(pooled * (1 - pooled), 1e-9) * (1 / n_open + 1 / n))
-        if gap < OPEN_GAP or gap < _Z_OPEN * spread:
-            return False
-    return True
