@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import io
 import re
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
+from ruamel.yaml import YAML
 
 from leadml.data.cells import Floats, carry, join_column, numbers_of, values_of
 from leadml.data.dates import read_dates
@@ -22,6 +23,8 @@ MOST_WORDS = 30
 """A column of more distinct words is no category."""
 MOST_AT_ONE_LEVEL = 0.95
 """Edges that put a larger share of the values at one level tell nothing."""
+PLACES = r"team|region|regio|source|bron|country|land$"
+"""Columns for which the gain is told apart."""
 
 
 class KnownHeaders(Record):
@@ -50,6 +53,7 @@ class Column(NamedTuple):
     share_filled: float
     share_numbers: float
     share_dates: float
+    order: str  # in which its dates are written, where they show it
 
     @property
     def shown(self) -> str:
@@ -62,28 +66,24 @@ class Column(NamedTuple):
         return [word for word in self.words if re.fullmatch(pattern, word, re.IGNORECASE)]
 
 
-Columns = dict[str, Column]
-
-
 def propose_mapping(source: Any, crm: str | None = None, *, query: str | None = None) -> str:
     """Propose a mapping (YAML text that loads) from the first rows of an export, of a CRM where that is known."""
     opened = open_source(source, query=query)
     left = {column.name: column for column in _profile(opened)}
-    file = re.sub(r"(\.[a-z]+){1,2}$", "", re.split(r"[/\\]", opened.name.lower())[-1])
+    n_columns, file = len(left), re.split(r"[/\\]", opened.name.lower())[-1]
+    name = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(\.[a-z]+){1,2}$", "", file)).strip("_") or "ours"
     lines = [
-        f"# Proposed from {opened.name}: {len(left)} columns. A line marked 'guess' is one: look at it.",
-        f"name: {_flow(re.sub(r'[^a-z0-9]+', '_', file).strip('_') or 'ours')}",
-        *_deals(left, KNOWN.columns[crm or "any"]),
+        f"# Proposed from {opened.name}: {n_columns} columns. A line marked 'guess' is one: look at it.",
+        _flow({"name": name}),
+        *_deals(left, crm or "any"),
         "",
     ]
     n_columns, criteria = len(left), [line for each in KNOWN.criteria for line in _criterion(each, left)]
     if len(left) < n_columns:
         lines += ["criteria:  # levels 0 to 4; leadml frameworks bant shows what each level means", *criteria]
     else:
-        lines += [
-            "# no criterion found by name; map at least two: leadml frameworks bant shows the levels",
-            "criteria: {}",
-        ]
+        lines += ["# no criterion found by name; map at least two: leadml frameworks bant shows the levels"]
+        lines += ["criteria: {}"]
     return "\n".join([*lines, "", *_others(left)]) + "\n"
 
 
@@ -104,36 +104,41 @@ def _profile(source: Any) -> Iterator[Column]:
         numbers, _ = numbers_of(distinct, decimal)
         is_number, dates, total = ~np.isnan(numbers), read_dates(distinct), max(int(size.sum()), 1)
         dated = ~is_number & (dates.other_order | (dates.days != NO_DAY))
-        share = [float(size[mask].sum()) / total for mask in (is_number, dated)]
-        texts = [word for word, known in zip(words, is_number, strict=True) if not known]
-        ranked = dict(sorted(zip(words, size.tolist(), strict=True), key=lambda each: -each[1]))
-        each = np.repeat(numbers[is_number], size[is_number])
-        yield Column(name, ranked, texts, each, total / max(n, 1), *share)
+        numeric, dating = (float(size[mask].sum()) / total for mask in (is_number, dated))
+        yield Column(
+            name,
+            dict(sorted(zip(words, size.tolist(), strict=True), key=lambda each: -each[1])),
+            [word for word, known in zip(words, is_number, strict=True) if not known],
+            np.repeat(numbers[is_number], size[is_number]),
+            total / max(n, 1),
+            numeric,
+            dating,
+            "" if dates.ambiguous else dates.order,
+        )
 
 
-def _deals(left: Columns, patterns: dict[str, str]) -> Iterator[str]:
+def _deals(left: dict[str, Column], crm: str) -> Iterator[str]:
     """Identity, outcome, dates, group and amount, each taken out of what is left."""
 
-    def take(pattern: str, fits: Callable[[Column], bool], rank: Callable[[Column], float] = lambda _: 0.0) -> Any:
+    def take(key: str, fits: Callable[[Column], bool], rank: Callable[[Column], float] = lambda _: 0.0) -> Any:
         """Take the column whose name and content fit; of several the highest in rank, the first of equals."""
-        found = [c for c in left.values() if re.fullmatch(pattern, c.name.strip().lower()) and fits(c)]
-        return left.pop(max(found, key=rank).name) if found else None
+        for pattern in (KNOWN.columns[crm][key], KNOWN.columns["any"][key]):
+            if found := [c for c in left.values() if re.fullmatch(pattern, c.name.strip().lower()) and fits(c)]:
+                return left.pop(max(found, key=rank).name)
+        return None
 
     # Deal may be a name: a number or id of its own goes before it.
     found = take(
-        patterns["lead_id"],
+        "lead_id",
         lambda c: c.share_filled > 0.99 and max(c.words.values()) == 1,
         lambda c: bool(re.search(r"id$|nr|num", c.name.lower())),
     )
     yield _guess("lead_id", found.name, "every value occurs once") if found else "# no lead_id found: rows are numbered"
-
-    def ends(column: Column) -> bool:
-        return len(column.words) <= MOST_WORDS and bool(column.ends(KNOWN.won) and column.ends(KNOWN.lost))
-
-    def share(column: Column) -> float:
-        return column.share_filled * sum(column.words[word] for word in column.ends(f"{KNOWN.won}|{KNOWN.lost}"))
-
-    found = take(patterns["outcome"], ends, share) or take(KNOWN.columns["any"]["outcome"], ends, share)
+    found = take(
+        "outcome",
+        lambda c: len(c.words) <= MOST_WORDS and bool(c.ends(KNOWN.won) and c.ends(KNOWN.lost)),
+        lambda c: c.share_filled * sum(c.words[word] for word in c.ends(f"{KNOWN.won}|{KNOWN.lost}")),
+    )
     if found:
         rule = {"column": found.name, "won": found.ends(KNOWN.won), "lost": found.ends(KNOWN.lost)}
         still_open = [word for word in found.words if word not in (*rule["won"], *rule["lost"])]
@@ -142,55 +147,61 @@ def _deals(left: Columns, patterns: dict[str, str]) -> Iterator[str]:
     else:
         yield "# outcome: no column holds words for won and for lost. Needed to learn, not to score:"
         yield "# outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
-    dates = {key: take(patterns[key], lambda c: c.share_dates > 0.9) for key in ("created", "closed")}
-    if dates := {key: column.name for key, column in dates.items() if column}:
-        yield _guess("dates", dates, "from the names")
+    taken = {key: take(key, lambda c: c.share_dates > 0.9) for key in ("created", "closed")}
+    if taken := {key: column for key, column in taken.items() if column}:
+        orders = {column.order for column in taken.values()} - {"", "year-month-day"}
+        shown = {"day_first": orders == {"day-month-year"}} if len(orders) == 1 else {}
+        why = f"from the names{'; the dates show the order' if shown else ''}"
+        yield _guess("dates", {key: column.name for key, column in taken.items()} | shown, why)
     else:
         yield "# no dates found; where the rows are in time order, say so: order: rows"
-    if found := take(patterns["group"], lambda c: c.share_numbers < 0.5 and len(c.words) > 1):
+    if found := take("group", lambda c: c.share_numbers < 0.5 and len(c.words) > 1):
         yield _guess("group", [found.name], "deals of one account are one unit")
-    if found := take(patterns["amount"], lambda c: c.share_numbers > 0.95 and not late_by_name(c.name)):
+    if found := take("amount", lambda c: c.share_numbers > 0.95 and not late_by_name(c.name)):
         yield _guess("amount", {"column": found.name}, found.shown)
 
 
-def _criterion(criterion: str, left: Columns) -> list[str]:
-    """Propose a rule for the first column whose name and content fit, which is taken out of what is left."""
-    for column in [c for c in left.values() if re.search(KNOWN.criteria[criterion], c.name, re.IGNORECASE)]:
-        if lines := _rule(criterion, column):
-            del left[column.name]
-            return lines
+def _criterion(criterion: str, left: dict[str, Column]) -> list[str]:
+    """Propose a rule for the first column whose name and content fit, which is taken out of what is left.
+
+    Levels as they are, by edges of numbers, by words on a scale.
+    """
+    for column in list(left.values()):
+        if not re.search(KNOWN.criteria[criterion], column.name, re.IGNORECASE):
+            continue
+        unknown = column.ends(KNOWN.unknown)
+        texts = [word for word in column.texts if word not in unknown]
+        scale = [(word, level) for level, words in enumerate(KNOWN.scale) for word in column.ends(words)]
+        levels = {word: level for word, level in reversed(scale) if word in texts}  # the lowest of several
+        levels = dict(sorted(levels.items(), key=lambda each: (each[1], texts.index(each[0]))))
+        rest = [word for word in texts if word not in levels]
+        rule: dict[str, Any] = {"column": column.name} | ({"levels": levels} if levels else {})
+        if len(column.numbers) and not texts and np.isin(column.numbers, np.arange(5)).all():
+            why = "holds 0 to 4 already"
+        elif column.share_numbers >= 0.2:
+            edges, said = _edges(criterion, column.numbers)
+            rule |= {"edges": [int(edge) if edge.is_integer() else edge for edge in edges]} | (
+                {"descending": True} if criterion in KNOWN.descending else {}
+            )
+            why = f"{said}; {column.shown}"
+        elif texts and _is_category(column) and (levels or not late_by_name(column.name)):
+            why = "levels by the words" if levels else "by its name; no word is understood"
+        else:
+            continue
+        del left[column.name]
+        rule |= ({"unknown": unknown} if unknown else {}) | ({"other": "unknown"} if rest else {})
+        lines = [f"  {_guess(criterion, rule, why)}"]
+        if rest:
+            share = sum(column.words[word] for word in rest) / max(sum(column.words.values()), 1)
+            lines.append(f"  #   TODO not ranked, so unknown: {_flow(rest[:12])}: {share:.0%} of the filled cells.")
+            told = ", ".join(f"{_flow([word])}: ?" for word in rest[:MOST_WORDS])
+            lines.append(f"  #   Give each a level from 0 to 4: levels: {{{told}}}")
+        return lines
     return []
 
 
-def _rule(criterion: str, column: Column) -> list[str]:
-    """Propose a rule: levels as they are, by edges of numbers, by words on a scale, or none."""
-    unknown = column.ends(KNOWN.unknown)
-    texts = [word for word in column.texts if word not in unknown]
-    scale = [(level, word) for level, words in enumerate(KNOWN.scale) for word in column.ends(words) if word in texts]
-    levels = {word: level for level, word in reversed(scale)}  # the lowest of several
-    levels = dict(sorted(levels.items(), key=lambda each: (each[1], texts.index(each[0]))))
-    rest = [word for word in texts if word not in levels]
-    is_category = bool(texts) and len(column.words) <= MOST_WORDS and column.share_dates < 0.5
-    rule: dict[str, Any] = {"column": column.name} | ({"levels": levels} if levels else {})
-    if len(column.numbers) and not texts and np.isin(column.numbers, np.arange(5)).all():
-        why = "holds 0 to 4 already"
-    elif column.share_numbers >= 0.2:
-        edges, said = _edges(criterion, column.numbers)
-        rule |= {"edges": edges} | ({"descending": True} if criterion in KNOWN.descending else {})
-        why = f"{said}; {column.shown}"
-    elif is_category and (levels or not late_by_name(column.name)):
-        why = "levels by the words" if levels else "by its name; no word is understood"
-    else:
-        return []
-    rule |= ({"unknown": unknown} if unknown else {}) | ({"other": "unknown"} if rest else {})
-    lines = [f"  {_guess(criterion, rule, why)}"]
-    if rest:
-        share = sum(column.words[word] for word in rest) / max(sum(column.words.values()), 1)
-        shown = ", ".join(map(_flow, rest[:12]))
-        lines.append(f"  #   TODO not ranked, so unknown: {shown}: {share:.0%} of the filled cells.")
-        told = ", ".join(f"{_flow(word)}: ?" for word in rest[:MOST_WORDS])
-        lines.append(f"  #   Give each a level from 0 to 4: levels: {{{told}}}")
-    return lines
+def _is_category(column: Column) -> bool:
+    return len(column.words) <= MOST_WORDS and column.share_dates < 0.5
 
 
 def _edges(criterion: str, values: Floats) -> tuple[list[float], str]:
@@ -203,43 +214,34 @@ def _edges(criterion: str, values: Floats) -> tuple[list[float], str]:
     return sorted({float(f"{value:.2g}") for value in cuts}), "edges share the values in equal parts"
 
 
-def _others(left: Columns) -> Iterator[str]:
+def _others(left: dict[str, Column]) -> Iterator[str]:
     """Context, segments, contactable; what is known late is excluded."""
     phones = [name for name in left if re.search(r"phone|telefoon|mobile|mobiel", name, re.IGNORECASE)][:1]
     late = {name: why for name in left if (why := late_by_name(name)) and name not in phones}
     context = [
-        column.name
-        for column in left.values()
-        if column.name not in (*phones, *late)
-        and column.share_dates < 0.5
-        and len(column.words) > 1
-        and (len(column.words) <= MOST_WORDS or column.share_numbers > 0.95)
-    ]
-    places = r"team|region|regio|source|bron|country|land$"
-    segments = [name for name in context if re.search(places, name, re.IGNORECASE)]
+        name
+        for name, column in left.items()
+        if name not in (*phones, *late) and len(column.words) > 1 and column.share_dates < 0.5
+        and (_is_category(column) or column.share_numbers > 0.95)
+    ]  # fmt: skip
     for name in phones:
         yield _guess("contactable", {"column": name}, "filled means that the lead can be reached")
     if context:
-        yield _guess("context", context, "only the wider classifiers use them")
-    if segments:
+        yield _guess("context", context, "the wide card and the classifiers may use them; no documented rule does")
+    if segments := [name for name in context if re.search(PLACES, name, re.IGNORECASE)]:
         yield _guess("segments", segments, "the gain is told for each")
     if late:
         yield "exclude:  # guess: by their names known only late; take out what is known at qualification"
-        yield from (f"  {_flow(name)}: {_flow(why)}" for name, why in late.items())
+        yield from (f"  {_flow({name: why})}" for name, why in late.items())
 
 
 def _guess(key: str, value: Any, why: str) -> str:
-    return f"{key}: {_flow(value)}  # guess: {why}"
+    return f"{_flow({key: value})}  # guess: {why}"
 
 
 def _flow(value: Any) -> str:
-    """Write a value as YAML in one line; quoted where it would not come back as the text that it is."""
-    if isinstance(value, dict):
-        return f"{{{', '.join(f'{_flow(key)}: {_flow(each)}' for key, each in value.items())}}}"
-    if isinstance(value, list):
-        return f"[{', '.join(map(_flow, value))}]"
-    if not isinstance(value, str):
-        return str(value).lower() if isinstance(value, bool) else f"{value:g}"
-    plain = re.fullmatch(r"[^\W\d][\w ./()-]*[\w)]|[^\W\d]", value)
-    reserved = value.lower() in ("null", "true", "false", "y", "n")
-    return value if plain and not reserved else json.dumps(value, ensure_ascii=False)
+    """Write a list, or keys and values, as YAML in one line, without the brackets around it."""
+    yaml = YAML()
+    yaml.default_flow_style, yaml.width = True, 1 << 20
+    yaml.dump(value, stream := io.StringIO())
+    return stream.getvalue().strip()[1:-1]

@@ -56,7 +56,8 @@ def test_an_export_is_recognised_and_its_mapping_reads_it(tmp_path, crm):
     assert len(mapping.criteria["response"].edges) == 4
     assert "plans" not in mapping.criteria
     assert "not ranked, so unknown: Stagiair" in text
-    assert mapping.segments == ("Region",)
+    assert (mapping.segments, mapping.dates.day_first) == (("Region",), True)
+    assert "guess: the wide card and the classifiers may use them" in text
     assert "Closed Lost Reason" in mapping.exclude
     assert text.count("guess") >= 10
     leads = read_leads(path, mapping)
@@ -90,6 +91,24 @@ def test_headers_of_a_crm(tmp_path, crm):
     lead_id, outcome, created, closed, _, account = header.split(",")
     assert (mapping.lead_id, mapping.outcome.column) == (lead_id, outcome)
     assert (mapping.dates.created, mapping.dates.closed, mapping.group) == (created, closed, (account,))
+
+
+@pytest.mark.parametrize(
+    ("created", "closed", "shown"),
+    [
+        ("13/01/2026", "02/02/2026", True),
+        ("01/13/2026", "02/02/2026", False),
+        ("01/02/2026", "02/02/2026", None),  # both orders fit
+        ("2026-01-13", "2026-02-02", None),
+        ("13/01/2026", "02/28/2026", None),  # they contradict each other
+    ],
+)
+def test_day_first_is_proposed_where_the_dates_show_it(tmp_path, created, closed, shown):
+    path = tmp_path / "x.csv"
+    path.write_text("Deal ID,Created,Closed\n" + "".join(f"{i},{created},{closed}\n" for i in range(5)))
+    text = propose_mapping(path)
+    assert parse_record(text, Mapping).dates.day_first is shown
+    assert ("the dates show the order" in text) == (shown is not None)
 
 
 def test_a_criterion_is_kept_though_its_words_are_not_understood(tmp_path):
