@@ -159,7 +159,7 @@ def columns_of(
     learned: Card | None, documented: Card | None, mapping: Mapping | None, result: Result | None = None
 ) -> tuple[Column, ...]:
     """Rows of both cards, each once: criteria first, then attributes, of which is asked when they were known."""
-    from leadml.card.questions import words_of_mapping
+    from leadml.card.build import words_of_mapping
 
     words = {} if mapping is None else dict(words_of_mapping(mapping))
     sources = {} if mapping is None else {name: each.column for name, each in mapping.criteria.items()}

@@ -13,8 +13,7 @@ from leadml.calibration.classifiers import WideRule
 from leadml.calibration.contenders import DocumentedRule, Plain, PointsOf, Totals, TotalTable
 from leadml.calibration.study import Study
 from leadml.calibration.views import Floats, View, learning_weight, weight_of, won_of
-from leadml.card.build import LearnedPoints, bands_at, edges_by_share, learned_card
-from leadml.card.questions import words_of_mapping
+from leadml.card.build import LearnedPoints, bands_at, edges_by_share, learned_card, words_of_mapping
 from leadml.card.record import Card, CardBand
 from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, redraw_rates
 from leadml.result import Data, LearnedCutoff

@@ -113,10 +113,8 @@ class DocumentedRule(Contender):
 
     def _score(self, leads: Leads) -> tuple[Totals, Flags]:
         """Points and gates, worked out once a pattern; those of the leads asked about last are kept."""
-        from leadml.card.codes import codes_of as codes_of_card
-
         if self._latest.get("leads") is not leads:
-            scores = self.card.lookup.score(codes_of_card(self.card, leads))
+            scores = self.card.score(leads)
             points = np.asarray(scores.answers.points, dtype=np.int64)[scores.index]
             failed = np.asarray(scores.answers.gate_failed)[scores.index]
             self._latest.update(leads=leads, score=(points, failed))

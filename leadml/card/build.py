@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leadml.card.files import digest
-from leadml.card.record import Card, CardAttribute, CardBand, CardCaveat, CardCriterion, CardGate, CardTotal
+from leadml.card.columns import OPPOSITE
+from leadml.card.record import Card, CardAttribute, CardBand
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import FRAMEWORK_IDS, load_framework
 from leadml.frameworks.model import Framework, Policy
 from leadml.levels import LEVEL_MAX, MET_LEVEL
+from leadml.terminal import clean
 
 Floats = npt.NDArray[np.float64]
 Words = Mapping[str, Mapping[str, Sequence[str]]]
@@ -32,45 +33,31 @@ def documented_points(policy: Policy, met_level: int = MET_LEVEL) -> npt.NDArray
 
 
 def documented_card(
-    policy: Policy,
-    framework: Framework | None = None,
-    *,
-    mapped: Sequence[str] | None = None,
-    met_level: int = MET_LEVEL,
-    name: str | None = None,
-    created_at: str = "documented",
-    words: Words | None = None,
-) -> Card:
+    policy: Policy, framework: Framework | None = None, *, mapped: Sequence[str] | None = None,
+    met_level: int = MET_LEVEL, name: str | None = None, created_at: str = "documented", words: Words | None = None,
+) -> Card:  # fmt: skip
     """Make the card of a documented rule: points as the document gives them, no probability, 0 for unknown.
 
     Criteria that are not `mapped` stay on it as always unknown, since the document counts them. The card of
     ``contactable`` has one criterion of that name: level 4 when there is a number, 0 when there is none.
     """
-    points = documented_points(policy, met_level)
+    points, criteria = documented_points(policy, met_level), policy.criteria
+    asked = {"contactable": (policy.title, "Is a phone number known?")}
     if policy.unit == "contactable":
-        framework, asked = None, [("contactable", policy.title, "Is a phone number known?")]
-    else:
-        if framework is None and policy.framework in FRAMEWORK_IDS:
-            framework = load_framework(policy.framework)
-        if framework is None:
+        framework, criteria = None, ("contactable",)
+    elif framework is None:
+        if policy.framework not in FRAMEWORK_IDS:
             raise UsageError(f"policy {policy.id}: give the framework {policy.framework!r} that it belongs to")
-        asked = [(each.id, each.title, each.question) for each in framework.criteria]
-    unmapped = [] if mapped is None else [each for each, _, _ in asked if each not in mapped]
+        framework = load_framework(str(policy.framework))
+    unmapped = [] if mapped is None else [each for each in criteria if each not in mapped]
     provenance = {"policy": policy.id, "source": policy.source, "attributed_to": policy.attributed_to}
-    return _sealed(
-        name=name or policy.id,
-        kind="documented",
-        policy=policy.id,
-        unit=policy.unit,
-        created_at=created_at,
-        criteria=_criteria(asked, np.hstack([points, np.zeros((len(points), 1), np.int64)]), points, words),
-        met_level=met_level,
-        total_max=policy.total_max,
+    return _make_card(
+        framework, criteria, np.hstack([points, np.zeros((len(points), 1), np.int64)]), points, words, asked,
+        name=name or policy.id, kind="documented", policy=policy.id, unit=policy.unit, created_at=created_at,
+        met_level=met_level, total_max=policy.total_max, cutoff=policy.cutoff,
         bands=bands_at(policy.bands, policy.band_starts, policy.cutoff, policy.total_max),
-        cutoff=policy.cutoff,
         provenance=provenance | ({"unmapped": ", ".join(unmapped)} if unmapped else {}),
-        **_of_framework(framework, [each for each, _, _ in asked]),
-    )
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,43 +80,68 @@ class LearnedPoints:
 
 
 def learned_card(
-    name: str,
-    framework: Framework | None,
-    learned: LearnedPoints,
-    *,
-    cutoff: int,
-    bands: Sequence[Any],
-    created_at: str,
-    words: Words | None = None,
-    provenance: Mapping[str, Any] | None = None,
-) -> Card:
+    name: str, framework: Framework | None, learned: LearnedPoints, *, cutoff: int, bands: Sequence[Any],
+    created_at: str, words: Words | None = None, provenance: Mapping[str, Any] | None = None,
+) -> Card:  # fmt: skip
     """Make a learned card; `bands` (see `bands_at`) begin at 0 and at the cut-off, gates and caveats are the
     framework's."""
-    known = {each.id: each for each in framework.criteria} if framework else {}
-    asked = [
-        (each, known[each].title, known[each].question) if each in known else (each, each.title(), "")
-        for each in learned.criteria
-    ]
     # An interval contains its estimate and chances rise with points, whatever rounding did.
     probability = np.maximum.accumulate(np.clip(learned.probability, 0.0, 1.0))
-    low = np.clip(learned.low, 0.0, probability)
-    high = np.clip(learned.high, probability, 1.0)
-    rows = enumerate(zip(probability.tolist(), low.tolist(), high.tolist(), strict=True))
-    return _sealed(
-        name=name,
-        kind="wide" if learned.attributes else "learned",
-        created_at=created_at,
-        criteria=_criteria(asked, learned.points, learned.documented, words),
-        attributes=tuple(learned.attributes),
-        base=learned.base,
-        slope=learned.slope,
-        total_max=len(probability) - 1,
-        table=tuple(CardTotal(points=at, probability=p, low=lo, high=hi) for at, (p, lo, hi) in rows),
-        bands=tuple(bands),
-        cutoff=int(cutoff),
-        provenance={key: getattr(value, "tolist", lambda v=value: v)() for key, value in (provenance or {}).items()},
-        **_of_framework(framework, learned.criteria),
-    )
+    low, high = np.clip(learned.low, 0.0, probability), np.clip(learned.high, probability, 1.0)
+    return _make_card(
+        framework, learned.criteria, learned.points, learned.documented, words,
+        name=name, kind="wide" if learned.attributes else "learned", created_at=created_at,
+        attributes=learned.attributes, base=learned.base, slope=learned.slope, total_max=len(probability) - 1,
+        table=table_rows(probability, low, high), bands=bands, cutoff=cutoff, provenance=provenance or {},
+    )  # fmt: skip
+
+
+def table_rows(probability: Floats, low: Floats, high: Floats) -> list[dict[str, float]]:
+    """The table of a card's document: what each total from 0 means."""
+    chances = zip(probability.tolist(), low.tolist(), high.tolist(), strict=True)
+    return [{"points": at, "probability": p, "low": lo, "high": hi} for at, (p, lo, hi) in enumerate(chances)]
+
+
+def _make_card(
+    framework: Framework | None, criteria: Sequence[str], points: npt.NDArray[Any], documented: npt.NDArray[Any],
+    words: Words | None, asked: Mapping[str, tuple[str, str]] | None = None, **fields: Any,
+) -> Card:  # fmt: skip
+    """A checked and sealed card; titles, questions, gates and caveats are the framework's, else `asked`."""
+    document: dict[str, Any] = {"schema_version": 2, "framework": None, **fields}
+    known = dict(asked or {})
+    if framework is not None:
+        known |= {each.id: (each.title, each.question) for each in framework.criteria}
+        gates = [gate for gate in framework.gates if gate.criterion in criteria]
+        document |= {
+            "framework": framework.id,
+            "gates": [gate.model_dump(include={"criterion", "below", "text"}) for gate in gates],
+            "caveats": [each.model_dump(include={"id", "text", "when"}) for each in framework.caveats],
+        }
+    document["criteria"] = [
+        {"id": name, "title": title, "question": question, "points": earned[:-1], "unknown_points": earned[-1],
+         "documented_points": given, "words": (words or {}).get(name, {})}
+        for name, earned, given in zip(criteria, np.asarray(points, int).tolist(), documented.tolist(), strict=True)
+        for title, question in [known.get(name, (name.title(), ""))]
+    ]  # fmt: skip
+    return Card.from_dict(document, str(fields["name"]), verify=False)
+
+
+def words_of_mapping(mapping: Any) -> dict[str, dict[str, list[str]]]:
+    """Words of every criterion of a `leadml.data.mapping.Mapping`, for `CardCriterion.words`."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for name, criterion in mapping.criteria.items():
+        words: dict[int, list[str]] = {}
+        for word, level in (criterion.levels or {}).items():
+            if text := clean(str(word)).strip()[:200]:
+                words.setdefault(int(level), []).append(text)
+        if criterion.edges:
+            edges = [f"{edge:.15g}" for edge in criterion.edges]
+            edges, op = (edges[::-1], "<=") if criterion.descending else (edges, ">=")
+            for level, word in enumerate([f"{OPPOSITE[op]} {edges[0]}", *(f"{op} {edge}" for edge in edges)]):
+                words.setdefault(level, []).append(word)
+        if words:
+            found[name] = {str(level): words[level] for level in sorted(words)}
+    return found
 
 
 def bands_at(bands: Sequence[Any], edges: Sequence[int], cutoff: int, total_max: int) -> tuple[CardBand, ...]:
@@ -168,34 +180,3 @@ def edges_by_share(
     shares = np.append(np.cumsum(np.bincount(points, weight)[::-1])[::-1], 0.0) / size  # from each total up
     wanted = [float(weight[documented >= edge].sum()) / size for edge in edges]
     return [0 if edge == 0 else int(np.argmin(np.abs(shares - each))) for edge, each in zip(edges, wanted, strict=True)]
-
-
-def _criteria(
-    asked: Sequence[tuple[str, str, str]], points: npt.NDArray[Any], documented: npt.NDArray[Any], words: Words | None
-) -> tuple[CardCriterion, ...]:
-    rows = zip(asked, np.asarray(points, int).tolist(), np.asarray(documented, float).tolist(), strict=True)
-    made = [
-        {"id": name, "title": title, "question": question, "points": earned[:-1], "unknown_points": earned[-1],
-         "documented_points": given, "words": (words or {}).get(name, {})}
-        for (name, title, question), earned, given in rows
-    ]  # fmt: skip
-    return tuple(CardCriterion.model_validate(each, strict=False) for each in made)
-
-
-def _of_framework(framework: Framework | None, criteria: Sequence[str]) -> dict[str, Any]:
-    """Gates on the card's criteria, and caveats."""
-    if framework is None:
-        return {"framework": None}
-    gates = [gate for gate in framework.gates if gate.criterion in criteria]
-    return {
-        "framework": framework.id,
-        "gates": tuple(CardGate(criterion=g.criterion, below=g.below, text=g.text) for g in gates),
-        "caveats": tuple(CardCaveat(id=c.id, text=c.text, when=c.when) for c in framework.caveats),
-    }
-
-
-def _sealed(**fields: Any) -> Card:
-    """Check everything on a new card, and give it its digest."""
-    kind: Literal["documented", "learned", "wide"] = fields.pop("kind")
-    card = Card(kind=kind, **fields)
-    return card.model_copy(update={"sha256": digest(card.to_dict())})

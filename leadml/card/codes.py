@@ -37,56 +37,55 @@ def codes_of(card: Card, given: Any) -> Codes:
     from leadml.data.deals import Leads  # which loads pyarrow; a single lead needs none
 
     ids = tuple(criterion.id for criterion in card.criteria)
+    names = [*ids, *(attribute.column for attribute in card.attributes)]
     if isinstance(given, Leads):
         return codes_of_leads(given, ids, card.attributes)
     if isinstance(given, Mapping) or hasattr(given, "columns"):
-        names = [*ids, *(attribute.column for attribute in card.attributes)]
         columns = {name: np.atleast_1d(np.asarray(given[name])) for name in names if name in given}
-        if not columns:
-            raise InputError(f"levels: none of the criteria {', '.join(names)} is there; give at least one of them")
-        lengths = {name: len(column) for name, column in columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise InputError(f"levels: columns of unequal length {lengths}; give all the same number of leads")
     else:
-        matrix, sizes = np.asarray(given), np.array(card.lookup.sizes)
-        if matrix.ndim != 2 or matrix.shape[1] not in (len(ids), len(sizes)):
+        matrix = np.asarray(given)
+        if matrix.ndim != 2 or matrix.shape[1] not in (len(ids), len(names)):
             raise InputError(
                 f"levels: got an array of shape {matrix.shape}, valid is (n, {len(ids)}) with the columns "
                 f"{', '.join(ids)}; or give a mapping of columns by name"
             )
         if matrix.shape[1] > len(ids) and matrix.dtype == np.uint8:  # codes of all rows, attributes among them
-            if (matrix >= sizes).any():
+            if (matrix >= card.lookup.sizes).any():
                 raise InputError(f"codes: got a code that is too high, valid is below {card.lookup.sizes}")
             return matrix
-        lengths, columns = {"": len(matrix)}, dict(zip(ids, matrix.T, strict=False))
-    criteria = {name: _codes(column, name) for name, column in columns.items() if name in ids}
-    return _beside(max(lengths.values()), ids, criteria, card.attributes, columns)
+        columns = dict(zip(ids, matrix.T, strict=False))
+    if not columns:
+        raise InputError(f"levels: none of the criteria {', '.join(names)} is there; give at least one of them")
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"levels: columns of unequal length {lengths}; give all the same number of leads")
+    known = tuple(name for name in ids if name in columns)
+    codes = np.empty((max(lengths.values()), len(known)), np.uint8, order="F")
+    for at, name in enumerate(known):
+        codes[:, at] = _checked(columns[name], name)
+    return codes_of_leads(Leads(known, codes, context=columns), ids, card.attributes)
 
 
 def codes_of_leads(leads: Leads, ids: Sequence[str], attributes: Sequence[CardAttribute]) -> Codes:
-    """(n, r) codes of `Leads`; attributes lie in its context or are columns of criteria; `contactable` may be one."""
+    """(n, r) codes of `Leads`; attributes lie in its context or are columns of criteria; `contactable` may be one.
+
+    What there is no column for is unknown.
+    """
     found = {name: leads.codes[:, at] for at, name in enumerate(leads.criteria)}
-    if leads.contactable is not None and "contactable" in ids:
-        found.setdefault("contactable", np.where(leads.contactable, LEVEL_MAX, 0).astype(np.uint8))
-    return _beside(len(leads), ids, found, attributes, {**leads.raw, **leads.context}, leads.created)
-
-
-def _beside(
-    n: int, ids: Sequence[str], criteria: Mapping[str, Codes], attributes: Sequence[CardAttribute],
-    columns: Mapping[str, Any], created: npt.NDArray[np.int32] | None = None,
-) -> Codes:  # fmt: skip
-    """Put codes of criteria and of columns side by side; what none of them is for is unknown."""
-    codes = np.empty((n, len(ids) + len(attributes)), np.uint8, order="F")
+    if leads.contactable is not None:
+        found.setdefault("contactable", np.where(leads.contactable, np.uint8(LEVEL_MAX), np.uint8(0)))
+    columns = {**leads.raw, **leads.context}
+    codes = np.empty((len(leads), len(ids) + len(attributes)), np.uint8, order="F")
     for at, name in enumerate(ids):
-        codes[:, at] = criteria.get(name, UNKNOWN)
+        codes[:, at] = found.get(name, UNKNOWN)
     for at, each in enumerate(attributes, len(ids)):
         there = each.column in columns
-        codes[:, at] = attribute_codes(each, columns[each.column], created) if there else len(each.bins) + 1
+        codes[:, at] = attribute_codes(each, columns[each.column], leads.created) if there else len(each.bins) + 1
     return codes
 
 
-def _codes(column: npt.NDArray[Any], name: str) -> Codes:
-    """Check one column of levels and give its codes."""
+def _checked(column: npt.NDArray[Any], name: str) -> Codes:
+    """Codes of one column of levels."""
     if column.dtype.kind == "O":
         return np.fromiter((code_of(level, f"{name}[{row}]") for row, level in enumerate(column)), np.uint8)
     if column.dtype.kind not in "uif":
@@ -104,11 +103,10 @@ def attribute_codes(attribute: CardAttribute, values: Any, created: npt.NDArray[
 
     They are the bins, then other (a value never seen), then unknown (blank, or column absent).
     """
-    from leadml.data.cells import categories_of, category, number_array, numbers_of, text_array, valid_of, values_of
+    from leadml.data.cells import categories_of, category, column_of, number_array, numbers_of, valid_of, values_of
 
     if not hasattr(values, "buffers"):
-        given = [None if each is None or each != each else each for each in np.asarray(values, object).tolist()]
-        values = text_array([each if isinstance(each, str | None) else f"{each:.15g}" for each in given])
+        values = column_of(np.asarray(values, object).tolist())
     elif str(values.type) == "date32[day]":
         days = np.where(valid_of(values), values_of(values).astype(np.float64), np.nan)
         if attribute.age_of is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,25 +33,23 @@ def pretty(document: Mapping[str, Any]) -> str:
 
     lines = []
     for key, value in document.items():
-        if isinstance(value, list) and value and isinstance(value[0], dict):
-            inner = ",\n".join(f"    {flat(entry)}" for entry in value)
-            lines.append(f"  {flat(key)}: [\n{inner}\n  ]")
-        elif isinstance(value, dict) and value:
-            inner = ",\n".join(f"    {flat(name)}: {flat(entry)}" for name, entry in value.items())
-            lines.append(f"  {flat(key)}: {{\n{inner}\n  }}")
-        else:
-            lines.append(f"  {flat(key)}: {flat(value)}")
+        ends, entries = "{}", []
+        if isinstance(value, dict):
+            entries = [f"{flat(name)}: {flat(entry)}" for name, entry in value.items()]
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            ends, entries = "[]", [flat(entry) for entry in value]
+        inner = ",\n    ".join(entries)
+        lines.append(f"  {flat(key)}: " + (f"{ends[0]}\n    {inner}\n  {ends[1]}" if entries else flat(value)))
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a JSON object strictly: no key twice, no NaN or infinity, nothing huge or nested without end."""
+    """Read a JSON object: no key twice, nothing huge or nested without end."""
     path = Path(path)
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"larger than {MAX_BYTES:,} bytes")
-        text = path.read_bytes().decode("utf-8")
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_finite, parse_float=_finite)
+        document = json.loads(path.read_bytes().decode("utf-8"), object_pairs_hook=_once)
     except FileNotFoundError:
         how = "give a card.json, or NAME or NAME@VERSION of the store"
         raise ModelRefError(f"{path}: there is no such file; {how}") from None
@@ -63,6 +60,15 @@ def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise StoreError(f"{path}: holds a {type(document).__name__}, valid is one JSON object; give a card.json")
     return document
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in made:
+            raise ValueError(f"key {key!r} is given twice; keep one of the two")
+        made[key] = value
+    return made
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -85,18 +91,3 @@ def check_folder(folder: Path) -> None:
     if not there.is_dir() or not os.access(there, os.W_OK):
         what = "cannot be written to" if there.is_dir() else "is a file"
         raise UsageError(f"--out: {there} {what}; valid: a folder, made where it is absent")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"key {twice!r} is given twice; keep one of the two")
-    return made
-
-
-def _finite(text: str) -> float:
-    if not math.isfinite(number := float(text)):
-        raise ValueError(f"{text[:40]} is no finite number; give one, or null")
-    return number

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import functools
 import itertools
-import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from leadml.card.codes import attribute_codes, code_of, codes_of
+from leadml.card.columns import Scores
 from leadml.card.files import digest, pretty, read_json, write_text
-from leadml.card.table import DECISIONS, CardTable, Scores
+from leadml.card.points import DECISIONS, CardTable, Decision, points_by_code
 from leadml.exceptions import InputError, ModelRefError, RecordError, StoreError
 from leadml.records import Record, check_record, value_text
 
-Decision = Literal["ready", "wait", "no-match"]
-MAX_TOTAL = 10_000
-MAX_ROWS = 60
+MAX_TOTAL, MOST_FAULTS, REMEMBERED = 10_000, 20, 100_000
+"""The highest total; so many faults of a card are told; so many single leads are remembered."""
 
 
 def is_name(text: object) -> bool:
@@ -30,29 +30,36 @@ def is_name(text: object) -> bool:
     >>> is_name("bant-b2b"), is_name("../bant"), is_name("")
     (True, False, False)
     """
-    good = isinstance(text, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", text)
-    return bool(good) and not str(text).endswith(".")
+    return isinstance(text, str) and bool(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", text))
 
 
-def _check(is_good: Any, valid: str) -> AfterValidator:
+def _refuse(fault: Callable[[Any], Any], valid: str) -> AfterValidator:
+    """Refuse values of which `fault` says something: what came, or True for the value as it is."""
+
     def check(value: Any) -> Any:
-        if not is_good(value):
-            raise ValueError(f"got {value_text(value)}, valid is {valid}")
+        if got := fault(value):
+            raise ValueError(f"got {got if isinstance(got, str) else value_text(value)}, valid is {valid}")
         return value
 
     return AfterValidator(check)
 
 
-def _is_text(value: str) -> bool:
-    return 0 < len(value) <= 2000 and value.isprintable()
+def _is_line(text: str) -> bool:
+    return 0 < len(text) <= 2000 and text.isprintable()
 
 
-Name = Annotated[str, _check(is_name, "1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit")]
-Text = Annotated[str, _check(_is_text, "a line of text of 1 to 2,000 characters")]
+Name = Annotated[str, _refuse(lambda v: not is_name(v), "1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first")]
+# By Python's tables: a pattern that says as much takes pydantic 4 ms to compile, for each field.
+Text = Annotated[str, _refuse(lambda v: not _is_line(v), "a line of text of 1 to 2,000 characters")]
 # A cell of a spreadsheet, where a first = + - @ would make a formula.
-Cell = Annotated[Text, _check(lambda v: v[0] not in "=+-@", "a line of text that begins with none of = + - @")]
+Cell = Annotated[Text, _refuse(lambda v: v[0] in "=+-@", "a line of text that begins with none of = + - @")]
+Level = Annotated[str, _refuse(lambda v: v not in ("0", "1", "2", "3", "4"), "a level 0 to 4")]
 Points = Annotated[int, Field(ge=0, le=MAX_TOTAL)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Known = Annotated[
+    str | bool | int | float | None,
+    _refuse(lambda v: isinstance(v, str) and v != "" and not _is_line(v), "a line of text, a number or null"),
+]
 
 
 class _Part(Record):
@@ -68,8 +75,8 @@ class CardCriterion(_Part):
     points: tuple[Points, Points, Points, Points, Points]
     unknown_points: Points
     documented_points: tuple[float, float, float, float, float]
-    # Level ("0" to "4") -> the CRM's words, or a threshold; see `leadml.card.questions`.
-    words: Mapping[str, tuple[Text, ...]] = Field(default_factory=dict)
+    # Level -> the CRM's words, or a threshold; see `leadml.card.columns.answer_text`.
+    words: Mapping[Level, tuple[Text, ...]] = Field(default_factory=dict)
 
 
 class CardBin(_Part):
@@ -143,6 +150,44 @@ class CardPublished(_Part):
     changed_from: str
 
 
+def _bins_fault(attribute: CardAttribute) -> str:
+    """What is wrong where bins are no values, or no ranges each of which begins where the one before ends."""
+    bins = [each for each in attribute.bins if not each.blank]
+    if any((each.values is None) == (attribute.kind == "categories") for each in bins):
+        return f"{attribute.kind} with {'no values' if attribute.kind == 'categories' else 'values'}"
+    ranges = [(each.from_, each.to) for each in bins if each.values is None]
+    return f"ranges {ranges}" if any(a[1] is None or a[1] != b[0] for a, b in itertools.pairwise(ranges)) else ""
+
+
+def _bands_fault(bands: Sequence[CardBand]) -> str:
+    """What is wrong where bands do not rise from 0, or one decides worse than the one below."""
+    starts, decisions = [each.from_ for each in bands], [DECISIONS.index(each.decision) for each in bands]
+    if starts != sorted({0, *starts}):
+        return f"bands from {starts}"
+    return "" if decisions == sorted(decisions)[::-1] else f"decisions {', '.join(each.decision for each in bands)}"
+
+
+Criterion = Annotated[
+    CardCriterion,
+    _refuse(lambda v: v.unknown_points > max(v.points) and f"unknown_points {v.unknown_points}", "at most the highest"),
+]
+Attribute = Annotated[CardAttribute, _refuse(_bins_fault, "values for categories; for edges ranges that meet and rise")]
+Total = Annotated[
+    CardTotal,
+    _refuse(
+        lambda v: not v.low <= v.probability <= v.high and f"{v.low}, {v.probability}, {v.high}",
+        "low <= probability <= high",
+    ),
+]
+Table = Annotated[
+    tuple[Total, ...],
+    _refuse(lambda v: any(b.probability < a.probability for a, b in itertools.pairwise(v)), "chances that never fall"),
+]
+Bands = Annotated[
+    tuple[CardBand, ...], Field(min_length=1), _refuse(_bands_fault, "0 first and rising, decisions never worse")
+]
+
+
 class Card(_Part):
     """A scorecard: points of each criterion and attribute, what totals mean, and what to do.
 
@@ -167,26 +212,50 @@ class Card(_Part):
     policy: str | None = None  # id of the documented rule, where the card is one
     unit: Literal["points", "met", "contactable"] = "points"
     created_at: Text
-    criteria: Annotated[tuple[CardCriterion, ...], Field(max_length=20)]
-    attributes: Annotated[tuple[CardAttribute, ...], Field(max_length=40)] = ()
+    criteria: Annotated[tuple[Criterion, ...], Field(max_length=20)]
+    attributes: Annotated[tuple[Attribute, ...], Field(max_length=40)] = ()
     met_level: Annotated[int, Field(ge=1, le=4)] = 2
     base: float | None = None
     slope: float | None = None
     total_max: Points
-    table: tuple[CardTotal, ...] = ()
-    bands: Annotated[tuple[CardBand, ...], Field(min_length=1)]
+    table: Table = ()
+    bands: Bands
     cutoff: Annotated[int, Field(ge=0, le=MAX_TOTAL + 1)]
     gates: tuple[CardGate, ...] = ()
-    decision_labels: Mapping[str, Cell] = Field(default_factory=dict)
+    decision_labels: Mapping[Decision, Cell] = Field(default_factory=dict)
     caveats: tuple[CardCaveat, ...] = ()
     published: CardPublished | None = None
-    provenance: Mapping[str, Any] = Field(default_factory=dict)
+    provenance: Mapping[str, Known] = Field(default_factory=dict)
     sha256: str | None = None
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        faults = [*_row_faults(self), *_table_faults(self), *_band_faults(self)]
-        if faults:
+        """Check what is said of more fields than one."""
+        own, bands = [each.id for each in self.criteria], [each.id for each in self.bands]
+        ids = own + [each.id for each in self.attributes]
+        total, highest = self.total_max, sum(int(row.max()) for row in points_by_code(self))
+        told, line = [row.points for row in self.table], (self.base, self.slope)
+        edges, never = [band.from_ for band in self.bands], total + 1
+        wrong = [each.id for each in self.bands if (each.decision == "ready") != (each.from_ >= self.cutoff)]
+        strangers = [each.criterion for each in self.gates if each.criterion not in own]
+        checks = [
+            (0 < len(set(ids)) == len(ids), "criteria, attributes", ids, "at least one, each id once"),
+            (total == highest, "total_max", total, f"{highest}, the sum of the highest points"),
+            (told or self.kind == "documented", "table", "nothing", "one entry for each total"),
+            (told in ([], [*range(never)]), "table", f"{len(told)} entries", f"each total from 0 to {total}, in order"),
+            (line == (None, None) or (told and None not in line), "base, slope", line, "both, with a table, or none"),
+            (len(set(bands)) == len(bands), "bands", bands, "each id once"),
+            (edges[-1] <= never, "bands", edges, f"up to {never}"),
+            (
+                self.cutoff in (*edges, never),
+                "cutoff",
+                self.cutoff,
+                f"where a band begins ({edges}), or {never} (never)",
+            ),
+            (not wrong, "bands", wrong, f"'ready' from the cut-off {self.cutoff} up and nowhere else"),
+            (not strangers, "gates", strangers, f"criteria among {', '.join(own)}"),
+        ]
+        if faults := [f"{place}: got {got}, valid is {valid}" for holds, place, got, valid in checks if not holds]:
             raise ValueError("\n".join(faults))
         return self
 
@@ -268,7 +337,7 @@ class Card(_Part):
         from leadml.data.deals import Leads
 
         known = levels.facts if facts is None and isinstance(levels, Leads) else facts
-        return self.lookup.score(codes_of(self, levels), known)
+        return Scores(*self.lookup.patterns(self.lookup.with_facts(codes_of(self, levels), known)))
 
     def score_one(self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None = None) -> dict[str, Any]:
         """Score one lead, in microseconds once the card is warm.
@@ -296,7 +365,13 @@ class Card(_Part):
         names = [*(each.id for each in self.criteria), *(each.column for each in self.attributes)]
         if not any(name in lead for name in names):
             raise InputError(f"lead: none of the criteria {', '.join(names)} is there; give at least one")
-        return dict(self.lookup.row(codes, facts))
+        given = None if facts is None else {fact: [value] for fact, value in facts.items()}
+        row, known = self.lookup.with_facts(np.frombuffer(codes, np.uint8)[None], given), self.lookup.remembered
+        if (key := row.tobytes()) not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            known[key] = Scores(*self.lookup.patterns(row)).rows()[0]
+        return dict(known[key])
 
     def to_dict(self) -> dict[str, Any]:
         """Give the card as plain JSON values, sealed by its digest: what ``card.json`` holds."""
@@ -308,21 +383,23 @@ class Card(_Part):
     def from_dict(cls, document: Mapping[str, Any], where: str = "card", *, verify: bool = True) -> Card:
         """Make a card of plain JSON values (of any version), checking each; see `load_card`."""
         try:
-            card = check_record(_upgraded(document), cls, where)
+            card = check_record(dict(document), cls, where)
         except RecordError as error:
             faults = str(error).replace(f"{where}: ", "").replace("the file: ", "").split("\n")
-            more = [f"and {len(faults) - 20} more"] if len(faults) > 20 else []
+            more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
             told = f"{where} is no valid card; take the original back or make it again by `calibrate`:"
-            raise StoreError("\n  ".join([told, *faults[:20], *more])) from None
-        found = digest(document)
-        if verify and document.get("sha256") != found:
+            raise StoreError("\n  ".join([told, *faults[:MOST_FAULTS], *more])) from None
+        if verify and card.sha256 != (found := digest(document)):
             raise StoreError(
-                f"{where}: sha256: the card was changed after it was sealed (it says "
-                f"{str(document.get('sha256'))[:12]}…, its content gives {found[:12]}…). Take the original "
-                "back; or, when the change is meant, seal it again: "
+                f"{where}: sha256: the card was changed after it was sealed (it says {str(card.sha256)[:12]}…, its "
+                f"content gives {found[:12]}…). Take the original back; or, when the change is meant, seal it again: "
                 "leadml.load_card(path, verify=False).save(path)"
             )
-        return card.model_copy(update={"sha256": found})
+        if card.schema_version == 1 and card.kind == "documented":  # which said of its rule only what it gives
+            unit = "met" if all({*each.points} <= {0, 1} for each in card.criteria) else "points"
+            unit = "contactable" if [each.id for each in card.criteria] == ["contactable"] else unit
+            card = card.model_copy(update={"policy": card.provenance.get("policy"), "unit": unit})
+        return card if verify else card.model_copy(update={"sha256": digest(card.to_dict())})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the card as JSON to a path, whole or not at all."""
@@ -364,91 +441,3 @@ def load_card(path: str | os.PathLike[str], *, verify: bool = True) -> Card:
         raise ModelRefError(f"card: got {type(path).__name__}; valid: a path; {how}") from None
     path = path / "card.json" if path.is_dir() else path
     return Card.from_dict(read_json(path), str(path), verify=verify)
-
-
-def _upgraded(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What a document of version 1 is in version 2; the latter as it is."""
-    made = dict(document)
-    provenance, criteria = made.get("provenance"), made.get("criteria")
-    is_rule = made.get("schema_version") == 1 and made.get("kind") == "documented"
-    if is_rule and isinstance(provenance, Mapping) and isinstance(criteria, list):
-        rows = [each for each in criteria if isinstance(each, Mapping)]
-        steps = [[int(level >= met) for level in range(5)] for met in range(1, 5)]
-        is_met = all(each.get("points") in steps for each in rows)
-        is_contactable = [each.get("id") for each in rows] == ["contactable"]
-        made["policy"] = provenance.get("policy")
-        made["unit"] = "contactable" if is_contactable else "met" if is_met else "points"
-    return made
-
-
-def _row_faults(card: Card) -> Iterator[str]:
-    names = [*(each.id for each in card.criteria), *(each.id for each in card.attributes)]
-    if not 1 <= len(names) <= MAX_ROWS:
-        yield f"criteria, attributes: got {len(names)}, valid are 1 to {MAX_ROWS}"
-    if len(set(names)) != len(names):
-        yield f"criteria, attributes: the same id twice among {', '.join(names)}"
-    tops = []
-    for at, each in enumerate(card.criteria):
-        tops.append(top := max(each.points))
-        if card.schema_version == 1 and (each.points[0] or list(each.points) != sorted(each.points)):
-            yield f"criteria[{at}].points: got {list(each.points)}, valid is 0 first and never falling"
-        if each.unknown_points > top:
-            yield f"criteria[{at}].unknown_points: got {each.unknown_points}, valid is 0 to {top}"
-        if strangers := set(each.words) - set("01234"):
-            yield f"criteria[{at}].words: got {sorted(strangers)}, valid are levels 0 to 4"
-    for at, attribute in enumerate(card.attributes):
-        tops.append(max(attribute.unknown_points, attribute.other_points, *(b.points for b in attribute.bins)))
-        for j, one in enumerate(attribute.bins):
-            if not one.blank and (one.values is None) == (attribute.kind == "categories"):
-                yield f"attributes[{at}].bins[{j}]: valid is values for categories, from and to for edges"
-        ranges = [(b.from_, b.to) for b in attribute.bins if b.values is None and not b.blank]
-        if any(earlier[1] is None or later[0] != earlier[1] for earlier, later in itertools.pairwise(ranges)):
-            yield f"attributes[{at}].bins: valid are ranges that rise, each from where the one before ends"
-    if card.total_max != sum(tops):
-        yield f"total_max: got {card.total_max}, valid is {sum(tops)}, the sum of the highest points"
-    for at, gate in enumerate(card.gates):
-        if gate.criterion not in names[: len(card.criteria)]:
-            yield f"gates[{at}].criterion: got {gate.criterion!r}, valid are {', '.join(names)}"
-    if strangers := set(card.decision_labels) - set(DECISIONS):
-        yield f"decision_labels: got {sorted(strangers)}, valid are {', '.join(DECISIONS)}"
-    for key, value in card.provenance.items():
-        is_number = isinstance(value, int | float) and math.isfinite(value)
-        if not (value is None or value == "" or is_number or (isinstance(value, str) and _is_text(value))):
-            yield f"provenance.{key}: got {value!r:.60}, valid is a text, a number or null"
-
-
-def _table_faults(card: Card) -> Iterator[str]:
-    table, total = card.table, card.total_max
-    if (card.base is None) != (card.slope is None) or (card.base is not None and not table):
-        yield "base, slope, table: valid is all three (a learned card) or null, null and an empty table"
-    if card.kind != "documented" and not table:
-        yield "table: got nothing, valid is one entry for each total of a learned card"
-    if table and [row.points for row in table] != list(range(total + 1)):
-        yield f"table: got {len(table)} entries, valid is one for each total from 0 to {total}, in order"
-    for at, row in enumerate(table):
-        if not row.low <= row.probability <= row.high:
-            found = f"{row.low}, {row.probability}, {row.high}"
-            yield f"table[{at}]: got {found}, valid is low <= probability <= high"
-        if at and row.probability < table[at - 1].probability:
-            yield f"table[{at}].probability: got {row.probability}, valid is no less than at the total before"
-
-
-def _band_faults(card: Card) -> Iterator[str]:
-    bands, total, cutoff = card.bands, card.total_max, card.cutoff
-    edges = [band.from_ for band in bands]
-    if edges[0] != 0 or any(later <= earlier for earlier, later in itertools.pairwise(edges)):
-        yield f"bands: begin at {edges}, valid is 0 first and rising"
-    elif edges[-1] > total + 1:
-        yield f"bands: begin at {edges}, valid is up to {total + 1}"
-    if cutoff not in edges and cutoff != total + 1:
-        yield f"cutoff: got {cutoff}, valid is where a band begins ({edges}), or {total + 1} for never"
-    for at, band in enumerate(bands):
-        if (band.decision == "ready") != (band.from_ >= cutoff):
-            yield (
-                f"bands[{at}].decision: got {band.decision!r} from {band.from_}, "
-                f"valid is 'ready' from the cut-off {cutoff} up and nowhere else"
-            )
-        elif at and DECISIONS.index(band.decision) > DECISIONS.index(bands[at - 1].decision):
-            yield f"bands[{at}].decision: got {band.decision!r}, valid is no worse than a band below"
-    if len({band.id for band in bands}) != len(bands):
-        yield "bands: the same id twice"

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.card.codes import codes_of
+from leadml.card.points import READY
 from leadml.card.record import Card
-from leadml.card.table import READY
 from leadml.data.deals import NO_DAY, Leads
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.exceptions import InputError

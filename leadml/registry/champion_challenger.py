@@ -188,7 +188,7 @@ def _change(n: float, what: str) -> str:
 
 
 def _said(card: Card, codes: Codes) -> tuple[Entries, npt.NDArray[Any]]:
-    scores = card.lookup.score(codes)
+    scores = card.score(codes)
     ready = (scores.decision == card.labels[0]).astype(np.float64)
     entries = Entries(scores.points.astype(np.float64), np.full(len(codes), np.nan), ready)
     return entries, np.asarray(scores.action)

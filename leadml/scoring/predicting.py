@@ -106,8 +106,7 @@ def qualify_file(
 
 def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: int) -> list[Card]:
     """Cards of documented policies; None: of all that the mapping can say something about."""
-    from leadml.card.build import documented_card
-    from leadml.card.questions import words_of_mapping
+    from leadml.card.build import documented_card, words_of_mapping
     from leadml.frameworks.catalog import list_frameworks, list_policies, load_framework, load_policy
 
     own = [load_framework(mapping.path_of(each)) for each in mapping.frameworks]

@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from leadml.card.columns import COLUMNS, arrow_of
+from leadml.card.points import ENUMERATED, Answers
 from leadml.card.record import Card
-from leadml.card.table import COLUMNS, ENUMERATED, Answers
 from leadml.data.cells import carry, join_column, mask_of, number_array, numbers_of, take, text_array, text_of
 from leadml.data.chunks import Chunk
 from leadml.data.dates import read_dates
@@ -232,7 +233,7 @@ class Scorer:
         scores = model.score(leads)
         answers, batch = self._batches.get(at, (None, None))
         if answers is not scores.answers:  # where all patterns are few, every chunk has the same
-            batch = scores.answers.to_arrow()
+            batch = arrow_of(scores.answers)
             batch = self._words.translated(batch) if self._words else batch
             batch = batch.append_column("policy", batch.column("model"))
             self._batches[at] = (scores.answers, batch)

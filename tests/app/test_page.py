@@ -184,8 +184,8 @@ def test_one_lead_comes_to_the_same_in_every_column(open_page, data):
             [card.to_dict(), columns, codes.tolist()],
         )
         unnamed = card.model_copy(update={"decision_labels": {}})
-        told = [[row[name] for name in (*ANSWERS, "settled")] for row in unnamed.lookup.score(codes).rows()]
-        labelled = [row["if_answered"] for row in card.lookup.score(codes).rows()]
+        told = [[row[name] for name in (*ANSWERS, "settled")] for row in unnamed.score(codes).rows()]
+        labelled = [row["if_answered"] for row in card.score(codes).rows()]
         for row, text in zip(told, labelled, strict=True):
             row[ANSWERS.index("if_answered")] = text
         assert found == told, card.name

@@ -88,7 +88,7 @@ def test_figures_on_the_same_deals_agree(found) -> None:
 def test_the_card_scores_as_it_did_in_the_comparison(found) -> None:
     card = found.card
     leads = found.leads
-    scores = card.lookup.score(np.asarray(leads.codes[:, [leads.criteria.index(c.id) for c in card.criteria]]))
+    scores = card.score(np.asarray(leads.codes[:, [leads.criteria.index(c.id) for c in card.criteria]]))
     assert card.cutoff == found.result.recommended.cutoff.value
     assert (np.asarray(scores.decision) == "ready").sum() == (np.asarray(scores.points) >= card.cutoff).sum()
     assert sum(max(c.points) for c in card.criteria) == card.total_max == 40

@@ -155,7 +155,7 @@ def read_table(path):
     if path.suffix == ".xlsx":
         from python_calamine import CalamineWorkbook
 
-        from leadml.card.table import COLUMNS
+        from leadml.card.columns import COLUMNS
         from leadml.scoring.words import words_of
 
         titles, *rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()

@@ -10,7 +10,8 @@ from card_samples import CARDS, random_card
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leadml.card.table import COLUMNS, ENUMERATED, NO_MATCH, READY, WAIT
+from leadml.card.columns import COLUMNS, arrow_of
+from leadml.card.points import ENUMERATED, NO_MATCH, READY, WAIT
 from leadml.exceptions import InputError
 from leadml.levels import CANONICAL, unpack
 
@@ -26,7 +27,7 @@ def patterns_of(card):
 
 
 def scores_of(card):
-    return card.lookup.score(patterns_of(card))
+    return card.score(patterns_of(card))
 
 
 @pytest.fixture(params=CARDS, scope="module")
@@ -111,7 +112,7 @@ def test_if_answered_is_true(card):
         assert j == answers.ask_next[row]
         filled = np.repeat(codes[row][None], len(table.answer_codes[j]), axis=0)
         filled[:, j] = table.answer_codes[j]
-        assert tuple(table.answers(filled).decision.tolist()) == made
+        assert table.answers(filled).decision.tolist() == made
         if j < len(card.criteria):
             said = levels_said(scores.if_answered[row])
             assert said == {level: card.labels[each] for level, each in enumerate(made)}
@@ -134,9 +135,9 @@ def test_one_lead_is_as_many(card):
     codes, scores = patterns_of(card), scores_of(card)
     rows = scores.rows()
     for at in np.random.default_rng(2).integers(0, len(codes), 25).tolist():
-        assert card.lookup.row(codes[at].tobytes()) == rows[at]
+        assert card.score(codes[at][None]).rows() == [rows[at]]
     assert scores.to_arrow().to_pylist() == rows
-    patterns = scores.answers.to_arrow().to_pylist()
+    patterns = arrow_of(scores.answers).to_pylist()
     assert [patterns[at] for at in scores.index[:50]] == rows[:50]
 
 
@@ -144,7 +145,7 @@ def test_probabilities_are_the_tables():
     card = CARDS["learned-1"]
     answers = card.lookup.answers(patterns_of(card))
     assert (answers.probability == np.array([t.probability for t in card.table])[answers.points]).all()
-    assert len(answers) == MANY
+    assert len(answers.points) == MANY
     documented = CARDS["bant-ibm"].score({"need": [3]})
     assert np.isnan(documented.probability).all()
     assert documented.to_arrow().column("probability").null_count == 1
@@ -157,11 +158,11 @@ def test_order_of_work_changes_nothing():
     rng = np.random.default_rng(3)
     varied = rng.integers(0, 6, (300, 8)).astype(np.uint8)
     repeated = np.repeat(varied[:50], 40, axis=0)
-    direct, distinct = card.lookup.score(varied), card.lookup.score(repeated)
-    assert len(direct.answers) == 300
-    assert len(distinct.answers) == 50
+    direct, distinct = card.score(varied), card.score(repeated)
+    assert len(direct.answers.points) == 300
+    assert len(distinct.answers.points) == 50
     assert direct.rows()[:50] == distinct.rows()[::40]
-    assert direct.rows() == [card.lookup.row(each.tobytes()) for each in varied]
+    assert direct.rows() == [card.score(each[None]).rows()[0] for each in varied]
     for each in (direct, distinct):
         assert each.to_arrow().column("reasons").to_pylist() == each.reasons.tolist()
 

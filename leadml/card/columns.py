@@ -1,0 +1,223 @@
+"""The columns that `predict` writes of a lead: a card's sums in words, put into words once a pattern."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.card.points import ENUMERATED, FEW, NO_MATCH, WAIT, Answers, Ints
+from leadml.levels import LEVEL_MAX, UNKNOWN
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from leadml.card.record import Card
+
+COLUMNS = (
+    "probability", "points", "points_max", "low", "high", "band", "action", "decision", "settled",
+    "ask_next", "unknown", "reasons", "caveats", "model", "question", "if_answered",
+)  # fmt: skip
+"""After the lead's identity: the columns of version 0.1, then what came since."""
+DISQUALIFY = "disqualify"
+ASK_FIRST = "ask about {name} first"
+"""Actions that are no band's: of a lead that fails a gate, and of one that an answer could lift."""
+MOST_WORDS = 4
+OPPOSITE = {">=": "<", "<=": ">"}
+
+Column = tuple[Any, npt.NDArray[Any]]
+"""Distinct values (an array; texts as a list, or as Arrow), and which of them each row has."""
+
+
+class Scores:
+    """Scores of n leads: the answers of each pattern, and which pattern (`index`) each lead has.
+
+    Each column of `COLUMNS` is an attribute (an array of n values).
+    """
+
+    def __init__(self, answers: Answers, index: Ints) -> None:
+        self.answers, self.index = answers, index
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getattr__(self, name: str) -> npt.NDArray[Any]:
+        if name not in COLUMNS:
+            raise AttributeError(f"Scores has no column {name!r}; it has {', '.join(COLUMNS)}")
+        values, at = column_of(self.answers, name)
+        if not isinstance(values, np.ndarray):
+            values = np.array(values.to_pylist() if hasattr(values, "to_pylist") else values, object)
+        return np.asarray(values[at[self.index]])
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One dict of plain Python values a lead; probability is None for a card that tells none."""
+        columns = {name: getattr(self, name).tolist() for name in COLUMNS}
+        if not self.answers.table.card.table:
+            columns["probability"] = [None] * len(self)
+        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The columns as a DataFrame of n rows."""
+        import pandas as pd
+
+        return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
+
+    def to_arrow(self) -> pa.RecordBatch:
+        """The columns as an Arrow batch of n rows, without importing pandas."""
+        return arrow_of(self.answers, self.index)
+
+
+def arrow_of(answers: Answers, index: Ints | None = None) -> pa.RecordBatch:
+    """Columns as an Arrow batch of a row a pattern (or of those that `index` names); texts that repeat as
+    dictionaries."""
+    import pyarrow as pa
+
+    from leadml.data.cells import mask_of, number_array, take, text_array
+
+    made: list[pa.Array] = []
+    for name in COLUMNS:
+        values, at = column_of(answers, name)
+        at = at if index is None else at[index]
+        if name == "probability" and not answers.table.card.table:
+            made.append(pa.nulls(len(at), pa.float64()))
+        elif isinstance(values, np.ndarray):
+            made.append(mask_of(values[at]) if values.dtype == bool else number_array(values[at]))
+        else:
+            words = values if isinstance(values, pa.Array) else text_array(values)
+            positions = number_array(at.astype(np.int32, copy=False))
+            if name == "reasons" and math.prod(answers.table.sizes) > ENUMERATED:  # texts hardly repeat
+                made.append(words if index is None else take(words, positions))
+            else:
+                made.append(pa.DictionaryArray.from_arrays(positions, words))
+    return pa.RecordBatch.from_arrays(made, names=list(COLUMNS))
+
+
+def column_of(answers: Answers, name: str) -> Column:
+    """One of `COLUMNS` over the rows of answers, made once."""
+    if name not in answers.columns:
+        answers.columns[name] = _make_column(answers, name)
+    return answers.columns[name]  # type: ignore[no-any-return]
+
+
+def _make_column(answers: Answers, name: str) -> Column:
+    table, card, codes, n = answers.table, answers.table.card, answers.codes, len(answers.points)
+    match name:
+        case "points_max":
+            return np.array([card.total_max], np.int32), np.zeros(n, np.int32)
+        case "model":
+            return [card.model], np.zeros(n, np.int32)
+        case "band":
+            return [band.id for band in card.bands], answers.band
+        case "decision":
+            return card.labels, answers.decision
+        case "ask_next":
+            return ["", *table.code_columns], answers.ask_next + 1
+        case "question":
+            return ["", *card.questions], answers.ask_next + 1
+        case "action":
+            n_bands, asked = len(card.bands), answers.decision == WAIT
+            asked &= table.band_decisions[answers.band] == NO_MATCH
+            names = [*(each.id for each in card.criteria), *(each.column for each in card.attributes)]
+            actions = [*(band.action for band in card.bands), DISQUALIFY, *(ASK_FIRST.format(name=a) for a in names)]
+            at = np.where(asked, n_bands + 1 + answers.ask_next, answers.band)
+            return actions, np.where(answers.gate_failed, n_bands, at)
+        case "unknown":
+            return _named({name: codes[:, j] == table.unknown[j] for j, name in enumerate(table.code_columns)}, n)
+        case "caveats":
+            known = dict(zip([each.id for each in table.by_facts], codes[:, len(table.sizes) :].T, strict=False))
+            found = {each.id: known.get(each.id, np.full(n, not each.when)) for each in card.caveats}
+            found |= {f"gate failed: {table.code_columns[j]}": codes[:, j] < below for j, below in table.gates}
+            found |= {f"gate open: {table.code_columns[j]}": codes[:, j] == UNKNOWN for j, _ in table.gates}
+            return _named(found, n)
+        case "reasons":
+            return _reasons(answers), np.arange(n, dtype=np.int32)
+        case "if_answered":
+            distinct, at = table.outcomes(answers)
+            return ["", *(answer_text(card, j, made) for j, made in distinct)], at + 1
+    return getattr(answers, name), np.arange(n, dtype=np.int32)
+
+
+def _named(applies: Mapping[str, npt.NDArray[Any]], n: int) -> Column:
+    """The names that apply to each of n rows, joined by ``; ``."""
+    bits = sum((each.astype(np.int64) << at for at, each in enumerate(applies.values())), np.zeros(n, np.int64))
+    distinct, at = np.unique(bits, return_inverse=True)
+    return ["; ".join(name for j, name in enumerate(applies) if each >> j & 1) for each in distinct.tolist()], at
+
+
+def _reasons(answers: Answers) -> Sequence[str] | pa.StringArray:
+    """``criterion +points`` joined by ``; ``, largest first, in the order of the card where equal."""
+    table, card = answers.table, answers.table.card
+    # Words in the order in which they stand in any text, so that sorting their numbers orders the text.
+    order = sorted((-p, j, code) for j, row in enumerate(table.points) for code, p in enumerate(row.tolist()) if p)
+    words = [f"{card.row_text(j, code)} +{-points}" for points, j, code in order]
+    rank = [np.full(size, len(order), np.int32) for size in table.sizes]
+    for at, (_, j, code) in enumerate(order):
+        rank[j][code] = at
+    pieces = np.stack([row[answers.codes[:, j]] for j, row in enumerate(rank)], axis=1)
+    pieces.sort(axis=1)
+    if len(pieces) <= FEW:  # without Arrow
+        return ["; ".join([words[at] for at in row if at < len(words)]) for row in pieces.tolist()]
+    import pyarrow as pa
+    from pyarrow._compute import call_function
+
+    from leadml.data.cells import number_array, take, text_array
+
+    is_word = pieces < len(words)
+    ends = np.append(0, np.cumsum(is_word.sum(axis=1))).astype(np.int32)
+    lists = pa.ListArray.from_arrays(number_array(ends), take(text_array(words), number_array(pieces[is_word])))
+    return call_function("binary_join", [lists, text_array(["; "])[0]])
+
+
+def answer_text(card: Card, row: int, made: Sequence[int]) -> str:
+    """What each answer would make of a lead, ``>= 10000: ready; geen: wait``, best first.
+
+    `made` has the decision of each answer. Words of a level are the CRM's texts for it, or one threshold (``>= 10000``,
+    ``<= 6`` where less is better; for level 0 the opposite of the first). A level without words, where others have
+    some, is one that the CRM cannot hold.
+    """
+    words: Mapping[Any, Sequence[str]] = {}
+    if row < len(card.criteria):
+        words = card.criteria[row].words
+        answers = [level for level in range(LEVEL_MAX + 1) if not words or words.get(str(level))]
+        made = [made[level] for level in answers]
+    else:
+        bins = card.attributes[row - len(card.criteria)].bins
+        labels = [*(each.label for each in bins if not each.blank), "any other"]
+    if len(set(made)) == 1:
+        return f"any answer: {card.labels[made[0]]}"
+    parts = []
+    for decision in sorted(set(made)):
+        at = [i for i, each in enumerate(made) if each == decision]
+        # Positions that follow one another are one run.
+        grouped = itertools.groupby(enumerate(at), lambda each: each[1] - each[0])
+        runs = [[i for _, i in run] for _, run in grouped]
+        if row >= len(card.criteria):
+            text = _some([labels[i] for i in at])
+        elif words:
+            text = ", ".join(_run_text(words, answers, run) for run in runs)
+        else:
+            text = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+        parts.append(f"{text}: {card.labels[decision]}")
+    return "; ".join(parts)
+
+
+def _run_text(words: Mapping[Any, Sequence[str]], answers: Sequence[int], run: Sequence[int]) -> str:
+    """Answers that follow one another: their words, and one range for all thresholds among them."""
+    every = [word for i in run for word in words[str(answers[i])]]
+    thresholds = [word for word in every if word.startswith((">= ", "<= ", "< ", "> "))]
+    texts = [word for word in every if word not in thresholds]
+    if thresholds:
+        after = [w for level in answers[run[-1] + 1 :] for w in words[str(level)] if w[:2] in OPPOSITE]
+        upper = OPPOSITE[after[0][:2]] + after[0][2:] if after else ""
+        first = thresholds[0] if thresholds[0][:2] in OPPOSITE else ""
+        texts.append(" and ".join(filter(None, [first, upper])) or thresholds[0])
+    return _some(texts)
+
+
+def _some(texts: Sequence[str]) -> str:
+    return ", ".join(texts[:MOST_WORDS]) + (", …" if len(texts) > MOST_WORDS else "")

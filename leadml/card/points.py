@@ -1,0 +1,195 @@
+"""Where a card's points are summed: totals, what unknowns may make of them, bands, decisions, the next question.
+
+A lead is a row of codes: of each criterion 0 to 4 or 5 (unknown), of each attribute a bin, other or unknown; behind
+them, where facts are known, 1 or 0 for each caveat that depends on facts. Points are looked up by code. `low` and
+`high` are the totals that answers to what is unknown may still give, and `reach` is `high` without the answers that
+would fail a gate.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import numpy.typing as npt
+
+from leadml.exceptions import InputError
+from leadml.levels import UNKNOWN, Codes, pack, unpack
+
+if TYPE_CHECKING:
+    from leadml.card.record import Card
+
+Decision = Literal["ready", "wait", "no-match"]
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+READY, WAIT, NO_MATCH = range(3)
+ENUMERATED = 6**6
+"""Up to so many possible patterns are all worked out; of more, only those that occur."""
+FEW = 64
+"""So few leads are worked out one by one."""
+
+Ints = npt.NDArray[np.int32]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+    """What n rows of codes come to; row i of every field is the same row.
+
+    band : position among the card's bands. decision : 0 ready, 1 wait, 2 no-match. ask_next : position among the rows
+    of the card, -1 for none. probability : NaN for a card that tells none.
+    """
+
+    table: CardTable
+    codes: Codes
+    points: Ints
+    low: Ints
+    high: Ints
+    reach: Ints
+    gate_failed: npt.NDArray[np.bool_]
+    band: Ints
+    decision: npt.NDArray[np.int8]
+    settled: npt.NDArray[np.bool_]
+    ask_next: npt.NDArray[np.int8]
+    probability: npt.NDArray[np.float64]
+    columns: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """Columns of `predict` that were put into words; see `leadml.card.columns`."""
+
+
+def points_by_code(card: Card) -> list[Ints]:
+    """Points of every code of every row of a card: of levels or bins, of other (attributes), and of unknown."""
+    rows = [[*each.points, each.unknown_points] for each in card.criteria]
+    rows += [[*(b.points for b in each.bins), each.other_points, each.unknown_points] for each in card.attributes]
+    return [np.array(row, np.int32) for row in rows]
+
+
+class CardTable:
+    """The numbers of one card by code; `Card.lookup` makes it once."""
+
+    def __init__(self, card: Card) -> None:
+        self.card, self.points = card, points_by_code(card)
+        self.code_columns = (*(c.id for c in card.criteria), *(a.id for a in card.attributes))
+        self.sizes = tuple(map(len, self.points))
+        self.unknown = tuple(size - 1 for size in self.sizes)
+        # What an unknown may still become: levels; bins that are not blank, and for words one never seen.
+        self.answer_codes = [[*range(UNKNOWN)] for _ in card.criteria] + [
+            [at for at, b in enumerate(a.bins) if not b.blank] + [len(a.bins)] * (a.kind == "categories")
+            for a in card.attributes
+        ]
+        self.gates = [(self.code_columns.index(gate.criterion), gate.below) for gate in card.gates]
+        self.by_facts = [caveat for caveat in card.caveats if caveat.when]
+        self.low: list[Ints] = []
+        self.high: list[Ints] = []
+        self.reach: list[Ints] = []
+        for j, row in enumerate(self.points):
+            becomes = [*self.answer_codes[j], self.unknown[j]]
+            passes = [code for code in becomes if not self._fails(j, code)]
+            ends = row[becomes].min(), row[becomes].max(), row[passes].max()
+            for by_code, end in zip((self.low, self.high, self.reach), ends, strict=True):
+                by_code.append(np.append(row[:-1], end))
+        # Totals are below 2**15 (10,000 at most), so that four of them add up side by side in one integer.
+        self._packed = [
+            np.stack(four, axis=1).astype("<u2").view("<i8")[:, 0]
+            for four in zip(self.points, self.low, self.high, self.reach, strict=True)
+        ]
+        starts, totals = [band.from_ for band in card.bands], np.arange(card.total_max + 1)
+        self.band_at = (np.searchsorted(starts, totals, "right") - 1).astype(np.int32)
+        self.band_decisions = np.array([DECISIONS.index(band.decision) for band in card.bands], np.int8)
+        self.probabilities = np.array([total.probability for total in card.table] or np.full(len(totals), np.nan))
+        self.remembered: dict[bytes, dict[str, Any]] = {}  # columns of single leads by their codes
+        self._every: dict[tuple[int, ...], Answers] = {}
+
+    def _fails(self, j: int, code: int) -> bool:
+        return any(at == j and code < below for at, below in self.gates)
+
+    def answers(self, codes: Codes) -> Answers:
+        """Sum up (n, r) codes row by row; the caller gives distinct patterns where it has them."""
+        total = np.zeros(len(codes), "<i8")
+        for j, packed in enumerate(self._packed):
+            total += packed[codes[:, j]]
+        points, low, high, reach = total.view("<u2").reshape(-1, 4).astype(np.int32).T
+        failed = np.zeros(len(codes), bool)
+        for j, below in self.gates:
+            failed |= codes[:, j] < below
+        band, settled = self.band_at[points], self.band_at[low] == self.band_at[high]
+        decision = self._decide(points, reach, failed)
+        asked = self._ask_next(codes, points, ~settled & (decision != NO_MATCH))
+        chance = self.probabilities[points]
+        return Answers(self, codes, points, low, high, reach, failed, band, decision, settled, asked, chance)
+
+    def _decide(self, points: Ints, reach: Ints, failed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+        """The band decides; what it drops waits while answers could make it ready; gates overrule."""
+        decision = self.band_decisions[self.band_at[points]]
+        decision[(decision == NO_MATCH) & (reach >= self.card.cutoff)] = WAIT
+        return np.where(failed, np.int8(NO_MATCH), decision)
+
+    def _ask_next(self, codes: Codes, points: Ints, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+        """The unknown that could change the band by itself goes first, then the one worth most points.
+
+        Where only several together can change it, the one worth most is always among them.
+        """
+        best, heaviest = np.full(len(codes), -1, np.int8), np.zeros(len(codes), np.int32)
+        spreads = [int(high[-1] - low[-1]) for low, high in zip(self.low, self.high, strict=True)]
+        for j, u in enumerate(self.unknown):
+            if spreads[j]:
+                row = np.flatnonzero((codes[:, j] == u) & asked)
+                rest = points[row] - self.points[j][u]
+                alone = self.band_at[rest + self.low[j][u]] != self.band_at[rest + self.high[j][u]]
+                weight = spreads[j] + 1 + alone * (sum(spreads) + 1)
+                heavier = weight > heaviest[row]
+                heaviest[row[heavier]], best[row[heavier]] = weight[heavier], j
+        return best
+
+    def outcomes(self, answers: Answers) -> tuple[list[tuple[int, list[int]]], Ints]:
+        """Distinct (row asked about, decision for each of its answers), and which each row has; -1: none."""
+        distinct: list[tuple[int, list[int]]] = []
+        found = np.full(len(answers.points), -1, np.int32)
+        for j, choices in enumerate(self.answer_codes):
+            if not len(rows := np.flatnonzero(answers.ask_next == j)):
+                continue
+            earned, u = self.points[j][choices], self.unknown[j]
+            points, reach = answers.points[rows] - self.points[j][u], answers.reach[rows] - self.reach[j][u]
+            fails = np.array([self._fails(j, code) for code in choices])
+            made = self._decide(points[:, None] + earned, reach[:, None] + earned, fails)
+            _, first, index = np.unique(made.view(f"V{len(choices)}")[:, 0], return_index=True, return_inverse=True)
+            found[rows] = index + len(distinct)
+            distinct += [(j, made[at].tolist()) for at in first]
+        return distinct, found
+
+    def patterns(self, codes: Codes) -> tuple[Answers, Ints]:
+        """Answers of each distinct row of (n, r) codes (or of every one that is possible), and which each row has."""
+        n, sizes = len(codes), (*self.sizes, *[2] * (codes.shape[1] - len(self.sizes)))
+        n_possible = math.prod(sizes)
+        if n_possible <= min(ENUMERATED, 4 * n) or (n > 1 and sizes in self._every):
+            if sizes not in self._every:
+                self._every[sizes] = self.answers(unpack(np.arange(n_possible), len(sizes), sizes))
+            return self._every[sizes], pack(codes, sizes).astype(np.int32)
+        if n > FEW and n_possible < 2**62:
+            key = pack(codes, sizes)
+            sample = key[:: max(1, n // 4096)]
+            # Where patterns hardly repeat, sorting them would cost more than it saves.
+            if len(np.unique(sample)) < 0.5 * len(sample):
+                _, first, index = np.unique(key, return_index=True, return_inverse=True)
+                return self.answers(codes[first]), index.astype(np.int32)
+        return self.answers(codes), np.arange(n, dtype=np.int32)
+
+    def with_facts(self, codes: Codes, facts: Mapping[str, Any] | None) -> Codes:
+        """Codes, and beside them whether each lead has what each caveat depends on, where facts are known."""
+        if not facts or not self.by_facts:
+            return codes
+        holds = np.ones((len(codes), len(self.by_facts)), np.uint8)
+        for at, caveat in enumerate(self.by_facts):
+            for fact, values in caveat.when.items():
+                column = facts.get(fact, [None] * len(codes))
+                if hasattr(column, "type"):  # an Arrow array
+                    from leadml.data.cells import categories_of
+
+                    index, texts = categories_of(column)
+                    found = np.array([text in values for text in texts], bool)[index]
+                else:
+                    found = np.array([each in values for each in column], bool)
+                if len(found) != len(codes):
+                    raise InputError(f"facts.{fact}: has {len(found)} values for {len(codes)} leads; give one a lead")
+                holds[:, at] &= found
+        return np.column_stack([codes, holds])
