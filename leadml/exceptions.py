@@ -16,9 +16,13 @@ from typing import ClassVar
 
 
 class LeadmlError(Exception):
-    """Root of every error that leadml raises on purpose."""
+    """Root of every error that leadml raises on purpose; `remedy` is what to do on the command line."""
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str = "", remedy: str = "") -> None:
+        super().__init__(f"{message}; {remedy}" if remedy else message)
+        self.message = message
 
 
 class UsageError(LeadmlError, ValueError):

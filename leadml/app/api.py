@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import dataclasses
+import contextlib
 import hmac
 import html
-import io
 import json
 import os
-import re
 import tempfile
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs
@@ -25,7 +22,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from leadml import __version__
 from leadml.app.scoring import LeadScorer
 from leadml.card.record import Card
-from leadml.exceptions import LeadmlError, ModelRefError, StoreError, UsageError
+from leadml.exceptions import LeadmlError, ModelRefError, UsageError
 
 T = TypeVar("T")
 Store = str | os.PathLike[str] | None
@@ -89,20 +86,20 @@ class Models:
         from leadml.registry.versions import parse_ref
         from leadml.scoring.face import load_model
 
-        if ref is None:
-            names = self.names()
-            if len(names) != 1:
-                raise UsageError(f"model: {len(names)} models are in the store, name one: {', '.join(names)}")
-            ref = names[0]
+        names = self.names()
+        if ref is None and len(names) != 1:
+            raise UsageError(f"model: {len(names)} models are in the store, name one: {', '.join(names)}")
+        ref = ref or names[0]
         try:
             changed = (self.root / parse_ref(ref)[0] / "history.jsonl").stat().st_mtime_ns
-        except OSError:
-            raise ModelRefError(f"model: no {ref!r} in the store; it has {', '.join(self.names())}") from None
-        if ref not in self._kept or self._kept[ref][0] != changed:
-            model = load_model(ref, self.store)
-            if model.card is None:
-                raise UsageError(f"model: {ref} is a classifier; the API scores by cards")
-            self._kept[ref] = changed, LeadScorer(model.card, model.mapping)
+            if ref not in self._kept or self._kept[ref][0] != changed:
+                model = load_model(ref, self.store)
+                if model.card is None:
+                    raise UsageError(f"model: {ref} is a classifier; the API scores by cards")
+                self._kept[ref] = changed, LeadScorer(model.card, model.mapping)
+        except (ModelRefError, OSError):
+            valid = f"valid is NAME for its champion, or NAME@VERSION; it has {', '.join(names)}"
+            raise ModelRefError(f"model: no {ref[:80]!r} in the store; {valid}") from None
         return self._kept[ref][1]
 
 
@@ -119,10 +116,9 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
     async def score(request: Request, model: str | None = None) -> Response:
         """One lead gives its columns; several, or a file, give {model, leads, rejected, n_closed}."""
         scorer, body = models.get(model), await request.body()
-        kind, accept = (request.headers.get(each, "") for each in ("content-type", "accept"))
-        kind = kind.partition(";")[0].strip().lower()
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind in KINDS:
-            return await _in_time(lambda: _score_file(scorer, body, KINDS[kind], accept))
+            return _json(await _in_time(lambda: _score_file(scorer, body, KINDS[kind])))
         try:
             given = json.loads(body)
         except (ValueError, RecursionError):
@@ -149,10 +145,8 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
 
     @app.post("/publish", summary="Publish a draft; with `in_use` it is promoted, too")
     async def publish(given: Draft, request: Request) -> Published:
-        if not request.headers.get("content-type", "").startswith(
-            "application/json"
-        ):  # as another site's page may send
-            raise HTTPException(415, "content-type: valid is application/json")
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            raise HTTPException(415, "content-type: valid is application/json")  # another site's page may send others
         return await _in_time(lambda: _publish(given, store, (now or _now)()))
 
     @app.get("/", response_class=HTMLResponse, summary="The page")
@@ -160,7 +154,7 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
         if model is None and len(models.names()) != 1:
             links = [str(request.url.include_query_params(model=each)) for each in models.names()]
             return HTMLResponse(_plain_page("Models", links))
-        return HTMLResponse(await _in_time(lambda: _page_of(models.get(model).card, models.root)))
+        return HTMLResponse(await _in_time(lambda: _page_of(models.get(model).card, models)))
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
@@ -168,35 +162,20 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
         lines = [f"{verb.upper()} {path}: {what['summary']}" for path, verb, what in listed]
         return HTMLResponse(_plain_page("HTTP API of leadml", [*lines, str(request.url.replace(path="/openapi.json"))]))
 
-    async def refuse(_: Request, error: Exception) -> Response:
+    async def refuse(_: Request, error: LeadmlError) -> Response:
         status = 404 if isinstance(error, ModelRefError) else 422
-        return _json({"detail": told_over_http(str(error), models.root)}, status)
+        return _json({"detail": error.message.replace(f"{models.root}{os.sep}", "")}, status)
 
-    async def refuse_fields(_: Request, error: Exception) -> Response:
+    async def refuse_fields(_: Request, error: RequestValidationError) -> Response:
         fields = Draft.model_fields
-        faults = error.errors() if isinstance(error, RequestValidationError) else []
-        said = [(str(each["loc"][-1]), each["msg"].lower()) for each in faults]
+        said = [(str(each["loc"][-1]), each["msg"].lower()) for each in error.errors()]
         texts = [f"{name}: {text}; valid is {fields[name].description}" for name, text in said if name in fields]
         return _json({"detail": ". ".join(texts) or "the body is no JSON; valid is {draft, by, because}"}, 422)
 
-    app.add_exception_handler(LeadmlError, refuse)
-    app.add_exception_handler(RequestValidationError, refuse_fields)
+    app.exception_handler(LeadmlError)(refuse)
+    app.exception_handler(RequestValidationError)(refuse_fields)
     app.add_middleware(_Guard, token=token)
     return app
-
-
-def told_over_http(text: str, root: Path) -> str:
-    """A message for somebody who is elsewhere: without folders of this machine, and what a command would do.
-
-    >>> told_over_http("Keep a@1, or promote it all the same: leadml models promote a@2 --force", Path("x"))
-    'Keep a@1'
-    """
-    text = re.sub(rf"{re.escape(tempfile.gettempdir())}[/\\][^/\\\s]+[/\\]", "", text)
-    text = text.replace(f" at {root}", "").replace(f"{root}{os.sep}", "")
-    parts = re.split(r"(; |, or |\n|\. )", text)  # a clause, what parts it from the next, a clause ...
-    said = [at for at in range(0, len(parts), 2) if not re.search(r"(^|[\s(])--[a-z]|(^|: |`)leadml ", parts[at])]
-    told = "".join(parts[at] + (parts[at + 1] if at + 2 in said else "") for at in said)
-    return told.rstrip(" ,;:\n") or "this cannot be done"
 
 
 class _Guard:
@@ -248,52 +227,47 @@ def _json(content: Any, status: int = 200) -> Response:
     return Response(json.dumps(content, ensure_ascii=False), status, media_type="application/json")
 
 
-def _score_file(scorer: LeadScorer, body: bytes, suffix: str, accept: str) -> Response:
-    """Score a file that lies on disk only while it is read."""
+@contextlib.contextmanager
+def _file_of(name: str, content: bytes) -> Iterator[Path]:
+    """What was sent, on disk only while it is read; no message names the folder."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"upload{suffix}"
-        path.write_bytes(body)
-        found = scorer.many(path)
-    if "text/csv" not in accept:
-        return _json(found)
-    text = io.StringIO(newline="")
-    rows = found["leads"]
-    writer = csv.DictWriter(text, rows[0].keys() if rows else ["lead_id"])
-    writer.writeheader()
-    writer.writerows(rows)
-    about = {"x-model": found["model"], "x-n-closed": str(found["n_closed"])}
-    return Response(text.getvalue(), media_type="text/csv", headers=about)
+        path = Path(folder) / name
+        path.write_bytes(content)
+        try:
+            yield path
+        except LeadmlError as error:
+            raise HTTPException(422, error.message.replace(f"{folder}{os.sep}", "")) from None
+
+
+def _score_file(scorer: LeadScorer, body: bytes, suffix: str) -> dict[str, Any]:
+    with _file_of(f"upload{suffix}", body) as path:
+        return scorer.many(path)
 
 
 def _publish(given: Draft, store: Store, at: str) -> Published:
     from leadml.registry.promote import promote
     from leadml.registry.publish import publish
-    from leadml.registry.versions import store_folder
 
-    with tempfile.TemporaryDirectory() as folder:
-        draft = Path(folder) / "draft.json"
-        draft.write_text(json.dumps(given.draft), encoding="utf-8")
+    with _file_of("draft.json", json.dumps(given.draft).encode()) as draft:
         done = publish(draft, because=given.because, by=" ".join(given.by.split()), at=at, store_root=store)
-    ref, refused = done.version.ref, ""
-    if given.in_use:
-        try:
-            promote(ref, because=given.because, at=at, store_root=store)
-        except StoreError as error:  # the version is stored all the same
-            refused = told_over_http(str(error), Path(store_folder(store)))
-    comparison = done.comparison.sentence if done.comparison else ""
-    in_use, messages = given.in_use and not refused, list(done.messages)
-    return Published(model=ref, in_use=in_use, comparison=comparison, refused=refused, messages=messages)
+    ref, comparison, refused = done.version.ref, done.comparison, ""
+    if given.in_use and comparison is not None and comparison.outcome == "worse":
+        refused = f"{ref} is stored, but not in use, as it decides worse than the champion."
+    elif given.in_use:
+        promote(ref, because=given.because, at=at, store_root=store)
+    said, in_use = comparison.sentence if comparison else "", given.in_use and not refused
+    return Published(model=ref, in_use=in_use, comparison=said, refused=refused, messages=list(done.messages))
 
 
-def _page_of(card: Card, root: Path) -> str:
-    """The page of the newest calibration that a model keeps, beside the card in use."""
+def _page_of(card: Card, models: Models) -> str:
+    """The page of the newest calibration that a model keeps, beside the champion."""
     from leadml.app.page import page_data, render_page
 
-    numbers = [int(each.parent.name) for each in (root / card.name).glob("*/result.json")]
+    numbers = [int(each.parent.name) for each in (models.root / card.name).glob("*/result.json")]
     if not numbers:
         raise UsageError(f"{card.name}: keeps no calibration that a page could show; calibrate it again")
-    data = page_data(root / card.name / str(max(numbers)))
-    return render_page(dataclasses.replace(data, model=card.name, champion=card, in_use="champion", served=True))
+    folder = models.root / card.name / str(max(numbers))
+    return render_page(page_data(folder, name=card.name, store_root=models.root, served=True))
 
 
 def _plain_page(title: str, lines: list[str]) -> str:

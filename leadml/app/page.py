@@ -12,13 +12,14 @@ import hashlib
 import html
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from leadml.app.material import DealCounts, NewLeads, read_counts, read_new_leads
-from leadml.app.words import Answer, Column, Health, answer_of_page, columns_of, health_of
+from leadml.app.words import Answer, Column, answer_of_page, columns_of
 from leadml.card.record import Card
-from leadml.exceptions import UsageError
+from leadml.exceptions import ModelRefError, UsageError
 from leadml.report.answer import economics_of
 
 if TYPE_CHECKING:
@@ -46,8 +47,9 @@ class PageData:
     columns: tuple[Column, ...]
     documented: Card | None
     learned: Card | None
-    champion: Card | None  # in use in the store, where a server knows
-    in_use: str  # documented, learned or champion
+    champion: Card | None  # of the store, where it asks for what is on the page
+    in_use: str  # documented, learned or champion: what your card begins from and is compared with
+    compared: str  # the same in words
     deals: DealCounts
     n_learned: float  # of these, learned from: the others are too recent
     spread: float  # deals that come and go together: of one account, or that one of a sample stands for
@@ -56,7 +58,6 @@ class PageData:
     segments: tuple[Segment, ...]
     mapping: dict[str, Any] | None  # for a file dropped on the page
     leads: NewLeads | None
-    health: Health
     report: str | None
     served: bool = False
 
@@ -75,14 +76,15 @@ class PageData:
 
 
 def write_page(
-    directory: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, leads: Any = None
-) -> Path:
+    directory: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, leads: Any = None,
+    store_root: str | os.PathLike[str] | None = None,
+) -> Path:  # fmt: skip
     """Write the page of a folder that `calibrate` wrote (page.html in it by default); `leads` to show on it."""
     from leadml.card.files import write_text
 
     folder = Path(directory)
     target = folder / "page.html" if out is None else Path(out)
-    data = page_data(folder, leads=leads)
+    data = page_data(folder, leads=leads, store_root=store_root)
     if (folder / "report.html").is_file():
         link = Path(os.path.relpath(folder / "report.html", target.parent)).as_posix()
         data = dataclasses.replace(data, report=link)
@@ -90,8 +92,11 @@ def write_page(
     return target
 
 
-def page_data(folder: Path, *, leads: Any = None) -> PageData:
-    """Gather what the page shows."""
+def page_data(
+    folder: Path, *, leads: Any = None, name: str | None = None,
+    store_root: str | os.PathLike[str] | None = None, served: bool = False,
+) -> PageData:  # fmt: skip
+    """Gather what the page shows; `name` is that of the model in the store, as the calibration has it by default."""
     from leadml.calibration.file import RULE_CARD
     from leadml.card.record import load_card
     from leadml.data.mapping import load_mapping
@@ -111,17 +116,22 @@ def page_data(folder: Path, *, leads: Any = None) -> PageData:
     cards = [each for each in (learned, documented) if each is not None]
     deals = read_counts(folder, [each.id for each in columns])
     rate, economics = result.data.deals_per_month, economics_of(result)
-    in_use = "documented" if documented and rule and result.recommended.in_use == rule.id else "learned"
+    name = name or result.data.name
+    champion, compared = champion_for(name, store_root, learned, columns)
+    in_use = "documented" if documented and rule and result.recommended.in_use == rule.id or not learned else "learned"
+    if champion is None:
+        compared = f"the {'documented rule' if in_use == 'documented' else 'learned card'}, as {compared}"
     return PageData(
-        model=result.data.name,
+        model=name,
         made=f"{result.data.n_won + result.data.n_lost:,.0f} closed deals of {Path(result.data.source).name}",
         answer=answer_of_page(result, deals.n),
         n_learned=result.data.n_won + result.data.n_lost,
         columns=columns,
         documented=documented,
         learned=learned,
-        champion=None,
-        in_use=in_use if learned else "documented",
+        champion=champion,
+        in_use=in_use if champion is None else "champion",
+        compared=compared,
         deals=deals,
         spread=max(deals.n / max(result.data.n_units, 1), deals.n / (deals.n_sampled or deals.n), 1.0),
         leads_per_week=None if rate is None else rate * 12 / 52,
@@ -129,9 +139,29 @@ def page_data(folder: Path, *, leads: Any = None) -> PageData:
         segments=result.segments,
         mapping=None if known is None else known.model_dump(mode="json", include=FOR_FILES, exclude_none=True),
         leads=None if leads is None or known is None else read_new_leads(leads, known, cards, columns),
-        health=health_of(folder, result),
         report=None,
+        served=served,
     )
+
+
+def champion_for(
+    name: str, store_root: str | os.PathLike[str] | None, learned: Card | None, columns: Sequence[Column]
+) -> tuple[Card | None, str]:
+    """The champion of a model where it asks for columns of the page, and its name; else why it is not on it."""
+    from leadml.registry.evidence import rebinned
+    from leadml.registry.versions import champion_of, load_stored
+
+    try:
+        version = champion_of(name, store_root)
+    except ModelRefError:  # a name that no model can have
+        version = None
+    if version is None:
+        return None, "no champion of this name is in the store"
+    card = load_stored(version)
+    strangers = set() if learned is None else rebinned(learned, card)
+    if not {*card.lookup.code_columns} <= {each.id for each in columns} - strangers:
+        return None, f"the champion, {version.ref}, asks for other columns"
+    return card, f"the champion, {version.ref}"
 
 
 def render_page(data: PageData) -> str:

@@ -1,14 +1,11 @@
-"""Words of the page: the answer in leads and wins, columns and values as the CRM has them, health by week."""
+"""Words of the page: the answer in leads and wins, columns and values as the CRM has them."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from leadml.card.record import Card
 from leadml.report.answer import is_everyone, look_again, loss_if_wrong
@@ -19,12 +16,6 @@ if TYPE_CHECKING:
     from leadml.data.mapping import Mapping
     from leadml.result import Figure, Outlook, Result
 
-WEEKS = 26
-MIN_WEEK = 10
-"""Deals closed in a week below which it is too early to tell."""
-FAR = 2.58
-"""Standard errors beyond which (1 week of 100) wins are other than predicted."""
-STATES = ("too early to tell", "more wins", "fewer wins", "as predicted")
 PLAIN = {
     "a won deal": "a win", "follow-ups": "calls", "a follow-up": "a call", "; give economics to decide": "",
     "Its cut-off": "The rule’s cut-off",
@@ -67,26 +58,6 @@ class Column:
     kind: str
     labels: tuple[str, ...]
     shown: tuple[int, ...]  # codes that the CRM can hold
-
-
-@dataclasses.dataclass(frozen=True)
-class Week:
-    """Deals closed in a week (its Monday), won among them, and as many as were predicted."""
-
-    monday: str
-    n: float
-    won: float
-    predicted: float
-    state: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Health:
-    """What the monitor said last, and deals closed by week."""
-
-    state: str
-    reasons: tuple[str, ...]
-    weeks: tuple[Week, ...]
 
 
 def answer_of_page(result: Result, n_closed: float) -> Answer:
@@ -207,40 +178,3 @@ def level_label(words: MappingType[str, Sequence[str]], level: int) -> str:
 
 def _digits(threshold: str) -> str:
     return f"{float(threshold.partition(' ')[2]):,.10g}"
-
-
-def health_of(folder: Path, result: Result) -> Health:
-    """The monitor's last state, where it has looked, and the latest weeks of the log."""
-    from leadml.monitoring.result import MonitorResult
-
-    found = next((f for f in (folder / "monitor.json", *sorted(folder.glob("*/monitor.json"))) if f.is_file()), None)
-    weeks = weeks_of(folder / "log.parquet", str(result.recommended.contender))
-    if found is None:
-        return Health("too early to tell", ("The monitor has not looked yet: run leadml monitor.",), weeks)
-    try:
-        said = MonitorResult.model_validate_json(found.read_text(encoding="utf-8"))
-    except ValueError:
-        old = f"{found.name} is of another version: run leadml monitor again."
-        return Health("too early to tell", (old,), weeks)
-    since = weeks_of(found.with_name("log.parquet"), said.model)
-    return Health(said.state, tuple(each.text for each in said.reasons), since or weeks)
-
-
-def weeks_of(path: Path, contender: str) -> tuple[Week, ...]:
-    """The latest weeks in which deals closed: won beside predicted."""
-    from leadml.evaluation.log import NO_DAY, Log
-
-    if not path.is_file():
-        return ()
-    log = Log.read(path)
-    if log.closed is None or contender not in log.entries or log.n_repeats > 1:
-        return ()
-    chance = log.entries[contender].probability
-    some = np.isfinite(chance) & (log.closed != NO_DAY)
-    chance, won = chance[some], (log.outcome[some] == 1).astype(float)
-    weeks, at = np.unique((log.closed[some] + 3) // 7, return_inverse=True)  # day 0 was a Thursday
-    n, n_won, told, variance = (np.bincount(at, each) for each in (won * 0 + 1, won, chance, chance * (1 - chance)))
-    away = (n_won - told) / np.sqrt(np.maximum(variance, 1e-18))
-    state = np.select([n < MIN_WEEK, away > FAR, away < -FAR], STATES[:-1], STATES[-1])
-    mondays = (weeks * 7 - 3).astype("datetime64[D]").astype(str)
-    return tuple(map(Week, *(each[-WEEKS:].tolist() for each in (mondays, n, n_won, told, state))))

@@ -119,7 +119,7 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         leads = leads.take(~late)
     if not len(leads):
         why = "".join(f"; {line}" for line in source.rejections.summary(1))
-        raise InputError(f"{source.name}: every row was rejected{why}; leadml check shows more")
+        raise InputError(f"{source.name}: every row was rejected{why}", "leadml check shows more")
     unit, twins = (None, []) if to_score else find_units(leads, mapping)
     context, segments = (
         {n: leads.context[n] for n in named if n in carried} for named in (mapping.context, mapping.segments)

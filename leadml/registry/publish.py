@@ -90,7 +90,7 @@ def _settle_totals(document: dict[str, Any], where: str) -> list[str]:
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         how = "take a card.json (leadml models show REF --json, or the page) and change that"
         what = f"{type(error).__name__}: {str(error)[:100]!r}"
-        raise StoreError(f"{where} is no card ({what}); {how}") from None
+        raise StoreError(f"{where} is no card ({what})", how) from None
     document["total_max"] = total
     moved = bands_at(bands, [band.from_ for band in bands], cutoff, total)
     if list(moved) == bands:

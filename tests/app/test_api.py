@@ -1,7 +1,6 @@
 """The API over HTTP, as its users call it."""
 
 import csv
-import io
 import json
 import tempfile
 
@@ -43,8 +42,7 @@ def test_a_file_scores_as_predict_does_and_is_not_kept(served, made, scores, tmp
     status, found = call("/score?model=crm@1", content, "text/csv")
     assert status == 200
     assert [row["points"] for row in found["leads"]] == scores["points"].tolist()
-    status, text = call("/score?model=crm@1", content, "text/csv", accept="text/csv")
-    assert [row["reasons"] for row in csv.DictReader(io.StringIO(text))] == scores["reasons"].tolist()
+    assert [row["reasons"] for row in found["leads"]] == scores["reasons"].tolist()
     assert not list(tmp_path.iterdir())
 
 
@@ -135,14 +133,15 @@ def test_publishing_asks_for_a_name_and_a_reason_and_compares(served, made):
     everyone = {**draft_of(made), "cutoff": 0}
     status, refused = call("/publish", {"draft": everyone, "by": "Sam", "because": "all", "in_use": True})
     assert (status, refused["in_use"]) == (200, False)
-    assert "follows up every lead" in refused["refused"]
+    assert "follows up every lead" in refused["comparison"]
+    assert "decides worse than the champion" in refused["refused"]
     assert call("/score", LEAD)[1]["model"] == found["model"]
 
 
 def test_the_served_page_publishes(served, open_page):
     base, call = served
     page = open_page(base)
-    assert "in use (crm@" in page.inner_text("#publish")
+    assert "Nothing is decided otherwise than by the champion, crm@" in page.inner_text("#publish")
     page.get_by_role("group", name="Points of Need, Some", exact=True).get_by_role(
         "button", name="One point more"
     ).click()
@@ -228,4 +227,4 @@ def test_a_store_of_several_models_and_of_a_card_alone(made, tmp_path):
     bare = models.get("bare")
     assert bare.one({"need": 4, "authority": "3"})["points"] > 0  # without a mapping, by the names of criteria
     with pytest.raises(UsageError, match="keeps no calibration"):
-        api._page_of(bare.card, store)
+        api._page_of(bare.card, models)

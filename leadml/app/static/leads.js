@@ -1,7 +1,7 @@
 // This week's leads as your card judges them, and what publishing it would change.
 import { answerOf, bandOf, ifAnswered, reasonsOf, totalsOf } from "./card.js";
 import { draftOf, movesOf, setBand } from "./edits.js";
-import { download, toCsv, toXlsx } from "./files.js";
+import { download, toCsv } from "./files.js";
 import { html, number, percent, plural, Screen, useMemo, useState } from "./parts.js";
 
 const ORDER = { ready: 0, wait: 1, "no-match": 2 };
@@ -46,7 +46,7 @@ export function Leads({ state, history, drop }) {
   const [most, setMost] = useState(25), { leads, leadsFault, tables } = state;
   const rows = useMemo(() => (leads ? judged(state) : []), [leads, state.yours]), sheet = () => sheetOf(rows, tables.yours);
   const counts = Object.keys(ORDER).map((each) => `${rows.filter((row) => row.decision === each).length} ${SAYS[each]}`).join(", ");
-  const by = `the ${state.yours.source === "learned" ? "learned card" : state.yours.source === "champion" ? "card in use" : "documented rule"}${history.at ? ", as you changed it" : ""}`;
+  const by = `the ${{ learned: "learned card", documented: "documented rule", champion: `champion, ${modelOf(state.yours.card)}` }[state.yours.source]}${history.at ? ", as you changed it" : ""}`;
   const onDrop = (event) => { event.preventDefault(); drop(event.dataTransfer.files[0]); };
   return html`<${Screen} id="leads" title="This week’s leads">
     <div class="dropzone" onDragOver=${(event) => event.preventDefault()} onDrop=${onDrop}><label class="field wide">
@@ -60,8 +60,7 @@ export function Leads({ state, history, drop }) {
           ${leads.faults.length > 20 && html`<li>and ${number(leads.faults.length - 20)} more</li>`}</ul></details>`}
       ${leads.n_rejected > 0 && html`<p class="warning">${plural(leads.n_rejected, "row")} could not be read; leadml check tells why.</p>`}
       ${leads.n_left_out > 0 && html`<p class="warning">${plural(leads.n_left_out, "lead")} more are in the file than the page holds.</p>`}
-      <div class="tools"><button onClick=${() => download("leads.csv", toCsv(sheet()), "text/csv")}>Save as CSV</button>
-        <button onClick=${() => download("leads.xlsx", toXlsx(sheet()))}>Save for Excel</button></div>
+      <div class="tools"><button onClick=${() => download("leads.csv", toCsv(sheet(), state.data.mapping?.read?.decimal), "text/csv")}>Save as CSV</button></div>
       <ol class="leads">${rows.slice(0, most).map((lead) => html`<${Lead} key=${lead.id} lead=${lead} max=${tables.yours.max} />`)}</ol>
       ${rows.length > most && html`<button onClick=${() => setMost(most + 100)}>Show more (${number(rows.length - most)})</button>`}`}
   <//>`;
@@ -110,7 +109,6 @@ export function Publish({ state, history, edit, send }) {
   const [by, setBy] = useState(""), [because, setBecause] = useState(""), [atOnce, setAtOnce] = useState(false), [done, setDone] = useState("");
   const moves = useMemo(() => findMoves(state, tables[data.in_use], tables.yours), [yours, leads]);
   const n = leads ? leads.ids.length : data.deals.n, what = leads ? "open leads" : "closed deals", moved = moves.reduce((sum, move) => sum + move.n, 0);
-  const inUse = `the ${data.in_use === "documented" ? "documented rule" : "card"} in use (${model})`;
   const isOpen = !history.steps[history.at].kept, isReady = by.trim() && because.trim();
   const quoted = (text) => `'${text.trim().replaceAll("'", "'\\''")}'`;
   const publish = async () => {
@@ -121,7 +119,7 @@ export function Publish({ state, history, edit, send }) {
     return setDone(`Saved. To store it as a new version: leadml publish ${data.model}-draft.json --by ${quoted(by)} --because ${quoted(because)}. ${LATER}`);
   };
   return html`<${Screen} id="publish" title="Publish">
-    <p class="lead">${moves.length ? `${number(moved)} of ${number(n)} ${what} would be treated otherwise than by` : "No decision differs from"} ${inUse}.</p>
+    <p class="lead">${moves.length ? `${number(moved)} of ${number(n)} ${what} would be treated otherwise than by` : "Nothing is decided otherwise than by"} ${data.compared}.</p>
     <ul class="moves">${moves.slice(0, 6).map((move) => html`<li><b>${number(move.n)}</b> move from ${move.before} to ${move.after}</li>`)}</ul>
     <${Bands} yours=${yours} card=${tables.yours.card} edit=${edit} />
     <div class="controls">

@@ -7,7 +7,7 @@ import { textOf } from "./files.js";
 import { html, number, render, useMemo, useReducer, useState } from "./parts.js";
 import { Leads, Publish } from "./leads.js";
 import { Rule } from "./rule.js";
-import { Answer, Health, Segments, WhatIf } from "./screens.js";
+import { Answer, Segments, WhatIf } from "./screens.js";
 
 const data = JSON.parse(document.getElementById("data").textContent);
 
@@ -53,12 +53,11 @@ const Pending = ({ step, found: { calls, wins }, send }) => html`<aside class="p
   <p role="status">${step.text}: ${number(wins.value)} wins from ${number(calls.value)} calls.</p>
   <button class="main" onClick=${() => send({ type: "keep" })}>Keep</button><button onClick=${() => send({ type: "undo" })}>Undo</button></aside>`;
 
-const SCREENS = [Answer, Rule, WhatIf, Segments, Leads, Publish, Health];
-const LINKS = { rule: "Rule", "what-if": "What if", segments: "Segments", leads: "Leads", publish: "Publish", health: "Health" };
+const SCREENS = [Answer, Rule, WhatIf, Segments, Leads, Publish];
+const LINKS = { rule: "Rule", "what-if": "What if", segments: "Segments", leads: "Leads", publish: "Publish" };
 
 function Page() {
-  const source = data[data.in_use] ? data.in_use : data.learned ? "learned" : "documented";
-  const [history, send] = useReducer(act, null, () => begin(startFrom(data[source], source)));
+  const [history, send] = useReducer(act, null, () => begin(startFrom(data[data.in_use], data.in_use)));
   const [own, setOwn] = useState(asked), set = (change) => setOwn((before) => ({ ...before, ...change }));
   const step = history.steps[history.at], { yours } = step;
   const edit = (text, what, changed) => send({ type: "edit", text, what, yours: changed });

@@ -1,4 +1,4 @@
-// The answer, what if, segments and health; the rule and the leads have files of their own.
+// The answer, what if and segments; the rule and the leads have files of their own.
 import { setCutoff } from "./edits.js";
 import { Bar, Between, Curve, Doubt, html, number, NumberBox, plural, Screen, signed } from "./parts.js";
 
@@ -42,7 +42,9 @@ export function WhatIf({ state, edit, history, set }) {
   const figures = found.each.map((each) => ({ calls: each.calls.value, wins: each.wins.value }));
   return html`<${Screen} id="what-if" title="What if">
     <${Controls} ...${{ state, set, cut, nearest }} />
-    <table class="figures"><thead><tr><td></td>${names.map((name, k) => html`<th scope="col" class="rule${k}">${name}${isSeen[k] && html`<small>on the deals it learned from</small>`}</th>`)}</tr></thead>
+    <table class="figures"><caption>Counted on all ${number(deals.n)} closed deals${deals.n_sampled ? ` (a sample of ${number(deals.n_sampled)} stands for all)` : ""}<small>
+      The answer above and the report count each deal before a card learned from it${recent >= 0.5 ? ` and leave out ${number(recent)} that are too recent` : ""},
+      so they say a little less, as new deals will.</small></caption><thead><tr><td></td>${names.map((name, k) => html`<th scope="col" class="rule${k}">${name}${isSeen[k] && html`<small>on the deals it learned from</small>`}</th>`)}</tr></thead>
       <tbody>${lines.map(([name, title]) => html`<tr><th scope="row">${title} ${name === "money" && currency && `(${currency})`}</th>
         ${found.each.map((each, k) => html`<td class="rule${k}" data-figure="${name}-${k}">
           <${Between} figure=${each[name]} digits=${name === "of100" ? 1 : 0} /></td>`)}</tr>`)}</tbody></table>
@@ -51,11 +53,7 @@ export function WhatIf({ state, edit, history, set }) {
     <p>You have tried ${plural(history.tried.length, "setting")}: the more you try, the luckier the best one looks.
       What you publish is judged on deals that close from now on.</p>
     <${Curve} ...${{ figures, names }} n=${deals.n} nWon=${deals.n_won} ratio=${stakes?.cost > 0 ? stakes.value / stakes.cost : null} />
-    ${recent >= 0.5 && html`<p>Counted on all ${number(deals.n)} closed deals. The answer above leaves out ${number(recent)} of them,
-      which are too recent: many leads of their time are still open.</p>`}
-    <p class="quiet">Counted on ${number(deals.n)} closed deals${deals.n_sampled ? ` (a sample of ${number(deals.n_sampled)} stands for all)` : ""};
-      in small print, where it would lie with other deals of your kind (95 of 100). On new deals
-      expect a little less than on those learned from; the answer above allows for that.</p>
+    <p class="quiet">In small print, where it would lie with other deals of your kind (95 of 100).</p>
   <//>`;
 }
 
@@ -81,19 +79,5 @@ export function Segments({ data: { segments } }) {
       const isFew = own.every((each) => each.verdict === "too-few");
       return isFew ? html`<details><summary>${column}: too few deals in every part to compare</summary>${table}</details>` : table;
     })}
-  <//>`;
-}
-
-const MARKS = { "as predicted": "✓", "more wins": "▲", "fewer wins": "▼", "too early to tell": "…" };
-const asClass = (state) => state.replaceAll(" ", "-");
-
-export function Health({ data: { health } }) {
-  const week = (each) => html`<li class=${asClass(each.state)} title=${each.state}><b>${MARKS[each.state]}</b><span>${each.won} of ${each.n}</span>
-    <small>${number(each.predicted, 1)} predicted</small><small>${each.monday}</small></li>`;
-  return html`<${Screen} id="health" title="Health"><p class="lead state ${asClass(health.state)}">${health.state}</p>
-    <ul>${health.reasons.map((text) => html`<li>${text}</li>`)}</ul>
-    ${health.weeks.length > 0 && html`<p>Deals closed by week: won, and how many were predicted.</p><ol class="weeks">${health.weeks.map(week)}</ol>
-    <p class="quiet">✓ as predicted, ▲ more wins, ▼ fewer, … too early to tell (fewer than 10 deals).
-      One odd week says little; the state above counts all of them.</p>`}
   <//>`;
 }
