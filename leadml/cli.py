@@ -86,6 +86,7 @@ _OUT = ".csv .tsv .jsonl (also .gz .zst), .parquet, .xlsx, or - for CSV; faults 
 _STORE = "Folder of the models; LEADML_STORE or ./models_store when absent."
 _MEANING = "What the columns of FILE mean (YAML)."
 _COLUMNS = "Which columns to write after lead_id, such as probability,points,band; all when absent."
+_LOCALE = "nl: decimal commas, ; between columns, Dutch words; reasons and questions stay in the card's language."
 _REJECTED = "End with 5 when a larger share of the rows is unusable."
 
 File = Annotated[str, _arg("FILE", _FILE)]
@@ -100,7 +101,6 @@ OutDir = Annotated[Path | None, _opt("Where to write.", "--out", "-o", metavar="
 OutFile = Annotated[Path | None, _opt("Where to write; stdout when absent.", "--out", "-o", metavar="FILE")]
 OutPage = Annotated[Path, _opt("The page to write.", "--out", "-o", metavar="PAGE.html")]
 Query = Annotated[str | None, _opt("What to ask, when FILE is a SQLAlchemy URL.", "--query", metavar="SQL")]
-Table = Annotated[str | None, _opt("Table to make, when OUT is a SQLAlchemy URL.", "--table", metavar="NAME")]
 Columns = Annotated[str | None, _opt(_COLUMNS, "--columns", metavar="A,B")]
 Keep = Annotated[bool, _opt("Let the columns of FILE come along.", "--keep-columns")]
 Sort = Annotated[bool, _opt("Highest expected value first: chance times amount, if mapped.", "--sort")]
@@ -108,7 +108,7 @@ Crm = Annotated[str | None, _opt("A second file, ready to import: id and scores.
 Closed = Annotated[bool, _opt("Score leads whose outcome is known, too.", "--with-closed")]
 MaxRejected = Annotated[float, _opt(_REJECTED, "--max-rejected", min=0, max=1)]
 Engine = Annotated[Literal["local", "spark"], _opt("Where the work is done; with spark OUT is a folder.", "--engine")]
-Locale = Annotated[Literal["en", "nl"], _opt("nl: decimal commas, ; between columns, Dutch words.", "--locale")]
+Locale = Annotated[Literal["en", "nl"], _opt(_LOCALE, "--locale")]
 Policies = Annotated[list[str] | None, _opt("A rule; may be given again. All when absent.", "--policy")]
 MetLevel = Annotated[int, _opt("The level from which a criterion counts as met.", "--met-level")]
 Lead = Annotated[str, _opt("Identity of the lead, or its row from 1.", "--lead", metavar="ID")]
@@ -307,12 +307,12 @@ def check(
 def qualify(
     file: File, mapping: Mapping, out: Out, policy: Policies = None, met_level: MetLevel = 2,
     keep_columns: Keep = False, locale: Locale = "en", max_rejected: MaxRejected = 0.05,
-    query: Query = None, table: Table = None,
+    query: Query = None,
 ) -> int:  # fmt: skip
     """Judge leads by the documented rules alone; nothing is learned."""
     from leadml.scoring.predicting import Options, qualify_file
 
-    options = Options(keep_columns=keep_columns, locale=locale, query=query, table=table)
+    options = Options(keep_columns=keep_columns, locale=locale, query=query)
     return _ended(qualify_file(file, mapping, policy, met_level, out, options, say), max_rejected)
 
 
@@ -320,15 +320,14 @@ def qualify(
 def predict(
     file: File, mapping: Mapping, model: Model, out: Out, columns: Columns = None, keep_columns: Keep = False,
     sort: Sort = False, locale: Locale = "en", crm: Crm = None, with_closed: Closed = False,
-    max_rejected: MaxRejected = 0.05, engine: Engine = "local", query: Query = None,
-    table: Table = None, store: Store = None,
+    max_rejected: MaxRejected = 0.05, engine: Engine = "local", query: Query = None, store: Store = None,
 ) -> int:  # fmt: skip
     """Score new leads with a card; by .xlsx a work list with the reasons and the next question."""
     from leadml.scoring.predicting import Options, predict_file
 
     options = Options(
         columns=columns, keep_columns=keep_columns, sort=sort, locale=locale, crm=crm,
-        with_closed=with_closed, query=query, table=table,
+        with_closed=with_closed, query=query,
     )  # fmt: skip
     if engine == "spark":
         from leadml.spark import predict_with_spark as predict_file
@@ -379,7 +378,7 @@ def calibrate(
     if done.found.cards:
         from leadml.app.page import write_page
 
-        written.insert(0, write_page(done.directory))
+        written.insert(0, write_page(done.directory, store_root=store))
     typer.echo(format_result(done.found.result, [str(each) for each in written]))
     say(f"results: {done.directory}")
     if done.version is None:
@@ -435,13 +434,13 @@ def report(directory: Directory) -> None:
 
 @app.command(epilog="Example: leadml page results --leads leads.csv -o page.html")
 def page(
-    directory: Directory, out: OutPage,
+    directory: Directory, out: OutPage, store: Store = None,
     leads: Annotated[str | None, _opt("New leads on it.", "--leads")] = None,
 ) -> None:  # fmt: skip
-    """Make the page for sales ops: one file that works offline."""
+    """Make the page for sales ops: one file that works offline, beside the champion of the store."""
     from leadml.app.page import write_page
 
-    write_page(directory, out, leads=leads)
+    write_page(directory, out, leads=leads, store_root=store)
     say(f"Open {out}")
 
 

@@ -118,7 +118,8 @@ def page_data(
     rate, economics = result.data.deals_per_month, economics_of(result)
     name = name or result.data.name
     champion, compared = champion_for(name, store_root, learned, columns)
-    in_use = "documented" if documented and rule and result.recommended.in_use == rule.id or not learned else "learned"
+    keeps_rule = documented is not None and rule is not None and result.recommended.in_use == rule.id
+    in_use = "documented" if keeps_rule or learned is None else "learned"
     if champion is None:
         compared = f"the {'documented rule' if in_use == 'documented' else 'learned card'}, as {compared}"
     return PageData(

@@ -212,5 +212,6 @@ def _outcome_words(found: Outcomes | None) -> str:
             "outcome: not in the mapping, or not in the file; to learn from closed deals, add to the mapping:"
             " outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
         )
-    rate = "" if found.base_rate is None else f"; {found.base_rate:.1%} of the closed deals were won"
+    how = "export closed deals too, or correct outcome.won and outcome.lost in the mapping"
+    rate = f"; {how if found.base_rate is None else f'{found.base_rate:.1%} of the closed deals were won'}"
     return f"outcome: {found.won} won, {found.lost} lost, {found.open} open{rate}"

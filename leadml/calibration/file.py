@@ -82,7 +82,8 @@ def calibrate_file(
     check_folder(directory)
     aside = log_aside(directory, leads, settings)
     if aside is not None:
-        say(f"other mapping, settings or version than those of {directory}: its log is kept as {aside.name}")
+        say(f"other mapping, settings or version than those of {directory}: its log is kept as {aside.name}, its card,")
+        say("page and report are replaced; -o DIR writes beside them")
     say("learning and comparing")
     found = calibrate(leads, settings, name=name, progress=lambda what, done, of: progress(what, done, of, "blocks"))
     found = dataclasses.replace(found, result=found.result.model_copy(update={"command": command}))

@@ -9,11 +9,11 @@ import numpy as np
 
 from leadml.calibration.cards import Draft
 from leadml.calibration.check import constant_note
-from leadml.calibration.contenders import DocumentedRule, PointsOf, TotalTable
+from leadml.calibration.contenders import DocumentedRule, PointsOf, TotalTable, logit
 from leadml.calibration.facts import Posterior
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.study import Study, reach
-from leadml.calibration.views import Note
+from leadml.calibration.views import Note, won_of
 from leadml.data.deals import OPEN, Leads
 from leadml.data.leaks import leak_notes
 from leadml.data.selection import Selection, find_selection, find_worked
@@ -148,11 +148,32 @@ def result_notes(
     own = next((c for c in contenders if c.id == recommended.contender), None)
     off = None if own is None else own.calibration_intercept
     if own is not None and off is not None and off.value is not None and abs(off.value) >= LEAST_INTERCEPT:
-        low, high = off.low or 0.0, off.high or 0.0
-        if not low <= 0 <= high:
-            values = {"direction": "more" if off.value > 0 else "less", "contender": own.id, "where": own.id}
-            notes.append(("LML405", {**values, "value": off.value, "low": low, "high": high}))
+        late, wider = made_early(study)
+        low, high = (off.value + wider * ((end or 0.0) - off.value) for end in (off.low, off.high))
+        if not low <= late <= high:
+            values = {"direction": "more" if off.value > late else "less", "contender": own.id, "where": own.id}
+            notes.append(("LML405", {**values, "value": off.value, "low": low, "high": high, "late": late}))
     return notes
+
+
+def made_early(study: Study) -> tuple[float, float]:
+    """Log-odds that held-out predictions lack for deals that closed late, and how much their own error widens.
+
+    While nothing changed, a deal's surprise counts once where it is held out, and against each later block that
+    learned from it: with 1 - sum of n_test / n_train over these blocks, in place of 1.
+    """
+    deals = study.compared
+    won, late, learned, square, n = won_of(deals), 0.0, 0.0, 0.0, 0
+    for held in reversed(study.blocks if study.timed else ()):
+        if deals.created is not None:
+            before = np.flatnonzero(deals.created < deals.created[held.test].min())
+            late += len(held.test) * float(logit(won[before].mean()) - logit(won[held.train].mean()))
+        square += len(held.test) * (1.0 - learned) ** 2
+        learned += len(held.test) / len(held.train)
+        n += len(held.test)
+    if not n:
+        return 0.0, 1.0
+    return late / n, float(np.sqrt((square + len(study.blocks[0].train) * learned**2) / n))
 
 
 def _on_rules(study: Study, policies: Sequence[PolicyResult]) -> list[Note]:

@@ -323,3 +323,17 @@ _READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "contactable": ("contactable", _flags), "lead_id": ("lead_id", lambda column: text_array(list(map(str, column)))),
 }  # fmt: skip
 """Columns of `from_arrays`: their field, and what reads them."""
+
+
+def why_none_closed(leads: Leads) -> str:
+    """Why no deal is closed, and what to do; empty where one is."""
+    if leads.outcome is not None and (leads.outcome != OPEN).any():
+        return ""
+    rule = None if leads.mapping is None else leads.mapping.outcome
+    if rule is None:
+        example = "outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
+        return f"the mapping names no outcome; add to it: {example}"
+    if leads.outcome is None:
+        return f"the file has no column {rule.column!r}, which the mapping reads outcomes from; correct outcome.column"
+    how = "export closed deals too, or correct outcome.won and outcome.lost in the mapping"
+    return f"all {len(leads):,} are open by their {rule.column!r}; {how}"

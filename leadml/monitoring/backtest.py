@@ -46,7 +46,7 @@ def find_since(card: Card, leads: Leads, base_rate: float, seen: frozenset[str],
     seen : ids that it learned from. told : id -> P(won) as predicted at the time.
     """
     outcome = np.full(len(leads), -1, np.int8) if leads.outcome is None else leads.outcome
-    ids, is_closed, as_of = ids_of(leads), outcome >= 0, card.provenance.get("as_of")
+    ids, is_closed, as_of = np.array(leads.ids(), np.str_), outcome >= 0, card.provenance.get("as_of")
     closed, day = leads.closed, day_of(as_of)
     if closed is not None and (closed == NO_DAY).all():
         closed = None
@@ -73,14 +73,6 @@ def predictions(card: Card, codes: Codes, base_rate: float) -> Floats:
     if not card.table:
         return np.full(len(codes), base_rate)
     return np.clip(card.lookup.answers(codes).probability, 1e-3, 1 - 1e-3)
-
-
-def ids_of(leads: Leads) -> npt.NDArray[np.str_]:
-    """Identity of each lead; its number in the file, from 1, where the mapping names none."""
-    if leads.lead_id is not None:
-        return np.array([each or "" for each in leads.lead_id.to_pylist()], np.str_)
-    rows = np.arange(1, len(leads) + 1) if leads.row is None else leads.row - 1
-    return rows.astype(np.str_)
 
 
 def make_log(since: Since, card: Card, rule: Card | None) -> Log:

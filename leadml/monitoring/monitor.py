@@ -16,6 +16,7 @@ import numpy as np
 
 from leadml import __version__
 from leadml.card.record import Card
+from leadml.data.deals import why_none_closed
 from leadml.evaluation.bootstrap import Z
 from leadml.evaluation.log import Floats, Log
 from leadml.evaluation.metrics import wilson
@@ -31,8 +32,8 @@ from leadml.result import Figure
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
 
-EXIT_CODES: dict[State, int] = {"healthy": 0, "too early to tell": 0, "watch": 10, "recalibrate": 20}
-"""What `leadml monitor --exit-code` ends with."""
+EXIT_CODES: dict[State, int] = {"recalibrate": 20, "watch": 10, "too early to tell": 0, "healthy": 0}
+"""The states, gravest first, and what `leadml monitor --exit-code` ends with."""
 WATCH_E = 10.0
 MANY_REJECTED = 0.05
 FEWEST = 20
@@ -101,8 +102,8 @@ def monitor_leads(
         drift=find_drift(card, before, since.codes) if len(since.codes) else (),
         weights=_weights(card, alarm) if n else (), bands=_bands(card, before, since), rule=_gain(log, rule, card),
     )  # fmt: skip
-    state, reasons = judge(found, alarm)
-    return found.model_copy(update={"state": state, "reasons": reasons}), log
+    reasons = reasons_of(found, alarm, why_none_closed(leads))
+    return found.model_copy(update={"state": reasons[0].state, "reasons": reasons}), log
 
 
 def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | None]:
@@ -110,11 +111,11 @@ def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | N
     effects, rate = effects_of(card, since.deal_codes), before.base_rate or 0.5
     p, weight, counts = since.predicted, since.deals.weight, before.counts
     if counts is not None:
-        then = effects_of(card, counts.codes)
-        centre, told = np.average(then, axis=0, weights=counts.total), predictions(card, counts.codes, rate)
-        x = directions(then, centre)
-        known = information_of(x, np.ones(len(x)), told, counts.won)
-        known += information_of(x, np.zeros(len(x)), told, counts.lost)
+        then, told = effects_of(card, counts.codes), predictions(card, counts.codes, rate)
+        centre = np.average(then, axis=0, weights=counts.total)
+        z = directions(then, centre)
+        known = information_of(z, np.ones(len(z)), told, counts.won)
+        known += information_of(z, np.zeros(len(z)), told, counts.lost)
         known.score[0] = 0.0  # the card's chances allow for deals that close late: on average they are what is tested
         x = directions(effects, centre)
     else:  # as much as its deals would tell, were they like those of today
@@ -155,27 +156,40 @@ def deals_needed(information: float, rate: float) -> int | None:
     return None
 
 
-def judge(found: MonitorResult, alarm: Alarm) -> tuple[State, tuple[Reason, ...]]:
-    """The gravest state that any finding calls for, with all reasons, gravest first."""
-    data, reasons = found.data, _inputs(found)
-    level: State | None = "recalibrate" if alarm.e >= 1 / ALPHA else "watch" if alarm.e >= WATCH_E else None
-    n_closed = f"{data.n_closed} deals closed since ({data.n_won} won)"
+def reasons_of(found: MonitorResult, alarm: Alarm, unclosed: str) -> tuple[Reason, ...]:
+    """What was found, gravest first; the first tells the state. unclosed: why no deal is closed, if none is."""
+    data, told = found.data, list[tuple[State, str]]()
+    if alarm.e >= WATCH_E:
+        told.append(("recalibrate" if alarm.e >= 1 / ALPHA else "watch", _what_changed(found, alarm)))
+    for row in found.drift:
+        if row.shifted:
+            text = f"{row.title} has shifted: stability index {row.psi or 0.0:.2f}"
+            if row.unknown_before is not None and abs(row.unknown_now - row.unknown_before) > 0.1:
+                text += f", unknown for {row.unknown_now:.0%} of the leads, {row.unknown_before:.0%} before"
+            told.append(("watch", f"{text}."))
+    if data.n_rejected > MANY_REJECTED * data.n_rows:
+        text = f"{data.n_rejected:,} of {data.n_rows:,} rows cannot be used; `leadml check` says why."
+        told.append(("watch", text))
     if found.rule is not None and found.rule.rule_wins_more:
         gain = f"{found.rule.gain.value or 0.0:+.1%} of all won deals"
-        text = f"The documented rule “{found.rule.title}” wins more than the card: the card gains {gain}."
-        reasons.append(Reason(state="watch", text=text))
-    if level is not None:
-        reasons.insert(0, Reason(state=level, text=_what_changed(found, alarm)))
-    elif data.n_needed is not None and data.n_closed >= data.n_needed:
-        reasons.append(Reason(state="healthy", text=f"{n_closed} came true as the card predicted."))
-    else:
+        told.append(("watch", f"The documented rule “{found.rule.title}” wins more than the card: it gains {gain}."))
+    if found.drift and all(row.psi is None for row in found.drift):
+        told.append(("healthy", "Nothing lies beside this card to measure drift against."))
+    n_closed = f"{data.n_closed} deals closed since ({data.n_won} won)"
+    if unclosed and data.n_rows:
+        told.append(("too early to tell", f"No deal is closed: {unclosed}."))
+    elif not data.n_closed and data.n_seen:
+        when = "give an export of a later day"
+        told.append(("too early to tell", f"All {data.n_seen:,} closed deals are ones that the card knew; {when}."))
+    elif alarm.e < WATCH_E and data.n_needed is not None and data.n_closed >= data.n_needed:
+        told.append(("healthy", f"{n_closed} came true as the card predicted."))
+    elif alarm.e < WATCH_E:
         more = "the card was learned from too few deals for that to show"
         more = more if data.n_needed is None else f"that takes about {data.n_needed:,}"
         text = f"{n_closed}: too few to see a fall of the win rate by a third; {more}."
-        reasons.append(Reason(state="too early to tell", text=text))
-    order: tuple[State, ...] = ("recalibrate", "watch", "too early to tell", "healthy")
-    reasons.sort(key=lambda reason: order.index(reason.state))
-    return reasons[0].state, tuple(reasons)
+        told.append(("too early to tell", text))
+    states = [*EXIT_CODES]
+    return tuple(Reason(state=state, text=text) for state, text in sorted(told, key=lambda e: states.index(e[0])))
 
 
 def format_monitor(found: MonitorResult) -> str:
@@ -204,24 +218,6 @@ def _what_changed(found: MonitorResult, alarm: Alarm) -> str:
     return f"{row.title} counts otherwise than before: {told} {sure}."
 
 
-def _inputs(found: MonitorResult) -> list[Reason]:
-    reasons = []
-    for row in found.drift:
-        if row.shifted:
-            text = f"{row.title} has shifted: stability index {row.psi or 0.0:.2f}"
-            if row.unknown_before is not None and abs(row.unknown_now - row.unknown_before) > 0.1:
-                text += f", unknown for {row.unknown_now:.0%} of the leads, {row.unknown_before:.0%} before"
-            reasons.append(Reason(state="watch", text=text + "."))
-    data = found.data
-    if data.n_rejected > MANY_REJECTED * data.n_rows:
-        text = f"{data.n_rejected:,} of {data.n_rows:,} rows cannot be used; `leadml check` says why."
-        reasons.append(Reason(state="watch", text=text))
-    if found.drift and all(row.psi is None for row in found.drift):
-        text = "Nothing lies beside this card to measure drift against."
-        reasons.append(Reason(state="healthy", text=text))
-    return reasons
-
-
 def _rule_of(card: Card, leads: Leads) -> Card | None:
     """The documented rule that the card was compared with, where it is one of the catalog's."""
     from leadml.card.build import documented_card
@@ -244,12 +240,8 @@ def _gain(log: Log, rule: Card | None, card: Card) -> RuleGain | None:
     if rule is None or min(n_won, len(log) - n_won) < FEWEST:
         return None
     gain = gain_between(log, RULE, card.model)
-    return RuleGain(
-        policy=rule.policy or rule.name,
-        title=rule.name,
-        gain=gain.gain.estimate().figure,
-        rule_wins_more=-gain.gain.value > gain.confirmed_error,
-    )
+    more, figure = -gain.gain.value > gain.confirmed_error, gain.gain.estimate().figure
+    return RuleGain(policy=rule.policy or rule.name, title=rule.name, gain=figure, rule_wins_more=more)
 
 
 def _weights(card: Card, alarm: Alarm) -> tuple[WeightChange, ...]:

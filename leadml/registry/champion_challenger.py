@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from leadml.card.codes import codes_of
 from leadml.card.record import Card
+from leadml.data.deals import why_none_closed
 from leadml.evaluation.log import Entries, Log
 from leadml.evaluation.metrics import HeldOut
 from leadml.evaluation.verdict import equal_workload, paired_gain
@@ -96,7 +97,8 @@ def gather(candidate: Version, champion: Version, leads: Leads | None) -> Eviden
         leads, is_new = unseen(leads, cards)
         outcome = np.full(len(leads), -1, np.int8) if leads.outcome is None else leads.outcome
         old, new = (_said(card, codes_of(card, leads)) for card in cards)
-        where = f"{leads.source} ({int((outcome >= 0).sum()):,} closed)"
+        unclosed = why_none_closed(leads)
+        where = f"{leads.source} ({unclosed or f'{int((outcome >= 0).sum()):,} closed'})"
         return Evidence(where, old, new, outcome, leads.unit, learned and not is_new)
     if not any(card.published for card in cards) and (shared := shared_log(candidate, champion)) is not None:
         return shared

@@ -291,4 +291,7 @@ def test_a_column_is_asked_about_and_taken_out_by_the_command_that_is_printed(ru
     code, out, err = run(*shlex.split(command)[1:], "--no-track")
     assert code == 0, err
     assert "Without Last activity the wide card wins" in out
+    assert (
+        "than those of found: its log is kept as log-1.parquet, its card,\npage and report are replaced; -o DIR" in err
+    )
     assert run("calibrate", "deals.csv", "-m", "m.yaml", "--without", "Colour", "--no-track")[0] == 2

@@ -105,6 +105,22 @@ def test_levels_that_shift_call_for_a_watch(firm: Firm) -> None:
     assert not [row for row in steady.drift if row.shifted]
 
 
+def test_it_is_said_why_no_deal_is_closed_and_what_to_do(firm: Firm, tmp_path: Path) -> None:
+    """A mapping with `optional: true` reads a file without the column of the outcome."""
+    file = write(firm.leads(40), tmp_path / "deals.csv", 40)
+    outcome = {**MAPPING["outcome"], "column": "State"}
+    for told, says in (
+        (MAPPING, "all 40 are open by their 'Status'; export closed deals too"),
+        ({**MAPPING, "outcome": outcome, "optional": True}, "no column 'State', which the mapping reads outcomes from"),
+        ({**MAPPING, "outcome": None}, r"the mapping names no outcome; add to it: outcome: {column: Status"),
+    ):
+        leads = read_leads(file, load_mapping({key: value for key, value in told.items() if value is not None}))
+        found, _ = monitor_leads(firm.card, leads, firm.before)
+        assert any(says in reason.text for reason in found.reasons), found.reasons
+    known, _ = monitor_leads(changed(firm, as_of="2027-01-31"), firm.leads(100), firm.before)
+    assert "All 100 closed deals are ones that the card knew; give an export of a later day." in known.reasons[0].text
+
+
 def test_deals_that_the_card_learned_from_do_not_count(firm: Firm) -> None:
     leads = firm.leads(100)
     found, _ = monitor_leads(changed(firm, as_of="2026-01-31"), leads, firm.before)
