@@ -437,7 +437,7 @@ def page(
     directory: Directory, out: OutPage, store: Store = None,
     leads: Annotated[str | None, _opt("New leads on it.", "--leads")] = None,
 ) -> None:  # fmt: skip
-    """Make the page for sales ops: one file that works offline, beside the champion of the store."""
+    """Make the page for sales ops: one file that works offline."""
     from leadml.app.page import write_page
 
     write_page(directory, out, leads=leads, store_root=store)
