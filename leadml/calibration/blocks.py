@@ -7,11 +7,13 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
+from threadpoolctl import threadpool_limits
 
 from leadml.calibration.contenders import Fitted, Said
 from leadml.calibration.study import Held, Study
@@ -30,47 +32,33 @@ MOST_SHUFFLED = 500
 Progress = Callable[[str, int, int], None]
 
 
-@contextmanager
-def few_threads(n_jobs: int | None) -> Iterator[None]:
+def few_threads(n_jobs: int | None) -> threadpool_limits:
     """One thread unless more are asked for: counts of patterns are small, and threads wait for each other longer."""
-    import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(n_jobs or 1):
-        yield
+    return threadpool_limits(n_jobs or 1)
 
 
 def make_blocks(study: Study) -> Study:
     """The study with its blocks, and `timed` as it turned out: too few dated deals are held out by k-fold."""
-    held, notes = _rolling(study) if study.timed else (), list(study.notes)
+    deals, asked, won = study.compared, study.settings.evaluation, won_of(study.compared)
+    held: list[Held] = []
+    if study.timed:
+        known, came_in = times_of(deals) or (np.arange(len(deals)), None)
+        first, growth = asked.first, asked.growth
+        blocks = rolling_blocks(known, came_in, deals.unit, first=first, growth=growth, embargo=asked.embargo)
+        enough = [LEAST <= won[each.train].sum() <= len(each.train) - LEAST for each in blocks]
+        held = [Held(b.train, b.test, at, 0, b.n_embargoed) for at, b in enumerate(blocks) if enough[at]]
+    timed = sum(won[each.test].sum() for each in held) >= LEAST
+    if not timed:
+        outcome, n, seed = np.asarray(deals.outcome), asked.repeats, study.settings.random_state
+        blocks = k_folds(deals.unit, outcome, n_folds=asked.folds, repeats=n, random_state=seed)
+        held = [Held(b.train, b.test, at, at * n // len(blocks)) for at, b in enumerate(blocks) if len(b.test)]
+    notes = list(study.notes)
     if embargoed := sum(each.n_embargoed for each in held):
         notes.append(("LML403", {"n": embargoed, "where": "evaluation"}))
     if study.settings.split is not None:
-        how = "in rolling blocks" if held else "by k-fold"
+        how = "in rolling blocks" if timed else "by k-fold"
         notes.append(("LML701", {"kind": study.settings.split.kind, "how": how, "where": "experiment"}))
-    return dataclasses.replace(study, timed=bool(held), blocks=held or _folds(study), notes=tuple(notes))
-
-
-def _rolling(study: Study) -> tuple[Held, ...]:
-    deals, asked = study.compared, study.settings.evaluation
-    times, won = times_of(deals), won_of(deals)
-    known, came_in = (np.arange(len(deals)), None) if times is None else times
-    blocks = rolling_blocks(known, came_in, deals.unit, first=asked.first, growth=asked.growth, embargo=asked.embargo)
-    held = tuple(
-        Held(each.train, each.test, at, 0, each.n_embargoed)
-        for at, each in enumerate(blocks)
-        if LEAST <= won[each.train].sum() <= len(each.train) - LEAST
-    )
-    return held if sum(won[each.test].sum() for each in held) >= LEAST else ()
-
-
-def _folds(study: Study) -> tuple[Held, ...]:
-    deals, seed, asked = study.compared, study.settings.random_state, study.settings.evaluation
-    folds = k_folds(
-        deals.unit, np.asarray(deals.outcome), n_folds=asked.folds, repeats=asked.repeats, random_state=seed
-    )
-    size = len(folds) // asked.repeats
-    return tuple(Held(each.train, each.test, at, at // size) for at, each in enumerate(folds) if len(each.test))
+    return dataclasses.replace(study, timed=timed, blocks=tuple(held), notes=tuple(notes))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -105,19 +93,18 @@ def hold_out(study: Study, progress: Progress | None = None) -> tuple[Log, dict[
                 if without is not None:
                     lost.setdefault(name, []).append(without)
     rows = np.concatenate([held.test for held in blocks])
-    unit = np.arange(len(deals)) if deals.unit is None else deals.unit
     size, picked = [len(held.test) for held in blocks], deals.take(rows)
     log = Log(
         row=rows,
         block=np.repeat(np.array([held.block for held in blocks], np.int32), size),
         repeat=np.repeat(np.array([held.repeat for held in blocks], np.int32), size),
         outcome=np.asarray(picked.outcome),
-        unit=np.unique(unit[rows], return_inverse=True)[1].astype(np.int64),
+        unit=np.unique(rows if picked.unit is None else picked.unit, return_inverse=True)[1].astype(np.int64),
         weight=weight_of(picked),
         closed=picked.closed,
         followed_up=picked.followed_up,
         propensity=picked.propensity,
-        lead_id=lead_ids(picked),
+        lead_id=pa.array(picked.ids()) if picked.lead_id is None else picked.lead_id,
         entries={name: _joined(parts) for name, parts in said.items()},
     )
     return log, {name: _joined(parts) for name, parts in lost.items()}
@@ -126,7 +113,7 @@ def hold_out(study: Study, progress: Progress | None = None) -> tuple[Log, dict[
 def _joined(parts: list[Columns]) -> Columns:
     """Columns of all blocks below one another."""
     kind = type(parts[0])
-    return kind(*(np.concatenate([getattr(each, f.name) for each in parts]) for f in dataclasses.fields(kind)))
+    return kind(*map(np.concatenate, zip(*(vars(each).values() for each in parts), strict=True)))
 
 
 def predict_block(study: Study, train: Leads, test: Leads) -> Iterator[tuple[str, Entries, Lost | None]]:
@@ -136,22 +123,18 @@ def predict_block(study: Study, train: Leads, test: Leads) -> Iterator[tuple[str
         try:
             fitted = contender.fit(train)
             said = fitted.predict(test)
-        except LeadmlError:
-            raise
         except Exception as error:
-            if contender.kind != "custom":
+            if contender.kind != "custom" or isinstance(error, LeadmlError):
                 raise
             raise UsageError(f"contenders: {contender.id!r} failed on {len(train)} deals: {error}") from error
         decision = said.decision
         if decision is None:
             decision = costs.decide(said.score, said.probability, test, workload)
-            if said.refused is not None:
-                decision = np.where(said.refused, 0.0, decision)
+            decision = decision if said.refused is None else np.where(said.refused, 0.0, decision)
         if contender.id == study.baseline:
             workload = float(np.average(decision, weights=weight_of(test)))
-        lost = None
-        if contender.kind in ("context", "wide"):
-            lost = lose_columns(fitted, said, test, workload, study.settings.random_state)
+        asked = contender.kind in ("context", "wide")
+        lost = lose_columns(fitted, said, test, workload, study.settings.random_state) if asked else None
         yield contender.id, Entries(said.score, said.probability, decision), lost
 
 
@@ -182,8 +165,6 @@ def lose_columns(fitted: Fitted, said: Said, test: Leads, workload: float, rando
 
 def copies_without(part: Leads, names: Sequence[str], shuffled: npt.NDArray[np.int64] | None) -> Leads:
     """A copy of some deals for each column, in which it is that of the `shuffled` deals, or blank (None)."""
-    import pyarrow as pa
-
     n, own = len(part), np.tile(np.arange(len(part)), len(names))
     copies, mapped = part.take(own), {} if part.mapping is None else part.mapping.criteria
     codes, raw, context = copies.codes.copy(order="F"), dict(copies.raw), dict(copies.context)
@@ -199,13 +180,3 @@ def copies_without(part: Leads, names: Sequence[str], shuffled: npt.NDArray[np.i
         if name in mapped and (column := mapped[name].column) in raw:  # a wide card reads it as an attribute
             raw[column] = part.raw[column].take(pa.array(rows, mask=away))
     return dataclasses.replace(copies, codes=codes, context=context, raw=raw)
-
-
-def lead_ids(leads: Leads) -> Any:
-    """Identity of each lead as Arrow text: its own, or its number in the file."""
-    import pyarrow as pa
-
-    if leads.lead_id is not None:
-        return leads.lead_id
-    row = np.arange(len(leads)) if leads.row is None else leads.row - 1
-    return pa.array([str(each) for each in row])

@@ -1,13 +1,11 @@
-"""Contenders: everything that is compared. Each learns from earlier deals, then predicts later ones.
-
-Leads come in time order where there is time. Those that read further columns are in `classifiers`.
+"""Contenders: everything that is compared. Each is a name and a function that learns from earlier deals; what that
+returns predicts later ones. Leads come in time order where there is time.
 """
 
 from __future__ import annotations
 
-import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -25,15 +23,26 @@ from leadml.calibration.views import (
     plain_design,
     won_of,
 )
+from leadml.estimators.attributes import Bins, Column, column_of_arrow, offered
+from leadml.estimators.points import WholePoints, whole_points
+from leadml.estimators.probabilities import table_of_totals
+from leadml.estimators.wide_fit import WideDeals, WideFit, fit_wide, held_out_slope
+from leadml.estimators.wide_points import whole_points as wide_points
 from leadml.levels import logistic
 from leadml.result import Kind
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from leadml.card.record import Card
     from leadml.data.deals import Leads
-    from leadml.estimators.points import WholePoints
+    from leadml.estimators.context import Form
 
 Totals = npt.NDArray[np.int64]
+MORE = 1.9
+"""How many times more deals there must be before a classifier is tuned again."""
+MOST = 5_000
+"""Deals at the most (the latest, in time) that a wide classifier is fitted to."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,20 +59,6 @@ class Said:
     refused: Flags | None = None
 
 
-class Points(Protocol):
-    """Whatever gives whole points to leads."""
-
-    @property
-    def total_max(self) -> int:
-        """The highest total."""
-
-    def totals(self, leads: Leads) -> Totals:
-        """Points of each lead."""
-
-    def failed(self, leads: Leads) -> Flags:
-        """Whether a gate disqualifies it."""
-
-
 class Fitted(Protocol):
     """Something learned that can predict."""
 
@@ -71,97 +66,94 @@ class Fitted(Protocol):
         """Say what it knows of each lead."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Contender(abc.ABC):
-    """Something that learns from closed deals; `framework` is the id of the one it belongs to."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Contender:
+    """What learns from closed deals; `framework` is the id of the one it belongs to.
+
+    by_row : whether each deal is a row to it, so that it learns from those compared, where the others learn from
+    counts of all.
+    """
 
     id: str
-    title: str = ""
+    title: str
+    fit: Callable[[Leads], Fitted]
     kind: Kind = "learned"
     framework: str | None = None
-    timing: Timing = None
-
-    @abc.abstractmethod
-    def fit(self, train: Leads) -> Fitted:
-        """Learn from closed deals."""
+    by_row: bool = False
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class DocumentedRule(Contender):
-    """A documented rule as it stands; it learns nothing."""
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class Points:
+    """Whole points by code, of each criterion, then of each attribute; whoever is known to lie below a gate fails."""
+
+    criteria: tuple[str, ...]
+    rows: Sequence[npt.NDArray[np.integer]]
+    bins: tuple[Bins, ...] = ()
+    gates: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def total_max(self) -> int:
+        """The highest total."""
+        return int(sum(row.max() for row in self.rows))
+
+    def totals(self, leads: Leads) -> Totals:
+        """(n,) points."""
+        codes = [*codes_of(leads, self.criteria).T, *(each.codes(column_of(leads, each.name)) for each in self.bins)]
+        totals = np.zeros(len(leads), dtype=np.int64)
+        for row, own in zip(self.rows, codes, strict=True):
+            totals += row[own]
+        return totals
+
+    def failed(self, leads: Leads) -> Flags:
+        """(n,) whether a gate disqualifies."""
+        known = codes_of(leads, [name for name, _ in self.gates])
+        return np.asarray((known < [below for _, below in self.gates]).any(axis=1))
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class DocumentedRule(Points):
+    """A documented rule as it stands."""
 
     card: Card
-    kind: Kind = dataclasses.field(default="documented", kw_only=True)
-    _latest: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
+    title: str
+
+    @classmethod
+    def of(cls, card: Card, title: str) -> DocumentedRule:
+        """The rule that a card holds."""
+        rows = [np.array([*each.points, each.unknown_points]) for each in card.criteria]
+        gates = tuple((gate.criterion, gate.below) for gate in card.gates)
+        return cls(criteria=tuple(c.id for c in card.criteria), rows=rows, gates=gates, card=card, title=title)
+
+    @property
+    def id(self) -> str:
+        """Id of the rule."""
+        return self.card.name
+
+    @property
+    def framework(self) -> str | None:
+        """Id of its framework."""
+        return self.card.framework
 
     def fit(self, train: Leads) -> DocumentedRule:  # noqa: ARG002
         """Nothing is learned."""
         return self
 
-    @property
-    def total_max(self) -> int:
-        """The highest score."""
-        return self.card.total_max
-
-    def totals(self, leads: Leads) -> Totals:
-        """Points given."""
-        return self._score(leads)[0]
-
-    def failed(self, leads: Leads) -> Flags:
-        """Whether a gate is failed."""
-        return self._score(leads)[1]
-
-    def _score(self, leads: Leads) -> tuple[Totals, Flags]:
-        """Points and gates, worked out once a pattern; those of the leads asked about last are kept."""
-        if self._latest.get("leads") is not leads:
-            scores = self.card.score(leads)
-            points = np.asarray(scores.answers.points, dtype=np.int64)[scores.index]
-            failed = np.asarray(scores.answers.gate_failed)[scores.index]
-            self._latest.update(leads=leads, score=(points, failed))
-        return self._latest["score"]  # type: ignore[no-any-return]
-
     def predict(self, leads: Leads) -> Said:
         """Points given and the rule's own decision: it follows up from its cut-off, unless a gate fails."""
-        points, failed = self._score(leads)
-        score = np.where(failed, -1.0, points)
+        score = np.where(self.failed(leads), -1.0, self.totals(leads))
         return Said(score, np.full(len(score), np.nan), (score >= self.card.cutoff).astype(np.float64))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class DocumentedCutoff(Contender):
-    """A documented score with learned chances; its cut-off follows from the consequences."""
-
-    rule: DocumentedRule
-
-    def fit(self, train: Leads) -> TotalTable:
-        """Learn what each total means."""
-        return TotalTable.learn(self.rule, train, self.timing)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class TotalTable:
-    """Points, and what was learned of P(won) at each total."""
+    """Points, what was learned of P(won) at each total, and what the points were rounded from (None: documented)."""
 
     rule: Points
     probability: Floats
     low: Floats
     high: Floats
     shift: float = 0.0
-
-    @classmethod
-    def learn(cls, rule: Points, train: Leads, timing: Timing, slope: float = 1.0) -> TotalTable:
-        """Count deals by total; isotonic where deals abound, else shrunk to the line."""
-        from leadml.estimators.probabilities import table_of_totals
-
-        at, weight, size = rule.totals(train), learning_weight(train), rule.total_max + 1
-        n = np.bincount(at, weight, minlength=size)
-        won = np.bincount(at, weight * won_of(train), minlength=size)
-        table = table_of_totals(np.arange(size), won, n, slope=slope)
-        shift, variance = latest_shift(logit(table.probability)[at], train, timing)
-        if variance:
-            table = table_of_totals(np.arange(size), won, n, min_variance=variance, slope=slope)
-        p, low, high = (logistic(logit(each) + shift) for each in (table.probability, table.low, table.high))
-        return cls(rule, p, low, high, shift)
+    learned: WholePoints | WideFit | None = None
 
     def predict(self, leads: Leads) -> Said:
         """Points and P(won); a lead that fails a gate ranks below all others."""
@@ -169,44 +161,12 @@ class TotalTable:
         return Said(np.where(failed, -1.0, totals), self.probability[totals], refused=failed)
 
 
-def logit(p: npt.ArrayLike) -> Floats:
-    """Log-odds, kept finite."""
-    p = np.clip(np.asarray(p, dtype=np.float64), 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(p / (1 - p)))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class PointsOf:
-    """Whole points of a learned card."""
-
-    view: View
-    whole: WholePoints
-
-    @property
-    def total_max(self) -> int:
-        """The highest total."""
-        return int(self.whole.points.max(axis=1).sum())
-
-    def totals(self, leads: Leads) -> Totals:
-        """Points of each lead."""
-        return self.whole.totals(self.view.codes(leads))
-
-    def failed(self, leads: Leads) -> Flags:
-        """Whether the framework's own gate disqualifies a lead."""
-        return self.view.failed(leads)
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class LogOdds:
-    """Log-odds, of leads, and the shift of their intercept to that of now."""
+    """Log-odds of leads, and the shift of their intercept to that of now."""
 
     of: Callable[[Leads], Floats]
     shift: float
-
-    @classmethod
-    def learn(cls, of: Callable[[Leads], Floats], train: Leads, timing: Timing) -> LogOdds:
-        """Find the shift that the training set tells."""
-        return cls(of, latest_shift(of(train), train, timing)[0])
 
     def predict(self, leads: Leads) -> Said:
         """Log-odds and P(won)."""
@@ -215,59 +175,150 @@ class LogOdds:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LearnedCard(Contender):
-    """A framework's learned scorecard, as whole points or (whole=False) as fitted.
+class FittedClassifier:
+    """A scikit-learn classifier fitted to a frame of leads: levels, columns of the CRM, and the score of a rule."""
 
-    free : the points of criteria that turn in the training set need not rise.
+    model: Any
+    kinds: dict[str, Any]  # of the columns that it was fitted to
+    rule: Points | None = None
+
+    def predict(self, leads: Leads) -> Said:
+        """P(won), by which it ranks too."""
+        from leadml.estimators.context import as_before
+
+        frame = as_before(frame_with(leads, self.rule), self.kinds)
+        p = np.asarray(self.model.predict_proba(frame)[:, list(self.model.classes_).index(1)], dtype=np.float64)
+        return Said(p, p)
+
+
+def frame_with(leads: Leads, rule: Points | None) -> pd.DataFrame:
+    """Leads as a frame, with the documented score."""
+    from leadml.estimators.context import frame_of
+
+    frame = frame_of(leads)
+    return frame if rule is None else frame.assign(**{"documented score": rule.totals(leads).astype(np.float64)})
+
+
+def column_of(leads: Leads, name: str) -> Column:
+    """A column as attributes are learned from; absent: all blank."""
+    values = leads.context.get(name, leads.raw.get(name))
+    if values is None:
+        return Column(name, codes=np.full(len(leads), -1, np.int64))
+    return column_of_arrow(name, values, leads.created)
+
+
+def logit(p: npt.ArrayLike) -> Floats:
+    """Log-odds, kept finite."""
+    p = np.clip(np.asarray(p, dtype=np.float64), 1e-9, 1 - 1e-9)
+    return np.asarray(np.log(p / (1 - p)))
+
+
+def learn_totals(
+    rule: Points, train: Leads, timing: Timing, learned: WholePoints | WideFit | None = None, slope: float = 1.0
+) -> TotalTable:
+    """Count deals by total; isotonic where deals abound, else shrunk to the line."""
+    at, weight, size = rule.totals(train), learning_weight(train), rule.total_max + 1
+    n, won = (np.bincount(at, each, minlength=size) for each in (weight, weight * won_of(train)))
+    table = table_of_totals(np.arange(size), won, n, slope=slope)
+    shift, variance = latest_shift(logit(table.probability)[at], train, timing)
+    if variance:
+        table = table_of_totals(np.arange(size), won, n, min_variance=variance, slope=slope)
+    p, low, high = (logistic(logit(each) + shift) for each in (table.probability, table.low, table.high))
+    return TotalTable(rule, p, low, high, shift, learned)
+
+
+def learn_card(
+    view: View, train: Leads, timing: Timing = None, *, points: int = 40, seed: int = 0, free: bool = False
+) -> TotalTable:
+    """Average the fits over their spreads, round to whole points; those of criteria that turn are `free` to fall."""
+    rising = ~view.turning(train, seed) if free else True
+    fit, counts = view.learn(train, seed, rising)
+    whole = whole_points(fit, counts, total=points, monotone=rising)
+    rule = Points(criteria=view.mapped, rows=list(whole.points), gates=view.gates)
+    return learn_totals(rule, train, timing, whole)
+
+
+def learn_weights(view: View, train: Leads, timing: Timing = None, *, seed: int = 0) -> LogOdds:
+    """The same as fitted, without rounding."""
+    fit, _ = view.learn(train, seed)
+    return _of_now(lambda leads: fit.log_odds(codes_of(leads, view.mapped)), train, timing)
+
+
+def learn_prior(train: Leads, timing: Timing = None) -> LogOdds:
+    """The share of won deals, half a deal of each kind added; of the latest deals where it moved."""
+    weight = learning_weight(train)
+    same = float(logit((weight @ won_of(train) + 0.5) / (weight.sum() + 1.0)))
+    return _of_now(lambda leads: np.full(len(leads), same), train, timing)
+
+
+def learn_plain(criteria: tuple[str, ...], train: Leads, timing: Timing = None) -> LogOdds:
+    """Plain logistic regression (C = 1) on counts of patterns: the peer that is always there."""
+    from sklearn.linear_model import LogisticRegression
+
+    counts = count_patterns(train, criteria)
+    mean = known_means(counts.codes, counts.total)
+    design = plain_design(counts.codes, mean)
+    both = np.repeat([1.0, 0.0], len(design))
+    weight = np.concatenate([counts.won, counts.lost])
+    model = LogisticRegression(C=1.0, max_iter=500).fit(np.vstack([design, design]), both, weight)
+    return _of_now(lambda leads: model.decision_function(plain_design(codes_of(leads, criteria), mean)), train, timing)
+
+
+def _of_now(of: Callable[[Leads], Floats], train: Leads, timing: Timing) -> LogOdds:
+    return LogOdds(of, latest_shift(of(train), train, timing)[0])
+
+
+def learn_wide(
+    view: View | None, train: Leads, timing: Timing = None, *, columns: Sequence[str], attributes: int = 12,
+    points: int = 40, as_score: bool = False,
+) -> TotalTable:  # fmt: skip
+    """Documented criteria (`as_score` keeps their proportions), and the columns of the CRM that tell more."""
+    mapped, documented = ((), np.empty((0, 5))) if view is None else (view.mapped, view.documented)
+    weight, codes = learning_weight(train), codes_of(train, mapped)
+    there, _ = offered([column_of(train, name) for name in columns], len(train))
+    deals = WideDeals(codes, documented, there, won_of(train), weight, train.unit)
+    fit = fit_wide(deals, attributes=attributes, as_score=as_score)
+    bins = tuple(each.bins for each in fit.attributes)
+    own = [*codes.T, *(each.codes(column_of(train, each.name)) for each in bins)]
+    rows = wide_points(fit, own, weight, points).rows
+    slope = fit.slope * held_out_slope(deals, attributes=attributes, as_score=as_score)
+    rule = Points(criteria=mapped, rows=rows, bins=bins, gates=() if view is None else view.gates)
+    return learn_totals(rule, train, timing, fit, slope)
+
+
+def learn_context(
+    form: Form, rule: Points | None, seed: int, tuned: dict[str, Any], train: Leads, timing: Timing
+) -> FittedClassifier:
+    """Logistic regression or boosted trees on levels, the baseline's score and columns of the CRM.
+
+    In time it is `tuned` anew when there are `MORE` times as many deals as when it was tuned last, since what
+    earlier deals chose is still learned from the past; in folds it is tuned in each.
     """
+    from leadml.estimators.context import fit_context
 
-    view: View
-    whole: bool = True
-    points: int = 40
-    random_state: int = 0
-    free: bool = False
-
-    def fit(self, train: Leads) -> TotalTable | LogOdds:
-        """Average the monotone fits over their spreads; round to whole points; learn what each total means."""
-        from leadml.estimators.points import whole_points
-
-        rising = ~self.view.turning(train, self.random_state) if self.free else True
-        fit, counts = self.view.learn(train, self.random_state, rising)
-        if not self.whole:
-            return LogOdds.learn(lambda leads: fit.log_odds(self.view.codes(leads)), train, self.timing)
-        whole = whole_points(fit, counts, total=self.points, monotone=rising)
-        return TotalTable.learn(PointsOf(self.view, whole), train, self.timing)
+    if len(train) > MOST:
+        late = np.arange(len(train) - MOST, len(train))
+        rng = np.random.default_rng(seed)
+        train = train.take(late if timing is not None else np.sort(rng.permutation(len(train))[:MOST]))
+    n, tuned_at = len(train), tuned.get("n", 0)
+    again = timing is not None and tuned_at <= n < MORE * tuned_at
+    frame = frame_with(train, rule)
+    chosen = tuned["chosen"] if again else None
+    model, chosen = fit_context(form, frame, won_of(train), learning_weight(train), train.unit, seed, chosen)
+    if not again:
+        tuned.update(n=n, chosen=chosen)
+    return FittedClassifier(model, dict(frame.dtypes), rule)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Prior(Contender):
-    """Base rate alone; of the latest deals where it moved."""
+def learn_own(classifier: Any, train: Leads) -> FittedClassifier:
+    """The user's own scikit-learn classifier. A pipeline gets the frame; anything else gets it as numbers."""
+    from sklearn.base import clone
+    from sklearn.pipeline import Pipeline, make_pipeline
 
-    def fit(self, train: Leads) -> LogOdds:
-        """The share of won deals, half a deal of each kind added."""
-        weight, won = learning_weight(train), won_of(train)
-        same = float(logit((weight @ won + 0.5) / (weight.sum() + 1.0)))
-        return LogOdds.learn(lambda leads: np.full(len(leads), same), train, self.timing)
+    from leadml.estimators.context import as_numbers
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Plain(Contender):
-    """Plain logistic regression (C = 1) on the mapped criteria: the peer that is always there."""
-
-    criteria: tuple[str, ...]
-
-    def fit(self, train: Leads) -> LogOdds:
-        """Fit on counts of patterns."""
-        from sklearn.linear_model import LogisticRegression
-
-        counts = count_patterns(train, self.criteria)
-        mean = known_means(counts.codes, counts.total)
-        design = plain_design(counts.codes, mean)
-        model = LogisticRegression(C=1.0, max_iter=500)
-        both = np.concatenate([np.ones(len(design)), np.zeros(len(design))])
-        model.fit(np.vstack([design, design]), both, sample_weight=np.concatenate([counts.won, counts.lost]))
-
-        def log_odds(leads: Leads) -> Floats:
-            return np.asarray(model.decision_function(plain_design(codes_of(leads, self.criteria), mean)))
-
-        return LogOdds.learn(log_odds, train, self.timing)
+    model, frame = clone(classifier), frame_with(train, None)
+    if not isinstance(model, Pipeline):
+        model = make_pipeline(as_numbers(frame), model)
+    weight = {} if train.weight is None else {f"{model.steps[-1][0]}__sample_weight": train.weight}
+    return FittedClassifier(model.fit(frame, won_of(train).astype(int), **weight), dict(frame.dtypes))

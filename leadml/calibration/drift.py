@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import chi2, chi2_contingency
 
-from leadml.calibration.views import Floats, Note, View, known_means, learning_weight, plain_design, weight_of, won_of
+from leadml.calibration.views import (
+    Floats,
+    Note,
+    View,
+    codes_of,
+    known_means,
+    learning_weight,
+    plain_design,
+    weight_of,
+    won_of,
+)
 from leadml.data.deals import NO_DAY, Leads
+from leadml.estimators.patterns import PatternCounts
 from leadml.levels import N_CODES, logistic
 
 N_PERIODS = 4
@@ -34,67 +46,39 @@ def find_drift(deals: Leads, views: tuple[View, ...]) -> tuple[list[Note], bool]
     """
     if deals.created is not None and (deals.created != NO_DAY).all():
         deals = deals.take(np.argsort(deals.created, kind="stable"))
-    notes = _base_rate(deals) + _levels(deals)
-    moved = [view for view in views if weights_moved(view, deals)]
+    notes: list[Note] = []
+    n_deals, weight = len(deals), weight_of(deals)
+    period = np.arange(n_deals) * N_PERIODS // n_deals
+    won, lost = (np.bincount(period, weight * (deals.outcome == end), N_PERIODS) for end in (1, 0))
+    # of a sample whose weights stand for more, the sample is what varies
+    seen = np.stack([won, lost]) * n_deals / weight.sum()
+    if chi2_contingency(seen, correction=False).pvalue <= ALPHA:
+        before, after = (float(half[0].sum() / half.sum()) for half in np.split(seen, 2, axis=1))
+        notes.append(("LML401", {"before": before, "after": after, "where": "outcome"}))
+    for name, codes in zip(deals.criteria, deals.codes.T, strict=True):
+        index, chance = psi(*(np.bincount(half, minlength=N_CODES) for half in np.split(codes, [n_deals // 2])))
+        if index > (limit := max(SHIFTED_FAR, chance)):
+            notes.append(("LML402", {"column": name, "psi": index, "limit": limit}))
+    moved = [view.framework.title for view in views if weights_moved(view, deals)]
     if moved:
-        names = ", ".join(view.framework.title for view in moved)
-        notes.append(("LML406", {"columns": names, "where": "weights"}))
+        notes.append(("LML406", {"columns": ", ".join(moved), "where": "weights"}))
     return notes, bool(moved)
 
 
-def _base_rate(deals: Leads) -> list[Note]:
-    from scipy.stats import chi2
-
-    weight, won = weight_of(deals), won_of(deals)
-    period = np.minimum(np.arange(len(deals)) * N_PERIODS // max(len(deals), 1), N_PERIODS - 1)
-    n = np.bincount(period, weight, minlength=N_PERIODS)
-    n_won = np.bincount(period, weight * won, minlength=N_PERIODS)
-    rate = n_won.sum() / n.sum()
-    # of a sample whose weights stand for more, the sample is what varies
-    scale = len(deals) / weight.sum()
-    statistic = float(scale * ((n_won - n * rate) ** 2 / (n * rate * (1 - rate))).sum())
-    if statistic < chi2.isf(ALPHA, N_PERIODS - 1):
-        return []
-    half = N_PERIODS // 2
-    before, after = n_won[:half].sum() / n[:half].sum(), n_won[half:].sum() / n[half:].sum()
-    values = {"before": float(before), "after": float(after), "where": "outcome"}
-    return [("LML401", values)]
-
-
-def psi(then: Floats, now: Floats) -> tuple[float, float]:
+def psi(then: npt.NDArray[np.integer], now: npt.NDArray[np.integer]) -> tuple[float, float]:
     """Population stability index of two counts, and what chance alone stays below (99%)."""
-    from scipy.stats import chi2
-
     some = (then + now) > 0
-    a, b = (then[some] + 0.5) / (then[some] + 0.5).sum(), (now[some] + 0.5) / (now[some] + 0.5).sum()
+    a, b = ((each[some] + 0.5) / (each[some] + 0.5).sum() for each in (then, now))
     chance = chi2.isf(0.01, max(some.sum() - 1, 1)) * (1 / max(then.sum(), 1) + 1 / max(now.sum(), 1))
     return float(((b - a) * np.log(b / a)).sum()), float(chance)
 
 
-def _levels(deals: Leads) -> list[Note]:
-    half = len(deals) // 2
-    notes: list[Note] = []
-    for at, name in enumerate(deals.criteria):
-        then, now = (
-            np.bincount(part, minlength=N_CODES).astype(np.float64)
-            for part in (deals.codes[:half, at], deals.codes[half:, at])
-        )
-        index, chance = psi(then, now)
-        if index > max(SHIFTED_FAR, chance):
-            notes.append(("LML402", {"column": name, "psi": index, "limit": max(SHIFTED_FAR, chance)}))
-    return notes
-
-
 def weights_moved(view: View, deals: Leads) -> bool:
     """Whether weights of early and late halves differ: score test of level x late in a logistic regression."""
-    from scipy.stats import chi2
-
-    from leadml.estimators.patterns import PatternCounts
-
     if len(deals) < LEAST_DEALS or not view.mapped:
         return False
     half = np.arange(len(deals)) >= len(deals) // 2
-    codes, won = view.codes(deals), won_of(deals)
+    codes, won = codes_of(deals, view.mapped), won_of(deals)
     parts = [PatternCounts.from_codes(codes[rows], won[rows]) for rows in (~half, half)]
     codes = np.concatenate([part.codes for part in parts])
     won, n = (np.concatenate([getattr(part, name) for part in parts]) for name in ("won", "total"))
@@ -122,23 +106,19 @@ def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float,
     """
     if timing is None or len(leads) < LEAST:
         return 0.0, 0.0
-    weight, rows, shift = learning_weight(leads), np.arange(len(leads)), 0.0
+    weight, won, rows, shift, time = learning_weight(leads), won_of(leads), np.arange(len(leads)), 0.0, None
     if timing and leads.created is not None and leads.closed is not None:
+        created, last = leads.created.astype(np.float64), max(int(leads.created.max()), int(leads.closed.max()))
         seen = _effective(weight / seen_chance(leads.created, leads.closed))
-        ones = np.ones((len(leads), 1))
-        shift = float(_fit(ones, won_of(leads), seen, BIAS_SPREAD**-2, log_odds)[0][0])
-        last = max(int(leads.created.max()), int(leads.closed.max()))
-        rows = np.flatnonzero(leads.created.astype(np.int64) <= last - timing)
-        rows = rows[np.argsort(leads.created[rows], kind="stable")]
+        shift = float(_fit(np.ones((len(leads), 1)), won, seen, BIAS_SPREAD**-2, log_odds)[0][0])
+        rows = np.flatnonzero(created <= last - timing)
+        rows = rows[np.argsort(created[rows], kind="stable")]
+        time = created - last  # now is later than the latest deals that had the time to close
     half = rows[len(rows) // 2 :]
     if len(half) < LEAST / 2:
         return shift, 0.0
-    time = np.linspace(-1.0, 0.0, len(half))
-    if timing and leads.created is not None and leads.closed is not None:
-        # now is later than the latest deals that had the time to close
-        day = leads.created[half].astype(np.float64)
-        time = (day - last) / max(day[-1] - day[0], 1.0)
-    found, variance = _offset_now(log_odds[half] + shift, won_of(leads)[half], weight[half], time)
+    when = np.linspace(-1.0, 0.0, len(half)) if time is None else time[half] / max(np.ptp(time[half]), 1.0)
+    found, variance = _offset_now(log_odds[half] + shift, won[half], weight[half], when)
     return float(np.clip(shift + found, -6, 6)), variance
 
 

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -15,9 +15,8 @@ from leadml.frameworks.catalog import list_frameworks, list_policies
 from leadml.levels import MET_LEVEL
 from leadml.records import Record, check_record, choose, load_record
 
-CONTENDERS = ("cutoff", "weights", "steps", "integer", "context-logistic", "context-boosting", "prior")
-CONTENDER_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
-"""Of a contender of the user's own: it names files."""
+ContenderName = Literal["cutoff", "weights", "steps", "integer", "context-logistic", "context-boosting", "prior"]
+CONTENDERS: tuple[ContenderName, ...] = get_args(ContenderName)
 
 
 def plain(value: Any) -> Any:
@@ -203,7 +202,7 @@ class Experiment(_Settings):
     economics: Economics | None = None
     capacity: Capacity | None = None
     split: SplitSettings | None = None
-    contenders: tuple[str, ...] = CONTENDERS
+    contenders: tuple[ContenderName, ...] = CONTENDERS
     met_level: Annotated[int, Field(ge=1, le=4)] = MET_LEVEL
     smallest_gain: Annotated[float, Field(gt=0, lt=1)] = 0.01
     bootstrap: Annotated[int, Field(ge=50)] = 1000
@@ -225,13 +224,6 @@ class Experiment(_Settings):
             what = "policy; valid: ids of documented rules"
             what = what if info.field_name == "policies" else "framework; valid: ids, or paths of your own"
             raise ValueError(f"got no {what}; name some, or leave the key out")
-        return value
-
-    @field_validator("contenders")
-    @classmethod
-    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for name in value:
-            check_name("contender", name, CONTENDERS)
         return value
 
     @field_validator("as_of")

@@ -9,7 +9,7 @@ import numpy as np
 
 from leadml.calibration.cards import Draft
 from leadml.calibration.check import constant_note
-from leadml.calibration.contenders import DocumentedRule, PointsOf, TotalTable, logit
+from leadml.calibration.contenders import DocumentedRule, TotalTable, logit
 from leadml.calibration.facts import Posterior
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.study import Study, reach
@@ -135,9 +135,8 @@ def result_notes(
     notes = _on_rules(study, policies)
     for view in study.learnable:
         card = fitted.get(f"{view.id}-integer")
-        if isinstance(card, TotalTable) and isinstance(card.rule, PointsOf):
-            points = card.rule.whole.points
-            silent = [name for name, row in zip(view.mapped, points, strict=True) if not row[:UNKNOWN].any()]
+        if isinstance(card, TotalTable):
+            silent = [name for name, row in zip(view.mapped, card.rule.rows, strict=True) if not row[:UNKNOWN].any()]
             if silent:
                 values = {"framework": view.framework.title, "columns": silent, "where": view.id}
                 notes.append(("LML202", values))

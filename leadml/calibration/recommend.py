@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from leadml.calibration.cards import Draft
-from leadml.calibration.contenders import Contender, LearnedCard, PointsOf, TotalTable
+from leadml.calibration.contenders import Contender
 from leadml.calibration.facts import Facts
+from leadml.estimators.points import WholePoints
 from leadml.evaluation.bootstrap import Statistic
 from leadml.evaluation.metrics import captured
 from leadml.result import Figure, PolicyResult, Recommended
@@ -31,7 +32,7 @@ def choose_card(facts: Facts, drafts: Mapping[str, Draft]) -> str | None:
 
     there = [each for each in study.contenders if each.id in drafts]
     wide = [each.id for each in there if each.kind == "wide"]
-    cards = [each.id for each in sorted((c for c in there if isinstance(c, LearnedCard)), key=rank)]
+    cards = [each.id for each in sorted((c for c in there if learned_of(facts, c.id)), key=rank)]
     cards += sorted(wide, key=lambda name: value(measures[name].log_loss, np.inf))[:1]
     workload = np.full(len(facts.log), 0.5) if facts.workload is None else facts.workload
     chosen = None
@@ -46,6 +47,12 @@ def choose_card(facts: Facts, drafts: Mapping[str, Draft]) -> str | None:
         if expected(more - won) > study.settings.smallest_gain:
             chosen = name
     return chosen
+
+
+def learned_of(facts: Facts, name: str) -> WholePoints | None:
+    """Whole points of a framework's learned card."""
+    learned = getattr(facts.fitted[name], "learned", None)
+    return learned if isinstance(learned, WholePoints) else None
 
 
 def value(figure: Statistic | None, otherwise: float) -> float:
@@ -91,11 +98,11 @@ def recommend(
             in_use=study.baseline or "prior",
         )
     baseline = next((each for each in policies if each.id == study.baseline), None)
-    contender, cutoff, fitted = study.contender(chosen), drafts[chosen].cutoff, facts.fitted[chosen]
+    contender, cutoff = study.contender(chosen), drafts[chosen].cutoff
     stays = baseline is not None and (baseline.verdict != "change" or bool(doubt))
     rounding = None
-    if isinstance(fitted, TotalTable) and isinstance(fitted.rule, PointsOf):
-        lost = fitted.rule.whole.loss_against_real
+    if (whole := learned_of(facts, chosen)) is not None:
+        lost = whole.loss_against_real
         won = value(facts.measures["prior"].log_loss, np.nan) - value(facts.measures[chosen].log_loss, np.nan)
         rounding = min(1.0, lost / (lost + won)) if won > 0 else None
     return Recommended(

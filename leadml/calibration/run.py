@@ -24,7 +24,7 @@ from leadml.calibration.conclude import conclude
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
 from leadml.calibration.outcomes import check_enough, choose_deals, set_aside
-from leadml.calibration.study import make_study, split_contenders
+from leadml.calibration.study import check_own, make_study
 from leadml.exceptions import UsageError
 from leadml.tracking.connection import without_autologging
 
@@ -220,8 +220,10 @@ def calibrate(
     if frameworks is not None and not len(frameworks):
         raise UsageError("frameworks: got none; valid: ids, YAML files or Frameworks; name some, or leave it out")
     settings = load_experiment(experiment)
-    names, pairs = split_contenders(settings.contenders if contenders is None else contenders)
-    settings = settings.model_copy(update={"contenders": names})
+    names = [each for each in contenders or () if isinstance(each, str)]
+    if contenders is not None:
+        settings = load_experiment({**settings.model_dump(exclude_unset=True), "contenders": names})
+    pairs = check_own([each for each in contenders or () if not isinstance(each, str)])
     own = own_metrics(metrics)  # a wrong name is told before anything is learned
     leads = set_aside(leads, settings.without)
     check_enough(leads)

@@ -11,13 +11,15 @@ import numpy.typing as npt
 
 from leadml.card.codes import codes_of_leads
 from leadml.data.deals import NO_DAY
+from leadml.data.selection import propensity_weights
+from leadml.estimators.misfit import find_misfits
+from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.scorecard_fit import ScorecardFit, fit_scorecard
 from leadml.levels import UNKNOWN, Codes
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
-    from leadml.estimators.patterns import PatternCounts
-    from leadml.estimators.scorecard_fit import ScorecardFit
-    from leadml.frameworks.model import Framework, Policy
+    from leadml.frameworks.model import Framework
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -44,8 +46,6 @@ def learning_weight(leads: Leads) -> Floats:
 
     They add up to the effective number (Kish 1965): a lead that stands for ten is still one lead seen.
     """
-    from leadml.data.selection import propensity_weights
-
     weight, stands_for = weight_of(leads), propensity_weights(leads)
     if stands_for is None:
         return weight
@@ -59,8 +59,6 @@ def won_of(leads: Leads) -> Floats:
 
 def count_patterns(leads: Leads, criteria: Sequence[str]) -> PatternCounts:
     """Won and lost deals of each pattern of some criteria."""
-    from leadml.estimators.patterns import PatternCounts
-
     return PatternCounts.from_codes(codes_of(leads, criteria), won_of(leads), learning_weight(leads))
 
 
@@ -89,12 +87,10 @@ class View:
     """A framework as these deals can answer it.
 
     mapped : criteria of the framework that the deals hold, in its order.
-    policies : its rules that are judged.
     """
 
     framework: Framework
     mapped: tuple[str, ...]
-    policies: tuple[Policy, ...]
     _latest: dict[str, Any] = dataclasses.field(default_factory=dict, repr=False)
 
     @property
@@ -108,45 +104,32 @@ class View:
         return tuple(name for name in self.framework.criterion_ids if name not in self.mapped)
 
     @property
+    def gates(self) -> tuple[tuple[str, int], ...]:
+        """Criteria of gates, and the level below which a lead is disqualified."""
+        return tuple((gate.criterion, gate.below) for gate in self.framework.gates)
+
+    @property
     def documented(self) -> Floats:
         """(k, 5) documented points of the mapped criteria: a level is a point."""
         return np.tile(np.arange(5.0), (len(self.mapped), 1))
 
-    def codes(self, leads: Leads) -> Codes:
-        """Codes of the mapped criteria."""
-        return codes_of(leads, self.mapped)
-
-    def failed(self, leads: Leads) -> Flags:
-        """Whether the framework's own gate disqualifies a lead."""
-        failed = np.zeros(len(leads), dtype=bool)
-        for gate in self.framework.gates:
-            failed |= codes_of(leads, (gate.criterion,))[:, 0] < gate.below
-        return failed
-
-    def learn(self, train: Leads, random_state: int, rising: Flags | bool = True) -> tuple[ScorecardFit, PatternCounts]:
+    def learn(self, train: Leads, seed: int, rising: Flags | bool = True) -> tuple[ScorecardFit, PatternCounts]:
         """Fit the scorecard on counts of patterns; contenders that share the monotone fit ask one after the other."""
-        from leadml.estimators.scorecard_fit import fit_scorecard
-
-        if rising is True and self._latest.get("train") is train:
-            return self._latest["fit"]  # type: ignore[no-any-return]
-        counts = count_patterns(train, self.mapped)
-        fit = fit_scorecard(counts, self.documented, monotone=rising, random_state=random_state)
-        if rising is True:
+        if rising is not True or self._latest.get("train") is not train:
+            counts = count_patterns(train, self.mapped)
+            fit = fit_scorecard(counts, self.documented, monotone=rising, random_state=seed)
+            if rising is not True:
+                return fit, counts
             self._latest.update(train=train, fit=(fit, counts))
-        return fit, counts
+        return self._latest["fit"]  # type: ignore[no-any-return]
 
-    def turning(self, train: Leads, random_state: int) -> Flags:
+    def turning(self, train: Leads, seed: int) -> Flags:
         """(k,) criteria whose points must be free to turn, as a training set tells."""
-        from leadml.estimators.misfit import find_misfits
-
-        counts = count_patterns(train, self.mapped)
-        found = find_misfits(counts, self.documented, self.mapped, random_state=random_state)
+        found = find_misfits(count_patterns(train, self.mapped), self.documented, self.mapped, random_state=seed)
         return np.isin(self.mapped, [each.criteria[0] for each in found if each.kind == "turning"])
 
     def misfits(self, deals: Leads, met_level: int) -> list[Note]:
         """Criteria that run backwards, turn, or only work together, on all deals."""
-        from leadml.estimators.misfit import find_misfits
-
         counts = count_patterns(deals, self.mapped)
         notes: list[Note] = []
         for found in find_misfits(counts, self.documented, self.mapped, workload=SHARE, met_level=met_level):
@@ -156,7 +139,7 @@ class View:
                 values |= {"columns": " and ".join(found.criteria), "detail": f"Deals are won by {rates}."}
             else:
                 values |= {"column": found.criteria[0], "top_rate": found.high[1]}
-                for end, told in (("low", found.low), ("high", found.high), ("best", found.best)):
-                    values |= {f"{end}_level": told[0], f"{end}_rate": told[1]}
+                for end in ("low", "high", "best"):
+                    values[f"{end}_level"], values[f"{end}_rate"] = getattr(found, end)
             notes.append((MISFITS[found.kind], values))
         return notes

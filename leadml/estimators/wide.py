@@ -15,7 +15,7 @@ from leadml.estimators.attributes import Bins, Column, offered
 from leadml.estimators.classifier import ChanceClassifier, check_levels
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide, held_out_slope
-from leadml.estimators.wide_points import WidePoints, whole_points
+from leadml.estimators.wide_points import whole_points
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import load_framework
 from leadml.levels import CANONICAL, codes_of_levels
@@ -146,7 +146,7 @@ class WideCardClassifier(ChanceClassifier):
         wins = np.bincount(totals, weight * won, minlength=size)
         slope = self.fit_.slope * held_out_slope(deals, attributes=self.attributes, as_score=self.as_score)
         self.table_ = table_of_totals(np.arange(size), wins, n, slope=slope)
-        self.attributes_ = card_attributes(self.fit_.attributes, self.points_)
+        self.attributes_ = card_attributes(self.fit_.attributes, self.points_.attributes)
         return self
 
     def total_points(self, X: Any) -> npt.NDArray[np.int64]:
@@ -195,10 +195,10 @@ class WideCardClassifier(ChanceClassifier):
         return made + [each.bins.codes(column_of_frame(frame, each.bins.name)) for each in self.fit_.attributes]
 
 
-def card_attributes(attributes: Sequence[Attribute], points: WidePoints) -> tuple[CardAttribute, ...]:
+def card_attributes(attributes: Sequence[Attribute], points: Sequence[npt.NDArray[Any]]) -> tuple[CardAttribute, ...]:
     """Chosen columns with their points, as a card holds them."""
     made = []
-    for each, earned in zip(attributes, points.attributes, strict=True):
+    for each, earned in zip(attributes, points, strict=True):
         bins, n = each.bins, each.bins.n_bins
         made.append(
             CardAttribute(

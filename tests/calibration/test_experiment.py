@@ -10,7 +10,7 @@ import pytest
 import leadml
 from leadml.calibration.experiment import Experiment, load_experiment, plain
 from leadml.calibration.run import own_metrics
-from leadml.calibration.study import split_contenders
+from leadml.calibration.study import check_own
 from leadml.exceptions import RecordError, UsageError
 
 
@@ -83,14 +83,12 @@ def test_contradictions_are_refused(given, says: str) -> None:
         ([("../mine", None)], "got the name '../mine'; valid is 1 to 64 letters"),
         ([("a" * 65, None)], "valid is 1 to 64 letters"),
         ([object()], r"got object without a name; valid is .* a pair \(name, classifier\)"),
-        ([("mine", None), ("Mine", None)], "got the name 'mine' twice"),
-        (["nobody"], "got the contender 'nobody'"),
+        ([("mine", object())], "got 'mine' with a object; valid is .* give a classifier"),
     ],
 )
 def test_contenders_have_names_that_files_can_have(given: list[object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        split_contenders(given)
-    assert split_contenders(["prior", ("mine.v-2", 1)]) == (("prior",), [("mine.v-2", 1)])
+        check_own(given)
 
 
 def test_metrics_of_ones_own_keep_clear_of_the_built_in() -> None:

@@ -243,8 +243,9 @@ def test_own_classifiers_frameworks_and_metrics_compete() -> None:
         leadml.calibrate(leads, contenders=[("mine", object())])
     with pytest.raises(UsageError, match="did you mean cutoff"):
         leadml.calibrate(leads, contenders=["cut-off"])
-    with pytest.raises(UsageError, match="occurs twice"):
-        leadml.calibrate(leads, contenders=[("prior", LogisticRegression())])
+    for names in (["prior"], ["mine", "Mine"]):
+        with pytest.raises(UsageError, match=f"got the name '{names[0]}' twice"):
+            leadml.calibrate(leads, contenders=[(name, LogisticRegression()) for name in names])
 
 
 def test_a_large_file_is_compared_on_a_sample_and_learned_from_in_full() -> None:

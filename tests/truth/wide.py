@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pyarrow as pa
 
-from leadml.calibration.classifiers import WideCard
-from leadml.calibration.contenders import LearnedCard, View
+from leadml.calibration.contenders import learn_card, learn_wide
+from leadml.calibration.views import View
 from leadml.frameworks.catalog import load_framework
 from leadml.levels import logistic
 from tests.truth.firms import draw, truth_of
@@ -56,12 +56,12 @@ def widened(name, seed):
     """Attributes chosen, and the wide card's AUC on fresh leads beside that of the criteria card."""
     train, fresh = deals(name, seed, CASES[name][0]), deals(name, seed + 10**6, N_FRESH)
     framework = load_framework("bant")
-    view = View(framework, framework.criterion_ids, framework.policies)
-    card = LearnedCard(view, id="bant-integer").fit(train).predict(fresh)
-    wide = WideCard(view, tuple(train.context), 8, 40, id="wide").fit(train)
+    view = View(framework, framework.criterion_ids)
+    card = learn_card(view, train).predict(fresh)
+    wide = learn_wide(view, train, columns=tuple(train.context), attributes=8)
     won = np.asarray(fresh.outcome) == 1
     ahead = auc(wide.predict(fresh).score, won) - auc(card.score, won)
-    return {"none": not len(wide.rule.fit.attributes), "ahead": ahead}
+    return {"none": not wide.rule.bins, "ahead": ahead}
 
 
 def wide(found):
