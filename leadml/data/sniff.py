@@ -1,4 +1,4 @@
-"""How a text file is written, sniffed from its beginning: encoding, delimiter, header row, decimal mark."""
+"""How a text file is written, sniffed from its beginning: encoding, delimiter, quotes, header row, decimal mark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING, NamedTuple
 
 from leadml.data.cells import CURRENCY, number_pattern
@@ -23,10 +23,12 @@ HEAD_BYTES = 1 << 20  # how much of a file is looked at
 DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_ROWS = 200
 _FEW_ROWS = 10
+_LOOKED_AT = 1 << 14  # characters (or bytes) in which single quotes (or zero bytes) are looked for
 _TITLE_ROWS = 30  # a header stands in one of so many rows
 _numbers = {mark: re.compile(re.sub(r"\\x\{(\w+)\}", r"\\u\1", number_pattern(mark))) for mark in ",."}
 _beside = re.compile(rf"{CURRENCY}|%\s*$")  # what may stand beside a number
-Record = tuple[list[str], int]  # cells, and the number of the line where they end
+_single = re.compile(r"^'[^'\n]*'([,;\t|])'[^'\n]*'(\1'[^'\n]*')*\r?$", re.MULTILINE)
+_maybe = re.compile(r"(^|[,;\t|])'", re.MULTILINE)
 
 
 class TextFormat(NamedTuple):
@@ -52,27 +54,63 @@ def sniff_text(
             f"{name}: holds zero bytes; valid: a text file; export it again as CSV (a spreadsheet belongs in a file"
             " ending in .xlsx), or set read.encoding in the mapping"
         )
+    if delimiter and not delimiter.isascii():
+        raise InputError(f"{name}: got delimiter {delimiter!r}; valid: an ASCII character; export it so")
     header_row = None if options.header == "auto" else options.header
     told = {"encoding": options.encoding, "delimiter": delimiter, "decimal": options.decimal, "header_row": header_row}
-    records: dict[str, list[Record]] = {}
-    for each in [delimiter] if delimiter else DELIMITERS:
-        if not each.isascii():
-            raise InputError(f"{name}: got delimiter {each!r}; valid: an ASCII character; export it so")
-        records[each] = _records(text, each, complete)
-    # The delimiter under which most records are equally wide, then the most cells.
-    delimiter = max(records, key=lambda each: _evenness(records[each]))
-    at, notes = find_header([cells for cells, _ in records[delimiter]], options.header, name)
-    header, n_lines = records[delimiter][at]
-    sample = [cells for cells, _ in records[delimiter][at + 1 :] if len(cells) == len(header)]
+    # A line whose cells all stand in single quotes tells; where some do, records are equally wide under the right ones.
+    quotes = "'" if _single.search(text, 0, _LOOKED_AT) else '"' + "'" * bool(_maybe.search(text, 0, _LOOKED_AT))
+    ways = {way: _records(text, *way, complete) for way in product([delimiter] if delimiter else DELIMITERS, quotes)}
+    (delimiter, quote), (_, records) = max(ways.items(), key=lambda way: way[1][0])
+    at, notes = find_header([cells for cells, _ in records], options.header, name)
+    header, n_lines = records[at]
+    sample = [cells for cells, _ in records[at + 1 :] if len(cells) == len(header)]
     if len(sample) < _FEW_ROWS:  # a quote that is left open may hide the others
         lines = islice(io.StringIO(text, newline=None), n_lines, n_lines + 5 * _SAMPLE_ROWS)
-        alone = (next(csv.reader([line], delimiter=delimiter), []) for line in lines if len(line) < HEAD_BYTES >> 4)
+        short = (line for line in lines if len(line) < HEAD_BYTES >> 4)
+        alone = (next(csv.reader([line], delimiter=delimiter, quotechar=quote), []) for line in short)
         sample += [cells for cells in alone if len(cells) == len(header)]
     decimal, ambiguous = sniff_decimal((cell for cells in sample for cell in cells), options.decimal, delimiter)
     encoding = "utf-8" if encoding in ("utf-8-sig", "ascii") else encoding
     sniffed = tuple(key for key, value in told.items() if value is None)
-    how = Format("csv", encoding, delimiter, '"', decimal, header_row=at + 1, sniffed=sniffed)
+    how = Format("csv", encoding, delimiter, quote, decimal, header_row=at + 1, sniffed=sniffed)
+    notes += [note("cells stand in single quotes ('), and are read without them")] if quote == "'" else []
     return TextFormat(how, tuple(map(str.strip, header)), n_lines, tuple(sample), ambiguous + notes)
+
+
+def _encoding(head: bytes, complete: bool) -> str:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    n_zeros = [head[at:_LOOKED_AT:2].count(0) for at in (0, 1)]
+    if 4 * max(n_zeros) > min(len(head), _LOOKED_AT) and 16 * min(n_zeros) < max(n_zeros):  # no byte-order mark
+        return "utf-16-be" if n_zeros[0] > n_zeros[1] else "utf-16-le"
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head, final=complete)
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8"
+
+
+def _records(
+    text: str, delimiter: str, quote: str, complete: bool
+) -> tuple[tuple[float, int], list[tuple[list[str], int]]]:
+    """Cut the first records, each with the number of the line where it ends; a blank line is an empty one.
+
+    That way of writing is right under which most records are equally wide, then the one of most cells.
+    """
+    records: list[tuple[list[str], int]] = []
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
+    with contextlib.suppress(csv.Error):  # a cell beyond the csv module's limit: what was seen suffices
+        records.extend((cells, reader.line_num) for cells in islice(reader, _SAMPLE_ROWS + 1))
+    records = records[:-1] if not complete and 1 < len(records) <= _SAMPLE_ROWS else records
+    widths = [len(cells) for cells, _ in records if any(cells)]
+    width, n = _most(widths)
+    return ((round(n / len(widths), 2), width) if width > 1 else (0.0, 0)), records
+
+
+def _most(widths: Iterable[int]) -> tuple[int, int]:
+    """The most frequent width, the largest of equals, and how often it is met."""
+    return max(Counter(widths).items(), key=lambda item: (item[1], item[0]), default=(1, 0))
 
 
 def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: str) -> tuple[int, Notes]:
@@ -85,13 +123,13 @@ def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: 
             raise InputError(f"{name}: row {told} is blank or not there; read.header names the header's row")
         return told - 1, []
     first = next(at for at, cells in enumerate(records) if cells)
-    filled = [sum(bool(cell.strip()) for cell in cells) for cells in records]
     width, n = _most(len(cells) for cells in records if len(cells) > 1)
-    for at in range(first, min(len(records), _TITLE_ROWS)):
-        if len(records[at]) == width and filled[at] > width / 2:
+    for at, cells in enumerate(records[:_TITLE_ROWS]):
+        filled = sum(bool(cell.strip()) for cell in cells)
+        if at >= first and len(cells) == width and filled > width / 2:
             said = f"row {at + 1} is taken as the header; if it is not, set read: {{header: 1}} (its row)"
             return at, [note(said)] if at > first and told is None else []
-        if n < 2 or filled[at] > (1 if width < 5 else 2):
+        if n < 2 or filled > (1 if width < 5 else 2):
             break  # no title
     return first, []
 
@@ -100,61 +138,20 @@ def sniff_decimal(cells: Iterable[str], told: str | None, delimiter: str = "") -
     """Tell the decimal mark of numbers written as text."""
     if told:
         return told, []
-    seen = Counter(_decimal_evidence(cell.strip()) for cell in cells)
+    seen = Counter[str]()
+    for cell in cells:
+        if ("," in cell or "." in cell) and any(map(str.isdigit, cell)):
+            number = _beside.sub("", cell.strip()).strip()
+            marks = "".join(mark for mark in ",." if _numbers[mark].match(number))
+            seen["1.234" if marks == ",." and "." in number else marks] += 1
+    meant, note_ = "," if seen[","] > seen["."] else ".", ""
     if seen[","] and seen["."]:
-        mark = "," if seen[","] > seen["."] else "."
-        text = (
+        note_ = (
             f"numbers with a decimal comma ({seen[',']}) and with a decimal point ({seen['.']}) in one file: read with"
-            f' {mark!r}; set read: {{decimal: "{mark}"}} in the mapping if right'
+            f' {meant!r}; set read: {{decimal: "{meant}"}} in the mapping if right'
         )
-        return mark, [note(text)]
-    if seen[","] or seen["."]:
-        return "," if seen[","] else ".", []
-    mark = "," if delimiter == ";" and seen["1.234"] else "."
-    if not seen["1.234"]:
-        return mark, []
-    meant, other = ("1234", ".") if mark == "," else ("1.234", ",")
-    how = f'if not, set read: {{decimal: "{other}"}} in the mapping'
-    return mark, [note(f"numbers such as 1.234 are ambiguous: read as {meant}; {how}")]
-
-
-def _decimal_evidence(cell: str) -> str:
-    """Tell which mark a number can only have been written with; ``1.234`` when either."""
-    if not ("," in cell or "." in cell) or not any(map(str.isdigit, cell)):
-        return ""
-    cell = _beside.sub("", cell).strip()
-    comma, point = _numbers[","].match(cell), _numbers["."].match(cell)
-    if comma and point:
-        return "1.234" if "." in cell else ""
-    return "," if comma else "." if point else ""
-
-
-def _encoding(head: bytes, complete: bool) -> str:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(head, final=complete)
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8"
-
-
-def _records(text: str, delimiter: str, complete: bool) -> list[Record]:
-    """Cut the first records; a blank line is an empty one."""
-    records: list[Record] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    with contextlib.suppress(csv.Error):  # a cell beyond the csv module's limit: what was seen suffices
-        records.extend((cells, reader.line_num) for cells in islice(reader, _SAMPLE_ROWS + 1))
-    is_cut = not complete and 1 < len(records) <= _SAMPLE_ROWS
-    return records[:-1] if is_cut else records
-
-
-def _evenness(records: Sequence[Record]) -> tuple[float, int]:
-    widths = [len(cells) for cells, _ in records if any(cells)]
-    width, n = _most(widths)
-    return (round(n / len(widths), 2), width) if width > 1 else (0.0, 0)
-
-
-def _most(widths: Iterable[int]) -> tuple[int, int]:
-    """The most frequent width, the largest of equals, and how often it is met."""
-    return max(Counter(widths).items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+    elif seen["1.234"] and not seen[","] and not seen["."]:
+        meant, read, other = (",", "1234", ".") if delimiter == ";" else (".", "1.234", ",")
+        how = f'if not, set read: {{decimal: "{other}"}} in the mapping'
+        note_ = f"numbers such as 1.234 are ambiguous: read as {read}; {how}"
+    return meant, [note(note_)] if note_ else []

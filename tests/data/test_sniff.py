@@ -33,6 +33,43 @@ def test_encodings_and_line_ends(read, monkeypatch, encoding, line_end):
     assert read(text, encoding=encoding)[1] == cells
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf16_without_a_byte_order_mark(read, encoding):
+    source, cells, _ = read("ID;Naam\n1;Zoë\n2;Łukasz\n".encode(encoding))
+    assert (source.format.encoding, source.columns, cells) == (
+        encoding,
+        ("ID", "Naam"),
+        [("1", "Zoë"), ("2", "Łukasz")],
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "'ID','Name'\n'1','Acme, Inc'\n'2','O''Brien'\n",
+        "'ID','Name'\n1,'Acme, Inc'\n2,'O''Brien'\n",
+        "ID,Name\n1,'Acme, Inc'\n2,'O''Brien'\n",
+        "'ID';'Name'\n'1';'Acme, Inc'\n'2';'O''Brien'\n",
+    ],
+)
+def test_cells_in_single_quotes(read, text):
+    source, cells, _ = read(text)
+    assert (source.columns, cells) == (("ID", "Name"), [("1", "Acme, Inc"), ("2", "O'Brien")])
+    assert "stand in single quotes" in source.notes[0][1]["text"]
+
+
+def test_a_single_quote_that_stays_open_is_a_fault(read):
+    source, cells, rows = read("'ID','Name'\n'1','Acme'\n'2','Beta\n'3','Gamma'\n")
+    assert (cells, rows, source.rejections.rows.tolist()) == ([("1", "Acme"), ("3", "Gamma")], [2, 4], [3])
+
+
+def test_apostrophes_are_no_quotes(read):
+    names = ["'s-Hertogenbosch", "O'Brien", "'t Gooi, NH", "'quoted'", "rock 'n' roll"]
+    text = "ID,Name\n" + "".join(f'{i},"{name}"\n' if "," in name else f"{i},{name}\n" for i, name in enumerate(names))
+    source, cells, _ = read(text)
+    assert (source.format.quote, [name for _, name in cells], source.notes) == ('"', names, [])
+
+
 LONG = b"".join(b"%d,Acme\n" % i for i in range(150_000))
 
 
