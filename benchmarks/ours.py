@@ -90,10 +90,10 @@ def learn(counts, n_draws: int) -> None:
 
     documented = np.tile(np.arange(5.0), (counts.codes.shape[1], 1))
     fit = fit_scorecard(counts, documented, n_draws=n_draws)
-    whole = whole_points(fit, counts)
+    whole = whole_points(fit, counts.codes, counts.total)
     if n_draws:
         fit_judge(counts, n_draws=n_draws)
-        totals, size = whole.totals(counts.codes), int(whole.points.max(axis=1).sum()) + 1
+        totals, size = whole.totals(counts.codes), whole.total_max + 1
         won, n = (np.bincount(totals, each, size) for each in (counts.won, counts.total))
         cutoff_at_cost(redraw_rates(won, n, n_draws), n, float(won.sum() / n.sum()))
 

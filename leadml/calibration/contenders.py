@@ -23,11 +23,10 @@ from leadml.calibration.views import (
     plain_design,
     won_of,
 )
-from leadml.estimators.attributes import Bins, Column, column_of_arrow, offered
+from leadml.estimators.attributes import Bins, Column, offered
 from leadml.estimators.points import WholePoints, whole_points
 from leadml.estimators.probabilities import table_of_totals
-from leadml.estimators.wide_fit import WideDeals, WideFit, fit_wide, held_out_slope
-from leadml.estimators.wide_points import whole_points as wide_points
+from leadml.estimators.wide_fit import WideDeals, WideFit, fit_wide
 from leadml.levels import logistic
 from leadml.result import Kind
 
@@ -204,7 +203,7 @@ def column_of(leads: Leads, name: str) -> Column:
     values = leads.context.get(name, leads.raw.get(name))
     if values is None:
         return Column(name, codes=np.full(len(leads), -1, np.int64))
-    return column_of_arrow(name, values, leads.created)
+    return Column.of_arrow(name, values, leads.created)
 
 
 def logit(p: npt.ArrayLike) -> Floats:
@@ -233,8 +232,8 @@ def learn_card(
     """Average the fits over their spreads, round to whole points; those of criteria that turn are `free` to fall."""
     rising = ~view.turning(train, seed) if free else True
     fit, counts = view.learn(train, seed, rising)
-    whole = whole_points(fit, counts, total=points, monotone=rising)
-    rule = Points(criteria=view.mapped, rows=list(whole.points), gates=view.gates)
+    whole = whole_points(fit, counts.codes, counts.total, points, monotone=rising)
+    rule = Points(criteria=view.mapped, rows=whole.rows, gates=view.gates)
     return learn_totals(rule, train, timing, whole)
 
 
@@ -278,12 +277,10 @@ def learn_wide(
     there, _ = offered([column_of(train, name) for name in columns], len(train))
     deals = WideDeals(codes, documented, there, won_of(train), weight, train.unit)
     fit = fit_wide(deals, attributes=attributes, as_score=as_score)
+    rows = whole_points(fit, fit.codes(codes, there), weight, points, at_most=True).rows
     bins = tuple(each.bins for each in fit.attributes)
-    own = [*codes.T, *(each.codes(column_of(train, each.name)) for each in bins)]
-    rows = wide_points(fit, own, weight, points).rows
-    slope = fit.slope * held_out_slope(deals, attributes=attributes, as_score=as_score)
     rule = Points(criteria=mapped, rows=rows, bins=bins, gates=() if view is None else view.gates)
-    return learn_totals(rule, train, timing, fit, slope)
+    return learn_totals(rule, train, timing, fit, fit.slope)
 
 
 def learn_context(

@@ -27,8 +27,6 @@ Note = tuple[str, dict[str, Any]]
 """LML code, and the values that its text needs."""
 MISFITS: Mapping[str, str] = {"reversed": "LML205", "turning": "LML206", "together": "LML207"}
 DAYS_A_MONTH = 365.25 / 12
-SHARE = 0.3
-"""Share of leads followed up at which a misfit is priced."""
 
 
 def codes_of(leads: Leads, criteria: Sequence[str]) -> Codes:
@@ -132,7 +130,7 @@ class View:
         """Criteria that run backwards, turn, or only work together, on all deals."""
         counts = count_patterns(deals, self.mapped)
         notes: list[Note] = []
-        for found in find_misfits(counts, self.documented, self.mapped, workload=SHARE, met_level=met_level):
+        for found in find_misfits(counts, self.documented, self.mapped, met_level=met_level):
             values: dict[str, Any] = {"cost": found.cost, "where": found.criteria[0]}
             if found.kind == "together":
                 rates = ", ".join(f"{rate:.0%} where {words}" for words, rate in (found.low, found.best, found.high))

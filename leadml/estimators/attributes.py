@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,10 +18,12 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 from scipy.special import chdtrc
 
+from leadml.estimators.solver import Floats
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Floats = npt.NDArray[np.float64]
+Codes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 
 FINE_BINS = 20
@@ -57,10 +59,25 @@ class Column:
     words: tuple[str, ...] = ()
     age_of: str | None = None
 
+    @classmethod
+    def of_arrow(cls, name: str, values: pa.Array, created: npt.NDArray[np.int32] | None = None) -> Column:
+        """Read a column of `Leads.context`: words, numbers, or a date as its age in days at creation."""
+        import pyarrow as pa
+
+        if pa.types.is_dictionary(values.type):
+            codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+            return cls(name, codes=codes, words=tuple(map(str, values.dictionary.to_pylist())))
+        is_date = pa.types.is_date(values.type)
+        days = values.cast(pa.int32()) if is_date else values
+        numbers = days.to_numpy(zero_copy_only=False).astype(np.float64)
+        if not is_date or created is None:
+            return cls(name, numbers)
+        return cls(name, np.where(created == np.iinfo(np.int32).min, np.nan, created - numbers), age_of="created")
+
     def take(self, rows: npt.NDArray[Any]) -> Column:
         """Pick rows."""
-        pick = [None if each is None else each[rows] for each in (self.numbers, self.codes)]
-        return dataclasses.replace(self, numbers=pick[0], codes=pick[1])
+        numbers, codes = (None if each is None else each[rows] for each in (self.numbers, self.codes))
+        return dataclasses.replace(self, numbers=numbers, codes=codes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -80,120 +97,79 @@ class Bins:
         """Bins, without other and unknown."""
         return len(self.groups) if self.edges is None else len(self.edges) + 1
 
-    @property
-    def is_ordered(self) -> bool:
-        """Whether neighbouring bins are alike."""
-        return self.edges is not None
-
-    def codes(self, column: Column) -> npt.NDArray[np.uint8]:
+    def codes(self, column: Column) -> Codes:
         """(n,) uint8 codes of a column."""
         other, unknown = self.n_bins, self.n_bins + 1
-        if self.edges is not None:
-            if column.numbers is None:  # words where numbers were learned from: nothing is known of them
-                blank = np.array([]) if column.codes is None else column.codes < 0
-                return np.where(blank, unknown, other).astype(np.uint8)
-            found = np.searchsorted(self.edges, column.numbers, side="right")
-            return np.where(np.isnan(column.numbers), unknown, found).astype(np.uint8)
-        column = as_words(column)
-        at = {word: bin_ for bin_, words in enumerate(self.groups) for word in words}
-        table = np.array([*(at.get(word, other) for word in column.words), unknown], dtype=np.uint8)
-        return np.asarray(table[column.codes])
+        numbers, at, words = column.numbers, column.codes, column.words
+        if self.edges is not None and numbers is not None:
+            found = np.searchsorted(self.edges, numbers, side="right")
+            return np.where(np.isnan(numbers), unknown, found).astype(np.uint8)
+        if at is None and numbers is not None:  # numbers read as categories, written as short as they can be
+            known, at = np.unique(numbers, return_inverse=True)
+            words = tuple(f"{value:.15g}" for value in known[~np.isnan(known)])
+            at = np.where(np.isnan(numbers), -1, at)
+        # words where numbers were learned from are in no group: nothing is known of them
+        bin_of = {word: bin_ for bin_, group in enumerate(self.groups) for word in group}
+        table = np.array([*(bin_of.get(word, other) for word in words), unknown], dtype=np.uint8)
+        return np.asarray(table[at])
 
 
-def as_words(column: Column) -> Column:
-    """Numbers read as categories, written as short as they can be."""
-    if column.codes is not None or column.numbers is None:
-        return column
-    known, at = np.unique(column.numbers, return_inverse=True)
-    words = tuple(f"{value:.15g}" for value in known[~np.isnan(known)])
-    codes = np.where(np.isnan(column.numbers), -1, at).astype(np.int64)
-    return Column(column.name, None, codes, words, column.age_of)
-
-
-def column_of_arrow(name: str, values: pa.Array, created: npt.NDArray[np.int32] | None = None) -> Column:
-    """Read a column of `Leads.context`: words, numbers, or a date as its age in days at creation."""
-    import pyarrow as pa
-
-    if pa.types.is_date(values.type):
-        days = values.cast(pa.int32()).to_numpy(zero_copy_only=False).astype(np.float64)
-        if created is None:
-            return Column(name, days)
-        age = np.where(created == np.iinfo(np.int32).min, np.nan, created - days)
-        return Column(name, age, age_of="created")
-    if pa.types.is_dictionary(values.type):
-        codes = values.indices.to_numpy(zero_copy_only=False).astype(np.float64)
-        return Column(
-            name,
-            codes=np.where(np.isnan(codes), -1, codes).astype(np.int64),
-            words=tuple(str(word) for word in values.dictionary.to_pylist()),
-        )
-    return Column(name, values.to_numpy(zero_copy_only=False).astype(np.float64))
-
-
-def refusal(column: Column, n: int) -> str | None:
-    """Say why a column is not offered as an attribute, or None: persons, free text, identities, constants."""
-    if PERSON_NAME.search(column.name.replace("_", " ")):
-        return "its name looks like something about a person"
-    if column.codes is None:
-        return None
-    counts = np.bincount(column.codes[column.codes >= 0], minlength=len(column.words))
-    n_words = int((counts > 0).sum())
-    if (n_words > MAX_CATEGORIES and n_words > 0.05 * n) or (counts >= MIN_BIN).sum() == 0:
-        return f"{n_words:,} different texts in {n:,} deals: free text or an identity"
-    return None
+def offered(columns: Sequence[Column], n: int) -> tuple[list[Column], dict[str, str]]:
+    """Split columns into those that may become attributes, and why others may not: persons, free text, identities."""
+    refused = {}
+    for column in columns:
+        if PERSON_NAME.search(column.name.replace("_", " ")):
+            refused[column.name] = "its name looks like something about a person"
+        elif column.codes is not None:
+            counts = np.bincount(column.codes[column.codes >= 0])
+            n_words = int((counts > 0).sum())
+            if (n_words > MAX_CATEGORIES and n_words > 0.05 * n) or not (counts >= MIN_BIN).any():
+                refused[column.name] = f"{n_words:,} different texts in {n:,} deals: free text or an identity"
+    return [column for column in columns if column.name not in refused], refused
 
 
 def fine_bins(column: Column, weight: Floats) -> Bins | None:
     """Cut a column as finely as its deals allow, knowing nothing of outcomes; None where only one bin would be."""
-    if column.codes is None and column.numbers is not None:
-        known = column.numbers[~np.isnan(column.numbers)]
-        if len(known) < 2 * MIN_BIN:
-            return None
-        n_fine = int(min(FINE_BINS, len(known) // MIN_BIN))
-        # a value of many deals (no visits, a round sum) is a bin, and what is left is cut evenly
-        value, count = np.unique(known, return_counts=True)
-        often = np.flatnonzero(count >= len(known) / n_fine)
-        rest = known[~np.isin(known, value[often])]
-        even = np.quantile(rest, np.arange(1, n_fine) / n_fine, method="higher") if len(rest) else rest
-        edges = np.unique(np.concatenate([even, value[often], value[np.minimum(often + 1, len(value) - 1)]]))
-        edges = edges[edges > value[0]]
-        kept: list[float] = []
-        ordered, start = np.sort(known), 0
-        for edge in edges:  # a bin of few deals joins the one before it
-            at = int(np.searchsorted(ordered, edge))
-            if at - start >= MIN_BIN and len(ordered) - at >= MIN_BIN:
-                kept, start = [*kept, float(edge)], at
-        bins = Bins(column.name, np.array(kept), age_of=column.age_of)
-        has_blank = int(np.isnan(column.numbers).sum()) >= MIN_BIN
-        return bins if kept or has_blank else None
-    codes = column.codes if column.codes is not None else np.empty(0, dtype=np.int64)
-    counts = np.bincount(codes[codes >= 0], weight[codes >= 0], minlength=len(column.words))
-    common = tuple((word,) for word, n in zip(column.words, counts, strict=True) if n >= MIN_BIN)
-    n_kinds = len(common) + (weight[codes < 0].sum() >= MIN_BIN) + (counts[counts < MIN_BIN].sum() >= MIN_BIN)
-    return Bins(column.name, None, common) if common and n_kinds > 1 else None
+    if column.codes is not None:
+        blank = column.codes < 0
+        counts = np.bincount(column.codes[~blank], weight[~blank], minlength=len(column.words))
+        common = tuple((word,) for word, n in zip(column.words, counts, strict=True) if n >= MIN_BIN)
+        n_kinds = len(common) + (weight[blank].sum() >= MIN_BIN) + (counts[counts < MIN_BIN].sum() >= MIN_BIN)
+        return Bins(column.name, None, common) if common and n_kinds > 1 else None
+    numbers = np.empty(0) if column.numbers is None else column.numbers
+    known = np.sort(numbers[~np.isnan(numbers)])
+    if len(known) < 2 * MIN_BIN:
+        return None
+    n_fine = int(min(FINE_BINS, len(known) // MIN_BIN))
+    # a value of many deals (no visits, a round sum) is a bin, and what is left is cut evenly
+    value, count = np.unique(known, return_counts=True)
+    often = np.flatnonzero(count >= len(known) / n_fine)
+    rest = known[~np.isin(known, value[often])]
+    even = np.quantile(rest, np.arange(1, n_fine) / n_fine, method="higher") if len(rest) else rest
+    edges = np.unique(np.concatenate([even, value[often], value[np.minimum(often + 1, len(value) - 1)]]))
+    kept: list[float] = []
+    start = 0
+    for edge, at in zip(edges, np.searchsorted(known, edges), strict=True):  # few deals join the bin before
+        if at - start >= MIN_BIN and len(known) - at >= MIN_BIN:
+            kept, start = [*kept, float(edge)], at
+    has_blank = len(numbers) - len(known) >= MIN_BIN
+    return Bins(column.name, np.array(kept), age_of=column.age_of) if kept or has_blank else None
 
 
 def kernel(bins: Bins) -> Floats:
     """Prior covariance of a column's effects at spread 1: bins, other, unknown."""
-    size = bins.n_bins + 2
-    if not bins.is_ordered or bins.n_bins < 3:
-        return np.eye(size)
-    out = np.eye(size)
-    at = np.arange(bins.n_bins) - 0.5 * (bins.n_bins - 1)
-    walk = 0.5 * (np.abs(at)[:, None] + np.abs(at) - np.abs(at[:, None] - at))  # Brownian, 0 in the middle
-    walk *= 1.0 / walk.diagonal().mean()
-    out[: bins.n_bins, : bins.n_bins] = walk + 0.1 * np.eye(bins.n_bins)
+    n, out = bins.n_bins, np.eye(bins.n_bins + 2)
+    if bins.edges is not None and n >= 3:
+        at = np.arange(n) - 0.5 * (n - 1)
+        walk = 0.5 * (np.abs(at)[:, None] + np.abs(at) - np.abs(at[:, None] - at))  # Brownian, 0 in the middle
+        out[:n, :n] = walk / walk.diagonal().mean() + 0.1 * np.eye(n)
     return out
 
 
 def score_test(
-    codes: npt.NDArray[np.uint8],
-    covariance: Floats,
-    residual: Floats,
-    variance: Floats,
-    nuisance: tuple[csr_array, Floats],
+    codes: Codes, covariance: Floats, residual: Floats, variance: Floats, nuisance: tuple[csr_array, Floats],
     unit: Ints | None,
-) -> tuple[float, float]:
+) -> tuple[float, float]:  # fmt: skip
     """Log p-value of "this column adds nothing" (r'Cr, r the residuals added up by bin), and the evidence for it.
 
     residual, variance : (n,) w (y - p) and w p (1 - p); nuisance : (n, q) columns of the fit so far, and R
@@ -208,9 +184,12 @@ def score_test(
     known, axes = np.linalg.eigh(root.T @ v @ root)
     known = np.maximum(known, 0.0)
     score = (axes.T @ (root.T @ np.bincount(codes, residual, minlength=size))) ** 2
-    times = 1.0 if unit is None else _design_effect(codes, residual, variance, unit, size)
     if known.sum() <= 0:
         return 0.0, 0.0
+    times = 1.0
+    if unit is not None:  # how much more the scores of whole units vary than those of single deals would
+        by_unit = np.bincount(unit * size + codes, residual)
+        times = max(1.0, float(by_unit @ by_unit) / max(float(variance.sum()), 1e-12))
     scale, freedom = times * (known @ known) / known.sum(), known.sum() ** 2 / (known @ known)
     known, gain = known / times, score / times**2
     evidence = 0.5 * (gain / (known + SPREADS**-2) - np.log1p(known * SPREADS**2)).sum(axis=1)
@@ -219,55 +198,33 @@ def score_test(
     return log_p, float(evidence.max())
 
 
-def _design_effect(codes: npt.NDArray[np.uint8], residual: Floats, variance: Floats, unit: Ints, size: int) -> float:
-    """How much more the scores of whole units vary than those of single deals would; at least 1."""
-    key, at = np.unique(unit * size + codes, return_inverse=True)
-    by_unit = np.bincount(at, residual, minlength=len(key))
-    return max(1.0, float(by_unit @ by_unit) / max(float(variance.sum()), 1e-12))
-
-
 def allowed(n_chosen: int, n_offered: int) -> float:
     """p-value up to which the next column is let in."""
     return min(FURTHER_P, FALSE_SHARE * (n_chosen + 1) / n_offered) if n_chosen else FIRST_P / n_offered
 
 
-def merge(
-    bins: Bins, effects: Floats, information: Floats, n_deals: Floats, most: int = MAX_BINS_MANY
-) -> tuple[Bins, Ints]:
-    """Merge the bins that the data cannot tell apart, until at most `most` are left.
+def merge(bins: Bins, effects: Floats, information: Floats, n_deals: Floats) -> tuple[Bins, Ints]:
+    """Merge the bins that the data cannot tell apart, until at most `MAX_BINS_MANY` are left.
 
     Two bins cost w1 w2 / (w1 + w2) (z1 - z2)^2 / 2 in log-likelihood; neighbours by number, or by effect for words.
     Returns the coarser bins and, for each fine bin, the coarse one.
     """
-    order = np.arange(bins.n_bins) if bins.is_ordered else np.argsort(effects[: bins.n_bins], kind="stable")
-    groups = [[int(b)] for b in order]
-    weight = [max(float(information[b]), 1e-9) for b in order]
-    level = [float(effects[b]) for b in order]
-    size = [float(n_deals[b]) for b in order]
-    while len(groups) > 1:
-        w, z, n = np.array(weight), np.array(level), np.array(size)
-        cost = 0.5 * w[1:] * w[:-1] / (w[1:] + w[:-1]) * np.diff(z) ** 2
-        cost = np.where((n[1:] < MIN_BIN) | (n[:-1] < MIN_BIN), -1.0, cost)
+    size = bins.n_bins
+    order = np.argsort(effects[:size], kind="stable") if bins.edges is None else np.arange(size)
+    weight = np.maximum(information, 1e-9)
+    fine, starts = np.stack([weight, weight * effects, n_deals])[:, order], np.arange(size)
+    while len(starts) > 1:
+        w, wz, n = np.add.reduceat(fine, starts, axis=1)
+        cost = 0.5 * w[1:] * w[:-1] / (w[1:] + w[:-1]) * np.diff(wz / w) ** 2
+        cost[np.minimum(n[1:], n[:-1]) < MIN_BIN] = -1.0
         i = int(np.argmin(cost))
-        if len(groups) <= most and cost[i] >= (LEAST_COST if len(groups) <= MAX_BINS else SURE_COST):
+        if len(starts) <= MAX_BINS_MANY and cost[i] >= (LEAST_COST if len(starts) <= MAX_BINS else SURE_COST):
             break
-        level[i] = (weight[i] * level[i] + weight[i + 1] * level[i + 1]) / (weight[i] + weight[i + 1])
-        weight[i] += weight.pop(i + 1)
-        size[i] += size.pop(i + 1)
-        groups[i] += groups.pop(i + 1)
-        level.pop(i + 1)
-    coarse = np.empty(bins.n_bins, dtype=np.int64)
-    for at, members in enumerate(groups):
-        coarse[members] = at
+        starts = np.delete(starts, i + 1)
+    coarse = np.empty(size, dtype=np.int64)
+    coarse[order] = np.searchsorted(starts, np.arange(size), side="right") - 1
     if bins.edges is not None:
-        return dataclasses.replace(bins, edges=bins.edges[np.flatnonzero(np.diff(coarse))]), coarse
-    words = tuple(tuple(word for b in sorted(members) for word in bins.groups[b]) for members in groups)
+        return dataclasses.replace(bins, edges=bins.edges[starts[1:] - 1]), coarse
+    members = (np.flatnonzero(coarse == at) for at in range(len(starts)))
+    words = tuple(tuple(word for b in own for word in bins.groups[b]) for own in members)
     return dataclasses.replace(bins, groups=words), coarse
-
-
-def offered(
-    columns: Sequence[Column], n: int, forbidden: Mapping[str, str] = {}
-) -> tuple[list[Column], dict[str, str]]:
-    """Split columns into those that may become attributes and those that may not, with the reason."""
-    refused = {c.name: forbidden.get(c.name) or refusal(c, n) for c in columns}
-    return [c for c in columns if not refused[c.name]], {k: v for k, v in refused.items() if v}

@@ -2,142 +2,204 @@
 
 Near means correlated: of points x with the best line through them, the loss against the fit is least (to
 second order) where (x'c)^2 / x'Cx is largest, C the covariance of the codes weighted by p (1 - p) and c that of
-the codes with the fit. The rounded card is improved by moves of one point, two at a time.
+the codes with the fit. The rounded card is improved by moves of one point, two at a time where there are criteria
+alone. The rows of a card are its criteria (codes 0 to 4, unknown), then its attributes (bins, other, unknown).
 Ustun, Rudin (2019), Learning optimized risk scores, JMLR 20; Liu et al. (2022), FasterRisk, NeurIPS 35.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
-from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.scorecard_fit import ScorecardFit, sum_values
-from leadml.estimators.solver import fit_logistic
+from leadml.estimators.solver import Flags, Floats, fit_logistic
 from leadml.levels import N_CODES, UNKNOWN, Codes, logistic
 
-Floats = npt.NDArray[np.float64]
+if TYPE_CHECKING:
+    from leadml.estimators.scorecard_fit import ScorecardFit
+    from leadml.estimators.wide_fit import WideFit
+
 Ints = npt.NDArray[np.int64]
 
 TOTAL = 40
-MAX_ROUNDS = 200
+MAX_ROUNDS = 400
 AT_ONCE = 64
 """Most promising moves whose validity is looked at together."""
+SCALES = (1.0, 1.5, 2.2, 3.3)
+"""Where the search for at most a total begins: in proportion, and larger, of which rare extremes are taken off."""
 UNSEEN = 0.02
 """Deals of weight that each code counts for even where none was seen, so that its points follow the fit."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WholePoints:
-    """Card in whole points: log-odds = base + slope * total."""
+    """Card in whole points: log-odds = base + slope * total.
+
+    points : (k, 6) of codes 0 to 4 and of unknown, for each criterion.
+    attributes : of the bins, other and unknown of each attribute, the lowest 0.
+    loss_against_real : log loss a deal that the real-valued fit expects to be given up by whole points, at least 0.
+    """
 
     points: Ints
-    """(k, 6): points of codes 0 to 4 and of unknown; the tops of the levels add up to the total asked for."""
+    attributes: tuple[Ints, ...]
     base: float
     slope: float
     loss_against_real: float
-    """Log loss a deal that the real-valued fit expects to be given up by whole points, at least 0."""
+
+    @property
+    def rows(self) -> list[Ints]:
+        """Points of every row of the card."""
+        return [*self.points, *self.attributes]
+
+    @property
+    def total_max(self) -> int:
+        """The highest total."""
+        return int(sum(row.max() for row in self.rows))
 
     def totals(self, codes: Codes) -> Ints:
-        """(n,) total points of (n, k) codes."""
-        return sum_values(self.points, codes).astype(np.int64)
+        """(n,) totals of (n, rows) codes."""
+        out = np.zeros(len(codes), dtype=np.int64)
+        for row, column in zip(self.rows, codes.T, strict=True):
+            out += row[column]
+        return out
 
 
 def whole_points(
-    fit: ScorecardFit, counts: PatternCounts, total: int = TOTAL, *, monotone: bool | npt.ArrayLike = True
+    fit: ScorecardFit | WideFit,
+    codes: Codes,
+    weight: Floats,
+    total: int = TOTAL,
+    *,
+    monotone: bool | npt.ArrayLike = True,
+    at_most: bool = False,
 ) -> WholePoints:
-    """Round a fit to whole points; `monotone` as in `fit_scorecard` (points of the other criteria may turn)."""
-    k = len(fit.values)
+    """Round a fit to whole points, by (n, rows) codes and the weight (n,) of the deals that have them.
+
+    The tops of the rows add up to `total`, or, by single moves of one point, to no more (`at_most`). `monotone` as in
+    `fit_scorecard` (points of the other criteria may turn).
+    """
+    k, rows = len(fit.values), [*fit.values, *fit.effects]
+    starts = np.cumsum([0, *map(len, rows)])
+    at, n, size = codes + starts[:-1], len(codes), int(starts[-1])
+    one_hot = csr_array((np.ones(at.size), at.ravel(), len(rows) * np.arange(n + 1)), shape=(n, size))
+    real = fit.intercept + one_hot @ np.concatenate([[], *rows])
+    w = weight * logistic(real) * logistic(-real)
+    mean = one_hot.T @ w
+    covariance = (one_hot.multiply(w[:, None]).T @ one_hot).toarray() + UNSEEN * np.eye(size)
+    covariance -= np.outer(mean, mean) / max(float(w.sum()), 1e-300)
     rising = np.broadcast_to(np.asarray(monotone, dtype=bool), k)
-    real = fit.log_odds(counts.codes)
-    weight = counts.total * logistic(real) * logistic(-real)
-    points = _rounded(fit.values, total, rising)
-    if points.any():
-        covariance = _covariance(counts.codes, weight)
-        points = _improved(points, covariance, covariance @ fit.values.ravel(), total, rising)
-    line = np.stack([np.ones(len(real)), sum_values(points, counts.codes)], axis=1)
-    expected = counts.total * logistic(real)
-    ridge = 1e-9 * np.eye(2)[None]
-    base, slope = fit_logistic(line, expected[None], counts.total[None], ridge).theta[0]
-    if not points.any():
-        slope = 0.0
-    size = max(float(counts.total.sum()), 1e-300)
-    lost = _loss(base + slope * line[:, 1], expected, counts.total) - _loss(real, expected, counts.total)
-    return WholePoints(points, float(base), float(slope), max(lost / size, 0.0))
+    x = _Search(rows, k, rising, total, not at_most, covariance).nearest()
+    line = np.stack([np.ones(n), one_hot @ x], axis=1)
+    won = weight * logistic(real)
+    theta = fit_logistic(line, won[None], weight[None], 1e-9 * np.eye(2)[None]).theta[0] * [1.0, x.any()]
+    rounded, real_loss = (weight @ np.logaddexp(0.0, eta) - won @ eta for eta in (line @ theta, real))
+    lost = max(float(rounded - real_loss) / max(float(weight.sum()), 1e-300), 0.0)
+    parts = [x[a:b].astype(np.int64) for a, b in itertools.pairwise(starts)]
+    return WholePoints(
+        np.array(parts[:k], dtype=np.int64).reshape(k, N_CODES),
+        tuple(parts[k:]),
+        float(theta[0]),
+        float(theta[1]),
+        lost,
+    )
 
 
-def _loss(log_odds: Floats, won: Floats, total: Floats) -> float:
-    return float(total @ np.logaddexp(0.0, log_odds) - won @ log_odds)
+class _Search:
+    """Points of all rows, one after the other, nearest to the fit of those that are valid."""
 
+    def __init__(
+        self, rows: Sequence[Floats], k: int, rising: Flags, total: int, exact: bool, covariance: Floats
+    ) -> None:
+        self.k, self.rising, self.total, self.exact, self.covariance = k, rising, total, exact, covariance
+        self.sizes = np.array([len(row) for row in rows], dtype=np.int64)
+        self.starts = np.cumsum(self.sizes) - self.sizes
+        levels = [row[:UNKNOWN] if j < k else row for j, row in enumerate(rows)]
+        low = np.array([row.min() if j >= k or not rising[j] else 0.0 for j, row in enumerate(levels)])
+        self.top = np.array([row.max() for row in levels]) - low
+        self.values = np.concatenate([[], *rows]) - np.repeat(low, self.sizes)
+        self.c = covariance @ self.values
 
-def _rounded(values: Floats, total: int, rising: npt.NDArray[np.bool_]) -> Ints:
-    """Criteria share the total by largest remainders; codes within a criterion round in proportion."""
-    values = values - np.where(rising, 0.0, values[:, :UNKNOWN].min(axis=1))[:, None]
-    top = values[:, :UNKNOWN].max(axis=1)
-    if top.sum() <= 1e-9:
-        return np.zeros(values.shape, dtype=np.int64)
-    wanted = total * top / top.sum()
-    whole = np.floor(wanted + 1e-12)
-    rest = round(total - whole.sum())
-    whole[np.argsort(whole - wanted, kind="stable")[:rest]] += 1
-    scale = np.divide(whole, top, out=np.zeros_like(top), where=top > 0)
-    points = np.floor(values * scale[:, None] + 0.5)
-    return np.asarray(np.clip(points, 0, whole[:, None]), dtype=np.int64)
-
-
-def _covariance(codes: Codes, weight: Floats) -> Floats:
-    """(6k, 6k) weighted covariance of the indicators of all codes."""
-    one_hot = np.concatenate([column[:, None] == np.arange(N_CODES) for column in codes.T], axis=1).astype(float)
-    mean = weight @ one_hot / max(float(weight.sum()), 1e-300)
-    centred = one_hot - mean
-    return np.asarray((weight[:, None] * centred).T @ centred + UNSEEN * np.eye(one_hot.shape[1]))
-
-
-def _improved(points: Ints, covariance: Floats, c: Floats, total: int, rising: npt.NDArray[np.bool_]) -> Ints:
-    """Take the best move of one point, or two of them at once, for as long as there is one that helps."""
-    single = _single_moves(rising)
-    first, second = np.triu_indices(len(single), 1)
-    moves = np.concatenate([single, single[first] + single[second]])
-    along = moves @ covariance
-    move_c, move_size = moves @ c, np.einsum("ij,ij->i", along, moves)
-    x = points.ravel().astype(np.float64)
-    for _ in range(MAX_ROUNDS):
-        size = x @ covariance @ x
-        now = (x @ c) ** 2 / size
-        top = x @ c + move_c
-        bottom = size + 2.0 * (along @ x) + move_size
-        near = np.where(bottom > 1e-12, top * np.abs(top) / np.maximum(bottom, 1e-12), 0.0)
-        better = np.flatnonzero(near > now * (1 + 1e-9))
-        better = better[np.argsort(-near[better], kind="stable")]
-        for start in range(0, len(better), AT_ONCE):
-            candidates = x + moves[better[start : start + AT_ONCE]]
-            valid = np.flatnonzero(_valid(candidates, total, rising))
-            if len(valid):
-                x = candidates[valid[0]]
-                break
+    def nearest(self) -> Floats:
+        """The best of what is found from every start."""
+        span = self.top.sum()
+        if span <= 1e-9:
+            return np.zeros(len(self.values))
+        if self.exact:  # criteria share the total by largest remainders
+            wanted = self.total * self.top / span
+            whole = np.floor(wanted + 1e-12)
+            whole[np.argsort(whole - wanted, kind="stable")[: round(self.total - whole.sum())]] += 1
+            scales = [np.divide(whole, self.top, out=np.zeros_like(whole), where=self.top > 0)]
         else:
-            break
-    return x.reshape(points.shape).astype(np.int64)
+            scales = [np.full(len(self.top), scale * self.total / span) for scale in SCALES]
+        moves = self._moves()
+        found = np.array([self._improved(self._start(scale), moves) for scale in scales])
+        return np.asarray(found[np.argmax(self._near(found))])
+
+    def _near(self, x: Floats) -> Floats:
+        """(r,) squared correlation of rows of points with the fit, its sign kept, up to a factor."""
+        return _ratio(x @ self.c, np.einsum("ij,ij->i", x @ self.covariance, x))
+
+    def _start(self, scale: Floats) -> Floats:
+        """Round in proportion; take the top or the bottom off rows, where it costs least, until the total is kept."""
+        high = np.repeat(np.floor(self.top * scale + 0.5), self.sizes)
+        x = np.clip(np.floor(self.values * np.repeat(scale, self.sizes) + 0.5), 0, high)
+        row = np.repeat(np.arange(len(self.sizes)), self.sizes) == np.arange(len(self.sizes))[:, None]
+        while (top := np.maximum.reduceat(x, self.starts)).sum() > self.total:
+            own, high = row[top > 0], top[top > 0, None] - 1
+            tried = np.concatenate([np.where(own, less, x) for less in (np.minimum(x, high), np.maximum(x - 1, 0))])
+            x = tried[np.argmax(self._near(tried))]
+        return np.asarray(x)
+
+    def _moves(self) -> Floats:
+        """One point on or off a step of a rising criterion (all levels from it up), or any other code by itself."""
+        eye, made = np.eye(len(self.values)), []
+        for j, (start, size) in enumerate(zip(self.starts, self.sizes, strict=True)):
+            own = eye[start : start + size].copy()
+            if j < self.k and self.rising[j]:
+                own[:UNKNOWN] = np.cumsum(own[:UNKNOWN][::-1], axis=0)[::-1]
+                own = own[1:]
+            made.append(own)
+        single = np.concatenate([*made, *(-each for each in made)])
+        if not self.exact:
+            return single
+        first, second = np.triu_indices(len(single), 1)
+        return np.concatenate([single, single[first] + single[second]])
+
+    def _improved(self, x: Floats, moves: Floats) -> Floats:
+        """Take the best valid move for as long as one brings the points nearer to the fit."""
+        along, move_c = moves @ self.covariance, moves @ self.c
+        move_size = np.einsum("ij,ij->i", along, moves)
+        for _ in range(MAX_ROUNDS):
+            near = _ratio(x @ self.c + move_c, x @ self.covariance @ x + 2.0 * (along @ x) + move_size)
+            better = np.flatnonzero(near > self._near(x[None]) * (1 + 1e-9))
+            better = better[np.argsort(-near[better], kind="stable")]
+            for batch in np.split(better, range(AT_ONCE, len(better), AT_ONCE)):
+                if len(valid := self._valid(x + moves[batch])):
+                    x = valid[0]
+                    break
+            else:
+                break
+        return x
+
+    def _valid(self, x: Floats) -> Floats:
+        """Of cards (n, size), attributes lowered to 0, those that keep the total and never fall where they may not."""
+        k, at = self.k, self.starts[self.k :]
+        x[:, N_CODES * k :] -= np.repeat(np.minimum.reduceat(x, at, axis=1), self.sizes[k:], axis=1)
+        cards = x[:, : N_CODES * k].reshape(len(x), k, N_CODES)
+        levels, unknown = cards[..., :UNKNOWN], cards[..., UNKNOWN]
+        top = levels.max(axis=2)
+        total = top.sum(axis=1) + np.maximum.reduceat(x, at, axis=1).sum(axis=1)
+        wrong = (levels.min(axis=2) != 0) | (unknown < 0) | (unknown > top)
+        wrong |= self.rising & (np.diff(levels, axis=2) < 0).any(axis=2)
+        keeps = total == self.total if self.exact else total <= self.total
+        return np.asarray(x[keeps & ~wrong.any(axis=1)])
 
 
-def _single_moves(rising: npt.NDArray[np.bool_]) -> Floats:
-    """Rows of 6k: one point on or off a step (all levels from it up), a single level, or an unknown."""
-    rows = []
-    for j, up in enumerate(rising):
-        for code in range(1 if up else 0, N_CODES):
-            row = np.zeros((len(rising), N_CODES))
-            row[j, code : UNKNOWN if up and code < UNKNOWN else code + 1] = 1.0
-            rows.append(row.ravel())
-    return np.concatenate([np.array(rows), -np.array(rows)])
-
-
-def _valid(candidates: Floats, total: int, rising: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Whether cards (n, 6k) keep the total, never fall where they may not, and start at 0."""
-    cards = candidates.reshape(len(candidates), -1, N_CODES)
-    levels, unknown = cards[..., :UNKNOWN], cards[..., UNKNOWN]
-    top = levels.max(axis=2)
-    falls = rising & (np.diff(levels, axis=2) < 0).any(axis=2)
-    wrong = falls | (levels.min(axis=2) != 0) | (unknown < 0) | (unknown > top)
-    return np.asarray((top.sum(axis=1) == total) & ~wrong.any(axis=1))
+def _ratio(top: Floats, bottom: Floats) -> Floats:
+    return np.where(bottom > 1e-12, top * np.abs(top) / np.maximum(bottom, 1e-12), 0.0)

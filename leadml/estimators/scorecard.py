@@ -132,12 +132,10 @@ class ScorecardClassifier(ChanceClassifier):
         )
         self.intercept_ = self.fit_.intercept
         if self.points is not None:
-            whole = whole_points(self.fit_, counts, self.points, monotone=self.monotone)
-            self.points_ = whole.points
-            totals, size = whole.totals(counts.codes), int(whole.points.max(axis=1).sum()) + 1
-            self.table_ = table_of_totals(
-                np.arange(size), np.bincount(totals, counts.won, size), np.bincount(totals, counts.total, size)
-            )
+            whole = whole_points(self.fit_, counts.codes, counts.total, self.points, monotone=self.monotone)
+            totals, self.points_ = whole.totals(counts.codes), whole.points
+            won_of, n = (np.bincount(totals, each, whole.total_max + 1) for each in (counts.won, counts.total))
+            self.table_ = table_of_totals(np.arange(whole.total_max + 1), won_of, n)
         return self
 
     def _score(self, X: Any) -> Floats:

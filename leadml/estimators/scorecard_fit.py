@@ -1,33 +1,36 @@
-"""The learned scorecard: additive and monotone, averaged over how far it departs from the document."""
+"""The learned scorecard: additive and monotone, averaged over how far it departs from the document.
+
+    log-odds = b + sum_j f_j(code_j),   f_j(level) = d_j1 + ... + d_j,level
+    f_j(unknown) = mean of f_j over the known levels + u_j
+
+Coefficients: intercept; four steps of each criterion; unknown of each criterion. The documented points w_j(level) are
+the line d = a * D, D their steps, around which steps vary between criteria and within them:
+    mean_l (d_jl - a D_jl) ~ N(0, between^2),   what is left ~ N(0, within^2)
+    u_j ~ N(-part * mean of f_j over the known levels, sd^2)
+Part 0 is unknown at random, part 1 is the document's word that unknown earns what level 0 earns.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leadml.estimators.design import (
-    UNKNOWN_MEANINGS,
-    code_table,
-    design,
-    is_step,
-    known_shares,
-    steps_precision,
-    unknown_precision,
-    values_by_code,
-)
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.solver import Fits, fit_logistic, solve_bounded
+from leadml.estimators.solver import Fits, Flags, Floats, fit_logistic, solve_bounded
 from leadml.levels import LEVEL_MAX, N_CODES, UNKNOWN, Codes, logistic
 
-Floats = npt.NDArray[np.float64]
-
 SPREADS = np.array(list(itertools.product((0.001, 0.05, 0.1, 0.2, 0.4, 0.8), (0.001, 0.07, 0.15, 0.3, 0.6, 1.2))))
-"""Spreads between and within criteria that are averaged over."""
+"""Spreads between and within criteria that are averaged over; the first keeps the document's proportions."""
+UNKNOWN_MEANINGS = np.array([(0.0, 0.15, 0.6), (1.0, 0.15, 0.25), (0.5, 0.5, 0.15)])
+"""Part, sd and prior chance of what unknown may mean. Averaged over: with one free spread of .5 for all, as many
+deals earned a third less where unknown meant level 0, and a twentieth less where it was at random."""
+LINE_SD = 20.0
+"""Prior of the documented line, in log-odds from all criteria at 0 to all at their top: hardly any."""
+INTERCEPT_SD = 20.0
 NEGLIGIBLE = 1e-3
 """Share of the evidence below which spreads are left out of the average."""
 HOPELESS = 9.0
@@ -42,6 +45,7 @@ class ScorecardFit:
     draws : (D, 1 + 6k) posterior draws of intercept and values, each a card of the same form.
     evidence : (G,) weight of each row of `spreads` in the average, summing to 1.
     spreads : (G, 3) between, within, and the part of its mean that unknown gives up (0 at random, 1 as level 0).
+    effects : of attributes, which only a wide card has.
     """
 
     intercept: float
@@ -49,6 +53,7 @@ class ScorecardFit:
     draws: Floats
     evidence: Floats
     spreads: Floats
+    effects: tuple[Floats, ...] = ()
 
     def log_odds(self, codes: Codes) -> Floats:
         """(n,) log-odds of (n, k) codes."""
@@ -63,6 +68,72 @@ def sum_values(values: npt.NDArray[Any], codes: Codes) -> npt.NDArray[Any]:
     return np.asarray(out)
 
 
+def code_table(codes: Codes, total: Floats) -> Floats:
+    """(k, 6, 5): what each code puts into the four steps and the unknown of its criterion; `total` deals a pattern."""
+    counts = np.stack([np.bincount(column, total, minlength=N_CODES)[:UNKNOWN] for column in codes.T])
+    size = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, size, out=np.full(counts.shape, 0.2), where=size > 0)  # even where none is known
+    table = np.zeros((len(shares), N_CODES, LEVEL_MAX + 1))
+    table[:, :UNKNOWN, :LEVEL_MAX] = np.tri(UNKNOWN, LEVEL_MAX, -1)
+    table[:, UNKNOWN, :LEVEL_MAX] = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    table[:, UNKNOWN, LEVEL_MAX] = 1.0
+    return table
+
+
+def design(codes: Codes, table: Floats) -> Floats:
+    """(m, 1 + 5k): intercept, steps of all criteria, unknowns of all criteria."""
+    each = table[np.arange(codes.shape[1]), codes]
+    steps, unknown = each[..., :LEVEL_MAX].reshape(len(codes), -1), each[..., LEVEL_MAX]
+    return np.concatenate([np.ones((len(codes), 1)), steps, unknown], axis=1)
+
+
+def values_by_code(theta: Floats, table: Floats) -> Floats:
+    """(..., k, 6): f_j of each code, out of coefficients (..., 1 + 5k)."""
+    k = len(table)
+    steps = theta[..., 1 : 1 + LEVEL_MAX * k].reshape(*theta.shape[:-1], k, LEVEL_MAX)
+    each = np.concatenate([steps, theta[..., 1 + LEVEL_MAX * k :][..., None]], axis=-1)
+    return np.asarray(np.einsum("jci,...ji->...jc", table, each))
+
+
+def is_step(k: int) -> Flags:
+    """(1 + 5k,): which coefficients are steps, and may not be negative on a monotone card."""
+    return np.repeat([False, True, False], [1, LEVEL_MAX * k, k])
+
+
+def steps_priors(documented: Floats, spreads: npt.ArrayLike = SPREADS) -> tuple[Floats, Floats]:
+    """Precision matrices (G, p, p) of intercept and steps for rows of spreads (G, 2), and their log-determinants."""
+    k, (between, within) = len(documented), np.asarray(spreads).T
+    line = np.diff(documented, axis=1)
+    scale = LINE_SD / max(float(documented[:, -1].sum()), 1e-12)
+    mean, wide, narrow = np.full((LEVEL_MAX, LEVEL_MAX), 1.0 / LEVEL_MAX), between[:, None, None], within[:, None, None]
+    # the mean of four steps has variance between^2, so the direction of unit length has 4 between^2
+    one = mean / (LEVEL_MAX * wide**2) + (np.eye(LEVEL_MAX) - mean) / narrow**2
+    precision = np.zeros((len(one), *(1 + (LEVEL_MAX + 1) * k,) * 2))
+    precision[:, 0, 0] = INTERCEPT_SD**-2
+    for j in range(k):
+        steps = slice(1 + LEVEL_MAX * j, 1 + LEVEL_MAX * (j + 1))
+        precision[:, steps, steps] = one
+    # Sherman-Morrison: the line's slope a ~ N(0, scale^2) is integrated out
+    along = np.einsum("kl,glm->gkm", line, one).reshape(len(one), -1)
+    denominator = scale**-2 + along @ line.ravel()
+    precision[:, 1 : 1 + LEVEL_MAX * k, 1 : 1 + LEVEL_MAX * k] -= (
+        along[:, :, None] * along[:, None, :] / denominator[:, None, None]
+    )
+    log_det = -2 * np.log(INTERCEPT_SD) - np.log(scale**2 * denominator)
+    log_det -= k * (np.log(LEVEL_MAX) + 2 * np.log(between) + 2 * (LEVEL_MAX - 1) * np.log(within))
+    return precision, log_det
+
+
+def unknown_priors(table: Floats) -> tuple[Floats, Floats]:
+    """What each of `UNKNOWN_MEANINGS` adds to the precision matrix and to its log-determinant."""
+    k, (part, sd, _) = len(table), UNKNOWN_MEANINGS.T
+    departure = np.zeros((len(part), k, 1 + (LEVEL_MAX + 1) * k))
+    for j, row in enumerate(table[:, UNKNOWN, :LEVEL_MAX]):
+        departure[:, j, 1 + LEVEL_MAX * j : 1 + LEVEL_MAX * (j + 1)] = part[:, None] * row
+        departure[:, j, 1 + LEVEL_MAX * k + j] = 1.0
+    return departure.swapaxes(1, 2) @ departure / sd[:, None, None] ** 2, -2 * k * np.log(sd)
+
+
 def fit_scorecard(
     counts: PatternCounts,
     documented: npt.ArrayLike,
@@ -73,13 +144,11 @@ def fit_scorecard(
 ) -> ScorecardFit:
     """Learn a card around documented points (k, 5); `monotone` may be a flag for each criterion."""
     documented = np.asarray(documented, dtype=np.float64)
-    k = len(documented)
-    table = code_table(known_shares(counts.codes, counts.total))
-    columns = design(counts.codes, table)
-    won, total = counts.won[None], counts.total[None]
+    k, table = len(documented), code_table(counts.codes, counts.total)
+    columns, won, total = design(counts.codes, table), counts.won[None], counts.total[None]
     bounded = is_step(k)
     bounded[1 : 1 + LEVEL_MAX * k] &= np.repeat(np.broadcast_to(np.asarray(monotone, dtype=bool), k), LEVEL_MAX)
-    free, precision, evidence, spreads = _average(columns, won, total, table, documented)
+    free, precision, evidence, spreads = fit_spreads(columns, won, total, table, documented)
     theta = free.theta.copy()
     broken = np.flatnonzero((theta[:, bounded] < 0).any(axis=1))
     if len(broken):
@@ -91,57 +160,28 @@ def fit_scorecard(
     return ScorecardFit(float(mean[0]), values_by_code(mean, table), draws, evidence, spreads)
 
 
-def _average(
+def fit_spreads(
     columns: Floats, won: Floats, total: Floats, table: Floats, documented: Floats
 ) -> tuple[Fits, Floats, Floats, Floats]:
     """Fits without bounds of all spreads that count, their precision matrices, evidence and spreads."""
-    steps, steps_log_det = _steps_priors(documented.tobytes(), len(documented))
-    unknown = [unknown_precision(table, part, sd) for part, sd, _ in UNKNOWN_MEANINGS]
-    rough = _rough_fits(columns, won, total, steps + unknown[0][0])
+    (steps, steps_log_det), (unknown, unknown_log_det) = steps_priors(documented), unknown_priors(table)
+    rough = _rough_fits(columns, won, total, steps + unknown[0])
     log_evidence = _log_evidence(rough, steps_log_det)
     at = np.flatnonzero(log_evidence > log_evidence.max() - HOPELESS)
-    n = len(at)
-    precision = np.concatenate([steps[at] + each for each, _ in unknown])
-    fits = fit_logistic(columns, won, total, precision, start=np.tile(rough.theta[at], (len(unknown), 1)))
-    log_det = np.concatenate([steps_log_det[at] + each for _, each in unknown])
-    chance = np.repeat([chance for _, _, chance in UNKNOWN_MEANINGS], n)
-    log_evidence = _log_evidence(fits, log_det) + np.log(chance)
+    at, meaning = np.tile(at, len(UNKNOWN_MEANINGS)), np.repeat(np.arange(len(UNKNOWN_MEANINGS)), len(at))
+    precision = steps[at] + unknown[meaning]
+    fits = fit_logistic(columns, won, total, precision, start=rough.theta[at])
+    part, _, chance = UNKNOWN_MEANINGS[meaning].T
+    log_evidence = _log_evidence(fits, steps_log_det[at] + unknown_log_det[meaning]) + np.log(chance)
     evidence = np.exp(log_evidence - log_evidence.max())
     kept = evidence >= NEGLIGIBLE * evidence.sum()
-    parts = np.repeat([part for part, _, _ in UNKNOWN_MEANINGS], n)
-    spreads = np.c_[np.tile(SPREADS[at], (len(unknown), 1)), parts]
-    return fits[kept], precision[kept], evidence[kept] / evidence[kept].sum(), spreads[kept]
+    evidence = evidence[kept] / evidence[kept].sum()
+    return Fits(*(each[kept] for each in fits)), precision[kept], evidence, np.c_[SPREADS[at], part][kept]
 
 
 def _log_evidence(fits: Fits, prior_log_det: Floats) -> Floats:
     """Laplace: log of the integral of likelihood times prior, up to a constant."""
     return np.asarray(0.5 * prior_log_det - fits.loss - 0.5 * np.linalg.slogdet(fits.hessian)[1])
-
-
-def _draw(
-    fits: Fits, evidence: Floats, bounded: npt.NDArray[np.bool_], table: Floats, n: int, rng: np.random.Generator
-) -> Floats:
-    """Draw from the mixture of Laplace posteriors; each draw is projected onto the cards within the bounds."""
-    grid = rng.choice(len(evidence), size=n, p=evidence)
-    noise = rng.standard_normal((n, fits.theta.shape[1]))
-    root = np.linalg.cholesky(fits.hessian)[grid]
-    free = fits.theta[grid] + np.linalg.solve(root.swapaxes(1, 2), noise[..., None])[..., 0]
-    broken = np.flatnonzero((free[:, bounded] < 0).any(axis=1))
-    if not len(broken):
-        return free
-    hessian, out = fits.hessian[grid[broken]], free.copy()
-    out[broken] = solve_bounded(hessian, (hessian @ free[broken, :, None])[..., 0], bounded)
-    # Projected noise of four steps adds up to more than 0: a criterion as a whole weighs what it did before,
-    # or nothing, turned about its mean level, so that intervals of weights cover 0 where 0 is true.
-    k = len(table)
-    steps, before = (each[:, 1 : 1 + LEVEL_MAX * k].reshape(n, k, LEVEL_MAX) for each in (out, free))
-    top = steps.sum(axis=2)
-    ratio = np.divide(np.maximum(before.sum(axis=2), 0.0), top, out=np.ones_like(top), where=top > 1e-12)
-    ratio[:, ~bounded[1 : 1 + LEVEL_MAX * k : LEVEL_MAX]] = 1.0
-    mean = np.einsum("rjl,jl->rj", steps, table[:, UNKNOWN, :LEVEL_MAX])
-    out[:, 0] += ((1.0 - ratio) * mean).sum(axis=1)
-    steps *= ratio[..., None]
-    return out
 
 
 def _rough_fits(columns: Floats, won: Floats, total: Floats, precision: Floats) -> Fits:
@@ -159,9 +199,23 @@ def _rough_fits(columns: Floats, won: Floats, total: Floats, precision: Floats) 
     return Fits(theta, hessian, loss)
 
 
-@lru_cache(maxsize=64)
-def _steps_priors(documented: bytes, k: int) -> tuple[Floats, Floats]:
-    """Precision matrices of the steps for all pairs of spreads, and their log-determinants."""
-    points = np.frombuffer(documented).reshape(k, 5)
-    precision, log_det = zip(*(steps_precision(points, *spreads) for spreads in SPREADS), strict=True)
-    return np.stack(precision), np.array(log_det)
+def _draw(fits: Fits, evidence: Floats, bounded: Flags, table: Floats, n: int, rng: np.random.Generator) -> Floats:
+    """Draw from the mixture of Laplace posteriors; each draw is projected onto the cards within the bounds."""
+    grid = rng.choice(len(evidence), size=n, p=evidence)
+    noise = rng.standard_normal((n, fits.theta.shape[1]))
+    root = np.linalg.cholesky(fits.hessian)[grid]
+    free = fits.theta[grid] + np.linalg.solve(root.swapaxes(1, 2), noise[..., None])[..., 0]
+    broken = np.flatnonzero((free[:, bounded] < 0).any(axis=1))
+    hessian, out = fits.hessian[grid[broken]], free.copy()
+    out[broken] = solve_bounded(hessian, (hessian @ free[broken, :, None])[..., 0], bounded)
+    # Projected noise of four steps adds up to more than 0: a criterion as a whole weighs what it did before,
+    # or nothing, turned about its mean level, so that intervals of weights cover 0 where 0 is true.
+    k = len(table)
+    steps, before = (each[:, 1 : 1 + LEVEL_MAX * k].reshape(n, k, LEVEL_MAX) for each in (out, free))
+    top = steps.sum(axis=2)
+    ratio = np.divide(np.maximum(before.sum(axis=2), 0.0), top, out=np.ones_like(top), where=top > 1e-12)
+    ratio[:, ~bounded[1 : 1 + LEVEL_MAX * k : LEVEL_MAX]] = 1.0
+    mean = np.einsum("rjl,jl->rj", steps, table[:, UNKNOWN, :LEVEL_MAX])
+    out[:, 0] += ((1.0 - ratio) * mean).sum(axis=1)
+    steps *= ratio[..., None]
+    return out

@@ -7,15 +7,14 @@ Mathematics of Computation 63).
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
 Floats = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
+Flags = npt.NDArray[np.bool_]
 
 PATIENCE = 3
 """Block exchanges without progress before single ones, which cannot cycle."""
@@ -24,19 +23,15 @@ FEW_ROWS = 6
 """Rows up to which Gram matrices are made one by one."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Fits:
+class Fits(NamedTuple):
     """Rows of fits: coefficients, Hessian of the penalised loss there, and that loss."""
 
     theta: Floats
     hessian: Floats
     loss: Floats
 
-    def __getitem__(self, rows: npt.NDArray[Any]) -> Fits:
-        return Fits(self.theta[rows], self.hessian[rows], self.loss[rows])
 
-
-def solve_bounded(hessian: Floats, linear: Floats, bounded: Mask) -> Floats:
+def solve_bounded(hessian: Floats, linear: Floats, bounded: Flags) -> Floats:
     """Minimise z'Hz/2 - c'z with z >= 0 where bounded, H positive definite, for a row of problems (r, p, p), (r, p)."""
     n_rows, n_columns = linear.shape
     positive = np.ones((n_rows, n_columns), dtype=bool)
@@ -56,9 +51,8 @@ def solve_bounded(hessian: Floats, linear: Floats, bounded: Mask) -> Floats:
         open_, wrong, n_wrong = open_[still], wrong[still], n_wrong[still]
         if not len(open_):
             break
-        better = n_wrong < fewest[open_]
+        patience[open_] = np.where(n_wrong < fewest[open_], PATIENCE, patience[open_] - 1)
         fewest[open_] = np.minimum(fewest[open_], n_wrong)
-        patience[open_] = np.where(better, PATIENCE, patience[open_] - 1)
         # all wrong entries change sides while that helps, else only the last: this cannot cycle (Murty 1974)
         last = n_columns - 1 - np.argmax(wrong[:, ::-1], axis=1)
         single = np.arange(n_columns) == last[:, None]
@@ -72,7 +66,7 @@ def fit_logistic(
     total: Floats,
     penalty: Floats,
     *,
-    bounded: Mask | None = None,
+    bounded: Flags | None = None,
     start: Floats | None = None,
     tolerance: float = 1e-4,
     max_iter: int = 60,
@@ -88,7 +82,8 @@ def fit_logistic(
     won_columns = np.broadcast_to(won @ columns, (n_rows, n_columns))
     total = np.broadcast_to(total, (n_rows, total.shape[1]))
     penalty = np.broadcast_to(penalty, (n_rows, n_columns, n_columns))
-    gram = _Gram(columns, n_rows)
+    upper = np.triu_indices(n_columns)
+    pairs = None if n_rows <= FEW_ROWS else columns[:, upper[0]] * columns[:, upper[1]]
     hessian, loss = np.empty((n_rows, n_columns, n_columns)), np.full(n_rows, np.inf)
     before, open_ = theta.copy(), np.arange(n_rows)
     for _ in range(max_iter):
@@ -109,42 +104,24 @@ def fit_logistic(
         mu = np.where(eta >= 0, 1.0, small) / (1.0 + small)
         weighted = total[rows] * mu
         gradient = weighted @ columns - won_columns[rows] + s_at
-        h = s + gram.of(weighted * (1.0 - mu))
+        h, weighted = s.copy(), weighted * (1.0 - mu)
+        if pairs is not None:
+            entries = weighted @ pairs
+            h[:, upper[0], upper[1]] += entries
+            h[:, upper[1], upper[0]] = h[:, upper[0], upper[1]]
+        elif isinstance(columns, np.ndarray):
+            for gram, root in zip(h, np.sqrt(weighted), strict=True):
+                scaled = root[:, None] * columns  # a product with itself, at half the cost
+                gram += scaled.T @ scaled
+        else:
+            for gram, each in zip(h, weighted, strict=True):
+                gram += (columns.T @ columns.multiply(each[:, None])).toarray()
         linear = (h @ at[..., None])[..., 0] - gradient
         new = np.linalg.solve(h, linear[..., None])[..., 0] if bounded is None else solve_bounded(h, linear, bounded)
         hessian[rows], loss[rows] = h, now[ok]
         before[rows], theta[rows] = at, new
         moved = np.abs(new - at).max(axis=1) > tolerance * (1.0 + np.abs(new).max(axis=1))
-        going = worse.copy()
-        going[ok] = moved
-        open_ = open_[going]
+        open_ = np.sort(np.concatenate([open_[worse], rows[moved]]))
         if not len(open_):
             break
     return Fits(theta, hessian, loss)
-
-
-class _Gram:
-    """X' diag(w) X for rows of weights w."""
-
-    def __init__(self, columns: Floats | csr_array, n_rows: int) -> None:
-        self.columns, self.few = columns, n_rows <= FEW_ROWS
-        self.at = np.triu_indices(columns.shape[1])
-        if not self.few:
-            self.pairs = columns[:, self.at[0]] * columns[:, self.at[1]]
-
-    def of(self, weights: Floats) -> Floats:
-        size = self.columns.shape[1]
-        out = np.empty((len(weights), size, size))
-        if self.few:
-            for gram, w in zip(out, weights, strict=True):
-                if not isinstance(self.columns, np.ndarray):
-                    gram[:] = (self.columns.T @ self.columns.multiply(w[:, None])).toarray()
-                    continue
-                # the square root makes it a product with itself, at half the cost
-                root = np.sqrt(w)[:, None] * self.columns
-                gram[:] = root.T @ root
-            return out
-        entries = weights @ self.pairs
-        out[:, self.at[0], self.at[1]] = entries
-        out[:, self.at[1], self.at[0]] = entries
-        return out

@@ -6,21 +6,19 @@ from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from leadml.card.record import CardAttribute, CardBin
-from leadml.estimators.attributes import Bins, Column, offered
-from leadml.estimators.classifier import ChanceClassifier, check_levels
+from leadml.estimators.attributes import Column, Ints, offered
+from leadml.estimators.classifier import ChanceClassifier, Floats, check_levels
+from leadml.estimators.points import whole_points
 from leadml.estimators.probabilities import table_of_totals
-from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide, held_out_slope
-from leadml.estimators.wide_points import whole_points
+from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import load_framework
-from leadml.levels import CANONICAL, codes_of_levels
+from leadml.levels import CANONICAL, Codes, codes_of_levels
 
-Floats = npt.NDArray[np.float64]
 N_WORDS = 4
 """Words of a bin that its label shows."""
 
@@ -55,9 +53,9 @@ class WideCardClassifier(ChanceClassifier):
         The one that counts as won.
     fit_ : WideFit
         Real-valued fit: values of criteria, bins and effects of attributes.
-    points_ : WidePoints
+    points_ : WholePoints
         Points of every row.
-    table_ : TotalTable
+    table_ : TotalProbabilities
         P(won) with its 95% interval at every total.
     attributes_ : tuple of CardAttribute
         Attributes as a card holds them.
@@ -124,32 +122,27 @@ class WideCardClassifier(ChanceClassifier):
             Itself.
         """
         X = _plain(X)
-        X, y = validate_data(self, X, y, skip_check_array=True) if _is_frame(X) else validate_data(
-            self, X, y, ensure_all_finite="allow-nan", dtype=np.float64
-        )  # fmt: skip
-        won = self._outcomes(y)
-        frame = _frame(X)
+        if isinstance(X, pd.DataFrame):
+            validate_data(self, X, y, skip_check_array=True)
+        else:
+            X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64)
+        won, frame = self._outcomes(y), _frame(X)
         weight = np.asarray(_check_sample_weight(sample_weight, frame.index.to_numpy(), dtype=np.float64))
         self.criteria_ = self._criteria_of(frame)
         names = [c for c in frame.columns if c not in self.criteria_] if self.columns is None else list(self.columns)
         columns, self.refused_ = offered([column_of_frame(frame, name) for name in names], len(frame))
-        codes = self._codes(frame)
         documented = np.tile(np.arange(5.0), (len(self.criteria_), 1))
         unit = None if groups is None else np.asarray(groups)
-        deals = WideDeals(codes, documented, columns, won.astype(np.float64), weight, unit)
+        deals = WideDeals(self._codes(frame), documented, columns, won.astype(np.float64), weight, unit)
         self.fit_ = fit_wide(deals, attributes=self.attributes, as_score=self.as_score)
-        rows = self._rows(frame)
-        self.points_ = whole_points(self.fit_, rows, weight, self.points)
-        totals = self.points_.totals(rows) if rows else np.zeros(len(won), dtype=np.int64)
-        size = self.points_.total_max + 1
-        n = np.bincount(totals, weight, minlength=size)
-        wins = np.bincount(totals, weight * won, minlength=size)
-        slope = self.fit_.slope * held_out_slope(deals, attributes=self.attributes, as_score=self.as_score)
-        self.table_ = table_of_totals(np.arange(size), wins, n, slope=slope)
+        self.points_ = whole_points(self.fit_, self._rows(frame), weight, self.points, at_most=True)
+        totals, size = self.points_.totals(self._rows(frame)), self.points_.total_max + 1
+        wins, n = (np.bincount(totals, each, minlength=size) for each in (weight * won, weight))
+        self.table_ = table_of_totals(np.arange(size), wins, n, slope=self.fit_.slope)
         self.attributes_ = card_attributes(self.fit_.attributes, self.points_.attributes)
         return self
 
-    def total_points(self, X: Any) -> npt.NDArray[np.int64]:
+    def total_points(self, X: Any) -> Ints:
         """Total points of each lead.
 
         Parameters
@@ -164,10 +157,9 @@ class WideCardClassifier(ChanceClassifier):
         """
         check_is_fitted(self)
         X = _plain(X)
-        if not _is_frame(X):
+        if not isinstance(X, pd.DataFrame):
             X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
-        rows = self._rows(_frame(X))
-        return self.points_.totals(rows) if rows else np.zeros(len(X), dtype=np.int64)
+        return self.points_.totals(self._rows(_frame(X)))
 
     def _score(self, X: Any) -> Floats:
         p = self.table_.probability[self.total_points(X)]
@@ -185,74 +177,66 @@ class WideCardClassifier(ChanceClassifier):
             raise UsageError(f"X: has no criterion of {framework.id}; valid: some of {asked}; name its columns so")
         return own
 
-    def _codes(self, frame: pd.DataFrame) -> npt.NDArray[np.uint8]:
+    def _codes(self, frame: pd.DataFrame) -> Codes:
         levels = frame.loc[:, list(self.criteria_)].to_numpy(dtype=np.float64)
         return codes_of_levels(check_levels(levels, self.criteria_, whole=True))
 
-    def _rows(self, frame: pd.DataFrame) -> list[npt.NDArray[np.uint8]]:
-        codes = self._codes(frame)
-        made = [codes[:, j] for j in range(codes.shape[1])]
-        return made + [each.bins.codes(column_of_frame(frame, each.bins.name)) for each in self.fit_.attributes]
+    def _rows(self, frame: pd.DataFrame) -> Codes:
+        names = [each.bins.name for each in self.fit_.attributes]
+        return self.fit_.codes(self._codes(frame), [column_of_frame(frame, name) for name in names])
 
 
-def card_attributes(attributes: Sequence[Attribute], points: Sequence[npt.NDArray[Any]]) -> tuple[CardAttribute, ...]:
+def card_attributes(attributes: Sequence[Attribute], points: Sequence[Any]) -> tuple[CardAttribute, ...]:
     """Chosen columns with their points, as a card holds them."""
-    made = []
-    for each, earned in zip(attributes, points, strict=True):
-        bins, n = each.bins, each.bins.n_bins
-        made.append(
-            CardAttribute(
-                id=bins.name,
-                title=bins.name,
-                column=bins.name,
-                kind="edges" if bins.is_ordered else "categories",
-                bins=tuple(_bin(bins, b, int(earned[b]), float(each.n[b]), float(each.won[b])) for b in range(n)),
-                other_points=int(earned[n]),
-                unknown_points=int(earned[n + 1]),
-                age_of=bins.age_of,
-            )
+    return tuple(
+        CardAttribute(
+            id=each.bins.name,
+            title=each.bins.name,
+            column=each.bins.name,
+            kind="categories" if each.bins.edges is None else "edges",
+            bins=_card_bins(each, earned),
+            other_points=int(earned[-2]),
+            unknown_points=int(earned[-1]),
+            age_of=each.bins.age_of,
         )
+        for each, earned in zip(attributes, points, strict=True)
+    )
+
+
+def _card_bins(attribute: Attribute, earned: Ints) -> tuple[CardBin, ...]:
+    edges, groups, made = attribute.bins.edges, attribute.bins.groups, []
+    for at in range(attribute.bins.n_bins):
+        told: dict[str, Any] = {"points": int(earned[at]), "n": float(attribute.n[at]), "won": float(attribute.won[at])}
+        if edges is None:
+            more = f" (+{len(groups[at]) - N_WORDS} more)" if len(groups[at]) > N_WORDS else ""
+            made.append(CardBin(label=", ".join(groups[at][:N_WORDS]) + more, values=groups[at], **told))
+            continue
+        low, high = (float(edges[i]) if 0 <= i < len(edges) else None for i in (at - 1, at))
+        if low is None:
+            label = "filled" if high is None else f"below {high:g}"
+        else:
+            label = f"{low:g} or more" if high is None else f"{low:g} to below {high:g}"
+        made.append(CardBin.model_validate({"label": label, "from": low, "to": high, **told}))
     return tuple(made)
-
-
-def _bin(bins: Bins, at: int, points: int, n: float, won: float) -> CardBin:
-    if bins.edges is None:
-        words = bins.groups[at]
-        more = f" (+{len(words) - N_WORDS} more)" if len(words) > N_WORDS else ""
-        return CardBin(label=", ".join(words[:N_WORDS]) + more, values=words, points=points, n=n, won=won)
-    low = float(bins.edges[at - 1]) if at else None
-    high = float(bins.edges[at]) if at < len(bins.edges) else None
-    if low is None:
-        label = "filled" if high is None else f"below {high:g}"
-    else:
-        label = f"{low:g} or more" if high is None else f"{low:g} to below {high:g}"
-    return CardBin.model_validate({"label": label, "from": low, "to": high, "points": points, "n": n, "won": won})
 
 
 def column_of_frame(frame: pd.DataFrame, name: str) -> Column:
     """A column of a frame: numbers, dates as days, or words."""
     values = frame[name]
-    if pd.api.types.is_bool_dtype(values) or not (
-        pd.api.types.is_numeric_dtype(values) or pd.api.types.is_datetime64_any_dtype(values)
-    ):
-        codes, words = pd.factorize(values.astype("string"), use_na_sentinel=True)
-        return Column(str(name), codes=codes.astype(np.int64), words=tuple(map(str, words)))
     if pd.api.types.is_datetime64_any_dtype(values):
-        days = (values - pd.Timestamp(0)) / pd.Timedelta(days=1)
-        return Column(str(name), np.asarray(days, dtype=np.float64))
-    return Column(str(name), values.to_numpy(dtype=np.float64, na_value=np.nan))
+        values = (values - pd.Timestamp(0)) / pd.Timedelta(days=1)
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return Column(str(name), values.to_numpy(dtype=np.float64, na_value=np.nan))
+    codes, words = pd.factorize(values.astype("string"))
+    return Column(str(name), codes=codes.astype(np.int64), words=tuple(map(str, words)))
 
 
 def _plain(X: Any) -> Any:
     """A polars frame or an Arrow table as pandas; anything else as it is."""
-    return X.to_pandas() if not _is_frame(X) and hasattr(X, "to_pandas") else X
-
-
-def _is_frame(X: Any) -> bool:
-    return isinstance(X, pd.DataFrame)
+    return X.to_pandas() if hasattr(X, "to_pandas") else X
 
 
 def _frame(X: Any) -> pd.DataFrame:
-    if _is_frame(X):
-        return pd.DataFrame(X).reset_index(drop=True)
-    return pd.DataFrame(np.asarray(X), columns=[f"x{j}" for j in range(np.shape(X)[1])])
+    if isinstance(X, pd.DataFrame):
+        return X.reset_index(drop=True)
+    return pd.DataFrame(X, columns=[f"x{j}" for j in range(np.shape(X)[1])])

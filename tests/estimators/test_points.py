@@ -20,6 +20,10 @@ def world_counts(world, n=2000):
                          n * truth.share * (1 - np.nan_to_num(truth.rate)))  # fmt: skip
 
 
+def rounded(fit, counts, total=40, **options):
+    return whole_points(fit, counts.codes, counts.total, total, **options)
+
+
 def fit_of(values):
     return ScorecardFit(-3.0, np.asarray(values, float), np.empty((0, 0)), np.empty(0), np.empty((0, 3)))
 
@@ -28,20 +32,21 @@ def fit_of(values):
 @pytest.mark.parametrize("world", ["rule_right", "tilted", "steps"])
 def test_points_keep_the_total_and_never_fall(world, total):
     counts = world_counts(world)
-    card = whole_points(fit_scorecard(counts, DOCUMENTED), counts, total)
+    card = rounded(fit_scorecard(counts, DOCUMENTED), counts, total)
     levels, unknown = card.points[:, :5], card.points[:, 5]
     assert levels[:, 4].sum() == total
     assert (levels[:, 0] == 0).all()
     assert (np.diff(levels) >= 0).all()
     assert ((unknown >= 0) & (unknown <= levels[:, 4])).all()
     assert card.slope > 0
+    assert card.total_max == total
     np.testing.assert_array_equal(card.totals(counts.codes[:1]), [card.points[np.arange(4), counts.codes[0]].sum()])
 
 
 def test_more_points_lose_less_against_the_fit():
     counts = world_counts("steps")
     fit = fit_scorecard(counts, DOCUMENTED)
-    lost = [whole_points(fit, counts, total).loss_against_real for total in (8, 16, 40, 100)]
+    lost = [rounded(fit, counts, total).loss_against_real for total in (8, 16, 40, 100)]
     assert lost == sorted(lost, reverse=True)
     assert lost[2] < 0.001
 
@@ -49,7 +54,7 @@ def test_more_points_lose_less_against_the_fit():
 def test_whole_points_come_back_as_they_were():
     points = np.array([[0, 1, 3, 7, 10, 4], [0, 0, 5, 9, 12, 2], [0, 8, 8, 8, 8, 0], [0, 2, 4, 6, 10, 10]])
     counts = world_counts("rule_right")
-    card = whole_points(fit_of(0.13 * points), counts, 40)
+    card = rounded(fit_of(0.13 * points), counts, 40)
     np.testing.assert_array_equal(card.points, points)
     assert (card.slope, card.base) == (pytest.approx(0.13), pytest.approx(-3))
     assert card.loss_against_real == pytest.approx(0, abs=1e-9)
@@ -59,7 +64,7 @@ def test_no_move_of_one_point_comes_nearer():
     counts, steps = world_counts("tilted"), RNG.exponential(size=(4, 4))
     values = np.c_[np.zeros(4), np.cumsum(steps, axis=1) / 3, np.full(4, 0.3)]
     fit = fit_of(values)
-    card = whole_points(fit, counts, 12)
+    card = rounded(fit, counts, 12)
     real = fit.log_odds(counts.codes)
     weight = counts.total * logistic(real) * logistic(-real)
 
@@ -80,21 +85,21 @@ def test_no_move_of_one_point_comes_nearer():
 
 def test_a_wrong_sign_criterion_earns_nothing():
     counts = world_counts("reversed")
-    card = whole_points(fit_scorecard(counts, DOCUMENTED), counts)
+    card = rounded(fit_scorecard(counts, DOCUMENTED), counts)
     assert (card.points[3, :5] == 0).all()
     assert card.points[:3, 4].sum() == 40
 
 
 def test_unknown_earns_from_nothing_to_the_top():
     counts, levels = world_counts("rule_right"), np.tile(np.arange(5) / 4, (4, 1))
-    card = whole_points(fit_of(np.c_[levels, [-2.0, 5.0, 0.5, 0.0]]), counts)
+    card = rounded(fit_of(np.c_[levels, [-2.0, 5.0, 0.5, 0.0]]), counts)
     assert card.points[:2, 5].tolist() == [0, card.points[1, 4]]
     assert (card.points >= 0).all()
 
 
 def test_free_points_may_turn_and_begin_at_0():
     counts, monotone = world_counts("inverted_u", 20_000), [True, False, True, True]
-    card = whole_points(fit_scorecard(counts, DOCUMENTED, monotone=monotone), counts, monotone=monotone)
+    card = rounded(fit_scorecard(counts, DOCUMENTED, monotone=monotone), counts, monotone=monotone)
     levels = card.points[:, :5]
     assert levels[1].argmax() == 2
     assert (levels.min(axis=1) == 0).all()
@@ -104,7 +109,7 @@ def test_free_points_may_turn_and_begin_at_0():
 
 def test_nothing_learned_is_no_points_at_the_base_rate():
     counts = world_counts("null")
-    card = whole_points(fit_of(np.zeros((4, 6))), counts)
+    card = rounded(fit_of(np.zeros((4, 6))), counts)
     assert not card.points.any()
     assert card.slope == 0
     assert np.isfinite(card.base)

@@ -5,9 +5,16 @@ import pytest
 
 from leadml.datasets.sample import make_leads
 from leadml.datasets.worlds import make_truth
-from leadml.estimators.design import code_table, design, steps_precision, unknown_precision, values_by_code
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.scorecard_fit import SPREADS, fit_scorecard, sum_values
+from leadml.estimators.scorecard_fit import (
+    code_table,
+    design,
+    fit_scorecard,
+    steps_priors,
+    sum_values,
+    unknown_priors,
+    values_by_code,
+)
 
 DOCUMENTED = np.tile(np.arange(5.0), (4, 1))
 
@@ -21,24 +28,25 @@ def counts_of(truth, n, seed=0):
 def test_columns_times_coefficients_are_values_looked_up():
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 6, (50, 4)).astype(np.uint8)
-    table = code_table(rng.dirichlet(np.ones(5), 4))
+    table = code_table(codes, rng.exponential(size=50))
     theta = rng.normal(size=(3, 21))
     looked_up = theta[:, :1] + sum_values(values_by_code(theta, table), codes)
     np.testing.assert_allclose(theta @ design(codes, table).T, looked_up)
 
 
 def test_unknown_is_the_mean_of_the_known_levels_beside_its_own_effect():
-    shares = np.array([[0.1, 0.2, 0.3, 0.3, 0.1]])
+    codes, n = np.arange(6, dtype=np.uint8)[:, None], np.array([1.0, 2, 3, 3, 1, 7])
     theta = np.array([0.0, 1, 2, 3, 4, 0.5])
-    values = values_by_code(theta, code_table(shares))[0]
-    assert values[5] == pytest.approx(shares[0] @ values[:5] + 0.5)
+    values = values_by_code(theta, code_table(codes, n))[0]
+    assert values[5] == pytest.approx(n[:5] @ values[:5] / 10 + 0.5)
 
 
-@pytest.mark.parametrize(("between", "within"), SPREADS[[0, 7, 20, 35]])
-def test_log_determinants_are_those_of_the_matrices(between, within):
-    precision, log_det = steps_precision(DOCUMENTED, between, within)
-    more, log_det_more = unknown_precision(code_table(np.full((4, 5), 0.2)), 0.5, 0.3)
-    assert np.linalg.slogdet(precision + more)[1] == pytest.approx(log_det + log_det_more, rel=1e-7)
+def test_log_determinants_are_those_of_the_matrices():
+    (steps, log_det), at = steps_priors(DOCUMENTED), [0, 7, 20, 35]
+    unknown, log_det_more = unknown_priors(code_table(np.full((1, 4), 5, np.uint8), np.ones(1)))
+    for meaning in range(3):
+        found = np.linalg.slogdet(steps[at] + unknown[meaning])[1]
+        np.testing.assert_allclose(found, log_det[at] + log_det_more[meaning], rtol=1e-7)
 
 
 @pytest.mark.parametrize("world", ["steps", "null", "reversed"])

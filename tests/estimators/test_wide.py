@@ -44,12 +44,14 @@ def deals():
 
 def test_words_brought_together_by_outcome_keep_their_shrinkage(deals):
     seen, fresh = (deals.take(np.arange(3000) % 2 == at) for at in (0, 1))
-    fit = fit_wide(seen, n_draws=50)
+    fit = fit_wide(seen)
     assert {"word", "x"} <= {each.bins.name for each in fit.attributes}
-    eta = fit.log_odds(fresh.codes, {column.name: column for column in fresh.columns})
+    eta = fit.log_odds(fit.codes(fresh.codes, fresh.columns))
     slope = LogisticRegression(C=1e6).fit(eta[:, None], fresh.outcome).coef_[0, 0]
     assert 0.85 < slope < 1.2
-    assert fit.draws.shape == (50, 1 + sum(len(each.effects) for each in fit.attributes))
+    assert 0.7 < fit.slope <= 1
+    absent = fit.log_odds(fit.codes(fresh.codes[:1], []))
+    assert absent == pytest.approx(fit.intercept + sum(each.effects[-1] for each in fit.attributes))
 
 
 def test_columns_are_let_in_by_evidence_and_noise_alone_is_not(deals):

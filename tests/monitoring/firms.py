@@ -56,7 +56,7 @@ class Firm:
 def learn(counts: PatternCounts) -> Card:
     documented = np.tile(np.arange(5.0), (4, 1))
     fit = fit_scorecard(counts, documented)
-    points = whole_points(fit, counts, total=40).points
+    points = whole_points(fit, counts.codes, counts.total).points
     totals = points[np.arange(4), counts.codes].sum(axis=1)
     size = int(points.max(axis=1).sum()) + 1
     n, won = np.bincount(totals, counts.total, size), np.bincount(totals, counts.won, size)
