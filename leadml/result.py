@@ -23,6 +23,11 @@ Kind = Literal["documented", "learned", "wide", "context", "custom", "prior", "c
 """comparison: in the log to be compared with, and never recommended."""
 Severity = Literal["stop", "warn", "note"]
 Basis = Literal["economics", "capacity", "workload", "break-even"]
+Reason = Literal[
+    "", "unreachable", "follows everyone", "follows no one", "constant scores", "no contest", "no cost given",
+    "few judged differently", "blocks disagree", "ranks by chance", "selected by hunch",
+]  # fmt: skip
+"""Why deals hold no answer on a rule, or not yet."""
 
 
 class ResultPart(BaseModel):
@@ -56,6 +61,7 @@ class Finding(ResultPart):
     remedy: str = ""
     where: str = ""
     cost: float | None = None  # wins of 100 leads followed up, where that can be said
+    doubted: tuple[str, ...] = ()  # columns that by this finding may say how a deal went, not how the lead was
 
 
 class Block(ResultPart):
@@ -93,6 +99,7 @@ class Data(ResultPart):
     n_won: float
     n_lost: float
     n_open: float
+    n_recent: int = 0  # closed deals too recent to count
     n_units: int
     n_compared: int  # deals in the comparison (a sample of very many)
     base_rate: float
@@ -253,6 +260,7 @@ class PolicyResult(ResultPart):
     verdict_weights: Verdict
     verdict_cutoff: Verdict
     because: str = ""  # one sentence: why this verdict
+    reason: Reason = ""  # what stands in the way of another
     depends_on: Range | None = None
     gain_weights: Gain | None = None
     gain_cutoff: Gain | None = None
@@ -305,6 +313,7 @@ class Recommended(ResultPart):
     framework: str | None
     because: str
     doubt: str = ""  # where it holds columns that may say how a deal went, not how the lead was
+    doubted: tuple[str, ...] = ()  # all such columns, on the card or not, that can be left out
     in_use: str  # the contender in use until someone changes it: the documented rule where the verdict is keep
     cutoff: Figure | None = None
     cutoff_basis: str = "workload"

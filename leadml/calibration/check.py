@@ -6,26 +6,25 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict
 
-from leadml.calibration.findings import findings_of_notes, in_order
+from leadml.calibration.findings import make_findings, notes_of_deals
 from leadml.calibration.outcomes import MIN_DEALS
 from leadml.levels import CANONICAL, UNKNOWN
-from leadml.result import Finding
+from leadml.result import Finding, ResultPart
 from leadml.terminal import clean
 
 if TYPE_CHECKING:
+    from leadml.calibration.views import Note
     from leadml.data.deals import Leads
 
 SHOWN = 10
+NO_OUTCOME = (
+    "outcome: not in the mapping, or not in the file; to learn from closed deals, add to the mapping:"
+    " outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
+)
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Outcomes(_Part):
+class Outcomes(ResultPart):
     """How many deals ended how."""
 
     won: int
@@ -34,7 +33,7 @@ class Outcomes(_Part):
     base_rate: float | None
 
 
-class LevelCounts(_Part):
+class LevelCounts(ResultPart):
     """What one criterion holds."""
 
     id: str
@@ -43,16 +42,7 @@ class LevelCounts(_Part):
     levels: dict[str, int]
 
 
-class Rejected(_Part):
-    """One fault of one row."""
-
-    row: int
-    column: str
-    value: str
-    reason: str
-
-
-class Check(_Part):
+class Check(ResultPart):
     """What a file holds by its mapping."""
 
     source: str
@@ -66,7 +56,7 @@ class Check(_Part):
     criteria: list[LevelCounts]
     unmapped: list[str]
     context: list[str]
-    rejected: list[Rejected]
+    rejected: list[dict[str, Any]]  # row, column, value, reason
     faults: list[str]
     findings: list[Finding]
 
@@ -81,8 +71,8 @@ def check_file(source: Any, mapping: Any, *, query: str | None = None) -> Check:
     from leadml.data.read import read_leads
 
     leads = read_leads(source, mapping, query=query)
-    rejections = leads.rejections
-    told = [] if rejections is None else rejections.to_pandas().head(SHOWN).to_dict("records")
+    rejections, outcomes = leads.rejections, _outcomes(leads)
+    told: Any = [] if rejections is None else rejections.to_pandas().head(SHOWN).to_dict("records")
     return Check(
         source=leads.source,
         format=dict(leads.format),
@@ -91,13 +81,13 @@ def check_file(source: Any, mapping: Any, *, query: str | None = None) -> Check:
         n_rows=leads.n_rows,
         n_leads=len(leads),
         n_rejected=leads.n_rows - len(leads),
-        outcomes=_outcomes(leads),
-        criteria=[_counts(leads, at) for at in range(len(leads.criteria))],
+        outcomes=outcomes,
+        criteria=[_counts(leads, *each) for each in zip(leads.criteria, leads.codes.T, strict=True)],
         unmapped=[name for name in CANONICAL if name not in leads.criteria],
         context=list(leads.context),
-        rejected=[Rejected(**{str(key): value for key, value in each.items()}) for each in told],
+        rejected=told,
         faults=[] if rejections is None else rejections.summary(SHOWN),
-        findings=list(in_order(findings_of_notes(_notes(leads)))),
+        findings=list(make_findings([*notes_of_deals(leads, leads), *_on_learning(leads, outcomes)])),
     )
 
 
@@ -109,9 +99,8 @@ def _outcomes(leads: Leads) -> Outcomes | None:
     return Outcomes(won=won, lost=lost, open=len(leads) - won - lost, base_rate=rate)
 
 
-def _counts(leads: Leads, at: int) -> LevelCounts:
-    name = leads.criteria[at]
-    counts = np.bincount(leads.codes[:, at], minlength=UNKNOWN + 1)
+def _counts(leads: Leads, name: str, codes: Any) -> LevelCounts:
+    counts = np.bincount(codes, minlength=UNKNOWN + 1)
     rule = leads.mapping.criteria.get(name) if leads.mapping else None
     stand_in = leads.mapping.stand_in.get(name, "") if leads.mapping else ""
     return LevelCounts(
@@ -122,58 +111,34 @@ def _counts(leads: Leads, at: int) -> LevelCounts:
     )
 
 
-def _notes(leads: Leads) -> Iterator[tuple[str, dict[str, Any]]]:
-    """What was met on reading, signs of leaks and late answers, and whether there is enough to learn from."""
-    from leadml.data.leaks import leak_notes
-
-    for code, values in leads.notes:
-        yield code, {**values, **({"detail": "They are listed under rejected."} if code == "LML104" else {})}
-    for name, codes in zip(leads.criteria, leads.codes.T, strict=True):
-        note = constant_note(name, np.bincount(codes, minlength=UNKNOWN + 1)[:UNKNOWN])
-        if note:
-            yield note
-    if unjudged := _unjudged_note(leads):
-        yield unjudged
-    if (ended := _outcomes(leads)) is None:
-        return
-    if min(ended.won, ended.lost) < MIN_DEALS:
-        where = leads.mapping.outcome.column if leads.mapping and leads.mapping.outcome else "outcome"
-        yield "LML109", {"n_won": ended.won, "n_lost": ended.lost, "minimum": MIN_DEALS, "where": where}
-        return
-    yield from leak_notes(leads)
-
-
-def _unjudged_note(leads: Leads) -> tuple[str, dict[str, Any]] | None:
-    """Note which rules of the baseline (BANT, where the mapping names no framework) no lead can reach."""
+def _on_learning(leads: Leads, ended: Outcomes | None) -> Iterator[Note]:
+    """Whether there is enough to learn from, and rules of BANT (where no framework is named) that no lead can reach."""
     from leadml.frameworks.catalog import load_framework
 
-    if leads.mapping is None or leads.mapping.frameworks:
-        return None
+    mapping = leads.mapping
+    if ended is not None and min(ended.won, ended.lost) < MIN_DEALS:
+        where = mapping.outcome.column if mapping and mapping.outcome else "outcome"
+        yield "LML109", {"n_won": ended.won, "n_lost": ended.lost, "minimum": MIN_DEALS, "where": where}
+    if mapping is None or mapping.frameworks:
+        return
     bant = load_framework("bant")
     missing = [name for name in bant.criterion_ids if name not in leads.criteria]
-    n = len(bant.criteria) - len(missing)
-    rules = [policy for policy in bant.policies if policy.unit == "met" and policy.cutoff > n]
-    if not rules:
-        return None
-    keys = ", ".join(f"{name}: {{column: NAME}}" for name in missing)
-    told = {"columns": missing, "keys": keys, "rules": [f"{bant.title} ({rule.title})" for rule in rules]}
-    return "LML119", {**told, "severity": "warn" if bant.policies[0] in rules else "note", "where": bant.id}
-
-
-def constant_note(name: str, counts: npt.NDArray[np.int64]) -> tuple[str, dict[str, Any]] | None:
-    """Note that a criterion is at one level wherever it is known, or never known; `counts` by level."""
-    if (counts > 0).sum() > 1:
-        return None
-    seen = f"at level {counts.argmax()} wherever it is known" if counts.any() else "never known"
-    return "LML110", {"column": name, "seen": seen}
+    if rules := [p for p in bant.policies if p.unit == "met" and p.cutoff > len(bant.criteria) - len(missing)]:
+        keys = ", ".join(f"{name}: {{column: NAME}}" for name in missing)
+        told = {"columns": missing, "keys": keys, "rules": [f"{bant.title} ({rule.title})" for rule in rules]}
+        yield "LML119", {**told, "severity": "warn" if bant.policies[0] in rules else "note", "where": bant.id}
 
 
 def format_check(found: Check) -> str:
     """Lines for a terminal."""
+    ended = found.outcomes
+    rate = "export closed deals too, or correct outcome.won and outcome.lost in the mapping"
+    if ended and ended.base_rate is not None:
+        rate = f"{ended.base_rate:.1%} of the closed deals were won"
     lines = [
         f"{found.source}: {found.n_rows} rows = {found.n_leads} leads + {found.n_rejected} rejected",
         f"read as {_format_words(found.format)}",
-        _outcome_words(found.outcomes),
+        f"outcome: {ended.won} won, {ended.lost} lost, {ended.open} open; {rate}" if ended else NO_OUTCOME,
         "",
         f"{'criterion':<15}{'column':<20}{'unknown':>8}{'0':>8}{'1':>8}{'2':>8}{'3':>8}{'4':>8}",
     ]
@@ -204,14 +169,3 @@ def _format_words(form: dict[str, Any]) -> str:
     if form.get("n_files", 1) > 1:
         parts.append(f"{form['n_files']} files")
     return ", ".join(parts)
-
-
-def _outcome_words(found: Outcomes | None) -> str:
-    if found is None:
-        return (
-            "outcome: not in the mapping, or not in the file; to learn from closed deals, add to the mapping:"
-            " outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
-        )
-    how = "export closed deals too, or correct outcome.won and outcome.lost in the mapping"
-    rate = f"; {how if found.base_rate is None else f'{found.base_rate:.1%} of the closed deals were won'}"
-    return f"outcome: {found.won} won, {found.lost} lost, {found.open} open{rate}"

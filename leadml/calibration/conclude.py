@@ -1,33 +1,49 @@
-"""From the log to the result: verdicts, figures, final cards on all deals, recommendation, findings."""
+"""From the log to the result: verdicts, figures, final cards on all deals, the card recommended, findings."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 import leadml
-from leadml.calibration import figures
-from leadml.calibration.blocks import Lost, columns_of, hold_out, make_blocks
+from leadml.calibration.blocks import Lost, hold_out, make_blocks
 from leadml.calibration.cards import Draft, draft_cards, fit_all
 from leadml.calibration.drift import find_drift
 from leadml.calibration.facts import Facts
-from leadml.calibration.findings import findings_of_notes, in_order
-from leadml.calibration.notes import data_notes, doubt_of, price_unknown, result_notes
+from leadml.calibration.figures import (
+    Metric,
+    describe_contenders,
+    describe_data,
+    describe_evaluation,
+    find_disagreement,
+    find_dropped,
+    find_segments,
+)
+from leadml.calibration.findings import (
+    doubt_words,
+    find_selected,
+    make_findings,
+    notes_of_deals,
+    notes_of_result,
+    notes_of_study,
+)
 from leadml.calibration.outcomes import Chosen
-from leadml.calibration.recommend import choose_card, choose_champion, recommend
 from leadml.calibration.rules import judge_rules
 from leadml.calibration.study import Study, make_study
-from leadml.calibration.views import DAYS_A_MONTH, Floats, Note, span, weight_of, won_of
-from leadml.data.dates import day_text
-from leadml.data.deals import NO_DAY, OPEN, Leads
+from leadml.calibration.views import Note, won_of
+from leadml.data.deals import Leads
+from leadml.estimators.points import WholePoints
+from leadml.evaluation.bootstrap import Statistic
 from leadml.evaluation.log import Log
-from leadml.evaluation.metrics import at_workload
-from leadml.evaluation.segments import segment_gains
-from leadml.records import digest_record
-from leadml.result import Block, Data, Evaluation, PolicyResult, Result
+from leadml.evaluation.metrics import at_workload, captured
+from leadml.result import Figure, Finding, PolicyResult, Recommended, Result
+
+SURE_BY = 2.0
+"""Standard errors by which a less simple card must predict better: the best of many looks too good."""
+COMPARED = "compare without them (the command stands with the card). For good, "
 
 
 def conclude(
@@ -36,30 +52,26 @@ def conclude(
     study: Study,
     log: Log,
     lost: Mapping[str, Lost],
-    metrics: Mapping[str, Any],
+    metrics: Mapping[str, Metric],
     name: str,
 ) -> tuple[Result, dict[str, Draft], dict[str, Any]]:
     """The result, every card, and every contender fitted to all deals."""
-    notes: list[Note] = [*chosen.notes, *study.notes]
     moved, drifted = find_drift(study.deals, study.learnable) if study.timed else ([], False)
-    own, by_hunch = data_notes(study, chosen, leads)
+    selected, by_hunch = find_selected(study, chosen)
     facts = Facts(study, log, fit_all(study), drifted, by_hunch)
-    policies, data = judge_rules(facts), describe_data(study, leads, name)
+    policies, data = judge_rules(facts), describe_data(study, leads, name, chosen.n_recent)
     drafts = draft_cards(study, facts.fitted, data)
     best = choose_card(facts, drafts)
-    recommended = recommend(facts, drafts, policies, best, doubt_of(own, study, drafts.get(str(best))))
-    columns = columns_of(study.compared)
-    attributes = {each: attributes_of(draft, columns, leads) for each, draft in drafts.items()}
-    importance = figures.importances(facts.held, lost, columns, attributes)
-    contenders = figures.describe_contenders(facts, drafts, figures.own_metrics(facts, metrics), importance)
-    notes += [*own, *moved, *result_notes(study, policies, contenders, facts.measures, facts.fitted, recommended)]
+    on_deals = [
+        (code, {**values, "compare": COMPARED} if values.get("compare") else values)
+        for code, values in notes_of_deals(leads, study.deals)
+    ]
+    recommended = recommend(facts, drafts, policies, best, make_findings(on_deals))
+    contenders = describe_contenders(facts, drafts, lost, metrics, leads)
+    dropped, evaluation = find_dropped(facts), describe_evaluation(facts)
+    notes: list[Note] = [*chosen.notes, *study.notes, *on_deals, *notes_of_study(study), *selected, *moved]
+    notes += notes_of_result(facts, policies, contenders, recommended, dropped)
     notes += judge_recoded(study, chosen, leads, policies)
-    rule = study.rules.get(str(study.baseline))
-    if rule is not None and rule.framework in facts.known:
-        notes += price_unknown(rule, facts.known[rule.framework])
-    dropped, fell = figures.find_fall(facts)
-    notes += fell
-    evaluation = describe_evaluation(study, log)
     card = None  # its decision at the workload of the baseline
     if best is not None and facts.workload is not None:
         card = at_workload(facts.held, log.entries[best].score, facts.workload)
@@ -77,122 +89,124 @@ def conclude(
         frameworks=tuple(view.id for view in study.views),
         contenders=contenders,
         policies=policies,
-        disagreement=() if card is None else figures.find_disagreement(facts, card),
+        disagreement=() if card is None else find_disagreement(facts, card),
         segments=() if card is None else find_segments(facts, card),
-        findings=in_order(findings_of_notes(notes)),
+        findings=make_findings(notes),
         recommended=recommended,
-        champion=choose_champion(facts, best),
+        champion=best or study.baseline or "prior",
         dropped=dropped,
     )
     return result, drafts, dict(facts.fitted)
 
 
-def attributes_of(draft: Draft, columns: Sequence[str], leads: Leads) -> dict[str, str]:
-    """Columns by which importance is told, of those that are attributes of a card: the CRM's names."""
-    mapped = {} if leads.mapping is None else {name: rule.column for name, rule in leads.mapping.criteria.items()}
-    own = {each.column for each in draft.card.attributes}
-    crm = {name: mapped.get(name, name) for name in columns}
-    return {name: column for name, column in crm.items() if column in own}
-
-
-def judge_recoded(study: Study, chosen: Chosen, leads: Leads, policies: tuple[PolicyResult, ...]) -> list[Note]:
+def judge_recoded(study: Study, chosen: Chosen, leads: Leads, policies: Sequence[PolicyResult]) -> Iterator[Note]:
     """LML602: the verdict on the baseline with overdue deals counted as lost; none where there are none."""
     own = next((each for each in policies if each.id == study.baseline), None)
     view = study.view_of(None if own is None else own.framework)
     if chosen.overdue is None or own is None or view is None or own.verdict == "cannot-judge":
-        return []
+        return
     alone = {"contenders": (), "wide": False, "policies": (own.id,), "baseline": own.id}
     recoded = dataclasses.replace(chosen, deals=chosen.overdue)
     other = make_blocks(make_study(leads, recoded, study.settings.model_copy(update=alone), [view.framework]))
-    log, _ = hold_out(other)
-    verdict = next(each.verdict for each in judge_rules(Facts(other, log, fit_all(other))) if each.id == own.id)
+    verdict = next(e.verdict for e in judge_rules(Facts(other, hold_out(other)[0], fit_all(other))) if e.id == own.id)
     stays = verdict == own.verdict
-    values = {
-        "n": len(chosen.overdue) - len(chosen.deals),
-        "before": float(np.mean(won_of(chosen.deals))),
-        "after": float(np.mean(won_of(chosen.overdue))),
-        "rule": own.id,
-        "verdict": own.verdict,
-        "other": verdict,
-        "where": own.id,
-        "moves": "stays" if stays else f"changes from {own.verdict} to {verdict}",
-        "severity": "note" if stays else "warn",
-    }
-    return [("LML602", values)]
+    before, after = (float(np.mean(won_of(deals))) for deals in (chosen.deals, chosen.overdue))
+    moves = "stays" if stays else f"changes from {own.verdict} to {verdict}"
+    values = {"n": len(chosen.overdue) - len(chosen.deals), "before": before, "after": after, "rule": own.id}
+    values |= {"verdict": own.verdict, "other": verdict, "moves": moves, "severity": "note" if stays else "warn"}
+    yield "LML602", {**values, "where": own.id}
 
 
-def find_segments(facts: Facts, card: Floats) -> tuple[Any, ...]:
-    """The gain of the card, at the baseline's workload, for each value of each segment column, partially pooled."""
-    out: list[Any] = []
-    for column, values in facts.study.compared.segments.items():
-        names = np.array([str(each) if each is not None else "(blank)" for each in values.to_pylist()])
-        own = names[facts.log.row].tolist()
-        rule = facts.decision(str(facts.study.baseline))
-        out += segment_gains(facts.held, rule, card, column, own, facts.study.settings.smallest_gain)
-    return tuple(out)
+# ---------------------------------------------------------------- the card
 
 
-def from_to(leads: Leads) -> dict[str, Any]:
-    """First and last day, as the fields `from` and `to`."""
-    return dict(zip(("from", "to"), map(day_text, span(leads) or ()), strict=False))
+def choose_card(facts: Facts, drafts: Mapping[str, Draft]) -> str | None:
+    """The simplest card, unless another is expected to lose less and to win more than the smallest gain.
+
+    Simple: the baseline's framework, then fewer criteria; last the better wide one, as both are of one size.
+    """
+    study, losses = facts.study, {name: each.log_loss for name, each in facts.measures.items()}
+    own = None if study.baseline is None else study.rules[study.baseline].framework
+    learned = [each for each in study.contenders if learned_of(facts, each.id)]
+    n_mapped = {view.id: len(view.mapped) for view in study.views}
+    cards = [e.id for e in sorted(learned, key=lambda e: (e.framework != own, n_mapped[str(e.framework)]))]
+    wide = [each.id for each in study.contenders if each.id in drafts and each.kind == "wide"]
+    cards += sorted(wide, key=lambda name: _loss(losses[name]))[:1]
+    workload = np.full(len(facts.log), 0.5) if facts.workload is None else facts.workload
+    chosen = next(iter(cards), None)
+    for name in cards[1:]:
+        one, two = losses[str(chosen)], losses[name]
+        if one is None or two is None or (one - two).value <= SURE_BY * (one - two).error:
+            continue
+        won, more = (captured(facts.held, facts.log.entries[str(each)].score, workload) for each in (chosen, name))
+        gain = more - won  # shrunk for its own noise (James-Stein, positive part)
+        if gain.value and gain.value * max(0.0, 1.0 - (gain.error / gain.value) ** 2) > study.settings.smallest_gain:
+            chosen = name
+    return chosen
 
 
-def describe_data(study: Study, leads: Leads, name: str) -> Data:
-    """What was learned from, as a record; `as_of` is the last date in the data when nobody says."""
-    deals = study.deals
-    weight = weight_of(deals)
-    n, won = float(weight.sum()), float(weight @ won_of(deals))
-    first, last = span(deals) or (0, 0)
-    asked = {name for view in study.views for name in view.framework.criterion_ids}
-    dates = [int(column.max()) for column in (leads.created, leads.closed) if column is not None]
-    return Data(
-        name=name,
-        source=leads.source,
-        digest=leads.digest,
-        mapping_digest="" if leads.mapping is None else digest_record(leads.mapping),
-        n_rows=leads.n_rows or len(leads),
-        n_leads=len(leads),
-        n_rejected=max(leads.n_rows - len(leads), 0) if leads.rejections is not None else 0,
-        n_won=won,
-        n_lost=n - won,
-        n_open=float(weight_of(leads)[np.asarray(leads.outcome) == OPEN].sum()),
-        n_units=len(deals) if deals.unit is None else len(np.unique(deals.unit)),
-        n_compared=len(study.compared),
-        base_rate=won / n,
-        **from_to(deals),
-        as_of=study.settings.as_of or (day_text(max(dates)) if max(dates, default=NO_DAY) != NO_DAY else None),
-        deals_per_month=n / max((last - first) / DAYS_A_MONTH, 1.0) if last > first else None,
-        criteria=leads.criteria,
-        unmapped=tuple(sorted(asked - set(leads.criteria))),
+def learned_of(facts: Facts, name: str) -> WholePoints | None:
+    """Whole points of a framework's learned card."""
+    learned = getattr(facts.fitted.get(name), "learned", None)
+    return learned if isinstance(learned, WholePoints) else None
+
+
+def _loss(figure: Statistic | None) -> float:
+    return np.inf if figure is None or not np.isfinite(figure.value) else figure.value
+
+
+def recommend(
+    facts: Facts,
+    drafts: Mapping[str, Draft],
+    policies: Sequence[PolicyResult],
+    chosen: str | None,
+    findings: Sequence[Finding],
+) -> Recommended:
+    """The learned card, always; the documented rule stays in use unless the verdict on it is `change`, and no finding
+    doubts columns of the card.
+    """
+    study, deals = facts.study, facts.study.deals
+    able = {*deals.context, *deals.raw}
+    doubted = tuple(dict.fromkeys(name for each in findings for name in each.doubted if name in able))
+    baseline = next((each for each in policies if each.id == study.baseline), None)
+    if chosen is None:
+        because = "No framework has two mapped criteria that vary, so that no card can be learned."
+        nothing: dict[str, Any] = dict.fromkeys(("contender", "card", "framework"))
+        return Recommended(**nothing, because=because, doubted=doubted, in_use=study.baseline or "prior")
+    contender, draft = study.contender(chosen), drafts[chosen]
+    mapped = {} if deals.mapping is None else deals.mapping.criteria
+    held = [each.column for each in draft.card.attributes]
+    held += [mapped[each.id].column for each in draft.card.criteria if each.id in mapped]
+    doubt = doubt_words(findings, held)
+    rounding = None
+    if (whole := learned_of(facts, chosen)) is not None:
+        lost = whole.loss_against_real
+        won = _loss(facts.measures["prior"].log_loss) - _loss(facts.measures[chosen].log_loss)
+        rounding = min(1.0, lost / (lost + won)) if won > 0 else None
+    stays = baseline is not None and (baseline.verdict != "change" or bool(doubt))
+    cutoff = draft.cutoff
+    return Recommended(
+        contender=chosen,
+        card=f"{chosen}.json",
+        framework=contender.framework,
+        because=say_why(contender.title, baseline),
+        doubt=doubt,
+        doubted=doubted,
+        in_use=str(study.baseline) if stays else chosen,
+        cutoff=None if cutoff is None else Figure(value=cutoff.value, low=cutoff.low, high=cutoff.high),
+        cutoff_basis="workload" if cutoff is None else cutoff.basis,
+        rounding_loss=rounding,
     )
 
 
-def describe_evaluation(study: Study, log: Log) -> Evaluation:
-    """Blocks as records; every held-out figure rests on `n` deals."""
-    deals, weight, won = study.compared, weight_of(study.compared), won_of(study.compared)
-    out = []
-    for held in study.blocks:
-        test = float(weight[held.test].sum())
-        dates = from_to(deals.take(held.test)) if study.timed else {}
-        out.append(
-            Block(
-                **dates,
-                n_train=float(weight[held.train].sum()),
-                n_test=test,
-                n_embargoed=float(held.n_embargoed),
-                base_rate=float(weight[held.test] @ won[held.test] / test) if test else None,
-            )
-        )
-    unit = "deal"
-    if study.deals.unit is not None:
-        group = getattr(study.deals.mapping, "group", None)
-        unit = f"account ({', '.join(group)})" if group else "account" if study.deals.mapping is None else "equal rows"
-    once = log.repeat == 0
-    return Evaluation(
-        kind="rolling" if study.timed else "k-fold",
-        unit=unit,
-        blocks=tuple(out),
-        n=float(log.weight[once].sum()),
-        n_won=float(log.weight[once] @ (log.outcome[once] == 1)),
-        looks=1,
-    )
+def say_why(title: str, rule: PolicyResult | None) -> str:
+    """Why this card, beside the verdict on the baseline."""
+    if rule is None:
+        return f"{title} is the card for whoever wants points and chances; no documented rule could be judged."
+    if rule.verdict == "keep":
+        return f"Keep {rule.id}. {rule.because} {title} says the same with points and chances."
+    if rule.verdict != "change":
+        return f"{rule.id}: {rule.verdict}. {rule.because} {title} adds points and chances."
+    if rule.verdict_weights == "change":
+        return f"{title} wins more than {rule.id} with as many leads followed up. {rule.because}"
+    return f"{title} follows up from a cut-off that is worth more than that of {rule.id}. {rule.because}"

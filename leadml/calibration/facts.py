@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ from leadml.levels import LEVEL_MAX, N_CODES
 N_DRAWS = 400
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Posterior:
+class Posterior(NamedTuple):
     """What all deals tell of a framework's criteria.
 
     leads : one row a pattern that occurs; population : deals of each. draws : (D, m) P(won) of each by a
@@ -91,7 +90,6 @@ def find_posterior(study: Study, view: View) -> Posterior:
     seed = settings.random_state
     draws = fit_judge(counts, met_level=settings.met_level, n_draws=N_DRAWS, random_state=seed)
     fit = fit_scorecard(counts, view.documented, random_state=seed, n_draws=2 * N_DRAWS)
-    drawn = fit.draws[:, 1:].reshape(len(fit.draws), -1, N_CODES)
-    values = np.concatenate([fit.values[None], drawn])
+    values = np.concatenate([fit.values[None], fit.draws[:, 1:].reshape(len(fit.draws), -1, N_CODES)])
     leads = Leads(criteria=view.mapped, codes=np.asfortranarray(counts.codes))
     return Posterior(leads, counts.total, draws, values[:, :, LEVEL_MAX] - values[:, :, 0])

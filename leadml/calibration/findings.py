@@ -1,27 +1,55 @@
-"""Findings: notes (LML code, values) turned into text by the table in findings.yaml, one entry for every code.
+"""Findings: what is told of deals and of a result by LML code, in the words of findings.yaml.
 
+A note is a code and the values its text needs. Those on what is read, learned or compared elsewhere (mapping, leaks,
+drift, misfits, blocks, consequences) come with what was found there; all others are made here.
 LML1xx data as read - 2xx criteria - 3xx comparison - 4xx drift - 5xx consequences - 6xx outcomes - 7xx settings.
 """
 
 from __future__ import annotations
 
 import string
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 from ruamel.yaml import YAML
 
-from leadml.result import Finding, Severity
+from leadml.calibration.views import Note, won_of
+from leadml.data.deals import OPEN, Leads
+from leadml.data.leaks import leak_notes
+from leadml.data.selection import Selection, find_selection, find_worked
+from leadml.evaluation.bootstrap import holm
+from leadml.evaluation.metrics import Measures, highest
+from leadml.levels import UNKNOWN
+from leadml.result import Contender, Dropped, Finding, PolicyResult, Recommended, Severity
+
+if TYPE_CHECKING:
+    from leadml.calibration.contenders import DocumentedRule
+    from leadml.calibration.facts import Facts
+    from leadml.calibration.outcomes import Chosen
+    from leadml.calibration.study import Study
+
+HARDLY_VARIES = 0.85
+"""Share of known levels at one level."""
+FEW_DEALS = 300
+LEAST_COST = 0.5
+"""Wins of 100 leads followed up that are worth telling."""
+LEAST_INTERCEPT = 0.25
+"""Log-odds by which predictions must be off on average, beyond their interval, to be worth telling."""
+SURE = 0.02
+LEAST_UNKNOWN = 0.02
+"""Share of answers that must be unknown for the price of counting them as 0 to be looked at."""
 
 
 class Entry(NamedTuple):
-    """Text of one finding."""
+    """Text of one finding; doubts: what it makes of a column that it names, if that may say how a deal went."""
 
     severity: Severity
     title: str
     explanation: str
     remedy: str = ""
+    doubts: str = ""
 
 
 FINDINGS: Mapping[str, Entry] = {
@@ -54,23 +82,237 @@ def make_finding(
     """Make one finding from the table."""
     entry, fill = FINDINGS[code], _Lenient()
     title, explanation, remedy = (fill.vformat(text, (), {"cost": cost, **values}).strip() for text in entry[1:4])
+    column = str(values.get("column", ""))
     return Finding(
         code=code,
         severity=severity or entry.severity,
         title=title,
         explanation=explanation,
         remedy=remedy,
-        where=where or str(values.get("column", "")),
+        where=where or column,
         cost=cost,
+        doubted=tuple(values.get("columns", (column,))) if entry.doubts else (),
     )
 
 
-def findings_of_notes(notes: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Finding]:
-    """Turn notes (code, values) into findings; `where` and `cost` among the values go to their fields."""
-    return [make_finding(code, **dict(values)) for code, values in notes]
-
-
-def in_order(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Sort the gravest first, each once."""
-    unique = {(f.code, f.where, f.title): f for f in findings}
+def make_findings(notes: Iterable[Note]) -> tuple[Finding, ...]:
+    """Turn notes into findings, the gravest first, each once."""
+    made = [make_finding(code, **dict(values)) for code, values in notes]
+    unique = {(f.code, f.where, f.title): f for f in made}
     return tuple(sorted(unique.values(), key=lambda f: (ORDER[f.severity], f.code)))
+
+
+def doubt_words(findings: Iterable[Finding], held: Sequence[str]) -> str:
+    """Say which columns that a card holds may tell how a deal went, and by what finding; "" for none."""
+    code_of = {column: each.code for each in findings for column in held if column in each.doubted}
+    by_code: dict[str, list[str]] = {}
+    for column in held:
+        if column in code_of:
+            by_code.setdefault(code_of[column], []).append(column)
+    told = "; ".join(f"{', '.join(names)}, which {FINDINGS[code].doubts} ({code})" for code, names in by_code.items())
+    which = "this was" if len(code_of) == 1 else "these were"
+    return f"It holds {told}; check that {which} known when the lead came in." if told else ""
+
+
+# ---------------------------------------------------------------- on the deals
+
+
+def notes_of_deals(leads: Leads, deals: Leads) -> Iterator[Note]:
+    """What was met on reading, criteria that hardly vary among `deals`, and signs of leaks and late answers."""
+    yield from ((code, dict(values)) for code, values in leads.notes)
+    for name, codes in zip(deals.criteria, deals.codes.T, strict=True):
+        counts = np.bincount(codes, minlength=UNKNOWN + 1)[:UNKNOWN]
+        level, share = int(counts.argmax()), counts.max() / max(counts.sum(), 1)
+        if share in (0, 1):
+            seen = f"at level {level} wherever it is known" if share else "never known"
+            yield "LML110", {"column": name, "seen": seen}
+        elif share >= HARDLY_VARIES:
+            yield "LML203", {"column": name, "share": share, "level": level}
+    yield from leak_notes(leads)
+
+
+def notes_of_study(study: Study) -> Iterator[Note]:
+    """Frameworks that lack criteria, and few deals."""
+    for view in study.views:
+        if view.missing:
+            values = {"framework": view.framework.title, "n": len(view.mapped), "columns": view.missing}
+            yield "LML201", {**values, "k": len(view.framework.criteria), "where": view.id}
+    if len(study.deals) < FEW_DEALS:
+        yield "LML204", {"n": len(study.deals), "where": "data"}
+
+
+def find_selected(study: Study, chosen: Chosen) -> tuple[list[Note], frozenset[str]]:
+    """Rules below whose cut-off leads were hardly followed up, or by choice: they cannot be judged there."""
+    leads, rules = chosen.considered, [rule for rule in study.rules.values() if rule.card.unit != "contactable"]
+    notes: list[Note] = []
+    by_hunch: set[str] = set()
+    followed = np.asarray(leads.outcome) != OPEN
+    if leads.followed_up is not None:
+        followed &= leads.followed_up
+    if leads.propensity is not None and (n := int(np.isfinite(leads.propensity).sum())):
+        notes.append(("LML606", {"n": n, "where": "propensity"}))
+    for rule in rules:
+        name, card, totals = rule.id, rule.card, rule.totals(leads)
+        found = find_selection(leads, totals < card.cutoff)
+        if found is not None and found.known_random:
+            continue
+        # what is known to be followed up in part can be shown to be chosen, never to be random
+        if found is not None and (found.by_hunch or leads.followed_up is not None):
+            if not by_hunch:  # the baseline comes first; the same leads say it of the others
+                notes.append(("LML605", _hunch(name, found)))
+            by_hunch.add(name)
+            continue
+        alike = [o.card.cutoff for o in rules if (o.framework, o.card.unit) == (rule.framework, card.unit)]
+        worked = find_worked(totals, followed, alike, card.total_max)
+        if floor := worked.floor_of(card.cutoff):
+            by_hunch.add(name)
+            n, n_closed = int(worked.n_leads[:floor].sum()), int(worked.n_closed[:floor].sum())
+            notes.append(("LML603", {"rule": name, "floor": floor, "n": n, "closed": n_closed, "where": name}))
+    return notes, frozenset(by_hunch)
+
+
+def _hunch(name: str, found: Selection) -> dict[str, Any]:
+    worst, _, best = (f"{100 * rate:.0f}" for rate in found.win_rates)
+    detail = f"{found.n_worked:,} of {found.n_below:,} leads below the cut-off of {name} were followed up."
+    if found.depends_on:
+        detail += f" Which ones depends on {', '.join(column for column, _ in found.depends_on[:3])}."
+    elif found.by_hunch:
+        detail += " They won more than the answers of the other leads predict."
+    return {"detail": detail, "worst": worst, "best": best, "where": name}
+
+
+# ---------------------------------------------------------------- on the result
+
+
+def notes_of_result(
+    facts: Facts,
+    policies: Sequence[PolicyResult],
+    contenders: Sequence[Contender],
+    recommended: Recommended,
+    dropped: Dropped | None,
+) -> Iterator[Note]:
+    """What a calibration has to say about its own result."""
+    study, by_id = facts.study, {each.id: each for each in contenders}
+    for each in policies:
+        yield from _on_rule(study, each)
+    for view in study.learnable:
+        if (card := facts.fitted.get(f"{view.id}-integer")) is not None:
+            silent = [name for name, row in zip(view.mapped, card.rule.rows, strict=True) if not row[:UNKNOWN].any()]
+            if silent:
+                yield "LML202", {"framework": view.framework.title, "columns": silent, "where": view.id}
+    yield from _on_ranking(facts.measures, contenders)
+    own = by_id.get(str(recommended.contender))
+    off = None if own is None else own.calibration_intercept
+    if own is not None and off is not None and off.value is not None and abs(off.value) >= LEAST_INTERCEPT:
+        late, wider = made_early(study)
+        low, high = (off.value + wider * ((end or 0.0) - off.value) for end in (off.low, off.high))
+        if not low <= late <= high:
+            values = {"direction": "more" if off.value > late else "less", "contender": own.id, "where": own.id}
+            yield "LML405", {**values, "value": off.value, "low": low, "high": high, "late": late}
+    baseline = study.rules.get(str(study.baseline))
+    if baseline is not None and baseline.framework in facts.known:
+        yield from _price_unknown(facts, baseline)
+    if dropped is not None:
+        told: dict[str, Any] = {"columns": dropped.columns, "contender": dropped.contender, "where": "wide"}
+        for end, name in (("without", "wide"), ("with", dropped.contender)):
+            for figure in ("wins_per_100", "auc"):
+                told[f"{figure}_{end}"] = getattr(by_id[name], figure).value
+        fall = dropped.wins_per_100
+        yield "LML309", {**told, "fall": fall.value, "low": fall.low, "high": fall.high, "cost": fall.value}
+
+
+def made_early(study: Study) -> tuple[float, float]:
+    """Log-odds that held-out predictions lack for deals that closed late, and how much their own error widens.
+
+    While nothing changed, a deal's surprise counts once where it is held out, and against each later block that
+    learned from it: with 1 - sum of n_test / n_train over these blocks, in place of 1.
+    """
+    from leadml.calibration.contenders import logit
+
+    deals = study.compared
+    won, late, learned, square, n = won_of(deals), 0.0, 0.0, 0.0, 0
+    for held in reversed(study.blocks if study.timed else ()):
+        if deals.created is not None:
+            before = np.flatnonzero(deals.created < deals.created[held.test].min())
+            late += len(held.test) * float(logit(won[before].mean()) - logit(won[held.train].mean()))
+        square += len(held.test) * (1.0 - learned) ** 2
+        learned += len(held.test) / len(held.train)
+        n += len(held.test)
+    if not n:
+        return 0.0, 1.0
+    return late / n, float(np.sqrt((square + len(study.blocks[0].train) * learned**2) / n))
+
+
+def _on_rule(study: Study, rule: PolicyResult) -> Iterator[Note]:
+    """Whether its cut-off cannot be reached, or it follows up everyone or no one."""
+    from leadml.calibration.study import reach
+
+    view = study.view_of(rule.framework)
+    if view is not None and rule.reason == "unreachable":
+        most = reach(study.rules[rule.id], study.deals.criteria)
+        values = {"rule": rule.id, "n": len(view.mapped), "k": len(view.framework.criteria), "reach": most}
+        values |= {"severity": "warn" if rule.id == study.baseline else "note", "where": rule.id}
+        yield "LML307", {**values, "cutoff": rule.documented_cutoff, "columns": view.missing}
+    if rule.reason in ("follows everyone", "follows no one"):
+        whom, share = ("every lead", 1.0) if rule.reason == "follows everyone" else ("no lead", 0.0)
+        yield "LML303", {"rule": rule.id, "whom": whom, "share": share, "n": len(study.compared), "where": rule.id}
+
+
+def _on_ranking(measures: Mapping[str, Measures], contenders: Sequence[Contender]) -> Iterator[Note]:
+    """LML301: nothing beats the base rate. LML302: a classifier of more columns ranks better than every card."""
+    able = [each.id for each in contenders if each.kind != "comparison"]
+    ranked = sorted((c for c in contenders if c.auc is not None and c.auc.value), key=_auc, reverse=True)
+    if not beat_prior({name: measures[name] for name in able}):
+        best = next((each.auc for each in ranked if each.id in able and each.kind != "prior"), None)
+        words = ""
+        if best is not None:
+            words = (
+                f": the best ranking has an AUC of {best.value:.2f} ({best.low or 0.0:.2f} to {best.high or 1.0:.2f})"
+            )
+        yield "LML301", {"best": words, "where": "contenders"}
+    card = next((each for each in ranked if each.card and each.kind == "learned"), None)
+    wider = next((each for each in ranked if each.kind in ("context", "custom", "wide")), None)
+    if card and wider and card.auc and wider.auc and (wider.auc.low or 0.0) > (card.auc.high or 1.0):
+        values = {"contender": wider.title, "auc": wider.auc.value, "card_auc": card.auc.value}
+        yield "LML302", {**values, "where": wider.id}
+
+
+def _auc(contender: Contender) -> float:
+    return 0.0 if contender.auc is None else contender.auc.value or 0.0
+
+
+def beat_prior(measures: Mapping[str, Measures]) -> list[str]:
+    """Contenders shown to predict better than the base rate, or to rank better than lots (Holm over both)."""
+    prior, names, p = measures["prior"].log_loss, [], []
+    for name, each in measures.items():
+        if name != "prior" and prior is not None and each.log_loss is not None:
+            names.append(name)
+            p.append((prior - each.log_loss).p_not_above())
+        if name != "prior" and each.auc is not None:
+            names.append(name)
+            p.append(each.auc.p_not_above(0.5))
+    return sorted({name for name, adjusted in zip(names, holm(p), strict=True) if adjusted < SURE})
+
+
+def _price_unknown(facts: Facts, rule: DocumentedRule) -> Iterator[Note]:
+    """LML208: what counting unknown as 0 costs, beside the same points with unknown at the average known level."""
+    known = facts.known[str(rule.framework)]
+    codes, population = known.leads.codes, known.population
+    if float(population @ (codes == UNKNOWN).mean(axis=1)) < LEAST_UNKNOWN * population.sum():
+        return
+    points = {each.id: np.array([*each.points, 0.0]) for each in rule.card.criteria}
+    score = np.zeros(len(codes))
+    for column, name in zip(codes.T, known.leads.criteria, strict=True):
+        own, seen = points[name][column], column != UNKNOWN
+        mean = float(np.average(own[seen], weights=population[seen])) if seen.any() else 0.0
+        score += np.where(seen, own, mean)
+    decision = np.asarray(rule.predict(known.leads).decision)
+    followed = float(population @ decision)
+    if not 0.0 < followed < population.sum():
+        return
+    other = highest(np.round(score, 9), followed / population.sum(), population)
+    won, won_other = (known.draws @ (population * each) / followed * 100 for each in (decision, other))
+    cost, own_wins = float((won_other - won).mean()), float(won.mean())
+    if cost >= LEAST_COST and np.quantile(won_other - won, 0.05) > 0:
+        values = {"rule": rule.id, "own": own_wins, "other": own_wins + cost}
+        yield "LML208", {**values, "cost": cost, "where": rule.id}

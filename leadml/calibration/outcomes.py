@@ -24,6 +24,7 @@ class Chosen:
     """Closed deals to learn from, and what was done.
 
     considered : leads that had the time to close, open ones among them (all leads where that is not known).
+    n_recent : closed deals left out since leads of their age had no time to close.
     overdue : `deals` with open and overdue deals counted as lost, or None where there are none.
     days : days within which nearly all close; 0 where not known.
     """
@@ -31,6 +32,7 @@ class Chosen:
     deals: Leads
     considered: Leads
     notes: tuple[Note, ...] = ()
+    n_recent: int = 0
     overdue: Leads | None = None
     days: int = 0
 
@@ -82,7 +84,7 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
         closing = np.where(late, np.asarray(leads.created) + days, np.asarray(leads.closed)).astype(np.int32)
         coded = dataclasses.replace(leads, outcome=np.where(late, 0, outcome).astype(np.int8), closed=closing)
         overdue = _pick(coded, kept | late)
-    return Chosen(_pick(leads, kept), _pick(leads, mature), tuple(notes), overdue, days)
+    return Chosen(_pick(leads, kept), _pick(leads, mature), tuple(notes), left, overdue, days)
 
 
 def _pick(leads: Leads, rows: npt.NDArray[np.bool_]) -> Leads:

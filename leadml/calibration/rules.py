@@ -3,80 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from leadml.calibration.cards import count_totals, find_cutoff
 from leadml.calibration.contenders import DocumentedRule
 from leadml.calibration.facts import Facts, Posterior
-from leadml.calibration.figures import gain, number
+from leadml.calibration.figures import gain
 from leadml.calibration.study import cutoff_of, reach
 from leadml.calibration.views import DAYS_A_MONTH, View, span, weight_of
 from leadml.evaluation.cutoffs import decision_curve, implied_value, ratios_around, redraw_rates
 from leadml.evaluation.metrics import at_workload, highest
 from leadml.evaluation.outlook import Gains, look_ahead
 from leadml.evaluation.planner import plan
-from leadml.evaluation.verdict import (
-    Judgement,
-    Question,
-    Reason,
-    equal_workload,
-    judge,
-    overall,
-    paired_gain,
-    why_no_answer,
-)
-from leadml.result import MoreDeals, OrderClaimed, Outlook, PolicyResult, Range, Weight
+from leadml.evaluation.verdict import Judgement, Question, equal_workload, judge, overall, paired_gain, why_no_answer
+from leadml.result import MoreDeals, OrderClaimed, Outlook, PolicyResult, Range, Reason, Verdict, Weight
 
 MANY_ROWS = 20_000
 """Held-out rows from which a decision curve has fewer points."""
 
-BECAUSE: Mapping[str, str] = {
-    "unreachable": "the mapped criteria cannot reach its cut-off",
-    "follows everyone": "it follows up every lead, so there is no choice to judge",
-    "follows no one": "it follows up no lead, so there is no choice to judge",
-    "constant scores": "every lead has the same score",
-    "no contest": "nothing competes with it: fewer than two of its criteria are mapped",
-    "no cost given": "what a won deal is worth was not given",
-    "few judged differently": "too few leads are judged differently",
-    "blocks disagree": "the last blocks do not agree",
-    "ranks by chance": "it may win more, but its card is not shown to rank better than chance",
-    "selected by hunch": "leads below the cut-off were hardly followed up, or not at random for all that is known",
+BECAUSE: Mapping[Reason, str] = {
+    "unreachable": "The mapped criteria cannot reach its cut-off.",
+    "follows everyone": "It follows up every lead, so there is no choice to judge.",
+    "follows no one": "It follows up no lead, so there is no choice to judge.",
+    "constant scores": "Every lead has the same score.",
+    "no contest": "Nothing competes with it: fewer than two of its criteria are mapped.",
+    "no cost given": "What a won deal is worth was not given.",
+    "few judged differently": "Too few leads are judged differently.",
+    "blocks disagree": "The last blocks do not agree.",
+    "ranks by chance": "It may win more, but its card is not shown to rank better than chance.",
+    "selected by hunch": "Leads below the cut-off were hardly followed up, or not at random for all that is known.",
 }
 
 
+class Asked(NamedTuple):
+    """Both questions on a rule, and what changing and keeping its weights are expected to bring."""
+
+    weights: Question
+    cutoff: Question
+    look: Outlook | None = None
+    gains: Gains | None = None
+
+
 def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
-    """Judge every documented rule: its weights against its framework's card, its cut-off against another."""
-    rules = facts.study.rules
-    cannot = {name: unanswerable(facts, rule) for name, rule in rules.items()}
-    weights = {name: ask_weights(facts, rule, cannot[name]) for name, rule in rules.items()}
-    on_weights = judge_families(facts, {name: question for name, (question, _) in weights.items()})
-    on_cutoffs = judge_families(facts, {name: ask_cutoff(facts, rule, cannot[name]) for name, rule in rules.items()})
-    return tuple(
-        describe_rule(facts, rule, on_weights[name], on_cutoffs[name], weights[name][1]) for name, rule in rules.items()
-    )
+    """Judge every documented rule: its weights against its framework's card, its cut-off against another.
 
-
-def judge_families(facts: Facts, questions: Mapping[str, Question]) -> dict[str, Judgement]:
-    """Answer questions of one kind; Holm's adjustment runs over families.
-
-    The baseline, named beforehand, is one of its own (the primary question); the other rules of a framework, which are
-    compared with one card, are another.
+    Holm's adjustment runs over families. The baseline, named beforehand, is one of its own (the primary question); the
+    other rules of a framework, which are compared with one card, are another.
     """
-    answers: dict[str, Judgement] = {}
-    for family in dict.fromkeys(family_of(facts, name) for name in questions):
-        own = {name: question for name, question in questions.items() if family_of(facts, name) == family}
-        answers |= judge(own, facts.study.settings.smallest_gain)
-    return answers
+    study, smallest = facts.study, facts.study.settings.smallest_gain
+    families: dict[Any, dict[str, Asked]] = {}
+    for name, rule in study.rules.items():
+        families.setdefault(name == study.baseline or (rule.framework,), {})[name] = ask(facts, rule)
+    found = {}
+    for family in families.values():
+        weights = judge({name: each.weights for name, each in family.items()}, smallest)
+        cutoffs = judge({name: each.cutoff for name, each in family.items()}, smallest)
+        for name, asked in family.items():
+            more = plan_ahead(facts, asked.gains, weights[name], len(family))
+            found[name] = describe_rule(facts, study.rules[name], weights[name], cutoffs[name], asked.look, more)
+    return tuple(found[name] for name in study.rules)
 
 
-def family_of(facts: Facts, rule: str) -> tuple[str | None, bool]:
-    """The family of a rule's questions."""
-    return (None, True) if rule == facts.study.baseline else (facts.study.rules[rule].framework, False)
+def ask(facts: Facts, rule: DocumentedRule) -> Asked:
+    """Ask for its weights, at the rule's own workload, and for its cut-off."""
+    cannot, card = why_unanswerable(facts, rule), facts.study.card_of(rule)
+    cutoff = ask_cutoff(facts, rule, cannot)
+    if cannot or card is None:
+        return Asked(Question(cannot=cannot or "no contest"), cutoff)
+    paired = paired_gain(facts.held, *equal_workload(facts.held, facts.log.entries[rule.id], facts.log.entries[card]))
+    known = facts.known[str(rule.framework)]  # of the cards as they would be deployed
+    decision = np.asarray(rule.predict(known.leads).decision)
+    share = float(known.population @ decision / known.population.sum())
+    other = highest(facts.fitted[card].predict(known.leads).score, share, known.population)
+    smallest = facts.study.settings.smallest_gain
+    look, gains = look_ahead(known.draws, known.population, decision, other, paired, smallest)
+    weights = Question(paired, p_not_better=gains.p_not_better, p_below=gains.p_below, drifted=facts.drifted)
+    return Asked(weights, cutoff, look, gains)
 
 
-def unanswerable(facts: Facts, rule: DocumentedRule) -> Reason:
+def why_unanswerable(facts: Facts, rule: DocumentedRule) -> Reason:
     """Why the data hold no answer on this rule, or ""."""
     if reach(rule, facts.study.deals.criteria) < rule.card.cutoff:
         return "unreachable"
@@ -86,24 +93,8 @@ def unanswerable(facts: Facts, rule: DocumentedRule) -> Reason:
     return why_no_answer(facts.held, entries[rule.id], entries[facts.study.card_of(rule) or rule.id])
 
 
-def ask_weights(facts: Facts, rule: DocumentedRule, cannot: Reason) -> tuple[Question, tuple[Outlook, Gains] | None]:
-    """The question on weights, at the rule's workload, and what changing and keeping are expected to bring."""
-    card = facts.study.card_of(rule)
-    if cannot or card is None:
-        return Question(cannot=cannot or "no contest"), None
-    paired = paired_gain(facts.held, *equal_workload(facts.held, facts.log.entries[rule.id], facts.log.entries[card]))
-    known = facts.known[str(rule.framework)]  # of the cards as they would be deployed
-    decision = np.asarray(rule.predict(known.leads).decision)
-    share = float(known.population @ decision / known.population.sum())
-    other = highest(facts.fitted[card].predict(known.leads).score, share, known.population)
-    smallest = facts.study.settings.smallest_gain
-    look, gains = look_ahead(known.draws, known.population, decision, other, paired, smallest)
-    asked = Question(paired, p_not_better=gains.p_not_better, p_below=gains.p_below, drifted=facts.drifted)
-    return asked, (look, gains)
-
-
 def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
-    """The cut-off question: the rule beside its own score with the cut-off that the consequences ask for."""
+    """The rule beside its own score with the cut-off that the consequences ask for."""
     held, given, other = facts.held, facts.study.consequences, cutoff_of(rule)
     if cannot in ("unreachable", "constant scores", "selected by hunch"):
         return Question(cannot=cannot)
@@ -120,25 +111,23 @@ def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
 
 
 def describe_rule(
-    facts: Facts, rule: DocumentedRule, weights: Judgement, cutoff: Judgement, seen: tuple[Outlook, Gains] | None
+    facts: Facts, rule: DocumentedRule, weights: Judgement, cutoff: Judgement, look: Outlook | None, more: Any
 ) -> PolicyResult:
-    """One documented rule as a record."""
-    study, card = facts.study, rule.card
-    view, known = study.view_of(rule.framework), facts.known.get(str(rule.framework))
-    on_cutoff = "depends" if cutoff.reason == "no cost given" else cutoff.verdict
-    verdict = overall(weights.verdict, on_cutoff)
-    source, told = "000, opening", at_cutoffs(facts, rule, on_cutoff == "depends")
+    """One documented rule as a record; more : deals that decide it, where it is undecided."""
+    study, card, view = facts.study, rule.card, facts.study.view_of(rule.framework)
+    on_cutoff: Verdict = "depends" if cutoff.reason == "no cost given" else cutoff.verdict
+    verdict, source = overall(weights.verdict, on_cutoff), "000, opening"
+    because, reason = say_why(verdict, weights, cutoff)
+    told = at_cutoffs(facts, rule, on_cutoff == "depends")
     if view is not None:
-        policy = view.framework.policy(rule.id)
+        policy, known = view.framework.policy(rule.id), facts.known.get(view.id)
         source = policy.source + (f", attributed to {policy.attributed_to}" if policy.attributed_to else "")
         if known is not None:
-            told["weights"] = learned_weights(view, known, card.total_max)
-            told["order_claim"] = order_claim(view, known)
-    look = None
-    if seen is not None:
-        more, low = plan_ahead(facts, rule, seen[1], weights), weights.confirmed_low
-        confirmed = weights.verdict == "change" and low > 0
-        look = seen[0].model_copy(update={"confirmed": confirmed, "confirmed_low": number(low), "more_deals": more})
+            told |= {"weights": learned_weights(view, known, card.total_max), "order_claim": order_claim(view, known)}
+    if look is not None:
+        low = weights.confirmed_low if np.isfinite(weights.confirmed_low) else None
+        confirmed = weights.verdict == "change" and low is not None and low > 0
+        look = look.model_copy(update={"confirmed": confirmed, "confirmed_low": low, "more_deals": more})
     return PolicyResult(
         id=rule.id,
         title=rule.title,
@@ -150,57 +139,56 @@ def describe_rule(
         verdict=verdict,
         verdict_weights=weights.verdict,
         verdict_cutoff=on_cutoff,
-        because=say_why(verdict, weights, cutoff),
+        because=because,
+        reason=reason,
         gain_weights=gain(weights.gain, weights.p_adjusted, "share of all won deals, at the rule's own workload"),
         gain_cutoff=gain(cutoff.gain, cutoff.p_adjusted, "share of all won deals, after the cost of follow-ups"),
         n_judged_differently=0 if weights.paired is None else weights.paired.n_different,
         outlook=look,
-        more_deals_needed=None if look is None or look.more_deals is None else look.more_deals.value,
+        more_deals_needed=None if more is None else more.value,
         card=study.card_of(rule),
         **told,
     )
 
 
-def say_why(verdict: str, weights: Judgement, cutoff: Judgement) -> str:
-    """One sentence: why this verdict."""
+def say_why(verdict: Verdict, weights: Judgement, cutoff: Judgement) -> tuple[str, Reason]:
+    """One sentence: why this verdict, and the reason that stands in the way of another."""
     if verdict == "change":
-        which = weights if weights.verdict == "change" else cutoff
-        what = "learned weights" if which is weights else "another cut-off"
+        which, what = (weights, "learned weights") if weights.verdict == "change" else (cutoff, "another cut-off")
         value, low, high = which.gain
-        return f"With {what} {value:+.1%} of all won deals, {low:+.1%} to {high:+.1%}, on held-out deals."
+        return f"With {what} {value:+.1%} of all won deals, {low:+.1%} to {high:+.1%}, on held-out deals.", ""
     if verdict == "keep":
         held_out = f"{weights.gain.value:+.1%} held out"
-        return f"No card is likely to win more than the smallest gain worth a change ({held_out})."
+        return f"No card is likely to win more than the smallest gain worth a change ({held_out}).", ""
     if verdict == "depends":
-        return "Its weights hold; whether its cut-off is right depends on what a won deal is worth."
-    reason = weights.reason or cutoff.reason
-    if reason and (weights.reason or verdict == "cannot-judge"):
-        text = BECAUSE.get(reason, reason)
-        return text[:1].upper() + text[1:] + "."
+        return "Its weights hold; whether its cut-off is right depends on what a won deal is worth.", ""
+    if reason := weights.reason or (cutoff.reason if verdict == "cannot-judge" else ""):
+        return BECAUSE[reason], reason
     _, low, high = (weights if weights.verdict == "undecided" else cutoff).gain
-    return f"Another card may win {low:+.1%} to {high:+.1%} of all won deals: these deals do not tell yet."
+    return f"Another card may win {low:+.1%} to {high:+.1%} of all won deals: these deals do not tell yet.", ""
 
 
-def plan_ahead(facts: Facts, rule: DocumentedRule, gains: Gains, weights: Judgement) -> MoreDeals | None:
+def plan_ahead(facts: Facts, gains: Gains | None, weights: Judgement, n_rules: int) -> MoreDeals | None:
     """How many more deals decide an undecided rule, in months at this firm's rate where there are dates."""
-    if weights.verdict != "undecided" or weights.paired is None:
+    if gains is None or weights.verdict != "undecided" or weights.paired is None:
         return None
-    study = facts.study
-    dates, n = span(study.deals), float(weight_of(study.deals).sum())
-    days = 365.0 if dates is None else max(float(dates[1] - dates[0]), DAYS_A_MONTH)
+    study, dates = facts.study, span(facts.study.deals)
+    n, days = float(weight_of(study.deals).sum()), 365.0
+    if dates is not None:
+        days = max(float(dates[1] - dates[0]), DAYS_A_MONTH)
     found = plan(
         gains,
         weights.paired,
         n_logged=float(weight_of(study.compared).sum()),
         n_deals=n,
         deals_per_month=n * DAYS_A_MONTH / days,
-        n_rules=sum(family_of(facts, name) == family_of(facts, rule.id) for name in study.rules),
+        n_rules=n_rules,
         random_state=study.settings.random_state,
     )
-    if dates is None:  # no rate is known: a number of deals, and no months
-        text = found.text.partition(" (")[0] + " decide it in 8 of 10 futures" if found.value else found.text
-        return MoreDeals(value=found.value, text=text)
-    return found
+    if dates is not None or not found.value:
+        return found
+    text = found.text.partition(" (")[0] + " decide it in 8 of 10 futures"  # no rate is known: no months
+    return MoreDeals(value=found.value, text=text)
 
 
 def learned_weights(view: View, known: Posterior, total_max: int) -> dict[str, Weight]:
@@ -208,12 +196,12 @@ def learned_weights(view: View, known: Posterior, total_max: int) -> dict[str, W
     draws, each = known.weights, total_max / len(view.framework.criteria)
     total = np.maximum(draws.sum(axis=1, keepdims=True), 1e-9)
     shares = np.maximum(draws, 0.0) / total * each * len(view.mapped)
-    out = {}
-    for at, name in enumerate(view.mapped):
-        low, high = (float(q) for q in np.quantile(shares[1:, at], [0.025, 0.975]))
-        value = float(shares[0, at])
-        out[name] = Weight(documented=each, learned=value, low=min(low, value), high=max(high, value))
-    return out
+    low, high = np.quantile(shares[1:], [0.025, 0.975], axis=0)
+    ends = np.array([shares[0], np.minimum(low, shares[0]), np.maximum(high, shares[0])]).T.tolist()
+    return {
+        name: Weight(documented=each, learned=value, low=least, high=most)
+        for name, (value, least, most) in zip(view.mapped, ends, strict=True)
+    }
 
 
 def order_claim(view: View, known: Posterior) -> OrderClaimed | None:
@@ -241,8 +229,7 @@ def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, A
     if study.consequences.basis != "workload" and rule.id not in facts.by_hunch:
         found["learned_cutoff"] = find_cutoff(study, totals, 0.5)
     if (other := study.card_of(rule) or cutoff_of(rule)) in facts.log.entries:
-        many = len(facts.log) > MANY_ROWS
-        ratios = ratios_around(implied, float(held.n_won / held.weight.sum()), 9 if many else 15)
+        ratios = ratios_around(implied, float(held.n_won / held.weight.sum()), 9 if len(held.y) > MANY_ROWS else 15)
         probability = facts.log.entries[other].probability
         found["decision_curve"] = decision_curve(held, facts.decision(rule.id), probability, ratios)
     return found

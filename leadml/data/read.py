@@ -138,7 +138,5 @@ def _notes(source: Source, encoder: Encoder) -> list[Note]:
         said = ", ".join(f"{column} ({', '.join(places)})" for column, places in encoder.absent.items())
         notes.append(("LML107", {"columns": said, "where": source.name}))
     if source.rejections.n_rows:
-        values = {"n": source.rejections.n_rows, "of": source.n_rows, "where": source.name}
-        faults = "; ".join(source.rejections.summary(5))
-        notes.append(("LML104", {**values, "detail": f"The most frequent faults: {faults}."}))
+        notes.append(("LML104", {"n": source.rejections.n_rows, "of": source.n_rows, "where": source.name}))
     return notes

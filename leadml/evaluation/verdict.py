@@ -10,19 +10,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 
 from leadml.evaluation.bootstrap import NOTHING, Z_ONE, Estimate, Statistic, Z, holm
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.evaluation.metrics import HeldOut, at_workload, cells, rate_of_different
-from leadml.result import Verdict
-
-Reason = Literal[
-    "", "unreachable", "follows everyone", "follows no one", "constant scores", "no contest", "no cost given",
-    "few judged differently", "blocks disagree", "ranks by chance", "selected by hunch",
-]  # fmt: skip
+from leadml.result import Reason, Verdict
 
 MIN_DIFFERENT = 10
 """Leads judged differently before `change` is said."""

@@ -118,7 +118,7 @@ def sure_sentence(rule: PolicyResult) -> str:
     if rule.verdict == "undecided":
         when = look_again(rule)
         gain = rule.gain_weights if rule.verdict_weights == "undecided" else rule.gain_cutoff
-        if gain is None or gain.low is None or not rule.because.startswith("Another card"):
+        if gain is None or gain.low is None or rule.reason:
             return f"{rule.because} {when}"
         ends = f"{signed_percent(gain.low)} to {signed_percent(gain.high)}"
         return f"On held-out deals the gain may be {ends} of all won deals, which decides nothing yet. {when}"

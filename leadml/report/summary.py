@@ -7,8 +7,6 @@ figures of the side-by-side table are those of the held-out deals alone, and are
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -34,7 +32,6 @@ GROUNDS = {
     "workload": "as many as the rule",
 }  # fmt: skip
 """What the cut-off of the recommended card rests on."""
-COMPARED = "compare without them (the command stands with the card)."
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,10 +136,9 @@ def deals_text(result: Result) -> str:
     data, held = result.data, result.evaluation
     how = "blocks of time" if held.kind == "rolling" else "parts in turn"
     n = data.n_won + data.n_lost
-    recent = next((each.title for each in result.findings if each.code == "LML601"), "").split(" closed")[0]
-    closed = f"{number(n)} closed deals"
-    if (digits := recent.replace(",", "")).isdecimal():
-        closed = f"{number(n + int(digits))} closed, {recent} of them too recent to count; {number(n)} learned from"
+    closed, recent = f"{number(n)} closed deals", data.n_recent
+    if recent:
+        closed = f"{number(n + recent)} closed, {number(recent)} of them too recent to count; {number(n)} learned from"
     return (
         f"{closed} ({number(data.n_won)} won, {number(data.n_lost)} lost),"
         f" {number(held.n)} of them held out in {len(held.blocks)} {how}."
@@ -256,20 +252,10 @@ def attribute_rows(result: Result) -> tuple[AttributeRow, ...]:
     )
 
 
-_WITHOUT = re.compile(r' --without ("(?:[^"\\]|\\.)*")')
-_COMPARE = re.compile(r"compare without them: leadml calibrate FILE --mapping M(?: --without \"(?:[^\"\\]|\\.)*\")+\.")
-
-
 def command_in_doubt(result: Result) -> str:
     """What to run to learn without all columns at once that may tell how a deal went: one alone hides the fall."""
-    remedies = [each.remedy for each in result.findings if each.code == "LML121"]
-    columns = [json.loads(found) for text in remedies for found in _WITHOUT.findall(text)]
-    doubt = result.recommended.doubt
-    held = f", {doubt.removeprefix('It holds ').partition(': known when')[0]}, " if doubt else ""
-    chosen = next((each for each in result.contenders if each.id == result.recommended.contender), None)
-    names = [each.attribute for each in (chosen.importance if chosen else ()) if each.attribute]
-    columns += [name for name in names if f", {name}, " in held]
-    return command_without(result, *dict.fromkeys(columns)) if columns else ""
+    doubted = result.recommended.doubted
+    return command_without(result, *doubted) if doubted else ""
 
 
 def command_without(result: Result, *names: str) -> str:
@@ -308,7 +294,7 @@ def _group(code: str, severity: str, found: Sequence[Finding]) -> FindingGroup:
         severity=severity,
         titles=tuple(capital(each.title, name=each.where) for each in found),
         explanations=tuple(dict.fromkeys(each.explanation for each in found if each.explanation)),
-        remedies=tuple(dict.fromkeys(_COMPARE.sub(COMPARED, each.remedy) for each in found if each.remedy)),
+        remedies=tuple(dict.fromkeys(each.remedy for each in found if each.remedy)),
         cost="" if cost is None else f"{number(cost, 1)} wins of 100",
     )
 

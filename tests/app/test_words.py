@@ -102,8 +102,9 @@ def test_a_wider_card_has_a_bar_of_its_own(result):
     assert "The wider card (also Team) won" in " ".join(answer.more)
     assert (answer.doubt, answer.command) == ("", "")
     rows = tuple(Importance(column=each, attribute=each, loss=figure) for each in ("Lost, reason", "B", "C", "D", "E"))
-    doubt = "It holds Lost, reason, C: known when the lead came in? See LML101."
-    wide, chosen = wide.model_copy(update={"importance": rows}), chosen.model_copy(update={"doubt": doubt})
+    doubt = "It holds Lost, reason, C: known when the lead came in?"
+    in_doubt = {"doubt": doubt, "doubted": ("Lost, reason", "C")}
+    wide, chosen = wide.model_copy(update={"importance": rows}), chosen.model_copy(update=in_doubt)
     found = found.model_copy(update={"contenders": (*result.contenders, wide), "recommended": chosen})
     answer = answer_of_page(found.model_copy(update={"command": "leadml calibrate a.csv"}), 700)
     assert "(also Lost, reason, B, C and 2 more)" in " ".join(answer.more)

@@ -34,7 +34,7 @@ def test_a_card_of_doubtful_columns_is_stored_but_not_in_use(tmp_path):
     assert done.found.result.recommended.doubt
     champion = champion_of("firm", tmp_path / "store")
     assert champion is None or champion.ref != done.version.ref
-    assert any("known when the lead came in? See LML121:" in line and "models promote firm@1" in line for line in said)
+    assert any("known when the lead came in:" in line and "models promote firm@1" in line for line in said)
     held = next(each for each in late if each in {a.column for a in done.found.card.attributes})
     context = [each for each in mapping["context"] if each != held]
     excluded = {**mapping, "context": context, "exclude": {held: "written during the deal"}}

@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 import leadml
-from leadml.calibration.findings import FINDINGS, findings_of_notes, in_order, make_finding
-from leadml.calibration.notes import made_early
+from leadml.calibration.findings import FINDINGS, made_early, make_finding, make_findings
 from leadml.calibration.study import Held
 
 ROOT = Path(leadml.__file__).parent
@@ -45,7 +44,7 @@ def test_values_where_and_cost_are_told() -> None:
 
 def test_the_gravest_come_first_and_once() -> None:
     notes = [("LML204", {"n": 50}), ("LML109", {"n_won": 3}), ("LML101", {"column": "a"}), ("LML204", {"n": 50})]
-    codes = [found.code for found in in_order(findings_of_notes(notes))]
+    codes = [found.code for found in make_findings(notes)]
     assert codes == ["LML109", "LML101", "LML204"]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import leadml
 from leadml.calibration.check import check_file
-from leadml.calibration.recommend import say_why
+from leadml.calibration.conclude import say_why
 from leadml.datasets.sample import write_csv
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
@@ -362,6 +362,7 @@ def test_a_cutoff_out_of_reach_cannot_be_judged() -> None:
     rule = next(each for each in result.policies if each.id == "bant-ibm")
     assert rule.verdict == "cannot-judge"
     assert "cannot reach" in rule.because
+    assert rule.reason == "unreachable"
     assert "LML307" in {f.code for f in result.findings}
 
 
@@ -424,20 +425,24 @@ def test_a_card_of_columns_that_say_how_the_deal_went_carries_the_doubt() -> Non
     made = leads_export(500, 0)
     result = leadml.calibrate(leads_of(made), {"contenders": []}).result
     finding = next(each for each in result.findings if each.code == "LML121")
-    assert finding in [each for each in check_file(*made[:2]).findings if each.code == "LML121"]
+    (checked,) = [each for each in check_file(*made[:2]).findings if each.code == "LML121"]
+    assert checked == finding.model_copy(update={"remedy": checked.remedy})  # with a command to copy, as it has none
+    assert checked.remedy.count("--without") == len(finding.doubted)
     assert result.recommended.contender == "wide"
     assert result.recommended.doubt.startswith("It holds ")
     assert any(name in result.recommended.doubt for name in made[2])
+    assert result.recommended.doubted == finding.doubted == tuple(finding.where.split(", "))
     result = result.model_copy(update={"command": "leadml calibrate a.csv --mapping m.yaml"})
     screen = format_result(result, terminal=False)
     (command,) = [line for line in screen.split("\n") if "--without" in line]  # one, whole, without all in doubt
     assert command.startswith("  leadml calibrate a.csv --mapping m.yaml --without ")
-    assert {*shlex.split(command)[6::2]} == {*finding.where.split(", ")}
+    assert {*shlex.split(command)[6::2]} == {*finding.doubted}
     assert "…" not in screen
-    assert render_html(result).count("--without") == len(finding.where.split(", "))
+    assert render_html(result).count("--without") == len(finding.doubted)
     assert "Columns that may say how the deal went" in screen
-    assert "See LML121." in screen
-    assert "See LML121." in render_html(result)
+    told = "which may say how the deal went, not how the lead was (LML121); check that these were known when"
+    assert told in " ".join(screen.split())
+    assert told in render_html(result)
 
 
 def test_a_card_without_such_columns_carries_none(found) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from leadml.calibration.findings import findings_of_notes
+from leadml.calibration.findings import make_findings
 from leadml.data import Leads, load_mapping, read_leads
 from leadml.data.deals import NO_DAY
 from leadml.data.leaks import find_leaks, late_by_name, leak_notes
@@ -171,7 +171,7 @@ def test_what_follows_the_length_of_a_deal_is_named_whatever_it_is_called():
 
 def test_the_finding_says_by_what_signs_and_what_to_copy():
     made = leads_export(1500, 0)
-    (finding,) = findings_of_notes(leak_notes(leads_of(made)))
+    (finding,) = make_findings(leak_notes(leads_of(made)))
     assert (finding.code, finding.severity, finding.cost) == ("LML121", "warn", None)
     assert set(finding.where.split(", ")) == set(made[2])
     assert "of the won and" in finding.explanation
@@ -187,7 +187,7 @@ def test_a_criterion_is_named_too_but_cannot_be_left_out_by_the_command():
     levels = {"Worst": 0, "Not Sure": 1, "Might be": 2, "High in Relevance": 4}
     need = {"column": "Lead Quality", "levels": levels, "unknown": [""]}
     leads = read_leads(frame, {**mapping, "criteria": {"need": need}, "context": ["Lead Source", "Lead Origin"]})
-    (finding,) = [each for each in findings_of_notes(leak_notes(leads)) if each.code == "LML121"]
+    (finding,) = [each for each in make_findings(leak_notes(leads)) if each.code == "LML121"]
     assert finding.where == "Lead Quality"
     assert finding.remedy.startswith("If not, take them out")
 

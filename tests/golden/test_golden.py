@@ -32,6 +32,7 @@ CHANGED: dict[str, str] = {
     "+header_row": "the row that holds the names of columns, found under a title too",
     "+remedy": "what to do about a finding has a place of its own",
     "+cost": "what a finding is worth, where that can be said",
+    "+doubted": "columns that by a finding may say how a deal went",
     "~action": "of a lead that waits though its band drops it: to ask, where it said to spend no time",
     "~ask_next": "nothing is asked of a lead that is no match whatever the answer",
     "~!": "equal faults are told once, with a count, the first row and what to write into the mapping",
