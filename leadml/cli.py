@@ -310,7 +310,8 @@ def qualify(
     query: Query = None,
 ) -> int:  # fmt: skip
     """Judge leads by the documented rules alone; nothing is learned."""
-    from leadml.scoring.predicting import Options, qualify_file
+    from leadml.scoring.predicting import qualify_file
+    from leadml.scoring.scorer import Options
 
     options = Options(keep_columns=keep_columns, locale=locale, query=query)
     return _ended(qualify_file(file, mapping, policy, met_level, out, options, say), max_rejected)
@@ -323,7 +324,8 @@ def predict(
     max_rejected: MaxRejected = 0.05, engine: Engine = "local", query: Query = None, store: Store = None,
 ) -> int:  # fmt: skip
     """Score new leads with a card; by .xlsx a work list with the reasons and the next question."""
-    from leadml.scoring.predicting import Options, predict_file
+    from leadml.scoring.predicting import predict_file
+    from leadml.scoring.scorer import Options
 
     options = Options(
         columns=columns, keep_columns=keep_columns, sort=sort, locale=locale, crm=crm,

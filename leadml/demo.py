@@ -33,7 +33,8 @@ def run_demo(directory: Path, *, at: str, show: Callable[[str], None], say: Call
     from leadml.data.read import read_leads
     from leadml.datasets.sample import make_leads, write_csv
     from leadml.report.first_screen import format_result
-    from leadml.scoring.predicting import Options, predict_file
+    from leadml.scoring.predicting import predict_file
+    from leadml.scoring.scorer import Options
 
     say(f"making {N_CLOSED} closed deals of a known truth, and {N_NEW} new leads, in {directory}")
     directory.mkdir(parents=True, exist_ok=True)

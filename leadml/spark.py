@@ -28,10 +28,9 @@ from leadml.data.encode import Encoder, outcome_fault
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
-from leadml.scoring.destinations import check_parent, replacing
-from leadml.scoring.predicting import Options, Totals
-from leadml.scoring.scorer import Scorer, check_columns
-from leadml.scoring.writers import Layout, batch_of, guard
+from leadml.scoring.predicting import Totals
+from leadml.scoring.scorer import Options, Scorer
+from leadml.scoring.writers import Layout, batch_of, check_parent, guard, replacing
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -119,7 +118,7 @@ def predict_with_spark(
 ) -> Totals:
     """Score leads into a folder of Parquet or CSV files, by a card."""
     mapping, model = load_mapping(mapping), model() if callable(model) else model
-    names = check_columns(options.columns)
+    names = options.names
     if PurePosixPath(out).suffix.lower() not in ENDINGS:
         raise UsageError(f"--out: got {out!r}, valid with --engine spark: a folder ending in {', '.join(ENDINGS)}")
     for option in ("sort", "crm", "query", "table"):
@@ -133,17 +132,12 @@ def predict_with_spark(
         check_parent(out)
     with open_session() as session:
         frame, table = _open(session, source, mapping)
-        kept = [each for each in table.columns if each != "lead_id"] if options.keep_columns else []
-        scorer = Scorer(
-            cast(Any, table), mapping, [model], kept=kept, taken=("lead_id", *names),
-            with_closed=options.with_closed, locale=options.locale,
-        )  # fmt: skip
+        scorer = Scorer(cast(Any, table), mapping, [model], options, names)
         for message in scorer.messages:
             say(message)
-        layout = Layout(tuple(names), tuple(scorer.kept.values()), locale=options.locale)
         shared = session.sparkContext.broadcast((scorer, table))
         picked = _pick(frame, scorer.columns)
-        n_scored, n_rejected, n_closed = _write_scores(picked, shared, scorer.columns, layout, out)
+        n_scored, n_rejected, n_closed = _write_scores(picked, shared, scorer.columns, scorer.layout, out)
         path = _write_faults(picked, shared, out) if n_rejected else None
         totals = Totals(n_scored + n_rejected + n_closed, n_scored, n_rejected, n_closed, path)
     return totals.tell(source, say)
@@ -169,7 +163,7 @@ def _write_scores(
         for chunk in table.chunks(batches, scorer.columns):
             judged = scorer.score(chunk)
             n_closed += judged.n_closed
-            n_rejected += len(chunk.rows) - judged.n_closed - len(judged.scored)
+            n_rejected += len(chunk.rows) - judged.n_closed - len(judged.leads)
             batch = batch_of(judged.scored, layout, plain=True)  # all texts that Spark reads
             made = [guard(each)[0] for each in batch.columns] if is_text else batch.columns
             yield _numbered([*made, *[pa.nulls(batch.num_rows, pa.int64())] * 2])

@@ -20,9 +20,9 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field, StringConstraints
 
 from leadml import __version__
-from leadml.app.scoring import LeadScorer
 from leadml.card.record import Card
 from leadml.exceptions import LeadmlError, ModelRefError, UsageError
+from leadml.scoring.served import LeadScorer
 
 T = TypeVar("T")
 Store = str | os.PathLike[str] | None

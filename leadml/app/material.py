@@ -77,21 +77,25 @@ def counts_of(codes: Codes, won: Any, lost: Any, most: int = MOST_PATTERNS) -> D
 def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns: Sequence[Column]) -> NewLeads:
     """Read leads without an outcome, by the same code as `leadml predict`."""
     from leadml.data.cells import text_of
-    from leadml.scoring.predicting import LeadsToScore, Options
+    from leadml.scoring.predicting import names_among
+    from leadml.scoring.scorer import Options, Scorer, open_leads
 
-    leads, n = LeadsToScore(source, mapping, cards, Options(sort=True), by_name=True), len(cards)
+    opened, n = open_leads(source, mapping), len(cards)
+    first = names_among(opened.columns, mapping.lead_id)
+    scorer = Scorer(opened, mapping, cards, Options(sort=True), first=first)
     criteria = [each.id for each in columns if each.kind == "criterion"]
     ids: list[str] = []
     codes: list[Codes] = []
-    names: dict[str, list[str | None]] = {title: [] for title in leads.layout.kept}
+    names: dict[str, list[str | None]] = {title: [] for title in scorer.layout.kept}
     amounts: list[float | None] = []
-    for judged, _ in leads.judged(lambda _: None):
+    for judged, _ in scorer.judged(lambda _: None):
+        scored = judged.scored
         ids += judged.leads.ids()
         codes.append(codes_of_leads(judged.leads, criteria, cards[0].attributes))
-        for title, column in judged.scored.kept.items():
-            names[title] += text_of(column).to_pylist()[::n]  # a row each lead and card
-        if judged.scored.amount is not None:
-            amounts += [None if np.isnan(each) else each for each in judged.scored.amount[::n].tolist()]
+        for title in names:
+            names[title] += text_of(scored.own.column(title)).to_pylist()[::n]  # a row each lead and card
+        if scored.amount is not None:
+            amounts += [None if np.isnan(each) else each for each in scored.amount.tolist()]
     all_codes = np.concatenate(codes) if codes else np.zeros((0, len(columns)), np.uint8)
     most = slice(MOST_LEADS)
     return NewLeads(
@@ -99,6 +103,6 @@ def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns
         codes=np.ascontiguousarray(all_codes[most].T).tobytes(),
         names={name: values[most] for name, values in names.items()},
         amount=amounts[most] or None,
-        n_rejected=leads.opened.rejections.n_rows,
+        n_rejected=opened.rejections.n_rows,
         n_left_out=max(len(ids) - MOST_LEADS, 0),
     )

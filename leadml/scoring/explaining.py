@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leadml.card.record import Card
+from leadml.data.mapping import load_mapping
 from leadml.exceptions import InputError, UsageError
+from leadml.scoring.scorer import Options, Scorer, open_leads
 from leadml.terminal import Table, clean, format_blocks, percent
 
 if TYPE_CHECKING:
@@ -17,33 +19,26 @@ if TYPE_CHECKING:
 
 def explain_lead(source: Any, mapping: Any, model: Any, lead_id: str, *, query: str | None = None) -> str:
     """Explain the lead of an id, or of a row number from 1 where the mapping names no id; several lines."""
-    from leadml.data.mapping import load_mapping
-    from leadml.scoring.predicting import LeadsToScore, Options
-
     if not isinstance(model, Card):
         raise UsageError(
             "--model: only a card can explain itself, and this is a classifier; score it by leadml predict"
         )
     mapping = load_mapping(mapping)
-    asked = LeadsToScore(source, mapping, [model], Options(query=query, with_closed=True))
-    opened, first = asked.opened, list[str]()
-    for chunk in opened.chunks(asked.scorer.columns):
-        leads, usable, faults = asked.scorer.read(chunk)
+    opened = open_leads(source, mapping, query)
+    scorer, first = Scorer(opened, mapping, [model], Options(with_closed=True)), list[str]()
+    for chunk in opened.chunks(scorer.columns):
+        leads, usable, faults = scorer.read(chunk)
         ids = leads.ids()
         first = first or ids[:3]
         if lead_id not in ids:
             continue
         at = ids.index(lead_id)
-        if not usable[at]:
-            row = chunk.rows[at]
-            why = "; ".join(
-                f"{each.column}: {value!r} {each.reason}"
-                for each in faults
-                for here, value in zip(each.rows.tolist(), each.values, strict=True)
-                if here == row
-            )
-            raise InputError(f"{opened.name}: lead {lead_id!r} (row {row}): {why}")
-        return "\n".join(_lines(model, leads.take(np.array([at])), lead_id))
+        if usable[at]:
+            return "\n".join(_lines(model, leads.take(np.array([at])), lead_id))
+        row = chunk.rows[at]
+        cells = [(each, dict(zip(each.rows.tolist(), each.values, strict=True))) for each in faults]
+        why = "; ".join(f"{each.column}: {held[row]!r} {each.reason}" for each, held in cells if row in held)
+        raise InputError(f"{opened.name}: lead {lead_id!r} (row {row}): {why}")
     known = mapping.lead_id or "the row number, from 1"
     raise InputError(f"{opened.name}: no lead {lead_id!r}; leads are known by {known}, for instance {', '.join(first)}")
 
@@ -51,20 +46,17 @@ def explain_lead(source: Any, mapping: Any, model: Any, lead_id: str, *, query: 
 def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
     scores = card.score(lead)
     row = scores.rows()[0]
-    codes = scores.answers.codes[scores.index[0]].tolist()
     band = next(each for each in card.bands if each.id == row["band"])
     yield clean(f"Lead {lead_id} by {card.model}: {row['decision']}")
-    score = f"{row['points']} of {row['points_max']} points"
+    score = f"  {row['points']} of {row['points_max']} points"
     if card.table:
         total = card.table[row["points"]]
         between = f"95% interval {total.low:.0%} to {total.high:.0%}"
         score += f", {total.probability:.0%} chance of winning ({between})"
-    yield f"  {score}"
+    yield score
     yield f"  band: {band.title} (from {band.from_} points); action: {row['action']}"
     yield f"  followed up from {card.cutoff} points"
-    yield from ("", "Points")
-    yield from _point_lines(card, codes)
-    yield ""
+    yield from ("", "Points", *_point_lines(card, scores.answers.codes[scores.index[0]].tolist()), "")
     if not row["unknown"]:
         yield "Every criterion is known."
     elif row["settled"]:
@@ -93,7 +85,7 @@ def _point_lines(card: Card, codes: Sequence[int]) -> Iterator[str]:
     for attribute, code in zip(card.attributes, codes[n:], strict=False):
         rows.append((attribute.title, [*(each.label for each in attribute.bins), "other", "unknown"][code]))
     rows = [(clean(title), clean(said)) for title, said in rows]
-    widths = [max([len(title) for title, _ in rows]), max([8, *(len(said) for _, said in rows)])]
+    widths = max(len(title) for title, _ in rows), max(8, *(len(said) for _, said in rows))
     for (title, said), points, code in zip(rows, card.lookup.points, codes, strict=False):
         yield f"  {title:<{widths[0]}}  {said:<{widths[1]}} {points[code]:>3} of {points.max()}"
 

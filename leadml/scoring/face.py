@@ -12,7 +12,8 @@ from leadml.card.record import Card
 from leadml.data.mapping import load_mapping
 from leadml.exceptions import ModelRefError, UsageError
 from leadml.scoring.explaining import explain_lead
-from leadml.scoring.predicting import Options, score_table
+from leadml.scoring.predicting import score_table
+from leadml.scoring.scorer import Options
 from leadml.terminal import log
 
 if TYPE_CHECKING:

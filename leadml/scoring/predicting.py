@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
 from leadml.card.record import Card
-from leadml.data.cells import numbers_of
-from leadml.data.chunks import in_order
+from leadml.data.cells import number_array, numbers_of
 from leadml.data.mapping import Mapping, load_mapping
-from leadml.data.sources import Source, open_source
+from leadml.data.sources import Source
 from leadml.exceptions import InputError, UsageError
-from leadml.scoring.destinations import check_out, kind_of_out, open_writer, replacing
-from leadml.scoring.scorer import Judged, Scored, Scorer, check_columns, joined
-from leadml.scoring.writers import Layout, batch_of
-from leadml.terminal import progress
+from leadml.scoring.scorer import Options, Scored, Scorer, open_leads
+from leadml.scoring.writers import Layout, batch_of, check_out, kind_of_out, open_writer, replacing
 
-if TYPE_CHECKING:
-    from leadml.data.chunks import Chunk
-
-R = TypeVar("R")
 Say = Callable[[str], None]
 CRM_COLUMNS = ("probability", "points", "band", "decision", "action", "question", "model")
 NAMES = r"(?i)\b(name|naam|company|account|organi[sz]ation|bedrijf|klant|customer|contact)\b"
@@ -36,22 +28,7 @@ SORTED_ROWS = 1 << 16
 RELEASE_EVERY = 8
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
-    """What is asked of `predict_file` and `qualify_file`, as on the command line."""
-
-    columns: str | Sequence[str] | None = None
-    keep_columns: bool = False
-    sort: bool = False
-    locale: str = "en"
-    crm: str | None = None
-    with_closed: bool = False
-    query: str | None = None
-    table: str | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Totals:
+class Totals(NamedTuple):
     """What became of the rows: n_rows = n_scored + n_rejected + n_closed; the file of rejected ones."""
 
     n_rows: int
@@ -69,10 +46,8 @@ class Totals:
         """Say what became of the rows; that none could be used is a fault."""
         where = f" (why: {self.rejected})" if self.rejected else ""
         closed = f" + {self.n_closed} left out, as their outcome is known (--with-closed scores them)"
-        say(
-            f"{self.n_rows} rows = {self.n_scored} scored + {self.n_rejected} rejected"
-            f"{closed if self.n_closed else ''}{where}"
-        )
+        closed = closed if self.n_closed else ""
+        say(f"{self.n_rows} rows = {self.n_scored} scored + {self.n_rejected} rejected{closed}{where}")
         if not self.n_scored and not self.n_closed:
             see = f"; see {self.rejected}" if self.rejected else ""
             raise InputError(
@@ -83,7 +58,7 @@ class Totals:
 
 def predict_file(source: Any, mapping: Any, model: Any, out: str, options: Options, say: Say) -> Totals:
     """Score new leads by a card (or another estimator) into a file, table or standard output."""
-    names = check_columns(options.columns)
+    names = options.names
     return _score_file(source, mapping, lambda _: [model() if callable(model) else model], names, out, options, say)
 
 
@@ -100,8 +75,8 @@ def qualify_file(
             say(f"policies: {', '.join(card.name for card in cards)}")
         return cards
 
-    options = dataclasses.replace(options, with_closed=True)
-    return _score_file(source, mapping, find, ("policy", *check_columns(options.columns)), out, options, say)
+    names = ("policy", *options.names)
+    return _score_file(source, mapping, find, names, out, options._replace(with_closed=True), say)
 
 
 def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: int) -> list[Card]:
@@ -127,55 +102,17 @@ def names_among(columns: Iterable[str], lead_id: str | None) -> list[str]:
     return [each for each in found if each != lead_id][:MOST_NAMES]
 
 
-class LeadsToScore:
-    """Leads that are open to be scored by models, and the layout of what these say."""
-
-    def __init__(
-        self, source: Any, mapping: Mapping, models: Sequence[Any], options: Options,
-        names: Sequence[str] | None = None, *, by_name: bool = False,
-    ) -> None:  # fmt: skip
-        join = mapping.join and mapping.join.model_copy(update={"file": mapping.path_of(mapping.join.file)})
-        self.opened: Source = open_source(source, mapping.read, query=options.query, join=join)
-        names = check_columns(options.columns) if names is None else names
-        columns = [each for each in self.opened.columns if not each == mapping.lead_id == "lead_id"]
-        first = names_among(columns, mapping.lead_id) if by_name else []
-        self.scorer = Scorer(
-            self.opened, mapping, models, kept=columns if options.keep_columns else first, taken=("lead_id", *names),
-            with_closed=options.with_closed, with_amount=options.sort, locale=options.locale,
-        )  # fmt: skip
-        kept = self.scorer.kept
-        self.layout = Layout(
-            tuple(names), tuple(kept.values()), locale=options.locale, first=tuple(kept[each] for each in first),
-            band_decisions={band.id: band.decision for each in models for band in getattr(each, "bands", ())},
-        )  # fmt: skip
-
-    def judged(self, then: Callable[[Scored], R]) -> Iterator[tuple[Judged, R]]:
-        """Score every chunk, a few side by side, and do `then`; rejections are told in the order of rows."""
-
-        def work(chunk: Chunk) -> tuple[Judged, R]:
-            judged = self.scorer.score(chunk)
-            return judged, then(judged.scored)
-
-        opened = self.opened
-        for _, (judged, made) in in_order(work, self.scorer.parts(opened.chunks(self.scorer.columns))):
-            for fault in judged.faults:
-                opened.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
-            share = opened.share
-            progress("scoring", opened.n_rows if share is None else share, share and 1.0)
-            yield judged, made
-
-
 def score_table(source: Any, mapping: Mapping, model: Any, options: Options) -> tuple[pa.Table, Source, int]:
     """Score leads in memory: a table with a row a lead, the source with what it rejected, how many were closed."""
-    leads = LeadsToScore(source, mapping, [model], options)
-    judged = [each for each, _ in leads.judged(lambda _: None)]
+    opened = open_leads(source, mapping, options.query)
+    scorer = Scorer(opened, mapping, [model], options)
+    judged = [each for each, _ in scorer.judged(lambda _: None)]
     made: Iterable[Scored] = [each.scored for each in judged]
-    batches = [
-        batch_of(each, leads.layout, plain=True) for each in (_in_order_of_value(made) if options.sort else made)
-    ]
-    tables = [pa.Table.from_batches([each]) for each in batches]
-    table = pa.concat_tables(tables, promote_options="permissive")
-    return table, leads.opened, sum(each.n_closed for each in judged)
+    if options.sort and any(len(each.leads) for each in judged):
+        made = _in_order_of_value([*made])
+    tables = [pa.Table.from_batches([batch_of(each, scorer.layout, plain=True)]) for each in made]
+    table = pa.concat_tables(tables or [pa.table({})], promote_options="permissive")
+    return table, opened, sum(each.n_closed for each in judged)
 
 
 def _score_file(
@@ -189,39 +126,38 @@ def _score_file(
             raise UsageError(f"--crm: {options.crm!r} is --out too; give another file")
     mapping = load_mapping(mapping)
     models = find_models(mapping)  # looked up after the destination has been checked
-    leads = LeadsToScore(source, mapping, models, options, names, by_name=kind_of_out(out)[0] == ".xlsx")
-    opened = leads.opened
-    for message in [*(values.get("text", "") for _, values in opened.notes), *leads.scorer.messages]:
+    opened = open_leads(source, mapping, options.query)
+    first = names_among(opened.columns, mapping.lead_id) if kind_of_out(out)[0] == ".xlsx" else []
+    scorer = Scorer(opened, mapping, models, options, names, first)
+    for message in [*(values.get("text", "") for _, values in opened.notes), *scorer.messages]:
         say(message)
     n_scored = n_closed = 0
     held: list[Scored] = []
     with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(open_writer(out, leads.layout, options.table))]
+        writers = [stack.enter_context(open_writer(out, scorer.layout, options.table))]
         if options.crm is not None:
             titles = {name: f"leadml_{name}" for name in CRM_COLUMNS} | {"lead_id": mapping.lead_id or "lead_id"}
             layout = Layout(CRM_COLUMNS, titles=titles, locale=options.locale)
             writers.append(stack.enter_context(open_writer(options.crm, layout)))
 
         def make(scored: Scored) -> list[Any]:
-            return [writer.make(scored) for writer in writers] if len(scored) else []
+            return [writer.make(scored) for writer in writers] if len(scored.pattern) else []
 
-        def write(made: list[Any]) -> None:
+        steps = scorer.judged((lambda _: []) if options.sort else make)
+        for n_chunks, (judged, made) in enumerate(steps, start=1):
+            n_scored += len(judged.leads)
+            n_closed += judged.n_closed
+            if options.sort:
+                held.append(judged.scored)
             for writer, each in zip(writers, made, strict=False):
                 writer.write(each)
-
-        steps = leads.judged(lambda _: []) if options.sort else leads.judged(make)
-        for n_chunks, (each, made) in enumerate(steps, start=1):
-            n_scored += len(each.leads)
-            n_closed += each.n_closed
-            write(made)
-            if options.sort:
-                held.append(each.scored)
             if n_chunks % RELEASE_EVERY == 0:
                 pa.default_memory_pool().release_unused()
         for scored in _in_order_of_value(held) if held else ():
-            write(make(scored))
+            for writer, each in zip(writers, make(scored), strict=False):
+                writer.write(each)
         path = _write_rejections(opened, out, options, say)
-        if n_guarded := sum(each.n_guarded for each in writers):
+        if n_guarded := sum(writer.n_guarded for writer in writers):
             say(f"{n_guarded} cells that a spreadsheet would run as a formula begin with ' now")
         return Totals(opened.n_rows, n_scored, opened.rejections.n_rows, n_closed, path).tell(opened.name, say)
 
@@ -243,16 +179,21 @@ def _write_rejections(opened: Source, out: str, options: Options, say: Say) -> s
     return str(path)
 
 
-def _in_order_of_value(held: Iterable[Scored]) -> Iterator[Scored]:
+def _in_order_of_value(parts: Sequence[Scored]) -> Iterator[Scored]:
     """Leads by expected value, largest first: probability times amount, else probability, else points."""
-    every = joined(held)
-    points, chance = (
-        np.nan_to_num(numbers_of(every.answers.column(name))[0])[every.index] for name in ("points", "probability")
-    )
+    batches = {id(each.answers): each.answers for each in parts}  # parts may share them
+    starts = dict(zip(batches, np.cumsum([0, *(len(each) for each in batches.values())]), strict=False))
+    pattern = np.concatenate([each.pattern + starts[id(each.answers)] for each in parts]).astype(np.int32)
+    answers = pa.concat_batches(list(batches.values()))
+    # Files of one folder need not agree.
+    own = pa.concat_tables([pa.Table.from_batches([each.own]) for each in parts], promote_options="permissive")
+    points, chance = (np.nan_to_num(numbers_of(answers.column(name))[0])[pattern] for name in ("points", "probability"))
     value = chance if chance.any() else points
-    if chance.any() and every.amount is not None and not np.isnan(every.amount).all():
+    amounts = [each.amount for each in parts if each.amount is not None]
+    if chance.any() and amounts and not np.isnan(amount := np.concatenate(amounts)).all():
         # A lead whose amount nobody knows counts as worth the mean of the others.
-        value = chance * np.where(np.isnan(every.amount), np.nanmean(every.amount), every.amount)
+        value = chance * np.where(np.isnan(amount), np.nanmean(amount), amount)
     order = np.lexsort((-points, -value))
-    for start in range(0, max(len(order), 1), SORTED_ROWS):
-        yield every.pick(order[start : start + SORTED_ROWS])
+    for start in range(0, len(order), SORTED_ROWS):
+        at = order[start : start + SORTED_ROWS]
+        yield Scored(own.take(number_array(at)).combine_chunks().to_batches()[0], answers, pattern[at])

@@ -1,23 +1,60 @@
-"""A model as MLflow loads and serves it: columns of the CRM where the mapping lies beside it, or levels."""
+"""A model as it is served: leads as JSON over HTTP, or frames as MLflow loads it; columns of the CRM where its mapping
+is known, or levels."""
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from leadml.card.record import Card, load_card
 from leadml.data.mapping import Criterion, load_mapping
 from leadml.exceptions import InputError, UsageError
+from leadml.scoring.explaining import explain_lead
 from leadml.scoring.face import mapping_of_levels, predict
+from leadml.scoring.predicting import score_table
+from leadml.scoring.scorer import Options
 
 if TYPE_CHECKING:
     import pandas as pd
 
 OUTPUTS: Final = ("frame", "class", "probability")
 """What `predict` gives: every column, or one number a row: 1 where it is followed up, or P(won)."""
+
+
+class LeadScorer:
+    """A card and what the columns of leads that come as JSON mean; each may be absent."""
+
+    def __init__(self, card: Card, mapping: Path | None) -> None:
+        self.card = card
+        told = load_mapping(mapping_of_levels(*_asked(card)) if mapping is None else mapping)
+        self.mapping = told.model_copy(update={"optional": True})
+
+    def one(self, lead: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns of predict."""
+        found = self.many([lead], with_closed=True)
+        if faults := found["rejected"]:
+            raise InputError("; ".join(f"{each['column']}: {each['value']!r} {each['reason']}" for each in faults))
+        return dict(found["leads"][0])
+
+    def many(self, given: Sequence[Mapping[str, Any]] | Path, *, with_closed: bool = False) -> dict[str, Any]:
+        """The columns of predict of each open lead that can be used, and why others cannot.
+
+        Rows are counted as in a file, and from 1 in a list, which has no header.
+        """
+        if not given:
+            return {"model": self.card.model, "leads": [], "rejected": [], "n_closed": 0}
+        table, opened, n_closed = score_table(given, self.mapping, self.card, Options(with_closed=with_closed))
+        header = 0 if isinstance(given, Path) else 1
+        rejected = [each | {"row": each["row"] - header} for each in opened.rejections.to_dicts()]
+        return {"model": self.card.model, "leads": table.to_pylist(), "rejected": rejected, "n_closed": n_closed}
+
+    def explain(self, lead: Mapping[str, str]) -> list[str]:
+        """One lead in words and points."""
+        mapping = self.mapping.model_copy(update={"lead_id": None})
+        return explain_lead([dict(lead)], mapping, self.card, "1").split("\n")
 
 
 class Served:
@@ -57,8 +94,7 @@ class Served:
         if not isinstance(self.estimator, Card):  # which takes what there is; a classifier wants every column
             if lacking := [each for each in self.context if each not in frame]:
                 raise InputError(f"the rows lack {', '.join(lacking)}, which this classifier learned from; add them")
-            wanted = dict.fromkeys([*frame, *(each.column for each in asked.criteria.values())])
-            frame = frame.reindex(columns=[*wanted])
+            frame = frame.reindex(columns=[*dict.fromkeys([*frame, *(c.column for c in asked.criteria.values())])])
         scores = predict(frame, asked, self.estimator, with_closed=True)
         rejected: pd.DataFrame = scores.attrs.pop("rejected")
         at = scores["lead_id"].astype("int64") - 1
@@ -85,9 +121,12 @@ class Served:
                 criteria[name] = Criterion(column=name)
         # Rows are known by their number, so that each finds its place again.
         context = tuple(dict.fromkeys([*self.mapping.context, *self.context]))
-        return self.mapping.model_copy(
-            update={"lead_id": None, "optional": True, "criteria": criteria, "context": context}
-        )
+        update = {"lead_id": None, "optional": True, "criteria": criteria, "context": context}
+        return self.mapping.model_copy(update=update)
+
+
+def _asked(card: Card) -> tuple[list[str], list[str]]:
+    return [each.id for each in card.criteria], [each.column for each in card.attributes]
 
 
 def load_served(path: str, output: str = "frame") -> Served:
@@ -97,8 +136,7 @@ def load_served(path: str, output: str = "frame") -> Served:
     mapping = found if found.is_file() else None
     if (folder / "card.json").is_file():
         card = load_card(folder / "card.json")
-        asked = [each.id for each in card.criteria], [each.column for each in card.attributes]
-        return Served(card, mapping, *asked, output)
+        return Served(card, mapping, *_asked(card), output)
     from leadml.registry.resolve import resolve
 
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))

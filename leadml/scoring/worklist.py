@@ -1,16 +1,20 @@
-"""Excel work list: names first, frozen header, filter, band colours, number formats, columns explained."""
+"""Excel work list: names first, frozen header, filter, band colours, number formats, columns explained; and the
+words of a locale, for it and for what a card says."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
+import functools
+import re
+from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
+import pyarrow as pa
+from pydantic import Field
+
+from leadml.data.cells import text_array
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import UsageError
-from leadml.scoring.scorer import Scored
-from leadml.scoring.words import words_of
+from leadml.records import Record, load_record
 from leadml.scoring.writers import Layout, Writer, plain_value
 
 SHEET_ROWS = 1_048_575
@@ -20,85 +24,111 @@ WIDTHS = {"reasons": 48, "question": 40, "if_answered": 40, "action": 24, "cavea
 BESIDE_NAMES = ("action", "question")
 
 
-class _WorkList:
+class Words(Record):
+    """Words of one locale; what has no translation stays as the card has it."""
+
+    leads_sheet: str
+    columns_sheet: str
+    other_column: str  # what a kept column of the input is said to hold
+    columns: dict[str, tuple[str, str]]  # title and explanation
+    decisions: dict[str, str] = Field(default_factory=dict)
+    phrases: dict[str, str] = Field(default_factory=dict)
+    patterns: dict[str, str] = Field(default_factory=dict)
+
+    def translated(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Answers of a card with actions, and what answers would make of a lead, in words of the locale."""
+        for name in ("action", "if_answered"):
+            column, texts = batch.column(name), list[str]()
+            for text in column.dictionary.to_pylist():
+                for pattern, said in self.patterns.items():
+                    text = re.sub(pattern, said, text)
+                texts.append(self.phrases.get(text, text))
+            made = pa.DictionaryArray.from_arrays(column.indices, text_array(texts))
+            batch = batch.set_column(batch.schema.get_field_index(name), name, made)
+        return batch
+
+
+class _Locales(Record):
+    en: Words
+    nl: Words
+
+
+@functools.cache
+def words_of(locale: str) -> Words:
+    """Words of a locale."""
+    locales = load_record(files("leadml.scoring") / "words.yaml", _Locales)
+    if locale not in _Locales.model_fields:
+        raise UsageError(f"--locale: got {locale!r}, valid are {', '.join(_Locales.model_fields)}")
+    words: Words = getattr(locales, locale)
+    return words
+
+
+class WorkList(Writer):
     """One sheet of leads and one that explains its columns."""
 
-    n_guarded = 0
-
-    def __init__(self, book: Any, layout: Layout) -> None:
-        self._book, self._layout, self._n_rows = book, layout, 0
-        words = words_of(layout.locale)
-        kept = [name for name in layout.kept if name not in layout.first]
-        first = [name for name in BESIDE_NAMES if name in layout.columns]
-        self._columns = ["lead_id", *layout.first, *first, *(c for c in layout.columns if c not in first), *kept]
-        said = {name: words.columns[name] for name in self._columns if name in words.columns}
-        taken = {title for title, _ in said.values()}
-        for name in (*layout.first, *kept):
-            said[name] = (f"{name} *" if name in taken else name, words.other_column)
-        self._sheet = book.add_worksheet(words.leads_sheet)
-        self._formats: dict[tuple[str, str], Any] = {}
-        head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
-        about = book.add_worksheet(words.columns_sheet)
+    def __init__(self, layout: Layout, path: Path) -> None:
+        try:
+            from xlsxwriter import Workbook
+        except ImportError:
+            raise UsageError(
+                '--out: writing Excel needs xlsxwriter; pip install "leadml[excel]" installs it; or write .csv'
+            ) from None
+        super().__init__(layout)
+        options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+        self._book, self._n_rows, words = Workbook(str(path), options), 0, words_of(layout.locale)
+        names = ["lead_id", *layout.columns, *layout.kept]
+        front = ["lead_id", *layout.first, *(name for name in BESIDE_NAMES if name in layout.columns)]
+        self._order = sorted(range(len(names)), key=lambda at: [*front, *names].index(names[at]))
+        self._columns = [names[at] for at in self._order]
+        titles = {name: words.columns[name] for name in self._columns if name in words.columns}
+        taken = {title for title, _ in titles.values()}
+        self._sheet = self._book.add_worksheet(words.leads_sheet)
+        about = self._book.add_worksheet(words.columns_sheet)
         about.set_column(0, 0, 18)
         about.set_column(1, 1, 110)
+        head = self._book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+        share = self._book.add_format({"num_format": "0%"})
+        # Marked as text in the cell's own format: Excel does not run it after an edit either.
+        self._quoted = self._book.add_format()
+        self._quoted.set_quote_prefix()
         for at, name in enumerate(self._columns):
-            self._sheet.set_column(at, at, WIDTHS.get(name, 14))
-            self._sheet.write_string(0, at, said[name][0], head)
-            about.write_string(at, 0, said[name][0], head)
-            about.write_string(at, 1, said[name][1])
+            kept = f"{name} *" if name in taken else name, words.other_column
+            title, meaning = titles.get(name, kept)
+            self._sheet.set_column(at, at, WIDTHS.get(name, 14), share if name == "probability" else None)
+            self._sheet.write_string(0, at, title, head)
+            about.write_string(at, 0, title, head)
+            about.write_string(at, 1, meaning)
         self._sheet.freeze_panes(1, 1 + len(layout.first))
 
-    def make(self, scored: Scored) -> Scored:
-        return scored
-
-    def write(self, made: Scored) -> None:
+    def write(self, made: pa.RecordBatch) -> None:
+        """Write rows."""
         if self._n_rows + len(made) > SHEET_ROWS:
             raise UsageError(f"--out: a sheet holds at most {SHEET_ROWS:,} rows; write .csv or .parquet")
-        answers = {name: made.answers.column(name).to_pylist() for name in self._layout.columns}
-        own = {name: column.to_pylist() for name, column in {"lead_id": made.lead_id, **made.kept}.items()}
-        bands = made.answers.column("band").to_pylist()
-        for row, pattern in enumerate(made.index.tolist()):
+        for row in zip(*(made.column(at).to_pylist() for at in self._order), strict=True):
             self._n_rows += 1
-            for at, name in enumerate(self._columns):
-                value = answers[name][pattern] if name in answers else own[name][row]
-                self._write_cell(at, name, plain_value(value), bands[pattern])
+            for at, value in enumerate(map(plain_value, row)):
+                if isinstance(value, str):
+                    style = self._quoted if guard_formula(value) != value else None
+                    self._sheet.write_string(self._n_rows, at, value[:CELL_LENGTH], style)
+                elif value is not None:
+                    self._sheet.write(self._n_rows, at, value)
 
-    def _write_cell(self, at: int, name: str, value: Any, band: str) -> None:
-        style = self._format(name if name in ("probability", "band", "decision") else "", band)
-        if isinstance(value, bool):
-            self._sheet.write_boolean(self._n_rows, at, value, style)
-        elif isinstance(value, int | float):
-            self._sheet.write_number(self._n_rows, at, value, style)
-        elif value is not None:
-            # Marked as text in the cell's own format: Excel does not run it after an edit either.
-            style = self._format("quoted", band) if guard_formula(value) != value else style
-            self._sheet.write_string(self._n_rows, at, value[:CELL_LENGTH], style)
+    def close(self) -> None:
+        """Write the file."""
+        self._book.close()
 
-    def _format(self, name: str, band: str) -> Any:
-        key = (name, band if name in ("band", "decision") else "")
-        if key not in self._formats:
-            made = self._book.add_format({"num_format": "0%"} if name == "probability" else {})
-            if name == "quoted":
-                made.set_quote_prefix()
-            if key[1]:
-                decision = self._layout.band_decisions.get(band, "no-match")
-                alike = [each for each, kind in self._layout.band_decisions.items() if kind == decision]
-                made.set_bg_color(COLOURS[decision][0 if band == alike[-1:][0] else 1] if alike else "#FFFFFF")
-            self._formats[key] = made
-        return self._formats[key]
+    def finish(self) -> None:
+        """Let the filter cover what was written, and colour bands: of those that mean the same the last most."""
+        self._sheet.autofilter(0, 0, max(self._n_rows, 1), len(self._columns) - 1)
+        if "band" not in self._columns:
+            return
+        by = self._columns.index("band")
+        from xlsxwriter.utility import xl_col_to_name
 
-
-@contextlib.contextmanager
-def open_worklist(where: Path, layout: Layout) -> Iterator[Writer]:
-    """Write a work list to a path."""
-    try:
-        from xlsxwriter import Workbook
-    except ImportError:
-        raise UsageError(
-            '--out: writing Excel needs xlsxwriter; pip install "leadml[excel]" installs it; or write .csv'
-        ) from None
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with Workbook(str(where), options) as book:
-        writer = _WorkList(book, layout)
-        yield writer
-        writer._sheet.autofilter(0, 0, max(writer._n_rows, 1), len(writer._columns) - 1)
+        strongest = {decision: band for band, decision in self.layout.band_decisions.items()}
+        for band, decision in self.layout.band_decisions.items():
+            colour = self._book.add_format({"bg_color": COLOURS[decision][strongest[decision] != band]})
+            quoted = band.replace('"', '""')
+            rule = {"type": "formula", "criteria": f'=${xl_col_to_name(by)}2="{quoted}"', "format": colour}
+            for at in (each for each, name in enumerate(self._columns) if name in ("band", "decision")):
+                self._sheet.conditional_format(1, at, max(self._n_rows, 1), at, rule)

@@ -1,18 +1,22 @@
-"""Writers of scored leads: CSV, TSV, JSON lines, Parquet and tables of a database; Excel has a file of its own.
+"""Writers of scored leads: CSV, TSV, JSON lines, Parquet, tables of a database; Excel has a file of its own.
 
-A lead's answers depend on its pattern of levels alone, so text is made once a pattern. The lines of a chunk
-are one `take` of identities and pattern texts, side by side: the taken buffer is what the file holds.
+A destination is checked before anything is read, written whole or not at all, and swept after a kill. A lead's
+answers depend on its pattern of levels alone, so text is made once a pattern. The lines of a chunk are one `take` of
+identities and pattern texts, side by side: the taken buffer is what the file holds.
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import math
+import os
+import re
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -26,20 +30,23 @@ if TYPE_CHECKING:
 
     from leadml.scoring.scorer import Scored
 
+TEXTS = (".csv", ".tsv", ".jsonl")
+ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
+PACKINGS = {".gz": "gzip", ".zst": "zstd"}
+DAY_SECONDS = 86_400
 ROW_GROUP = 1 << 17
 """Rows a row group of a Parquet file has, about."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Layout:
+class Layout(NamedTuple):
     """What is written: columns of the answers, kept columns, their titles, the locale, words for Excel."""
 
     columns: tuple[str, ...]
     kept: tuple[str, ...] = ()
-    titles: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    titles: Mapping[str, str] = {}
     locale: str = "en"
     first: tuple[str, ...] = ()  # kept columns that stand first in a work list: names
-    band_decisions: Mapping[str, str] = dataclasses.field(default_factory=dict)  # band -> what it means
+    band_decisions: Mapping[str, str] = {}  # band -> what it means
 
     @property
     def names(self) -> list[str]:
@@ -47,27 +54,36 @@ class Layout:
         return [*(self.titles.get(name, name) for name in ("lead_id", *self.columns)), *self.kept]
 
 
-class Writer(Protocol):
+class Writer:
     """A destination: `make` runs beside the reading, in any thread; `write` in the order of the leads."""
 
-    n_guarded: int
+    n_guarded = 0
 
-    def make(self, scored: Scored) -> Any: ...  # noqa: D102
-    def write(self, made: Any) -> None: ...  # noqa: D102
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    def make(self, scored: Scored) -> Any:  # noqa: D102
+        return batch_of(scored, self.layout, plain=True)
+
+    def write(self, made: Any) -> None:  # noqa: D102
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """All has been written."""
 
 
 def batch_of(scored: Scored, layout: Layout, *, plain: bool = False) -> pa.RecordBatch:
     """Leads as rows: texts of the answers as dictionaries, so that each is kept once; or written out."""
-    index, columns = number_array(scored.index), [scored.lead_id]
+    index, answers = number_array(scored.pattern), []
     for name in layout.columns:
         each = scored.answers.column(name)
         is_text = pa.types.is_dictionary(each.type)
         at = take(each.indices if is_text else each, index)
         if is_text:
             at = take(each.dictionary, at) if plain else pa.DictionaryArray.from_arrays(at, each.dictionary)
-        columns.append(at)
-    columns += [scored.kept[name] for name in layout.kept]
-    return pa.RecordBatch.from_arrays(columns, names=layout.names)
+        answers.append(at)
+    lead_id, *kept = scored.own.columns
+    return pa.RecordBatch.from_arrays([lead_id, *answers, *(kept if layout.kept else ())], names=layout.names)
 
 
 def plain_value(value: Any) -> Any:
@@ -78,19 +94,6 @@ def plain_value(value: Any) -> Any:
 
 
 # ---------------------------------------------------------------- text
-
-
-def side_by_side(columns: Sequence[tuple[pa.StringArray, npt.NDArray[np.int32]]]) -> memoryview:
-    """Join the texts of columns row by row: each column is its texts and which of them a row has."""
-    flat = np.empty((len(columns[0][1]), len(columns)), np.int32)
-    start = 0
-    for at, (texts, index) in enumerate(columns):
-        np.add(index, start, out=flat[:, at])
-        start += len(texts)
-    taken = take(pa.concat_arrays([texts for texts, _ in columns]), number_array(flat.ravel()))
-    end = int(np.frombuffer(taken.buffers()[1], np.int32)[flat.size])
-    return memoryview(taken.buffers()[2] or b"")[:end]
-
 
 _FIRST = np.isin(np.arange(256), [*b"=@+- \t\r\n\x0b\x0c\x1c\x1d\x1e\x1f", *"＝\u00a0\u1680\u3000\u200b".encode()])
 """First bytes of texts that `guard_formula` looks at twice."""
@@ -103,43 +106,42 @@ def guard(column: pa.Array) -> tuple[pa.Array, int]:
         return pa.DictionaryArray.from_arrays(column.indices, texts), n
     if not pa.types.is_string(column.type) or not len(column) or not column.buffers()[2]:
         return column, 0
-    offsets = np.frombuffer(column.buffers()[1], np.int32, count=column.offset + len(column) + 1)
-    starts = offsets[column.offset :]
+    starts = np.frombuffer(column.buffers()[1], np.int32, count=column.offset + len(column) + 1)[column.offset :]
     filled = np.flatnonzero(starts[:-1] < starts[1:])
     first = np.frombuffer(column.buffers()[2], np.uint8)[starts[filled]]
-    pieces, before = [], 0
-    for row in filled[_FIRST[first]].tolist():
-        text = column[row].as_py()
-        if text is not None and (guarded := guard_formula(text)) != text:
-            pieces += [column.slice(before, row - before), text_array([guarded])]
-            before = row + 1
-    return pa.concat_arrays([*pieces, column.slice(before)]), len(pieces) // 2
+    looked_at = filled[_FIRST[first]].tolist()
+    texts, n = column.to_pylist() if looked_at else [], 0
+    for row in looked_at:
+        guarded = guard_formula(texts[row] or "")
+        if guarded != (texts[row] or ""):
+            texts[row], n = guarded, n + 1
+    return (text_array(texts) if n else column), n
 
 
-class CsvLines:
+class _Csv(Writer):
     """CSV and TSV as pyarrow writes it: texts between quotes, numbers as they are, nothing for a null."""
 
     def __init__(self, layout: Layout, write: Callable[[Any], object], kind: str) -> None:
-        self._layout, self._write, self.n_guarded = layout, write, 0
+        super().__init__(layout)
+        self._write = write
         self._mark = "\t" if kind == ".tsv" else ";" if layout.locale == "nl" else ","
         self._latest: tuple[pa.RecordBatch | None, Any] = (None, None)
         self._header = self._csv([guard(text_array([name]))[0] for name in layout.names])
 
     def make(self, scored: Scored) -> tuple[memoryview, int]:
         """The lines of leads, and how many cells of the input are guarded."""
-        layout, (batch, lines) = self._layout, self._latest
-        if batch is not scored.answers:  # else an earlier chunk had the same answers
+        layout, (answers, lines) = self.layout, self._latest
+        if answers is not scored.answers:  # else an earlier chunk had the same answers
             columns = [guard(scored.answers.column(name))[0] for name in layout.columns]
             lines = self._lines(columns, self._mark if layout.kept else "\n")
             self._latest = (scored.answers, lines)
-        guarded = [guard(each) for each in (scored.lead_id, *(scored.kept[name] for name in layout.kept))]
-        (lead_id, *kept), counts = zip(*guarded, strict=True)
-        rows = np.arange(len(scored), dtype=np.int32)
-        pieces = [(self._lines([lead_id], self._mark), rows), (lines, scored.index)]
-        return side_by_side([*pieces, *([(self._lines(kept, "\n"), rows)] if kept else [])]), sum(counts)
+        own = scored.own.columns if layout.kept else scored.own.columns[:1]
+        (lead_id, *kept), counts = zip(*map(guard, own), strict=True)
+        rows = np.arange(len(lead_id), dtype=np.int32)
+        pieces = [(self._lines([lead_id], self._mark), rows), (lines, scored.pattern)]
+        return _side_by_side([*pieces, *([(self._lines(kept, "\n"), rows)] if kept else [])]), sum(counts)
 
     def write(self, made: tuple[memoryview, int]) -> None:
-        """Write lines; before the first of them the header."""
         self.finish()
         self._write(made[0])
         self.n_guarded += made[1]
@@ -155,7 +157,7 @@ class CsvLines:
 
         sink = pa.BufferOutputStream()
         options = pyarrow.csv.WriteOptions(include_header=False, delimiter=self._mark)
-        if self._layout.locale == "nl":
+        if self.layout.locale == "nl":
             import pyarrow.compute as pc
 
             is_real = [pa.types.is_floating(each.type) for each in columns]
@@ -163,11 +165,11 @@ class CsvLines:
             columns = [pc.replace_substring(each.cast("string"), ".", ",") if real else each for each, real in pairs]
         batch = pa.RecordBatch.from_arrays(columns, names=[str(at) for at in range(len(columns))])
         pyarrow.csv.write_csv(batch, sink, options)
-        return sink.getvalue().to_pybytes()
+        return sink.getvalue()
 
     def _lines(self, columns: Sequence[pa.Array], end: str) -> pa.StringArray:
         """The line of each row, with `end` behind it."""
-        text = np.frombuffer(bytearray(self._csv(columns)), np.uint8)
+        text = np.array(np.frombuffer(self._csv(columns), np.uint8))
         ends = np.flatnonzero(text == ord("\n"))
         if len(ends) != len(columns[0]):  # some line ends stand inside a text: behind an odd number of quotes
             ends = ends[np.cumsum(text == ord('"'), dtype=np.int32)[ends] % 2 == 0]
@@ -176,43 +178,47 @@ class CsvLines:
         return pa.StringArray.from_buffers(len(ends), pa.py_buffer(starts), pa.py_buffer(text))
 
 
-class JsonLines:
+def _side_by_side(columns: Sequence[tuple[pa.StringArray, npt.NDArray[np.int32]]]) -> memoryview:
+    """Join the texts of columns row by row: each column is its texts and which of them a row has."""
+    flat = np.empty((len(columns[0][1]), len(columns)), np.int32)
+    start = 0
+    for at, (texts, index) in enumerate(columns):
+        np.add(index, start, out=flat[:, at])
+        start += len(texts)
+    taken = take(pa.concat_arrays([texts for texts, _ in columns]), number_array(flat.ravel()))
+    end = int(np.frombuffer(taken.buffers()[1], np.int32)[flat.size])
+    return memoryview(taken.buffers()[2] or b"")[:end]
+
+
+class _JsonLines(Writer):
     """One JSON object a line; dates as text, null for what is not known."""
 
-    n_guarded = 0
-
-    def __init__(self, layout: Layout, write: Callable[[Any], object]) -> None:
-        self._layout, self._write = layout, write
+    def __init__(self, layout: Layout, write: Callable[[Any], object], _kind: str) -> None:
+        super().__init__(layout)
+        self._write = write
 
     def make(self, scored: Scored) -> bytes:
-        """The lines of leads."""
-        rows = batch_of(scored, self._layout, plain=True).to_pylist()
+        rows = super().make(scored).to_pylist()
         told = [{name: plain_value(value) for name, value in row.items()} for row in rows]
         return "".join(json.dumps(each, ensure_ascii=False, allow_nan=False) + "\n" for each in told).encode()
 
     def write(self, made: bytes) -> None:
-        """Write lines."""
         self._write(made)
-
-    def finish(self) -> None:
-        """Nothing stands behind the last line."""
 
 
 # ---------------------------------------------------------------- columns
 
 
-class _Parquet:
+class _Parquet(Writer):
     """Parquet in row groups of about `ROW_GROUP` rows."""
 
-    n_guarded = 0
-
-    def __init__(self, layout: Layout, where: Path) -> None:
-        self._layout, self._where = layout, where
-        self._waiting: list[pa.RecordBatch] = []
+    def __init__(self, layout: Layout, path: Path) -> None:
+        super().__init__(layout)
+        self._path, self._waiting = path, list[pa.RecordBatch]()
         self.file: Any = None
 
     def make(self, scored: Scored) -> pa.RecordBatch:
-        return batch_of(scored, self._layout)
+        return batch_of(scored, self.layout)
 
     def write(self, made: pa.RecordBatch) -> None:
         if self.file is None:
@@ -223,72 +229,168 @@ class _Parquet:
             plain = [field.name for field in made.schema if not pa.types.is_dictionary(field.type)]
             often = made.schema.names[1:]
             self.file = pyarrow.parquet.ParquetWriter(
-                self._where, made.schema, use_dictionary=often, write_statistics=plain, store_schema=False
+                self._path, made.schema, use_dictionary=often, write_statistics=plain, store_schema=False
             )
-            self._schema = made.schema
         try:
-            self._waiting.append(made.cast(self._schema))
+            self._waiting.append(made.cast(self.file.schema))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # files of one folder need not agree
             raise InputError(
                 f"a column changes its type from one file to the next ({error}); export them alike, or leave "
                 "out --keep-columns"
             ) from None
         if sum(each.num_rows for each in self._waiting) >= ROW_GROUP:
-            self.flush()
+            self.finish()
 
-    def flush(self) -> None:
+    def finish(self) -> None:
+        """Write the rows that wait."""
         if self._waiting:
             table = pa.Table.from_batches(self._waiting).unify_dictionaries()
             self.file.write_table(table, row_group_size=2 * ROW_GROUP)
             self._waiting.clear()
 
-
-@contextlib.contextmanager
-def open_parquet(where: Path, layout: Layout) -> Iterator[Writer]:
-    """Write Parquet to a path."""
-    writer = _Parquet(layout, where)
-    try:
-        yield writer
-        writer.flush()
-    finally:
-        if writer.file is not None:
-            writer.file.close()
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
 
 
-class _Table:
+class _Table(Writer):
     """A table of a database."""
 
-    n_guarded = 0
-
-    def __init__(self, connection: Any, name: str, schema: str | None, layout: Layout) -> None:
-        self._connection, self._name, self._schema, self._layout = connection, name, schema, layout
-
-    def make(self, scored: Scored) -> pa.RecordBatch:
-        return batch_of(scored, self._layout, plain=True)
+    def __init__(self, layout: Layout, connection: Any, name: str, schema: str | None) -> None:
+        super().__init__(layout)
+        self._connection, self._name, self._schema = connection, name, schema
 
     def write(self, made: pa.RecordBatch) -> None:
         made.to_pandas().to_sql(self._name, self._connection, schema=self._schema, if_exists="append", index=False)
 
 
 @contextlib.contextmanager
-def open_table(url: str, name: str, layout: Layout) -> Iterator[Writer]:
+def _open_table(url: str, table: str, layout: Layout) -> Iterator[Writer]:
     """Fill a table that is not there yet (SQLAlchemy), in one transaction: it is there when the block ends well."""
     import sqlalchemy as sa
 
     from leadml.data.sql import connect, shown_url
 
-    engine = connect(url)
-    schema, _, plain = name.rpartition(".")
+    engine, (schema, _, name) = connect(url), table.rpartition(".")
     try:
-        if sa.inspect(engine).has_table(plain, schema=schema or None):
-            place = f"{name!r} is in {shown_url(url)} already"
+        if sa.inspect(engine).has_table(name, schema=schema or None):
+            place = f"{table!r} is in {shown_url(url)} already"
             raise UsageError(f"--table: {place}; give another name, or drop it first")
         with engine.begin() as connection:
             if engine.dialect.name == "sqlite":  # whose driver would end the transaction before making the table
                 connection.exec_driver_sql("BEGIN")
-            yield _Table(connection, plain, schema or None, layout)
+            yield _Table(layout, connection, name, schema or None)
     except sa.exc.SQLAlchemyError as error:
         told = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise UsageError(f"--out: {shown_url(url)} refuses table {name!r}: {told}") from None
+        raise UsageError(f"--out: {shown_url(url)} refuses table {table!r}: {told}") from None
     finally:
         engine.dispose()
+
+
+# ---------------------------------------------------------------- destinations
+
+
+def kind_of_out(out: str) -> tuple[str, str]:
+    """The ending that says how to write (.csv for standard output, "table" for a database), and how it is packed."""
+    if "://" in out:
+        return "table", ""
+    packing = PACKINGS.get(Path(out).suffix, "")
+    return ".csv" if out == "-" else Path(Path(out).stem if packing else out).suffix.lower(), packing
+
+
+def check_out(out: str, source: object = None, table: str | None = None, option: str = "--out") -> None:
+    """Refuse a destination before anything is read, and sweep what a killed run left beside it."""
+    kind, packing = kind_of_out(out)
+    if (kind == "table") != (table is not None):
+        raise UsageError(f"{option}: a database URL and --table NAME go together; got {out!r} and --table {table!r}")
+    if out == "-" or kind == "table":
+        return
+    if kind not in (TEXTS if packing else ENDINGS):
+        raise UsageError(
+            f"{option}: got {out!r}, valid endings are {', '.join(ENDINGS)}, text also packed as .csv.gz or "
+            ".csv.zst, or - for standard output (CSV)"
+        )
+    path, folder = Path(out), check_parent(out, option)
+    if path.is_dir():
+        raise UsageError(f"{option}: {path} is a folder; give the name of a file in it")
+    if not os.access(path if path.exists() and not path.is_file() else folder, os.W_OK):
+        raise UsageError(f"{option}: {folder} cannot be written to; give another folder or its permission")
+    given = isinstance(source, str | os.PathLike) and path.exists() and Path(source).exists()
+    if given and path.samefile(cast(str, source)):
+        raise UsageError(f"{option}: {out!r} is the input itself; give another file")
+    sweep(folder)
+
+
+def check_parent(out: str, option: str = "--out") -> Path:
+    """Refuse a destination whose folder is not there."""
+    path = Path(out).absolute()
+    if not path.parent.is_dir():
+        raise UsageError(f"{option}: {path.parent} is no folder to write {path.name!r} in; make it first")
+    return path.parent
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files of runs that were killed: of dead processes here, elsewhere after a day."""
+    for path in folder.glob(".*.leadml-tmp"):
+        process = path.name.removesuffix(".leadml-tmp").rpartition(f".{_host()}-")[2]
+        with contextlib.suppress(OSError):
+            alive = time.time() - path.stat().st_mtime < DAY_SECONDS
+            if alive and process.isdigit():
+                try:
+                    os.kill(int(process), 0)
+                except ProcessLookupError:
+                    alive = False
+            if not alive:
+                path.unlink()
+
+
+def _host() -> str:
+    import socket
+
+    return re.sub(r"\W", "", socket.gethostname())[:20] or "host"
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary file that takes the place of `path` by one rename when the block ends well, else goes.
+
+    A device or pipe is written to directly.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    name = f".{target.name[:100]}.{os.urandom(4).hex()}.{_host()}-{os.getpid()}.leadml-tmp"
+    temporary = target.with_name(name)
+    try:
+        yield temporary
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[Writer]:
+    """Open a destination by its ending; nothing is there before the block ends well."""
+    kind, packing = kind_of_out(out)
+    with contextlib.ExitStack() as stack:
+        path = None if out == "-" or kind == "table" else stack.enter_context(replacing(out))
+        writer: Writer
+        if kind == "table":
+            writer = stack.enter_context(_open_table(out, cast(str, table), layout))
+        elif path is not None and kind == ".xlsx":
+            from leadml.scoring.worklist import WorkList
+
+            writer = WorkList(layout, path)
+            stack.callback(writer.close)
+        elif path is not None and kind == ".parquet":
+            writer = _Parquet(layout, path)
+            stack.callback(writer.close)
+        else:
+            stream = sys.stdout.buffer if path is None else stack.enter_context(path.open("wb"))
+            if packing:
+                stream = stack.enter_context(pa.CompressedOutputStream(stream, packing))
+            writer = (_JsonLines if kind == ".jsonl" else _Csv)(layout, stream.write, kind)
+            stack.callback(stream.flush)
+        yield writer
+        writer.finish()

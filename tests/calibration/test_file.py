@@ -8,7 +8,8 @@ import leadml
 from leadml.calibration import file
 from leadml.exceptions import UsageError
 from leadml.registry.versions import champion_of
-from leadml.scoring.predicting import Options, predict_file
+from leadml.scoring.predicting import predict_file
+from leadml.scoring.scorer import Options
 from tests.data.leaky import leads_export, leads_of
 
 

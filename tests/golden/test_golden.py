@@ -157,7 +157,7 @@ def read_table(path):
         from python_calamine import CalamineWorkbook
 
         from leadml.card.columns import COLUMNS
-        from leadml.scoring.words import words_of
+        from leadml.scoring.worklist import words_of
 
         titles, *rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()
         names = {title: name for name, (title, _) in words_of("en").columns.items()}

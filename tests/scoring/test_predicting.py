@@ -21,7 +21,8 @@ from leadml.card.record import Card, CardAttribute, CardBin, CardTotal
 from leadml.exceptions import InputError, ModelRefError, RecordError, UsageError
 from leadml.frameworks.catalog import load_policy
 from leadml.scoring.face import Model
-from leadml.scoring.predicting import Options, policy_cards, predict_file, qualify_file
+from leadml.scoring.predicting import policy_cards, predict_file, qualify_file
+from leadml.scoring.scorer import Options
 
 MAPPING = {
     "name": "ours",

@@ -12,7 +12,8 @@ import leadml
 from leadml.card.build import documented_card
 from leadml.exceptions import InputError, UsageError
 from leadml.frameworks.catalog import load_policy
-from leadml.scoring.predicting import Options, predict_file
+from leadml.scoring.predicting import predict_file
+from leadml.scoring.scorer import Options
 
 pyspark = pytest.importorskip("pyspark", reason="PySpark is not installed")
 if shutil.which("java") is None:
