@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,18 @@ from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import Source
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.scorer import Options, Scored, Scorer, open_leads
-from leadml.scoring.writers import Layout, batch_of, check_out, kind_of_out, open_writer, replacing
+from leadml.scoring.writers import (
+    CsvLines,
+    JsonLines,
+    Layout,
+    ParquetRows,
+    Writer,
+    batch_of,
+    check_out,
+    kind_of_out,
+    open_table,
+    replacing,
+)
 
 Say = Callable[[str], None]
 CRM_COLUMNS = ("probability", "points", "band", "decision", "action", "question", "model")
@@ -160,6 +172,33 @@ def _score_file(
         if n_guarded := sum(writer.n_guarded for writer in writers):
             say(f"{n_guarded} cells that a spreadsheet would run as a formula begin with ' now")
         return Totals(opened.n_rows, n_scored, opened.rejections.n_rows, n_closed, path).tell(opened.name, say)
+
+
+@contextlib.contextmanager
+def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[Writer]:
+    """Open a destination by its ending; nothing is there before the block ends well."""
+    kind, packing = kind_of_out(out)
+    with contextlib.ExitStack() as stack:
+        path = None if out == "-" or kind == "table" else stack.enter_context(replacing(out))
+        writer: Writer
+        if kind == "table":
+            writer = stack.enter_context(open_table(out, cast(str, table), layout))
+        elif path is not None and kind == ".xlsx":
+            from leadml.scoring.worklist import WorkList
+
+            writer = WorkList(layout, path)
+            stack.callback(writer.close)
+        elif path is not None and kind == ".parquet":
+            writer = ParquetRows(layout, path)
+            stack.callback(writer.close)
+        else:
+            stream = sys.stdout.buffer if path is None else stack.enter_context(path.open("wb"))
+            if packing:
+                stream = stack.enter_context(pa.CompressedOutputStream(stream, packing))
+            writer = (JsonLines if kind == ".jsonl" else CsvLines)(layout, stream.write, kind)
+            stack.callback(stream.flush)
+        yield writer
+        writer.finish()
 
 
 def _write_rejections(opened: Source, out: str, options: Options, say: Say) -> str | None:

@@ -12,7 +12,6 @@ import json
 import math
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -118,7 +117,7 @@ def guard(column: pa.Array) -> tuple[pa.Array, int]:
     return (text_array(texts) if n else column), n
 
 
-class _Csv(Writer):
+class CsvLines(Writer):
     """CSV and TSV as pyarrow writes it: texts between quotes, numbers as they are, nothing for a null."""
 
     def __init__(self, layout: Layout, write: Callable[[Any], object], kind: str) -> None:
@@ -142,6 +141,7 @@ class _Csv(Writer):
         return _side_by_side([*pieces, *([(self._lines(kept, "\n"), rows)] if kept else [])]), sum(counts)
 
     def write(self, made: tuple[memoryview, int]) -> None:
+        """Write lines; before the first of them the header."""
         self.finish()
         self._write(made[0])
         self.n_guarded += made[1]
@@ -190,7 +190,7 @@ def _side_by_side(columns: Sequence[tuple[pa.StringArray, npt.NDArray[np.int32]]
     return memoryview(taken.buffers()[2] or b"")[:end]
 
 
-class _JsonLines(Writer):
+class JsonLines(Writer):
     """One JSON object a line; dates as text, null for what is not known."""
 
     def __init__(self, layout: Layout, write: Callable[[Any], object], _kind: str) -> None:
@@ -198,18 +198,20 @@ class _JsonLines(Writer):
         self._write = write
 
     def make(self, scored: Scored) -> bytes:
+        """The lines of leads."""
         rows = super().make(scored).to_pylist()
         told = [{name: plain_value(value) for name, value in row.items()} for row in rows]
         return "".join(json.dumps(each, ensure_ascii=False, allow_nan=False) + "\n" for each in told).encode()
 
     def write(self, made: bytes) -> None:
+        """Write lines."""
         self._write(made)
 
 
 # ---------------------------------------------------------------- columns
 
 
-class _Parquet(Writer):
+class ParquetRows(Writer):
     """Parquet in row groups of about `ROW_GROUP` rows."""
 
     def __init__(self, layout: Layout, path: Path) -> None:
@@ -218,9 +220,11 @@ class _Parquet(Writer):
         self.file: Any = None
 
     def make(self, scored: Scored) -> pa.RecordBatch:
+        """Rows whose texts stand in dictionaries."""
         return batch_of(scored, self.layout)
 
     def write(self, made: pa.RecordBatch) -> None:
+        """Write a row group, where enough rows wait."""
         if self.file is None:
             import pyarrow.parquet
 
@@ -249,6 +253,7 @@ class _Parquet(Writer):
             self._waiting.clear()
 
     def close(self) -> None:
+        """Close the file, where there is one."""
         if self.file is not None:
             self.file.close()
 
@@ -265,7 +270,7 @@ class _Table(Writer):
 
 
 @contextlib.contextmanager
-def _open_table(url: str, table: str, layout: Layout) -> Iterator[Writer]:
+def open_table(url: str, table: str, layout: Layout) -> Iterator[Writer]:
     """Fill a table that is not there yet (SQLAlchemy), in one transaction: it is there when the block ends well."""
     import sqlalchemy as sa
 
@@ -367,30 +372,3 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[Writer]:
-    """Open a destination by its ending; nothing is there before the block ends well."""
-    kind, packing = kind_of_out(out)
-    with contextlib.ExitStack() as stack:
-        path = None if out == "-" or kind == "table" else stack.enter_context(replacing(out))
-        writer: Writer
-        if kind == "table":
-            writer = stack.enter_context(_open_table(out, cast(str, table), layout))
-        elif path is not None and kind == ".xlsx":
-            from leadml.scoring.worklist import WorkList
-
-            writer = WorkList(layout, path)
-            stack.callback(writer.close)
-        elif path is not None and kind == ".parquet":
-            writer = _Parquet(layout, path)
-            stack.callback(writer.close)
-        else:
-            stream = sys.stdout.buffer if path is None else stack.enter_context(path.open("wb"))
-            if packing:
-                stream = stack.enter_context(pa.CompressedOutputStream(stream, packing))
-            writer = (_JsonLines if kind == ".jsonl" else _Csv)(layout, stream.write, kind)
-            stack.callback(stream.flush)
-        yield writer
-        writer.finish()

@@ -20,8 +20,9 @@ from hypothesis import strategies as st
 
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
+from leadml.scoring.predicting import open_writer
 from leadml.scoring.scorer import Scored
-from leadml.scoring.writers import Layout, batch_of, check_out, guard, open_writer, replacing, sweep
+from leadml.scoring.writers import Layout, batch_of, check_out, guard, replacing, sweep
 
 TEXTS = ["plain", 'a "quote"', "two, words; three\ttabs", "line\nend", "", "Käse €", "=1+1", "-5"]
 LAYOUT = Layout(columns=("probability", "points", "band", "settled"), kept=("Note", "Amount"))
