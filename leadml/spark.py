@@ -121,7 +121,7 @@ def predict_with_spark(
     names = options.names
     if PurePosixPath(out).suffix.lower() not in ENDINGS:
         raise UsageError(f"--out: got {out!r}, valid with --engine spark: a folder ending in {', '.join(ENDINGS)}")
-    for option in ("sort", "crm", "query", "table"):
+    for option in ("sort", "crm", "query"):
         if getattr(options, option):
             raise UsageError(f"--{option}: goes with --engine local; leave it out")
     if not isinstance(model, Card):

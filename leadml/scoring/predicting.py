@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,6 @@ from leadml.scoring.writers import (
     batch_of,
     check_out,
     kind_of_out,
-    open_table,
     replacing,
 )
 
@@ -69,7 +68,7 @@ class Totals(NamedTuple):
 
 
 def predict_file(source: Any, mapping: Any, model: Any, out: str, options: Options, say: Say) -> Totals:
-    """Score new leads by a card (or another estimator) into a file, table or standard output."""
+    """Score new leads by a card (or another estimator) into a file or standard output."""
     names = options.names
     return _score_file(source, mapping, lambda _: [model() if callable(model) else model], names, out, options, say)
 
@@ -131,7 +130,7 @@ def _score_file(
     source: Any, mapping: Any, find_models: Callable[[Mapping], Sequence[Any]], names: Sequence[str], out: str,
     options: Options, say: Say,
 ) -> Totals:  # fmt: skip
-    check_out(out, source, options.table)
+    check_out(out, source)
     if options.crm is not None:
         check_out(options.crm, source, option="--crm")
         if Path(options.crm).absolute() == Path(out).absolute():
@@ -146,7 +145,7 @@ def _score_file(
     n_scored = n_closed = 0
     held: list[Scored] = []
     with contextlib.ExitStack() as stack:
-        writers = [stack.enter_context(open_writer(out, scorer.layout, options.table))]
+        writers = [stack.enter_context(open_writer(out, scorer.layout))]
         if options.crm is not None:
             titles = {name: f"leadml_{name}" for name in CRM_COLUMNS} | {"lead_id": mapping.lead_id or "lead_id"}
             layout = Layout(CRM_COLUMNS, titles=titles, locale=options.locale)
@@ -168,22 +167,20 @@ def _score_file(
         for scored in _in_order_of_value(held) if held else ():
             for writer, each in zip(writers, make(scored), strict=False):
                 writer.write(each)
-        path = _write_rejections(opened, out, options, say)
+        path = _write_rejections(opened, out, say)
         if n_guarded := sum(writer.n_guarded for writer in writers):
             say(f"{n_guarded} cells that a spreadsheet would run as a formula begin with ' now")
         return Totals(opened.n_rows, n_scored, opened.rejections.n_rows, n_closed, path).tell(opened.name, say)
 
 
 @contextlib.contextmanager
-def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[Writer]:
+def open_writer(out: str, layout: Layout) -> Iterator[Writer]:
     """Open a destination by its ending; nothing is there before the block ends well."""
     kind, packing = kind_of_out(out)
     with contextlib.ExitStack() as stack:
-        path = None if out == "-" or kind == "table" else stack.enter_context(replacing(out))
+        path = None if out == "-" else stack.enter_context(replacing(out))
         writer: Writer
-        if kind == "table":
-            writer = stack.enter_context(open_table(out, cast(str, table), layout))
-        elif path is not None and kind == ".xlsx":
+        if path is not None and kind == ".xlsx":
             from leadml.scoring.worklist import WorkList
 
             writer = WorkList(layout, path)
@@ -201,15 +198,14 @@ def open_writer(out: str, layout: Layout, table: str | None = None) -> Iterator[
         writer.finish()
 
 
-def _write_rejections(opened: Source, out: str, options: Options, say: Say) -> str | None:
+def _write_rejections(opened: Source, out: str, say: Say) -> str | None:
     """Say why some rows could not be used, and write it beside what is written."""
     rejections = opened.rejections
-    place = options.table.replace("/", "_") if options.table else None if out == "-" else out
-    for line in rejections.summary(5 if place else 10):
+    for line in rejections.summary(10 if out == "-" else 5):
         say(f"  {line}")
-    if place is None:
+    if out == "-":
         return None
-    path = Path(f"{place}.rejected.csv")
+    path = Path(f"{out}.rejected.csv")
     if not rejections.n_rows:
         path.unlink(missing_ok=True)
         return None

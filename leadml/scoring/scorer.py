@@ -42,7 +42,6 @@ class Options(NamedTuple):
     crm: str | None = None
     with_closed: bool = False
     query: str | None = None
-    table: str | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

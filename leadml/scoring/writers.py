@@ -1,4 +1,4 @@
-"""Writers of scored leads: CSV, TSV, JSON lines, Parquet, tables of a database; Excel has a file of its own.
+"""Writers of scored leads: CSV, TSV, JSON lines, Parquet; Excel has a file of its own.
 
 A destination is checked before anything is read, written whole or not at all, and swept after a kill. A lead's
 answers depend on its pattern of levels alone, so text is made once a pattern. The lines of a chunk are one `take` of
@@ -258,57 +258,19 @@ class ParquetRows(Writer):
             self.file.close()
 
 
-class _Table(Writer):
-    """A table of a database."""
-
-    def __init__(self, layout: Layout, connection: Any, name: str, schema: str | None) -> None:
-        super().__init__(layout)
-        self._connection, self._name, self._schema = connection, name, schema
-
-    def write(self, made: pa.RecordBatch) -> None:
-        made.to_pandas().to_sql(self._name, self._connection, schema=self._schema, if_exists="append", index=False)
-
-
-@contextlib.contextmanager
-def open_table(url: str, table: str, layout: Layout) -> Iterator[Writer]:
-    """Fill a table that is not there yet (SQLAlchemy), in one transaction: it is there when the block ends well."""
-    import sqlalchemy as sa
-
-    from leadml.data.sql import connect, shown_url
-
-    engine, (schema, _, name) = connect(url), table.rpartition(".")
-    try:
-        if sa.inspect(engine).has_table(name, schema=schema or None):
-            place = f"{table!r} is in {shown_url(url)} already"
-            raise UsageError(f"--table: {place}; give another name, or drop it first")
-        with engine.begin() as connection:
-            if engine.dialect.name == "sqlite":  # whose driver would end the transaction before making the table
-                connection.exec_driver_sql("BEGIN")
-            yield _Table(layout, connection, name, schema or None)
-    except sa.exc.SQLAlchemyError as error:
-        told = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise UsageError(f"--out: {shown_url(url)} refuses table {table!r}: {told}") from None
-    finally:
-        engine.dispose()
-
-
 # ---------------------------------------------------------------- destinations
 
 
 def kind_of_out(out: str) -> tuple[str, str]:
-    """The ending that says how to write (.csv for standard output, "table" for a database), and how it is packed."""
-    if "://" in out:
-        return "table", ""
+    """The ending that says how to write (.csv for standard output), and how it is packed."""
     packing = PACKINGS.get(Path(out).suffix, "")
     return ".csv" if out == "-" else Path(Path(out).stem if packing else out).suffix.lower(), packing
 
 
-def check_out(out: str, source: object = None, table: str | None = None, option: str = "--out") -> None:
+def check_out(out: str, source: object = None, option: str = "--out") -> None:
     """Refuse a destination before anything is read, and sweep what a killed run left beside it."""
     kind, packing = kind_of_out(out)
-    if (kind == "table") != (table is not None):
-        raise UsageError(f"{option}: a database URL and --table NAME go together; got {out!r} and --table {table!r}")
-    if out == "-" or kind == "table":
+    if out == "-":
         return
     if kind not in (TEXTS if packing else ENDINGS):
         raise UsageError(

@@ -4,7 +4,6 @@ import csv
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -337,22 +336,6 @@ def test_terminal_escapes_are_taken_out_of_what_is_shown(tmp_path, card):
     _, said = run(tmp_path / "e.csv", mapping, card, tmp_path / "s.csv")
     told = leadml.explain(tmp_path / "e.csv", mapping, card, "b\x1b]0;x\x07")
     assert "\x1b" not in "".join(said) + told
-
-
-def test_a_database_takes_leads_whole_or_not_at_all(tmp_path, monkeypatch, export, card):
-    import sqlite3
-
-    url = f"sqlite:///{tmp_path / 'x.db'}"
-    monkeypatch.chdir(tmp_path)
-    totals, _ = run(export, MAPPING, card, url, table="scores")
-    assert totals.rejected == "scores.rejected.csv"
-    Path("scores.rejected.csv").unlink()
-    with sqlite3.connect(tmp_path / "x.db") as connection:
-        found = connection.execute("select lead_id, points, probability from scores").fetchall()
-    connection.close()
-    assert found == [("a1", 8, 0.4), ("a3", 1, 0.05), ("=a5", 2, 0.1)]
-    with pytest.raises(UsageError, match=r"is in sqlite.* already"):
-        run(export, MAPPING, card, url, table="scores")
 
 
 def test_predict_with_a_card_loads_no_machinery_of_learning(tmp_path, card):

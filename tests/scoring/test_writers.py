@@ -172,25 +172,24 @@ def test_a_pipe_is_written_directly(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("out", "table", "words"),
+    ("out", "words"),
     [
-        ("a.doc", None, "valid endings"),
-        ("a.parquet.gz", None, "valid endings"),
-        ("no/a.csv", None, "no folder"),
-        ("sqlite:///x.db", None, "go together"),
-        ("a.csv", "leads", "go together"),
-        ("leads.csv", None, "the input itself"),
-        ("locked/a.csv", None, "cannot be written"),
+        ("a.doc", "valid endings"),
+        ("a.parquet.gz", "valid endings"),
+        ("no/a.csv", "no folder"),
+        ("sqlite:///x.db", "valid endings"),
+        ("leads.csv", "the input itself"),
+        ("locked/a.csv", "cannot be written"),
     ],
 )
-def test_a_destination_is_refused_before_reading(tmp_path, monkeypatch, out, table, words):
+def test_a_destination_is_refused_before_reading(tmp_path, monkeypatch, out, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "leads.csv").touch()
     (tmp_path / "locked").mkdir(mode=0o500)
     if out.startswith("locked"):  # root may write anywhere
         monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(UsageError, match=words):
-        check_out(out, "leads.csv", table)
+        check_out(out, "leads.csv")
 
 
 def test_kept_columns_that_change_type_are_a_fault(tmp_path):
