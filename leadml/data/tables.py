@@ -37,7 +37,7 @@ def open_parquet(path: Path, options: ReadOptions) -> BatchReader:
         size = min(BATCH_ROWS, max(1024, _BATCH_CELLS // max(len(wanted), 1)))
         n_read, repeated = 0, _repeated(metadata)
         try:
-            with pq.ParquetFile(path, metadata=metadata, read_dictionary=repeated, pre_buffer=True) as file:
+            with pq.ParquetFile(path, metadata=metadata, read_dictionary=repeated, pre_buffer=False) as file:
                 for batch in file.iter_batches(size, columns=wanted):
                     yield batch.select(wanted)
                     n_read += batch.num_rows
