@@ -14,6 +14,7 @@ from leadml.calibration.study import Study
 from leadml.calibration.views import Floats, View, learning_weight, weight_of, won_of
 from leadml.card.build import LearnedPoints, bands_at, edges_by_share, learned_card, words_of_mapping
 from leadml.card.record import Card, CardBand
+from leadml.data.deals import Leads
 from leadml.estimators.points import WholePoints
 from leadml.estimators.wide import card_attributes
 from leadml.estimators.wide_fit import WideFit
@@ -56,12 +57,11 @@ class DealsByTotal(NamedTuple):
 def fit_all(study: Study) -> dict[str, Fitted]:
     """Every contender that may be used, fitted to all deals."""
     own = [each for each in study.contenders if each.kind != "comparison"]
-    return {each.id: each.fit(study.compared if each.by_row else study.deals) for each in own}
+    return {each.id: each.fit(study.compared if each.by_row else study.by_pattern[each.framework]) for each in own}
 
 
-def count_totals(study: Study, at: Totals, total_max: int) -> DealsByTotal:
-    """Count all deals by total."""
-    deals = study.deals
+def count_totals(study: Study, deals: Leads, at: Totals, total_max: int) -> DealsByTotal:
+    """Count deals by total (`at`)."""
     weight, value = learning_weight(deals), study.consequences.learned_from(deals).value_of(deals)
     known = np.nan_to_num(value)
     n, won, worth = (
@@ -99,10 +99,11 @@ def draft_cards(study: Study, fitted: Mapping[str, Any], data: Data) -> dict[str
 def draft_card(study: Study, name: str, table: TotalTable, data: Data) -> Draft:
     """Put cut-off, bands, words and provenance to points and what each total means."""
     rule, learned, k = table.rule, table.learned, len(table.rule.criteria)
-    view, mapping = study.view_of(study.contender(name).framework), study.deals.mapping
-    points = np.array(rule.rows[:k]).reshape(k, 6)
-    at = rule.totals(study.deals)
-    cutoff = find_cutoff(study, count_totals(study, at, rule.total_max), workload(study, view))
+    contender, mapping = study.contender(name), study.deals.mapping
+    view, deals = study.view_of(contender.framework), study.by_pattern[contender.framework]
+    points, deals = np.array(rule.rows[:k]).reshape(k, 6), study.deals if contender.by_row else deals
+    at = rule.totals(deals)
+    cutoff = find_cutoff(study, count_totals(study, deals, at, rule.total_max), workload(study, view))
     card = learned_card(
         f"{data.name}-{name}",
         None if view is None else view.framework,
@@ -116,7 +117,7 @@ def draft_card(study: Study, name: str, table: TotalTable, data: Data) -> Draft:
             attributes=card_attributes(learned.attributes, rule.rows[k:]) if isinstance(learned, WideFit) else (),
         ),
         cutoff=int(cutoff.value or 0),
-        bands=make_bands(study, view, at, table, int(cutoff.value or 0)),
+        bands=make_bands(study, view, deals, at, table, int(cutoff.value or 0)),
         created_at=study.settings.as_of or data.as_of or "1970-01-01",
         words=None if mapping is None else words_of_mapping(mapping),
         provenance={
@@ -147,11 +148,14 @@ def workload(study: Study, view: View | None) -> float:
         rule = richest_rule(study, view) or baseline
     if rule is None:
         return 0.5
-    share = float(np.average(np.asarray(rule.predict(study.deals).decision), weights=weight_of(study.deals)))
+    deals = study.by_pattern[rule.framework]
+    share = float(np.average(np.asarray(rule.predict(deals).decision), weights=weight_of(deals)))
     return share if 0.0 < share < 1.0 else 0.5
 
 
-def make_bands(study: Study, view: View | None, at: Totals, table: TotalTable, cutoff: int) -> tuple[CardBand, ...]:
+def make_bands(
+    study: Study, view: View | None, deals: Leads, at: Totals, table: TotalTable, cutoff: int
+) -> tuple[CardBand, ...]:
     """Bands of a card: as many leads in each as the documented ones hold, or from edges of P(won)."""
     settings, total_max, rule = study.settings.bands, len(table.probability) - 1, richest_rule(study, view)
     if settings.by != "shares":
@@ -163,5 +167,5 @@ def make_bands(study: Study, view: View | None, at: Totals, table: TotalTable, c
     if rule is None:
         return bands_at(GENERIC[0], [0, cutoff], cutoff, total_max)
     starts = [band.from_ for band in rule.card.bands]
-    edges = edges_by_share(rule.totals(study.deals), at, starts, weight_of(study.deals))
+    edges = edges_by_share(rule.totals(deals), at, starts, weight_of(deals))
     return bands_at(rule.card.bands, edges, cutoff, total_max)

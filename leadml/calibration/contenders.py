@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from leadml.data.deals import Leads
     from leadml.estimators.context import Form
 
-Totals = npt.NDArray[np.int64]
+Totals = npt.NDArray[np.int32]
 MORE = 1.9
 """How many times more deals there must be before a classifier is tuned again."""
 MOST = 5_000
@@ -98,9 +98,9 @@ class Points:
     def totals(self, leads: Leads) -> Totals:
         """(n,) points."""
         codes = [*codes_of(leads, self.criteria).T, *(each.codes(column_of(leads, each.name)) for each in self.bins)]
-        totals = np.zeros(len(leads), dtype=np.int64)
+        totals = np.zeros(len(leads), dtype=np.int32)
         for row, own in zip(self.rows, codes, strict=True):
-            totals += row[own]
+            totals += row.astype(np.int32)[own]
         return totals
 
     def failed(self, leads: Leads) -> Flags:

@@ -86,7 +86,7 @@ def find_posterior(study: Study, view: View) -> Posterior:
     from leadml.estimators.judge import fit_judge
     from leadml.estimators.scorecard_fit import fit_scorecard
 
-    counts, settings = count_patterns(study.deals, view.mapped), study.settings
+    counts, settings = count_patterns(study.by_pattern[view.id], view.mapped), study.settings
     seed = settings.random_state
     draws = fit_judge(counts, met_level=settings.met_level, n_draws=N_DRAWS, random_state=seed)
     fit = fit_scorecard(counts, view.documented, random_state=seed, n_draws=2 * N_DRAWS)

@@ -52,8 +52,9 @@ def check_enough(leads: Leads) -> None:
             " of each, to learn from; score with the documented policies for now (leadml qualify), and"
             " calibrate once more deals have closed"
         )
-    closed = leads.codes[leads.outcome != OPEN]
-    if closed.shape[1] and not (closed != closed[0]).any() and not leads.context:
+    closed = np.flatnonzero(leads.outcome != OPEN)
+    varies = any((codes[closed] != codes[closed[0]]).any() for codes in leads.codes.T)
+    if leads.criteria and not varies and not leads.context:
         raise InputError(
             f"{leads.source}: {', '.join(leads.criteria)} are the same in all {len(closed):,} closed deals;"
             " valid: at least one criterion that varies; check the levels of the mapping (leadml check)"

@@ -218,7 +218,8 @@ def order_claim(view: View, known: Posterior) -> OrderClaimed | None:
 def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, Any]:
     """Learned cut-off, implied value and decision curve: what depends on the score alone."""
     study, held = facts.study, facts.held
-    totals = count_totals(study, rule.totals(study.deals), rule.card.total_max)
+    deals = study.by_pattern[rule.framework]
+    totals = count_totals(study, deals, rule.totals(deals), rule.card.total_max)
     if not totals.won.any():
         return {}
     rates = redraw_rates(totals.won, totals.n, random_state=study.settings.random_state)

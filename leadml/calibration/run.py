@@ -25,6 +25,7 @@ from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
 from leadml.calibration.outcomes import check_enough, choose_deals, set_aside
 from leadml.calibration.study import check_own, make_study
+from leadml.data.chunks import release_memory
 from leadml.exceptions import UsageError
 from leadml.tracking.connection import without_autologging
 
@@ -230,9 +231,11 @@ def calibrate(
     chosen = choose_deals(leads, settings)
     study = make_blocks(make_study(leads, chosen, settings, frameworks, pairs, n_jobs))
     log, lost = hold_out(study, progress)
+    release_memory()
     with few_threads(study.n_jobs), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result, drafts, fitted = conclude(leads, chosen, study, log, lost, own, name or name_of(leads))
+    release_memory()
     _warn_of_empty(own, result)
     cards = {key: draft.card for key, draft in drafts.items()}
     return Calibration(

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 import leadml
 from leadml.calibration.experiment import Experiment
+from leadml.calibration.outcomes import sample_deals
 from leadml.calibration.views import weight_of
 from leadml.card.codes import codes_of_leads
 from leadml.card.files import write_text
@@ -26,6 +27,9 @@ from leadml.levels import Codes
 from leadml.records import digest_record, dump_record
 from leadml.registry.evidence import DEAL_COUNTS, counts_file
 from leadml.result import load_result
+
+MOST_COUNTED = 1_000_000
+"""Of more deals a sample is counted, with weights that add up to all."""
 
 if TYPE_CHECKING:
     from leadml.calibration.run import Calibration
@@ -116,7 +120,7 @@ def save_models(found: Calibration, folder: Path) -> None:
 
 def save_deal_counts(found: Calibration, folder: Path) -> None:
     """Write deal_counts.parquet: answers to the card's rows and other criteria, and two counts."""
-    deals = closed_deals(found.leads)
+    deals, _ = sample_deals(closed_deals(found.leads), MOST_COUNTED, found.settings.random_state)
     attributes = () if found.card is None else found.card.attributes
     taken = {each.id for each in attributes}
     criteria = [name for name in found.leads.criteria if name not in taken]

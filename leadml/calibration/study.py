@@ -17,14 +17,18 @@ from leadml.calibration.contenders import Contender, DocumentedRule
 from leadml.calibration.drift import Timing
 from leadml.calibration.experiment import Experiment, Wide
 from leadml.calibration.outcomes import Chosen, in_time, sample_deals
-from leadml.calibration.views import Note, View
+from leadml.calibration.views import Note, View, by_pattern
 from leadml.card.build import documented_card
 from leadml.card.record import is_name
 from leadml.data.deals import Leads
+from leadml.data.split import times_of
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import list_frameworks, load_common, load_framework
 
 FORMS: Mapping[Any, str] = {"logistic": "logistic regression", "boosting": "boosted trees"}
+
+MANY_DEALS = 1_000_000
+"""More deals without dates are learned from as patterns of a framework's criteria."""
 
 
 class Held(NamedTuple):
@@ -63,6 +67,17 @@ class Study:
         """Frameworks of which a card can be learned: two mapped criteria, one of which varies."""
         varied = {name for name, codes in zip(self.deals.criteria, self.deals.codes.T, strict=True) if np.ptp(codes)}
         return tuple(view for view in self.views if len(view.mapped) >= 2 and varied & {*view.mapped})
+
+    @cached_property
+    def by_pattern(self) -> Mapping[str | None, Leads]:
+        """All deals, for what asks for a framework's criteria (None: for nothing) alone; very many as patterns."""
+        deals, kind, criteria = self.deals, self.settings.evaluation.kind, dict[str | None, tuple[str, ...]]({None: ()})
+        criteria |= {view.id: view.mapped for view in self.views}
+        is_timed = kind == "rolling" or (kind == "auto" and times_of(deals) is not None)
+        more = is_timed or self.consequences.margin is not None
+        if more or deals.propensity is not None or deals.contactable is not None or len(deals) <= MANY_DEALS:
+            return dict.fromkeys(criteria, deals)
+        return {framework: by_pattern(deals, names) for framework, names in criteria.items()}
 
     @property
     def main(self) -> View | None:

@@ -36,7 +36,7 @@ def codes_of(leads: Leads, criteria: Sequence[str]) -> Codes:
 
 def weight_of(leads: Leads) -> Floats:
     """How many deals each row stands for."""
-    return np.ones(len(leads)) if leads.weight is None else leads.weight
+    return np.broadcast_to(1.0, len(leads)) if leads.weight is None else leads.weight
 
 
 def learning_weight(leads: Leads) -> Floats:
@@ -58,6 +58,14 @@ def won_of(leads: Leads) -> Floats:
 def count_patterns(leads: Leads, criteria: Sequence[str]) -> PatternCounts:
     """Won and lost deals of each pattern of some criteria."""
     return PatternCounts.from_codes(codes_of(leads, criteria), won_of(leads), learning_weight(leads))
+
+
+def by_pattern(leads: Leads, criteria: Sequence[str]) -> Leads:
+    """Won and lost deals of each pattern of some criteria, as two leads that stand for them."""
+    counts = count_patterns(leads, criteria)
+    codes = np.asfortranarray(np.vstack([counts.codes, counts.codes]))
+    outcome, weight = np.repeat(np.array([1, 0], np.int8), len(counts.codes)), np.concatenate([counts.won, counts.lost])
+    return type(leads)(tuple(criteria), codes, outcome, weight=weight, mapping=leads.mapping)
 
 
 def known_means(codes: Codes, n: Floats) -> Floats:

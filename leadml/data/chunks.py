@@ -3,9 +3,11 @@ or of Arrow batches."""
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import io
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
@@ -155,6 +157,13 @@ def batch_of(arrays: Sequence[pa.Array], columns: Sequence[str], n: int) -> pa.R
     if arrays:
         return pa.RecordBatch.from_arrays(list(arrays), names=list(columns))
     return pa.RecordBatch.from_struct_array(pa.StructArray.from_buffers(pa.struct([]), n, [None]))
+
+
+def release_memory() -> None:
+    """Give free memory back to the system: Arrow's, and that of glibc, which keeps it among what is in use."""
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux":
+        getattr(ctypes.CDLL(None), "malloc_trim", abs)(0)  # other libraries of C have none
 
 
 def note(text: str) -> tuple[str, dict[str, str]]:

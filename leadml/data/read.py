@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leadml.data.cells import join_column, mask_of, text_of
-from leadml.data.chunks import in_order
+from leadml.data.chunks import in_order, release_memory
 from leadml.data.dates import read_dates
 from leadml.data.deals import Leads, Note
 from leadml.data.encode import Encoder, outcome_fault
@@ -124,6 +124,7 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
     context, segments = (
         {n: leads.context[n] for n in named if n in carried} for named in (mapping.context, mapping.segments)
     )
+    release_memory()
     notes = [*_notes(source, encoder), *notes, *twins]
     return dataclasses.replace(
         leads, n_rows=source.n_rows, unit=unit, context=context, segments=segments, notes=tuple(notes)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from leadml.data.cells import Bools, Floats, Ints64, valid_of, values_of
+from leadml.data.cells import Bools, Floats, Ints, Ints64, valid_of, values_of
 from leadml.data.deals import OPEN, Leads
 from leadml.data.units import codes_of
 from leadml.levels import LEVEL_MAX, UNKNOWN, logistic
@@ -65,7 +65,7 @@ class Selection(NamedTuple):
         return self.random_share >= ALL_WORKED
 
 
-def find_worked(score: Ints64, closed: Bools, cutoffs: Sequence[int], score_max: int) -> Worked:
+def find_worked(score: Ints64 | Ints, closed: Bools, cutoffs: Sequence[int], score_max: int) -> Worked:
     """Find the lowest cut-off that closed deals can judge, from the documented score of every lead.
 
     With open leads, scores are gone through from the highest down, neighbours together until they hold 20 leads; the
@@ -77,7 +77,7 @@ def find_worked(score: Ints64, closed: Bools, cutoffs: Sequence[int], score_max:
     (2, 0)
     """
     n_leads = np.bincount(score, minlength=score_max + 1)
-    n_closed = np.bincount(score[closed], minlength=score_max + 1)
+    n_closed = n_leads if closed.all() else np.bincount(score[closed], minlength=score_max + 1)
     below, few = np.concatenate([[0], np.cumsum(n_leads)]), FEW_BELOW * len(score)
     if closed.all():
         known = [k for k in cutoffs if 0 < k <= score_max and below[k] < min(MIN_LEADS, few)]

@@ -142,7 +142,8 @@ def closed_deals(leads: Leads) -> Leads:
     """Pick the deals that are won or lost."""
     if leads.outcome is None:
         return leads.take(np.zeros(len(leads), bool))
-    return leads.take(leads.outcome != OPEN)
+    closed = leads.outcome != OPEN
+    return leads if closed.all() else leads.take(closed)
 
 
 def _rows(mask: npt.NDArray[np.bool_]) -> Rows:

@@ -7,6 +7,7 @@ each contender. On disk (log.parquet) it is long: one row a deal and contender.
 from __future__ import annotations
 
 import dataclasses
+import filecmp
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -146,6 +147,11 @@ class Log:
         path = Path(path)
         if not path.exists():
             self.write(path)
+            return self
+        self.write(own := path.with_name(path.name + ".new"))
+        same = filecmp.cmp(own, path, shallow=False)
+        own.unlink()
+        if same:  # nothing closed since: to join millions of rows takes more memory than all else
             return self
         old, new = _read_frame(path), _frame(self.to_arrow())
         both = new.merge(old, on=[*KEY, "contender"], how="left", suffixes=("", "_was"), indicator=True)

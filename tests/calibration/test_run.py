@@ -44,6 +44,31 @@ def test_tilted_weights_are_found_and_change_is_said(found) -> None:
     assert rule.order_claim.share_of_draws < 0.05
 
 
+def test_very_many_deals_are_learned_from_as_patterns_with_the_same_result(monkeypatch, tmp_path) -> None:
+    leads = dataclasses.replace(leadml.make_leads(600, world="tilted", random_state=3), created=None, closed=None)
+
+    def found() -> dict[str, float]:
+        each = leadml.calibrate(leads, FAST, frameworks=["bant", "gpct"])
+        each.save(tmp_path)
+        cards = {name: card.model_dump(mode="json") for name, card in each.cards.items()}
+        return dict(_numbers({"result": each.result.model_dump(mode="json"), **cards}))
+
+    by_row = found()
+    for where, n in (("study.MANY_DEALS", 100), ("save.MOST_COUNTED", 200)):
+        monkeypatch.setattr(f"leadml.calibration.{where}", n)
+    assert found() == pytest.approx(by_row, rel=1e-9)
+    _, won, lost = read_counts(tmp_path)
+    assert won.sum() + lost.sum() == pytest.approx(600)
+
+
+def _numbers(part, at=""):
+    for name, each in part.items() if isinstance(part, dict) else enumerate(part):
+        if isinstance(each, dict | list):
+            yield from _numbers(each, f"{at}/{name}")
+        elif isinstance(each, int | float):
+            yield f"{at}/{name}", each
+
+
 def _figures(part):
     if isinstance(part, Figure):
         yield part
