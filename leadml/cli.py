@@ -202,6 +202,10 @@ def _send(directory: Path, uri: str | None, experiment: str | None, version: Any
     done = track_folder(directory, tracking_uri=uri, experiment_name=experiment, stored_as=stored_as, champion=champion)
     say(f"MLflow run: {done.run_id}{f'; to look: {done.look}' if done.look else ', which is there already'}")
     if done.registered:
+        if version is not None:
+            from leadml.registry.promote import note_registered
+
+            note_registered(version, done.registered, at=_now(), store_root=version.folder.parents[1])
         say(f"registered: {done.registered}")
 
 
@@ -483,7 +487,8 @@ def models_list(store: Store = None, as_json: AsJson = False) -> None:
         return
     width = max((len(each.ref) for each in found), default=0)
     for each in found:
-        typer.echo(f"{each.ref:<{width}}  {each.status:<8}  {each.saved.at}")
+        shown = f"  MLflow: {each.mlflow}" if each.mlflow else ""
+        typer.echo(f"{each.ref:<{width}}  {each.status:<8}  {each.saved.at}{shown}")
     if not found:
         how = "`leadml calibrate FILE --mapping M --name NAME` fills it"
         say(f"the store at {store_folder(store)} is empty; {how}")
@@ -492,7 +497,8 @@ def models_list(store: Store = None, as_json: AsJson = False) -> None:
 def _listed(version: Any) -> dict[str, Any]:
     """A version as JSON."""
     said = {"model": version.ref, "name": version.name, "version": version.version, "status": version.status}
-    return {**said, "created_at": version.saved.at, "files": version.saved.files, "ratio": version.saved.ratio}
+    said |= {"mlflow": version.mlflow, "created_at": version.saved.at}
+    return {**said, "files": version.saved.files, "ratio": version.saved.ratio}
 
 
 @models.command("show", epilog="Example: leadml models show bant@2")
@@ -507,7 +513,7 @@ def models_show(ref: Ref, store: Store = None, as_json: AsJson = False) -> None:
         typer.echo(_json({**_listed(found), "card": card.to_dict()}))
         return
     typer.echo(f"{found.ref}: {found.status}, {card.kind}, framework {card.framework or 'none'}")
-    typer.echo(f"stored {found.saved.at} in {found.folder}")
+    typer.echo(f"stored {found.saved.at} in {found.folder}{f'; in MLflow {found.mlflow}' if found.mlflow else ''}")
     typer.echo(describe_card(card))
 
 
@@ -517,7 +523,7 @@ def models_promote(
     force: Force = False, store: Store = None,
 ) -> None:  # fmt: skip
     """Make a version the champion of its name, unless it decides worse than the champion."""
-    from leadml.registry.promote import promote
+    from leadml.registry.promote import note_registered, promote
     from leadml.tracking.connection import has_store
     from leadml.tracking.models import mirror_version
 
@@ -531,7 +537,9 @@ def models_promote(
     say(f"{done.version.ref} is the champion of {done.version.name}{', by force' if done.forced else ''}")
     if has_store():
         found = done.version
-        say(mirror_version(found.ref, found.folder, champion=True, because=because or ""))
+        told = mirror_version(found.ref, found.folder, champion=True, because=because or "")
+        note_registered(found, told, at=_now(), store_root=store)
+        say(f"registered: {told}")
 
 
 @models.command("retire", epilog="Example: leadml models retire bant@1 --because 'replaced'")
@@ -558,8 +566,8 @@ def models_history(name: Annotated[str, _arg("NAME", "Name of the model.")], sto
         why = f"  because: {event.because}" if event.because else ""
         forced = f"{f' by {event.by}' if event.by else ''}{' by force' if event.forced else ''}"
         typer.echo(f"{event.at}  {event.action:<8}  {name}@{event.version}{forced}{why}")
-        if event.evidence:
-            typer.echo(f"    {event.evidence}")
+        if event.evidence or event.mlflow:
+            typer.echo(f"    {event.evidence or event.mlflow}")
 
 
 @app.command(epilog="Example: leadml publish card.json --because 'need weighs more for renewals'")

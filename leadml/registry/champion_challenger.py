@@ -6,28 +6,31 @@ from; else over all possible answers.
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from leadml.card.codes import codes_of
+from leadml.card.points import READY
 from leadml.card.record import Card
 from leadml.data.deals import why_none_closed
 from leadml.evaluation.log import Entries, Log
 from leadml.evaluation.metrics import HeldOut
 from leadml.evaluation.verdict import equal_workload, paired_gain
 from leadml.levels import Codes, unpack
-from leadml.registry.evidence import codes_for, day_of, read_counts, read_held_out
+from leadml.registry.evidence import HELD_OUT, codes_for, day_of, read_counts
 from leadml.registry.versions import Version, load_stored
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
 
 Outcome = Literal["better", "worse", "alike", "moved"]
+Said = tuple[Entries, npt.NDArray[Any]]
+"""What a version said of each lead, and the action in words."""
 
 MOST_DEALS, MOST_PATTERNS = 100_000, 50_000
 """Of more deals, or more possible answers, a fixed sample is compared."""
@@ -45,15 +48,15 @@ class Comparison:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evidence:
-    """Leads that both judged: what the champion (old) and the challenger (new) said, and the action in words.
+    """Leads that champion (old) and challenger (new) judged.
 
     outcome : 1 won, 0 lost, -1 not known. unit : each lead by itself where None. is_seen : the champion learned
     from these deals, so they favour it.
     """
 
     where: str
-    old: tuple[Entries, npt.NDArray[Any]]
-    new: tuple[Entries, npt.NDArray[Any]]
+    old: Said
+    new: Said
     outcome: npt.NDArray[np.int8]
     unit: npt.NDArray[Any] | None = None
     is_seen: bool = False
@@ -62,23 +65,23 @@ class Evidence:
 def compare(
     candidate: Version, champion: Version, leads: Leads | None = None, ratio: float | None = None
 ) -> Comparison:
-    """Compare a candidate with the champion.
-
-    ratio: value of a won deal in follow-ups; else the one that either calibration was given .
-    """
+    """Compare a candidate with the champion; `ratio` (value of a won deal in follow-ups) is else the one that either
+    calibration was given."""
     new, old = candidate.ref, champion.ref
     found = gather(candidate, champion, leads)
-    moves, n = find_moves(found), len(found.outcome)
-    if not moves:
+    (said, action), (said_new, action_new) = found.old, found.new
+    away = np.abs(said_new.decision - said.decision)
+    away = np.where(away > 0, away, action_new != action)
+    if not away.any():
         return Comparison("alike", f"On {found.where}, {new} decides exactly as {old} does.")
     known = [ratio, *(each.saved.ratio for each in (candidate, champion))]
     outcome, worth = weigh(found, next((each for each in known if each), None))
-    moves = [move for move in moves if move[0][0] != move[0][1]]  # else moved in some repeats only
-    told = [f"{moved:,.0f} of {n:,} leads move from {before} to {after}" for (before, after), moved in moves[:3]]
-    if len(moves) > 3:
-        told.append(f"and {len(moves) - 3} smaller moves")
-    if not moves:
-        told.append("no lead moves to another action in most repeats")
+    moves = pd.DataFrame({"before": action, "after": action_new, "n": away})
+    moves = moves[(moves["n"] > 0) & (moves["before"] != moves["after"])]  # else moved in some repeats only
+    moves = moves.groupby(["before", "after"], as_index=False).sum().sort_values("n", ascending=False, kind="stable")
+    told = [f"{m.n:,.0f} of {len(away):,} leads move from {m.before} to {m.after}" for m in moves[:3].itertuples()]
+    told += [f"and {len(moves) - 3} smaller moves"] if len(moves) > 3 else []
+    told = told or ["no lead moves to another action in most repeats"]
     verdict = f"{new} is {outcome} than {old} beyond noise."
     if outcome == "moved":
         verdict = f"These leads cannot tell which of {new} and {old} is better."
@@ -105,8 +108,7 @@ def gather(candidate: Version, champion: Version, leads: Leads | None) -> Eviden
     for version, own in zip(both, cards, strict=True):
         if (counts := read_counts(version.folder)) is not None:
             columns, won, lost = counts
-            n = np.round(np.concatenate([won, lost])).astype(np.int64)
-            at = np.repeat(np.arange(len(n)), n)
+            at = np.repeat(np.arange(2 * len(won)), np.round(np.concatenate([won, lost])).astype(np.int64))
             if len(at) > MOST_DEALS:
                 at = np.random.default_rng(0).choice(at, MOST_DEALS, replace=False)
             old, new = (_said(card, codes_for(card, columns, own)[at % len(won)]) for card in cards)
@@ -131,15 +133,27 @@ def unseen(leads: Leads, cards: list[Card]) -> tuple[Leads, bool]:
     return (leads.take(new), True) if new.any() else (leads, False)
 
 
-def find_moves(found: Evidence) -> list[tuple[tuple[str, str], float]]:
-    """Which leads get another decision or action, the largest move first: ((before, after), how many)."""
-    (old, old_action), (new, new_action) = found.old, found.new
-    away = np.abs(new.decision - old.decision)
-    away = np.where(away > 0, away, (new_action != old_action).astype(np.float64))
-    moved: dict[tuple[str, str], float] = collections.defaultdict(float)
-    for at in np.flatnonzero(away).tolist():
-        moved[str(old_action[at]), str(new_action[at])] += away[at]
-    return sorted(moved.items(), key=lambda move: -move[1])
+def shared_log(candidate: Version, champion: Version) -> Evidence | None:
+    """Deals that both calibrations held out, each once, with what was said of it on average over repeats."""
+    files = [each.folder / HELD_OUT for each in (champion, candidate)]
+    if not all(file.is_file() for file in files):
+        return None
+    columns = ["outcome", "unit", "score", "decision"]
+    old, new = (pd.read_parquet(file).fillna({"score": 0, "decision": 0}).groupby("lead_id")[columns] for file in files)
+    both = old.mean().merge(new.mean(), left_index=True, right_index=True, suffixes=("", "_new"))
+    if both.empty or (both["outcome"] != both["outcome_new"]).any():
+        return None  # other deals, whose row numbers happen to be the same
+    nothing = np.full(len(both), np.nan)
+    said = [Entries(both[f"score{at}"].to_numpy(), nothing, both[f"decision{at}"].to_numpy()) for at in ("", "_new")]
+    first, second = ((each, np.where(each.decision > 0.5, "follow up", "leave")) for each in said)
+    outcome, unit = both["outcome"].to_numpy(np.int8), both["unit"].to_numpy(np.int64)
+    return Evidence(f"{len(both):,} deals that both calibrations held out", first, second, outcome, unit)
+
+
+def _said(card: Card, codes: Codes) -> Said:
+    scores = card.score(codes)
+    ready = (scores.answers.decision == READY).astype(np.float64)[scores.index]
+    return Entries(scores.points.astype(np.float64), np.full(len(codes), np.nan), ready), scores.action
 
 
 def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
@@ -183,42 +197,5 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
 
 def _change(n: float, what: str) -> str:
     """How many more or fewer, with the sign told in words: 4 wins fewer."""
-    told = f"{abs(n):,.0f}"
-    if told == "0":
-        return f"as many {what}s"
-    return f"{told} {what}{'' if told == '1' else 's'} {'fewer' if n < 0 else 'more'}"
-
-
-def _said(card: Card, codes: Codes) -> tuple[Entries, npt.NDArray[Any]]:
-    scores = card.score(codes)
-    ready = (scores.decision == card.labels[0]).astype(np.float64)
-    entries = Entries(scores.points.astype(np.float64), np.full(len(codes), np.nan), ready)
-    return entries, np.asarray(scores.action)
-
-
-def shared_log(candidate: Version, champion: Version) -> Evidence | None:
-    """Deals that both calibrations held out."""
-    logs = [_by_lead(log) for each in (champion, candidate) if (log := read_held_out(each.folder)) is not None]
-    if len(logs) < 2:
-        return None
-    (ids, old), (other_ids, new) = logs
-    shared, *at = np.intersect1d(ids, other_ids, return_indices=True)
-    old, new = old.subset(at[0]), new.subset(at[1])
-    if not len(shared) or (old.outcome != new.outcome).any():
-        return None  # other deals, whose row numbers happen to be the same
-    (first,), (second,) = (log.entries.values() for log in (old, new))
-    actions = [np.where(each.decision > 0.5, "follow up", "leave") for each in (first, second)]
-    where = f"{len(shared):,} deals that both calibrations held out"
-    return Evidence(where, (first, actions[0]), (second, actions[1]), old.outcome, old.unit)
-
-
-def _by_lead(log: Log) -> tuple[npt.NDArray[np.str_], Log]:
-    """A log of one contender, each lead once, with what was said on average over repeats; and its ids."""
-    lead_id: Any = log.lead_id
-    ((name, entry),) = log.entries.items()
-    ids, first, at = np.unique(np.array(lead_id.to_pylist(), np.str_), return_index=True, return_inverse=True)
-    n = np.bincount(at)
-    score, decision = (np.bincount(at, np.nan_to_num(e)) / n for e in (entry.score, entry.decision))
-    once = log.subset(first)
-    once.entries[name] = dataclasses.replace(once.entries[name], score=score, decision=decision)
-    return ids, once
+    size, many = round(abs(n)), f"{what}{'' if round(abs(n)) == 1 else 's'}"
+    return f"{size:,} {many} {'fewer' if n < 0 else 'more'}" if size else f"as many {many}"

@@ -20,6 +20,8 @@ from leadml.levels import Codes
 
 Columns = Mapping[str, Codes]
 """(n,) codes by id of a criterion or attribute."""
+Counts = tuple[Columns, Floats, Floats]
+"""Codes of distinct patterns, and how many deals of each were won and lost."""
 HELD_OUT, DEAL_COUNTS = "log.parquet", "deal_counts.parquet"
 WON, LOST = "won of pattern", "lost of pattern"
 
@@ -37,12 +39,12 @@ def read_held_out(folder: Path) -> Log | None:
 
 
 def counts_file(columns: Columns, won: npt.NDArray[Any], lost: npt.NDArray[Any]) -> bytes:
-    """Codes of distinct patterns, and how many deals of each were won and lost, as the content of `DEAL_COUNTS`."""
+    """`Counts` as the content of the file `DEAL_COUNTS`."""
     pq.write_table(pa.table({**columns, WON: won, LOST: lost}), kept := io.BytesIO(), compression="zstd")
     return kept.getvalue()
 
 
-def read_counts(folder: Path) -> tuple[Columns, Floats, Floats] | None:
+def read_counts(folder: Path) -> Counts | None:
     """What `counts_file` left beside a card, if anything."""
     if not (folder / DEAL_COUNTS).is_file():
         return None

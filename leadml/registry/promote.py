@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING
 
 from leadml.exceptions import StoreError, UsageError
+from leadml.registry import versions
 from leadml.registry.champion_challenger import Comparison, compare
-from leadml.registry.versions import (
-    Event,
-    Root,
-    Version,
-    add_events,
-    champion_of,
-    list_versions,
-    load_stored,
-    parse_ref,
-    show_version,
-    store_folder,
-    writing,
-)
+from leadml.registry.versions import Event, Root, Version
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
@@ -30,9 +20,9 @@ class Promoted:
     """The champion, how it compares with the one before, and whether anything changed."""
 
     version: Version
-    comparison: Comparison | None
-    forced: bool
-    changed: bool
+    comparison: Comparison | None = None
+    forced: bool = False
+    changed: bool = True
 
 
 def promote(
@@ -45,16 +35,17 @@ def promote(
     given); `because` is always asked for, and kept in the history with what the comparison said.
     """
     because = check_reason(because, f"leadml models promote {ref}")
-    name, number = parse_ref(ref)
-    if number is None and (found := list_versions(name, store_root)):
+    name, number = versions.parse_ref(ref)
+    if number is None and (found := versions.list_versions(name, store_root)):
         ref = found[-1].ref
-    candidate = show_version(ref, store_root)
-    root = store_folder(store_root)
-    with writing(root):  # so that nothing else becomes the champion while they are compared
-        before = champion_of(name, root)
+    candidate = versions.show_version(ref, store_root)
+    with versions.writing(
+        versions.store_folder(store_root)
+    ) as root:  # so that nothing else becomes the champion meanwhile
+        before = versions.champion_of(name, root)
         if before is not None and before.version == candidate.version:
-            return Promoted(candidate, None, forced=False, changed=False)
-        load_stored(candidate)  # only what is as it was stored
+            return Promoted(candidate, changed=False)
+        versions.load_stored(candidate)  # only what is as it was stored
         comparison = None if before is None else compare(candidate, before, leads, ratio)
         worse = comparison is not None and comparison.outcome == "worse"
         evidence = None if comparison is None else comparison.sentence
@@ -65,18 +56,27 @@ def promote(
             at=at, action="promoted", version=candidate.version, because=because, forced=worse,
             evidence=evidence and " ".join(evidence.split()),
         )  # fmt: skip
-        add_events(root, name, event)
-    return Promoted(show_version(candidate.ref, root), comparison, forced=worse, changed=True)
+        versions.add_events(root, name, event)
+    return Promoted(versions.show_version(candidate.ref, root), comparison, forced=worse)
 
 
 def retire(ref: str, *, because: str | None, at: str, store_root: Root = None) -> Version:
     """Take a version out of use; it stays on disk. A champion that is retired leaves its name without one."""
     because = check_reason(because, f"leadml models retire {ref}")
-    root = store_folder(store_root)
-    with writing(root):
-        found = show_version(ref, root)
-        add_events(root, found.name, Event(at=at, action="retired", version=found.version, because=because))
-    return show_version(found.ref, root)
+    with versions.writing(versions.store_folder(store_root)) as root:
+        found = versions.show_version(ref, root)
+        versions.add_events(root, found.name, Event(at=at, action="retired", version=found.version, because=because))
+    return versions.show_version(found.ref, root)
+
+
+def note_registered(version: Version, said: str, *, at: str, store_root: Root = None) -> None:
+    """Keep what MLflow, which counts on its own, calls a version: the models:/NAME/NUMBER of what registering said."""
+    name = re.search(r"models:/\S+", said)
+    if name is not None and name[0] != version.mlflow:
+        with versions.writing(versions.store_folder(store_root)) as root:
+            versions.add_events(
+                root, version.name, Event(at=at, action="registered", version=version.version, mlflow=name[0])
+            )
 
 
 def check_reason(because: str | None, command: str) -> str:

@@ -10,21 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from leadml.card.build import bands_at, documented_card
+from leadml.card.build import bands_at, documented_card, table_rows
 from leadml.card.files import read_json
-from leadml.card.record import Card, CardBand, CardPublished
+from leadml.card.record import Card, CardBand
 from leadml.exceptions import ModelRefError, StoreError, UsageError
 from leadml.frameworks.catalog import load_framework
+from leadml.registry import versions
 from leadml.registry.champion_challenger import Comparison, compare
-from leadml.registry.evidence import DEAL_COUNTS, codes_for, counts_file, read_counts, rebinned
+from leadml.registry.evidence import DEAL_COUNTS, Counts, codes_for, counts_file, read_counts, rebinned
 from leadml.registry.promote import check_reason
-from leadml.registry.versions import Root, Version, champion_of, load_stored, save_version, show_version
+from leadml.registry.versions import Root, Version
+from leadml.result import load_result
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
 
-MAPPING = "mapping.yaml"
 _OF_THE_VERSION = {"name", "version", "created_at", "published", "provenance", "sha256"}
+_WITHOUT_CHANCES: dict[str, Any] = {"table": [], "base": None, "slope": None, "kind": "documented"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,99 +42,111 @@ def publish(
     draft: str | os.PathLike[str], *, because: str | None, by: str, at: str, name: str | None = None,
     leads: Leads | None = None, store_root: Root = None,
 ) -> Published:  # fmt: skip
-    """Store a draft as the next version of its name (or of `name`); promoting it is a step of its own."""
+    """Store a draft as the next version of its model (or of `name`); promoting it is a step of its own.
+
+    The model is the one that the draft names, or that the calibration is of in whose folder it lies.
+    """
     reason, path = check_reason(because, f"leadml publish {draft}"), Path(draft)
+    folder = path.parent.parent if path.parent.name == "cards" else path.parent
+    folders = [folder] if (folder / "result.json").is_file() else []  # what calibrate wrote
     if path.suffix in (".yaml", ".yml"):
         framework = load_framework(path)
         document = documented_card(framework.policies[0], framework, name=framework.id).to_dict()
+        name, folders = name or framework.id, []
     else:
         document = read_json(path)
-    name = name or str(document.get("name"))
-    origin, champion = _find_origin(document, name, store_root), champion_of(name, store_root)
-    before = None if origin is None else load_stored(origin)
-    stamp = CardPublished(by=by, because=reason, at=at, changed_from=origin.ref if origin else path.name)
-    document |= {"schema_version": 2, "name": name, "version": None, "created_at": at}
-    document["published"] = stamp.model_dump()
+    name = name or _find_model(document, path, folders, store_root)
+    origin, champion = _find_origin(document, name, store_root), versions.champion_of(name, store_root)
+    before = None if origin is None else versions.load_stored(origin)
+    changed_from = path.name if origin is None else origin.ref
+    stamp = {"by": by, "because": reason, "at": at, "changed_from": changed_from}
+    document |= {"schema_version": 2, "name": name, "version": None, "created_at": at, "published": stamp}
     messages = _settle_totals(document, str(path))
-    unsure = bool(document.get("table")) and (before is None or _points_of(document) != _points_of(before.to_dict()))
-    if unsure:
-        document |= {"table": [], "base": None, "slope": None, "kind": "documented"}
+    card = Card.from_dict(document | _WITHOUT_CHANCES, str(path), verify=False)
+    places = [*folders, *([origin.folder] if origin else [])]
+    counts = next(((each, found) for each in places if (found := read_counts(each)) is not None), None)
+    files, table = ({}, None) if counts is None else _carried(*counts, before, card)
+    same = before is not None and before.lookup.code_columns == card.lookup.code_columns
+    if before is not None and same:
+        same = all(map(np.array_equal, before.lookup.points, card.lookup.points))
+    if document.get("table") and not same:
+        counted = {"table": table, "kind": "wide" if card.attributes else "learned"} if table else {}
+        document |= _WITHOUT_CHANCES | counted
+        told = ": probabilities were counted anew from the deals that it was learned from"
+        nothing = " and no counts of deals lie beside the card: it tells no probability"
+        messages.append(f"points were changed by hand{told if table else nothing}")
     card = Card.from_dict(document, str(path), verify=False)
-    files = {} if origin is None or before is None else _carried(origin, before, card)
-    if unsure:
-        card, message = _with_probabilities(card, origin, before)
-        messages.append(f"points were changed by hand{message}")
     plain = [None if each is None else each.model_dump(exclude=_OF_THE_VERSION) for each in (card, before)]
     if plain[0] == plain[1]:
-        raise UsageError(f"{path}: nothing on it differs from {stamp.changed_from}; change it first")
-    version = save_version(name, card, at=at, files=files, store_root=store_root)
+        raise UsageError(f"{path}: nothing on it differs from {changed_from}; change it first")
+    version = versions.save_version(name, card, at=at, files=files, store_root=store_root)
     comparison = None if champion is None else compare(version, champion, leads)
     return Published(version, comparison, tuple(messages))
 
 
+def _find_model(document: Mapping[str, Any], path: Path, folders: list[Path], store_root: Root) -> str:
+    """The model that a draft belongs to: a stored card's own, else that of the calibration beside it."""
+    own, names = document.get("name"), versions.model_names(store_root)
+    if folders and (document.get("version") is None or own not in names):
+        return load_result(folders[0]).data.name
+    if isinstance(own, str) and own in names:
+        return own
+    has = f"no model of that name is in the store at {versions.store_folder(store_root)}"
+    has += f", which has {', '.join(names)}" if names else ""
+    raise UsageError(f"--name: {path} is called {own!r}, and {has}", "give --name NAME")
+
+
 def _find_origin(document: Mapping[str, Any], name: str, store_root: Root) -> Version | None:
-    """The stored version that was changed: the one that the draft names, else the champion of its name."""
-    said = document.get("published")
+    """The stored version that was changed: the one that the draft names, else the newest learned from the same deals,
+    of its kind if any, else the champion of its name."""
+    said, known = document.get("published"), document.get("provenance")
     named = [said.get("changed_from")] if isinstance(said, dict) else []
     for ref in (f"{document.get('name')}@{document.get('version')}", *named):
         try:
-            return show_version(str(ref), store_root)
+            return versions.show_version(str(ref), store_root)
         except ModelRefError:
             continue
-    return champion_of(name, store_root)
+    digest = known.get("data_digest") if isinstance(known, dict) else None
+    cards = [(each, versions.load_stored(each)) for each in versions.list_versions(name, store_root)] if digest else []
+    same = [
+        (c.kind == document.get("kind"), v.version, v) for v, c in cards if c.provenance.get("data_digest") == digest
+    ]
+    return max(same)[-1] if same else versions.champion_of(name, store_root)
 
 
 def _settle_totals(document: dict[str, Any], where: str) -> list[str]:
     """Let the highest total follow from the points, and the beginnings of bands from the cut-off."""
     try:
-        total, cutoff = sum(map(max, _points_of(document).values())), int(document["cutoff"])
+        rows = [[*each["points"], each["unknown_points"]] for each in document["criteria"]]
+        more = document.get("attributes") or ()
+        rows += [[*(b["points"] for b in a["bins"]), a["other_points"], a["unknown_points"]] for a in more]
+        total, cutoff = sum(map(max, rows)), int(document["cutoff"])
         bands = [CardBand.model_validate(each) for each in document["bands"]]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         how = "take a card.json (leadml models show REF --json, or the page) and change that"
         what = f"{type(error).__name__}: {str(error)[:100]!r}"
         raise StoreError(f"{where} is no card ({what})", how) from None
-    document["total_max"] = total
     moved = bands_at(bands, [band.from_ for band in bands], cutoff, total)
+    document |= {"total_max": total, "bands": [band.model_dump(by_alias=True) for band in moved]}
     if list(moved) == bands:
         return []
-    document["bands"] = [band.model_dump(by_alias=True) for band in moved]
     told = ", ".join(f"{band.title} from {band.from_}" for band in moved)
     return [f"with a cut-off of {cutoff} the bands begin elsewhere: {told}"]
 
 
-def _points_of(document: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Points by row of a card: of levels or bins, then of other and unknown."""
-    made = {each["id"]: (*each["points"], each["unknown_points"]) for each in document["criteria"]}
-    for each in document.get("attributes") or ():
-        bins = [one["points"] for one in each["bins"]]
-        made[each["id"]] = (*bins, each["other_points"], each["unknown_points"])
-    return made
-
-
-def _carried(origin: Version, before: Card, card: Card) -> dict[str, bytes]:
-    """What lies beside the card that was changed, and is of use to the changed one."""
-    files = {}
-    if (origin.folder / MAPPING).is_file():
-        files[MAPPING] = (origin.folder / MAPPING).read_bytes()
-    if (counts := read_counts(origin.folder)) is not None:
-        columns, won, lost = counts
-        strangers = rebinned(before, card)
-        files[DEAL_COUNTS] = counts_file({name: columns[name] for name in columns if name not in strangers}, won, lost)
-    return files
-
-
-def _with_probabilities(card: Card, origin: Version | None, before: Card | None) -> tuple[Card, str]:
-    """Probabilities of the new totals from the counts beside the origin; a card without where there are none."""
-    counts = None if origin is None else read_counts(origin.folder)
-    if counts is None or before is None:
-        return card, " and no counts of deals lie beside the card: it tells no probability"
+def _carried(
+    folder: Path, counts: Counts, before: Card | None, card: Card
+) -> tuple[dict[str, bytes], list[dict[str, float]]]:
+    """What lies beside the card that was changed and is of use to the changed one; and what its totals mean by the
+    counts of deals that lie there."""
     from leadml.estimators.probabilities import table_of_totals
 
-    (columns, won, lost), size = counts, card.total_max + 1
-    totals = card.lookup.answers(codes_for(card, columns, before)).points
-    told = table_of_totals(np.arange(size), *(np.bincount(totals, each, minlength=size) for each in (won, won + lost)))
-    rows = zip(told.probability.tolist(), told.low.tolist(), told.high.tolist(), strict=True)
-    table = [{"points": at, "probability": p, "low": lo, "high": hi} for at, (p, lo, hi) in enumerate(rows)]
-    document = {**card.to_dict(), "table": table, "kind": "wide" if card.attributes else "learned"}
-    message = ": probabilities were counted anew from the deals that it was learned from"
-    return Card.from_dict(document, card.name, verify=False), message
+    own, (columns, won, lost) = before or card, counts
+    names = ("mapping.yaml", *(["result.json"] if before is None else []))  # what a name begins with
+    files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
+    kept = {name: codes for name, codes in columns.items() if name not in rebinned(own, card)}
+    files[DEAL_COUNTS] = counts_file(kept, won, lost)
+    totals, size = card.lookup.answers(codes_for(card, columns, own)).points, card.total_max + 1
+    n_won, n = (np.bincount(totals, each, minlength=size) for each in (won, won + lost))
+    told = table_of_totals(np.arange(size), n_won, n)
+    return files, table_rows(told.probability, told.low, told.high)

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 from leadml.card.record import load_card
 from leadml.exceptions import ModelRefError, StoreError
-from leadml.registry.versions import CARD, VALID_REF, Root, load_stored, sha256_of, show_version
+from leadml.registry import versions
+from leadml.terminal import say
 
 
 class Found(NamedTuple):
@@ -19,7 +20,7 @@ class Found(NamedTuple):
     folder: Path
 
 
-def resolve(ref: str | os.PathLike[str], store_root: Root = None) -> Found:
+def resolve(ref: str | os.PathLike[str], store_root: versions.Root = None) -> Found:
     """Load what a reference names."""
     ref = os.fspath(ref)
     if ref.startswith(("models:/", "runs:/")):
@@ -27,15 +28,19 @@ def resolve(ref: str | os.PathLike[str], store_root: Root = None) -> Found:
 
         path = fetch_model(ref)
     elif not ("/" in ref or "\\" in ref or ref.endswith((".json", ".joblib")) or ref in (".", "..")):
-        version = show_version(ref, store_root)
-        return Found(load_stored(version), version.folder)
+        version = versions.show_version(ref, store_root)
+        if version.status == "retired":
+            champion = versions.champion_of(version.name, store_root)
+            now = champion.ref if champion else "no version of that name"
+            say(f"{version.ref} is retired since {version.since.at[:10]} ({version.since.because}); in use: {now}")
+        return Found(versions.load_stored(version), version.folder)
     else:
         path = Path(ref)
-        path = path / CARD if path.is_dir() else path
+        path = path / versions.CARD if path.is_dir() else path
     if path.is_fifo():
         raise ModelRefError(f"{ref!r}: is a pipe, and a model cannot be read from one; save it as a file first")
     if not path.is_file():
-        raise ModelRefError(f"{ref!r}: there is no such file; {VALID_REF}")
+        raise ModelRefError(f"{ref!r}: there is no such file; {versions.VALID_REF}")
     return Found(_load_joblib(path) if path.suffix == ".joblib" else load_card(path), path.parent)
 
 
@@ -48,7 +53,7 @@ def _load_joblib(path: Path) -> Any:
             f"who made it, write its SHA-256 to {beside.name} (sha256sum {path.name} > {beside.name})"
         )
     said = re.match(r"[0-9a-f]{64}", beside.read_text(encoding="ascii", errors="replace"))
-    if said is None or sha256_of(path) != said[0]:
+    if said is None or versions.sha256_of(path) != said[0]:
         raise StoreError(f"{path}: is not the file whose digest {beside.name} holds; take both from who made it")
     import joblib
 

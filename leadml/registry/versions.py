@@ -1,7 +1,8 @@
 """Versions on disk: models_store/NAME/VERSION/card.json, with what lies beside it, and NAME/history.jsonl.
 
 A version is there once the history names it, and the history is replaced whole: readers need no lock, and never
-see half a version. Writers hold one lock. The history alone tells the champion, so there is never more than one.
+see half a version. Writers hold one lock. The history alone tells the champion, so there is never more than one, and
+which version of MLflow's registry, whose numbers are its own, shows which of ours.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NoReturn
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -36,9 +36,10 @@ WAIT_SECONDS = 60.0
 
 
 class Event(BaseModel):
-    """A line of the history: saved, published (by hand), promoted or retired; when, why, what a comparison said.
+    """A line of the history: saved, published (by hand), promoted, retired, or registered in MLflow; when and why.
 
-    files : SHA-256 of each file of a version that was saved. ratio : value of a won deal in follow-ups, if known.
+    evidence : what a comparison said. files : SHA-256 of each file of a version that was saved. ratio : value of a won
+    deal in follow-ups, if known. mlflow : what MLflow calls it, such as models:/bant/5.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,17 +53,20 @@ class Event(BaseModel):
     by: str | None = None
     files: Mapping[str, str] = {}
     ratio: float | None = None
+    mlflow: str | None = None
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass
 class Version:
-    """One version of a model, how it was saved, and where it lies."""
+    """One version of a model: where it lies, how it was saved, what gave it its status, and what MLflow calls it."""
 
     name: str
     version: int
-    status: str  # champion, version or retired
     folder: Path
     saved: Event
+    since: Event
+    status: str = "version"  # or champion, retired
+    mlflow: str | None = None
 
     @property
     def ref(self) -> str:
@@ -93,18 +97,38 @@ def parse_ref(ref: str) -> tuple[str, int | None]:
     return name, int(version) if at else None
 
 
+def model_names(store_root: Root = None) -> list[str]:
+    """Names of all models."""
+    folders = sorted(each.parent for each in store_folder(store_root).glob(f"*/{HISTORY}"))
+    return [each.name for each in folders if is_name(each.name) and not each.is_symlink()]
+
+
 def list_versions(name: str | None = None, store_root: Root = None) -> list[Version]:
-    """Every version of one name or of all, by name and version."""
-    root = store_folder(store_root)
-    names = _names(root) if name is None else [check_name(name)]
-    return [version for each in names for version in _versions(root, each).values()]
+    """Every version of one name or of all, by name and version; the champion is the one promoted last, unless it was
+    retired since."""
+    if name is None:
+        return [version for each in model_names(store_root) for version in list_versions(each, store_root)]
+    found: dict[int, Version] = {}
+    for event in _events(name, store_root):
+        folder = store_folder(store_root) / name / str(event.version)
+        version = found.setdefault(event.version, Version(name, event.version, folder, event, event))
+        if event.action == "registered":
+            version.mlflow = event.mlflow
+            continue
+        version.since, version.status = event, "retired" if event.action == "retired" else "version"
+        if event.action in ("promoted", "rolled-back"):  # "rolled-back" was written by leadml 0.1
+            for each in found.values():
+                each.status = "version" if each.status == "champion" else each.status
+            version.status = "champion"
+    return [found[number] for number in sorted(found) if found[number].folder.is_dir()]
 
 
 def show_version(ref: str, store_root: Root = None) -> Version:
     """The version that NAME (its champion) or NAME@VERSION names."""
-    root = store_folder(store_root)
     name, number = parse_ref(ref)
-    found = _versions(root, name) or _refuse_name(root, name)
+    found = {each.version: each for each in list_versions(name, store_root)}
+    if not found:
+        read_history(name, store_root)  # which says what names there are
     if number is None:
         number = next((each.version for each in found.values() if each.status == "champion"), None)
     if number is None:
@@ -117,14 +141,16 @@ def show_version(ref: str, store_root: Root = None) -> Version:
 
 def champion_of(name: str, store_root: Root = None) -> Version | None:
     """The version in use; None where there is none."""
-    versions = _versions(store_folder(store_root), check_name(name)).values()
-    return next((each for each in versions if each.status == "champion"), None)
+    return next((each for each in list_versions(name, store_root) if each.status == "champion"), None)
 
 
 def read_history(name: str, store_root: Root = None) -> list[Event]:
     """What became of a name's versions, oldest first."""
-    root = store_folder(store_root)
-    return _events(root, check_name(name)) or _refuse_name(root, name)
+    if events := _events(name, store_root):
+        return events
+    names = ", ".join(model_names(store_root)[:20])
+    has = f"it has {names}" if names else "it is empty; `leadml calibrate --name NAME` fills it"
+    raise ModelRefError(f"no model {name!r} in the store at {store_folder(store_root)}; {has}")
 
 
 def save_version(
@@ -143,24 +169,40 @@ def save_version(
         rows = ", ".join(card.lookup.code_columns)
         why = f"{rows} earn the same points whatever the answer; map criteria that vary"
         raise StoreError(f"{name}: this card ranks no lead before another: {why}")
-    root = store_folder(store_root)
-    with writing(root):
-        number = max((event.version for event in _events(root, name)), default=0) + 1
+    with writing(store_folder(store_root)) as root:
+        number = max((event.version for event in _events(name, root)), default=0) + 1
         events = [_write(root, name, number, card, at, files or {}, ratio)]
         if number == 1 and against is None:
             events.append(Event(at=at, action="promoted", version=1, because="the first version"))
         elif number == 1 and documented is not None:
-            why = f"{against}, so the documented rule stays in use"
             own = {each: content for each, content in (files or {}).items() if each in OF_THE_DEALS}
             events.append(_write(root, name, 2, documented, at, own, ratio))
+            why = f"{against}, so the documented rule stays in use"
             events.append(Event(at=at, action="promoted", version=2, because=why))
         add_events(root, name, *events)
-    return show_version(f"{name}@{number}", root)
+    return show_version(f"{name}@{number}", store_root)
+
+
+def _write(
+    root: Path, name: str, number: int, card: Card, at: str, files: Mapping[str, bytes], ratio: float | None
+) -> Event:
+    """Write the files of a version; the event that makes it one."""
+    folder = root / name / str(number)
+    shutil.rmtree(folder, ignore_errors=True)  # what a killed writer left
+    folder.mkdir(parents=True)
+    card.model_copy(update={"name": name, "version": number}).save(folder / CARD)
+    for file, content in files.items():
+        (folder / file).write_bytes(content)
+    digests, hand = {each.name: sha256_of(each) for each in sorted(folder.iterdir())}, card.published
+    saved = Event(at=at, action="saved", version=number, files=digests, ratio=ratio)
+    if hand is None:
+        return saved
+    return saved.model_copy(update={"action": "published", "because": hand.because, "by": hand.by})
 
 
 def add_events(root: Path, name: str, *events: Event) -> None:
     """Continue the history of a name; the caller holds the lock."""
-    lines = [f"{event.model_dump_json()}\n" for event in (*_events(root, name), *events)]
+    lines = [f"{event.model_dump_json()}\n" for event in (*_events(name, root), *events)]
     write_text(root / name / HISTORY, "".join(lines))
 
 
@@ -175,7 +217,7 @@ def load_stored(version: Version) -> Card:
 
 
 @contextlib.contextmanager
-def writing(root: Path) -> Iterator[None]:
+def writing(root: Path) -> Iterator[Path]:
     """Hold the store's lock."""
     from filelock import FileLock, Timeout
 
@@ -188,7 +230,7 @@ def writing(root: Path) -> Iterator[None]:
         how = "give another folder by --store or LEADML_STORE"
         raise StoreError(f"{root}: cannot be written to ({error.strerror}); {how}") from None
     with held:
-        yield
+        yield root
 
 
 def sha256_of(path: Path) -> str:
@@ -197,36 +239,8 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write(
-    root: Path, name: str, number: int, card: Card, at: str, files: Mapping[str, bytes], ratio: float | None
-) -> Event:
-    """Write the files of a version; the event that makes it one."""
-    folder = root / name / str(number)
-    shutil.rmtree(folder, ignore_errors=True)  # what a killed writer left
-    folder.mkdir(parents=True)
-    card.model_copy(update={"name": name, "version": number}).save(folder / CARD)
-    for file, content in files.items():
-        (folder / file).write_bytes(content)
-    hand, digests = card.published, {each.name: sha256_of(each) for each in sorted(folder.iterdir())}
-    return Event(
-        at=at, action="saved" if hand is None else "published", version=number, files=digests, ratio=ratio,
-        because=None if hand is None else hand.because, by=None if hand is None else hand.by,
-    )  # fmt: skip
-
-
-def _names(root: Path) -> list[str]:
-    folders = sorted(each.parent for each in root.glob(f"*/{HISTORY}"))
-    return [each.name for each in folders if is_name(each.name) and not each.is_symlink()]
-
-
-def _refuse_name(root: Path, name: str) -> NoReturn:
-    names = ", ".join(_names(root)[:20])
-    has = f"it has {names}" if names else "it is empty; `leadml calibrate --name NAME` fills it"
-    raise ModelRefError(f"no model {name!r} in the store at {root}; {has}")
-
-
-def _events(root: Path, name: str) -> list[Event]:
-    path, events = root / name / HISTORY, []
+def _events(name: str, store_root: Root) -> list[Event]:
+    path, events = store_folder(store_root) / check_name(name) / HISTORY, []
     whole = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
     for number, line in enumerate(whole, start=1):
         try:
@@ -234,17 +248,3 @@ def _events(root: Path, name: str) -> list[Event]:
         except ValidationError as error:
             raise StoreError(f"{path}: line {number} is no event; take the file back from a copy") from error
     return events
-
-
-def _versions(root: Path, name: str) -> dict[int, Version]:
-    """The versions that are there; the champion is the one promoted last, unless it was retired since."""
-    saved: dict[int, Event] = {}
-    status: dict[int, str] = {}
-    for event in _events(root, name):
-        saved.setdefault(event.version, event)
-        status[event.version] = "retired" if event.action == "retired" else "version"
-        if event.action in ("promoted", "rolled-back"):  # "rolled-back" was written by leadml 0.1
-            status = {each: "version" if said == "champion" else said for each, said in status.items()}
-            status[event.version] = "champion"
-    folders = {each: root / name / str(each) for each in sorted(saved)}
-    return {n: Version(name, n, status[n], folder, saved[n]) for n, folder in folders.items() if folder.is_dir()}

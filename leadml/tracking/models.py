@@ -202,7 +202,8 @@ def drop_champion(name: str) -> None:
 def register(
     place: Place, ref: str, folder: Path, *, champion: bool, run_id: str | None = None, because: str = ""
 ) -> str:
-    """Register a version where it is not there yet, and point the alias at it; says what it is called."""
+    """Register a version where it is not there yet, and point the alias at it; says what MLflow, which counts versions
+    on its own, calls it."""
     client, name = place.client, ref.partition("@")[0]
     if not client.search_registered_models(f"name = '{name}'"):
         client.create_registered_model(name, description="Lead qualification cards, stored by leadml.")
@@ -214,7 +215,8 @@ def register(
         made = None if logged else log_model(place, run_id, folder / "card.json", "card", folder / "mapping.yaml")
         model_id = made or logged[0]
         source = client.get_logged_model(model_id).artifact_location
-        known = client.create_model_version(name, source, run_id, tags={STORED_AS: ref}, model_id=model_id)
+        tags, told = {STORED_AS: ref}, f"{ref} of the store of leadml"
+        known = client.create_model_version(name, source, run_id, tags, description=told, model_id=model_id)
     version = str(known.version)
     aliases = {key: str(each) for key, each in client.get_registered_model(name).aliases.items()}
     alias = CHAMPION if champion or aliases.get(CHAMPION) == version else CHALLENGER
@@ -223,4 +225,4 @@ def register(
     client.set_registered_model_alias(name, alias, version)
     if because:
         client.set_model_version_tag(name, version, "leadml.because", because[:1000])
-    return f"{name} version {version} ({alias})"
+    return f"{ref} as models:/{name}/{version} ({alias})"

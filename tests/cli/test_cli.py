@@ -187,7 +187,9 @@ def test_the_store_through_its_commands(run, desk):
     assert "because: better words" in run("models", "history", "ours")[1]
     code, _, err = run("models", "retire", "ours@2", "--because", "old")
     assert (code, "the champion of ours is none" in err) == (0, True)
-    assert run(*["predict", "leads.csv", "-m", "m.yaml", "--model", "ours@1", "-o", "p.csv"])[0] == 0
+    for ref, is_retired in (("ours@1", False), ("ours@2", True)):
+        code, _, err = run(*["predict", "leads.csv", "-m", "m.yaml", "--model", ref, "-o", "p.csv"])
+        assert (code, f"{ref} is retired since 20" in err) == (0, is_retired)
 
 
 def start(*words):

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import leadml
 from leadml.card.record import Card
 from leadml.exceptions import StoreError, UsageError
 from leadml.frameworks.own import new_framework
 from leadml.registry.evidence import DEAL_COUNTS, read_counts
 from leadml.registry.publish import Published, publish
-from leadml.registry.versions import load_stored, read_history, save_version
+from leadml.registry.versions import load_stored, read_history, save_version, show_version
 
 from .conftest import AT, make_card
 from .test_promote import counts_of, make_deals
@@ -87,8 +89,15 @@ def test_points_without_counts_tell_no_probability(tmp_path: Path) -> None:
 
 def test_a_draft_of_nowhere_and_a_framework_begin_a_name(tmp_path: Path) -> None:
     root = tmp_path / "store"
-    done = send(changed(make_card(5), tmp_path, published=None), root)
+    draft = changed(make_card(5), tmp_path, published=None)
+    with pytest.raises(
+        UsageError, match=r"--name: .* is called 'made', and no model of .*; give --name NAME"
+    ):
+        send(draft, root)
+    done = send(draft, root, name="made")
     assert (done.version.ref, done.version.status, done.comparison) == ("made@1", "champion", None)
+    with pytest.raises(UsageError, match="which has made; give --name NAME"):
+        send(changed(make_card(4, name="other"), tmp_path), root)
     assert changed_from(done) == "draft.json"
     path = tmp_path / "ours.yaml"
     path.write_text(new_framework("ours"))
@@ -106,3 +115,43 @@ def test_what_is_no_change_or_no_card_is_refused(tmp_path: Path, stored: Card) -
             send(changed(stored, tmp_path, **broken), root)
     with pytest.raises(StoreError, match="is no valid card"):
         send(changed(stored, tmp_path, met_level=9), root)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `leadml calibrate --name ours` leaves, beside a store."""
+    from leadml.calibration.file import calibrate_file
+
+    folder = tmp_path_factory.mktemp("calibrated")
+    deals = leadml.make_leads(400, world="tilted", random_state=1)
+    calibrate_file(
+        lambda: deals, {"contenders": ["integer"], "frameworks": ["bant"], "bootstrap": 100}, name="ours",
+        out_dir=folder / "results", store_root=folder / "store", at=AT, say=lambda _: None,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", ["card.json", "cards/bant-ibm.json"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_card_of_a_calibration_goes_to_its_model_with_its_counts(
+    results: Path, tmp_path: Path, file: str, is_known: bool
+) -> None:
+    folder = shutil.copytree(results, tmp_path / "copy")
+    if not is_known:
+        shutil.rmtree(folder / "store")
+    draft = folder / "results" / file
+    document = json.loads(draft.read_text())
+    assert document["name"] != "ours"
+    document["bands"][0]["action"] = "leave"
+    draft.write_text(json.dumps(document))
+    done = send(draft, folder / "store")
+    card: Card = load_stored(done.version)
+    assert (done.version.name, card.bands[0].action, card.kind) == ("ours", "leave", document["kind"])
+    assert read_counts(done.version.folder) is not None
+    if is_known:
+        origin = load_stored(show_version(changed_from(done), folder / "store"))
+        assert (origin.kind, origin.table, done.messages) == (card.kind, card.table, ())
+    else:
+        assert (done.version.ref, done.version.status) == ("ours@1", "champion")
+        assert (done.version.folder / "result.json").is_file()

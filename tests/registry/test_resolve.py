@@ -10,6 +10,7 @@ import pytest
 
 from leadml.card.record import Card
 from leadml.exceptions import ModelRefError, StoreError
+from leadml.registry.promote import retire
 from leadml.registry.resolve import resolve
 from leadml.registry.versions import save_version, sha256_of
 
@@ -26,6 +27,20 @@ def test_names_versions_and_paths(tmp_path: Path, card: Card) -> None:
     for ref in ("x/none.json", "none.joblib", str(tmp_path / "nothing")):
         with pytest.raises(ModelRefError, match="there is no such file; valid are NAME"):
             resolve(ref)
+
+
+def test_a_retired_version_says_so(tmp_path: Path, card: Card, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        save_version("bant", card, at=AT, store_root=tmp_path)
+    resolve("bant@1", tmp_path)
+    assert capsys.readouterr().err == ""
+    retire("bant@2", because="no longer sold", at=AT, store_root=tmp_path)
+    assert resolve("bant@2", tmp_path).model.model == "bant@2"
+    told = "bant@2 is retired since 2026-01-01 (no longer sold); in use: "
+    assert capsys.readouterr().err == f"{told}bant@1\n"
+    retire("bant@1", because="gone", at=AT, store_root=tmp_path)
+    resolve("bant@2", tmp_path)
+    assert capsys.readouterr().err == f"{told}no version of that name\n"
 
 
 def test_a_pipe_is_told_to_be_one(tmp_path: Path) -> None:

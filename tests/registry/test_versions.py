@@ -16,7 +16,7 @@ import pytest
 from leadml.card.record import Card
 from leadml.exceptions import ModelRefError, StoreError
 from leadml.registry import versions
-from leadml.registry.promote import promote, retire
+from leadml.registry.promote import note_registered, promote, retire
 from leadml.registry.versions import champion_of, list_versions, load_stored, read_history, save_version, show_version
 
 from .conftest import AT, make_card
@@ -64,6 +64,15 @@ def test_retire_and_return(tmp_path: Path, card: Card) -> None:
     with pytest.raises(ModelRefError, match=r"'bant' has no champion; .*leadml models promote bant@2"):
         show_version("bant", tmp_path)
     assert promote("bant@2", because="again", at=AT, store_root=tmp_path).version.status == "champion"
+
+
+def test_what_mlflow_calls_a_version_is_kept(tmp_path: Path, card: Card) -> None:
+    version = save_version("bant", card, at=AT, store_root=tmp_path)
+    note_registered(version, "bant@1 as models:/bant/5 (champion)", at=AT, store_root=tmp_path)
+    found = show_version("bant", tmp_path)
+    assert (found.status, found.mlflow, found.saved.action) == ("champion", "models:/bant/5", "saved")
+    note_registered(found, "bant@1 as models:/bant/5 (champion)", at=AT, store_root=tmp_path)
+    assert [each.action for each in read_history("bant", tmp_path)] == ["saved", "promoted", "registered"]
 
 
 HOSTILE = ["", ".", "..", "../x", "a/b", "/etc/x", "a\\b", ".hidden", "-x", "a" * 65, "bánt", "bant\n", "x\x00", "a@1"]

@@ -23,9 +23,9 @@ from leadml.tracking.models import _gather, drop_champion, fetch_model, log_mode
 @pytest.mark.slow
 def test_the_registry_is_a_view_of_the_versions_on_disk(folder: Path) -> None:
     client = connect().client
-    assert mirror_version("b2b@1", folder, champion=True) == "b2b version 1 (champion)"
-    assert mirror_version("b2b@2", folder, champion=False) == "b2b version 2 (challenger)"
-    assert mirror_version("b2b@2", folder, champion=True, because="wins more") == "b2b version 2 (champion)"
+    assert mirror_version("b2b@1", folder, champion=True) == "b2b@1 as models:/b2b/1 (champion)"
+    assert mirror_version("b2b@2", folder, champion=False) == "b2b@2 as models:/b2b/2 (challenger)"
+    assert mirror_version("b2b@2", folder, champion=True, because="wins more") == "b2b@2 as models:/b2b/2 (champion)"
     assert [*client.get_registered_model("b2b").aliases] == ["champion"]
     assert client.get_model_version("b2b", "2").tags["leadml.because"] == "wins more"
     card = load_card(folder / "card.json")

@@ -46,7 +46,7 @@ def test_the_parent_carries_the_answer_and_each_nested_run_its_own(folder: Path)
     files = {each.path for each in client().list_artifacts(done.run_id)}
     assert {"report.html", "result.json", "card.json", "gain.png"} <= files
     assert not files & {"log.parquet", "rejected.csv"}  # no rows
-    assert done.registered == "b2b version 1 (champion)"
+    assert done.registered == "b2b@1 as models:/b2b/1 (champion)"
     again = track_folder(folder)
     assert (again.run_id, again.look) == (done.run_id, "")
 
