@@ -10,11 +10,18 @@ import codecs
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from leadml.data.cells import category
 from leadml.exceptions import RecordError
@@ -29,7 +36,40 @@ def _cell(value: Any) -> Any:
     return category(str(value)) if isinstance(value, str | int | float) else value
 
 
+def _delimiter(value: str) -> str:
+    value = {"tab": "\t", "\\t": "\t"}.get(value, value)
+    if len(value) != 1 or value in '"\r\n':
+        raise ValueError(f"got {value!r}; valid: one character such as ; or tab; correct it")
+    return value
+
+
+def _encoding(value: str) -> str:
+    try:
+        return codecs.lookup(value).name
+    except LookupError:
+        valid = "utf-8, utf-16, cp1252 or another encoding of Python"
+        raise ValueError(f"got {value!r}; valid: {valid}; correct it") from None
+
+
+def _increasing(edges: tuple[float, ...]) -> tuple[float, ...]:
+    too_many = [] if 1 <= len(edges) <= LEVEL_MAX else [f"got {len(edges)} edges"]
+    falling = any(not (low < high) for low, high in itertools.pairwise(edges))
+    faults = [*too_many, *([f"the edges {list(edges)} do not increase"] if falling else [])]
+    _refuse(faults, "1 to 4 edges, each larger than the one before")
+    return edges
+
+
+def _refuse(faults: Iterable[str], valid: str) -> None:
+    if said := "; ".join(dict.fromkeys(faults)):
+        raise ValueError(f"{said}; valid: {valid}")
+
+
+def _duplicates(value: Any) -> Any:
+    return "off" if value is False else tuple(value) if isinstance(value, list) else value
+
+
 Cell = Annotated[str, BeforeValidator(_cell)]
+Cells = Annotated[tuple[Cell, ...], Field(min_length=1)]
 Level = Literal[0, 1, 2, 3, 4]
 CriterionId = Literal[*CANONICAL]  # type: ignore[valid-type]
 
@@ -37,28 +77,11 @@ CriterionId = Literal[*CANONICAL]  # type: ignore[valid-type]
 class ReadOptions(Record):
     """How the file is written; what is left out is sniffed and reported."""
 
-    delimiter: str | None = None
-    encoding: str | None = None
+    delimiter: Annotated[str, AfterValidator(_delimiter)] | None = None
+    encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     decimal: Literal[".", ","] | None = None
     sheet: str | None = None
     header: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
-
-    @field_validator("delimiter")
-    @classmethod
-    def _one_character(cls, value: str | None) -> str | None:
-        value = {"tab": "\t", "\\t": "\t"}.get(value or "", value)
-        if value is not None and (len(value) != 1 or value in '"\r\n'):
-            raise ValueError(f"got {value!r}; valid: one character such as ; or tab; correct it")
-        return value
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, value: str | None) -> str | None:
-        try:
-            return value and codecs.lookup(value).name
-        except LookupError:
-            valid = "utf-8, utf-16, cp1252 or another encoding of Python"
-            raise ValueError(f"got {value!r}; valid: {valid}; correct it") from None
 
 
 class Join(Record):
@@ -78,19 +101,18 @@ class ColumnRule(Record):
 class Outcome(ColumnRule):
     """Which column holds how a deal ended, and which values mean what."""
 
-    won: tuple[Cell, ...]
-    lost: tuple[Cell, ...]
+    won: Cells
+    lost: Cells
     open: tuple[Cell, ...] = ()
 
     @model_validator(mode="after")
     def _apart(self) -> Outcome:
         lists = {"won": self.won, "lost": self.lost, "open": self.open}
-        faults = [f"{name} lists no value" for name in ("won", "lost") if not lists[name]]
-        for value in dict.fromkeys(v for values in lists.values() for v in values):
-            where = [name for name, values in lists.items() if value in values]
-            if len(where) > 1:
-                faults.append(f"{value!r} is listed as {' and as '.join(where)}")
-        _raise(faults, "each value in one list, at least one won and one lost")
+        where = {
+            v: [name for name, values in lists.items() if v in values] for values in lists.values() for v in values
+        }
+        faults = (f"{value!r} is listed as {' and as '.join(names)}" for value, names in where.items() if names[1:])
+        _refuse(faults, "each value in one list, at least one won and one lost")
         return self
 
 
@@ -109,34 +131,20 @@ class Amount(ColumnRule):
 
 
 class Criterion(ColumnRule):
-    """How one column becomes levels: by words, by edges of numbers, by both, by neither where it holds
-    0-4."""
+    """How one column becomes levels: by words, by edges of numbers, by both, by neither where it holds 0-4."""
 
-    levels: dict[Cell, Level] | None = None
-    edges: tuple[float, ...] | None = None
+    levels: Annotated[dict[Cell, Level], Field(min_length=1)] | None = None
+    edges: Annotated[tuple[float, ...], AfterValidator(_increasing)] | None = None
     descending: bool = False
     unknown: tuple[Cell, ...] = ()
     other: Level | Literal["unknown"] | None = None
 
-    @field_validator("edges")
-    @classmethod
-    def _increasing(cls, edges: tuple[float, ...] | None) -> tuple[float, ...] | None:
-        if edges is None:
-            return None
-        faults = [] if 1 <= len(edges) <= LEVEL_MAX else [f"got {len(edges)} edges"]
-        if any(not (low < high) for low, high in itertools.pairwise(edges)):
-            faults.append(f"the edges {list(edges)} do not increase")
-        _raise(faults, "1 to 4 edges, each larger than the one before")
-        return edges
-
     @model_validator(mode="after")
     def _consistent(self) -> Criterion:
-        faults = ["levels lists no value"] if self.levels is not None and not self.levels else []
-        if self.descending and self.edges is None:
-            faults.append("got descending without edges")
+        faults = ["got descending without edges"] if self.descending and self.edges is None else []
         twice = [value for value in self.unknown if value in (self.levels or {})]
         faults += [f"{value!r} is listed under levels and under unknown" for value in twice]
-        _raise(faults, "levels for words, edges for numbers, both, or neither for a column of 0 to 4")
+        _refuse(faults, "levels for words, edges for numbers, both, or neither for a column of 0 to 4")
         return self
 
 
@@ -155,11 +163,7 @@ class Fact(ColumnRule):
 class FollowedUp(ColumnRule):
     """Which leads were worked at all."""
 
-    values: tuple[Cell, ...] = Field(min_length=1)
-
-
-def _duplicates(value: Any) -> Any:
-    return "off" if value is False else tuple(value) if isinstance(value, list) else value
+    values: Cells
 
 
 class Mapping(Record):
@@ -194,48 +198,40 @@ class Mapping(Record):
 
     _folder: Path | None = PrivateAttr(default=None)
 
+    # Each field is checked by itself, with those before it, so that every fault is told with its line.
     @field_validator("criteria", "context")
     @classmethod
     def _not_the_outcome(cls, value: Any, info: ValidationInfo) -> Any:
-        late = {}
-        if outcome := info.data.get("outcome"):
-            late[outcome.column] = "the outcome"
-        if (dates := info.data.get("dates")) and dates.closed:
-            late[dates.closed] = "the date of the close"
+        outcome, dates = info.data.get("outcome"), info.data.get("dates")
+        late = {outcome.column: "the outcome"} if outcome else {}
+        late |= {dates.closed: "the date of the close"} if dates else {}
         used = {k: c.column for k, c in value.items()} if isinstance(value, dict) else {c: c for c in value}
-        faults = [f"{at} reads {c!r}, which is {late[c]}" for at, c in used.items() if c in late]
-        _raise(faults, "columns known before the close; remove it")
+        faults = (f"{at} reads {c!r}, which is {late[c]}" for at, c in used.items() if c in late)
+        _refuse(faults, "columns known before the close; remove it")
         return value
 
     @field_validator("stand_in")
     @classmethod
-    def _no_cycle(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        valid = "each criterion read from one that has a column of its own"
-        try:
-            tuple(TopologicalSorter({each: [other] for each, other in value.items()}).static_order())
-        except CycleError as error:
-            _raise([f"{' <- '.join(error.args[1])} goes round in a circle"], valid)
-        known = {*info.data.get("criteria", CANONICAL), *value}  # of criteria with faults of their own nothing is said
-        missing = [(each, other) for each, other in value.items() if other not in known]
-        _raise([f"{a} would read {b}, which is not among the criteria mapped" for a, b in missing], valid)
+    def _ends_in_a_column(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
+        known, faults = {*info.data.get("criteria", CANONICAL)}, list[str]()
+        for criterion in value:
+            chain = [criterion]
+            while chain[-1] in value and chain[-1] not in chain[:-1]:
+                chain.append(value[chain[-1]])
+            if chain[-1] in value:
+                faults.append(f"{' <- '.join(chain)} goes round in a circle")
+            elif chain[-1] not in known:
+                faults.append(f"{chain[-2]} would read {chain[-1]}, which is not among the criteria mapped")
+        _refuse(faults, "each criterion read from one that has a column of its own")
         return value
 
     @field_validator("exclude")
     @classmethod
     def _not_used(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        faults = [
-            f"{column!r} is excluded ({value[column]}) and yet used as {place}"
-            for place, column in _uses(info.data)
-            if column in value
-        ]
-        _raise(faults, "columns used nowhere else; remove it here or there")
+        used = [(place, column) for place, column in _uses(info.data) if column in value]
+        faults = (f"{column!r} is excluded ({value[column]}) and yet used as {place}" for place, column in used)
+        _refuse(faults, "columns used nowhere else; remove it here or there")
         return value
-
-    def __eq__(self, other: object) -> bool:
-        # Wherever it was read from, it says the same.
-        return isinstance(other, Mapping) and self.__dict__ == other.__dict__
-
-    __hash__ = None  # type: ignore[assignment]
 
     @property
     def mapped(self) -> tuple[str, ...]:
@@ -249,13 +245,11 @@ class Mapping(Record):
 
     def present(self, columns: Iterable[str]) -> tuple[str, ...]:
         """List the criteria that these columns can say something about, in canonical order."""
-        there = set(columns)
-
-        def says(criterion: str) -> bool:
-            own = criterion in self.criteria and self.criteria[criterion].column in there
-            return own or (criterion in self.stand_in and says(self.stand_in[criterion]))
-
-        return tuple(c for c in CANONICAL if says(c))
+        columns = set(columns)
+        there = {name for name, rule in self.criteria.items() if rule.column in columns}
+        for _ in self.stand_in:  # which may read from one another
+            there |= {name for name, other in self.stand_in.items() if other in there}
+        return tuple(c for c in CANONICAL if c in there)
 
     def path_of(self, file: str) -> str:
         """Find a file that the mapping names: beside the mapping, else as it is written."""
@@ -321,8 +315,3 @@ def _uses(fields: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield from ((f"{key}.{name}", column) for name, column in named.items() if column)
         elif value and key != "duplicates":
             yield key, value
-
-
-def _raise(faults: list[str], valid: str) -> None:
-    if faults:
-        raise ValueError(f"{'; '.join(faults)}; valid: {valid}")
