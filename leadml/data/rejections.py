@@ -75,13 +75,22 @@ class Rejections:
             lines.append(f"{what}{reason} ({f'in {len(rows)} rows, first ' if len(rows) > 1 else ''}in {where})")
         return [*lines, f"and {len(ordered) - limit} more"] if len(ordered) > limit else lines
 
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Every fault in the order of rows (row, column, value, reason), with its file where there are several."""
+        faults = sorted(self._each(), key=lambda fault: fault[0])
+        places = (f" ({place})" if (place := self.place(row)) else "" for row, *_ in faults)
+        return [
+            dict(zip(_HEADER, (*fault[:3], fault[3] + place), strict=True))
+            for fault, place in zip(faults, places, strict=True)
+        ]
+
     def save(self, path: Path) -> None:
-        """Write every fault as CSV, in the order of rows; texts that a spreadsheet would run are guarded."""
+        """Write every fault as CSV; texts that a spreadsheet would run are guarded."""
         with path.open("w", encoding="utf-8", newline="") as out:
             write = csv.writer(out)
             write.writerow(_HEADER)
-            for row, *texts in self._placed():
-                write.writerow((row, *map(guard_formula, texts)))
+            for each in self.to_dicts():
+                write.writerow(guard_formula(str(value)) for value in each.values())
 
     def to_pandas(self) -> pd.DataFrame:
         """Every fault: row, column, value, reason."""
@@ -89,20 +98,8 @@ class Rejections:
 
         return pd.DataFrame(self.to_dicts(), columns=list(_HEADER)).astype({"row": "int64"})
 
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """Every fault as a dict: row, column, value, reason."""
-        return [dict(zip(_HEADER, each, strict=True)) for each in self._placed()]
-
     def _each(self) -> Iterator[tuple[int, str, str, str]]:
         for rows, column, values, reason in self._faults:
             for row, value in zip(rows.tolist(), values, strict=True):
-                shown = value or ""
-                shown = shown if len(shown) <= SHOWN_CHARACTERS else shown[:SHOWN_CHARACTERS] + "..."
-                yield row, column, clean(shown), reason
-
-    def _placed(self) -> list[tuple[int, str, str, str]]:
-        """Every fault in the order of rows, with its file where there are several."""
-        ordered = sorted(self._each(), key=lambda fault: fault[0])
-        if len(self.files) < 2:
-            return ordered
-        return [(row, column, value, f"{reason} ({self.place(row)})") for row, column, value, reason in ordered]
+                shown, more = (value or "")[:SHOWN_CHARACTERS], "..." * (len(value or "") > SHOWN_CHARACTERS)
+                yield row, column, clean(shown + more), reason

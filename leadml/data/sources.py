@@ -15,7 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from leadml.data.chunks import PACKINGS, Chunk, Format, Notes, Reader, note
+import numpy as np
+import pyarrow as pa
+
+from leadml.data.cells import categories_of, category, join_column, number_array, text_of
+from leadml.data.chunks import PACKINGS, Chunk, Format, Notes, Reader, batch_of, note
 from leadml.data.rejections import Rejections
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
@@ -31,15 +35,29 @@ class Source:
     """An open input, read once and in order: its rows are either in a chunk or among the rejections."""
 
     def __init__(
-        self, name: str, readers: Sequence[Reader], files: Sequence[Path] = (), second: Source | None = None
+        self, name: str, readers: Sequence[Reader], files: Sequence[Path] = (), join: Join | None = None
     ) -> None:
-        self.name, self.readers, self.files, self._second = name, readers, files, second
-        self.columns = tuple(column for column in readers[0].columns if column)  # of a joined file too
+        self.name, self.readers, self.files = name, readers, files
+        columns = tuple(column for column in readers[0].columns if column)
+        if twice := sorted({column for column in columns if columns.count(column) > 1}):
+            raise InputError(
+                f"{name}: has several columns named {', '.join(map(repr, twice))}; valid: every name once; rename or"
+                " delete them in the export"
+            )
+        if not columns:
+            raise InputError(f"{name}: no column has a name; valid: a header; check read.header")
+        for path, reader in zip(files[1:], readers[1:], strict=False):
+            if differing := {*reader.columns} ^ {*readers[0].columns}:
+                raise InputError(
+                    f"{path}: has other columns than {files[0]} ({', '.join(sorted(differing)[:5])}); valid: the same"
+                    " columns in every file; read them one by one"
+                )
+        self._second = None if join is None else _Second(join, columns)
+        self.columns: tuple[str, ...] = columns if self._second is None else (*columns, *self._second.columns)
         self.rejections = Rejections()  # the encoder adds the rows that it cannot use
         self.n_rows = 0  # met so far, rejected ones among them
         self._n_done, self._begun = 0, False
         self._cells = hashlib.sha256()
-        self._check_names()
 
     @property
     def format(self) -> Format:
@@ -52,6 +70,9 @@ class Source:
         found = [each for reader in self.readers for each in reader.notes]
         if unnamed := sum(not column for column in self.readers[0].columns):
             found.append(note(f"{unnamed} columns without a name are left out"))
+        if self._second is not None and self._second.n_unmatched:
+            n, join = self._second.n_unmatched, self._second.join
+            found.append(("LML118", {"text": f"{n} rows have no match of {join.left!r} in {join.file}", "n": str(n)}))
         return [each for at, each in enumerate(found) if each not in found[:at]]
 
     @property
@@ -63,25 +84,28 @@ class Source:
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Read the columns named, in that order, or all of them; faults go to `rejections`."""
-        wanted = tuple(self.columns if columns is None else columns)
+        wanted = own = tuple(self.columns if columns is None else columns)
         for column in wanted:
             if column not in self.columns:
                 raise InputError(f"{self.name}: has no column {column!r}{nearest(column, self.columns)}")
         if self._begun:
             raise InputError(f"{self.name}: has been read already; open it again")
         self._begun, last = True, 0
+        if self._second is not None:
+            own = tuple(dict.fromkeys((*(c for c in wanted if c not in self._second.columns), self._second.join.left)))
         for at, reader in enumerate(self.readers):
             before = max(last - reader.format.header_row, 0)  # rows above the data are not counted again
             self.rejections.files.append((last, before, str(self.files[at] if self.files else self.name)))
-            for table, rows, faults in reader.chunks(wanted):
+            for table, rows, faults in reader.chunks(own):
                 for fault in faults:
                     self.rejections.add([fault.row + before], "", [fault.value], fault.reason)
                 last = max([last, *(int(row) + before for row in (*rows[-1:], *(fault.row for fault in faults[-1:])))])
                 self.n_rows += len(rows) + len(faults)
+                batch = table if self._second is None else self._second.beside(table, wanted)
                 if not self.files:
-                    self._cells.update(table.serialize())
+                    self._cells.update(batch.serialize())
                 if len(rows):
-                    yield Chunk(table, rows + before)
+                    yield Chunk(batch, rows + before)
             self._n_done += 1
         if not self.n_rows:
             raise InputError(f"{self.name}: holds a header and no row; valid: at least one row; check the export")
@@ -93,26 +117,37 @@ class Source:
             digest = hashlib.sha256()
             for path in self.files:
                 with path.open("rb") as file:
-                    while part := file.read(1 << 20):
-                        digest.update(part)
+                    hashlib.file_digest(file, lambda: digest)
         own = str(digest.hexdigest())
-        return own if self._second is None else hashlib.sha256((own + self._second.digest()).encode()).hexdigest()
+        return own if self._second is None else hashlib.sha256((own + self._second.digest).encode()).hexdigest()
 
-    def _check_names(self) -> None:
-        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
-        if twice:
-            raise InputError(
-                f"{self.name}: has several columns named {', '.join(map(repr, twice))}; valid: every name once; rename"
-                " or delete them in the export"
-            )
-        if not self.columns:
-            raise InputError(f"{self.name}: no column has a name; valid: a header; check read.header")
-        for path, reader in zip(self.files[1:], self.readers[1:], strict=False):
-            if differing := {*reader.columns} ^ {*self.readers[0].columns}:
-                raise InputError(
-                    f"{path}: has other columns than {self.files[0]} ({', '.join(sorted(differing)[:5])}); valid: the"
-                    " same columns in every file; read them one by one"
-                )
+
+class _Second:
+    """A second export in memory: a row of the first takes its first row of the same key; blank keys match nothing."""
+
+    def __init__(self, join: Join, columns: Sequence[str]) -> None:
+        source, stem = open_source(join.file), Path(join.file).stem
+        for place, key, there in (("left", join.left, columns), ("right", join.right, source.columns)):
+            if key not in there:
+                where = f"{source.name} has " if place == "right" else ""
+                raise InputError(f"join.{place}: {where}no column {key!r}{nearest(key, there)}")
+        batches = [chunk.table for chunk in source.chunks()]
+        parts = {name: [batch.column(name) for batch in batches] for name in source.columns}
+        whole = {name: join_column(each, ".", keep_text=True) for name, each in parts.items()}
+        keys = [category(key or "") for key in text_of(whole[join.right]).to_pylist()]
+        self._row_of = {key: row for row, key in reversed([*enumerate(keys)]) if key}
+        # A name that both have is told apart by the file.
+        self.columns = {f"{stem}.{name}" if name in columns else name: column for name, column in whole.items()}
+        self.join, self.digest, self.n_unmatched = join, source.digest(), 0
+
+    def beside(self, table: pa.RecordBatch, wanted: Sequence[str]) -> pa.RecordBatch:
+        """The columns wanted, of rows of the first file and of their matches."""
+        at, keys = categories_of(table.column(self.join.left))
+        row = np.array([self._row_of.get(category(key), -1) for key in keys], np.int64)[at]
+        self.n_unmatched += int((row < 0).sum())
+        picked = number_array(np.maximum(row, 0), valid=row >= 0)
+        arrays = [self.columns[c].take(picked) if c in self.columns else table.column(c) for c in wanted]
+        return batch_of(arrays, wanted, table.num_rows)
 
 
 def open_source(
@@ -123,37 +158,27 @@ def open_source(
         from leadml.data.mapping import ReadOptions
 
         read_options = ReadOptions()
-    opened = _open(source, read_options, query)
-    if join is None:
-        return opened
-    from leadml.data.join import JoinedReader, RightTable
-
-    file = Path(join.file)
-    if isinstance(source, str | os.PathLike) and not file.exists():
-        file = Path(source).parent / file  # beside the first
-    right = RightTable(second := open_source(file), join.right)
-    return Source(opened.name, [JoinedReader(each, join, right) for each in opened.readers], opened.files, second)
-
-
-def _open(source: object, options: ReadOptions, query: str | None) -> Source:
     if not isinstance(source, str | os.PathLike):
         from leadml.data.tables import open_frame
 
-        return Source(type(source).__name__, [open_frame(source, options)])
+        return Source(type(source).__name__, [open_frame(source, read_options)], join=join)
     name = os.fspath(source)
+    if join is not None and not Path(join.file).exists():  # beside the first
+        join = join.model_copy(update={"file": str(Path(name).parent / join.file)})
     if "://" in name:
         from leadml.data.sql import open_query, shown_url
 
-        return Source(shown_url(name), [open_query(name, query, options)])
+        return Source(shown_url(name), [open_query(name, query, read_options)], join=join)
     if query is not None:
         raise UsageError(f"--query: goes with a SQLAlchemy URL as FILE, and {name} is none; leave it out")
     if name == "-":
         from leadml.data.csv_text import CsvReader
 
-        return Source("standard input", [CsvReader("standard input", sys.stdin.buffer, options)])
+        stdin = CsvReader("standard input", sys.stdin.buffer, read_options)
+        return Source("standard input", [stdin], join=join)
     files = _files(name)
     is_read_once = len(files) == 1 and not files[0].is_file()  # a pipe
-    return Source(name, [_reader(path, options) for path in files], [] if is_read_once else files)
+    return Source(name, [_reader(path, read_options) for path in files], [] if is_read_once else files, join)
 
 
 def _kind_of(path: Path) -> str | None:
