@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 import numpy as np
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
@@ -37,19 +37,22 @@ def plain(value: Any) -> Any:
 class _Settings(Record):
     # Strict where YAML is read (load_record asks for it), lenient where Python calls.
     model_config = ConfigDict(strict=False)
+    ONE_OF: ClassVar[tuple[str, ...]] = ()  # two keys of which one must be given, and what is valid
 
     @model_validator(mode="before")
     @classmethod
     def _plain(cls, data: Any) -> Any:
         return plain(data)
 
-
-def _one_of(given: _Settings, one: str, other: str, valid: str) -> None:
-    """Refuse settings that give neither or both of two keys."""
-    missing = [getattr(given, name) is None for name in (one, other)]
-    if missing[0] == missing[1]:
-        what = f"neither {one} nor" if missing[0] else f"both {one} and"
-        raise ValueError(f"got {what} {other}; valid: {valid}; give one of them")
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if self.ONE_OF:
+            one, other, valid = self.ONE_OF
+            missing = getattr(self, one) is None
+            if missing == (getattr(self, other) is None):
+                what = f"neither {one} nor" if missing else f"both {one} and"
+                raise ValueError(f"got {what} {other}; valid: {valid}; give one of them")
+        return self
 
 
 class Economics(_Settings):
@@ -59,10 +62,10 @@ class Economics(_Settings):
     won_value: Annotated[float | None, Field(gt=0)] = None
     margin: Annotated[float | None, Field(gt=0, le=1)] = None
     currency: str = ""
+    ONE_OF = "won_value", "margin", "won_value, or margin where the mapping names an amount"
 
     @model_validator(mode="after")
     def _pays(self) -> Self:
-        _one_of(self, "won_value", "margin", "won_value, or margin where the mapping names an amount")
         if self.won_value is not None and self.won_value <= self.follow_up_cost:
             raise ValueError(
                 f"got won_value {self.won_value:g} and follow_up_cost {self.follow_up_cost:g}; valid: a won"
@@ -76,11 +79,7 @@ class Capacity(_Settings):
 
     share: Annotated[float | None, Field(gt=0, lt=1)] = None
     per_week: Annotated[float | None, Field(gt=0)] = None
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        _one_of(self, "share", "per_week", "share (0 to 1), or per_week where dates are mapped")
-        return self
+    ONE_OF = "share", "per_week", "share (0 to 1), or per_week where dates are mapped"
 
 
 class Bands(_Settings):
@@ -241,7 +240,8 @@ class Experiment(_Settings):
         if built_in.issuperset(info.data.get("frameworks") or ()):  # a firm's own may bring rules of its own
             known = [policy.id for policy in list_policies()]
             for name in [value] if isinstance(value, str) else value or ():
-                check_name("policy", name, known)
+                if name not in known:
+                    raise ValueError(f"got the policy {name!r}; valid: {', '.join(known)}{choose(name, known)}")
         return value
 
     @model_validator(mode="after")
@@ -260,18 +260,12 @@ class Experiment(_Settings):
         return self
 
 
-def check_name(what: str, name: str, valid: Sequence[str]) -> None:
-    """Refuse a name that is not known, naming the nearest."""
-    if name not in valid:
-        raise ValueError(f"got the {what} {name!r}; valid: {', '.join(valid)}{choose(name, valid)}")
-
-
-def load_experiment(source: Experiment | Mapping[str, Any] | str | Path | None) -> Experiment:
-    """Read an experiment from a YAML file or a dict, or take every default (None)."""
-    if source is None:
-        return Experiment()
+def load_experiment(source: Experiment | Mapping[str, Any] | str | Path | None, **more: Any) -> Experiment:
+    """Read an experiment from a YAML file or a dict, or take defaults (None); `more` takes the place of its own."""
+    if isinstance(source, str | Path):
+        source = load_record(source, Experiment)
     if isinstance(source, Experiment):
-        return source
-    if isinstance(source, Mapping):
-        return check_record(plain(source), Experiment, "experiment")
-    return load_record(source, Experiment)
+        if not more:
+            return source
+        source = source.model_dump(exclude_unset=True)
+    return check_record(plain({**(source or {}), **more}), Experiment, "experiment")

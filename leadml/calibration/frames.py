@@ -2,92 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
-from leadml.calibration.figures import MEASURED
-from leadml.result import Figure, Result
+from leadml.result import Figure, PolicyResult, Result
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def _spread(name: str, figure: Figure | None) -> dict[str, float | None]:
-    ends = (None, None, None) if figure is None else (figure.value, figure.low, figure.high)
-    return dict(zip((name, f"{name}_low", f"{name}_high"), ends, strict=True))
+def _spread(path: str, name: str) -> dict[str, str]:
+    return {f"{path}.value": name, f"{path}.low": f"{name}_low", f"{path}.high": f"{name}_high"}
 
 
-def verdicts(result: Result) -> pd.DataFrame:
+VERDICTS: Mapping[str, str] = {
+    "id": "rule",
+    **{name: name for name in ("verdict", "because", "verdict_weights", "verdict_cutoff")},
+    **_spread("gain_weights", "gain_weights"),
+    **_spread("gain_cutoff", "gain_cutoff"),
+    "outlook.p_better": "p_better",
+    "outlook.wins_per_100.keep.value": "wins_per_100_keep",
+    "outlook.wins_per_100.change.value": "wins_per_100_change",
+}
+CUTOFFS: Mapping[str, str] = {
+    "id": "rule",
+    "documented_cutoff": "documented",
+    **_spread("learned_cutoff", "learned"),
+    "learned_cutoff.basis": "basis",
+    "implied_value.low": "value_from",
+    "implied_value.high": "value_to",
+}
+"""Columns of these frames, by the path of their field."""
+
+
+def of_rules(rules: Iterable[PolicyResult], columns: Mapping[str, str]) -> pd.DataFrame:
     """One row a documented rule."""
     import pandas as pd
 
-    rows = []
-    for each in result.policies:
-        look = each.outlook
-        wins = (None, None) if look is None else (look.wins_per_100.keep.value, look.wins_per_100.change.value)
-        rows.append(
-            {"rule": each.id}
-            | each.model_dump(include={"verdict", "because", "verdict_weights", "verdict_cutoff"})
-            | _spread("gain_weights", each.gain_weights)
-            | _spread("gain_cutoff", each.gain_cutoff)
-            | {"p_better": None if look is None else look.p_better}
-            | dict(zip(("wins_per_100_keep", "wins_per_100_change"), wins, strict=True))
-        )
-    return pd.DataFrame(rows)
+    flat = pd.json_normalize([each.model_dump() for each in rules])
+    return flat.reindex(columns=list(columns)).rename(columns=columns)
 
 
 def contenders(result: Result) -> pd.DataFrame:
     """One row a contender and figure."""
     import pandas as pd
 
-    rows = []
-    for each in result.contenders:
-        figures = {name: getattr(each, name) for name in MEASURED} | {f"gain_{name}": gain for name, gain in each.gain}
-        for name, figure in {**figures, **each.metrics}.items():
-            if figure is not None:
-                rows.append({"contender": each.id, "kind": each.kind, "figure": name, **dict(figure)})
+    rows = [
+        {"contender": each.id, "kind": each.kind, "figure": name, **dict(figure)}
+        for each in result.contenders
+        for name, figure in [*each, *((f"gain_{name}", gain) for name, gain in each.gain), *each.metrics.items()]
+        if isinstance(figure, Figure)
+    ]
     return pd.DataFrame(rows, columns=["contender", "kind", "figure", "value", "low", "high", "p_adjusted"])
-
-
-def cutoffs(result: Result) -> pd.DataFrame:
-    """One row a documented rule."""
-    import pandas as pd
-
-    rows = []
-    for each in result.policies:
-        implied, learned = each.implied_value, each.learned_cutoff
-        value = (None, None) if implied is None else (implied.low, implied.high)
-        rows.append(
-            {"rule": each.id, "documented": each.documented_cutoff}
-            | _spread("learned", learned)
-            | {"basis": None if learned is None else learned.basis, "value_from": value[0], "value_to": value[1]}
-        )
-    return pd.DataFrame(rows)
 
 
 def weights(result: Result) -> pd.DataFrame:
     """One row a rule and criterion."""
     import pandas as pd
 
-    rows = [
-        {"rule": each.id, "criterion": name, **dict(weight)}
-        for each in result.policies
-        for name, weight in each.weights.items()
-    ]
+    own = [(rule.id, name, weight) for rule in result.policies for name, weight in rule.weights.items()]
+    rows = [{"rule": rule, "criterion": name, **dict(weight)} for rule, name, weight in own]
     return pd.DataFrame(rows, columns=["rule", "criterion", "documented", "learned", "low", "high"])
 
 
 def short_html(result: Result) -> str:
     """The verdicts, the recommended card and the gravest findings, for a notebook."""
-    rules = "".join(
-        f"<tr><td>{escape(each.id)}</td><td><b>{each.verdict}</b></td><td>{escape(each.because)}</td></tr>"
-        for each in result.policies
-    )
+    data, rules = result.data, [(escape(each.id), each.verdict, escape(each.because)) for each in result.policies]
+    rows = "".join(f"<tr><td>{rule}</td><td><b>{said}</b></td><td>{why}</td></tr>" for rule, said, why in rules)
     grave = "".join(f"<li>{each.code} {escape(each.title)}</li>" for each in result.findings if each.severity != "note")
-    data = result.data
     return (
         f"<p><b>{escape(data.name)}</b>: {data.n_won:,.0f} won and {data.n_lost:,.0f} lost deals."
         f" {escape(result.recommended.because)}</p>"
-        "<table><tr><th>rule</th><th>verdict</th><th>because</th></tr>"
-        f"{rules}</table><ul>{grave}</ul>"
+        f"<table><tr><th>rule</th><th>verdict</th><th>because</th></tr>{rows}</table><ul>{grave}</ul>"
     )

@@ -1,7 +1,7 @@
 """Calibrate: closed deals in, verdicts on documented rules and a learned card out.
 
-leads -> check -> choose deals -> study (frameworks, rules, contenders) -> blocks: learn from earlier, predict
-later -> log -> figures, verdicts, outlook -> final cards on all deals -> findings -> result.
+leads -> `choose_deals` -> `make_study` (frameworks, rules, contenders) -> `make_blocks` -> `hold_out`: learn from
+earlier, predict later -> log -> `conclude`: verdicts, final cards on all deals, findings -> result.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from leadml.calibration import frames
 from leadml.calibration.blocks import few_threads, hold_out, make_blocks
 from leadml.calibration.conclude import conclude
@@ -25,15 +23,16 @@ from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
 from leadml.calibration.outcomes import check_enough, choose_deals, set_aside
 from leadml.calibration.study import check_own, make_study
+from leadml.calibration.views import Floats
+from leadml.card.record import Card, is_name
 from leadml.data.chunks import release_memory
+from leadml.data.deals import Leads
 from leadml.exceptions import UsageError
 from leadml.tracking.connection import without_autologging
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leadml.card.record import Card
-    from leadml.data.deals import Leads
     from leadml.evaluation.log import Log
     from leadml.result import Result
 
@@ -82,7 +81,7 @@ class Calibration:
     @property
     def verdicts(self) -> pd.DataFrame:
         """One row a documented rule: verdict, gains with intervals, outlook."""
-        return frames.verdicts(self.result)
+        return frames.of_rules(self.result.policies, frames.VERDICTS)
 
     @property
     def contenders(self) -> pd.DataFrame:
@@ -92,7 +91,7 @@ class Calibration:
     @property
     def cutoffs(self) -> pd.DataFrame:
         """One row a documented rule: documented and learned cut-off, implied value."""
-        return frames.cutoffs(self.result)
+        return frames.of_rules(self.result.policies, frames.CUTOFFS)
 
     @property
     def weights(self) -> pd.DataFrame:
@@ -217,26 +216,26 @@ def calibrate(
     Traceback (most recent call last):
     leadml.exceptions.TooFewDealsError: ...
     """
-    _check_asked(leads, name)
-    if frameworks is not None and not len(frameworks):
-        raise UsageError("frameworks: got none; valid: ids, YAML files or Frameworks; name some, or leave it out")
+    check_asked(leads, name, frameworks)
     settings = load_experiment(experiment)
-    names = [each for each in contenders or () if isinstance(each, str)]
     if contenders is not None:
-        settings = load_experiment({**settings.model_dump(exclude_unset=True), "contenders": names})
-    pairs = check_own([each for each in contenders or () if not isinstance(each, str)])
+        settings = load_experiment(settings, contenders=[each for each in contenders if isinstance(each, str)])
+    classifiers = check_own([each for each in contenders or () if not isinstance(each, str)])
     own = own_metrics(metrics)  # a wrong name is told before anything is learned
     leads = set_aside(leads, settings.without)
     check_enough(leads)
     chosen = choose_deals(leads, settings)
-    study = make_blocks(make_study(leads, chosen, settings, frameworks, pairs, n_jobs))
+    study = make_blocks(make_study(leads, chosen, settings, frameworks, classifiers, n_jobs))
     log, lost = hold_out(study, progress)
     release_memory()
     with few_threads(study.n_jobs), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result, drafts, fitted = conclude(leads, chosen, study, log, lost, own, name or name_of(leads))
     release_memory()
-    _warn_of_empty(own, result)
+    for metric in own:
+        if lacking := [each.id for each in result.contenders if metric not in each.metrics]:
+            of = f"of {', '.join(lacking)}" if len(lacking) < len(result.contenders) else "of any contender"
+            warnings.warn(f"metrics: {metric} gave no finite number {of}; left out", UserWarning, stacklevel=3)
     cards = {key: draft.card for key, draft in drafts.items()}
     return Calibration(
         result=result,
@@ -255,45 +254,31 @@ def name_of(leads: Leads) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-")[:60].rstrip(".") or "calibration"
 
 
-def _check_asked(leads: object, name: object) -> None:
+def check_asked(leads: object, name: object, frameworks: Sequence[Any] | None) -> None:
     """Refuse before learning what would be refused after it, or by a library in its own words."""
-    from leadml.card.record import is_name
-    from leadml.data.deals import Leads
-
     if not isinstance(leads, Leads):
         how = "read them first: leadml.read_leads(deals, mapping), or Leads.from_arrays(levels, outcome)"
         raise UsageError(f"leads: got {type(leads).__name__}; valid: Leads; {how}")
     if name and not is_name(name):
         valid = "1 to 64 of A-Z a-z 0-9 . _ -, beginning with a letter or digit"
         raise UsageError(f"name: got {name!r}; valid: {valid}; a model and its file are called so")
+    if frameworks is not None and not len(frameworks):
+        raise UsageError("frameworks: got none; valid: ids, YAML files or Frameworks; name some, or leave it out")
 
 
 def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
     """Metrics by name, each called with weights on the deals that count."""
+
+    def counted(metric: Any, outcome: Floats, predicted: Floats, weight: Floats) -> float:
+        some = weight > 0
+        return float(metric(outcome[some], predicted[some], sample_weight=weight[some]))
+
     named = [(str(getattr(each, "__name__", type(each).__name__)), each) for each in metrics or ()]
-    if isinstance(metrics, Mapping):
-        named = list(metrics.items())
     made: dict[str, Any] = {}
-    for name, metric in named:
-        what, valid = (", which is leadml's own", f"any but {', '.join(RESERVED)}") if name in RESERVED else ("", "")
-        if name in made:
-            what, valid = " twice", "each name once"
-        if valid:
-            how = f"valid is {valid}; give them as metrics={{name: function}}"
-            raise UsageError(f"metrics: got the name {name!r}{what}; {how}")
-
-        def call(outcome: Any, predicted: Any, weight: Any, metric: Any = metric) -> float:
-            some = np.asarray(weight) > 0
-            return float(metric(outcome[some], predicted[some], sample_weight=np.asarray(weight)[some]))
-
-        made[name] = call
+    for name, metric in metrics.items() if isinstance(metrics, Mapping) else named:
+        if name in made or name in RESERVED:
+            own = f", which is leadml's own; valid is any but {', '.join(RESERVED)}"
+            what = own if name in RESERVED else " twice; valid is each name once"
+            raise UsageError(f"metrics: got the name {name!r}{what}; give them as metrics={{name: function}}")
+        made[name] = partial(counted, metric)
     return made
-
-
-def _warn_of_empty(metrics: Mapping[str, Any], result: Result) -> None:
-    """Say which metrics of the user's own gave no number."""
-    for name in metrics:
-        lacking = [each.id for each in result.contenders if name not in each.metrics]
-        if lacking:
-            of = f"of {', '.join(lacking)}" if len(lacking) < len(result.contenders) else "of any contender"
-            warnings.warn(f"metrics: {name} gave no finite number {of}; left out", UserWarning, stacklevel=4)

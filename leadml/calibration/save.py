@@ -20,6 +20,7 @@ from leadml.calibration.outcomes import sample_deals
 from leadml.calibration.views import weight_of
 from leadml.card.codes import codes_of_leads
 from leadml.card.files import write_text
+from leadml.data.rejections import Rejections
 from leadml.data.split import closed_deals
 from leadml.data.units import number_patterns
 from leadml.exceptions import LeadmlError
@@ -50,10 +51,7 @@ def save_calibration(found: Calibration, folder: Path) -> Path:
     if found.leads.mapping is not None:
         write_text(folder / "mapping.yaml", dump_record(found.leads.mapping))
     write_text(folder / "experiment.yaml", dump_record(found.settings))
-    if found.leads.rejections is not None:
-        found.leads.rejections.save(folder / "rejected.csv")
-    else:
-        write_text(folder / "rejected.csv", "row,column,value,reason\n")
+    (found.leads.rejections or Rejections()).save(folder / "rejected.csv")
     save_deal_counts(found, folder)
     write_text(folder / "report.html", found.to_html())
     return folder
@@ -95,19 +93,15 @@ def save_models(found: Calibration, folder: Path) -> None:
     """Write contenders that are no card: ID.joblib, and ID.json with what it is and its SHA-256."""
     import joblib
 
-    kinds = {each.id: each for each in found.result.contenders}
-    for name, fitted in found.fitted.items():
-        contender = kinds[name]
-        if contender.kind not in ("context", "custom", "wide"):
+    for contender in found.result.contenders:
+        name, kinds = contender.id, ("context", "custom", "wide")
+        if name not in found.fitted or contender.kind not in kinds:
             continue
         folder.mkdir(exist_ok=True)
-        content = io.BytesIO()
-        joblib.dump(fitted, content, compress=3)
+        joblib.dump(found.fitted[name], content := io.BytesIO(), compress=3)
         (folder / f"{name}.joblib").write_bytes(content.getvalue())
         about = {
-            "id": name,
-            "title": contender.title,
-            "kind": contender.kind,
+            **contender.model_dump(include={"id", "title", "kind"}),
             "leadml_version": found.result.leadml_version,
             "criteria": list(found.leads.criteria),
             "context": list(found.leads.context),
