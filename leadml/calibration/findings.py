@@ -35,8 +35,8 @@ HARDLY_VARIES = 0.85
 FEW_DEALS = 300
 LEAST_COST = 0.5
 """Wins of 100 leads followed up that are worth telling."""
-LEAST_INTERCEPT = 0.25
-"""Log-odds by which predictions must be off on average, beyond their interval, to be worth telling."""
+LEAST_INTERCEPT = 0.1
+"""Log-odds by which predictions must be off on average, beyond their interval, to be worth telling (2% won of 30%)."""
 SURE = 0.02
 LEAST_UNKNOWN = 0.02
 """Share of answers that must be unknown for the price of counting them as 0 to be looked at."""
@@ -203,12 +203,12 @@ def notes_of_result(
     yield from _on_ranking(facts.measures, contenders)
     own = by_id.get(str(recommended.contender))
     off = None if own is None else own.calibration_intercept
-    if own is not None and off is not None and off.value is not None and abs(off.value) >= LEAST_INTERCEPT:
-        late, wider = made_early(study)
-        low, high = (off.value + wider * ((end or 0.0) - off.value) for end in (off.low, off.high))
-        if not low <= late <= high:
-            values = {"direction": "more" if off.value > late else "less", "contender": own.id, "where": own.id}
-            yield "LML405", {**values, "value": off.value, "low": low, "high": high, "late": late}
+    if own is not None and off is not None and off.value is not None and off.low is not None and off.high is not None:
+        wider = error_of_predictions(study)
+        low, high = (off.value + wider * (end - off.value) for end in (off.low, off.high))
+        if max(low, -high) > LEAST_INTERCEPT:
+            values = {"direction": "more" if off.value > 0 else "less", "contender": own.id, "where": own.id}
+            yield "LML405", {**values, "value": off.value, "low": low, "high": high}
     baseline = study.rules.get(str(study.baseline))
     if baseline is not None and baseline.framework in facts.known:
         yield from _price_unknown(facts, baseline)
@@ -221,26 +221,18 @@ def notes_of_result(
         yield "LML309", {**told, "fall": fall.value, "low": fall.low, "high": fall.high, "cost": fall.value}
 
 
-def made_early(study: Study) -> tuple[float, float]:
-    """Log-odds that held-out predictions lack for deals that closed late, and how much their own error widens.
+def error_of_predictions(study: Study) -> float:
+    """By how much the error of held-out predictions widens the interval of their level.
 
     While nothing changed, a deal's surprise counts once where it is held out, and against each later block that
     learned from it: with 1 - sum of n_test / n_train over these blocks, in place of 1.
     """
-    from leadml.calibration.contenders import logit
-
-    deals = study.compared
-    won, late, learned, square, n = won_of(deals), 0.0, 0.0, 0.0, 0
+    learned, square, n = 0.0, 0.0, 0
     for held in reversed(study.blocks if study.timed else ()):
-        if deals.created is not None:
-            before = np.flatnonzero(deals.created < deals.created[held.test].min())
-            late += len(held.test) * float(logit(won[before].mean()) - logit(won[held.train].mean()))
         square += len(held.test) * (1.0 - learned) ** 2
         learned += len(held.test) / len(held.train)
         n += len(held.test)
-    if not n:
-        return 0.0, 1.0
-    return late / n, float(np.sqrt((square + len(study.blocks[0].train) * learned**2) / n))
+    return float(np.sqrt((square + len(study.blocks[0].train) * learned**2) / n)) if n else 1.0
 
 
 def _on_rule(study: Study, rule: PolicyResult) -> Iterator[Note]:
