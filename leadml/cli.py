@@ -195,7 +195,7 @@ def _ended(totals: Any, max_rejected: float) -> int:
 
 def _send(directory: Path, uri: str | None, experiment: str | None, version: Any = None) -> None:
     """Send a folder to MLflow; what it holds is complete either way."""
-    from leadml.tracking.runs import track_folder
+    from leadml.tracking import track_folder
 
     stored_as = version.ref if version is not None else None
     champion = version is not None and version.status == "champion"
@@ -524,8 +524,7 @@ def models_promote(
 ) -> None:  # fmt: skip
     """Make a version the champion of its name, unless it decides worse than the champion."""
     from leadml.registry.promote import note_registered, promote
-    from leadml.tracking.connection import has_store
-    from leadml.tracking.models import mirror_version
+    from leadml.tracking import has_store, mirror_version
 
     leads = _read(on, mapping)
     done = promote(ref, because=because, at=_now(), leads=leads, ratio=ratio, force=force, store_root=store)
@@ -547,8 +546,7 @@ def models_retire(ref: Ref, because: Because = None, store: Store = None) -> Non
     """Take a version out of use; it stays on disk."""
     from leadml.registry.promote import retire
     from leadml.registry.versions import champion_of
-    from leadml.tracking.connection import has_store
-    from leadml.tracking.models import drop_champion
+    from leadml.tracking import drop_champion, has_store
 
     done = retire(ref, because=because, at=_now(), store_root=store)
     left = champion_of(done.name, store)

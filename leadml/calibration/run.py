@@ -28,7 +28,7 @@ from leadml.card.record import Card, is_name
 from leadml.data.chunks import release_memory
 from leadml.data.deals import Leads
 from leadml.exceptions import UsageError
-from leadml.tracking.connection import without_autologging
+from leadml.tracking import without_autologging
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -157,7 +157,7 @@ class Calibration:
         object
             Where MLflow has it.
         """
-        from leadml.tracking.runs import track_calibration
+        from leadml.tracking import track_calibration
 
         return track_calibration(self, run=run)
 

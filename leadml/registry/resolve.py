@@ -24,7 +24,7 @@ def resolve(ref: str | os.PathLike[str], store_root: versions.Root = None) -> Fo
     """Load what a reference names."""
     ref = os.fspath(ref)
     if ref.startswith(("models:/", "runs:/")):
-        from leadml.tracking.models import fetch_model
+        from leadml.tracking import fetch_model
 
         path = fetch_model(ref)
     elif not ("/" in ref or "\\" in ref or ref.endswith((".json", ".joblib")) or ref in (".", "..")):

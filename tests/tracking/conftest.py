@@ -43,7 +43,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from leadml.tracking.connection import connect
+    from leadml.tracking import connect
 
     folder = tmp_path_factory.mktemp("mlflow")
     connect(f"sqlite:///{folder}/mlflow.db")

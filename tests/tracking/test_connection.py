@@ -12,9 +12,16 @@ from typing import Any
 import pytest
 
 from leadml.exceptions import TrackingError
-from leadml.tracking.connection import chosen_uri, connect, has_store, without_autologging, without_password
-from leadml.tracking.models import drop_champion
-from leadml.tracking.runs import look_command, track_folder
+from leadml.tracking import (
+    chosen_uri,
+    connect,
+    drop_champion,
+    has_store,
+    look_command,
+    track_folder,
+    without_autologging,
+    without_password,
+)
 
 
 def test_where_runs_are_kept(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,14 +75,14 @@ def test_autologging_is_off_inside_and_as_it_was_afterwards() -> None:
     with without_autologging():
         assert autologging_utils._AUTOLOGGING_GLOBALLY_DISABLED
     assert not autologging_utils._AUTOLOGGING_GLOBALLY_DISABLED
-    code = "import sys, leadml.tracking.connection as t\nwith t.without_autologging(): print('mlflow' in sys.modules)"
+    code = "import sys, leadml.tracking as t\nwith t.without_autologging(): print('mlflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
 
 @pytest.mark.slow
 def test_several_processes_make_one_store(tmp_path: Path) -> None:
-    code = f"from leadml.tracking.connection import connect; connect('sqlite:///{tmp_path}/mlflow.db')"
+    code = f"from leadml.tracking import connect; connect('sqlite:///{tmp_path}/mlflow.db')"
     with ThreadPoolExecutor(3) as pool:
         run = [sys.executable, "-W", "ignore", "-c", code]
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}

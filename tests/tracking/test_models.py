@@ -16,8 +16,7 @@ from leadml.exceptions import InputError, ModelRefError, TrackingError, UsageErr
 from leadml.registry.resolve import resolve
 from leadml.scoring.face import load_model
 from leadml.scoring.served import load_served
-from leadml.tracking.connection import connect
-from leadml.tracking.models import _gather, drop_champion, fetch_model, log_model, mirror_version
+from leadml.tracking import _gather, connect, drop_champion, fetch_model, log_model, mirror_version
 
 
 @pytest.mark.slow

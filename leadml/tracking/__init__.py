@@ -1,1 +1,0 @@
-"""Everything that knows MLflow: runs, logged models, the registry as a view of the store."""
