@@ -1,4 +1,4 @@
-"""Messages, progress line, exit codes, tables (rich on a terminal, else plain text) and numbers in words."""
+"""Messages, progress line, exit codes, tables (by rich) and numbers in words."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -134,6 +133,8 @@ def _words_of(error: Exception) -> str:
 
 
 PLAIN_WIDTH: Final = 120
+UNBROKEN: Final = 10_000
+"""Width of a table in plain text, whose rows are lines."""
 NARROW: Final = 110  # a terminal below this gets no spare columns
 _STYLES: Final = {
     "change": "bold yellow", "keep": "green", "depends": "cyan", "undecided": "cyan", "cannot-judge": "dim",
@@ -153,40 +154,18 @@ class Table:
 
 
 def format_blocks(blocks: Sequence[str | Table], terminal: bool | None = None) -> str:
-    """Write paragraphs (str) and tables below one another, drawn by rich where stdout is a terminal.
+    """Write paragraphs (str) and tables below one another by rich, in plain text where stdout is no terminal.
 
-    Lines of a paragraph that begin with two spaces are commands to copy, and are not broken.
+    What the words say is never read as markup. Lines of a paragraph that begin with two spaces are commands to copy,
+    and are not broken.
     """
-    is_drawn = sys.stdout.isatty() if terminal is None else terminal
-    text = _draw(blocks) if is_drawn else "\n\n".join(map(_plain, blocks))
-    # Some Windows code pages lack the true minus.
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    try:
-        text.encode(encoding)
-    except UnicodeEncodeError:
-        return text.replace(_MINUS, "-").encode(encoding, "replace").decode(encoding)
-    return text
-
-
-def _plain(block: str | Table) -> str:
-    if isinstance(block, str):
-        paragraphs = block.split("\n")
-        return "\n".join(p if p[:2] == "  " else "\n".join(textwrap.wrap(p, PLAIN_WIDTH)) for p in paragraphs)
-    lines = [list(map(clean, row)) for row in ([block.header, *block.rows] if block.header else block.rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = ["  " + "  ".join(map(str.ljust, row, widths)).rstrip() for row in lines]
-    note = textwrap.wrap(block.note, PLAIN_WIDTH, initial_indent="  ", subsequent_indent="  ")
-    return "\n".join([block.title, *rows, *note])
-
-
-def _draw(blocks: Sequence[str | Table]) -> str:
-    """Draw by rich; what the words say is never read as markup."""
     from rich.console import Console
     from rich.padding import Padding
     from rich.table import Table as Drawn
     from rich.text import Text
 
-    console = Console()
+    is_drawn = sys.stdout.isatty() if terminal is None else terminal
+    console = Console(color_system="auto" if is_drawn else None, width=None if is_drawn else PLAIN_WIDTH)
     with console.capture() as captured:
         for position, block in enumerate(blocks):
             if position:
@@ -199,15 +178,22 @@ def _draw(blocks: Sequence[str | Table]) -> str:
             kept = [at for at, name in enumerate(header) if console.width >= NARROW or name not in block.spare]
             drawn = Drawn(box=None, show_header=bool(block.header), header_style="dim", pad_edge=False)
             for at in kept:
-                drawn.add_column(Text(header[at]), no_wrap=not at, overflow="fold")
+                drawn.add_column(Text(clean(header[at])), no_wrap=not at, overflow="fold")
             for row in block.rows:
                 cells = [clean(row[at]) for at in kept]
                 drawn.add_row(*(Text(cell, _STYLES.get(cell.split(" ", 1)[0], "")) for cell in cells))
             console.print(Text(block.title, style="bold"))
-            console.print(Padding(drawn, (0, 0, 0, 2)))
+            console.print(Padding(drawn, (0, 0, 0, 2), expand=False), width=None if is_drawn else UNBROKEN)
             if block.note:
                 console.print(Padding(Text(block.note, style="dim"), (0, 0, 0, 2)))
-    return captured.get().rstrip("\n")
+    text = "\n".join(map(str.rstrip, captured.get().rstrip("\n").split("\n")))
+    # Some Windows code pages lack the true minus.
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.replace(_MINUS, "-").encode(encoding, "replace").decode(encoding)
+    return text
 
 
 UNKNOWN_TEXT: Final = "—"
