@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from ruamel.yaml import YAML
 
-from leadml.calibration.views import Note, won_of
+from leadml.calibration.views import Note
 from leadml.data.deals import OPEN, Leads
 from leadml.data.leaks import leak_notes
 from leadml.data.selection import Selection, find_selection, find_worked
