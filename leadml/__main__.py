@@ -5,11 +5,16 @@ import contextlib
 import gc
 import os
 import sys
+from types import ModuleType
 
 
 def main() -> None:
     """Run the command line."""
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # looking for them takes as long as a lead
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+    # Pydantic would load what looks for plugins all the same (zipfile, email), which takes longer than a lead.
+    no_plugins = ModuleType("pydantic.plugin._loader")
+    no_plugins.__dict__["get_plugins"] = tuple
+    sys.modules.setdefault(no_plugins.__name__, no_plugins)
     if sys.argv[1:2] in (["predict"], ["qualify"], ["explain"]):
         # A score is a look-up: numpy need not start threads for it, and what is loaded stays.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

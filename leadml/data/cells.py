@@ -59,13 +59,15 @@ def values_of(array: pa.Array) -> npt.NDArray[Any]:
     return np.frombuffer(buffer, dtype, count=len(array) + array.offset)[array.offset :]
 
 
-def _bits_of(array: pa.BooleanArray) -> Bools:
-    return values_of(pc.cast(array, pa.uint8())).astype(bool)
+def _bits_of(buffer: pa.Buffer, array: pa.Array) -> Bools:
+    bits = np.unpackbits(np.frombuffer(buffer, np.uint8), count=array.offset + len(array), bitorder="little")
+    return bits[array.offset :].view(bool)
 
 
 def valid_of(array: pa.Array) -> Bools:
     """Tell which cells are not null."""
-    return _bits_of(array.is_valid()) if array.null_count else np.ones(len(array), bool)
+    known = array.buffers()[0]
+    return np.full(len(array), array.null_count == 0) if known is None else _bits_of(known, array)
 
 
 def _packed(bits: Bools) -> pa.Buffer:
@@ -188,7 +190,7 @@ def numbers_of(array: pa.Array, decimal: str = ".", *, keep_infinite: bool = Fal
     plain = pc.replace_substring_regex(plain, pattern=r"^\+|\.$", replacement="")
     plain = pc.replace_substring_regex(plain, pattern=r"\.[eE]", replacement="e")
     numbers = np.full(len(distinct) + 1, np.nan)
-    numbers[:-1][_bits_of(is_number)] = values_of(pc.cast(plain, pa.float64()))
+    numbers[:-1][_bits_of(is_number.buffers()[1], is_number)] = values_of(pc.cast(plain, pa.float64()))
     numbers[~np.isfinite(numbers)] = np.nan
     filled = np.append(values_of(pc.binary_length(pc.utf8_trim_whitespace(distinct))) > 0, False)
     return numbers[at], (filled & np.isnan(numbers))[at]

@@ -125,7 +125,8 @@ class CsvLines(Writer):
         self._write = write
         self._mark = "\t" if kind == ".tsv" else ";" if layout.locale == "nl" else ","
         self._latest: tuple[pa.RecordBatch | None, Any] = (None, None)
-        self._header = self._csv([guard(text_array([name]))[0] for name in layout.names])
+        titles = (guard_formula(name).replace('"', '""') for name in layout.names)
+        self._header = (self._mark.join(f'"{title}"' for title in titles) + "\n").encode()
 
     def make(self, scored: Scored) -> tuple[memoryview, int]:
         """The lines of leads, and how many cells of the input are guarded."""
@@ -236,7 +237,7 @@ class ParquetRows(Writer):
                 self._path, made.schema, use_dictionary=often, write_statistics=plain, store_schema=False
             )
         try:
-            self._waiting.append(made.cast(self.file.schema))
+            self._waiting.append(made if made.schema == self.file.schema else made.cast(self.file.schema))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:  # files of one folder need not agree
             raise InputError(
                 f"a column changes its type from one file to the next ({error}); export them alike, or leave "
