@@ -7,6 +7,7 @@ swallows a record, goes to Arrow as it is; any other is gone through line by lin
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -29,7 +30,7 @@ _NUMBER = re.compile(r"[\s\d.,:/%+-]*\d[\s\d.,:/%+-]*")
 class Block(NamedTuple):
     """Whole records with the numbers of their rows, and faults among them; blank lines only have a number."""
 
-    content: bytes
+    content: bytes | memoryview
     rows: npt.NDArray[np.int64]
     has_quotes: bool = True
     has_line_ends: bool = True  # inside cells
@@ -46,6 +47,7 @@ class RecordCutter:
         self, delimiter: str, quote: str, n_columns: int, sample: Sequence[Sequence[str]], n_rows: int = 0
     ) -> None:
         self._delimiter, self._quote, self._n, self._row = delimiter, quote, n_columns, n_rows
+        self._sample, self.n_lines = sample, 0  # lines of what has been cut off
         self._is_broken = False  # the last record with a quote ends in one, before its last cell
         q, d, inside = quote, re.escape(delimiter), f"(?:[^{quote}]|{quote * 2})*+"
         cell = f"(?:{q}{inside}{q}(?={d}|$)|{q}[^{q}{d}]*+{q}(?!{q})[^{d}]*+|[^{q}{d}][^{d}]*+|)"  # or `"x" y`, 5" pipe
@@ -57,13 +59,17 @@ class RecordCutter:
         self._stays_open = re.compile(f"{inside}(?:{q}{d}{opens})?")
         self._ends_cell = re.compile(f"(?:[^{q}]*[^{q}{d}]){q}(?:{d}|$)")
         self._quoted = re.compile(f"(^|{d}){q}({inside}){q}(?={d}|$)")
-        clean = [cells for cells in sample if len(cells) == n_columns and not any("\n" in cell for cell in cells)]
-        self._kinds = [  # of each column, whether cells may begin with a blank, and whether they may be words
+
+    @functools.cached_property
+    def _kinds(self) -> list[tuple[bool, bool]]:
+        """Of each column, whether cells may begin with a blank, and whether they may be words."""
+        clean = [cells for cells in self._sample if len(cells) == self._n and not any("\n" in cell for cell in cells)]
+        return [
             (
                 2 * sum(cell[:1].isspace() for cell in cells) >= len(cells),
                 len(clean) < _ENOUGH or any(cell.strip() and not _NUMBER.fullmatch(cell) for cell in cells),
             )
-            for cells in (list(zip(*clean, strict=True)) or [()] * n_columns)
+            for cells in (list(zip(*clean, strict=True)) or [()] * self._n)
         ]
 
     def cut(self, content: bytes, *, is_last: bool) -> tuple[Block, int]:
@@ -93,7 +99,8 @@ class RecordCutter:
                     return self._by_line(content[: content.rfind(b"\n") + 1], is_last)
         rows = np.flatnonzero(np.diff(record_ends, prepend=-1) != 1) + 1 + self._row
         self._row += len(record_ends)
-        return Block(content[:stop], rows, has_quotes, has_line_ends), stop
+        self.n_lines += int(np.searchsorted(line_ends, stop))
+        return Block(memoryview(content)[:stop], rows, has_quotes, has_line_ends), stop
 
     def _by_line(self, content: bytes, is_last: bool) -> tuple[Block, int]:
         """Go through the lines: a record that swallows others is a fault, and its lines are read singly."""
@@ -117,6 +124,7 @@ class RecordCutter:
                 kept += lines[at : at + n_lines]
                 rows.append(self._row)
             at += n_lines
+        self.n_lines += at
         block = Block("\n".join([*kept, ""]).encode() or b"\n", np.array(rows, np.int64), faults=faults)
         return block, len("\n".join([*lines[:at], ""]).encode())
 

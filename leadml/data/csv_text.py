@@ -35,7 +35,7 @@ class CsvReader(Reader):
     def __init__(self, name: str, where: Path | BinaryIO, options: ReadOptions, delimiter: str | None = None) -> None:
         self._name, self._where = name, where
         self._file = where if isinstance(where, Path) and where.is_file() else None
-        self._n_bytes = self._size = 0
+        self._n_bytes = self._size = self._n_lines = 0
         try:
             self._stream = open_binary(where) if isinstance(where, Path) else where
             self._head = self._stream.read(HEAD_BYTES)
@@ -113,10 +113,11 @@ class CsvReader(Reader):
             while skip and (end := content.find(b"\n") + 1):
                 content, skip = content[end:], skip - 1
             if skip or not content:
-                rest = content
+                rest, self._n_lines = content, self._text.n_lines - skip
                 continue
             block, n_used = cutter.cut(content, is_last=text is None)
             rest = content[n_used:]
+            self._n_lines = self._text.n_lines + cutter.n_lines + rest.count(b"\n")
             if len(block.rows) or block.faults:
                 yield block
             if len(rest) > MAX_ROW_BYTES:
@@ -126,7 +127,7 @@ class CsvReader(Reader):
         """The text as UTF-8, in pieces, every line ending in a line feed."""
         encoding = self.format.encoding.replace("utf-8", "utf-8-sig")
         decoder, newlines = codecs.getincrementaldecoder(encoding)(), io.IncrementalNewlineDecoder(None, translate=True)
-        n_lines, is_ascii, is_plain = 0, True, encoding in ("utf-8-sig", "cp1252")
+        is_ascii, is_plain = True, encoding in ("utf-8-sig", "cp1252")
         stream = self._stream if self._file is None else open_binary(self._file)
 
         def read() -> bytes:
@@ -150,11 +151,11 @@ class CsvReader(Reader):
                         self.notes.append(note(_CP1252))
                         decoder, pieces = codecs.getincrementaldecoder(encoding)(), chain([error.object], pieces)
                         continue
-                    line = n_lines + before.count(b"\n") + 1
+                    line = self._n_lines + before.count(b"\n") + 1
                     raise InputError(
                         f"{self._name}: line {line} holds bytes that are not {self.format.encoding}"
                         f" (0x{found[:4].hex().upper()}); valid: one encoding throughout; set read.encoding in the"
                         " mapping, or save the file as UTF-8"
                     ) from None
-                n_lines, is_ascii = n_lines + text.count(b"\n"), is_ascii and (is_plain or text.isascii())
+                is_ascii = is_ascii and (is_plain or text.isascii())
                 yield text
