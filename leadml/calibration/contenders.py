@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 from leadml.calibration.drift import Timing, latest_shift
 from leadml.calibration.views import (
@@ -113,25 +114,18 @@ class Points:
 class DocumentedRule(Points):
     """A documented rule as it stands."""
 
-    card: Card
+    id: str
+    framework: str | None
     title: str
+    card: Card
 
     @classmethod
     def of(cls, card: Card, title: str) -> DocumentedRule:
         """The rule that a card holds."""
         rows = [np.array([*each.points, each.unknown_points]) for each in card.criteria]
         gates = tuple((gate.criterion, gate.below) for gate in card.gates)
-        return cls(criteria=tuple(c.id for c in card.criteria), rows=rows, gates=gates, card=card, title=title)
-
-    @property
-    def id(self) -> str:
-        """Id of the rule."""
-        return self.card.name
-
-    @property
-    def framework(self) -> str | None:
-        """Id of its framework."""
-        return self.card.framework
+        criteria, of = tuple(each.id for each in card.criteria), card.framework
+        return cls(criteria=criteria, rows=rows, gates=gates, id=card.name, framework=of, title=title, card=card)
 
     def fit(self, train: Leads) -> DocumentedRule:  # noqa: ARG002
         """Nothing is learned."""
@@ -208,8 +202,7 @@ def column_of(leads: Leads, name: str) -> Column:
 
 def logit(p: npt.ArrayLike) -> Floats:
     """Log-odds, kept finite."""
-    p = np.clip(np.asarray(p, dtype=np.float64), 1e-9, 1 - 1e-9)
-    return np.asarray(np.log(p / (1 - p)))
+    return np.asarray(special.logit(np.clip(p, 1e-9, 1 - 1e-9)))
 
 
 def learn_totals(

@@ -8,7 +8,6 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-import numpy as np
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from leadml.frameworks.catalog import list_frameworks, list_policies
@@ -21,17 +20,13 @@ CONTENDERS: tuple[ContenderName, ...] = get_args(ContenderName)
 
 def plain(value: Any) -> Any:
     """Turn what Python callers have at hand (numpy scalars and arrays, dates) into what YAML holds."""
-    if isinstance(value, np.datetime64):
-        value = value.astype("datetime64[D]")
-    if isinstance(value, np.generic | np.ndarray):
+    if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, date):
         return value.isoformat()[:10]
     if isinstance(value, Mapping):
         return {key: plain(each) for key, each in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return tuple(plain(each) for each in value)
-    return value
+    return tuple(map(plain, value)) if isinstance(value, Sequence) and not isinstance(value, str) else value
 
 
 class _Settings(Record):
@@ -220,9 +215,8 @@ class Experiment(_Settings):
     @classmethod
     def _some(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
         if value == ():
-            what = "policy; valid: ids of documented rules"
-            what = what if info.field_name == "policies" else "framework; valid: ids, or paths of your own"
-            raise ValueError(f"got no {what}; name some, or leave the key out")
+            valid = "ids, or paths of your own; name some, or leave the key out"
+            raise ValueError(f"got no {info.field_name}; valid: {valid}")
         return value
 
     @field_validator("as_of")

@@ -256,18 +256,9 @@ def _wide(study: Study, asked: Wide, timing: Timing) -> Iterator[Contender]:
 def check_own(given: Sequence[Any]) -> list[tuple[str, Any]]:
     """Check pairs (name, classifier) of the user's own; names are files too."""
     for each in given:
-        pair = tuple(each) if isinstance(each, tuple | list) else ()
-        if len(pair) != 2 or not isinstance(pair[0], str):
-            what = f"{type(each).__name__} without a name" if not pair else repr(each)[:80]
-            valid, how = "one of the names, or a pair (name, classifier)", 'write it as ("mine", classifier)'
-        elif not is_name(pair[0]):
-            what = f"the name {pair[0]!r}"
-            valid, how = "1 to 64 letters (a-z), digits, . _ or -, a letter or digit first, no dot last", "rename it"
-        elif not hasattr(pair[1], "fit") or not hasattr(pair[1], "predict_proba"):
-            what = f"{pair[0]!r} with a {type(pair[1]).__name__}"
-            valid = "(name, scikit-learn classifier with fit and predict_proba)"
-            how = "give a classifier, or one of the names"
-        else:
-            continue
-        raise UsageError(f"contenders: got {what}; valid is {valid}; {how}")
+        name, classifier = each if isinstance(each, tuple | list) and len(each) == 2 else ("", each)
+        if not is_name(name) or not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
+            valid = "one of the names, or a pair of 1 to 64 of A-Z a-z 0-9 . _ - (a letter or digit first) and a"
+            how = 'scikit-learn classifier with fit and predict_proba; write it as ("mine", classifier)'
+            raise UsageError(f"contenders: got {repr(each)[:80]}; valid is {valid} {how}")
     return [(name, classifier) for name, classifier in given]

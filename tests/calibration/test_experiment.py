@@ -6,9 +6,10 @@ from datetime import date
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 import leadml
-from leadml.calibration.experiment import Experiment, load_experiment, plain
+from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.run import own_metrics
 from leadml.calibration.study import check_own
 from leadml.exceptions import RecordError, UsageError
@@ -35,7 +36,7 @@ def test_python_gives_lists_numpy_dates_and_dicts() -> None:
     assert (settings.as_of, settings.random_state, settings.wide) == ("2026-01-31", 3, False)
     assert settings.bands.follow_up_from == 1.0
     assert Experiment(contenders=["cutoff"], capacity={"share": 0.3}).capacity.share == 0.3
-    assert plain(np.datetime64("2026-01-31T10")) == "2026-01-31"
+    assert Experiment(as_of=np.datetime64("2026-01-31T10")).as_of == "2026-01-31"
 
 
 def test_yaml_is_read_strictly(tmp_path) -> None:
@@ -55,8 +56,8 @@ def test_yaml_is_read_strictly(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"policies": []}, "got no policy"),
-        ({"frameworks": []}, "got no framework"),
+        ({"policies": []}, "got no policies"),
+        ({"frameworks": []}, "got no frameworks"),
         ({"policies": ["bant-imb"]}, "did you mean bant-ibm"),
         ({"baseline": "ours"}, "got the policy 'ours'"),
         ({"frameworks": ["bant"], "baseline": "ours", "bootstrap": 1}, "got the policy 'ours'"),
@@ -80,10 +81,10 @@ def test_contradictions_are_refused(given, says: str) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ([("../mine", None)], "got the name '../mine'; valid is 1 to 64 letters"),
-        ([("a" * 65, None)], "valid is 1 to 64 letters"),
-        ([object()], r"got object without a name; valid is .* a pair \(name, classifier\)"),
-        ([("mine", object())], "got 'mine' with a object; valid is .* give a classifier"),
+        ([("../mine", LogisticRegression())], "got .'../mine', .*; valid is .* a pair of 1 to 64 of A-Z"),
+        ([("a" * 65, LogisticRegression())], "valid is .* a pair of 1 to 64 of A-Z"),
+        ([object()], "got <object .*; write it as"),
+        ([("mine", object())], "got .'mine', .*; valid is .* with fit and predict_proba"),
     ],
 )
 def test_contenders_have_names_that_files_can_have(given: list[object], says: str) -> None:

@@ -264,7 +264,7 @@ def test_own_classifiers_frameworks_and_metrics_compete() -> None:
     assert mine.kind == "custom"
     assert mine.auc.value > 0.6
     assert 0 < mine.metrics["average_precision_score"].value < 1
-    with pytest.raises(UsageError, match="give a classifier"):
+    with pytest.raises(UsageError, match="with fit and predict_proba"):
         leadml.calibrate(leads, contenders=[("mine", object())])
     with pytest.raises(UsageError, match="did you mean cutoff"):
         leadml.calibrate(leads, contenders=["cut-off"])
