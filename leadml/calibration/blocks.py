@@ -16,10 +16,10 @@ import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
 from threadpoolctl import threadpool_limits
 
 from leadml.calibration.contenders import Fitted, Said
-from leadml.calibration.study import Held, Study
+from leadml.calibration.study import Study
 from leadml.calibration.views import weight_of, won_of
 from leadml.data.deals import Leads
-from leadml.data.split import k_folds, rolling_blocks, times_of
+from leadml.data.split import Block, k_folds, rolling_blocks, times_of
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.evaluation.metrics import highest, log_losses
 from leadml.exceptions import LeadmlError, UsageError
@@ -40,18 +40,16 @@ def few_threads(n_jobs: int | None) -> threadpool_limits:
 def make_blocks(study: Study) -> Study:
     """The study with its blocks, and `timed` as it turned out: too few dated deals are held out by k-fold."""
     deals, asked, won = study.compared, study.settings.evaluation, won_of(study.compared)
-    held: list[Held] = []
+    held: list[Block] = []
     if study.timed:
         known, came_in = times_of(deals) or (np.arange(len(deals)), None)
         first, growth = asked.first, asked.growth
         blocks = rolling_blocks(known, came_in, deals.unit, first=first, growth=growth, embargo=asked.embargo)
-        enough = [LEAST <= won[each.train].sum() <= len(each.train) - LEAST for each in blocks]
-        held = [Held(b.train, b.test, at, 0, b.n_embargoed) for at, b in enumerate(blocks) if enough[at]]
+        held = [each for each in blocks if LEAST <= won[each.train].sum() <= len(each.train) - LEAST]
     timed = sum(won[each.test].sum() for each in held) >= LEAST
     if not timed:
-        outcome, n, seed = np.asarray(deals.outcome), asked.repeats, study.settings.random_state
-        blocks = k_folds(deals.unit, outcome, n_folds=asked.folds, repeats=n, random_state=seed)
-        held = [Held(b.train, b.test, at, at * n // len(blocks)) for at, b in enumerate(blocks) if len(b.test)]
+        seed, n_folds = study.settings.random_state, asked.folds
+        held = k_folds(deals.unit, np.asarray(deals.outcome), n_folds=n_folds, repeats=asked.repeats, random_state=seed)
     notes = list(study.notes)
     if embargoed := sum(each.n_embargoed for each in held):
         notes.append(("LML403", {"n": embargoed, "where": "evaluation"}))
@@ -96,7 +94,7 @@ def hold_out(study: Study, progress: Progress | None = None) -> tuple[Log, dict[
     size, picked = [len(held.test) for held in blocks], deals.take(rows)
     log = Log(
         row=rows,
-        block=np.repeat(np.array([held.block for held in blocks], np.int32), size),
+        block=np.repeat(np.array([held.number for held in blocks], np.int32), size),
         repeat=np.repeat(np.array([held.repeat for held in blocks], np.int32), size),
         outcome=np.asarray(picked.outcome),
         unit=np.unique(rows if picked.unit is None else picked.unit, return_inverse=True)[1].astype(np.int64),

@@ -6,10 +6,9 @@ import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.calibration import contenders as learn
 from leadml.calibration.consequences import Consequences, find_consequences
@@ -21,7 +20,7 @@ from leadml.calibration.views import Note, View, by_pattern
 from leadml.card.build import documented_card
 from leadml.card.record import is_name
 from leadml.data.deals import Leads
-from leadml.data.split import times_of
+from leadml.data.split import Block, times_of
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import list_frameworks, load_common, load_framework
 
@@ -29,16 +28,6 @@ FORMS: Mapping[Any, str] = {"logistic": "logistic regression", "boosting": "boos
 
 MANY_DEALS = 1_000_000
 """More deals without dates are learned from as patterns of a framework's criteria."""
-
-
-class Held(NamedTuple):
-    """One block: what is learned from, and what is predicted (positions among the deals compared)."""
-
-    train: npt.NDArray[np.integer]
-    test: npt.NDArray[np.integer]
-    block: int
-    repeat: int = 0
-    n_embargoed: int = 0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,7 +49,7 @@ class Study:
     contenders: tuple[Contender, ...] = ()
     notes: tuple[Note, ...] = ()
     n_jobs: int | None = None
-    blocks: tuple[Held, ...] = ()
+    blocks: tuple[Block, ...] = ()
 
     @cached_property
     def learnable(self) -> tuple[View, ...]:

@@ -22,10 +22,10 @@ class Block(NamedTuple):
 
     train: Rows  # positions of deals, ascending
     test: Rows
-    start: int | None = None  # first and last day (or row, from 0), the last block ending with the data;
-    end: int | None = None  # None in folds
+    number: int = 0
+    repeat: int = 0
+    start: int | None = None  # first day (or row, from 0); None in folds
     n_embargoed: int = 0  # came in before the block and closed only after it began: they do not train
-    n_straddling: int = 0  # do not train because their unit is held out
 
 
 class Times(NamedTuple):
@@ -86,16 +86,15 @@ def rolling_blocks(
             edges.append(edge)
         position *= growth
     ends = [*edges[1:], max(int(came_in.max(initial=0)), edges[-1] + 1)] if edges else []
-    blocks = []
+    blocks: list[Block] = []
     for edge, end in zip(edges, ends, strict=True):
         before = came_in <= edge
         test = _rows(~before & (came_in <= end))
         train = before & (known <= edge) & (known != NO_DAY) if embargo else before
         kept = train if unit is None else train & ~np.isin(unit, unit[test])
-        n_train, n_kept = int(train.sum()), int(kept.sum())
         if len(test):
-            n_embargoed = int(before.sum()) - n_train
-            blocks.append(Block(_rows(kept), test, edge + 1, end, n_embargoed, n_train - n_kept))
+            n_embargoed = int(before.sum()) - int(train.sum())
+            blocks.append(Block(_rows(kept), test, len(blocks), 0, edge + 1, n_embargoed))
     return blocks
 
 
@@ -119,7 +118,7 @@ def k_folds(
     n_folds = min(n_folds, n_units)
     lap, turn = np.divmod(np.arange(n_units), n_folds)
     snake = np.where(lap % 2 == 0, turn, n_folds - 1 - turn)
-    blocks = []
+    blocks: list[Block] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([random_state, repeat])
         # Large units first, then alike win rates side by side: dealt to and fro, the folds come out alike.
@@ -134,7 +133,7 @@ def k_folds(
                     f"all {kind} deals are in the same few of {n_units} units: held out together they leave"
                     f" none to learn from; valid: {kind} deals in several units; look at group in the mapping"
                 )
-        blocks += [Block(_rows(fold != f), _rows(fold == f)) for f in range(n_folds)]
+        blocks += [Block(_rows(fold != f), _rows(fold == f), len(blocks) + f, repeat) for f in range(n_folds)]
     return blocks
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import leadml
 from leadml.calibration.findings import FINDINGS, error_of_predictions, make_finding, make_findings
-from leadml.calibration.study import Held
+from leadml.data.split import Block
 
 ROOT = Path(leadml.__file__).parent
 
@@ -50,7 +50,7 @@ def test_the_gravest_come_first_and_once() -> None:
 
 def test_the_level_of_held_out_predictions_varies_by_what_they_learned_from_too() -> None:
     edges = [100, 125, 156, 195, 244, 305, 400]
-    blocks = [Held(np.arange(a), np.arange(a, b), 0) for a, b in itertools.pairwise(edges)]
+    blocks = [Block(np.arange(a), np.arange(a, b)) for a, b in itertools.pairwise(edges)]
     surprise = np.random.default_rng(0).normal(size=(20_000, 400))
     sums = sum((surprise[:, b.test] - surprise[:, b.train].mean(axis=1, keepdims=True)).sum(axis=1) for b in blocks)
     wider = error_of_predictions(SimpleNamespace(timed=True, blocks=blocks))
