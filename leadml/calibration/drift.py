@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 from scipy.stats import chi2, chi2_contingency
 
 from leadml.calibration.views import (
@@ -19,6 +20,7 @@ from leadml.calibration.views import (
 )
 from leadml.data.deals import NO_DAY, Leads
 from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.solver import Fits, fit_logistic
 from leadml.levels import N_CODES, logistic
 
 N_PERIODS = 4
@@ -31,10 +33,12 @@ SHIFTED_FAR = 0.25
 """Population stability index that counts as a large shift (Siddiqi 2006, Credit risk scorecards)."""
 Timing = int | None
 """Days that leads need to close (0: not known) where deals are in time order; None where they are not."""
-DRIFTS = ((0.01, 0.8), (0.3, 0.1), (1.0, 0.1))
+DRIFTS, CHANCES = np.array([0.01, 0.3, 1.0]), np.array([0.8, 0.1, 0.1])
 """Standard deviations of the intercept's change over the later half of the deals, in log-odds; their prior chances."""
 BIAS_SPREAD = 0.3
 """Prior standard deviation of the log-odds by which closed deals are off, since quick ones are too many."""
+SPREAD = 1e3**0.5
+"""Spread of coefficients that are all but free."""
 LEAST = 80
 """Deals from which on an intercept is looked at."""
 
@@ -88,12 +92,12 @@ def weights_moved(view: View, deals: Leads) -> bool:
     design = design[:, np.ptp(design, axis=0) > 0]
     base = np.column_stack([np.ones(len(late)), late, design])
     extra = design[:, :k] * late[:, None]
-    _, hessian, log_odds = _fit(base, won / n, n, 1e-3)
-    p = logistic(log_odds)
+    fit = _fit(base, won / n, n, np.array([SPREAD]))
+    p = logistic(base @ fit.theta[0])
     curve = (n * p * (1 - p))[:, None]
     cross = base.T @ (extra * curve)
     score = extra.T @ (won - n * p)
-    variance = extra.T @ (extra * curve) - cross.T @ np.linalg.solve(hessian, cross)
+    variance = extra.T @ (extra * curve) - cross.T @ np.linalg.solve(fit.hessian[0], cross)
     statistic = float(score @ np.linalg.lstsq(variance, score, rcond=None)[0])
     return bool(statistic > chi2.isf(ALPHA, k))
 
@@ -110,7 +114,7 @@ def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float,
     if timing and leads.created is not None and leads.closed is not None:
         created, last = leads.created.astype(np.float64), max(int(leads.created.max()), int(leads.closed.max()))
         seen = _effective(weight / seen_chance(leads.created, leads.closed))
-        shift = float(_fit(np.ones((len(leads), 1)), won, seen, BIAS_SPREAD**-2, log_odds)[0][0])
+        shift = float(_fit(np.ones((len(leads), 1)), won, seen, np.array([BIAS_SPREAD]), log_odds).theta[0, 0])
         rows = np.flatnonzero(created <= last - timing)
         rows = rows[np.argsort(created[rows], kind="stable")]
         time = created - last  # now is later than the latest deals that had the time to close
@@ -133,17 +137,10 @@ def seen_chance(created: npt.NDArray[np.int32], closed: npt.NDArray[np.int32]) -
     return np.asarray(np.clip((float(closed.max()) - took - first) / max(newest - first, 1.0), 0.2, 1.0))
 
 
-def _fit(columns: Floats, y: Floats, weight: Floats, pull: float, eta: Floats | float = 0.0) -> tuple[Floats, ...]:
-    """Coefficients, their information and the log-odds of a logistic regression beside `eta`, each pulled to 0."""
-    theta = np.zeros(columns.shape[1])
-    for _ in range(30):
-        p = logistic(eta + columns @ theta)
-        hessian = (columns * (weight * p * (1 - p))[:, None]).T @ columns + pull * np.eye(len(theta))
-        step = np.linalg.solve(hessian, columns.T @ (weight * (y - p)) - pull * theta)
-        theta += np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-9:
-            break
-    return theta, hessian, eta + columns @ theta
+def _fit(columns: Floats, y: Floats, weight: Floats, spread: Floats, offset: Floats | float = 0.0) -> Fits:
+    """Logistic regressions beside an offset, one a spread by which the coefficients are pulled to 0."""
+    pull = spread[:, None, None] ** -2.0 * np.eye(columns.shape[1])
+    return fit_logistic(columns, (weight * y)[None], weight[None], pull, offset=offset, tolerance=1e-9)
 
 
 def _effective(weight: Floats) -> Floats:
@@ -153,16 +150,8 @@ def _effective(weight: Floats) -> Floats:
 
 def _offset_now(eta: Floats, y: Floats, weight: Floats, time: Floats) -> tuple[float, float]:
     """Offset at time 0 and its variance: an offset and a drift along times below 0, averaged over `DRIFTS`."""
-    w, columns = _effective(weight), np.stack([np.ones(len(eta)), time], axis=1)
-    means, variances, evidence = [], [], []
-    for sd, chance in DRIFTS:
-        pull = sd**-2
-        theta, hessian, moved = _fit(columns, y, w, pull, eta)
-        fit = w @ (y * moved - np.logaddexp(0.0, moved)) - 0.5 * pull * theta @ theta
-        evidence.append(np.log(chance * pull) + fit - 0.5 * np.linalg.slogdet(hessian)[1])
-        means.append(theta[0])
-        variances.append(np.linalg.inv(hessian)[0, 0])
-    share = np.exp(np.array(evidence) - max(evidence))
-    share /= share.sum()
+    fits = _fit(np.stack([np.ones(len(eta)), time], axis=1), y, _effective(weight), DRIFTS, eta)
+    share = softmax(np.log(CHANCES / DRIFTS**2) - fits.loss - 0.5 * np.linalg.slogdet(fits.hessian)[1])
+    means, variances = fits.theta[:, 0], np.linalg.inv(fits.hessian)[:, 0, 0]
     mean = float(share @ means)
-    return mean, float(share @ (np.array(variances) + (np.array(means) - mean) ** 2))
+    return mean, float(share @ (variances + (means - mean) ** 2))

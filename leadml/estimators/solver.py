@@ -68,13 +68,14 @@ def fit_logistic(
     *,
     bounded: Flags | None = None,
     start: Floats | None = None,
+    offset: Floats | float = 0.0,
     tolerance: float = 1e-4,
     max_iter: int = 60,
 ) -> Fits:
     """Minimise sum_p [total log(1 + e^eta) - won eta] + theta' S theta / 2, theta >= 0 where bounded, row by row.
 
     (m, p) columns, sparse ones for a few rows only; (rows or 1, m) won and total; (rows or 1, p, p) penalty S;
-    (rows, p) start.
+    (rows, p) start; (m,) offset of every eta.
     """
     n_rows = max(len(won), len(penalty), 1 if start is None else len(start))
     n_columns = columns.shape[1]
@@ -88,7 +89,7 @@ def fit_logistic(
     before, open_ = theta.copy(), np.arange(n_rows)
     for _ in range(max_iter):
         at, s = theta[open_], penalty[open_]
-        eta = at @ columns.T
+        eta = at @ columns.T + offset
         small = np.exp(-np.abs(eta))
         s_at = (s @ at[..., None])[..., 0]
         now = ((np.maximum(eta, 0.0) + np.log1p(small)) * total[open_]).sum(axis=1)
