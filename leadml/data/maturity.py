@@ -6,11 +6,12 @@ wins. So the time to close is estimated over open deals too, and only cohorts th
 
 from __future__ import annotations
 
-import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from leadml.data.cells import Bools
 from leadml.data.deals import NO_DAY, OPEN, Leads
 
 CLOSED_BY_THEN = 0.95
@@ -19,14 +20,13 @@ MIN_TIMES = 40
 """From fewer deals with both dates no time to close is estimated."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Maturity:
+class Maturity(NamedTuple):
     """How long deals take to close, and which leads have had that time."""
 
     as_of: int  # day of the data
     days: int  # within which 95% of the leads (of those that ever are, where fewer are) are closed
-    mature: npt.NDArray[np.bool_]  # (n,) created so many days before `as_of`, or without a date of creation
-    overdue: npt.NDArray[np.bool_]  # (n,) of a mature cohort, and still open
+    mature: Bools  # (n,) created so many days before `as_of`, or without a date of creation
+    overdue: Bools  # (n,) of a mature cohort, and still open
 
 
 def find_maturity(leads: Leads, as_of: int | None = None) -> Maturity | None:

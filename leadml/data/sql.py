@@ -22,25 +22,8 @@ def shown_url(url: str) -> str:
     return re.sub(r"://([^:/]*):.*@", r"://\1:***@", url)
 
 
-def connect(url: str) -> Any:
-    """Make a SQLAlchemy engine, not connected yet; ``postgresql://`` is read by psycopg 3."""
-    install = 'pip install "leadml[sql]"'
-    try:
-        import sqlalchemy
-    except ImportError:
-        raise UsageError(f"{shown_url(url)}: a database needs SQLAlchemy; {install} installs it") from None
-    try:
-        driven = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
-        return sqlalchemy.create_engine(driven, poolclass=sqlalchemy.NullPool)
-    except ImportError as error:
-        missing = f"the driver is missing ({error}); install it, for PostgreSQL by {install}"
-        raise UsageError(f"{shown_url(url)}: {missing}") from None
-    except sqlalchemy.exc.ArgumentError as error:
-        raise UsageError(f"{shown_url(url)}: is no SQLAlchemy URL ({_told(error)})") from None
-
-
 def open_query(url: str, query: str | None, options: ReadOptions) -> RowReader:
-    """Open the rows of a query."""
+    """Open the rows of a query; ``postgresql://`` is read by psycopg 3."""
     if not query:
         raise UsageError(f'{shown_url(url)}: a database needs --query, such as --query "SELECT * FROM leads"')
     rows = _rows(url, query)
@@ -50,23 +33,30 @@ def open_query(url: str, query: str | None, options: ReadOptions) -> RowReader:
 
 def _rows(url: str, query: str) -> Iterator[tuple[int, Any]]:
     """The header as row 1, then the rows; what was opened is closed with this generator."""
-    engine = connect(url)
-    import sqlalchemy
+    name, row = shown_url(url), 0
+    try:
+        import sqlalchemy
 
-    row = 0
+        driven = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+        engine = sqlalchemy.create_engine(driven, poolclass=sqlalchemy.NullPool)
+    except ImportError as error:
+        install = 'pip install "leadml[sql]" installs what PostgreSQL takes'
+        raise UsageError(f"{name}: SQLAlchemy or the database's driver is missing ({error}); {install}") from None
+    except sqlalchemy.exc.ArgumentError as error:
+        raise UsageError(f"{name}: is no SQLAlchemy URL ({_told(error)})") from None
     try:
         with engine.connect() as connection:
             connection = connection.execution_options(stream_results=True, max_row_buffer=CHUNK_ROWS)
             with connection.execute(sqlalchemy.text(query)) as result:
                 if not result.returns_rows:
-                    raise UsageError(f"{shown_url(url)}: --query gives no rows; valid: a SELECT")
+                    raise UsageError(f"{name}: --query gives no rows; valid: a SELECT")
                 yield (row := 1), tuple(result.keys())
                 for some in result.partitions(CHUNK_ROWS):
                     for cells in some:
                         yield (row := row + 1), cells
     except sqlalchemy.exc.SQLAlchemyError as error:
         fault = f"cannot be read on ({_told(error)})" if row else f"{_told(error)}; check the URL and --query"
-        raise InputError(f"{shown_url(url)}: {fault}") from None
+        raise InputError(f"{name}: {fault}") from None
 
 
 def _told(error: Exception) -> str:

@@ -58,7 +58,7 @@ def test_a_connection_that_breaks(url):
     ("url", "message"),
     [
         ("nonsense://user:secret@host/db", r"nonsense://user:\*\*\*@host/db: is no SQLAlchemy URL"),
-        ("mssql+pymssql://me@host/db", "the driver is missing"),
+        ("mssql+pymssql://me@host/db", "driver is missing"),
         ("postgresql://me:secret@127.0.0.1:1/db", r"me:\*\*\*@127.0.0.1:1/db: .*check the URL and --query"),
     ],
 )
