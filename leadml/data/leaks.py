@@ -60,8 +60,22 @@ class _Column(NamedTuple):
     name: str
     kind: str  # criterion, context, segment or amount
     values: Floats  # NaN where blank; categories are numbered
-    ranks: bool  # whether larger values mean more
+    ranks: bool = True  # whether larger values mean more
     cells: pa.Array | None = None  # as they were read, of context and segments
+
+
+class _Sign(NamedTuple):
+    points: int
+    text: str
+    code: str = ""  # of a finding, where it suffices alone
+
+
+class _Deals(NamedTuple):
+    leads: Leads
+    rows: Ints  # of the closed deals; what follows is one each
+    won: Bools
+    unit: Ints
+    fold: Ints
 
 
 def leak_notes(leads: Leads) -> list[Note]:
@@ -84,49 +98,35 @@ def leak_notes(leads: Leads) -> list[Note]:
 def find_leaks(leads: Leads) -> tuple[list[Note], Note | None]:
     """Tell what columns and dates show alone, and which columns do together; weights are not used."""
     outcome = np.full(len(leads), OPEN) if leads.outcome is None else leads.outcome
-    closed = np.flatnonzero(outcome != OPEN)
-    won = outcome[closed] == 1
+    rows = np.flatnonzero(outcome != OPEN)
+    won = outcome[rows] == 1
     if min(won.sum(), (~won).sum()) < MIN_KNOWN:
         return [], None
-    unit = np.arange(len(closed)) if leads.unit is None else leads.unit[closed].astype(np.int64)
+    unit = np.arange(len(rows)) if leads.unit is None else leads.unit[rows].astype(np.int64)
     fold = np.random.default_rng(0).permutation(int(unit.max()) + 1)[unit] % N_FOLDS
-    alone, chance = list[Note](), dict[str, float]()
+    deals, alone = _Deals(leads, rows, won, unit, fold), list[Note]()
     if leads.closed is not None:
-        blank = leads.closed[closed] == NO_DAY
+        blank = leads.closed[rows] == NO_DAY
         (low, _), (high, which) = sorted((float(blank[won == is_won].mean()), end) for is_won, end in enumerate(ENDS))
         alone += [("LML117", {"share": high, "which": which})] if high - low >= DATED_GAP else []
-    rates, signs = {"": np.ones(len(won))}, dict[str, list[str]]()  # a constant goes first
+    rates, suspects, p = {"": np.ones(len(won))}, dict[str, list[str]](), dict[str, float]()  # a constant goes first
     for column in _columns(leads):
-        here, filled = column.values[closed], ~np.isnan(column.values)
-        binned = _binned(here) if column.ranks else here
+        binned = _binned(column.values[rows]) if column.ranks else column.values[rows]
         rate = _rate_elsewhere(binned, won, fold)
-        known = filled[closed]
-        auc, _ = _auc((here if column.ranks else rate)[known], won[known], unit[known])
-        rank, (gap, more) = max(auc, 1 - auc), _filled_more(leads, filled)
-        told = _pure(column, here, won, rank)
-        if gap >= FILLED_ONLY:
-            told.setdefault("LML102", f"It is {more}.")
-        if rank >= LEAK_AUC and known.sum() >= 2 * MIN_KNOWN:
-            told.pop("LML111", None)
-            told["LML101"] = f"Alone it reaches AUC {rank:.2f} on {known.sum():,} deals."
-        if after := _after_close(leads, column.cells, closed):
-            told["LML113"] = after
-        alone += [(code, {"column": column.name, "detail": detail}) for code, detail in told.items()]
-        if column.kind not in ("criterion", "context"):
-            continue
-        rates[column.name] = rate
-        timing = [_follows(leads, column.values)] if column.ranks else []
-        if column.kind == "context" and "LML102" not in told:
-            timing.append((int(np.searchsorted(FILLED_MORE, gap, side="right")), more))
-        why = late_by_name(column.name)
-        if 2 * bool(why or told) + sum(points for points, _ in timing) >= 2:
-            p = chi_square(np.nan_to_num(binned, nan=-1).astype(np.int64), won, unit)
-            chance[column.name] = p if _auc(rate, won, unit)[0] >= LEAST_AUC else 1.0
-            words = [f"by its name it {why}"] * bool(why)
-            words += [text[:1].lower() + text[1:].rstrip(".") for text in told.values()]
-            signs[column.name] = [*words, *(text for points, text in timing if points)]
-    signs = {name: words for name, words in signs.items() if chance[name] < BY_CHANCE / len(chance)}
-    return alone, _together(leads, rates, signs, won, unit, fold) if signs else None
+        signs = [*_filled(deals, column), *_ranking(deals, column, rate), *_timing(deals, column)]
+        told = ((sign.code, f"{sign.text[:1].upper()}{sign.text[1:]}.") for sign in signs if sign.code)
+        alone += [(code, {"column": column.name, "detail": detail}) for code, detail in told]
+        if column.kind in ("criterion", "context"):
+            rates[column.name] = rate
+            if why := late_by_name(column.name):
+                signs = [_Sign(2, f"by its name it {why}"), *signs]
+            if sum(sign.points for sign in signs) >= 2:
+                suspects[column.name] = [sign.text for sign in signs if sign.points]
+                ranks = _auc(rate, won, unit)[0] >= LEAST_AUC
+                numbers = np.nan_to_num(binned, nan=-1).astype(np.int64)
+                p[column.name] = chi_square(numbers, won, unit) if ranks else 1.0
+    suspects = {name: texts for name, texts in suspects.items() if p[name] < BY_CHANCE / len(p)}
+    return alone, _together(deals, rates, suspects) if suspects else None
 
 
 def _columns(leads: Leads) -> Iterator[_Column]:
@@ -136,7 +136,7 @@ def _columns(leads: Leads) -> Iterator[_Column]:
         if leads.mapping is None or name in rules:
             codes = leads.codes[:, j].astype(np.float64)
             column = rules[name].column if name in rules else name
-            yield _Column(column, "criterion", np.where(codes == UNKNOWN, np.nan, codes), True)
+            yield _Column(column, "criterion", np.where(codes == UNKNOWN, np.nan, codes))
     for name, cells in {**leads.segments, **leads.context}.items():
         ranks = not pa.types.is_dictionary(cells.type)
         values = values_of(cells) if ranks else codes_of(cells)
@@ -145,48 +145,90 @@ def _columns(leads: Leads) -> Iterator[_Column]:
         yield _Column(name, kind, np.where(known, values.astype(np.float64), np.nan), ranks, cells)
     if leads.amount is not None:
         rule = leads.mapping.amount if leads.mapping else None
-        yield _Column(rule.column if rule else "amount", "amount", leads.amount, True)
+        yield _Column(rule.column if rule else "amount", "amount", leads.amount)
 
 
-def _pure(column: _Column, values: Floats, won: Bools, rank: float) -> dict[str, str]:
-    """Sides on which nearly all deals ended alike, and not by chance: filled, empty, the lowest or highest tenth."""
+def _filled(deals: _Deals, column: _Column) -> Iterator[_Sign]:
+    """Being filled, or empty, tells the outcome, or is more frequent for deals that ended one way, or at all."""
+    filled, outcome, created = ~np.isnan(column.values), np.asarray(deals.leads.outcome), deals.leads.created
+    here = filled[deals.rows]
+    for where, side in (("where it is filled", here), ("where it is empty", ~here)):
+        if text := _alike(deals.won, where, side, *FILLED):
+            yield _Sign(2, text, "LML102")
+            return
+    ended = outcome != OPEN
+    if created is not None and not ended.all():  # a question asked only lately, or no longer, is no sign
+        ended = ended & (created >= np.quantile(created[~ended], 0.1))
+    kinds, best, text = {"won": outcome == 1, "lost": outcome == 0, "closed": ended, "open": outcome == OPEN}, 0.0, ""
+    for one, other in (("won", "lost"), ("lost", "won"), ("closed", "open")):
+        parts = [filled[kinds[each]] for each in (one, other)]
+        if min(map(len, parts)) >= MIN_KNOWN:
+            high, low = (float(part.mean()) for part in parts)
+            spread = np.sqrt(high * (1 - high) / len(parts[0]) + low * (1 - low) / len(parts[1]))
+            if high - low > max(best, SURE * spread):
+                best, text = high - low, f"filled in {high:.0%} of the {one} and {low:.0%} of the {other} deals"
+    if best >= FILLED_ONLY:
+        yield _Sign(2, f"it is {text}", "LML102")
+    elif column.kind == "context":
+        yield _Sign(int(np.searchsorted(FILLED_MORE, best, side="right")), text)
+
+
+def _ranking(deals: _Deals, column: _Column, rate: Floats) -> Iterator[_Sign]:
+    """It ranks the outcomes, or in its lowest, or highest, tenth nearly all deals ended alike."""
+    filled = ~np.isnan(column.values[deals.rows])
+    values, won, n_known = column.values[deals.rows][filled], deals.won[filled], int(filled.sum())
+    auc, _ = _auc(values if column.ranks else rate[filled], won, deals.unit[filled])
+    rank, n = max(auc, 1 - auc), max(MIN_KNOWN, round(STRETCH_SHARE * n_known))
+    if n_known >= 2 * MIN_KNOWN and rank >= LEAK_AUC:
+        yield _Sign(2, f"alone it reaches AUC {rank:.2f} on {n_known:,} deals", "LML101")
+    elif column.ranks and column.kind != "criterion" and rank >= STRETCH_AUC and n < n_known:
+        low, high = np.partition(values, (n - 1, -n))[[n - 1, -n]]
+        for where, side in ((f"up to {low:g}", values <= low), (f"from {high:g}", values >= high)):
+            if text := _alike(won, f"with a value {where}", side, *STRETCH):
+                yield _Sign(2, text, "LML111")
+                return
+
+
+def _alike(won: Bools, where: str, side: Bools, purity: float, gap: float) -> str:
+    """Say that on one side nearly all deals ended alike, more of them than elsewhere, and not by chance."""
     from scipy.stats import binom
 
-    filled, found = ~np.isnan(values), dict[str, str]()
-    sides = [
-        ("LML102", where, side, *FILLED)
-        for where, side in (("where it is filled", filled), ("where it is empty", ~filled))
-    ]
-    n = max(MIN_KNOWN, round(STRETCH_SHARE * int(filled.sum())))
-    if column.ranks and column.kind != "criterion" and rank >= STRETCH_AUC and n < filled.sum():
-        low, high = np.partition(values[filled], (n - 1, -n))[[n - 1, -n]]
-        stretches = (f"with a value up to {low:g}", values <= low), (f"with a value from {high:g}", values >= high)
-        sides += [("LML111", where, side, *STRETCH) for where, side in stretches]
-    for code, where, side, purity, gap in sides:
-        there = filled & ~side if code == "LML111" else ~side
-        if code in found or min(side.sum(), there.sum()) < MIN_KNOWN:
-            continue
-        for is_won, end in enumerate(ENDS):
-            ended = won == is_won
-            here, elsewhere = float(ended[side].mean()), float(ended[there].mean())
-            by_chance = binom.cdf((side & ~ended).sum(), side.sum(), 1 - ended.mean())
-            if here >= purity and here - elsewhere >= gap and by_chance < CHANCE:
-                found[code] = f"{here:.0%} of the {side.sum():,} deals {where} were {end}, {elsewhere:.0%} elsewhere."
-    return found
+    for is_won, end in enumerate(ENDS if min(side.sum(), (~side).sum()) >= MIN_KNOWN else ()):
+        ended = won == is_won
+        here, there = float(ended[side].mean()), float(ended[~side].mean())
+        by_chance = binom.cdf((side & ~ended).sum(), side.sum(), 1 - ended.mean())
+        if here >= purity and here - there >= gap and by_chance < CHANCE:
+            return f"{here:.0%} of the {side.sum():,} deals {where} were {end}, {there:.0%} elsewhere"
+    return ""
 
 
-def _after_close(leads: Leads, cells: pa.Array | None, closed: Ints) -> str:
-    """A date that lies on or after the close in most deals is written at the close."""
-    if cells is None or leads.closed is None or pa.types.is_floating(cells.type):
-        return ""
-    dates, end = read_dates(cells), leads.closed[closed]
-    day = dates.days[closed]
-    both = (day != NO_DAY) & (end != NO_DAY)
-    if dates.no_date.sum() > 0.1 * (dates.no_date | (dates.days != NO_DAY)).sum() or both.sum() < MIN_KNOWN:
-        return ""
-    share = float((day >= end)[both].mean())
-    text = f"It lies on or after the close in {share:.0%} of the {both.sum():,} deals with both dates."
-    return text if share >= 0.5 else ""
+def _timing(deals: _Deals, column: _Column) -> Iterator[_Sign]:
+    """It is a date on or after the close in most deals, or follows the time from created to closed (in ranks)."""
+    from scipy.stats import spearmanr
+
+    closed = deals.leads.closed
+    if closed is None:
+        return
+    end = closed[deals.rows]
+    if column.cells is not None and not pa.types.is_floating(column.cells.type):
+        dates = read_dates(column.cells)
+        day = dates.days[deals.rows]
+        both = (day != NO_DAY) & (end != NO_DAY)
+        is_date = dates.no_date.sum() <= 0.1 * (dates.no_date | (dates.days != NO_DAY)).sum()
+        if is_date and both.sum() >= MIN_KNOWN and (share := float((day >= end)[both].mean())) >= 0.5:
+            text = f"it lies on or after the close in {share:.0%} of the {both.sum():,} deals with both dates"
+            yield _Sign(2, text, "LML113")
+    if deals.leads.created is None or not column.ranks:
+        return
+    begun, own = deals.leads.created[deals.rows], column.values[deals.rows]
+    timed = (begun != NO_DAY) & (end != NO_DAY) & ~np.isnan(own)
+    if timed.sum() >= 2 * MIN_KNOWN:
+        begun, own = begun[timed].astype(np.float64), own[timed]
+        length, trend = end[timed] - begun, begun - begun.mean()
+        free = own - (own @ trend) / max(float(trend @ trend), 1e-9) * trend
+        found = 0.0 if min(np.ptp(length), np.ptp(free)) == 0 else float(spearmanr(free, length).statistic)
+        text = f"it follows the time from created to closed (rank correlation {found:.2f})"
+        yield _Sign(int(np.searchsorted(FOLLOWS, abs(found), side="right")), text)
 
 
 @cache
@@ -205,55 +247,19 @@ def late_by_name(column: str) -> str:
     return next((why for why, names in _late_names() if names.search(words)), "")
 
 
-def _follows(leads: Leads, values: Floats) -> tuple[int, str]:
-    """Points for following the time from created to closed (in ranks), freed of a trend in the day of creation."""
-    from scipy.stats import spearmanr
-
-    if leads.created is None or leads.closed is None:
-        return 0, ""
-    timed = (leads.created != NO_DAY) & (leads.closed != NO_DAY) & (leads.outcome != OPEN) & ~np.isnan(values)
-    if timed.sum() < 2 * MIN_KNOWN:
-        return 0, ""
-    day, own = leads.created[timed].astype(np.float64), values[timed]
-    length, day = leads.closed[timed] - day, day - day.mean()
-    free = own - (own @ day) / max(float(day @ day), 1e-9) * day
-    found = 0.0 if min(np.ptp(length), np.ptp(free)) == 0 else float(spearmanr(free, length).statistic)
-    text = f"it follows the time from created to closed (rank correlation {found:.2f})"
-    return int(np.searchsorted(FOLLOWS, abs(found), side="right")), text
-
-
-def _filled_more(leads: Leads, filled: Bools) -> tuple[float, str]:
-    """By how much more often it is filled for deals that ended one way, or that ended at all; in words."""
-    outcome = np.asarray(leads.outcome)
-    ended = outcome != OPEN
-    if leads.created is not None and not ended.all():  # a question asked only lately, or no longer, is no sign
-        ended = ended & (leads.created >= np.quantile(leads.created[~ended], 0.1))
-    kinds = {"won": outcome == 1, "lost": outcome == 0, "closed": ended, "open": outcome == OPEN}
-    best, text = 0.0, ""
-    for one, other in (("won", "lost"), ("lost", "won"), ("closed", "open")):
-        parts = [filled[kinds[each]] for each in (one, other)]
-        if min(map(len, parts)) >= MIN_KNOWN:
-            high, low = (float(part.mean()) for part in parts)
-            spread = np.sqrt(high * (1 - high) / len(parts[0]) + low * (1 - low) / len(parts[1]))
-            if high - low > max(best, SURE * spread):
-                best, text = high - low, f"filled in {high:.0%} of the {one} and {low:.0%} of the {other} deals"
-    return best, text
-
-
-def _together(
-    leads: Leads, rates: Mapping[str, Floats], signs: Mapping[str, Sequence[str]], won: Bools, unit: Ints, fold: Ints
-) -> Note:
+def _together(deals: _Deals, rates: Mapping[str, Floats], signs: Mapping[str, Sequence[str]]) -> Note:
     """What the held-out ranking loses without the columns that have signs: without each, and without all of them."""
     names, design = np.array(list(rates)), np.column_stack(list(rates.values()))
 
     def ranked(left: Sequence[str]) -> tuple[float, float]:
         """AUC and its standard error, by least squares (Fisher's discriminant) on the other folds."""
-        x, score = design[:, ~np.isin(names, left)], np.zeros(len(won))
+        x, won, fold = design[:, ~np.isin(names, left)], deals.won, deals.fold
+        score = np.zeros(len(won))
         for each in range(N_FOLDS):
             here, others = fold == each, x[fold != each]
             ridge = others.T @ others + 1e-3 * np.eye(x.shape[1])
             score[here] = x[here] @ np.linalg.solve(ridge, others.T @ won[fold != each])
-        return _auc(score, won, unit)
+        return _auc(score, won, deals.unit)
 
     every, rest = ranked([]), ranked(list(signs))
     lost = {name: every[0] - ranked([name])[0] for name in signs}
@@ -263,7 +269,7 @@ def _together(
     for name in columns:
         by_signs.setdefault(", ".join(signs[name]), []).append(f"{name} ({max(lost[name], 0.0):.3f})")
     quoted = {name: json.dumps(name, ensure_ascii=False) for name in columns}
-    apart = "".join(f" --without {text}" for name, text in quoted.items() if name in leads.context)  # no criteria
+    apart = "".join(f" --without {text}" for name, text in quoted.items() if name in deals.leads.context)  # no criteria
     return "LML121", {
         "columns": columns, "where": ", ".join(columns),
         "all": every[0], "all_between": between[0], "less": rest[0], "less_between": between[1],

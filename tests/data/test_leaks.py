@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from leadml.calibration.findings import make_findings
-from leadml.data import Leads, load_mapping, read_leads
+from leadml.data import Leads, leaks, load_mapping, read_leads
 from leadml.data.deals import NO_DAY
 from leadml.data.leaks import find_leaks, late_by_name, leak_notes
 from tests.data.leaky import deals_export, leads_export, leads_of
@@ -42,6 +42,13 @@ def test_a_column_that_ranks_almost_perfectly_and_a_category_that_gives_the_end_
     assert "reaches AUC 1.00 on 400 deals" in found["revenue", "LML101"]["detail"]
     assert {("phase", "LML101"), ("amount", "LML101")} <= {*found}
     assert not {column for column, _ in found} & {"name", "noise", "need"}
+
+
+def test_of_very_many_deals_a_sample_of_each_kind_is_looked_at(won, monkeypatch):
+    monkeypatch.setattr(leaks, "MOST", 90)
+    leads = Leads.from_arrays(np.ones((N, 1)), np.where(np.arange(N) < 100, won, -1), ["need"], context={"seal": won})
+    ((code, values),) = leak_notes(leads)
+    assert (code, values["detail"]) == ("LML101", "Alone it reaches AUC 1.00 on 90 deals.")
 
 
 def test_copies_of_a_deal_do_not_make_a_name_a_leak(won):
