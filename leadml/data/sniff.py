@@ -60,8 +60,9 @@ def sniff_text(
     told = {"encoding": options.encoding, "delimiter": delimiter, "decimal": options.decimal, "header_row": header_row}
     # A line whose cells all stand in single quotes tells; where some do, records are equally wide under the right ones.
     quotes = "'" if _single.search(text, 0, _LOOKED_AT) else '"' + "'" * bool(_maybe.search(text, 0, _LOOKED_AT))
-    ways = {way: _records(text, *way, complete) for way in product([delimiter] if delimiter else DELIMITERS, quotes)}
-    (delimiter, quote), (_, records) = max(ways.items(), key=lambda way: way[1][0])
+    ways = product([delimiter] if delimiter else DELIMITERS, quotes)
+    found = {way: _records(text, *way, complete) for way in ways if way[0] != way[1]}
+    (delimiter, quote), (_, records) = max(found.items(), key=lambda each: each[1][0])
     at, notes = find_header([cells for cells, _ in records], options.header, name)
     header, n_lines = records[at]
     sample = [cells for cells, _ in records[at + 1 :] if len(cells) == len(header)]

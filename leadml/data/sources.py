@@ -9,7 +9,6 @@ import dataclasses
 import glob
 import hashlib
 import os
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -181,31 +180,29 @@ def open_source(
     return Source(name, [_reader(path, read_options) for path in files], [] if is_read_once else files, join)
 
 
-def _kind_of(path: Path) -> str | None:
-    """Tell what a file's name promises: csv, parquet, jsonl, xlsx, or None."""
+def _kind_of(path: Path) -> str:
+    """Tell what a file's name promises: csv, parquet, jsonl, xlsx, or nothing."""
     *_, before, last = ("", "", *map(str.lower, path.suffixes))
-    if last not in PACKINGS:
-        return KINDS.get(last)
-    return kind if (kind := KINDS.get(before)) in ("csv", "jsonl") else None
+    kind = KINDS.get(before if last in PACKINGS else last, "")
+    return kind if last not in PACKINGS or kind in ("csv", "jsonl") else ""
 
 
 def _files(name: str) -> list[Path]:
     path = Path(name)
-    if path.is_dir():
-        files = [each for each in sorted(path.iterdir()) if each.is_file() and each.name[0] not in "._"]
-        files = [each for each in files if _kind_of(each)]
-        if not files:
-            raise InputError(f"{name}: the folder holds no table; valid: files ending in {', '.join(KINDS)}")
-    elif path.exists():
+    if path.exists() and not path.is_dir():
         return [path]
-    elif glob.has_magic(name):
-        files = sorted(each for each in map(Path, glob.glob(name, recursive=True)) if each.is_file())  # noqa: PTH207
-        if not files:
-            raise InputError(f"{name}: the pattern fits no file; check it, and quote it on the command line")
-    else:
+    if not path.is_dir() and not glob.has_magic(name):
         beside = sorted(each.name for each in path.parent.iterdir()) if path.parent.is_dir() else []
         raise InputError(f"{name}: no such file or folder{nearest(path.name, beside) or '; check the path'}")
-    if len(kinds := {str(_kind_of(each)) for each in files}) > 1:
+    found = path.iterdir() if path.is_dir() else map(Path, glob.glob(name, recursive=True))  # noqa: PTH207
+    files = sorted(each for each in found if each.is_file())
+    if path.is_dir():
+        files = [each for each in files if each.name[0] not in "._" and _kind_of(each)]
+    if not files:
+        none = f"the folder holds no table; valid: files ending in {', '.join(KINDS)}"
+        no_fit = "the pattern fits no file; check it, and quote it on the command line"
+        raise InputError(f"{name}: {none if path.is_dir() else no_fit}")
+    if len(kinds := {_kind_of(each) or "None" for each in files}) > 1:
         raise InputError(
             f"{name}: holds files of several kinds ({', '.join(sorted(kinds))}); valid: one kind; name them by a"
             " pattern such as folder/*.csv"
@@ -215,8 +212,8 @@ def _files(name: str) -> list[Path]:
 
 def _reader(path: Path, options: ReadOptions) -> Reader:
     kind = _kind_of(path)
-    if stat.S_ISFIFO(path.stat().st_mode) or path.is_char_device():
-        if kind not in ("csv", None) or path.suffix in PACKINGS:
+    if not path.is_file():
+        if kind not in ("csv", "") or path.suffix in PACKINGS:
             raise InputError(f"{path}: is a pipe, and only CSV can be read from one; save it as a file first")
         kind = "csv"
     if kind == "csv":
@@ -227,7 +224,7 @@ def _reader(path: Path, options: ReadOptions) -> Reader:
         from leadml.data.excel import open_excel
 
         return open_excel(path, options)
-    if kind in ("parquet", "jsonl"):
+    if kind:
         from leadml.data.tables import open_json_lines, open_parquet
 
         return open_parquet(path, options) if kind == "parquet" else open_json_lines(path, options)
