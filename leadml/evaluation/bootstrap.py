@@ -81,10 +81,6 @@ class Statistic:
         """Paired difference: both were measured on the same units."""
         return Statistic(self.value - other.value, self.influence - other.influence)
 
-    def __mul__(self, factor: float) -> Statistic:
-        whole = None if self.whole is None else self.whole * factor
-        return Statistic(self.value * factor, self.influence * factor, whole)
-
     def p_not_above(self, threshold: float = 0.0) -> float:
         """One-sided p-value against "the figure is at most the threshold"."""
         from scipy.special import ndtr

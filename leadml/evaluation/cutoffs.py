@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from leadml.evaluation.bootstrap import NOTHING, percentile
+from leadml.evaluation.bootstrap import percentile
 from leadml.evaluation.log import Floats
 from leadml.evaluation.metrics import HeldOut
 from leadml.evaluation.smooth import smooth
 from leadml.levels import logistic
-from leadml.result import Basis, CurvePoint, Figure, ImpliedValue, LearnedCutoff
+from leadml.result import Basis, CurvePoint, ImpliedValue, LearnedCutoff
 
 ROUGHNESS = (0.0, 0.15, 0.4, 1.0)
 """Prior standard deviations of the departure of log-odds from a line in the total; averaged by evidence."""
@@ -95,13 +95,9 @@ def implied_value(rates: Floats, cutoff: int) -> ImpliedValue:
 
     rates: (D, T) drawn rates by documented score. A cut-off of 0 or beyond the largest score has an open end.
     """
-
-    def value(at: int) -> Figure:
-        if not 0 <= at < rates.shape[1]:
-            return NOTHING.figure
-        return percentile(1.0 / rates[:, at], float(np.median(1.0 / rates[:, at]))).figure
-
-    low, high = value(cutoff), value(cutoff - 1)
+    worth = np.pad(1.0 / rates, ((0, 0), (1, 1)), constant_values=np.nan)
+    columns = (worth[:, np.clip(at, 0, worth.shape[1] - 1)] for at in (cutoff + 1, cutoff))
+    low, high = (percentile(each, float(np.median(each))).figure for each in columns)
     ends = {"low_interval": (low.low, low.high), "high_interval": (high.low, high.high)}
     return ImpliedValue(low=low.value, high=high.value, **ends)
 

@@ -9,7 +9,6 @@ neither blocks nor influence values; the tests compare the figures themselves.)
 from __future__ import annotations
 
 import dataclasses
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,8 @@ Ints = npt.NDArray[np.int64]
 NEWTON_STEPS = 30
 SURE = 1e-9
 """Predicted probabilities are kept this far from 0 and 1."""
+NO_ANSWER = Statistic(np.nan, np.zeros(1))
+"""A figure on which the deals hold no answer."""
 
 
 @dataclasses.dataclass(eq=False)
@@ -45,105 +46,80 @@ class Measures:
 
 
 class HeldOut:
-    """The held-out rows of a log as figures need them: outcome, weights, blocks, units numbered from 0."""
+    """The held-out rows of a log as figures need them: outcome, weights, blocks and units numbered from 0."""
 
     def __init__(self, log: Log) -> None:
         self.y = log.outcome.astype(np.float64)
         self.weight = log.sampling_weight
-        self.block = log.block
         self.n_repeats = log.n_repeats
         self.timed = log.n_repeats == 1  # blocks in time, not folds
-        self.unit: Ints = np.unique(log.unit, return_inverse=True)[1]
-        self.n_units = int(self.unit.max()) + 1 if len(self.unit) else 0
+        self.block, self.unit = (np.unique(each, return_inverse=True)[1] for each in (log.block, log.unit))
+        self.n_units = int(self.unit.max(initial=-1)) + 1
         self.n_won = float(self.weight @ self.y)
 
-    @cached_property
-    def by_block(self) -> tuple[Ints, int]:
-        """Number of each row's block, and how many there are."""
-        blocks, at = np.unique(self.block, return_inverse=True)
-        return at, len(blocks)
+    def in_block(self, mass: Floats) -> Floats:
+        """(m,) sum over each row's block."""
+        return np.bincount(self.block, mass).astype(np.float64)[self.block]
 
     def by_unit(self, influence: Floats) -> Floats:
         """Add up row influences by unit."""
         return np.asarray(np.bincount(self.unit, influence, minlength=self.n_units), np.float64)
-
-    @property
-    def nothing(self) -> Statistic:
-        """A figure on which the deals hold no answer."""
-        return Statistic(np.nan, np.zeros(self.n_units))
 
     def ratio(self, top: Floats, bottom: Floats | float = 1.0, whole: float | None = None) -> Statistic:
         """Weighted sum of `top` by weighted sum of `bottom`, of which it may be a part."""
         weighted = self.weight * np.broadcast_to(bottom, self.y.shape)
         size = float(weighted.sum())
         if size <= 0:
-            return self.nothing
+            return NO_ANSWER
         value = float(self.weight @ top) / size
         influence = self.by_unit((self.weight * top - value * weighted) / size)
         return Statistic(value, influence, whole)
 
 
-def cells(score: Floats, block: Ints) -> tuple[Ints, Ints]:
-    """Cells of equal score within blocks, by block, highest first: that of each row, and the block of each."""
+def standing(score: Floats, block: Ints, *masses: Floats) -> list[tuple[Floats, Floats]]:
+    """For each mass (m,): what lies at each row's score (NaN the lowest) in its block, and what lies above it there."""
     key = np.where(np.isnan(score), -np.inf, score)
     order = np.lexsort((-key, block))
     ranked, own = key[order], block[order]
     new = np.r_[True, (ranked[1:] != ranked[:-1]) | (own[1:] != own[:-1])]
     cell = np.empty(len(order), np.int64)
     cell[order] = np.cumsum(new) - 1
-    return cell, own[new]
-
-
-def _with_above(mass: Floats, cell: Ints, block_of: Ints) -> tuple[Floats, Floats]:
-    """Mass of each cell, and of the cells of its block above it."""
-    by_cell = np.bincount(cell, mass, minlength=len(block_of)).astype(np.float64)
-    before = np.cumsum(by_cell) - by_cell
-    first = np.searchsorted(block_of, block_of)
-    return by_cell, before - before[first]
+    first = np.searchsorted(own[new], own[new])
+    found = []
+    for mass in masses:
+        at = np.bincount(cell, mass).astype(np.float64)
+        before = np.cumsum(at) - at
+        found.append((at[cell], (before - before[first])[cell]))
+    return found
 
 
 def at_workload(held: HeldOut, score: Floats, wanted: Floats) -> Floats:
     """Follow up the highest-ranked of each block, as many leads as `wanted` (m,) does, a decision of 0 to 1 a lead."""
-    at, n_blocks = held.by_block
-    room = np.bincount(at, held.weight * wanted, minlength=n_blocks).astype(np.float64)
-    return _highest(score, held.weight, at, room)
+    return highest(score, held.in_block(held.weight * wanted), held.weight, held.block)
 
 
-def highest(score: Floats, share: float, weight: Floats | None = None) -> Floats:
-    """Follow up the highest scores up to `share` of all."""
+def highest(score: Floats, share: Floats | float, weight: Floats | None = None, block: Ints | None = None) -> Floats:
+    """Follow up the highest scores up to `share` of all, or as many (m,) of each block; a tie is shared."""
     weight = np.ones(len(score)) if weight is None else weight
-    return _highest(score, weight, np.zeros(len(score), np.int64), np.array([share * weight.sum()]))
-
-
-def _highest(score: Floats, weight: Floats, block: Ints, room: Floats) -> Floats:
-    """Follow up the highest scores of each block as far as there is room; a tie is shared, NaN ranks last."""
-    cell, block_of = cells(score, block)
-    size, above = _with_above(weight, cell, block_of)
-    share = np.divide(room[block_of] - above, size, out=np.zeros(len(size)), where=size > 0)
-    return np.asarray(np.clip(np.round(share, 12), 0.0, 1.0)[cell])
+    room = share if block is not None else share * weight.sum()
+    ((own, above),) = standing(score, np.zeros(len(score), np.int64) if block is None else block, weight)
+    part = np.divide(room - above, own, out=np.zeros(len(score)), where=own > 0)
+    return np.asarray(np.clip(np.round(part, 12), 0.0, 1.0))
 
 
 def auc(held: HeldOut, score: Floats) -> Statistic:
     """P(a won deal outranks a lost one of its block), ties half; blocks count by their pairs."""
-    at, n_blocks = held.by_block
     said = ~np.isnan(score)
     won, lost = held.weight * held.y * said, held.weight * (1.0 - held.y) * said
-    cell, block_of = cells(score, at)
-
-    def outranked(mass: Floats) -> tuple[Floats, Floats]:
-        """Mass of the block above each row's cell, half of its own; mass of the block."""
-        own, above = _with_above(mass, cell, block_of)
-        return (above + 0.5 * own)[cell], np.bincount(at, mass, n_blocks).astype(np.float64)[at]
-
-    won_above, won_all = outranked(won)
-    lost_above, lost_all = outranked(lost)
-    lost_below = lost_all - lost_above
+    (won_own, won_above), (lost_own, lost_above) = standing(score, held.block, won, lost)
+    won_above, lost_all = won_above + 0.5 * won_own, held.in_block(lost)
+    lost_below = lost_all - lost_above - 0.5 * lost_own
     pairs = float(won @ lost_all)
     if pairs <= 0:
-        return held.nothing
+        return NO_ANSWER
     value = float(won @ lost_below) / pairs
-    influence = (won * (lost_below - value * lost_all) + lost * (won_above - value * won_all)) / pairs
-    return Statistic(value, held.by_unit(influence), 1.0)
+    influence = won * (lost_below - value * lost_all) + lost * (won_above - value * held.in_block(won))
+    return Statistic(value, held.by_unit(influence / pairs), 1.0)
 
 
 def log_losses(y: Floats, probability: Floats) -> Floats:
@@ -160,35 +136,37 @@ def calibration(held: HeldOut, probability: Floats, *, slope: bool) -> Statistic
     p = np.clip(probability, SURE, 1.0 - SURE)
     x = np.log(p / (1.0 - p))
     if slope and np.ptp(x) < SURE:
-        return held.nothing
-    design = np.stack([np.ones(len(x)), x], axis=1) if slope else np.ones((len(x), 1))
-    offset, at = (0.0, np.array([0.0, 1.0])) if slope else (x, np.zeros(1))
+        return NO_ANSWER
+    free = [0, 1] if slope else [0]
+    columns, at = np.stack([np.ones(len(x)), x], axis=1), np.array([0.0, 1.0])
+    design = columns[:, free]
     for _ in range(NEWTON_STEPS):
-        mu = logistic(offset + design @ at)
+        mu = logistic(columns @ at)
         rest = held.weight * (held.y - mu)
-        hessian = design.T @ (design * (held.weight * mu * (1.0 - mu))[:, None]) + 1e-12 * np.eye(len(at))
+        hessian = design.T @ (design * (held.weight * mu * (1.0 - mu))[:, None]) + 1e-12 * np.eye(len(free))
         step = np.linalg.solve(hessian, design.T @ rest)
-        at = at + np.clip(step, -2.0, 2.0)
+        at[free] += np.clip(step, -2.0, 2.0)
         if np.abs(step).max() < 1e-8:
-            return Statistic(float(at[-1]), held.by_unit(np.linalg.solve(hessian, (design * rest[:, None]).T)[-1]))
-    return held.nothing
+            influence = np.linalg.solve(hessian, (design * rest[:, None]).T)[-1]
+            return Statistic(float(at[free[-1]]), held.by_unit(influence))
+    return NO_ANSWER
 
 
 def captured(held: HeldOut, score: Floats, wanted: Floats, per: Floats | None = None) -> Statistic:
-    """Wins among the highest-ranked, at the workload of `wanted`, by all wins (or by the sum of `per`).
+    """Wins among the highest-ranked, at the workload of `wanted`: share of all wins, or of 100 that `per` adds up to.
 
     Influence is centred at r, the win rate of the leads judged differently: drawing one more lead that the score takes
     and `wanted` leaves also moves the edge, and costs r. The same sum, with less noise.
     """
     taken = at_workload(held, score, wanted)
-    bottom = held.y if per is None else per
+    whole, bottom = (1.0, held.y) if per is None else (100.0, per)
     size = float(held.weight @ bottom)
     if size <= 0:
-        return held.nothing
+        return NO_ANSWER
     value = float(held.weight @ (taken * held.y)) / size
     rate = rate_of_different(held, taken, wanted)
     row = taken * (held.y - rate) + wanted * rate - value * bottom
-    return Statistic(value, held.by_unit(held.weight * row / size), 1.0)
+    return Statistic(whole * value, held.by_unit(whole * held.weight * row / size), whole)
 
 
 def rate_of_different(held: HeldOut, one: Floats, other: Floats) -> float:
@@ -216,7 +194,7 @@ def measure(
         found.auc = auc(held, said.score)
         if workload is not None and float(held.weight @ workload) > 0:
             found.wins_captured = captured(held, said.score, workload)
-            found.wins_per_100 = captured(held, said.score, workload, per=workload) * 100.0
+            found.wins_per_100 = captured(held, said.score, workload, per=workload)
     seen = (~np.isnan(said.probability)).astype(np.float64)
     if seen.any():
         p = np.where(seen, said.probability, 0.5)

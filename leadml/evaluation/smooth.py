@@ -36,8 +36,8 @@ def smooth(kernels: Floats, won: Floats, n: Floats, offset: float = 0.0) -> Smoo
         root = np.sqrt(spread)
         inner = np.eye(len(n)) + root[:, :, None] * kernels * root[:, None, :]
         target = spread * f + won - n * p
-        pull = target - root * np.linalg.solve(inner, (root * _times(kernels, target))[..., None])[..., 0]
-        step = _times(kernels, pull) - f
+        pull = target - root * np.linalg.solve(inner, (root * (kernels @ target[..., None])[..., 0])[..., None])[..., 0]
+        step = (kernels @ pull[..., None])[..., 0] - f
         f = f + np.clip(step, -LONGEST_STEP, LONGEST_STEP)
         if np.abs(step).max() < 1e-6:
             break
@@ -47,7 +47,3 @@ def smooth(kernels: Floats, won: Floats, n: Floats, offset: float = 0.0) -> Smoo
     evidence -= 0.5 * (pull * f).sum(axis=1) + 0.5 * np.linalg.slogdet(inner)[1]
     weight = np.exp(evidence - evidence.max())
     return Smoothed(weight / weight.sum(), offset + f, (covariance + covariance.swapaxes(1, 2)) / 2)
-
-
-def _times(matrices: Floats, vectors: Floats) -> Floats:
-    return np.asarray((matrices @ vectors[..., None])[..., 0])

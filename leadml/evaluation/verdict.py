@@ -15,7 +15,7 @@ import numpy as np
 
 from leadml.evaluation.bootstrap import NOTHING, Z_ONE, Estimate, Statistic, Z, holm
 from leadml.evaluation.log import Entries, Floats, Log
-from leadml.evaluation.metrics import HeldOut, at_workload, cells, rate_of_different
+from leadml.evaluation.metrics import HeldOut, at_workload, rate_of_different, standing
 from leadml.result import Reason, Verdict
 
 MIN_DIFFERENT = 10
@@ -69,8 +69,8 @@ class PairedGain:
 
         Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas (2024), Annals of Statistics 52.
         """
-        v, r2 = self.variance, SEQUENCE_TUNING
-        spread = np.sqrt(2.0 * (v * r2 + 1.0) / r2 * np.log1p(np.sqrt(v * r2 + 1.0) / _TWICE))
+        grown = self.variance * SEQUENCE_TUNING + 1.0
+        spread = np.sqrt(2.0 * grown / SEQUENCE_TUNING * np.log1p(np.sqrt(grown) / _TWICE))
         return float(spread / self.n_won) if self.n_won > 0 else np.inf
 
 
@@ -80,32 +80,24 @@ def paired_gain(held: HeldOut, rule: Floats, card: Floats, ratio: float | None =
     At equal workload (ratio None) differences are centred: e_i = (card_i - rule_i)(y_i - win rate of the leads judged
     differently). At a cost (ratio = value of a won deal / cost of a follow-up): e_i = (card_i - rule_i)(y_i - 1/ratio).
     """
-    away = card - rule
-    centre = rate_of_different(held, card, rule) if ratio is None else 1.0 / ratio
-    each = held.weight * away * (held.y - centre)
-    won_more = held.weight * away * held.y if ratio is None else each
-    won = max(held.n_won, 1e-12)
+    y, weight, away = held.y, held.weight, card - rule
+    each = weight * away * (y - (rate_of_different(held, card, rule) if ratio is None else 1.0 / ratio))
+    won_more = weight * away * y if ratio is None else each
+    won, by_unit, ranks = max(held.n_won, 1e-12), held.by_unit(each), np.inf
     value = float(won_more.sum()) / won if held.n_won > 0 else np.nan
-    by_unit = held.by_unit(each)
-    at, n_blocks = held.by_block
+    if ratio is None:  # beside lots: y and card less their means in the block
+        size = np.maximum(held.in_block(weight), 1e-12)
+        rate, share = held.in_block(weight * y) / size, held.in_block(weight * card) / size
+        lots = held.by_unit(weight * (card - share) * (y - rate))
+        ranks = float(lots.sum()) / max(float(np.sqrt(lots @ lots)), 1e-300)
     return PairedGain(
-        gain=Statistic(value, held.by_unit(each - value * held.weight * held.y) / won),
-        n_different=float((held.weight > 0) @ np.abs(away)) / held.n_repeats,
+        gain=Statistic(value, held.by_unit(each - value * weight * y) / won),
+        n_different=float((weight > 0) @ np.abs(away)) / held.n_repeats,
         n_won=held.n_won,
-        by_block=np.bincount(at, won_more, n_blocks).astype(np.float64) if held.timed else np.zeros(0),
-        ranks=_ranks(held, card) if ratio is None else np.inf,
+        by_block=np.bincount(held.block, won_more).astype(np.float64) if held.timed else np.zeros(0),
+        ranks=ranks,
         variance=float(by_unit @ by_unit),
     )
-
-
-def _ranks(held: HeldOut, card: Floats) -> float:
-    """Standard errors by which a decision wins more than as many leads of each block drawn by lot."""
-    at, n_blocks = held.by_block
-    size = np.maximum(np.bincount(at, held.weight, minlength=n_blocks), 1e-12)
-    rate, share = (np.bincount(at, held.weight * each, minlength=n_blocks) / size for each in (held.y, card))
-    by_unit = held.by_unit(held.weight * (card - share[at]) * (held.y - rate[at]))
-    error = float(np.sqrt(by_unit @ by_unit))
-    return float(by_unit.sum()) / error if error > 0 else 0.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,7 +107,7 @@ class Question:
     paired : what the other decision wins more; None where nothing competes.
     cannot : a reason known beforehand why the data hold no answer ("unreachable", "selected by hunch").
     p_not_better, p_below : P(gain <= 0) and P(gain < smallest gain) of the outlook; None: the log alone.
-    drifted : the weights are found to drift, so that each of the last two blocks must agree before `change`.
+    drifted : the weights are found to drift.
     """
 
     paired: PairedGain | None = None
@@ -123,6 +115,13 @@ class Question:
     p_not_better: float | None = None
     p_below: float | None = None
     drifted: bool = False
+
+    @property
+    def p(self) -> float:
+        """One-sided p of "no gain"; NaN where there is no answer."""
+        if self.paired is None or not np.isfinite(self.paired.gain.value):
+            return np.nan
+        return self.paired.gain.p_not_above() if self.p_not_better is None else self.p_not_better
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -162,61 +161,47 @@ def why_no_answer(held: HeldOut, rule: Entries, card: Entries) -> Reason:
     if (decision == 1.0).all():
         return "follows everyone"
     for said in (rule.score, card.score):  # in some block a second score
-        _, block_of = cells(said[counted], held.by_block[0][counted])
-        if (np.diff(block_of) == 0).any():
+        ((_, above),) = standing(said[counted], held.block[counted], np.ones(counted.sum()))
+        if above.any():
             return ""
     return "constant scores"
 
 
 def judge(questions: Mapping[str, Question], smallest_gain: float) -> dict[str, Judgement]:
-    """Answer questions of one kind (weights, or cut-offs) with Holm over them, obeyed by the verdicts."""
-    adjusted = holm([_p(q) for q in questions.values()])
-    answers = {}
-    for (name, q), p in zip(questions.items(), adjusted.tolist(), strict=True):
-        if q.paired is None:
-            answers[name] = Judgement("cannot-judge", q.cannot or "no contest")
-        else:
-            answers[name] = Judgement(*_decide(q.paired, q, p, smallest_gain), q.paired.interval, p, q.paired)
-    return answers
+    """Answer questions of one kind (weights, or cut-offs) with Holm over them, obeyed by the verdicts.
 
-
-def _p(q: Question) -> float:
-    """One-sided p of "no gain"."""
-    if q.paired is None or not np.isfinite(q.paired.gain.value):
-        return np.nan
-    return q.paired.gain.p_not_above() if q.p_not_better is None else q.p_not_better
-
-
-def _decide(found: PairedGain, q: Question, p_adjusted: float, smallest_gain: float) -> tuple[Verdict, Reason]:
-    if not np.isfinite(found.gain.value):
-        return "cannot-judge", "constant scores"
-    if p_adjusted < 1.0 - SURE:
-        if found.n_different < MIN_DIFFERENT:
-            return "undecided", "few judged differently"
-        if found.ranks < SURELY_RANKS:
-            return "undecided", "ranks by chance"
-        return ("change", "") if last_blocks_agree(found, each=q.drifted) else ("undecided", "blocks disagree")
-    # the held-out deals must not point the other way
-    below = q.p_below is not None and q.p_below >= SURE and found.gain.value < smallest_gain
-    return ("keep", "") if below or found.ceiling < smallest_gain else ("undecided", "")
-
-
-def last_blocks_agree(found: PairedGain, each: bool) -> bool:
-    """Whether the card won more in the last two blocks, a third of the deals: together, or in each.
-
-    Together costs 1 to 2 points of power. In each costs 10 to 20, and is asked where weights drift: where the
-    rule had become right half-way, all blocks still said `change` to 53% of firms, the last two to none.
+    Before `change` the card must have won more in the last two blocks, a third of the deals: together, which costs 1 to
+    2 points of power, or, where weights drift, in each, which costs 10 to 20: where the rule had become right half-way,
+    all blocks still said `change` to 53% of firms, the last two to none.
     """
-    last = found.by_block[-2:]
-    return not len(last) or bool((last > 0).all() if each else last.sum() > 0)
+    answers, p = {}, holm([q.p for q in questions.values()])
+    for (name, q), adjusted in zip(questions.items(), p.tolist(), strict=True):
+        found = q.paired
+        if found is None:
+            answers[name] = Judgement("cannot-judge", q.cannot or "no contest")
+            continue
+        verdict: Verdict = "undecided"
+        reason: Reason = ""
+        if np.isnan(q.p):
+            verdict, reason = "cannot-judge", "constant scores"
+        elif adjusted >= 1.0 - SURE:  # the held-out deals must not point the other way
+            below = q.p_below is not None and q.p_below >= SURE and found.gain.value < smallest_gain
+            verdict = "keep" if below or found.ceiling < smallest_gain else "undecided"
+        elif found.n_different < MIN_DIFFERENT:
+            reason = "few judged differently"
+        elif found.ranks < SURELY_RANKS:
+            reason = "ranks by chance"
+        elif len(last := found.by_block[-2:]) and not ((last > 0).all() if q.drifted else last.sum() > 0):
+            reason = "blocks disagree"
+        else:
+            verdict = "change"
+        answers[name] = Judgement(verdict, reason, found.interval, adjusted, found)
+    return answers
 
 
 def overall(weights: Verdict, cutoff: Verdict) -> Verdict:
     """One verdict for both questions: any change; keep when nothing speaks against it; else what is open."""
-    both = {weights, cutoff}
-    for verdict in ("change", "undecided"):
-        if verdict in both:
-            return verdict
-    if weights == "cannot-judge":
-        return "cannot-judge"
-    return "depends" if "depends" in both else "keep"
+    if weights == "cannot-judge" and cutoff not in ("change", "undecided"):
+        return weights
+    order: tuple[Verdict, ...] = ("change", "undecided", "depends", "keep")
+    return next(verdict for verdict in order if verdict in (weights, cutoff))

@@ -42,7 +42,8 @@ def test_an_interval_of_a_share_stays_within_0_and_its_whole_and_has_width():
     assert Statistic(0.0, np.zeros(2), 1.0).estimate() == (0.0, 0.0, 1.0)
     near = Statistic(0.98, np.array([0.03, -0.03]), 1.0)
     assert 0 < near.estimate().low < 0.98 < near.estimate().high < 1
-    assert (near * 100.0).estimate() == pytest.approx([100 * each for each in near.estimate()])
+    of_100 = Statistic(98.0, 100 * near.influence, 100.0)
+    assert of_100.estimate() == pytest.approx([100 * each for each in near.estimate()])
 
 
 def test_a_statistic_without_a_value_has_no_interval_and_no_p():
