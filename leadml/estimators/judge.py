@@ -11,17 +11,16 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.solver import Floats
 from leadml.levels import LEVEL_MAX, MET_LEVEL, UNKNOWN, Codes, logistic
 
-Floats = npt.NDArray[np.float64]
-
-SPREADS = np.array([(0.05, 0.03, 0.0), *itertools.product((1.0,), (0.03, 0.15, 0.4, 0.9), (0.0, 0.1, 0.3, 0.8))])
-"""Prior standard deviations of log-odds (common, main, pair) that are averaged over. The first says that nothing
-matters; mains near 0 are equal weights, pairs at 0 the additive model."""
-MIDDLE = (1.0, 0.4, 0.3)
+SPREADS = np.array(
+    [(1.0, 0.4, 0.3), (0.05, 0.03, 0.001), *itertools.product((1.0,), (0.03, 0.15, 0.4, 0.9), (0.001, 0.1, 0.3, 0.8))]
+)
+"""Prior standard deviations of log-odds (common, main, pair): a middling one to begin with, then those averaged over.
+The first of these says that nothing matters; mains near 0 are equal weights, pairs near 0 the additive model."""
 COMMON = 4
 """Columns of what documented rules count: intercept, sum of levels, number met, number unknown."""
 INTERCEPT_SPREAD = 5.0
@@ -36,12 +35,12 @@ def fit_judge(
 ) -> Floats:
     """Draw P(won) of each pattern counted: (n_draws, m)."""
     design, n_main = _design(counts.codes, met_level)
-    won, n = counts.won, counts.total
+    won, n, size = counts.won, counts.total, design.shape[1]
+    sizes = [1, COMMON - 1, n_main - COMMON, size - n_main]
+    middle, *priors = np.repeat(np.insert(SPREADS, 0, INTERCEPT_SPREAD, axis=1), sizes, axis=1) ** 2
     # One Newton fit at middling spreads; the likelihood is then its quadratic, so that each of the spreads costs a
     # p x p factorisation and no further pass over the patterns.
-    middle = _prior(design.shape[1], n_main, *MIDDLE)
-    at = np.zeros(design.shape[1])
-    base = np.clip(won.sum() / n.sum(), 1e-6, 1 - 1e-6)
+    at, base = np.zeros(size), np.clip(won.sum() / n.sum(), 1e-6, 1 - 1e-6)
     at[0] = np.log(base / (1 - base))
     for _ in range(N_NEWTON):
         mu = logistic(design @ at)
@@ -51,23 +50,20 @@ def fit_judge(
         if np.abs(step).max() < 1e-3:
             break
     pull = curve @ at + design.T @ (won - n * logistic(design @ at))
-    fits, log_evidence = [], np.empty(len(SPREADS))
-    for i, spreads in enumerate(SPREADS):
-        prior = _prior(design.shape[1], n_main, *spreads)
+    fits, log_evidence = [], np.empty(len(priors))
+    for i, scale in enumerate(np.sqrt(priors)):
         # scaled by the prior: I + S C S is well conditioned also where a spread is nearly 0
-        scale = np.sqrt(prior)
-        lower = np.linalg.cholesky(np.eye(len(prior)) + scale[:, None] * curve * scale)
+        lower = np.linalg.cholesky(np.eye(size) + scale[:, None] * curve * scale)
         mean = scale * np.linalg.solve(lower.T, np.linalg.solve(lower, scale * pull))
         log_evidence[i] = 0.5 * pull @ mean - np.log(np.diag(lower)).sum()
         fits.append((mean, scale, lower))
     weight = np.exp(log_evidence - log_evidence.max())
-    weight /= weight.sum()
     rng = np.random.default_rng(random_state)
-    shares = rng.multinomial(n_draws, weight)
+    shares = rng.multinomial(n_draws, weight / weight.sum())
     drawn = [
-        mean[:, None] + scale[:, None] * np.linalg.solve(lower.T, rng.standard_normal((len(mean), size)))
-        for (mean, scale, lower), size in zip(fits, shares, strict=True)
-        if size
+        mean[:, None] + scale[:, None] * np.linalg.solve(lower.T, rng.standard_normal((size, share)))
+        for (mean, scale, lower), share in zip(fits, shares, strict=True)
+        if share
     ]
     return logistic((design @ np.concatenate(drawn, axis=1)).T)
 
@@ -89,12 +85,3 @@ def _design(codes: Codes, met_level: int) -> tuple[Floats, int]:
         for one, other in itertools.product(features, repeat=2)
     ]
     return np.concatenate([common, main, *pairs], axis=1), COMMON + main.shape[1]
-
-
-def _prior(n_columns: int, n_main: int, common: float, main: float, pair: float) -> Floats:
-    """Prior variances of all columns."""
-    prior = np.full(n_columns, max(pair, 1e-3) ** 2)
-    prior[:n_main] = main * main
-    prior[:COMMON] = common * common
-    prior[0] = INTERCEPT_SPREAD**2
-    return prior

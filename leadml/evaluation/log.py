@@ -53,19 +53,14 @@ class Entries:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Log:
-    """m held-out rows (a deal appears once in rolling blocks, once per repeat in k-fold) and what each
-    contender said.
+    """m held-out rows (each deal once in rolling blocks, once a repeat in folds) and what contenders said of them.
 
-    row : (m,) int64, position of the deal among the leads compared.
-    block : (m,) int32, block (rolling) or repeat * n_folds + fold (k-fold).
-    repeat : (m,) int32, 0 throughout in rolling blocks.
-    outcome : (m,) int8, 1 won, 0 lost.
-    unit : (m,) int64, equal for deals of one unit.
-    closed : (m,) int32 days or None.
-    weight : (m,) float64.
-    followed_up : (m,) bool or None; propensity : (m,) float64 or None.
-    lead_id : Arrow text of length m, or None.
-    entries : contender id -> Entries.
+    row : position of the deal among the leads compared.
+    block : block (rolling) or repeat * n_folds + fold.
+    outcome : 1 won, 0 lost.
+    unit : equal for deals of one unit.
+    closed : days; None where no one is known.
+    entries : by id of the contender.
     """
 
     row: npt.NDArray[np.int64]
@@ -155,21 +150,18 @@ class Log:
             return self
         old, new = _read_frame(path), _frame(self.to_arrow())
         both = new.merge(old, on=[*KEY, "contender"], how="left", suffixes=("", "_was"), indicator=True)
-        again = both["_merge"] == "both"
-        came = both[again]
-        changed = np.zeros(len(came), bool)
-        for name in KEPT:
-            was, now = came[f"{name}_was"].to_numpy(np.float64), came[name].to_numpy(np.float64)
-            changed |= ~np.isclose(was, now, rtol=SAME, atol=SAME, equal_nan=True)
+        again = (both["_merge"] == "both").to_numpy()
+        was, now = (both[[f"{name}{end}" for name in KEPT]].to_numpy(np.float64) for end in ("_was", ""))
+        changed = again & ~np.isclose(was, now, rtol=SAME, atol=SAME, equal_nan=True).all(axis=1)
         if changed.any():
-            first = came[changed].iloc[0]
+            first = both[changed].iloc[0]
             raise InputError(
                 f"{path}: {int(changed.sum()):,} decisions of blocks in this log came out otherwise now,"
                 f" first that of {first['contender']} on lead {first['lead_id']} in block {first['block']};"
                 " a log is only appended to, and mapping, settings and version are the same as before."
                 " Were deals that it holds changed? Then start one in another folder (-o)."
             )
-        whole = _from_frame(pd.concat([old, new[~again.to_numpy()]], ignore_index=True))
+        whole = _from_frame(pd.concat([old, new[~again]], ignore_index=True))
         whole.write(path)
         return whole
 
@@ -192,9 +184,8 @@ def _read_frame(path: str | Path) -> pd.DataFrame:
 
 def _frame(table: pa.Table) -> pd.DataFrame:
     """Long form in pandas: closing days as numbers, and how often this id came before in its block (ids may repeat)."""
-    at = table.column_names.index("closed_at")
     days = table["closed_at"].cast("int32").fill_null(NO_DAY)
-    frame: pd.DataFrame = table.set_column(at, "closed_at", days).to_pandas()
+    frame: pd.DataFrame = table.set_column(table.column_names.index("closed_at"), "closed_at", days).to_pandas()
     frame["contender"] = frame["contender"].astype(object)  # categories differ from log to log
     frame["nth"] = frame.groupby([*KEY[:-1], "contender"], sort=False).cumcount()
     return frame
@@ -211,23 +202,14 @@ def _from_frame(frame: pd.DataFrame) -> Log:
     which, names = pd.factorize(frame["contender"])
     said = np.full((3, len(names), len(once)), np.nan)
     said[:, which, place[deal]] = frame[["score", "probability", "decision"]].to_numpy(np.float64).T
-
-    def column(name: str, kind: Any) -> Any:
-        """None where nothing is known."""
-        own = once[name]
-        return None if own.isna().any() and (kind is bool or own.isna().all()) else own.to_numpy(kind)
-
-    closed = once["closed_at"].to_numpy(np.int32)
+    kinds = {"block": np.int32, "repeat": np.int32, "outcome": np.int8, "unit": np.int64, "weight": np.float64}
+    closed, worked, chance = (once[name] for name in ("closed_at", "followed_up", "propensity"))
     return Log(
         row=pd.factorize(once["lead_id"])[0].astype(np.int64),
-        block=column("block", np.int32),
-        repeat=column("repeat", np.int32),
-        outcome=column("outcome", np.int8),
-        unit=column("unit", np.int64),
-        weight=column("weight", np.float64),
-        closed=None if (closed == NO_DAY).all() else closed,
-        followed_up=column("followed_up", bool),
-        propensity=column("propensity", np.float64),
+        **{name: once[name].to_numpy(kind) for name, kind in kinds.items()},
+        closed=None if (closed == NO_DAY).all() else closed.to_numpy(np.int32),
+        followed_up=None if worked.isna().any() else worked.to_numpy(bool),
+        propensity=None if chance.isna().all() else chance.to_numpy(np.float64),
         lead_id=pa.array(once["lead_id"], pa.string()),
         entries={str(name): Entries(*said[:, number]) for number, name in enumerate(names)},
     )
