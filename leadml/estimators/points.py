@@ -29,8 +29,6 @@ Ints = npt.NDArray[np.int64]
 
 TOTAL = 40
 MAX_ROUNDS = 400
-AT_ONCE = 64
-"""Most promising moves whose validity is looked at together."""
 SCALES = (1.0, 1.5, 2.2, 3.3)
 """Where the search for at most a total begins: in proportion, and larger, of which rare extremes are taken off."""
 UNSEEN = 0.02
@@ -123,83 +121,73 @@ class _Search:
         low = np.array([row.min() if j >= k or not rising[j] else 0.0 for j, row in enumerate(levels)])
         self.top = np.array([row.max() for row in levels]) - low
         self.values = np.concatenate([[], *rows]) - np.repeat(low, self.sizes)
-        self.c = covariance @ self.values
 
     def nearest(self) -> Floats:
         """The best of what is found from every start."""
         span = self.top.sum()
         if span <= 1e-9:
             return np.zeros(len(self.values))
-        if self.exact:  # criteria share the total by largest remainders
+        scales = [np.full(len(self.top), scale * self.total / span) for scale in SCALES]
+        if self.exact:  # the rows share the total by largest remainders
             wanted = self.total * self.top / span
             whole = np.floor(wanted + 1e-12)
             whole[np.argsort(whole - wanted, kind="stable")[: round(self.total - whole.sum())]] += 1
             scales = [np.divide(whole, self.top, out=np.zeros_like(whole), where=self.top > 0)]
-        else:
-            scales = [np.full(len(self.top), scale * self.total / span) for scale in SCALES]
         moves = self._moves()
         found = np.array([self._improved(self._start(scale), moves) for scale in scales])
         return np.asarray(found[np.argmax(self._near(found))])
 
     def _near(self, x: Floats) -> Floats:
-        """(r,) squared correlation of rows of points with the fit, its sign kept, up to a factor."""
-        return _ratio(x @ self.c, np.einsum("ij,ij->i", x @ self.covariance, x))
+        """Squared correlation of points (..., size) with the fit, its sign kept, up to a factor."""
+        along = x @ self.covariance
+        top, bottom = along @ self.values, (along * x).sum(axis=-1)
+        return np.where(bottom > 1e-12, top * np.abs(top) / np.maximum(bottom, 1e-12), 0.0)
 
     def _start(self, scale: Floats) -> Floats:
         """Round in proportion; take the top or the bottom off rows, where it costs least, until the total is kept."""
-        high = np.repeat(np.floor(self.top * scale + 0.5), self.sizes)
-        x = np.clip(np.floor(self.values * np.repeat(scale, self.sizes) + 0.5), 0, high)
-        row = np.repeat(np.arange(len(self.sizes)), self.sizes) == np.arange(len(self.sizes))[:, None]
+        row = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        x = np.clip(np.floor(self.values * scale[row] + 0.5), 0, np.floor(self.top * scale + 0.5)[row])
         while (top := np.maximum.reduceat(x, self.starts)).sum() > self.total:
-            own, high = row[top > 0], top[top > 0, None] - 1
-            tried = np.concatenate([np.where(own, less, x) for less in (np.minimum(x, high), np.maximum(x - 1, 0))])
-            x = tried[np.argmax(self._near(tried))]
+            some = np.flatnonzero(top > 0)[:, None]
+            tried = [np.where(row == some, less, x) for less in (np.minimum(x, top[some] - 1), np.maximum(x - 1, 0))]
+            x = np.concatenate(tried)[np.argmax(self._near(np.concatenate(tried)))]
         return np.asarray(x)
 
     def _moves(self) -> Floats:
         """One point on or off a step of a rising criterion (all levels from it up), or any other code by itself."""
         eye, made = np.eye(len(self.values)), []
         for j, (start, size) in enumerate(zip(self.starts, self.sizes, strict=True)):
-            own = eye[start : start + size].copy()
+            own = eye[start : start + size]
             if j < self.k and self.rising[j]:
-                own[:UNKNOWN] = np.cumsum(own[:UNKNOWN][::-1], axis=0)[::-1]
-                own = own[1:]
+                own = np.concatenate([np.cumsum(own[:UNKNOWN][::-1], axis=0)[-2::-1], own[UNKNOWN:]])
             made.append(own)
         single = np.concatenate([*made, *(-each for each in made)])
-        if not self.exact:
-            return single
         first, second = np.triu_indices(len(single), 1)
-        return np.concatenate([single, single[first] + single[second]])
+        return np.concatenate([single, single[first] + single[second]]) if self.exact else single
 
     def _improved(self, x: Floats, moves: Floats) -> Floats:
         """Take the best valid move for as long as one brings the points nearer to the fit."""
-        along, move_c = moves @ self.covariance, moves @ self.c
-        move_size = np.einsum("ij,ij->i", along, moves)
         for _ in range(MAX_ROUNDS):
-            near = _ratio(x @ self.c + move_c, x @ self.covariance @ x + 2.0 * (along @ x) + move_size)
-            better = np.flatnonzero(near > self._near(x[None]) * (1 + 1e-9))
-            better = better[np.argsort(-near[better], kind="stable")]
-            for batch in np.split(better, range(AT_ONCE, len(better), AT_ONCE)):
-                if len(valid := self._valid(x + moves[batch])):
-                    x = valid[0]
-                    break
-            else:
+            moved = x + moves
+            near = np.where(self._valid(moved), self._near(moved), 0.0)
+            best = int(np.argmax(near))
+            if near[best] <= self._near(x) * (1 + 1e-9):
                 break
+            x = moved[best]
+            low = np.minimum.reduceat(x, self.starts)
+            low[: self.k] = 0
+            x = x - np.repeat(low, self.sizes)
         return x
 
-    def _valid(self, x: Floats) -> Floats:
-        """Of cards (n, size), attributes lowered to 0, those that keep the total and never fall where they may not."""
+    def _valid(self, x: Floats) -> Flags:
+        """Which cards (n, size), attributes lowered to 0, keep the total and never fall where they may not."""
         k, at = self.k, self.starts[self.k :]
-        x[:, N_CODES * k :] -= np.repeat(np.minimum.reduceat(x, at, axis=1), self.sizes[k:], axis=1)
         cards = x[:, : N_CODES * k].reshape(len(x), k, N_CODES)
         levels, unknown = cards[..., :UNKNOWN], cards[..., UNKNOWN]
         top = levels.max(axis=2)
-        total = top.sum(axis=1) + np.maximum.reduceat(x, at, axis=1).sum(axis=1)
+        own = np.maximum.reduceat(x, at, axis=1) - np.minimum.reduceat(x, at, axis=1)
+        total = top.sum(axis=1) + own.sum(axis=1)
         wrong = (levels.min(axis=2) != 0) | (unknown < 0) | (unknown > top)
         wrong |= self.rising & (np.diff(levels, axis=2) < 0).any(axis=2)
         keeps = total == self.total if self.exact else total <= self.total
-        return np.asarray(x[keeps & ~wrong.any(axis=1)])
-
-
-def _ratio(top: Floats, bottom: Floats) -> Floats:
-    return np.where(bottom > 1e-12, top * np.abs(top) / np.maximum(bottom, 1e-12), 0.0)
+        return np.asarray(keeps & ~wrong.any(axis=1))
