@@ -13,15 +13,12 @@ from leadml.calibration.facts import Facts, Posterior
 from leadml.calibration.figures import gain
 from leadml.calibration.study import cutoff_of, reach
 from leadml.calibration.views import DAYS_A_MONTH, View, span, weight_of
-from leadml.evaluation.cutoffs import decision_curve, implied_value, ratios_around, redraw_rates
+from leadml.evaluation.cutoffs import decision_curve, implied_value, redraw_rates
 from leadml.evaluation.metrics import at_workload, highest
 from leadml.evaluation.outlook import Gains, look_ahead
 from leadml.evaluation.planner import plan
 from leadml.evaluation.verdict import Judgement, Question, equal_workload, judge, overall, paired_gain, why_no_answer
 from leadml.result import MoreDeals, OrderClaimed, Outlook, PolicyResult, Range, Reason, Verdict, Weight
-
-MANY_ROWS = 20_000
-"""Held-out rows from which a decision curve has fewer points."""
 
 BECAUSE: Mapping[Reason, str] = {
     "unreachable": "The mapped criteria cannot reach its cut-off.",
@@ -217,7 +214,7 @@ def order_claim(view: View, known: Posterior) -> OrderClaimed | None:
 
 def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, Any]:
     """Learned cut-off, implied value and decision curve: what depends on the score alone."""
-    study, held = facts.study, facts.held
+    study = facts.study
     deals = study.by_pattern[rule.framework]
     totals = count_totals(study, deals, rule.totals(deals), rule.card.total_max)
     if not totals.won.any():
@@ -230,7 +227,6 @@ def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, A
     if study.consequences.basis != "workload" and rule.id not in facts.by_hunch:
         found["learned_cutoff"] = find_cutoff(study, totals, 0.5)
     if (other := study.card_of(rule) or cutoff_of(rule)) in facts.log.entries:
-        ratios = ratios_around(implied, float(held.n_won / held.weight.sum()), 9 if len(held.y) > MANY_ROWS else 15)
         probability = facts.log.entries[other].probability
-        found["decision_curve"] = decision_curve(held, facts.decision(rule.id), probability, ratios)
+        found["decision_curve"] = decision_curve(facts.held, facts.decision(rule.id), probability, implied)
     return found

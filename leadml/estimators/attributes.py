@@ -3,7 +3,7 @@
 A column's effect is z_bin ~ N(0, spread^2 C): C = I for categories, a random walk over neighbouring bins for
 numbers. Columns enter one by one by a score test of spread = 0 (Lin 1997, Biometrika 84; the null of r'Cr by
 Satterthwaite), in which the scores of one unit are added up before they are squared: the first at 3% over all
-columns offered together, so that noise stays out whatever its number, each further one as `allowed` says.
+columns offered together, so that noise stays out whatever its number, each further one more easily.
 """
 
 from __future__ import annotations
@@ -35,11 +35,6 @@ MAX_CATEGORIES = 100
 MAX_BINS, MAX_BINS_MANY = 5, 12
 LEAST_COST, SURE_COST = 0.1, 0.3
 """Log-likelihood that two bins cost when merged, from which on they stay apart: up to `MAX_BINS`, and beyond."""
-FIRST_P = 0.03
-"""Chance that a card gets any attribute where none tells anything (Bonferroni)."""
-FURTHER_P, FALSE_SHARE = 0.1, 0.5
-"""p-value at most of further columns (about where they begin to predict better than they cost), and the share of
-them that may be noise (Benjamini, Hochberg 1995)."""
 SPREADS = np.array([[0.05], [0.1], [0.2], [0.4], [0.8], [1.6]])
 """Spreads of effects by which the evidence for a column is judged."""
 PERSON_NAME = re.compile(
@@ -196,11 +191,6 @@ def score_test(
     with np.errstate(divide="ignore"):
         log_p = float(np.log(chdtrc(freedom, score.sum() / scale)))  # as scipy.stats has it, in a tenth of the time
     return log_p, float(evidence.max())
-
-
-def allowed(n_chosen: int, n_offered: int) -> float:
-    """p-value up to which the next column is let in."""
-    return min(FURTHER_P, FALSE_SHARE * (n_chosen + 1) / n_offered) if n_chosen else FIRST_P / n_offered
 
 
 def merge(bins: Bins, effects: Floats, information: Floats, n_deals: Floats) -> tuple[Bins, Ints]:

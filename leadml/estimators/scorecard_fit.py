@@ -95,11 +95,6 @@ def values_by_code(theta: Floats, table: Floats) -> Floats:
     return np.asarray(np.einsum("jci,...ji->...jc", table, each))
 
 
-def is_step(k: int) -> Flags:
-    """(1 + 5k,): which coefficients are steps, and may not be negative on a monotone card."""
-    return np.repeat([False, True, False], [1, LEVEL_MAX * k, k])
-
-
 def steps_priors(documented: Floats, spreads: npt.ArrayLike = SPREADS) -> tuple[Floats, Floats]:
     """Precision matrices (G, p, p) of intercept and steps for rows of spreads (G, 2), and their log-determinants."""
     k, (between, within) = len(documented), np.asarray(spreads).T
@@ -146,8 +141,8 @@ def fit_scorecard(
     documented = np.asarray(documented, dtype=np.float64)
     k, table = len(documented), code_table(counts.codes, counts.total)
     columns, won, total = design(counts.codes, table), counts.won[None], counts.total[None]
-    bounded = is_step(k)
-    bounded[1 : 1 + LEVEL_MAX * k] &= np.repeat(np.broadcast_to(np.asarray(monotone, dtype=bool), k), LEVEL_MAX)
+    rising = np.broadcast_to(np.asarray(monotone, dtype=bool), k)
+    bounded = np.pad(np.repeat(rising, LEVEL_MAX), (1, k))  # steps; intercept and unknowns are free
     free, precision, evidence, spreads = fit_spreads(columns, won, total, table, documented)
     theta = free.theta.copy()
     broken = np.flatnonzero((theta[:, bounded] < 0).any(axis=1))

@@ -15,13 +15,12 @@ import numpy.typing as npt
 from scipy.linalg import block_diag
 from scipy.sparse import csr_array, hstack
 
-from leadml.estimators.attributes import Bins, Column, Ints, allowed, fine_bins, kernel, merge, score_test
+from leadml.estimators.attributes import Bins, Column, Ints, fine_bins, kernel, merge, score_test
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.scorecard_fit import (
     code_table,
     design,
     fit_spreads,
-    is_step,
     steps_priors,
     unknown_priors,
     values_by_code,
@@ -29,6 +28,11 @@ from leadml.estimators.scorecard_fit import (
 from leadml.estimators.solver import Flags, Floats, fit_logistic
 from leadml.levels import N_CODES, Codes, logistic
 
+FIRST_P = 0.03
+"""Chance that a card gets any attribute where none tells anything (Bonferroni)."""
+FURTHER_P, FALSE_SHARE = 0.1, 0.5
+"""p-value at most of further columns (about where they begin to predict better than they cost), and the share of
+them that may be noise (Benjamini, Hochberg 1995)."""
 FIRST_SPREAD = 0.3
 LEAST_SPREAD, MOST_SPREAD = 0.02, 2.0
 POOLED = 10.0
@@ -93,11 +97,9 @@ class WideDeals:
 
     def take(self, rows: Flags) -> WideDeals:
         """Pick rows."""
+        columns, unit = [column.take(rows) for column in self.columns], None if self.unit is None else self.unit[rows]
         codes, outcome, weight = self.codes[rows], self.outcome[rows], self.weight[rows]
-        columns = [column.take(rows) for column in self.columns]
-        return WideDeals(
-            codes, self.documented, columns, outcome, weight, None if self.unit is None else self.unit[rows]
-        )
+        return WideDeals(codes, self.documented, columns, outcome, weight, unit)
 
 
 class _Model:
@@ -110,8 +112,12 @@ class _Model:
             counts = PatternCounts.from_codes(deals.codes, deals.outcome, deals.weight)
             self.table = code_table(counts.codes, counts.total)
             criteria = design(deals.codes, self.table)
-            self.prior = self._likeliest(counts, deals.documented, as_score)
-        self.columns, self.bounded = csr_array(criteria), is_step(k)
+            self.prior = steps_priors(deals.documented)[0][0] + unknown_priors(self.table)[0][0]
+            if not as_score:  # the spreads with most evidence, attributes left out
+                columns, won, n = design(counts.codes, self.table), counts.won[None], counts.total[None]
+                _, precision, evidence, _ = fit_spreads(columns, won, n, self.table, deals.documented)
+                self.prior = precision[np.argmax(evidence)]
+        self.columns, self.bounded = csr_array(criteria), np.repeat([False, True, False], [1, 4 * k, k])
         self.bins: list[Bins] = []
         self.codes: list[Codes] = []
         self.at: list[slice] = []
@@ -119,14 +125,6 @@ class _Model:
         self.spreads = np.empty(0)
         self.theta = np.zeros(criteria.shape[1])
         self.fit()
-
-    def _likeliest(self, counts: PatternCounts, documented: Floats, as_score: bool) -> Floats:
-        """Precision of the criteria with most evidence, attributes left out, or that of the document's proportions."""
-        if as_score:
-            return np.asarray(steps_priors(documented)[0][0] + unknown_priors(self.table)[0][0])
-        columns = design(counts.codes, self.table)
-        _, precision, evidence, _ = fit_spreads(columns, counts.won[None], counts.total[None], self.table, documented)
-        return np.asarray(precision[np.argmax(evidence)])
 
     def add(self, bins: Bins, codes: Codes) -> None:
         """Let a column in and refit."""
@@ -218,10 +216,11 @@ def _fit_once(deals: WideDeals, attributes: int, as_score: bool) -> WideFit:
         p = logistic(model.eta)
         residual, variance = model.won - model.weight * p, model.weight * p * (1 - p)
         nuisance = (model.columns, np.linalg.cholesky(np.linalg.inv(model.hessian)))
-        let_in, limit = {}, np.log(allowed(len(model.bins), n_offered))
+        n_chosen, let_in = len(model.bins), {}
+        limit = min(FURTHER_P, FALSE_SHARE * (n_chosen + 1) / n_offered) if n_chosen else FIRST_P / n_offered
         for name, (_, codes, prior) in candidates.items():
             log_p, evidence = score_test(codes, prior, residual, variance, nuisance, units)
-            if log_p <= limit:
+            if log_p <= np.log(limit):
                 let_in[name] = evidence
         if not let_in:
             break

@@ -22,6 +22,8 @@ LINE_SPREAD = 3.0
 CLOSE = 1.0
 """Totals this far apart (in standard deviations of the total) depart from the line with correlation 1/e."""
 N_POPULATIONS = 1000
+MANY_ROWS = 20_000
+"""Held-out rows from which a decision curve has fewer points."""
 
 OWN = 0.2
 """Departure of each total by itself, in log-odds: rates may jump at the cut-off (.75 covered without, .95 with)."""
@@ -102,19 +104,16 @@ def implied_value(rates: Floats, cutoff: int) -> ImpliedValue:
     return ImpliedValue(low=low.value, high=high.value, **ends)
 
 
-def ratios_around(implied: ImpliedValue, base_rate: float, n: int = 15) -> Floats:
-    """Ratios v/c for a decision curve: even in logarithm, around the implied values and break-even."""
-    ends = [each for each in (implied.low, implied.high, 1.0 / max(base_rate, 1e-6)) if each is not None]
-    return np.geomspace(max(1.0, min(ends) / 2.5), max(ends) * 2.5, n)
-
-
-def decision_curve(held: HeldOut, rule: Floats, probability: Floats, ratios: Floats) -> tuple[CurvePoint, ...]:
+def decision_curve(held: HeldOut, rule: Floats, probability: Floats, implied: ImpliedValue) -> tuple[CurvePoint, ...]:
     """Net wins of 100 held-out leads, 100 (won - followed up / ratio) / leads: rule, card, everyone and no one.
 
-    Vickers, Elkin (2006), Medical Decision Making 26; the card follows up from P(won) = 1 / ratio.
+    The ratios v/c are even in logarithm, around the implied values and break-even; the card follows up from
+    P(won) = 1 / ratio. Vickers, Elkin (2006), Medical Decision Making 26.
     """
-    points = []
-    for ratio in ratios.tolist():
+    break_even = 1.0 / max(held.n_won / float(held.weight.sum()), 1e-6)
+    ends = [each for each in (implied.low, implied.high, break_even) if each is not None]
+    points, n_points = [], 9 if len(held.y) > MANY_ROWS else 15
+    for ratio in np.geomspace(max(1.0, min(ends) / 2.5), max(ends) * 2.5, n_points).tolist():
         followed = {"documented": rule, "learned": probability >= 1.0 / ratio, "all": 1.0, "none": 0.0}
         worth = 100.0 * (held.y - 1.0 / ratio)
         net = {name: held.ratio(decision * worth).estimate().figure for name, decision in followed.items()}

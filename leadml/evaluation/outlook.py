@@ -28,21 +28,15 @@ class Gains:
     """Equally likely gains of the card, as shares of all won deals.
 
     mixed : (draws,) judge and log averaged. judged : the judge's alone. smallest : gain worth a change.
+    p_not_better : P(gain <= 0): `change` asks for at most 5%, after Holm.
+    p_below : P(gain < smallest gain): `keep` asks for 95%.
     """
 
     mixed: Floats
     judged: Floats
     smallest: float
-
-    @property
-    def p_not_better(self) -> float:
-        """P(gain <= 0): `change` asks for at most 5%, after Holm."""
-        return float((self.mixed <= 0).mean())
-
-    @property
-    def p_below(self) -> float:
-        """P(gain < smallest gain): `keep` asks for 95%."""
-        return float((self.mixed < self.smallest).mean())
+    p_not_better: float
+    p_below: float
 
 
 def look_ahead(
@@ -71,7 +65,7 @@ def look_ahead(
         ),
         n_followed_up=followed_up,
     )
-    return outlook, Gains(gain, judged, smallest_gain)
+    return outlook, Gains(gain, judged, smallest_gain, float((gain <= 0).mean()), float((gain < smallest_gain).mean()))
 
 
 def log_draws(paired: PairedGain, n: int) -> Floats:

@@ -54,18 +54,16 @@ def plan(
     judge_mean = gains.judged.mean() * (1 - share) + (true_gain + noise / (won_rate * new)) * share
     judge_error = max(float(gains.judged.std()), 1e-4) * np.sqrt(1 - share)
 
-    def p_below(threshold: float) -> Floats:
-        """P(gain < threshold), judge and log averaged, as the outlook will tell it then."""
-        judged = ndtr((threshold - judge_mean) / judge_error)
-        return np.asarray(
-            (1 - LOG_SHARE) * judged + LOG_SHARE * ndtr((threshold - gain) / np.hypot(error, 1.0 / n_won))
-        )
-
+    # P(gain <= 0) and P(gain < smallest gain), judge and log averaged, as the outlook will tell them then
+    threshold = np.array([0.0, gains.smallest])[:, None, None]
+    p_not_better, p_below = (1 - LOG_SHARE) * ndtr((threshold - judge_mean) / judge_error) + LOG_SHARE * ndtr(
+        (threshold - gain) / np.hypot(error, 1.0 / n_won)
+    )
     grown = 1.0 + new / n_logged
     may = (paired.n_different * grown >= MIN_DIFFERENT) & (paired.ranks * np.sqrt(grown) >= SURELY_RANKS)
-    change = (p_below(0.0) <= (1.0 - SURE) / n_rules) & may
+    change = (p_not_better <= (1.0 - SURE) / n_rules) & may
     alone = gain + np.hypot(Z_ONE * error, RULE_OF_THREE / n_won) < gains.smallest
-    keep = ((p_below(gains.smallest) >= SURE) & (gain < gains.smallest)) | alone
+    keep = ((p_below >= SURE) & (gain < gains.smallest)) | alone
     decided = np.logical_or.accumulate(change | keep, axis=1).mean(axis=0)
     enough = np.flatnonzero(decided >= POWER)
     if not len(enough):

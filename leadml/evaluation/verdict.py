@@ -116,13 +116,6 @@ class Question:
     p_below: float | None = None
     drifted: bool = False
 
-    @property
-    def p(self) -> float:
-        """One-sided p of "no gain"; NaN where there is no answer."""
-        if self.paired is None or not np.isfinite(self.paired.gain.value):
-            return np.nan
-        return self.paired.gain.p_not_above() if self.p_not_better is None else self.p_not_better
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Judgement:
@@ -174,15 +167,18 @@ def judge(questions: Mapping[str, Question], smallest_gain: float) -> dict[str, 
     2 points of power, or, where weights drift, in each, which costs 10 to 20: where the rule had become right half-way,
     all blocks still said `change` to 53% of firms, the last two to none.
     """
-    answers, p = {}, holm([q.p for q in questions.values()])
-    for (name, q), adjusted in zip(questions.items(), p.tolist(), strict=True):
+    answers, p = {}, []
+    for q in questions.values():
+        alone = np.nan if q.paired is None else q.paired.gain.p_not_above()
+        p.append(alone if np.isnan(alone) or q.p_not_better is None else q.p_not_better)
+    for (name, q), adjusted in zip(questions.items(), holm(p).tolist(), strict=True):
         found = q.paired
         if found is None:
             answers[name] = Judgement("cannot-judge", q.cannot or "no contest")
             continue
         verdict: Verdict = "undecided"
         reason: Reason = ""
-        if np.isnan(q.p):
+        if np.isnan(adjusted):
             verdict, reason = "cannot-judge", "constant scores"
         elif adjusted >= 1.0 - SURE:  # the held-out deals must not point the other way
             below = q.p_below is not None and q.p_below >= SURE and found.gain.value < smallest_gain
