@@ -16,13 +16,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from leadml.app.material import DealCounts, NewLeads, read_counts, read_new_leads
+import numpy as np
+
 from leadml.app.words import Answer, Column, answer_of_page, columns_of
+from leadml.calibration.save import distinct
+from leadml.card.codes import codes_of_leads
 from leadml.card.record import Card
-from leadml.exceptions import ModelRefError, UsageError
+from leadml.exceptions import InputError, ModelRefError, UsageError
+from leadml.levels import UNKNOWN, Codes
+from leadml.registry import evidence
 from leadml.report.answer import economics_of
 
 if TYPE_CHECKING:
+    from leadml.data.mapping import Mapping
     from leadml.result import Segment
 
 STATIC = Path(__file__).parent / "static"
@@ -35,6 +41,33 @@ MODULES = (
 ECONOMICS = {"follow_up_cost": "cost", "won_value": "value", "currency": "currency"}
 FOR_FILES = {"read", "lead_id", "outcome", "amount", "criteria", "stand_in", "contactable"}
 """What the browser needs of a mapping to read a CSV file."""
+MOST_PATTERNS = 20_000
+"""Of more patterns a fixed sample of deals stands for all."""
+MOST_LEADS = 5_000
+
+
+@dataclasses.dataclass(frozen=True)
+class DealCounts:
+    """codes: (r, m) uint8, column by column. won, lost: of each of m patterns. n_sampled: None for all deals."""
+
+    codes: bytes
+    won: list[float]
+    lost: list[float]
+    n: float
+    n_won: float
+    n_sampled: int | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class NewLeads:
+    """codes: (r, n) uint8, column by column. names: columns that name a lead."""
+
+    ids: list[str]
+    codes: bytes
+    names: dict[str, list[str | None]]
+    amount: list[float | None] | None
+    n_rejected: int
+    n_left_out: int  # beyond MOST_LEADS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,7 +147,11 @@ def page_data(
     if leads is not None and known is None:
         raise UsageError("--leads: no mapping lies in the folder that says what the columns mean; calibrate again")
     cards = [each for each in (learned, documented) if each is not None]
-    deals = read_counts(folder, [each.id for each in columns])
+    if (counts := evidence.read_counts(folder)) is None:
+        why = "no such file; the page needs it, and `leadml calibrate` writes it"
+        raise InputError(f"{folder / evidence.DEAL_COUNTS}: {why}")
+    nothing = np.full(len(counts[1]), UNKNOWN, np.uint8)  # a criterion that no column is read for
+    deals = counts_of(np.stack([counts[0].get(each.id, nothing) for each in columns], axis=1), *counts[1:])
     rate, economics = result.data.deals_per_month, economics_of(result)
     name = name or result.data.name
     champion, compared = champion_for(name, store_root, learned, columns)
@@ -149,7 +186,6 @@ def champion_for(
     name: str, store_root: str | os.PathLike[str] | None, learned: Card | None, columns: Sequence[Column]
 ) -> tuple[Card | None, str]:
     """The champion of a model where it asks for columns of the page, and its name; else why it is not on it."""
-    from leadml.registry.evidence import rebinned
     from leadml.registry.versions import champion_of, load_stored
 
     try:
@@ -159,10 +195,58 @@ def champion_for(
     if version is None:
         return None, "no champion of this name is in the store"
     card = load_stored(version)
-    strangers = set() if learned is None else rebinned(learned, card)
+    strangers = set() if learned is None else evidence.rebinned(learned, card)
     if not {*card.lookup.code_columns} <= {each.id for each in columns} - strangers:
         return None, f"the champion, {version.ref}, asks for other columns"
     return card, f"the champion, {version.ref}"
+
+
+def counts_of(codes: Codes, won: Any, lost: Any, most: int = MOST_PATTERNS) -> DealCounts:
+    """Counts by distinct pattern; a sample of `most` deals, weighted up, where there are more patterns."""
+    n, n_won, n_sampled = float(won.sum() + lost.sum()), float(won.sum()), None
+    patterns, at = distinct(codes)
+    won, lost = np.bincount(at, won, len(patterns)), np.bincount(at, lost, len(patterns))
+    if len(patterns) > most:
+        n_sampled, draw = most, np.random.default_rng(0)
+        won, lost = np.split(draw.multinomial(most, np.r_[won, lost] / n) * (n / most), 2)
+        kept = won + lost > 0
+        patterns, won, lost = patterns[kept], won[kept], lost[kept]
+    won, lost = (np.round(each, 6).tolist() for each in (won, lost))
+    return DealCounts(patterns.T.tobytes(), won, lost, n, n_won, n_sampled)
+
+
+def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns: Sequence[Column]) -> NewLeads:
+    """Read leads without an outcome, by the same code as `leadml predict`."""
+    from leadml.data.cells import text_of
+    from leadml.scoring.predicting import names_among
+    from leadml.scoring.scorer import Options, Scorer, open_leads
+
+    opened, n = open_leads(source, mapping), len(cards)
+    first = names_among(opened.columns, mapping.lead_id)
+    scorer = Scorer(opened, mapping, cards, Options(sort=True), first=first)
+    criteria = [each.id for each in columns if each.kind == "criterion"]
+    ids: list[str] = []
+    codes: list[Codes] = []
+    names: dict[str, list[str | None]] = {title: [] for title in scorer.layout.kept}
+    amounts: list[float | None] = []
+    for judged, _ in scorer.judged(lambda _: None):
+        scored = judged.scored
+        ids += judged.leads.ids()
+        codes.append(codes_of_leads(judged.leads, criteria, cards[0].attributes))
+        for title in names:
+            names[title] += text_of(scored.own.column(title)).to_pylist()[::n]  # a row each lead and card
+        if scored.amount is not None:
+            amounts += [None if np.isnan(each) else each for each in scored.amount.tolist()]
+    all_codes = np.concatenate(codes) if codes else np.zeros((0, len(columns)), np.uint8)
+    most = slice(MOST_LEADS)
+    return NewLeads(
+        ids=ids[most],
+        codes=np.ascontiguousarray(all_codes[most].T).tobytes(),
+        names={name: values[most] for name, values in names.items()},
+        amount=amounts[most] or None,
+        n_rejected=opened.rejections.n_rows,
+        n_left_out=max(len(ids) - MOST_LEADS, 0),
+    )
 
 
 def render_page(data: PageData) -> str:

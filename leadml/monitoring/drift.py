@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,7 @@ SHIFTED = 0.1
 ALARM = 20.0
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Before:
+class Before(NamedTuple):
     """The deals that a card learned from; counts of their answers in its codes, where they lie beside it."""
 
     n: float = 0.0
@@ -36,8 +35,7 @@ class Before:
 
 def load_before(card: Card, folder: Path) -> Before:
     """What lies beside a card in a folder, else what the card says of its deals."""
-    kept = read_counts(folder)
-    if kept is not None:
+    if (kept := read_counts(folder)) is not None:
         columns, won, lost = kept
         return Before.of_counts(PatternCounts(codes_for(card, columns, card), won, lost))
     n_won, n_lost = (card.provenance.get(each) for each in ("n_won", "n_lost"))
@@ -48,12 +46,13 @@ def load_before(card: Card, folder: Path) -> Before:
 
 def titles_of(card: Card) -> dict[str, str]:
     """Id and title of each row of the card."""
-    return {**{each.id: each.title for each in card.criteria}, **{each.id: each.title for each in card.attributes}}
+    return {each.id: each.title for each in card.criteria} | {each.id: each.title for each in card.attributes}
 
 
 def find_drift(card: Card, before: Before, codes: Codes) -> tuple[LevelDrift, ...]:
     """Compare the answers of (m, r) codes with those before, row by row."""
-    rows, titles, counts = [], titles_of(card), before.counts
+    titles, counts = titles_of(card), before.counts
+    rows = []
     for j, (name, title) in enumerate(titles.items()):
         size, unknown = card.lookup.sizes[j], card.lookup.unknown[j]
         now = np.bincount(codes[:, j], minlength=size).astype(np.float64)
@@ -61,9 +60,9 @@ def find_drift(card: Card, before: Before, codes: Codes) -> tuple[LevelDrift, ..
         if counts is not None:
             then = np.bincount(counts.codes[:, j], counts.total, minlength=size).astype(np.float64)
             psi, e = stability(then, now), shift_evidence(then, now)
-            found = {"psi": psi, "e": min(e, 1e9), "unknown_before": float(then[unknown] / then.sum())}
-            shifted = psi >= SHIFTED and e / len(titles) >= ALARM
-            row = row.model_copy(update=found | {"shifted": shifted})
+            shifted, lacked = psi >= SHIFTED and e / len(titles) >= ALARM, float(then[unknown] / then.sum())
+            found = {"psi": psi, "e": min(e, 1e9), "unknown_before": lacked, "shifted": shifted}
+            row = row.model_copy(update=found)
         rows.append(row)
     return tuple(rows)
 

@@ -113,13 +113,13 @@ def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | N
     if counts is not None:
         then, told = effects_of(card, counts.codes), predictions(card, counts.codes, rate)
         centre = np.average(then, axis=0, weights=counts.total)
-        z = directions(then, centre)
+        z = np.insert(then - centre, 0, 1.0, axis=1)
         known = information_of(z, np.ones(len(z)), told, counts.won)
         known += information_of(z, np.zeros(len(z)), told, counts.lost)
         known.score[0] = 0.0  # the card's chances allow for deals that close late: on average they are what is tested
-        x = directions(effects, centre)
+        x = np.insert(effects - centre, 0, 1.0, axis=1)
     else:  # as much as its deals would tell, were they like those of today
-        x = directions(effects, effects.sum(axis=0) / max(len(effects), 1))
+        x = np.insert(effects - effects.sum(axis=0) / max(len(effects), 1), 0, 1.0, axis=1)
         own = information_of(x, p, p, weight)
         known = Information(own.score, own.information * (before.n / max(len(x), 1)))
     return watch(known, x, since.won, p, weight), deals_needed(float(known.information[0, 0]), rate)
@@ -133,11 +133,6 @@ def effects_of(card: Card, codes: Codes) -> Floats:
         slope = float(np.log(high / (1 - high)) - np.log(low / (1 - low)))
     per_point = slope / max(card.total_max, 1)
     return np.stack([per_point * row[codes[:, j]] for j, row in enumerate(card.lookup.points)], axis=1)
-
-
-def directions(effects: Floats, centre: Floats) -> Floats:
-    """(n, 1 + r): 1, and centred contributions."""
-    return np.hstack([np.ones((len(effects), 1)), effects - centre])
 
 
 def deals_needed(information: float, rate: float) -> int | None:
@@ -247,7 +242,7 @@ def _gain(log: Log, rule: Card | None, card: Card) -> RuleGain | None:
 def _weights(card: Card, alarm: Alarm) -> tuple[WeightChange, ...]:
     rows = []
     for j, (name, title) in enumerate(titles_of(card).items(), start=1):
-        value, error = 1.0 + float(alarm.size[j]), float(alarm.error[j])
+        value, error = 1.0 + float(alarm.since.size[j]), float(alarm.since.error[j])
         ends = (value - Z * error, value + Z * error)
         share = Figure(value=value, low=ends[0], high=ends[1]) if np.isfinite(error) else Figure(value=None)
         rows.append(WeightChange(id=name, title=title, e=min(float(alarm.by_row[j]), 1e9), share=share))

@@ -11,6 +11,7 @@ exceeding 1 / alpha is at most alpha, at any number of looks (Ville 1939; Robbin
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -37,8 +38,7 @@ class Information:
         return Information(self.score + other.score, self.information + other.information)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Change:
+class Change(NamedTuple):
     """E-value (d,) of a change of each coefficient (1 / E bounds its p), and its size with standard error."""
 
     e: Floats
@@ -46,18 +46,12 @@ class Change:
     error: Floats
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Alarm:
-    """The mean e-value over all coefficients and starts, its highest so far, and what changed most.
-
-    e : an alarm from 1 / ALPHA, which stays given. by_row : (d,) the same for each coefficient alone.
-    size, error : (d,) change of each coefficient over all deals since.
-    """
+class Alarm(NamedTuple):
+    """The highest mean e-value so far over all coefficients and starts: an alarm from 1 / ALPHA, which stays given."""
 
     e: float
-    by_row: Floats
-    size: Floats
-    error: Floats
+    by_row: Floats  # the same for each coefficient alone
+    since: Change  # over all deals since
 
 
 def information_of(x: Floats, y: Floats, p: Floats, weight: Floats | None = None) -> Information:
@@ -93,21 +87,17 @@ def watch(before: Information, x: Floats, y: Floats, p: Floats, weight: Floats |
     """Follow deals in the order in which they closed."""
     n, d = x.shape
     looks = looks_at(n)
-    parts = [
-        information_of(x[a:b], y[a:b], p[a:b], None if weight is None else weight[a:b])
-        for a, b in zip([0, *looks][:-1], looks, strict=True)
-    ]
-    # Half the weight on a change from the first day, the rest on one that begins at a later look.
-    share = np.array([1.0 / ((i + 1) * (i + 2)) for i in range(len(looks))])
+    w, none = np.ones(n) if weight is None else weight, Information(np.zeros(d), np.zeros((d, d)))
+    rows = [slice(a, b) for a, b in zip([0, *looks], looks, strict=False)]
+    parts = [information_of(x[at], y[at], p[at], w[at]) for at in rows]
     weights = np.r_[0.5, np.full(d - 1, 0.5 / (d - 1))] if d > 1 else np.ones(1)
-    mean = np.tile(1.0, (len(looks), d))
-    known = before
-    for start in range(len(looks)):
-        since = Information(np.zeros(d), np.zeros((d, d)))
+    mean, known = np.ones((len(looks), d)), before
+    for start, part in enumerate(parts):
+        # Half the weight on a change from the first day, the rest on one that begins at a later look.
+        share, since = 1.0 / ((start + 1) * (start + 2)), none
         for at in range(start, len(looks)):
             since += parts[at]
-            mean[at] += share[start] * (find_change(known, since).e - 1.0)
-        known += parts[start]
-    total = sum(parts, Information(np.zeros(d), np.zeros((d, d))))
-    now = find_change(before, total)
-    return Alarm(float((mean @ weights).max(initial=1.0)), mean.max(axis=0, initial=1.0), now.size, now.error)
+            mean[at] += share * (find_change(known, since).e - 1.0)
+        known += part
+    now = find_change(before, sum(parts, none))
+    return Alarm(float((mean @ weights).max(initial=1.0)), mean.max(axis=0, initial=1.0), now)

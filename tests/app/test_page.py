@@ -14,7 +14,6 @@ from app_sample import ROLE
 
 import leadml
 from leadml.app import page as pages
-from leadml.app.material import counts_of
 from leadml.app.words import level_label
 from leadml.card.build import documented_card
 from leadml.card.record import Card
@@ -494,7 +493,7 @@ def test_print_leaves_the_tools_out(open_page):
 
 def test_of_too_many_patterns_a_sample_stands_for_all(open_changed, data):
     codes, won, lost = deals_of(data)
-    some = counts_of(codes, won * 10, lost * 10, most=100)
+    some = pages.counts_of(codes, won * 10, lost * 10, most=100)
     assert some.n == data.deals.n * 10
     assert sum(some.won) + sum(some.lost) == pytest.approx(some.n)
     assert len(some.won) <= 100
