@@ -372,11 +372,7 @@ def calibrate(
 
         return read_leads(file, mapping, query=query)
 
-    options = {"--mapping": mapping, "--experiment": experiment, "--name": name, "--out": out_dir, "--as-of": as_of}
-    options |= {"--query": query, "--store": store}
-    words = ["leadml", "calibrate", re.sub(r"://[^@/]*@", "://", file)]  # a password is not kept
-    words += [str(word) for option in options.items() if option[1] is not None for word in option]
-    words += [word for column in without or () for word in ("--without", column)]
+    words = ["leadml", *(re.sub(r"://[^@/]*@", "://", each) for each in sys.argv[1:])]  # a password is not kept
     done = calibrate_file(
         read, experiment, name=name, out_dir=out_dir, store_root=store, as_of=as_of, without=without or (),
         command=shlex.join(words), at=_now(), say=say, max_rejected=max_rejected,

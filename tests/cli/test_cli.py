@@ -288,7 +288,7 @@ def test_a_column_is_asked_about_and_taken_out_by_the_command_that_is_printed(ru
     code, out, err = run(*words, "--no-track")
     assert code == 0, err
     command = next(line.strip() for line in out.splitlines() if "--without" in line)
-    assert command == f"leadml {' '.join(words)} --without 'Last activity'"
+    assert command == f"leadml {' '.join(words)} --no-track --without 'Last activity'"
     assert all(command in html.unescape(Path(f"found/{page}.html").read_text()) for page in ("report", "page"))
     code, out, err = run(*shlex.split(command)[1:], "--no-track")
     assert code == 0, err
