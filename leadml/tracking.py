@@ -22,7 +22,7 @@ import tempfile
 import time
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -89,9 +89,6 @@ class Tracked:
     experiment_id: str
     look: str = ""
     registered: str = ""
-
-
-Send = Callable[[Place, Path, str], None]
 
 
 # ---------------------------------------------------------------- the store of runs
@@ -241,12 +238,13 @@ def track_folder(
     directory: str | os.PathLike[str], *, run: Any = None, tracking_uri: str | None = None,
     experiment_name: str | None = None, stored_as: str | None = None, champion: bool = False, then: str = "",
 ) -> Tracked:  # fmt: skip
-    """Send what `calibrate` or `monitor` wrote, unless it is there; what was sent by half is sent anew.
+    """Send what `calibrate` or `monitor` wrote, unless it is there.
 
     run : a run, or its id, to log to. stored_as : NAME@VERSION of the card on disk (else what was noted when it
     was sent before), shown in the registry as champion or challenger. then : what to do where it fails.
     """
     from leadml.card.files import write_text
+    from leadml.result import load_result
 
     folder = Path(directory)
     written = next((each for each in (folder / "result.json", folder / "monitor.json") if each.is_file()), None)
@@ -268,19 +266,25 @@ def track_folder(
     sends = f"`leadml track {folder}` sends it, --no-track leaves it out."
     with explained("sending a run", uri, then or f"The result is complete in {folder}; {sends}"):
         place = connect(uri, experiment_name)
-        # Another look in the same folder is another run.
-        digest = hashlib.sha256(written.read_bytes()).hexdigest()
-        if not is_own and _is_there(place, noted):
-            if noted.get("status") != "complete":
-                place.client.delete_run(noted["run_id"])
-            elif noted.get("sha256") in (None, digest):  # 0.1 noted none
+        from mlflow.exceptions import MlflowException
+
+        where = {"tracking_uri": without_password(uri), "status": "complete"}  # never a password
+        where["sha256"] = hashlib.sha256(written.read_bytes()).hexdigest()  # another look in this folder is another run
+        with contextlib.suppress(MlflowException):
+            sent = not is_own and where.items() <= noted.items()
+            if sent and place.client.get_run(noted["run_id"]).info.lifecycle_stage == "active":
                 return Tracked(noted["run_id"], noted["experiment_id"])
-        name, tags, send = (_calibration if written.name == "result.json" else _monitoring)(folder)
+        if written.name == "result.json":
+            result = load_result(folder)
+            name, tags = run_name(result), {"kind": "calibration", "data_digest": result.data.digest[:64]}
+            send = functools.partial(_send_calibration, place, folder, result)
+        else:
+            found = json.loads(written.read_text(encoding="utf-8"))
+            name, tags = f"{found['model']}: {found['state']}", {"kind": "monitoring"}
+            send = functools.partial(_send_monitoring, place, folder, found)
         run_id = run_id or _start(place, name, tags)
-        where = {"tracking_uri": without_password(uri), "sha256": digest}  # never a password
-        note(run_id=run_id, experiment_id=place.experiment_id, status="started", **where)
         try:
-            send(place, folder, run_id)
+            send(run_id)
         except BaseException:
             with contextlib.suppress(Exception):
                 place.client.set_terminated(run_id, "FAILED")
@@ -289,19 +293,8 @@ def track_folder(
             place.client.set_terminated(run_id)
         if noted.get("stored_as") and (folder / "card.json").is_file():
             registered = register(place, noted["stored_as"], folder, champion=noted["champion"], run_id=run_id)
-        note(status="complete")
+        note(run_id=run_id, experiment_id=place.experiment_id, **where)
     return Tracked(run_id, place.experiment_id, look_command(uri, place.experiment_id, run_id), registered)
-
-
-def _is_there(place: Place, noted: Mapping[str, Any]) -> bool:
-    """Whether what was sent before is in this store still."""
-    from mlflow.exceptions import MlflowException
-
-    if noted.get("tracking_uri") != without_password(place.uri):
-        return False
-    with contextlib.suppress(MlflowException):
-        return bool(place.client.get_run(noted["run_id"]).info.lifecycle_stage == "active")
-    return False
 
 
 def _start(place: Place, name: str, tags: Mapping[str, str]) -> str:
@@ -320,15 +313,7 @@ def look_command(uri: str, experiment_id: str, run_id: str) -> str:
     return f"{command}   # then open http://127.0.0.1:5000/{page}"
 
 
-def _calibration(folder: Path) -> tuple[str, dict[str, str], Send]:
-    from leadml.result import load_result
-
-    result = load_result(folder)
-    tags = {"kind": "calibration", "data_digest": result.data.digest[:64]}
-    return run_name(result), tags, functools.partial(_send_calibration, result)
-
-
-def _send_calibration(result: Result, place: Place, folder: Path, run_id: str) -> None:
+def _send_calibration(place: Place, folder: Path, result: Result, run_id: str) -> None:
     """The answer, its files and charts, the card; a nested run for every contender, with what one would deploy."""
     import pandas as pd
 
@@ -441,12 +426,7 @@ def _send_files(client: MlflowClient, run_id: str, folder: Path) -> None:
         client.log_artifacts(run_id, str(staged))
 
 
-def _monitoring(folder: Path) -> tuple[str, dict[str, str], Send]:
-    found = json.loads((folder / "monitor.json").read_text(encoding="utf-8"))
-    return f"{found['model']}: {found['state']}", {"kind": "monitoring"}, functools.partial(_send_monitoring, found)
-
-
-def _send_monitoring(found: Mapping[str, Any], place: Place, folder: Path, run_id: str) -> None:
+def _send_monitoring(place: Place, folder: Path, found: Mapping[str, Any], run_id: str) -> None:
     rate = (found.get("base_rate") or {}).get("value")
     metrics = {"e": found["e"], "predicted": found["predicted"], "n_closed": found["data"]["n_closed"]}
     log_figures(place.client, run_id, {**metrics, "base_rate": rate}, {key: found[key] for key in ("model", "state")})
