@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.data.cells import carry, number_array, relabel, text_array, text_of
+from leadml.data.rejections import Rejections
 from leadml.exceptions import InputError
 from leadml.levels import CANONICAL, LEVEL_MAX, codes_of_levels, levels_of_codes
 from leadml.records import nearest
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from leadml.data.mapping import Mapping
-    from leadml.data.rejections import Rejections
 
 Note = tuple[str, MappingType[str, Any]]
 """What was met on reading, for `leadml.calibration.findings`: LML code and the values its text needs."""
+Columns = dict[tuple[str, str], Any]
+"""Columns of leads, by field and name in it (empty where the field is the column)."""
 OPEN = -1
 """Outcome of a lead that is neither won (1) nor lost (0)."""
 NO_DAY = int(np.iinfo(np.int32).min)
@@ -81,7 +83,7 @@ class Leads:
     format : dict
         How the file was written, as sniffed, for messages.
     notes : tuple of (code, values)
-        What was met on reading, for `leadml.calibration.findings`: LML code and the values its text needs.
+        What was met on reading: LML code and the values that its text needs.
     truth : object or None
         For synthetic leads, the world they were drawn from.
     """
@@ -123,9 +125,9 @@ class Leads:
         return len(self.codes)
 
     def __repr__(self) -> str:
-        ended = self.outcome if self.outcome is not None else np.zeros(0, np.int8)
-        told = [f"{(ended == end).sum():,} {word}" for end, word in ((1, "won"), (0, "lost"), (OPEN, "open"))]
-        how = f" ({', '.join(told)})" if self.outcome is not None else ", no outcome"
+        ends = (("won", 1), ("lost", 0), ("open", OPEN))
+        told = [f"{np.count_nonzero(self.outcome == end):,} {word}" for word, end in ends]
+        how = ", no outcome" if self.outcome is None else f" ({', '.join(told)})"
         return f"<Leads of {self.source}: {len(self):,} leads{how}; criteria {', '.join(self.criteria)}>"
 
     @property
@@ -169,12 +171,11 @@ class Leads:
         >>> len(leads), leads.levels.tolist()
         (2, [[4.0, nan], [0.0, 2.0]])
         """
-        valid = (*_READERS, *_FRAMES, *_AS_IS)
+        valid = (*_READERS, *_AS_IS)
         for name in columns:
             if name not in valid:
                 raise InputError(f"{name} is no column of leads; valid: {', '.join(valid)}{nearest(name, valid)}")
-        given = getattr(levels, "columns", ()) if criteria is None else criteria
-        names = [str(name) for name in given]
+        names = list(map(str, getattr(levels, "columns", ()) if criteria is None else criteria))
         if not names or len({*names} & {*CANONICAL}) < len(names):
             said = f"criteria are {names}" if names else "criteria are not named"
             raise InputError(f"{said}; valid: each once of {', '.join(CANONICAL)}; give criteria=[...]")
@@ -186,29 +187,24 @@ class Leads:
             raise InputError(
                 f"levels holds {wrong[0]:g}; valid: 0 to {LEVEL_MAX}, NaN for unknown; use a mapping otherwise"
             )
-        order = sorted(range(len(names)), key=lambda j: CANONICAL.index(names[j]))
-        n = len(values)
-        made: dict[str, Any] = {}
-        for name, column in columns.items():
-            if name in _AS_IS:
-                made[name] = column
-            elif column is not None:
-                parts = dict(column) if name in _FRAMES else {name: column}
-                if lengths := {len(part) for part in parts.values()} - {n}:
-                    raise InputError(f"{name} has {lengths.pop()} rows; valid: {n}, one a lead")
-                field, reader = _READERS.get(name, (name, _column))
-                read = {str(key): reader(part) for key, part in parts.items()}
-                made[field] = read if name in _FRAMES else read[name]
-        ended = None if outcome is None else _outcome(outcome, n)
-        codes = np.asfortranarray(codes_of_levels(values[:, order]))
-        leads = cls(tuple(names[j] for j in order), codes, ended, row=np.arange(2, n + 2), n_rows=n, **made)
+        n, order = len(values), sorted(range(len(names)), key=lambda j: CANONICAL.index(names[j]))
+        made: Columns = {("codes", ""): np.asfortranarray(codes_of_levels(values[:, order]))}
+        for name, given in {"outcome": outcome, **columns}.items():
+            field, read = _READERS.get(name, (name, None))
+            for key, column in dict(given if field in _FRAMES and given is not None else {"": given}).items():
+                if read is not None and column is not None:
+                    if len(column) != n:
+                        raise InputError(f"{name} has {len(column)} rows; valid: {n}, one a lead")
+                    made[field, str(key)] = read(column)
+        as_is = {name: columns[name] for name in _AS_IS if name in columns}
+        leads = cls(tuple(names[j] for j in order), **nested(made), row=np.arange(2, n + 2), n_rows=n, **as_is)
         digest = hashlib.sha256(repr((leads.criteria, leads.in_time_order, [*leads.per_row()])).encode())
         for each in leads.per_row().values():
             is_array = isinstance(each, np.ndarray)
             digest.update(each.tobytes() if is_array else pa.RecordBatch.from_arrays([each], names=[""]).serialize())
         return dataclasses.replace(leads, digest=digest.hexdigest())
 
-    def per_row(self) -> dict[tuple[str, str], Any]:
+    def per_row(self) -> Columns:
         """All columns that have a value a lead, by field and name in it (empty where the field is the column)."""
         fields = {field: getattr(self, field) for field in self.PER_ROW}
         columns = {field: each if isinstance(each, MappingType) else {"": each} for field, each in fields.items()}
@@ -232,11 +228,7 @@ class Leads:
     @property
     def rejected(self) -> pd.DataFrame:
         """Rows that could not be used: row, column, value, reason."""
-        import pandas as pd
-
-        if self.rejections is None:
-            return pd.DataFrame({"row": [], "column": [], "value": [], "reason": []})
-        return self.rejections.to_pandas()
+        return (self.rejections or Rejections()).to_pandas()
 
     def ids(self, at: npt.NDArray[Any] | slice = slice(None)) -> list[str]:
         """Name leads: their id, or the number of their row from 1 (the header not counted) without one."""
@@ -251,16 +243,12 @@ class Leads:
         """Pick rows by position or mask."""
         at = np.flatnonzero(rows) if rows.dtype == bool else rows
 
-        picked: dict[str, Any] = {}
-        for (field, name), column in self.per_row().items():
+        def pick(column: Any) -> Any:
             if not isinstance(column, np.ndarray):
-                part = column.take(number_array(at))
-            else:
-                part = np.asfortranarray(column[at]) if column.ndim == 2 else column[at]
-            if name:
-                picked.setdefault(field, {})[name] = part
-            else:
-                picked[field] = part
+                return column.take(number_array(at))
+            return np.asfortranarray(column[at]) if column.ndim == 2 else column[at]
+
+        picked = nested({key: pick(column) for key, column in self.per_row().items()})
         return dataclasses.replace(self, **picked, n_rows=len(at))
 
     def to_pandas(self) -> pd.DataFrame:
@@ -281,16 +269,24 @@ class Leads:
         return pd.DataFrame(frame)
 
 
+def nested(columns: Columns) -> dict[str, Any]:
+    """Fields of `Leads` from its columns."""
+    made: dict[str, Any] = {}
+    for (field, name), column in columns.items():
+        made[field] = {**made.get(field, {}), name: column} if name else column
+    return made
+
+
 def _dates(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.datetime64] | None:
     no_day = np.datetime64("NaT", "D")
     return None if days is None else np.where(days == NO_DAY, no_day, days.astype("datetime64[D]"))
 
 
-def _outcome(outcome: Any, n: int) -> npt.NDArray[np.int8]:
+def _outcome(outcome: Any) -> npt.NDArray[np.int8]:
     values = np.array([np.nan if v is None else float(v) for v in outcome], dtype=np.float64)
     values[np.isnan(values)] = OPEN
-    if len(values) != n or not np.isin(values, (OPEN, 0, 1)).all():
-        raise InputError(f"outcome holds {len(values)} values; valid: {n} of 1 won, 0 lost, NaN open")
+    if not np.isin(values, (OPEN, 0, 1)).all():
+        raise InputError(f"outcome holds {values[~np.isin(values, (OPEN, 0, 1))][0]:g}; valid: 1 won, 0 lost, NaN open")
     return values.astype(np.int8)
 
 
@@ -309,18 +305,15 @@ def _column(column: Any) -> pa.Array:
     return relabel(text_of(array), str.strip) if pa.types.is_boolean(array.type) else carry(array)
 
 
-def _numbered(column: Any) -> npt.NDArray[np.int32]:
-    return np.unique([str(each) for each in column], return_inverse=True)[1].astype(np.int32)
-
-
 _FRAMES = ("context", "segments", "facts")
 _AS_IS = ("in_time_order", "source", "mapping", "truth")
-_floats, _flags = partial(np.asarray, dtype=np.float64), partial(np.asarray, dtype=bool)
-_READERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "created_at": ("created", _days), "closed_at": ("closed", _days), "snapshot": ("snapshot", _days),
-    "group": ("unit", _numbered), "amount": ("amount", _floats), "weight": ("weight", _floats),
-    "propensity": ("propensity", _floats), "followed_up": ("followed_up", _flags),
-    "contactable": ("contactable", _flags), "lead_id": ("lead_id", lambda column: text_array(list(map(str, column)))),
+_READERS: dict[str, tuple[str, Any]] = {
+    "outcome": ("outcome", _outcome), "created_at": ("created", _days), "closed_at": ("closed", _days),
+    "snapshot": ("snapshot", _days), "lead_id": ("lead_id", lambda ids: text_array(list(map(str, ids)))),
+    "group": ("unit", lambda group: np.unique(list(map(str, group)), return_inverse=True)[1].astype(np.int32)),
+    **{name: (name, partial(np.asarray, dtype=float)) for name in ("amount", "weight", "propensity")},
+    **{name: (name, partial(np.asarray, dtype=bool)) for name in ("followed_up", "contactable")},
+    **{name: (name, _column) for name in _FRAMES},
 }  # fmt: skip
 """Columns of `from_arrays`: their field, and what reads them."""
 

@@ -72,7 +72,7 @@ def test_without_ids_leads_are_numbered():
         ([[1]], {"criteria": ["needs"]}, "criteria are ['needs']; valid: each once of budget"),
         ([[1]], {}, "criteria are not named"),
         ([[1, 2]], {"criteria": ["need"]}, "levels has shape (1, 2); valid: (leads, 1)"),
-        ([[1]], {"criteria": ["need"], "outcome": [2]}, "valid: 1 of 1 won, 0 lost, NaN open"),
+        ([[1]], {"criteria": ["need"], "outcome": [2]}, "outcome holds 2; valid: 1 won, 0 lost, NaN open"),
         ([[1]], {"criteria": ["need"], "ammount": [2]}, "ammount is no column of leads"),
         ([[1]], {"criteria": ["need"], "amount": [2, 3]}, "amount has 2 rows; valid: 1"),
         ([[1]], {"criteria": ["need"], "context": {"a": [2, 3]}}, "context has 2 rows; valid: 1"),
