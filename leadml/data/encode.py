@@ -31,7 +31,7 @@ from leadml.data.dates import date_cells, read_dates
 from leadml.data.deals import OPEN, Leads
 from leadml.exceptions import InputError
 from leadml.levels import LEVEL_MAX, UNKNOWN, Codes
-from leadml.records import Record, nearest
+from leadml.records import nearest
 
 if TYPE_CHECKING:
     from leadml.data.chunks import Chunk
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 _BAD = 255
 _UNLISTED = -2
 _NO_DATE = "is not a date; write it as 2026-01-31, or leave it empty"
+_NO_CHANCE = "is not a chance; valid: a number above 0 and up to 1, or an empty cell; correct it"
 _ONLY_CLOSED = re.compile(r"dates|amount|snapshot|followed_up|propensity|group|duplicates|context")
 _MANY = 200  # from so many wrong values in a chunk on, the nearest valid word is not looked for
 _LEVELS = {str(level): level for level in range(LEVEL_MAX + 1)}
@@ -69,20 +70,18 @@ class _Batch:
     """The rows of a chunk, and the faults that are found in them."""
 
     def __init__(self, chunk: Chunk) -> None:
-        self.table, self.rows = chunk.table, chunk.rows
-        self.faults: list[CellFaults] = []
+        self.rows, self.faults = chunk.rows, list[CellFaults]()
+        self.cells = dict(zip(chunk.table.schema.names, chunk.table.columns, strict=True))
 
-    def column(self, rule: ColumnRule | str | None) -> pa.Array | None:
-        """What a rule (or a name) reads; None where there is no rule or no such column."""
-        name = rule.column if isinstance(rule, Record) else rule
-        at = -1 if name is None else self.table.schema.get_field_index(name)
-        return None if at < 0 else self.table.column(at)
+    def column(self, rule: ColumnRule | None) -> pa.Array | None:
+        """What a rule reads; None where there is no rule or no such column."""
+        return None if rule is None else self.cells.get(rule.column)
 
-    def reject(self, column: str, cells: pa.Array, bad: Bools, why: Callable[[str], str]) -> None:
+    def reject(self, column: str, bad: Bools, why: Callable[[str], str]) -> None:
         """Reject cells of a column, those for one reason together."""
         if not bad.any():
             return
-        at, texts = categories_of(cells.filter(mask_of(bad)))
+        at, texts = categories_of(self.cells[column].filter(mask_of(bad)))
         present, which = np.unique(at, return_inverse=True)
         values, rows, reasons = [texts[code] for code in present], self.rows[bad], dict[str, int]()
         number = np.array([reasons.setdefault(why(value), len(reasons)) for value in values])[which]
@@ -124,24 +123,22 @@ class Encoder:
         """Encode a chunk."""
         batch, mapping = _Batch(chunk), self.mapping
         outcome, unlisted = self._outcome(batch)
-        made: dict[str, Any] = {"codes": self._codes(batch), "outcome": outcome}
+        made: dict[str, Any] = {"codes": self._codes(batch), "outcome": outcome, "row": batch.rows.astype(np.int32)}
         dates = {} if self.to_score else self._dates(batch)
         made |= {} if self.to_score else self._values(batch)
         if mapping.contactable and (cells := batch.column(mapping.contactable)) is not None:
             made["contactable"] = ~_is_one_of(cells, ("", *mapping.contactable.unknown))
-        if (ids := batch.column(mapping.lead_id)) is not None:
-            made["lead_id"] = text_of(ids)
-        made["context"] = {name: carry(batch.table.column(name)) for name in self._carried}
-        facts = {name: (batch.column(fact), fact) for name, fact in mapping.facts.items()}
-        made["facts"] = {name: _fact_labels(cells, fact) for name, (cells, fact) in facts.items() if cells is not None}
-        raw = {rule.column: batch.column(rule) for rule in mapping.criteria.values() if self.raw}
-        made["raw"] = {name: relabel(cells, category) for name, cells in raw.items() if cells is not None}
+        if mapping.lead_id in batch.cells:
+            made["lead_id"] = text_of(batch.cells[mapping.lead_id])
+        made["context"] = {name: carry(batch.cells[name]) for name in self._carried}
+        facts = {name: fact for name, fact in mapping.facts.items() if fact.column in batch.cells}
+        made["facts"] = {name: _fact_labels(batch.cells[fact.column], fact) for name, fact in facts.items()}
+        raw = [rule.column for rule in mapping.criteria.values() if self.raw and rule.column in batch.cells]
+        made["raw"] = {name: relabel(batch.cells[name], category) for name in raw}
         usable = np.ones(len(batch.rows), bool)
         for fault in batch.faults:
             usable[np.searchsorted(batch.rows, fault.rows)] = False
-        return Encoded(
-            Leads(self.criteria, row=batch.rows.astype(np.int32), **made), usable, batch.faults, dates, unlisted
-        )
+        return Encoded(Leads(self.criteria, **made), usable, batch.faults, dates, unlisted)
 
     def _codes(self, batch: _Batch) -> Codes:
         """Encode the criteria; one that is unknown takes what its stand-in says."""
@@ -181,7 +178,7 @@ class Encoder:
             table[table == _BAD] = UNKNOWN if rule.other == "unknown" else rule.other
         codes, is_few = table.take(at), (table == _BAD).sum() < _MANY
         bad = codes == _BAD
-        batch.reject(rule.column, cells, bad, lambda text: _reason(name, rule, text, self.decimal, is_few))
+        batch.reject(rule.column, bad, lambda text: _reason(name, rule, text, self.decimal, is_few))
         codes[bad] = UNKNOWN
         return codes
 
@@ -200,11 +197,10 @@ class Encoder:
         return np.maximum(table, OPEN).astype(np.int8)[at], unlisted
 
     def _dates(self, batch: _Batch) -> dict[str, pa.Array]:
-        dates = {}
-        for name, column in {**dict(self.mapping.dates), "snapshot": self.mapping.snapshot}.items():
-            if name != "day_first" and (cells := batch.column(column)) is not None:
-                dates[name] = date_cells(cells)
-                batch.reject(column, cells, read_dates(dates[name]).no_date, lambda _: _NO_DATE)
+        columns = {**dict(self.mapping.dates), "snapshot": self.mapping.snapshot}
+        dates = {name: date_cells(batch.cells[column]) for name, column in columns.items() if column in batch.cells}
+        for name, cells in dates.items():
+            batch.reject(columns[name], read_dates(cells).no_date, lambda _: _NO_DATE)
         return dates
 
     def _values(self, batch: _Batch) -> dict[str, Any]:
@@ -214,15 +210,15 @@ class Encoder:
         def no_number(text: str) -> str:
             return _other_mark(text, self.decimal) or "is not a number; correct it, or leave the cell empty"
 
-        def no_chance(_: str) -> str:
-            return "is not a chance; valid: a number above 0 and up to 1, or an empty cell; correct it"
-
-        for key, rule, why in (("amount", mapping.amount, no_number), ("propensity", mapping.propensity, no_chance)):
+        for key, rule, most, why in (
+            ("amount", mapping.amount, np.inf, no_number),
+            ("propensity", mapping.propensity, 1.0, lambda _: _NO_CHANCE),
+        ):
             if rule and (cells := batch.column(rule)) is not None:
                 numbers, bad = numbers_of(cells, self.decimal)
-                bad |= (key == "propensity") & ((numbers <= 0) | (numbers > 1))
+                bad |= (key == "propensity") & (numbers <= 0) | (numbers > most)
                 made[key] = np.where(bad, np.nan, numbers)
-                batch.reject(rule.column, cells, bad, why)
+                batch.reject(rule.column, bad, why)
         if mapping.followed_up and (cells := batch.column(mapping.followed_up)) is not None:
             made["followed_up"] = _is_one_of(cells, mapping.followed_up.values)
         return made
@@ -242,16 +238,14 @@ def check_columns(
     mapping: Mapping, columns: Sequence[str], source: str, *, to_score: bool = False
 ) -> dict[str, list[str]]:
     """Refuse missing columns, all at once; returns those that may be absent and are, with what would read them."""
-    there = set(columns)
     absent: dict[str, list[str]] = {}
     for place, column in mapping.uses():
-        if column not in there:
+        if column not in columns:
             absent.setdefault(column, []).append(place)
     needed = mapping.uses(to_score=to_score)
     if mapping.optional:
-        says_nothing = mapping.criteria and not mapping.present(columns)
-        needed = tuple(use for use in mapping.uses() if use[0].startswith("criteria.") and says_nothing)
-    missing = [f"{column!r} ({place}){nearest(column, columns)}" for place, column in needed if column not in there]
+        needed = () if mapping.present(columns) else tuple(use for use in needed if use[0].startswith("criteria."))
+    missing = [f"{column!r} ({place}){nearest(column, columns)}" for place, column in needed if column not in columns]
     if not missing:
         return absent
     hint = "; is the delimiter right? set read.delimiter in the mapping" if len(columns) == 1 else ""
@@ -265,15 +259,14 @@ def check_columns(
 def outcome_fault(source: str, outcome: Outcome, unlisted: dict[str, tuple[int, int]]) -> str:
     """Say which outcomes the mapping does not list."""
     listed = (*outcome.won, *outcome.lost, *outcome.open)
-    lines = [
-        f"  {value[:60]!r} in {n} rows, first in row {row}{nearest(value[:60], listed)}"
-        for value, (row, n) in sorted(unlisted.items(), key=lambda item: item[1])
+    shown = [
+        f"  {value[:60]!r} in {n} rows, first in row {row}{nearest(value[:60], listed)}\n"
+        for value, (row, n) in sorted(unlisted.items(), key=lambda item: item[1])[:20]
     ]
-    shown = lines[:20] + ([f"  and {len(lines) - 20} more"] if len(lines) > 20 else [])
+    shown += [f"  and {len(unlisted) - 20} more\n"] if len(unlisted) > 20 else []
     return (
-        f"{source}: column {outcome.column!r} holds outcomes that the mapping does not list\n"
-        + "\n".join(shown)
-        + f"\n  valid: won {', '.join(outcome.won)}; lost {', '.join(outcome.lost)};"
+        f"{source}: column {outcome.column!r} holds outcomes that the mapping does not list\n{''.join(shown)}"
+        f"  valid: won {', '.join(outcome.won)}; lost {', '.join(outcome.lost)};"
         f" open {', '.join(outcome.open) or '(none)'}; add each to outcome.won, outcome.lost or outcome.open"
     )
 

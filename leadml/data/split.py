@@ -39,19 +39,16 @@ def times_of(leads: Leads) -> Times | None:
     """Find the times of closed deals: dates where nearly all of the won and of the lost have one, else the order."""
 
     def dated(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.int64] | None:
-        if days is None or leads.outcome is None:
-            return None
-        ends = [days[leads.outcome == end] for end in (0, 1)]
+        ends = [] if days is None or leads.outcome is None else [days[leads.outcome == end] for end in (0, 1)]
         enough = all(len(end) and (end != NO_DAY).mean() >= DATED for end in ends)
-        return days.astype(np.int64) if enough else None
+        return days.astype(np.int64) if days is not None and ends and enough else None
 
     closed, created = dated(leads.closed), dated(leads.created)
     if closed is not None:
         return Times(closed, closed if created is None else np.where(created == NO_DAY, closed, created))
-    order = created
     if created is None and leads.in_time_order:
-        order = np.arange(len(leads)) if leads.row is None else np.asarray(leads.row, np.int64)
-    return None if order is None else Times(order, order)
+        created = np.arange(len(leads)) if leads.row is None else leads.row.astype(np.int64)
+    return None if created is None else Times(created, created)
 
 
 def rolling_blocks(
@@ -66,26 +63,17 @@ def rolling_blocks(
     """Make blocks by rolling origin, whose edges never move when more deals close.
 
     A block begins after the day on which the 100th, 125th, 156th ... deal closed (`known`, (n,); whole days, since the
-    deals of a day have no order). A deal is predicted when it comes in (`came_in`, (n,)), so it is held out in the
-    block in which it came in, and learned from in the blocks that begin after it closed. Blocks counted by creation
-    would move their edges each time an older deal closes; deals held out by their closing day would be predicted by a
-    model that knew outcomes later than they came in.
-
-    Without closing dates `known` is the creation, without dates the order of rows; then nothing is embargoed. A deal
-    without a closing date (`NO_DAY`) is held out and does not train; `embargo=False` trains on all that came in before
-    the block. Training rows of a unit that is held out in the block are dropped: a unit never straddles.
+    deals of a day have no order). A deal is held out in the block in which it came in (`came_in`, (n,)), when it is
+    predicted, and learned from in the blocks that begin after it closed; without a closing date (`NO_DAY`) it does
+    not train. `embargo=False` trains on all that came in before the block. A unit never straddles: its training rows
+    are dropped where it is held out.
     """
-    known = np.asarray(known)
-    came_in = known if came_in is None else np.asarray(came_in)
-    closings = np.sort(known[known != NO_DAY])
-    edges: list[int] = []
-    position = float(first)
+    came_in = known if came_in is None else came_in
+    closings, position, edges = np.sort(known[known != NO_DAY]), float(first), dict[int, None]()
     while position < len(closings):
-        edge = int(closings[int(position) - 1])
-        if not edges or edge > edges[-1]:
-            edges.append(edge)
+        edges[int(closings[int(position) - 1])] = None
         position *= growth
-    ends = [*edges[1:], max(int(came_in.max(initial=0)), edges[-1] + 1)] if edges else []
+    ends = [*[*edges][1:], max(int(came_in.max(initial=0)), max(edges, default=0) + 1)][: len(edges)]
     blocks: list[Block] = []
     for edge, end in zip(edges, ends, strict=True):
         before = came_in <= edge

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from leadml.data.cells import Floats, Ints64, number_array, pc, valid_of, values_of
 from leadml.data.deals import Leads, Note
+from leadml.levels import UNKNOWN
 
 if TYPE_CHECKING:
     from leadml.data.mapping import Mapping
@@ -43,39 +44,30 @@ class Twins(NamedTuple):
 
 def find_units(leads: Leads, mapping: Mapping) -> tuple[npt.NDArray[np.int32] | None, list[Note]]:
     """Unit of each lead (None: every deal is its own), and notes, from all columns carried (as context)."""
-    carried, n, named = leads.context, len(leads), mapping.duplicates
-
-    by_name = [
-        [codes_of(carried[name]) for name in columns if name in carried]
-        for columns in (mapping.group, named if isinstance(named, tuple) else ())
-    ]
+    carried, n, named, notes = leads.context, len(leads), mapping.duplicates, list[Note]()
+    columns = (mapping.group, named if isinstance(named, tuple) else ())
+    codes = [[codes_of(carried[name]) for name in names if name in carried] for names in columns]
     # A blank account is not one large account: such a lead stands alone.
-    links = [np.where(np.any([c > 0 for c in codes], axis=0), number_patterns(codes), -1) for codes in by_name if codes]
-    notes: list[Note] = []
-    if leads.lead_id is not None:
-        same, again = same_ids(leads.lead_id)
-        if same is not None:
-            links.append(same)
-            examples = ", ".join([*again][:3])
-            values = {"n": sum(again.values()), "column": mapping.lead_id, "examples": examples}
-            notes.append(("LML103", values))
+    links = [np.where(np.any(each, axis=0), number_patterns(each), -1) for each in codes if each]
+    same, again = (None, {}) if leads.lead_id is None else same_ids(leads.lead_id)
+    if same is not None:
+        links.append(same)
+        examples = ", ".join([*again][:3])
+        notes.append(("LML103", {"n": sum(again.values()), "column": mapping.lead_id, "examples": examples}))
     if named != "auto" or n > MOST_ROWS:
         return join_links(links, n), notes
-    compared = [codes_of(column) for column in (*leads.raw.values(), *leads.facts.values())]
-    compared += [codes_of(carried[name]) for name in (*mapping.context, *mapping.segments) if name in carried]
+    more = [carried[name] for name in (*mapping.context, *mapping.segments) if name in carried]
+    more += [] if leads.amount is None else [leads.amount]
+    compared = [codes_of(column) for column in (*leads.raw.values(), *leads.facts.values(), *more)]
     compared += [] if leads.raw else list(leads.codes.T)
-    compared += [] if leads.amount is None else [codes_of(leads.amount)]
+    says_more = len(compared) > len(leads.criteria) or any(codes.max(initial=0) > UNKNOWN + 1 for codes in compared)
     twins = find_twins(compared)
     if twins is not None and twins.beyond_chance:
         links.append(twins.pattern)
         notes.append(("LML114", {"n": twins.n_rows, "expected": round(twins.expected)}))
-    elif leads.lead_id is None and not (links or mapping.group or _says_more_than_levels(compared, leads)):
+    elif leads.lead_id is None and not (links or mapping.group or says_more):
         notes.append(("LML115", {}))
     return join_links(links, n), notes
-
-
-def _says_more_than_levels(compared: Sequence[Ints64], leads: Leads) -> bool:
-    return len(compared) > len(leads.criteria) or any(codes.max(initial=0) > 6 for codes in compared)
 
 
 def hashes_of(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
@@ -138,12 +130,10 @@ def find_twins(columns: Sequence[Ints64]) -> Twins | None:
 
 def codes_of(column: pa.Array | Floats) -> Ints64:
     """Number the distinct values of a column from 1; 0 where blank."""
-    if not isinstance(column, pa.Array):
-        known, values = ~np.isnan(column), column
-    elif pa.types.is_dictionary(column.type):
+    if isinstance(column, pa.DictionaryArray):
         return np.where(valid_of(column.indices), values_of(column.indices).astype(np.int64) + 1, 0)
-    else:
-        known, values = valid_of(column), values_of(column)
+    is_arrow = isinstance(column, pa.Array)
+    known, values = (valid_of(column), values_of(column)) if is_arrow else (~np.isnan(column), column)
     codes = np.zeros(len(known), np.int64)
     codes[known] = np.unique(values[known], return_inverse=True)[1] + 1
     return codes
@@ -162,21 +152,19 @@ def number_patterns(columns: Sequence[Ints64]) -> Ints64:
 
 
 def join_links(links: Sequence[Ints64], n: int) -> npt.NDArray[np.int32] | None:
-    """Join rows that share a number in any of the links (-1: none), through any chain; None where no two
-    do."""
-    links = [np.where(link < 0, int(link.max(initial=0)) + 1 + np.arange(n), link) for link in links]
-    if not links:
-        return None
-    unit = np.unique(links[0], return_inverse=True)[1]
-    for link in links[1:]:
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
+    """Join rows that share a number in any of the links (-1: none), through any chain; None where no two do."""
+    unit = np.zeros(0, np.int64)
+    for at, link in enumerate(links):
+        own = np.unique(np.where(link < 0, int(link.max(initial=0)) + 1 + np.arange(n), link), return_inverse=True)[1]
+        if at:
+            from scipy.sparse import coo_array
+            from scipy.sparse.csgraph import connected_components
 
-        other = np.unique(link, return_inverse=True)[1] + int(unit.max()) + 1
-        size = int(other.max()) + 1
-        graph = coo_array((np.ones(n, np.int8), (unit, other)), shape=(size, size))
-        unit = np.unique(connected_components(graph, directed=False)[1][unit], return_inverse=True)[1]
-    return unit.astype(np.int32) if int(unit.max()) + 1 < n else None
+            # units and the numbers of this link are the nodes of a graph, rows its edges
+            graph = coo_array((np.ones(n, np.int8), (unit, own + n)), shape=(2 * n, 2 * n))
+            own = np.unique(connected_components(graph, directed=False)[1][unit], return_inverse=True)[1]
+        unit = own
+    return unit.astype(np.int32) if links and int(unit.max()) + 1 < n else None
 
 
 def _tree_log_probability(columns: Sequence[Ints64], at: Ints64) -> Floats:
