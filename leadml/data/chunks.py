@@ -27,6 +27,7 @@ PACKINGS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 T = TypeVar("T")
 R = TypeVar("R")
 Notes = list[tuple[str, dict[str, str]]]
+Batches = Callable[[list[str]], Iterable[pa.RecordBatch]]
 
 
 class Fault(NamedTuple):
@@ -72,17 +73,22 @@ class Format:
 
 
 class Reader:
-    """One file, query or frame; rows are numbered as its own spreadsheet shows them."""
+    """One file, query or frame; rows are numbered as its own spreadsheet shows them.
+
+    `batches` gives Arrow (Parquet, frames in memory) of the columns asked for; other sources have chunks of their own.
+    """
 
     share: float | None = None  # how much has been read, 0 to 1; None where that cannot be told
 
-    def __init__(self, columns: Iterable[object], form: Format, notes: Notes | None = None) -> None:
-        self.columns = tuple(map(str, columns))
+    def __init__(
+        self, columns: Iterable[object], form: Format, notes: Notes | None = None, batches: Batches | None = None
+    ) -> None:
+        self.columns, self._batches = tuple(map(str, columns)), batches
         self.format, self.notes = form, notes or []  # final once it has been read
 
     def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
         """Read the columns named, in that order."""
-        raise NotImplementedError
+        return typed_chunks([] if self._batches is None else self._batches(list(columns)), columns)
 
 
 class RowReader(Reader):
@@ -103,20 +109,6 @@ class RowReader(Reader):
             arrays = [column_of([cells[i] for _, cells in filled], self.format.decimal) for i in at]
             rows = np.array([row for row, _ in filled], np.int64)
             yield Chunk(batch_of(arrays, columns, len(rows)), rows, faults)
-
-
-class BatchReader(Reader):
-    """Batches of Arrow: Parquet, and frames in memory; `batches` gives those of the columns asked for."""
-
-    def __init__(
-        self, columns: Iterable[object], form: Format, batches: Callable[[list[str]], Iterable[pa.RecordBatch]]
-    ) -> None:
-        super().__init__(columns, form)
-        self._batches = batches
-
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Read the columns named, in that order."""
-        return typed_chunks(self._batches(list(columns)), columns)
 
 
 def typed_chunks(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iterator[Chunk]:

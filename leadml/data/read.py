@@ -10,7 +10,7 @@ import numpy as np
 from leadml.data.cells import join_column, mask_of, text_of
 from leadml.data.chunks import in_order, release_memory
 from leadml.data.dates import read_dates
-from leadml.data.deals import Leads, Note
+from leadml.data.deals import Columns, Leads, Note, nested
 from leadml.data.encode import Encoder, outcome_fault
 from leadml.data.mapping import load_mapping
 from leadml.data.sources import open_source
@@ -72,7 +72,7 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
     """Read an open source to its end; `to_score`: new leads, of which less is asked."""
     encoder = Encoder(mapping, source.columns, decimal=source.format.decimal, to_score=to_score, source=source.name)
     encoder.raw = mapping.duplicates == "auto" and not to_score
-    parts: dict[tuple[str, str], list[Any]] = {}  # by field and name in it
+    parts: dict[tuple[str, str], list[Any]] = {}
     unlisted: dict[str, tuple[int, int]] = {}
     for _, encoded in in_order(encoder.encode, source.chunks(encoder.columns)):
         for name, (row, n) in encoded.unlisted.items():
@@ -80,64 +80,55 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
             unlisted[name] = first, before + n
         for fault in encoded.faults:
             source.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
-        leads, dates = encoded.leads, encoded.dates
+        leads, dates = encoded.leads, {("dates", name): cells for name, cells in encoded.dates.items()}
         if not encoded.usable.all():
             leads = leads.take(encoded.usable)
-            dates = {name: cells.filter(mask_of(encoded.usable)) for name, cells in dates.items()}
-        for key, values in (leads.per_row() | {("dates", name): cells for name, cells in dates.items()}).items():
+            dates = {key: cells.filter(mask_of(encoded.usable)) for key, cells in dates.items()}
+        for key, values in (leads.per_row() | dates).items():
             parts.setdefault(key, []).append(values)
         encoder.raw = encoder.raw and source.n_rows <= MOST_ROWS
         progress("reading", source.n_rows if source.share is None else source.share, source.share and 1.0)
     if unlisted and mapping.outcome:
         raise InputError(outcome_fault(source.name, mapping.outcome, unlisted))
-    made: dict[str, Any] = {"codes": np.zeros((0, len(encoder.criteria)), np.uint8), "row": np.zeros(0, np.int32)}
-    columns: Any = {field: {} for field in ("context", "facts", "raw", "dates", "lead_id")}
+    joined: Columns = {}
     for field, name in list(parts):  # the parts of a column go when it is joined
         values = parts.pop((field, name))
         if isinstance(values[0], np.ndarray):
-            made[field] = np.concatenate(values)
+            joined[field, name] = np.concatenate(values)
         elif field != "raw" or encoder.raw:
-            columns[field][name] = join_column(values, encoder.decimal, keep_text=field not in ("context", "raw"))
-    cells, ids, carried = columns.pop("dates"), columns.pop("lead_id").get(""), columns["context"]
-    dates = {name: read_dates(each, mapping.dates.day_first) for name, each in cells.items()}
-    late = np.zeros(len(made["row"]), bool)
-    notes: list[Note] = []
-    for name, each in dates.items():
-        made[name], late = each.days, late | each.other_order
+            joined[field, name] = join_column(values, encoder.decimal, keep_text=field not in ("context", "raw"))
+    made = {"codes": np.zeros((0, len(encoder.criteria)), np.uint8), "row": np.zeros(0, np.int32), **nested(joined)}
+    late, notes = np.zeros(len(made["row"]), bool), _notes(source, encoder)
+    for name, cells in made.pop("dates", {}).items():
+        found = read_dates(cells, mapping.dates.day_first)
+        made[name], late = found.days, late | found.other_order
         column = str(mapping.snapshot if name == "snapshot" else getattr(mapping.dates, name))
-        reason = f"is not a date as {each.order}, like most of the column; write it so, or leave it empty"
-        texts = text_of(cells[name].filter(mask_of(each.other_order))).to_pylist()
-        source.rejections.add(made["row"][each.other_order], column, texts, reason)
-        if each.ambiguous:
-            detail = f"Every date can be read day first and month first: read as {each.order}; set dates.day_first."
+        reason = f"is not a date as {found.order}, like most of the column; write it so, or leave it empty"
+        texts = text_of(cells.filter(mask_of(found.other_order))).to_pylist()
+        source.rejections.add(made["row"][found.other_order], column, texts, reason)
+        if found.ambiguous:
+            detail = f"Every date can be read day first and month first: read as {found.order}; set dates.day_first."
             notes.append(("LML105", {"column": column, "detail": detail}))
     leads = Leads(
-        encoder.criteria, **made, **columns, lead_id=ids, in_time_order=mapping.order == "rows", mapping=mapping,
-        rejections=source.rejections, source=source.name, digest=source.digest(), format=source.format.as_dict(),
+        encoder.criteria, **made, in_time_order=mapping.order == "rows", mapping=mapping, source=source.name,
+        rejections=source.rejections, digest=source.digest(), format=source.format.as_dict(),
     )  # fmt: skip
-    if late.any():
-        leads = leads.take(~late)
+    leads = leads.take(~late) if late.any() else leads
     if not len(leads):
         why = "".join(f"; {line}" for line in source.rejections.summary(1))
         raise InputError(f"{source.name}: every row was rejected{why}", "leadml check shows more")
+    if n := source.rejections.n_rows:
+        notes.append(("LML104", {"n": n, "of": source.n_rows, "where": source.name}))
     unit, twins = (None, []) if to_score else find_units(leads, mapping)
-    context, segments = (
-        {n: leads.context[n] for n in named if n in carried} for named in (mapping.context, mapping.segments)
-    )
+    carried, both = leads.context, (mapping.context, mapping.segments)
+    context, segments = ({name: carried[name] for name in names if name in carried} for names in both)
     release_memory()
-    notes = [*_notes(source, encoder), *notes, *twins]
-    return dataclasses.replace(
-        leads, n_rows=source.n_rows, unit=unit, context=context, segments=segments, notes=tuple(notes)
-    )
+    leads = dataclasses.replace(leads, n_rows=source.n_rows, unit=unit, notes=(*notes, *twins))
+    return dataclasses.replace(leads, context=context, segments=segments)
 
 
 def _notes(source: Source, encoder: Encoder) -> list[Note]:
-    """Say what was met on reading."""
-    notes: list[Note] = [(code, {"detail": values.get("text", ""), **values}) for code, values in source.notes]
-    notes = [(code, {"where": source.name, **values}) for code, values in notes]
-    if encoder.absent:
-        said = ", ".join(f"{column} ({', '.join(places)})" for column, places in encoder.absent.items())
-        notes.append(("LML107", {"columns": said, "where": source.name}))
-    if source.rejections.n_rows:
-        notes.append(("LML104", {"n": source.rejections.n_rows, "of": source.n_rows, "where": source.name}))
-    return notes
+    """Say how the source was read, and what it lacks."""
+    told = [(code, {"where": source.name, "detail": values.get("text", ""), **values}) for code, values in source.notes]
+    said = ", ".join(f"{column} ({', '.join(places)})" for column, places in encoder.absent.items())
+    return [*told, *([("LML107", {"columns": said, "where": source.name})] if said else [])]

@@ -8,7 +8,7 @@ picked.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -110,15 +110,11 @@ def find_selection(leads: Leads, below: Bools) -> Selection | None:
         return None
     done = below & worked & closed
     n_won = int((done & (leads.outcome == 1)).sum())
+    rates = (n_won / n_below, n_won / max(int(done.sum()), 1), (n_won + n_below - n_worked) / n_below)
     random = np.zeros(len(leads), bool) if leads.propensity is None else ~np.isnan(leads.propensity)
-    return Selection(
-        n_below,
-        n_worked,
-        (n_won / n_below, n_won / max(int(done.sum()), 1), (n_won + n_below - n_worked) / n_below),
-        depends_on=_dependence(leads, below, worked & ~random),
-        excess=_excess_wins(leads, ~below & closed, done & ~random),
-        random_share=int((below & worked & random).sum()) / max(n_worked, 1),
-    )
+    by_choice, excess = worked & ~random, _excess_wins(leads, ~below & closed, done & ~random)
+    random_share = int((below & worked & random).sum()) / max(n_worked, 1)
+    return Selection(n_below, n_worked, rates, _dependence(leads, below, by_choice), excess, random_share)
 
 
 def propensity_weights(leads: Leads, largest: float = 20.0) -> Floats | None:
@@ -130,11 +126,10 @@ def propensity_weights(leads: Leads, largest: float = 20.0) -> Floats | None:
 
 def _dependence(leads: Leads, there: Bools, worked: Bools) -> tuple[tuple[str, float], ...]:
     """Test each mapped column against being worked among the leads `there` (chi-square, Bonferroni)."""
-    columns = {name: leads.codes[:, j].astype(np.int64) for j, name in enumerate(leads.criteria)}
+    columns: dict[str, Any] = dict(zip(leads.criteria, leads.codes.T, strict=True))
     columns |= {name: _binned(column) for name, column in {**leads.context, **leads.segments}.items()}
-    if leads.contactable is not None:
-        columns["contactable"] = leads.contactable.astype(np.int64)
-    found = [(name, chi_square(column[there], worked[there])) for name, column in columns.items()]
+    columns |= {} if leads.contactable is None else {"contactable": leads.contactable}
+    found = [(name, chi_square(column[there].astype(np.int64), worked[there])) for name, column in columns.items()]
     return tuple(sorted(((n, p) for n, p in found if p < _LEVEL / len(found)), key=lambda each: each[1]))
 
 
@@ -171,14 +166,11 @@ def _excess_wins(leads: Leads, above: Bools, worked_below: Bools) -> float:
     """Compare wins below the cut-off with what the answers of leads above predict (lines in the levels)."""
     from leadml.data.late_answers import fit_logistic
 
-    outcome = np.asarray(leads.outcome)
-    if min(above.sum(), worked_below.sum()) < MIN_LEADS or not 0 < (outcome[above] == 1).mean() < 1:
+    won, unknown = np.asarray(leads.outcome == 1, np.float64), leads.codes == UNKNOWN
+    if min(above.sum(), worked_below.sum()) < MIN_LEADS or not 0 < won[above].mean() < 1:
         return 0.0
-    unknown = leads.codes == UNKNOWN
-    levels = np.where(unknown, 0.0, leads.codes)
-    x = np.hstack([np.ones((len(leads), 1)), levels / LEVEL_MAX, unknown])
-    prior = np.r_[0.0, np.full(2 * levels.shape[1], 0.1)]
-    won = (outcome == 1).astype(np.float64)
+    x = np.hstack([np.ones((len(leads), 1)), np.where(unknown, 0.0, leads.codes) / LEVEL_MAX, unknown])
+    prior = np.r_[0.0, np.full(x.shape[1] - 1, 0.1)]
     beta, covariance = fit_logistic(x[above], won[above], 1 - won[above], prior)
     p = logistic(x[worked_below] @ beta)
     # The variance of the difference: that of the outcomes, and that of the line.

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.data.cells import column_of
-from leadml.data.chunks import BATCH_ROWS, BatchReader, Fault, Format, Reader, RowReader, batch_of, open_binary
+from leadml.data.chunks import BATCH_ROWS, Fault, Format, Reader, RowReader, batch_of, open_binary
 from leadml.exceptions import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _BATCH_CELLS = 1 << 21  # of a wide table a batch has fewer rows
 _PLAIN_BYTES = 4  # a text takes at least so many bytes in Parquet, unless it stands in a dictionary
 
 
-def open_parquet(path: Path, options: ReadOptions) -> BatchReader:
+def open_parquet(path: Path, options: ReadOptions) -> Reader:
     """Open a Parquet file; texts that repeat come as dictionaries, in a quarter of the time."""
     import pyarrow.parquet as pq
 
@@ -45,7 +45,7 @@ def open_parquet(path: Path, options: ReadOptions) -> BatchReader:
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read on ({_first_line(error)})") from None
 
-    reader = BatchReader(columns, Format("parquet", decimal=options.decimal or "."), batches)
+    reader = Reader(columns, Format("parquet", decimal=options.decimal or "."), batches=batches)
     reader.share = 0.0
     return reader
 
@@ -98,15 +98,15 @@ def open_frame(frame: Any, options: ReadOptions) -> Reader:
     if hasattr(frame, "iloc"):
         columns = [_pandas_column(frame.iloc[:, at], form.decimal) for at in range(frame.shape[1])]
         batch = batch_of(columns, names := list(map(str, frame.columns)), len(frame))
-        return BatchReader(names, form, lambda wanted: [batch.select(wanted)])
+        return Reader(names, form, batches=lambda wanted: [batch.select(wanted)])
     if hasattr(frame, "__arrow_c_stream__"):
         stream = pa.RecordBatchReader.from_stream(frame)
-        return BatchReader(stream.schema.names, form, lambda wanted: (each.select(wanted) for each in stream))
+        return Reader(stream.schema.names, form, batches=lambda wanted: (each.select(wanted) for each in stream))
     if hasattr(frame, "__dataframe__"):
         from pyarrow.interchange import from_dataframe
 
         table = from_dataframe(frame)
-        return BatchReader(table.column_names, form, lambda wanted: table.select(wanted).to_batches())
+        return Reader(table.column_names, form, batches=lambda wanted: table.select(wanted).to_batches())
     raise UsageError(
         f"got {type(frame).__name__} to read leads from; valid: a path, a URL with a query, a frame of pandas, polars"
         " or Arrow, or a list of dicts"
