@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Ints64 = npt.NDArray[np.int64]
 
-FEW = 16
+FEW = 4096
 FEW_NUMBERS = 64  # whole numbers that lie so near each other need no dictionary
 _GROUP = {",": r"\.", ".": ","}  # decimal mark to the mark that then groups thousands
 _SPACES = "[ \\x{00A0}\\x{202F}'’]"
@@ -96,13 +96,11 @@ def number_array(values: npt.NDArray[Any], kind: pa.DataType | None = None, vali
 
 
 def take(array: Any, at: pa.Array) -> Any:
-    """Pick rows by position, as ``array.take`` does, which loads pyarrow.compute: that takes as long as a lead."""
-    if len(at) <= FEW and pa.types.is_string(array.type):  # where loading Arrow's functions would take longer
-        texts = array.to_pylist()
-        return text_array([None if row is None else texts[row] for row in at.to_pylist()])
-    from pyarrow._compute import call_function
-
-    return call_function("take", [array, at])
+    """Pick rows by position."""
+    if len(at) > FEW or not pa.types.is_string(array.type):
+        return pc.take(array, at)
+    texts = array.to_pylist()  # of so few, loading pyarrow.compute would take longer
+    return text_array([None if row is None else texts[row] for row in at.to_pylist()])
 
 
 def text_of(array: pa.Array) -> pa.StringArray:
