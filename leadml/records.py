@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 MAX_NODES, MAX_DEPTH = 200_000, 100  # a record is written by a person
 Where = tuple[str | int, ...]
-Faults = list[tuple[int, str]]  # line (0: unknown) and message
+Lines = dict[Where, int]
+Faults = list[tuple[int, Where, str]]  # line (0: unknown), place and message
 
 
 class Record(BaseModel):
@@ -42,7 +43,9 @@ def load_record(path: str | os.PathLike[str] | Traversable, cls: type[R]) -> R:
     try:
         return parse_record(source.read_bytes().decode("utf-8-sig"), cls, str(source))
     except FileNotFoundError:
-        fault = f"no such file{_beside(source)}"
+        there = sorted(each.name for each in Path(str(source)).parent.glob("*.y*ml"))
+        known = f"; there are {', '.join(there[:12])}" if there else ""
+        fault = f"no such file{known}{nearest(source.name, there)}"
     except IsADirectoryError:
         fault = "got a folder; valid: a YAML file; name the file itself"
     except UnicodeDecodeError as error:
@@ -54,11 +57,25 @@ def load_record(path: str | os.PathLike[str] | Traversable, cls: type[R]) -> R:
 
 def parse_record(text: str, cls: type[R], name: str = "record") -> R:
     """Read one record from YAML text; messages call it `name`."""
-    root = _compose(text, name)
-    if root is None:
-        raise RecordError(f"{name}: is empty; valid: {_keys_text(cls)}; write at least the required keys")
-    tree = _Tree(name)
-    return _validate(tree.plain(root, ()), cls, name, tree.lines, tree.faults)
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        documents = list(YAML(typ="safe", pure=True).compose_all(io.StringIO(text)))
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        line = mark.line + 1 if mark else 1
+        shown = dict(enumerate(text.splitlines(), 1)).get(line, "")
+        told = filter(None, (getattr(error, part, None) for part in ("context", "problem")))
+        problem = " ".join(told) or " ".join(str(error).split())
+        fault = f"is not YAML ({problem}) in {shown.strip()!r}; check quotes, colons and indentation"
+        if "\t" in shown[: len(shown) - len(shown.lstrip())] or "'\\t'" in problem:
+            fault = "got a tab; valid: spaces, YAML's only indentation; replace the tab"
+        raise RecordError(f"{name}: line {line}: {fault}") from None
+    if len(documents) > 1:
+        raise RecordError(f"{name}: got {len(documents)} YAML documents; valid: one; split the file at ---")
+    lines, faults = Lines(), Faults()
+    return _validate(_plain(documents[0], (), lines, faults, name) if documents else None, cls, name, lines, faults)
 
 
 def check_record(data: object, cls: type[R], name: str = "record") -> R:
@@ -116,73 +133,30 @@ def value_text(value: object) -> str:
     return text if len(text := repr(value)) <= 60 else text[:57] + "..."
 
 
-def _compose(text: str, name: str) -> Any:
-    """Parse YAML text into its root node; None when it is empty."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-    try:
-        documents = list(YAML(typ="safe", pure=True).compose_all(io.StringIO(text)))
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        shown = dict(enumerate(text.splitlines(), 1)).get(line, "")
-        if "\t" in shown[: len(shown) - len(shown.lstrip())] or "'\\t'" in str(error.problem):
-            fault = "got a tab; valid: spaces, YAML's only indentation; replace the tab"
-        else:
-            problem = " ".join(filter(None, [error.context, error.problem]))
-            fault = f"is not YAML ({problem}) in {shown.strip()!r}; check quotes, colons and indentation"
-        raise RecordError(f"{name}: line {line}: {fault}") from None
-    except YAMLError as error:
-        raise RecordError(f"{name}: is not YAML ({' '.join(str(error).split())})") from None
-    if len(documents) > 1:
-        raise RecordError(f"{name}: got {len(documents)} YAML documents; valid: one; split the file at ---")
-    return documents[0] if documents else None
-
-
-class _Tree:
-    """Plain data of a tree of nodes, with the line of every path and the faults met on the way."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.lines: dict[Where, int] = {}
-        self.faults: Faults = []
-        self._n_nodes = 0
-
-    def plain(self, node: Any, where: Where) -> Any:
-        """Turn a node into dicts with text keys, lists and scalars."""
-        self._n_nodes += 1
-        line = self.lines.setdefault(where, node.start_mark.line + 1)
-        if self._n_nodes > MAX_NODES or len(where) > MAX_DEPTH:
-            more = f"more than {MAX_NODES} values, or {MAX_DEPTH} deep (does an anchor contain itself?)"
-            raise RecordError(f"{self.name}: line {line}: {more}; valid: a file that a person wrote")
-        if node.id == "mapping":
-            return self._mapping(node, where)
-        if node.id == "sequence":
-            return [self.plain(child, (*where, i)) for i, child in enumerate(node.value)]
+def _plain(node: Any, where: Where, lines: Lines, faults: Faults, name: str) -> Any:
+    """Turn a node into dicts with text keys, lists and scalars, noting the line of every path."""
+    line = lines.setdefault(where, node.start_mark.line + 1)
+    if len(lines) > MAX_NODES or len(where) > MAX_DEPTH:
+        more = f"more than {MAX_NODES} values, or {MAX_DEPTH} deep (does an anchor contain itself?)"
+        raise RecordError(f"{name}: line {line}: {more}; valid: a file that a person wrote")
+    if node.id == "sequence":
+        return [_plain(child, (*where, i), lines, faults, name) for i, child in enumerate(node.value)]
+    if node.id == "scalar":
         kind = str(node.tag).removeprefix("tag:yaml.org,2002:")
-        if kind == "str":
-            return node.value
-        if kind not in ("null", "bool", "int", "float", "timestamp"):
-            self._fault(where, line, f"got the tag {node.tag}; valid: plain YAML; remove the tag")
-            return None
-        return _core_scalar(node.value)
-
-    def _mapping(self, node: Any, where: Where) -> dict[str, Any]:
-        data: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            line, at = key_node.start_mark.line + 1, (*where, str(key_node.value))
-            if key_node.id != "scalar":
-                self._fault(where, line, "got a list or mapping as a key; valid: text")
-            elif key_node.value in data:
-                self._fault(at, line, f"given twice, first on line {self.lines[at]}; valid: once; remove one")
-            else:
-                self.lines[at] = line
-                data[key_node.value] = self.plain(value_node, at)
-        return data
-
-    def _fault(self, where: Where, line: int, text: str) -> None:
-        self.faults.append((line, f"{self.name}: {path_text(where)} (line {line}): {text}"))
+        if kind not in ("str", "null", "bool", "int", "float", "timestamp"):
+            faults.append((line, where, f"got the tag {node.tag}; valid: plain YAML; remove the tag"))
+        return node.value if kind == "str" else _core_scalar(node.value)
+    data: dict[str, Any] = {}
+    for key, value in node.value:
+        line, at = key.start_mark.line + 1, (*where, str(key.value))
+        if key.id != "scalar":
+            faults.append((line, where, "got a list or mapping as a key; valid: text"))
+        elif key.value in data:
+            faults.append((line, at, f"given twice, first on line {lines[at]}; valid: once; remove one"))
+        else:
+            lines[at] = line
+            data[key.value] = _plain(value, at, lines, faults, name)
+    return data
 
 
 def _core_scalar(text: str) -> Any:
@@ -202,34 +176,28 @@ def _core_scalar(text: str) -> Any:
     return text
 
 
-def _beside(source: Path | Traversable) -> str:
-    """Suggest the YAML files that lie where the missing one was looked for."""
-    if not isinstance(source, Path):
-        return ""
-    if not source.parent.is_dir():
-        return f"; nor is there a folder {source.parent}"
-    there = sorted(each.name for each in source.parent.iterdir() if each.suffix in (".yaml", ".yml"))
-    return (f"; there are {', '.join(there[:12])}" if there else "") + nearest(source.name, there)
-
-
-def _validate(data: object, cls: type[R], name: str, lines: Mapping[Where, int], faults: Faults) -> R:
+def _validate(data: object, cls: type[R], name: str, lines: Lines, faults: Faults) -> R:
     if not isinstance(data, Mapping):
-        raise RecordError(
-            f"{name}: got {value_text(data)}; valid: keys and values ({_keys_text(cls)}); write `key: value` lines"
-        )
-    found = list(faults)
+        known = {field.alias or key: field.is_required() for key, field in cls.model_fields.items()}
+        keys = ", ".join([key for key, is_required in known.items() if is_required] or known)
+        valid = f"keys and values (keys {keys}); write `key: value` lines"
+        raise RecordError(f"{name}: got {value_text(data)}; valid: {valid}")
     try:
-        plain = json.dumps(data, default=_plain)
+        plain = json.dumps(data, default=_to_json)
         record = cls.model_validate_json(plain, strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
-        found += _faults_of(error, cls, data, lines, name)
-    if found:
+        faults = [*faults, *_faults_of(error, cls, data, lines)]
+    if faults:
         # By line; equal faults once. Without lines the order is the record's.
-        raise RecordError("\n".join(dict.fromkeys(text for _, text in sorted(found, key=lambda f: f[0]))))
+        placed = [
+            (f"{path_text(at)} (line {n})" if n else path_text(at), text)
+            for n, at, text in sorted(faults, key=lambda f: f[0])
+        ]
+        raise RecordError("\n".join(dict.fromkeys(f"{name}: {place}: {text}" for place, text in placed)))
     return record
 
 
-def _plain(value: Any) -> Any:
+def _to_json(value: Any) -> Any:
     """Numpy's numbers, records, sets and dates inside plain data."""
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json", by_alias=True)
@@ -237,8 +205,8 @@ def _plain(value: Any) -> Any:
 
 
 def _faults_of(
-    error: ValidationError, cls: type[BaseModel], data: Any, lines: Mapping[Where, int], name: str
-) -> Iterator[tuple[int, str]]:
+    error: ValidationError, cls: type[BaseModel], data: Any, lines: Lines
+) -> Iterator[tuple[int, Where, str]]:
     details: dict[Where, list[Any]] = {}
     for detail in error.errors(include_url=False):
         where, here = [], data
@@ -253,11 +221,10 @@ def _faults_of(
     schema = cls.model_json_schema()
     for at, same in details.items():
         line = next((lines[at[:n]] for n in range(len(at), -1, -1) if at[:n] in lines), 0)
-        place = f"{path_text(at)} (line {line})" if line else path_text(at)
         keys: dict[str, Any] = {}
         for each in _schemas_at(schema, schema.get("$defs", {}), at[:-1]):
             keys |= each.get("properties", {})
-        yield line, f"{name}: {place}: {_fault_text(keys, str(at[-1]) if at else '', same)}"
+        yield line, at, _fault_text(keys, str(at[-1]) if at else "", same)
 
 
 def _schemas_at(schema: Any, known: Mapping[str, Any], where: Where) -> Iterator[Mapping[str, Any]]:
@@ -293,31 +260,23 @@ def _fault_text(keys: Mapping[str, Any], key: str, details: Sequence[Any]) -> st
         known = keys.get(key, {})
         valid = known.get("description") or _TYPES.get(known.get("type"), "")
         return f"is missing{f'; valid: {valid}' if valid else ''}; add it"
+    texts = []
+    for each in details:
+        said = re.sub("^(Value error, |Assertion failed, |Input should be (a valid )?)", "", str(each["msg"]))
+        if each["type"] in ("literal_error", "enum"):
+            said = str(each["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
+        texts.append(_VALID.get(each["type"], said))
     if kind in ("value_error", "assertion_error"):
-        return _valid_text(details[0])
-    valid = ", or ".join(dict.fromkeys(map(_valid_text, details)))
-    return f"got {value_text(got)}; valid: {valid}; {_todo_text(kind, got, valid)}"
-
-
-def _valid_text(detail: Any) -> str:
-    kind, message = detail["type"], str(detail["msg"])
+        return texts[0]
+    valid, todo = ", or ".join(dict.fromkeys(texts)), "correct it"
     if kind in ("literal_error", "enum"):
-        return str(detail["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
-    return _VALID.get(kind) or re.sub("^(Value error, |Assertion failed, |Input should be (a valid )?)", "", message)
-
-
-def _todo_text(kind: str, got: object, valid: str) -> str:
-    if kind in ("literal_error", "enum"):
-        return choose(str(got), valid.split(", ")).removeprefix("; ")
-    if kind == "string_type" and isinstance(got, bool | int | float):
-        return f'put it in quotes: "{json.dumps(got)}"'
-    if kind in ("int_type", "float_type") and isinstance(got, str) and isinstance(_core_scalar(got), int | float):
-        return "remove the quotes"
-    if kind in ("tuple_type", "list_type") and not isinstance(got, Mapping):
-        return f"write it as a list: [{'' if got is None else got}]"
-    return "give a value or remove the key" if got is None else "correct it"
-
-
-def _keys_text(cls: type[BaseModel]) -> str:
-    keys = {field.alias or name: field.is_required() for name, field in cls.model_fields.items()}
-    return "keys " + ", ".join([each for each, is_required in keys.items() if is_required] or keys)
+        todo = choose(str(got), valid.split(", ")).removeprefix("; ")
+    elif kind == "string_type" and isinstance(got, bool | int | float):
+        todo = f'put it in quotes: "{json.dumps(got)}"'
+    elif kind in ("int_type", "float_type") and isinstance(got, str) and isinstance(_core_scalar(got), int | float):
+        todo = "remove the quotes"
+    elif kind in ("tuple_type", "list_type") and not isinstance(got, Mapping):
+        todo = f"write it as a list: [{'' if got is None else got}]"
+    elif got is None:
+        todo = "give a value or remove the key"
+    return f"got {value_text(got)}; valid: {valid}; {todo}"

@@ -61,8 +61,8 @@ levels: {Low: "1", Low: 2}
 @pytest.mark.parametrize(
     ("text", "fault"),
     [
-        ("", "rule.yaml: is empty; valid: keys name; write at least the required keys"),
-        ("# only a comment\n", "rule.yaml: is empty; valid: keys name; write at least the required keys"),
+        ("", "rule.yaml: got nothing; valid: keys and values (keys name); write `key: value` lines"),
+        ("# only a comment\n", "rule.yaml: got nothing; valid: keys and values (keys name); write `key: value` lines"),
         ("null", "rule.yaml: got nothing; valid: keys and values (keys name); write `key: value` lines"),
         ("- a\n- b", "rule.yaml: got a list of 2; valid: keys and values (keys name); write `key: value` lines"),
         ("just words", "rule.yaml: got 'just words'; valid: keys and values (keys name); write `key: value` lines"),
@@ -142,7 +142,7 @@ def test_a_missing_file_suggests_what_lies_beside_it(tmp_path):
     (tmp_path / "our_crm.yaml").write_text("name: a")
     with pytest.raises(RecordError, match=r"our_crn.yaml: no such file; there are our_crm.yaml; did you mean our_crm"):
         load_record(tmp_path / "our_crn.yaml", Rule)
-    with pytest.raises(RecordError, match=r"no such file; nor is there a folder"):
+    with pytest.raises(RecordError, match=r"rule.yaml: no such file$"):
         load_record(tmp_path / "nowhere" / "rule.yaml", Rule)
 
 
