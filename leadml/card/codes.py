@@ -37,7 +37,7 @@ def codes_of(card: Card, given: Any) -> Codes:
     from leadml.data.deals import Leads  # which loads pyarrow; a single lead needs none
 
     ids = tuple(criterion.id for criterion in card.criteria)
-    names = [*ids, *(attribute.column for attribute in card.attributes)]
+    names = card.lookup.row_names
     if isinstance(given, Leads):
         return codes_of_leads(given, ids, card.attributes)
     if isinstance(given, Mapping) or hasattr(given, "columns"):

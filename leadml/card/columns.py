@@ -24,9 +24,6 @@ COLUMNS = (
     "ask_next", "unknown", "reasons", "caveats", "model", "question", "if_answered",
 )  # fmt: skip
 """After the lead's identity: the columns of version 0.1, then what came since."""
-DISQUALIFY = "disqualify"
-ASK_FIRST = "ask about {name} first"
-"""Actions that are no band's: of a lead that fails a gate, and of one that an answer could lift."""
 MOST_WORDS = 4
 OPPOSITE = {">=": "<", "<=": ">"}
 
@@ -98,13 +95,7 @@ def arrow_of(answers: Answers, index: Ints | None = None) -> pa.RecordBatch:
 
 
 def column_of(answers: Answers, name: str) -> Column:
-    """One of `COLUMNS` over the rows of answers, made once."""
-    if name not in answers.columns:
-        answers.columns[name] = _make_column(answers, name)
-    return answers.columns[name]  # type: ignore[no-any-return]
-
-
-def _make_column(answers: Answers, name: str) -> Column:
+    """One of `COLUMNS` over the rows of answers."""
     table, card, codes, n = answers.table, answers.table.card, answers.codes, len(answers.points)
     match name:
         case "points_max":
@@ -118,21 +109,22 @@ def _make_column(answers: Answers, name: str) -> Column:
         case "ask_next":
             return ["", *table.code_columns], answers.ask_next + 1
         case "question":
-            return ["", *card.questions], answers.ask_next + 1
+            questions = [each.question or f"What is known of {each.title.lower()}?" for each in card.criteria]
+            return ["", *questions, *(f"What is {each.column}?" for each in card.attributes)], answers.ask_next + 1
         case "action":
             n_bands, asked = len(card.bands), answers.decision == WAIT
             asked &= table.band_decisions[answers.band] == NO_MATCH
-            names = [*(each.id for each in card.criteria), *(each.column for each in card.attributes)]
-            actions = [*(band.action for band in card.bands), DISQUALIFY, *(ASK_FIRST.format(name=a) for a in names)]
+            first = [f"ask about {name} first" for name in table.row_names]
             at = np.where(asked, n_bands + 1 + answers.ask_next, answers.band)
+            actions = [*(band.action for band in card.bands), "disqualify", *first]  # which are no band's
             return actions, np.where(answers.gate_failed, n_bands, at)
         case "unknown":
             return _named({name: codes[:, j] == table.unknown[j] for j, name in enumerate(table.code_columns)}, n)
         case "caveats":
             known = dict(zip([each.id for each in table.by_facts], codes[:, len(table.sizes) :].T, strict=False))
             found = {each.id: known.get(each.id, np.full(n, not each.when)) for each in card.caveats}
-            found |= {f"gate failed: {table.code_columns[j]}": codes[:, j] < below for j, below in table.gates}
-            found |= {f"gate open: {table.code_columns[j]}": codes[:, j] == UNKNOWN for j, _ in table.gates}
+            found |= {f"gate failed: {table.code_columns[j]}": codes[:, j] < below for j, below in table.gates.items()}
+            found |= {f"gate open: {table.code_columns[j]}": codes[:, j] == UNKNOWN for j in table.gates}
             return _named(found, n)
         case "reasons":
             return _reasons(answers), np.arange(n, dtype=np.int32)
@@ -154,7 +146,9 @@ def _reasons(answers: Answers) -> Sequence[str] | pa.StringArray:
     table, card = answers.table, answers.table.card
     # Words in the order in which they stand in any text, so that sorting their numbers orders the text.
     order = sorted((-p, j, code) for j, row in enumerate(table.points) for code, p in enumerate(row.tolist()) if p)
-    words = [f"{card.row_text(j, code)} +{-points}" for points, j, code in order]
+    told = [["", *[""] * 4, " (unknown)"]] * len(card.criteria)
+    told += [[*(f" = {each.label}" for each in a.bins), " (other)", " (unknown)"] for a in card.attributes]
+    words = [f"{table.row_names[j]}{told[j][code]} +{-points}" for points, j, code in order]
     rank = [np.full(size, len(order), np.int32) for size in table.sizes]
     for at, (_, j, code) in enumerate(order):
         rank[j][code] = at

@@ -53,8 +53,6 @@ class Answers:
     settled: npt.NDArray[np.bool_]
     ask_next: npt.NDArray[np.int8]
     probability: npt.NDArray[np.float64]
-    columns: dict[str, Any] = dataclasses.field(default_factory=dict)
-    """Columns of `predict` that were put into words; see `leadml.card.columns`."""
 
 
 def points_by_code(card: Card) -> list[Ints]:
@@ -70,6 +68,7 @@ class CardTable:
     def __init__(self, card: Card) -> None:
         self.card, self.points = card, points_by_code(card)
         self.code_columns = (*(c.id for c in card.criteria), *(a.id for a in card.attributes))
+        self.row_names = (*(c.id for c in card.criteria), *(a.column for a in card.attributes))
         self.sizes = tuple(map(len, self.points))
         self.unknown = tuple(size - 1 for size in self.sizes)
         # What an unknown may still become: levels; bins that are not blank, and for words one never seen.
@@ -77,14 +76,14 @@ class CardTable:
             [at for at, b in enumerate(a.bins) if not b.blank] + [len(a.bins)] * (a.kind == "categories")
             for a in card.attributes
         ]
-        self.gates = [(self.code_columns.index(gate.criterion), gate.below) for gate in card.gates]
+        self.gates = {self.code_columns.index(gate.criterion): gate.below for gate in card.gates}
         self.by_facts = [caveat for caveat in card.caveats if caveat.when]
         self.low: list[Ints] = []
         self.high: list[Ints] = []
         self.reach: list[Ints] = []
         for j, row in enumerate(self.points):
             becomes = [*self.answer_codes[j], self.unknown[j]]
-            passes = [code for code in becomes if not self._fails(j, code)]
+            passes = [code for code in becomes if code >= self.gates.get(j, 0)]
             ends = row[becomes].min(), row[becomes].max(), row[passes].max()
             for by_code, end in zip((self.low, self.high, self.reach), ends, strict=True):
                 by_code.append(np.append(row[:-1], end))
@@ -100,9 +99,6 @@ class CardTable:
         self.remembered: dict[bytes, dict[str, Any]] = {}  # columns of single leads by their codes
         self._every: dict[tuple[int, ...], Answers] = {}
 
-    def _fails(self, j: int, code: int) -> bool:
-        return any(at == j and code < below for at, below in self.gates)
-
     def answers(self, codes: Codes) -> Answers:
         """Sum up (n, r) codes row by row; the caller gives distinct patterns where it has them."""
         total = np.zeros(len(codes), "<i8")
@@ -110,7 +106,7 @@ class CardTable:
             total += packed[codes[:, j]]
         points, low, high, reach = total.view("<u2").reshape(-1, 4).astype(np.int32).T
         failed = np.zeros(len(codes), bool)
-        for j, below in self.gates:
+        for j, below in self.gates.items():
             failed |= codes[:, j] < below
         band, settled = self.band_at[points], self.band_at[low] == self.band_at[high]
         decision = self._decide(points, reach, failed)
@@ -150,8 +146,8 @@ class CardTable:
                 continue
             earned, u = self.points[j][choices], self.unknown[j]
             points, reach = answers.points[rows] - self.points[j][u], answers.reach[rows] - self.reach[j][u]
-            fails = np.array([self._fails(j, code) for code in choices])
-            made = self._decide(points[:, None] + earned, reach[:, None] + earned, fails)
+            failed = np.array(choices) < self.gates.get(j, 0)
+            made = self._decide(points[:, None] + earned, reach[:, None] + earned, failed)
             _, first, index = np.unique(made.view(f"V{len(choices)}")[:, 0], return_index=True, return_inverse=True)
             found[rows] = index + len(distinct)
             distinct += [(j, made[at].tolist()) for at in first]
@@ -174,10 +170,8 @@ class CardTable:
                 return self.answers(codes[first]), index.astype(np.int32)
         return self.answers(codes), np.arange(n, dtype=np.int32)
 
-    def with_facts(self, codes: Codes, facts: Mapping[str, Any] | None) -> Codes:
-        """Codes, and beside them whether each lead has what each caveat depends on, where facts are known."""
-        if not facts or not self.by_facts:
-            return codes
+    def with_facts(self, codes: Codes, facts: Mapping[str, Any]) -> Codes:
+        """Codes, and beside them whether each lead has what each caveat depends on."""
         holds = np.ones((len(codes), len(self.by_facts)), np.uint8)
         for at, caveat in enumerate(self.by_facts):
             for fact, values in caveat.when.items():

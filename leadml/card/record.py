@@ -265,15 +265,6 @@ class Card(_Part):
 
     __str__ = __repr__
 
-    def _repr_html_(self) -> str:
-        """A line, and the points of each level as a table."""
-        from html import escape
-
-        head = [("", 0, 1, 2, 3, 4, "unknown")]
-        rows = [*head, *((escape(row.title), *row.points, row.unknown_points) for row in self.criteria)]
-        cells = "".join(f"<tr>{''.join(f'<td>{each}</td>' for each in row)}</tr>" for row in rows)
-        return f"<p>{escape(repr(self)[1:-1])}</p><table>{cells}</table>"
-
     @property
     def model(self) -> str:
         """``NAME@VERSION``, or the name of a card that is not stored."""
@@ -294,23 +285,6 @@ class Card(_Part):
     def labels(self) -> tuple[str, ...]:
         """What ready, wait and no-match are called."""
         return tuple(self.decision_labels.get(each, each) for each in DECISIONS)
-
-    @property
-    def questions(self) -> tuple[str, ...]:
-        """The question for each row."""
-        return (
-            *(each.question or f"What is known of {each.title.lower()}?" for each in self.criteria),
-            *(f"What is {each.column}?" for each in self.attributes),
-        )
-
-    def row_text(self, row: int, code: int) -> str:
-        """What a code of a row is called in reasons: ``need``, ``need (unknown)``, ``Product = Alpha``."""
-        if row < len(self.criteria):
-            return self.criteria[row].id + (" (unknown)" if code == len(self.criteria[row].points) else "")
-        attribute = self.attributes[row - len(self.criteria)]
-        if code < len(attribute.bins):
-            return f"{attribute.column} = {attribute.bins[code].label}"
-        return f"{attribute.column} ({'other' if code == len(attribute.bins) else 'unknown'})"
 
     def score(self, levels: Any, facts: Mapping[str, Any] | None = None) -> Scores:
         """Score leads by look-up.
@@ -336,8 +310,8 @@ class Card(_Part):
         """
         from leadml.data.deals import Leads
 
-        known = levels.facts if facts is None and isinstance(levels, Leads) else facts
-        return Scores(*self.lookup.patterns(self.lookup.with_facts(codes_of(self, levels), known)))
+        codes, facts = codes_of(self, levels), levels.facts if facts is None and isinstance(levels, Leads) else facts
+        return Scores(*self.lookup.patterns(self.lookup.with_facts(codes, facts) if facts else codes))
 
     def score_one(self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None = None) -> dict[str, Any]:
         """Score one lead, in microseconds once the card is warm.
@@ -362,11 +336,12 @@ class Card(_Part):
         codes = bytes([code_of(lead.get(each.id), each.id) for each in self.criteria])
         for each in self.attributes:
             codes += attribute_codes(each, [lead.get(each.column)]).tobytes()
-        names = [*(each.id for each in self.criteria), *(each.column for each in self.attributes)]
-        if not any(name in lead for name in names):
-            raise InputError(f"lead: none of the criteria {', '.join(names)} is there; give at least one")
-        given = None if facts is None else {fact: [value] for fact, value in facts.items()}
-        row, known = self.lookup.with_facts(np.frombuffer(codes, np.uint8)[None], given), self.lookup.remembered
+        if not any(name in lead for name in self.lookup.row_names):
+            names = ", ".join(self.lookup.row_names)
+            raise InputError(f"lead: none of the criteria {names} is there; give at least one")
+        row, known = np.frombuffer(codes, np.uint8)[None], self.lookup.remembered
+        if facts:
+            row = self.lookup.with_facts(row, {fact: [value] for fact, value in facts.items()})
         if (key := row.tobytes()) not in known:
             if len(known) >= REMEMBERED:
                 known.clear()
