@@ -157,14 +157,14 @@ def _reasons(answers: Answers) -> Sequence[str] | pa.StringArray:
     if len(pieces) <= FEW:  # without Arrow
         return ["; ".join([words[at] for at in row if at < len(words)]) for row in pieces.tolist()]
     import pyarrow as pa
-    from pyarrow._compute import call_function
 
     from leadml.data.cells import number_array, take, text_array
 
-    is_word = pieces < len(words)
-    ends = np.append(0, np.cumsum(is_word.sum(axis=1))).astype(np.int32)
-    lists = pa.ListArray.from_arrays(number_array(ends), take(text_array(words), number_array(pieces[is_word])))
-    return call_function("binary_join", [lists, text_array(["; "])[0]])
+    # Taken one after another, the words of a row lie side by side: each but the first of a row brings its "; ".
+    pieces[:, 1:] += len(words) + 1
+    taken = take(text_array([*words, "", *(f"; {word}" for word in words), ""]), number_array(pieces.ravel()))
+    ends = np.frombuffer(taken.buffers()[1], np.int32, count=pieces.size + 1)[:: pieces.shape[1]]
+    return pa.StringArray.from_buffers(len(pieces), pa.py_buffer(np.ascontiguousarray(ends)), taken.buffers()[2])
 
 
 def answer_text(card: Card, row: int, made: Sequence[int]) -> str:

@@ -6,7 +6,7 @@ import functools
 import itertools
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -20,8 +20,8 @@ from leadml.card.points import DECISIONS, CardTable, Decision, points_by_code
 from leadml.exceptions import InputError, ModelRefError, RecordError, StoreError
 from leadml.records import Record, check_record, value_text
 
-MAX_TOTAL, MOST_FAULTS, REMEMBERED = 10_000, 20, 100_000
-"""The highest total; so many faults of a card are told; so many single leads are remembered."""
+MAX_TOTAL, REMEMBERED = 10_000, 100_000
+"""The highest total; so many single leads are remembered."""
 
 
 def is_name(text: object) -> bool:
@@ -150,42 +150,13 @@ class CardPublished(_Part):
     changed_from: str
 
 
-def _bins_fault(attribute: CardAttribute) -> str:
-    """What is wrong where bins are no values, or no ranges each of which begins where the one before ends."""
+def _is_whole(attribute: CardAttribute) -> bool:
+    """Whether bins are values of categories, or ranges each of which begins where the one before ends."""
     bins = [each for each in attribute.bins if not each.blank]
-    if any((each.values is None) == (attribute.kind == "categories") for each in bins):
-        return f"{attribute.kind} with {'no values' if attribute.kind == 'categories' else 'values'}"
-    ranges = [(each.from_, each.to) for each in bins if each.values is None]
-    return f"ranges {ranges}" if any(a[1] is None or a[1] != b[0] for a, b in itertools.pairwise(ranges)) else ""
-
-
-def _bands_fault(bands: Sequence[CardBand]) -> str:
-    """What is wrong where bands do not rise from 0, or one decides worse than the one below."""
-    starts, decisions = [each.from_ for each in bands], [DECISIONS.index(each.decision) for each in bands]
-    if starts != sorted({0, *starts}):
-        return f"bands from {starts}"
-    return "" if decisions == sorted(decisions)[::-1] else f"decisions {', '.join(each.decision for each in bands)}"
-
-
-Criterion = Annotated[
-    CardCriterion,
-    _refuse(lambda v: v.unknown_points > max(v.points) and f"unknown_points {v.unknown_points}", "at most the highest"),
-]
-Attribute = Annotated[CardAttribute, _refuse(_bins_fault, "values for categories; for edges ranges that meet and rise")]
-Total = Annotated[
-    CardTotal,
-    _refuse(
-        lambda v: not v.low <= v.probability <= v.high and f"{v.low}, {v.probability}, {v.high}",
-        "low <= probability <= high",
-    ),
-]
-Table = Annotated[
-    tuple[Total, ...],
-    _refuse(lambda v: any(b.probability < a.probability for a, b in itertools.pairwise(v)), "chances that never fall"),
-]
-Bands = Annotated[
-    tuple[CardBand, ...], Field(min_length=1), _refuse(_bands_fault, "0 first and rising, decisions never worse")
-]
+    if attribute.kind == "categories":
+        return all(each.values is not None for each in bins)
+    meet = (low.to is not None and low.to == high.from_ for low, high in itertools.pairwise(bins))
+    return all(each.values is None for each in bins) and all(meet)
 
 
 class Card(_Part):
@@ -212,14 +183,14 @@ class Card(_Part):
     policy: str | None = None  # id of the documented rule, where the card is one
     unit: Literal["points", "met", "contactable"] = "points"
     created_at: Text
-    criteria: Annotated[tuple[Criterion, ...], Field(max_length=20)]
-    attributes: Annotated[tuple[Attribute, ...], Field(max_length=40)] = ()
+    criteria: Annotated[tuple[CardCriterion, ...], Field(max_length=20)]
+    attributes: Annotated[tuple[CardAttribute, ...], Field(max_length=40)] = ()
     met_level: Annotated[int, Field(ge=1, le=4)] = 2
     base: float | None = None
     slope: float | None = None
     total_max: Points
-    table: Table = ()
-    bands: Bands
+    table: tuple[CardTotal, ...] = ()
+    bands: Annotated[tuple[CardBand, ...], Field(min_length=1)]
     cutoff: Annotated[int, Field(ge=0, le=MAX_TOTAL + 1)]
     gates: tuple[CardGate, ...] = ()
     decision_labels: Mapping[Decision, Cell] = Field(default_factory=dict)
@@ -230,29 +201,39 @@ class Card(_Part):
 
     @model_validator(mode="after")
     def _holds_together(self) -> Self:
-        """Check what is said of more fields than one."""
-        own, bands = [each.id for each in self.criteria], [each.id for each in self.bands]
+        """Check what no type of a single field says."""
+        own, named = [each.id for each in self.criteria], [each.id for each in self.bands]
         ids = own + [each.id for each in self.attributes]
         total, highest = self.total_max, sum(int(row.max()) for row in points_by_code(self))
         told, line = [row.points for row in self.table], (self.base, self.slope)
         edges, never = [band.from_ for band in self.bands], total + 1
+        ends, decisions = f"where a band begins ({edges}), or {never} (never)", [each.decision for each in self.bands]
+        above = [each.id for each in self.criteria if each.unknown_points > max(each.points)]
+        apart = [each.id for each in self.attributes if not _is_whole(each)]
+        loose = [row.points for row in self.table if not row.low <= row.probability <= row.high]
+        falls = [b.points for a, b in itertools.pairwise(self.table) if b.probability < a.probability]
         wrong = [each.id for each in self.bands if (each.decision == "ready") != (each.from_ >= self.cutoff)]
         strangers = [each.criterion for each in self.gates if each.criterion not in own]
         checks = [
             (0 < len(set(ids)) == len(ids), "criteria, attributes", ids, "at least one, each id once"),
+            (not above, "criteria", above, "unknown_points at most the highest points"),
+            (not apart, "attributes", apart, "values for categories; for edges ranges that meet and rise"),
             (total == highest, "total_max", total, f"{highest}, the sum of the highest points"),
             (told or self.kind == "documented", "table", "nothing", "one entry for each total"),
             (told in ([], [*range(never)]), "table", f"{len(told)} entries", f"each total from 0 to {total}, in order"),
+            (not loose, "table", f"the totals {loose}", "low <= probability <= high"),
+            (not falls, "table", f"the totals {falls}", "chances that never fall"),
             (line == (None, None) or (told and None not in line), "base, slope", line, "both, with a table, or none"),
-            (len(set(bands)) == len(bands), "bands", bands, "each id once"),
-            (edges[-1] <= never, "bands", edges, f"up to {never}"),
-            (
-                self.cutoff in (*edges, never),
-                "cutoff",
-                self.cutoff,
-                f"where a band begins ({edges}), or {never} (never)",
-            ),
+            (len(set(named)) == len(named), "bands", named, "each id once"),
+            (edges == sorted({0, *edges}) and edges[-1] <= never, "bands", edges, f"0 first and rising, up to {never}"),
+            (self.cutoff in (*edges, never), "cutoff", self.cutoff, ends),
             (not wrong, "bands", wrong, f"'ready' from the cut-off {self.cutoff} up and nowhere else"),
+            (
+                decisions == sorted(decisions, key=DECISIONS.index)[::-1],
+                "bands",
+                decisions,
+                "none worse than one below",
+            ),
             (not strangers, "gates", strangers, f"criteria among {', '.join(own)}"),
         ]
         if faults := [f"{place}: got {got}, valid is {valid}" for holds, place, got, valid in checks if not holds]:
@@ -333,20 +314,20 @@ class Card(_Part):
         InputError
             When a level is none of 0 to 4 or unknown, or nothing that the card asks for is there.
         """
-        codes = bytes([code_of(lead.get(each.id), each.id) for each in self.criteria])
+        table, codes = self.lookup, bytes([code_of(lead.get(each.id), each.id) for each in self.criteria])
         for each in self.attributes:
             codes += attribute_codes(each, [lead.get(each.column)]).tobytes()
-        if not any(name in lead for name in self.lookup.row_names):
-            names = ", ".join(self.lookup.row_names)
-            raise InputError(f"lead: none of the criteria {names} is there; give at least one")
-        row, known = np.frombuffer(codes, np.uint8)[None], self.lookup.remembered
+        if not any(name in lead for name in table.row_names):
+            raise InputError(f"lead: none of the criteria {', '.join(table.row_names)} is there; give at least one")
         if facts:
-            row = self.lookup.with_facts(row, {fact: [value] for fact, value in facts.items()})
-        if (key := row.tobytes()) not in known:
-            if len(known) >= REMEMBERED:
-                known.clear()
-            known[key] = Scores(*self.lookup.patterns(row)).rows()[0]
-        return dict(known[key])
+            given = {fact: [value] for fact, value in facts.items()}
+            codes = table.with_facts(np.frombuffer(codes, np.uint8)[None], given).tobytes()
+        if codes not in table.remembered:
+            if len(table.remembered) >= REMEMBERED:
+                table.remembered.clear()
+            row = np.frombuffer(codes, np.uint8)[None]
+            table.remembered[codes] = Scores(*table.patterns(row)).rows()[0]
+        return dict(table.remembered[codes])
 
     def to_dict(self) -> dict[str, Any]:
         """Give the card as plain JSON values, sealed by its digest: what ``card.json`` holds."""
@@ -360,10 +341,9 @@ class Card(_Part):
         try:
             card = check_record(dict(document), cls, where)
         except RecordError as error:
-            faults = str(error).replace(f"{where}: ", "").replace("the file: ", "").split("\n")
-            more = [f"and {len(faults) - MOST_FAULTS} more"] if len(faults) > MOST_FAULTS else []
-            told = f"{where} is no valid card; take the original back or make it again by `calibrate`:"
-            raise StoreError("\n  ".join([told, *faults[:MOST_FAULTS], *more])) from None
+            faults = str(error).replace(f"{where}: ", "").replace("the file: ", "").replace("\n", "\n  ")
+            told = f"{where} is no valid card; take the original back or make it again by `calibrate`"
+            raise StoreError(f"{told}:\n  {faults}") from None
         if verify and card.sha256 != (found := digest(document)):
             raise StoreError(
                 f"{where}: sha256: the card was changed after it was sealed (it says {str(card.sha256)[:12]}…, its "

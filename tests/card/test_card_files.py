@@ -66,7 +66,7 @@ FAULTS = [
     (("criteria", 0, "points"), [0, 1, 2], r"criteria\[0\].points\[3\]: is missing"),
     (("criteria", 0, "points", 1), -1, r"criteria\[0\].points\[1\]: got -1; valid: greater than or equal to 0"),
     (("criteria", 0, "points", 1), 1.5, r"criteria\[0\].points\[1\]: got 1.5; valid: a whole number"),
-    (("criteria", 0, "unknown_points"), 99, r"criteria\[0\]: got unknown_points 99, valid is at most the highest"),
+    (("criteria", 0, "unknown_points"), 99, r"criteria: got \[.budget.\], valid is unknown_points at most"),
     (("criteria", 1, "id"), "budget", "valid is at least one, each id once"),
     (("criteria", 0, "words"), {"7": ["x"]}, r"words.7: got '7', valid is a level 0 to 4"),
     (("criteria", 0, "id"), "../x", r"got '../x', valid is 1 to 64"),
@@ -82,10 +82,10 @@ FAULTS = [
     (("slope",), float("nan"), "slope: got nan; valid: a finite number"),
     (("slope",), float("inf"), "slope: got inf; valid: a finite number"),
     (("cutoff",), 9998, "cutoff: got 9998, valid is where a band begins"),
-    (("bands", 1, "from"), 0, "bands: got bands from .*, valid is 0 first and rising"),
-    (("bands", 3, "from"), 9000, "valid is up to"),
+    (("bands", 1, "from"), 0, "bands: got .*, valid is 0 first and rising"),
+    (("bands", 3, "from"), 9000, "0 first and rising, up to"),
     (("bands", 0, "decision"), "maybe", r"bands\[0\].decision: got 'maybe'; valid: ready, wait, no-match"),
-    (("bands", 0, "decision"), "ready", "got decisions ready, wait, ready, ready, valid is .*never worse"),
+    (("bands", 0, "decision"), "ready", "bands: got .*, valid is none worse than one below"),
     (("bands", 1, "decision"), "ready", "valid is 'ready' from the cut-off"),
     (("bands", 1, "decision"), "no-match", None),
     (("bands", 0, "action"), "=1+1", "begins with none of"),
@@ -127,8 +127,6 @@ def test_faults_of_attributes_and_of_version_1():
     old["criteria"] = "none"
     with pytest.raises(StoreError, match="criteria: got 'none'; valid: a list"):
         Card.from_dict(old, verify=False)
-    with pytest.raises(StoreError, match=r"and [0-9]+ more"):
-        Card.from_dict(wide | {f"key{at}": 1 for at in range(30)}, verify=False)
 
 
 def test_a_changed_card_is_refused_and_sealed_again_on_purpose(tmp_path):
