@@ -214,6 +214,18 @@ def number(value: float | None, digits: int = 0, *, signed: bool = False) -> str
     return (_MINUS if value < 0 else "+" if signed else "") + text
 
 
+def rounded(value: float | None) -> str:
+    """Write a number with two digits that count, as a ratio is read: ``2.1``, ``12``, ``540``.
+
+    >>> rounded(2.04), rounded(12.3), rounded(539.0), rounded(12_345.6)
+    ('2.0', '12', '540', '12,000')
+    """
+    if value is None or not math.isfinite(value):
+        return UNKNOWN_TEXT
+    value = float(f"{value:.2g}")
+    return number(value, 1 if abs(value) < 10 else 0)
+
+
 def percent(value: float | None, digits: int = 0, *, signed: bool = False) -> str:
     """Write a share (0 to 1) as a percentage: ``25%``."""
     text = number(None if value is None else 100 * value, digits, signed=signed)

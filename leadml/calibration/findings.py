@@ -241,10 +241,12 @@ def _on_rule(study: Study, rule: PolicyResult) -> Iterator[Note]:
 
     view = study.view_of(rule.framework)
     if view is not None and rule.reason == "unreachable":
-        most = reach(study.rules[rule.id], study.deals.criteria)
-        values = {"rule": rule.id, "n": len(view.mapped), "k": len(view.framework.criteria), "reach": most}
-        values |= {"severity": "warn" if rule.id == study.baseline else "note", "where": rule.id}
-        yield "LML307", {**values, "cutoff": rule.documented_cutoff, "columns": view.missing}
+        most, severity = (
+            reach(study.rules[rule.id], study.deals.criteria),
+            "warn" if rule.id == study.baseline else "note",
+        )
+        values = {"rule": rule.id, "cutoff": rule.documented_cutoff, "reach": most, "columns": view.missing}
+        yield "LML307", {**values, "severity": severity, "where": rule.id}
     if rule.reason in ("follows everyone", "follows no one"):
         whom, share = ("every lead", 1.0) if rule.reason == "follows everyone" else ("no lead", 0.0)
         yield "LML303", {"rule": rule.id, "whom": whom, "share": share, "n": len(study.compared), "where": rule.id}

@@ -19,6 +19,7 @@ from leadml.evaluation.outlook import Gains, look_ahead
 from leadml.evaluation.planner import plan
 from leadml.evaluation.verdict import Judgement, Question, equal_workload, judge, overall, paired_gain, why_no_answer
 from leadml.result import MoreDeals, OrderClaimed, Outlook, PolicyResult, Range, Reason, Verdict, Weight
+from leadml.terminal import joined
 
 BECAUSE: Mapping[Reason, str] = {
     "unreachable": "The mapped criteria cannot reach its cut-off.",
@@ -119,6 +120,8 @@ def describe_rule(
     if view is not None:
         policy, known = view.framework.policy(rule.id), facts.known.get(view.id)
         source = policy.source + (f", attributed to {policy.attributed_to}" if policy.attributed_to else "")
+        if verdict == "cannot-judge" and view.missing:
+            because += f" Not mapped: {joined(view.missing)}."
         if known is not None:
             told |= {"weights": learned_weights(view, known, card.total_max), "order_claim": order_claim(view, known)}
     if look is not None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from leadml.exceptions import LeadmlError
-from leadml.terminal import UNKNOWN_TEXT, joined, number, percent
+from leadml.terminal import UNKNOWN_TEXT, number, percent, rounded
 
 if TYPE_CHECKING:
     from leadml.result import Outlook, PolicyResult, Result
@@ -22,8 +20,7 @@ HEADLINES = {
 BASES = {"capacity": "Within your capacity", "break-even": "At break-even, as asked,"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What the first screens say. outlook: of the rule's weights, where these deals can judge them."""
 
     headline: str
@@ -46,20 +43,31 @@ def answer_of(result: Result) -> Answer:
         return Answer("No documented rule can be judged", sure=text)
     rule = result.policies[0]
     look = rule.outlook if rule.verdict_weights != "cannot-judge" else None
-    cutoff = cutoff_sentence(result, rule)
+    cutoff, weights = cutoff_sentence(result, rule), weights_of(result, rule)
     if is_everyone(rule):
-        when = "With learned weights and time for only as many leads as the rule"
-        return Answer("Follow up every lead", cutoff, main_sentence(look, when), outlook=look)
+        when = f"With {weights} and time for only as many leads as the rule"
+        return Answer("Follow up every lead", cutoff, main_sentence(look, weights, when), outlook=look)
     headline = HEADLINES.get(rule.verdict)
     if headline is None:
         headline = "Change the weights" if rule.verdict_weights == "change" else "Change the cut-off"
         if rule.verdict_weights == rule.verdict_cutoff:
             headline = "Change the rule: other weights and another cut-off"
-    sure = sure_sentence(rule) + unmapped_words(result, rule)
-    return Answer(headline, main_sentence(look), costs_sentence(look), cutoff, sure, look)
+    return Answer(headline, main_sentence(look, weights), costs_sentence(look), cutoff, sure_sentence(rule), look)
+
+
+def title_of(result: Result, contender: str | None) -> str:
+    """Title of a contender; "" for none."""
+    return next((each.title for each in result.contenders if each.id == contender), "")
 
 
 # ---------------------------------------------------------------- the weights
+
+
+def weights_of(result: Result, rule: PolicyResult) -> str:
+    """Learned weights, and of which card where another one is recommended."""
+    title = title_of(result, rule.card)
+    is_other = title and result.recommended.contender not in (None, rule.card)
+    return f"learned weights ({title})" if is_other else "learned weights"
 
 
 def sure_words(p: float) -> str:
@@ -76,15 +84,16 @@ def wins_pair(look: Outlook | None) -> tuple[str, str]:
     return number(keep, digits), number(change, digits)
 
 
-def main_sentence(look: Outlook | None, when: str = "If you change to learned weights") -> str:
+def main_sentence(look: Outlook | None, weights: str, when: str = "") -> str:
     """``If you change, expect 21 wins of 100 followed up instead of 17 (P = .93 that it is better); ...``."""
     keep, change = wins_pair(look)
     if look is None or keep == UNKNOWN_TEXT:
         return ""
     chance = f"P {'' if look.p_better > 0.99 or look.p_better < 0.01 else '= '}{sure_words(look.p_better)}"
     if keep == change:
-        same = f"With learned weights expect as many wins as with the rule, {keep} of 100 followed up"
+        same = f"With {weights} expect as many wins as with the rule, {keep} of 100 followed up"
         return f"{same} ({chance} that they are better)."
+    when = when or f"If you change to {weights}"
     text = f"{when}, expect {change} wins of 100 followed up instead of {keep} ({chance} that it is better)"
     loss = loss_if_wrong(look)
     return f"{text}; if that is wrong you lose {few(loss, 'about ')}." if loss is not None else f"{text}."
@@ -114,17 +123,17 @@ def costs_sentence(look: Outlook | None) -> str:
 
 def sure_sentence(rule: PolicyResult) -> str:
     """Why this verdict, and when to look again."""
-    look = rule.outlook
     if rule.verdict == "undecided":
-        when = look_again(rule)
         gain = rule.gain_weights if rule.verdict_weights == "undecided" else rule.gain_cutoff
         if gain is None or gain.low is None or rule.reason:
-            return f"{rule.because} {when}"
+            return f"{rule.because} {look_again(rule)}"
         ends = f"{signed_percent(gain.low)} to {signed_percent(gain.high)}"
-        return f"On held-out deals the gain may be {ends} of all won deals, which decides nothing yet. {when}"
-    if rule.verdict == rule.verdict_weights == "change" and look is not None:
+        return (
+            f"On held-out deals the gain may be {ends} of all won deals, which decides nothing yet. {look_again(rule)}"
+        )
+    if rule.verdict == rule.verdict_weights == "change" and rule.outlook is not None:
         test = "the stricter test that holds however often you look"
-        return f"It passes {test}, too." if look.confirmed else f"It does not yet pass {test}."
+        return f"It passes {test}, too." if rule.outlook.confirmed else f"It does not yet pass {test}."
     return rule.because if rule.verdict in ("keep", "cannot-judge") else ""
 
 
@@ -134,20 +143,6 @@ def look_again(rule: PolicyResult) -> str:
     if more is None:
         return "Look again when more deals have closed."
     return LOOK_AGAIN if more.value is None else f"A{more.text[1:]}."
-
-
-def unmapped_words(result: Result, rule: PolicyResult) -> str:
-    """Criteria of the rule that the mapping lacks, where it cannot be judged."""
-    from leadml.frameworks.catalog import load_framework
-
-    if rule.verdict != "cannot-judge" or rule.framework is None:
-        return ""
-    try:
-        asked = load_framework(rule.framework).criterion_ids
-    except LeadmlError:  # a framework of the firm's own, whose file is not here
-        return ""
-    missing = [name for name in asked if name in result.data.unmapped]
-    return f" Not mapped: {joined(missing)}." if missing else ""
 
 
 # ---------------------------------------------------------------- the cut-off
@@ -167,19 +162,22 @@ def is_everyone(rule: PolicyResult) -> bool:
 
 def cutoff_sentence(result: Result, rule: PolicyResult) -> str:
     """The cut-off: at the costs, within the capacity, or for which values of a won deal it is right."""
+    learned = rule.learned_cutoff
     if economics := economics_of(result):
         currency, worth = str(economics.get("currency") or ""), economics.get("won_value")
         won = f"{percent(economics.get('margin'))} of a won deal's amount"
         won = won if worth is None else f"{money_words(worth, currency)} a won deal"
         basis = f"At {money_words(economics.get('follow_up_cost'), currency)} a follow-up and {won}"
     elif rule.verdict_cutoff == "depends" and rule.verdict != "cannot-judge":
-        words, range_ = worth_words(rule.depends_on), rule.depends_on
-        text = f"Its cut-off of {rule.documented_cutoff} is right if a won deal is worth {words} follow-ups"
-        more = f" Worth more than {number(range_.high, 1)}? Then call more." if range_ and range_.high else ""
-        return f"{text}; give economics to decide.{more}" if words else ""
+        if not (words := worth_words(rule.depends_on)):
+            return ""
+        more = rule.depends_on and rule.depends_on.high
+        more_words = f" Worth more than {rounded(more)}? Then call more." if more else ""
+        own = f"Its cut-off of {rule.documented_cutoff} is right if a won deal is worth {words} follow-ups"
+        return f"{own}; give economics to decide.{more_words}"
     else:
-        basis = BASES.get(rule.learned_cutoff.basis if rule.learned_cutoff else "", "At the chance you gave")
-    if rule.verdict_cutoff not in ("keep", "undecided", "change") or rule.learned_cutoff is None:
+        basis = BASES.get(learned.basis if learned else "", "At the chance you gave")
+    if rule.verdict_cutoff not in ("keep", "undecided", "change") or learned is None:
         return ""
     return f"{basis} {cutoff_verdict(rule)}."
 
@@ -222,10 +220,7 @@ def cutoff_words(cutoff: float | None, total_max: int) -> str:
 
 def worth_words(found: Any) -> str:
     """For which worth of a won deal, in follow-ups, a cut-off is right: ``2.7 to 4.1``; "" for none."""
-    if found is None or (found.low is None and found.high is None):
-        return ""
-    if found.high is None:
-        return f"at least {number(found.low, 1)}"
-    if found.low is None:
-        return f"at most {number(found.high, 1)}"
-    return f"{number(found.low, 1)} to {number(found.high, 1)}" if found.low <= found.high else ""
+    low, high = (None, None) if found is None else (found.low, found.high)
+    if low is None or high is None:
+        return f"at least {rounded(low)}" if low is not None else f"at most {rounded(high)}" if high is not None else ""
+    return f"{rounded(low)} to {rounded(high)}" if low <= high else ""

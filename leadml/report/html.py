@@ -9,15 +9,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from leadml.exceptions import UsageError
-from leadml.report.answer import wins_pair
-from leadml.report.summary import AttributeRow, summarise
+from leadml.report.answer import title_of, wins_pair
+from leadml.report.summary import AttributeRow, Row, capital, summarise
 from leadml.terminal import Text, clean, figure_text, number, percent
 
 if TYPE_CHECKING:
     from leadml.card.record import Card
     from leadml.evaluation.log import Log
     from leadml.monitoring.result import MonitorResult
-    from leadml.result import Contender, Result
+    from leadml.result import Result
 
 FIGURES: Mapping[str, tuple[str, str]] = {
     "auc": ("AUC", "decimal"), "log_loss": ("Log loss", "decimal"), "brier": ("Brier", "decimal"),
@@ -26,7 +26,7 @@ FIGURES: Mapping[str, tuple[str, str]] = {
     "wins_per_100": ("Wins of 100", "tenths"), "net_value_per_lead": ("Net value a lead", "money"),
 }  # fmt: skip
 """Figures of contenders: their titles, and how they are written."""
-KINDS_ORDER = ("", "wide", "context", "custom", "prior", "learned", "documented", "comparison")
+KINDS_ORDER = ("wide", "context", "custom", "prior", "learned", "documented", "comparison")
 CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
@@ -36,7 +36,7 @@ def render_html(result: Result, card: Card | None = None, log: Log | None = None
 
     from leadml.report.charts import all_charts, svg
 
-    told, titles = summarise(result), {each.id: each.title for each in result.contenders}
+    told = summarise(result)
     return _page(
         "report.html.j2",
         result=result,
@@ -45,10 +45,10 @@ def render_html(result: Result, card: Card | None = None, log: Log | None = None
         rows=() if card is None else card_rows(card, told.attributes),
         # A chart may stand in a page as it is: its texts were escaped when drawn.
         charts=[(name, Markup(svg(chart, name))) for name, chart in all_charts(result, card, log).items()],
-        figures=contender_figures(result, [side.contender.id for side in told.sides]),
+        figures=contender_rows(result, [side.id for side in told.sides]),
         importance=next((each for each in result.contenders if each.kind == "wide" and each.importance), None),
         pair=wins_pair(told.answer.outlook),
-        champion=titles.get(result.champion, result.champion),
+        champion=title_of(result, result.champion) or result.champion,
     )
 
 
@@ -89,17 +89,16 @@ def read_folder(folder: Path) -> tuple[Result, Card | None, Log | None]:
     from leadml.result import load_result
 
     card, log = folder / "card.json", folder / "log.parquet"
-    return (
-        load_result(folder), load_card(card) if card.is_file() else None, Log.read(log) if log.is_file() else None
-    )  # fmt: skip
+    held_out = Log.read(log) if log.is_file() else None
+    return load_result(folder), load_card(card) if card.is_file() else None, held_out
 
 
-def contender_figures(result: Result, first: Sequence[str]) -> list[tuple[Contender, list[tuple[str, Text]]]]:
+def contender_rows(result: Result, first: Sequence[str]) -> list[Row]:
     """Every contender with the figures that at least one of them has; the compared ones first."""
-    shown = [name for name in FIGURES if any(getattr(each, name) is not None for each in result.contenders)]
+    shown = {name: told for name, told in FIGURES.items() if any(getattr(each, name) for each in result.contenders)}
     ordered = sorted(result.contenders, key=lambda each: (each.id not in first, KINDS_ORDER.index(each.kind)))
     return [
-        (each, [(FIGURES[name][0], figure_text(getattr(each, name), FIGURES[name][1])) for name in shown])
+        Row(each.title, each.id, {title: figure_text(getattr(each, n), style) for n, (title, style) in shown.items()})
         for each in ordered
     ]
 
@@ -146,5 +145,5 @@ def _page(name: str, **values: Any) -> str:
         # What came from a file carries no invisible characters into the page.
         finalize=lambda value: clean(value) if type(value) is str else value,
     )
-    made.filters |= {"number": number, "percent": percent, "figure": _text, "plain": _plain}
+    made.filters |= {"number": number, "percent": percent, "figure": _text, "plain": _plain, "capital": capital}
     return made.get_template(name).render(**values, policy=CONTENT_POLICY)

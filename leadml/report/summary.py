@@ -6,10 +6,10 @@ figures of the side-by-side table are those of the held-out deals alone, and are
 
 from __future__ import annotations
 
-import dataclasses
+import itertools
 import shlex
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from leadml.report.answer import (
     Answer,
@@ -18,6 +18,7 @@ from leadml.report.answer import (
     economics_of,
     is_everyone,
     sure_words,
+    title_of,
     wins_pair,
     worth_words,
 )  # fmt: skip
@@ -34,37 +35,16 @@ GROUNDS = {
 """What the cut-off of the recommended card rests on."""
 
 
-@dataclasses.dataclass(frozen=True)
-class RuleRow:
-    """One documented rule in words."""
+class Row(NamedTuple):
+    """A rule or contender in a table, its cells by their titles; remarks: why two of these seem to contradict."""
 
-    rule: PolicyResult
-    verdict: str  # of a change, what of
-    cutoff: str
-    learned: Text
-    right_at: str  # "2.7 to 4.1": right if a won deal is worth so many follow-ups
-    gain: Text
-    gain_cutoff: Text
-    p_better: str
-    wins: str  # of 100, expected: rule → card
-    remarks: tuple[str, ...]  # why two of these seem to contradict
-    order: str
+    name: str
+    id: str
+    cells: Mapping[str, Text]
+    remarks: tuple[str, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True)
-class SideRow:
-    """A contender beside others, on the held-out deals."""
-
-    role: str
-    contender: Contender
-    auc: Text
-    wins: Text
-    gain: Text  # wins of 100 more than the rule, paired
-    value: Text  # net value of a lead, with economics
-
-
-@dataclasses.dataclass(frozen=True)
-class AttributeRow:
+class AttributeRow(NamedTuple):
     """A column of the CRM on the card: what would be lost without it, held out, and how to see it taken out."""
 
     column: str
@@ -73,8 +53,7 @@ class AttributeRow:
     command: str  # "" where one command leaves out all that are in doubt
 
 
-@dataclasses.dataclass(frozen=True)
-class FindingGroup:
+class FindingGroup(NamedTuple):
     """Findings of one code; what they share is said once."""
 
     code: str
@@ -85,49 +64,46 @@ class FindingGroup:
     cost: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Summary:
+class Summary(NamedTuple):
     """What the first screens show. own, others: rules of the baseline's framework, and of all others."""
 
     title: str
     deals: str
     rule: PolicyResult | None
     answer: Answer
-    own: tuple[RuleRow, ...]
-    others: tuple[RuleRow, ...]
-    sides: tuple[SideRow, ...]
+    own: tuple[Row, ...]
+    others: tuple[Row, ...]
+    sides: tuple[Row, ...]
     attributes: tuple[AttributeRow, ...]
     without: str  # the command that learns without all columns in doubt
     fall: str  # what the wide card loses without the columns that were left out
     findings: tuple[FindingGroup, ...]
+    best: str  # title of the recommended card
     card: str
     stays: bool  # the documented rule stays in use
-    currency: str | None  # None without economics
 
 
 def summarise(result: Result) -> Summary:
     """Put a result into the words and numbers of its first screens."""
     rule = result.policies[0] if result.policies else None  # the baseline is judged first
-    economics = economics_of(result)
-    currency = str(economics.get("currency") or "") if economics else None
-    smallest_gain = percent(float(str(result.settings["smallest_gain"])))
-    rows = [rule_row(each, smallest_gain) for each in result.policies]
-    own = tuple(row for row in rows if rule and row.rule.framework == rule.framework)
+    rows = rule_rows(result)
+    is_own = [rule is not None and each.framework == rule.framework for each in result.policies]
+    doubted = result.recommended.doubted
     return Summary(
         title=result.data.name,
         deals=deals_text(result),
         rule=rule,
         answer=answer_of(result),
-        own=own,
-        others=tuple(row for row in rows if row not in own),
-        sides=side_rows(result, rule, currency or "") if rule else (),
+        own=tuple(itertools.compress(rows, is_own)),
+        others=tuple(row for row, own in zip(rows, is_own, strict=True) if not own),
+        sides=side_rows(result, rule) if rule else (),
         attributes=attribute_rows(result),
-        without=command_in_doubt(result),
+        without=command_without(result, *doubted) if doubted else "",
         fall=next((f"{each.title}. {each.explanation}" for each in result.findings if each.code == "LML309"), ""),
         findings=group_findings(result.findings),
+        best=title_of(result, result.recommended.contender),
         card=f"{card_text(result)} {result.recommended.doubt}".strip(),
         stays=rule is not None and result.recommended.in_use == rule.id,
-        currency=currency,
     )
 
 
@@ -135,8 +111,8 @@ def deals_text(result: Result) -> str:
     """What was learned from, and how it was judged."""
     data, held = result.data, result.evaluation
     how = "blocks of time" if held.kind == "rolling" else "parts in turn"
-    n = data.n_won + data.n_lost
-    closed, recent = f"{number(n)} closed deals", data.n_recent
+    n, recent = data.n_won + data.n_lost, data.n_recent
+    closed = f"{number(n)} closed deals"
     if recent:
         closed = f"{number(n + recent)} closed, {number(recent)} of them too recent to count; {number(n)} learned from"
     return (
@@ -145,28 +121,37 @@ def deals_text(result: Result) -> str:
     )
 
 
-def rule_row(rule: PolicyResult, smallest_gain: str) -> RuleRow:
-    """One documented rule as texts."""
-    keep, change = wins_pair(rule.outlook)
-    found, claim = rule.learned_cutoff, rule.order_claim
-    ends = () if found is None else (found.value, found.low, found.high)
-    learned, *between = [cutoff_words(each, rule.total_max) for each in ends] or [UNKNOWN_TEXT]
-    what = [name for name in ("weights", "cutoff") if getattr(rule, f"verdict_{name}") == "change"]
-    words = "both" if len(what) > 1 else "".join(what).replace("cutoff", "cut-off")
-    is_judged = rule.verdict_weights != "cannot-judge"
-    return RuleRow(
-        rule=rule,
-        verdict=f"change ({words})" if what else rule.verdict,
-        cutoff=f"{rule.documented_cutoff} of {rule.total_max}",
-        learned=Text(learned, " to ".join(between) if len(set(between)) > 1 else ""),
-        right_at="" if rule.verdict == "cannot-judge" else worth_words(rule.implied_value),
-        gain=figure_text(rule.gain_weights if is_judged else None, "gain"),
-        gain_cutoff=figure_text(rule.gain_cutoff if rule.verdict_cutoff != "cannot-judge" else None, "gain"),
-        p_better=sure_words(rule.outlook.p_better) if rule.outlook and is_judged else UNKNOWN_TEXT,
-        wins=UNKNOWN_TEXT if not is_judged else keep if keep == change else f"{keep} → {change}",
-        remarks=tuple(filter(None, (beside_zero(rule), point_apart(rule, smallest_gain)))),
-        order="" if claim is None else f"{claim.text} It holds in {claim.share_of_draws:.0%} of the draws.",
-    )
+# ---------------------------------------------------------------- rules
+
+
+def rule_rows(result: Result) -> list[Row]:
+    """Every documented rule; what its cut-off brings where the consequences tell, else at which worth it is right."""
+    has_cutoffs = any(each.learned_cutoff is not None for each in result.policies)
+    smallest_gain = percent(float(str(result.settings["smallest_gain"])))
+    rows = []
+    for rule in result.policies:
+        look = rule.outlook if rule.verdict_weights != "cannot-judge" else None
+        keep, change = wins_pair(look)
+        what = [name for name in ("weights", "cutoff") if getattr(rule, f"verdict_{name}") == "change"]
+        words = "both" if len(what) > 1 else "".join(what).replace("cutoff", "cut-off")
+        cells = {"cut-off": Text(f"{rule.documented_cutoff} of {rule.total_max}")}
+        if (found := rule.learned_cutoff) is not None:
+            learned, *between = (cutoff_words(each, rule.total_max) for each in (found.value, found.low, found.high))
+            is_range = len(set(between)) > 1
+            cells = {"cut-off": Text(f"{cells['cut-off']} → {learned}", " to ".join(between) if is_range else "")}
+        elif not has_cutoffs:
+            right_at = "" if rule.verdict == "cannot-judge" else worth_words(rule.implied_value)
+            cells["right at"] = Text(right_at or UNKNOWN_TEXT)
+        cells["verdict"] = Text(f"change ({words})" if what else rule.verdict)
+        cells["gain by weights"] = figure_text(rule.gain_weights if look else None, "gain")
+        if has_cutoffs:
+            gain = rule.gain_cutoff if rule.verdict_cutoff != "cannot-judge" else None
+            cells["gain by cut-off"] = figure_text(gain, "gain")
+        cells["P better"] = Text(sure_words(look.p_better) if look else UNKNOWN_TEXT)
+        cells["wins of 100"] = Text(keep if keep == change else f"{keep} → {change}")
+        remarks = tuple(filter(None, (beside_zero(rule), point_apart(rule, smallest_gain))))
+        rows.append(Row(rule.title, rule.id, cells, remarks))
+    return rows
 
 
 def beside_zero(rule: PolicyResult) -> str:
@@ -190,39 +175,37 @@ def point_apart(rule: PolicyResult, smallest_gain: str) -> str:
     return f"P better and gain point different ways, since P {counts}" if is_apart else ""
 
 
-def notes_of(rows: Sequence[RuleRow]) -> tuple[str, ...]:
+def notes_of(rows: Sequence[Row]) -> Iterable[str]:
     """Remarks on rules, each once."""
-    names: dict[str, list[str]] = {}
-    for row in rows:
-        for text in row.remarks:
-            names.setdefault(text, []).append(row.rule.id)
-    return tuple(f"{joined(some)}: {text}." for text, some in names.items())
+    for text in dict.fromkeys(text for row in rows for text in row.remarks):
+        yield f"{joined([row.id for row in rows if text in row.remarks])}: {text}."
 
 
-def side_rows(result: Result, rule: PolicyResult, currency: str) -> tuple[SideRow, ...]:
+# ---------------------------------------------------------------- contenders and cards
+
+
+def side_rows(result: Result, rule: PolicyResult) -> tuple[Row, ...]:
     """The documented rule, the card it is compared with, the recommended card, and the wide card."""
-    by_id = {each.id: each for each in result.contenders}
+    by_id, economics = {each.id: each for each in result.contenders}, economics_of(result)
     chosen, base = str(result.recommended.contender), by_id.get(rule.id)
-    wide = next((each.id for each in result.contenders if each.kind == "wide"), "")
     # "recommended" would contradict an answer other than to change
     best = "recommended" if rule.verdict == "change" else "best card found"
     roles = {rule.id: "documented rule", str(rule.card): "learned card"}
     if chosen in roles:
         roles[chosen] += f", {best}"
     roles.setdefault(chosen, "recommended card" if best == "recommended" else best)
-    roles.setdefault(wide, "wide card")
-    return tuple(
-        SideRow(
-            role=role,
-            contender=each,
-            auc=figure_text(each.auc, "decimal"),
-            wins=figure_text(each.wins_per_100, "tenths"),
-            gain=Text() if name == rule.id else wins_gained(each, base),
-            value=figure_text(each.net_value_per_lead, "money", currency),
-        )
-        for name, role in roles.items()
-        if (each := by_id.get(name)) is not None
-    )
+    roles.setdefault(next((each.id for each in result.contenders if each.kind == "wide"), ""), "wide card")
+    rows = []
+    for name, role in roles.items():
+        if (each := by_id.get(name)) is not None:
+            gain = Text() if name == rule.id else wins_gained(each, base)
+            cells = {"AUC": figure_text(each.auc, "decimal"), "wins of 100": figure_text(each.wins_per_100, "tenths")}
+            cells["more than the rule"] = gain
+            if economics:
+                money = ", ".join(filter(None, ("net value a lead", economics.get("currency"))))
+                cells[money] = figure_text(each.net_value_per_lead, "money")
+            rows.append(Row(role, name, cells))
+    return tuple(rows)
 
 
 def wins_gained(each: Contender, base: Contender | None) -> Text:
@@ -239,23 +222,16 @@ def attribute_rows(result: Result) -> tuple[AttributeRow, ...]:
     """Columns of the CRM on the recommended card, or else on the wide one; the question is when each was known."""
     wide = [each for each in result.contenders if each.kind == "wide"]
     chosen = next((each for each in wide if each.id == result.recommended.contender), wide[0] if wide else None)
-    is_one = bool(command_in_doubt(result))
     return tuple(
         AttributeRow(
             column=each.attribute,
             wins=figure_text(each.wins_per_100, "tenths"),
             loss=figure_text(each.loss, "decimal"),
-            command="" if is_one else command_without(result, each.attribute),
+            command="" if result.recommended.doubted else command_without(result, each.attribute),
         )
         for each in (chosen.importance if chosen else ())
         if each.attribute
     )
-
-
-def command_in_doubt(result: Result) -> str:
-    """What to run to learn without all columns at once that may tell how a deal went: one alone hides the fall."""
-    doubted = result.recommended.doubted
-    return command_without(result, *doubted) if doubted else ""
 
 
 def command_without(result: Result, *names: str) -> str:
@@ -270,7 +246,7 @@ def command_without(result: Result, *names: str) -> str:
 def card_text(result: Result) -> str:
     """Which card is recommended, from where it is followed, and on what ground."""
     cutoff, basis = result.recommended.cutoff, result.recommended.cutoff_basis
-    title = next((each.title for each in result.contenders if each.id == result.recommended.contender), "")
+    title = title_of(result, result.recommended.contender)
     if not title or cutoff is None or cutoff.value is None:
         return title and f"{title}."
     if result.policies and is_everyone(result.policies[0]):
@@ -279,24 +255,30 @@ def card_text(result: Result) -> str:
     return f"{title}: follow up from {number(cutoff.value)} points{ends}, {GROUNDS.get(basis, basis)}."
 
 
-def group_findings(findings: Sequence[Finding]) -> tuple[FindingGroup, ...]:
+# ---------------------------------------------------------------- findings
+
+
+def group_findings(findings: Iterable[Finding]) -> tuple[FindingGroup, ...]:
     """Put findings of one code together, the gravest first."""
-    groups: dict[tuple[str, str], list[Finding]] = {}
-    for each in sorted(findings, key=lambda found: SEVERITIES.index(found.severity)):
-        groups.setdefault((each.code, each.severity), []).append(each)
-    return tuple(_group(*named, found) for named, found in groups.items())
 
+    def key(found: Finding) -> tuple[int, str]:
+        return SEVERITIES.index(found.severity), found.code
 
-def _group(code: str, severity: str, found: Sequence[Finding]) -> FindingGroup:
-    cost = max((each.cost for each in found if each.cost is not None), default=None)
-    return FindingGroup(
-        code=code,
-        severity=severity,
-        titles=tuple(capital(each.title, name=each.where) for each in found),
-        explanations=tuple(dict.fromkeys(each.explanation for each in found if each.explanation)),
-        remedies=tuple(dict.fromkeys(each.remedy for each in found if each.remedy)),
-        cost="" if cost is None else f"{number(cost, 1)} wins of 100",
-    )
+    groups = []
+    for (severity, code), together in itertools.groupby(sorted(findings, key=key), key):
+        found = list(together)
+        cost = max((each.cost for each in found if each.cost is not None), default=None)
+        groups.append(
+            FindingGroup(
+                code=code,
+                severity=SEVERITIES[severity],
+                titles=tuple(capital(each.title, name=each.where) for each in found),
+                explanations=tuple(dict.fromkeys(each.explanation for each in found if each.explanation)),
+                remedies=tuple(dict.fromkeys(each.remedy for each in found if each.remedy)),
+                cost="" if cost is None else f"{number(cost, 1)} wins of 100",
+            )
+        )
+    return tuple(groups)
 
 
 def capital(text: str, name: str = "") -> str:

@@ -1,5 +1,7 @@
 """Laws of the charts: each is drawn from the record, or says what it lacks."""
 
+import itertools
+
 import pytest
 
 from leadml.exceptions import UsageError
@@ -27,10 +29,17 @@ def test_contenders_without_a_cut_off_are_not_drawn_at_one(found):
 
 def test_one_rule_is_drawn_when_asked_for(found):
     result = found("right-120").result
-    (rows,) = charts.cutoffs(result, policy="bant-points").to_dict()["datasets"].values()
-    assert len(rows) == 1
+    assert "(bant-points; " in " ".join(charts.decision_curve(result, policy="bant-points").to_dict()["title"])
     with pytest.raises(UsageError, match="policy: got 'bant'"):
-        charts.weights(result, policy="bant")
+        charts.decision_curve(result, policy="bant")
+
+
+@pytest.mark.parametrize("ends", [(1.0, 5.0), (1.2, 3.6), (1.1, 9.3), (2.0, 540.0), (2.1, 2.2)])
+def test_ticks_of_ratios_lie_on_the_scale_and_apart(ends):
+    ticks = charts._ratio_axis("low", *ends).to_dict()["axis"]["values"]
+    assert len(ticks) > 1
+    assert all(ends[0] <= each <= ends[1] for each in ticks)
+    assert all(b / a > 1.02 for a, b in itertools.pairwise(ticks))
 
 
 def test_what_is_lacking_is_said(found):
