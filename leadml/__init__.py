@@ -35,7 +35,7 @@ _HOMES = {
     "UsageError": "leadml.exceptions",
     "WideCardClassifier": "leadml.estimators",
     "calibrate": "leadml.calibration.run",
-    "explain": "leadml.scoring.face",
+    "explain": "leadml.scoring.explaining",
     "list_frameworks": "leadml.frameworks.catalog",
     "list_policies": "leadml.frameworks.catalog",
     "load_card": "leadml.card.record",

@@ -24,7 +24,7 @@ from leadml.frameworks.catalog import load_policy as load_policy
 from leadml.frameworks.model import Framework as Framework
 from leadml.frameworks.model import Policy as Policy
 from leadml.result import Result as Result
-from leadml.scoring.face import explain as explain
+from leadml.scoring.explaining import explain as explain
 from leadml.scoring.face import load_model as load_model
 from leadml.scoring.face import predict as predict
 

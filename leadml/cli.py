@@ -344,7 +344,7 @@ def predict(
 @app.command(epilog="Example: leadml explain leads.csv --mapping ours.yaml --model bant --lead 1042")
 def explain(file: File, mapping: Mapping, model: Model, lead: Lead, query: Query = None, store: Store = None) -> None:
     """Explain one lead in words and points, and say what each answer would make of it."""
-    from leadml.scoring.explaining import explain_lead
+    from leadml.scoring.explaining import explain as explain_lead
 
     typer.echo(explain_lead(file, mapping, _resolve(model, store), lead, query=query))
 

@@ -10,6 +10,7 @@ import numpy as np
 from leadml.card.record import Card
 from leadml.data.mapping import load_mapping
 from leadml.exceptions import InputError, UsageError
+from leadml.scoring.face import estimator_of
 from leadml.scoring.scorer import Options, Scorer, open_leads
 from leadml.terminal import Table, clean, format_blocks, percent
 
@@ -17,15 +18,51 @@ if TYPE_CHECKING:
     from leadml.data.deals import Leads
 
 
-def explain_lead(source: Any, mapping: Any, model: Any, lead_id: str, *, query: str | None = None) -> str:
-    """Explain the lead of an id, or of a row number from 1 where the mapping names no id; several lines."""
-    if not isinstance(model, Card):
+def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: str | None = None) -> str:
+    """Explain one lead in words and points.
+
+    Parameters
+    ----------
+    source : frame or path
+        The leads, as in `predict`.
+    mapping : Mapping, dict or path
+        What the columns mean.
+    model : Card, Model, Calibration, str or path
+        A card, or a reference as `load_model` takes it.
+    lead_id : str or int
+        What the mapping's column of identities holds; without one the number of the row, from 1.
+    query : str, optional
+        What to ask, where the source is a SQLAlchemy URL.
+
+    Returns
+    -------
+    str
+        Several lines.
+
+    Raises
+    ------
+    InputError
+        There is no such lead, or it cannot be scored.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from leadml.card.build import documented_card
+    >>> from leadml.frameworks.catalog import load_policy
+    >>> mapping = {"name": "ours", "criteria": {"need": {"column": "Need"}}}
+    >>> print(explain(pd.DataFrame({"Need": [4]}), mapping, documented_card(load_policy("bant-points")), 1))
+    Lead 1 by bant-points: wait
+      4 of 16 points
+    ...
+    """
+    card, lead_id = estimator_of(model), str(lead_id)
+    if not isinstance(card, Card):
         raise UsageError(
             "--model: only a card can explain itself, and this is a classifier; score it by leadml predict"
         )
     mapping = load_mapping(mapping)
     opened = open_leads(source, mapping, query)
-    scorer, first = Scorer(opened, mapping, [model], Options(with_closed=True)), list[str]()
+    scorer, first = Scorer(opened, mapping, [card], Options(with_closed=True)), list[str]()
     for chunk in opened.chunks(scorer.columns):
         leads, usable, faults = scorer.read(chunk)
         ids = leads.ids()
@@ -34,7 +71,7 @@ def explain_lead(source: Any, mapping: Any, model: Any, lead_id: str, *, query: 
             continue
         at = ids.index(lead_id)
         if usable[at]:
-            return "\n".join(_lines(model, leads.take(np.array([at])), lead_id))
+            return "\n".join(_lines(card, leads.take(np.array([at])), lead_id))
         row = chunk.rows[at]
         cells = [(each, dict(zip(each.rows.tolist(), each.values, strict=True))) for each in faults]
         why = "; ".join(f"{each.column}: {held[row]!r} {each.reason}" for each, held in cells if row in held)

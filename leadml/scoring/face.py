@@ -1,4 +1,4 @@
-"""Python face of scoring: predict, explain, load_model."""
+"""Python face of scoring: predict and load_model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from leadml.card.record import Card
 from leadml.data.mapping import load_mapping
 from leadml.exceptions import ModelRefError, UsageError
-from leadml.scoring.explaining import explain_lead
 from leadml.scoring.predicting import score_table
 from leadml.scoring.scorer import Options
 from leadml.terminal import log
@@ -175,7 +174,7 @@ def predict(
     1       b       0     wait
     """
     options = Options(columns=columns, keep_columns=keep_columns, sort=sort, with_closed=with_closed, query=query)
-    table, opened, n_closed = score_table(source, load_mapping(mapping), _estimator(model), options)
+    table, opened, n_closed = score_table(source, load_mapping(mapping), estimator_of(model), options)
     if n_closed:
         how = "with_closed=True scores them"
         log.warning("%d of %d leads are closed and left out; %s", n_closed, opened.n_rows, how)
@@ -184,47 +183,8 @@ def predict(
     return frame
 
 
-def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: str | None = None) -> str:
-    """Explain one lead in words and points.
-
-    Parameters
-    ----------
-    source : frame or path
-        The leads, as in `predict`.
-    mapping : Mapping, dict or path
-        What the columns mean.
-    model : Card, Model, Calibration, str or path
-        A card, or a reference as `load_model` takes it.
-    lead_id : str or int
-        What the mapping's column of identities holds; without one the number of the row, from 1.
-    query : str, optional
-        What to ask, where the source is a SQLAlchemy URL.
-
-    Returns
-    -------
-    str
-        Several lines.
-
-    Raises
-    ------
-    InputError
-        There is no such lead, or it cannot be scored.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from leadml.card.build import documented_card
-    >>> from leadml.frameworks.catalog import load_policy
-    >>> mapping = {"name": "ours", "criteria": {"need": {"column": "Need"}}}
-    >>> print(explain(pd.DataFrame({"Need": [4]}), mapping, documented_card(load_policy("bant-points")), 1))
-    Lead 1 by bant-points: wait
-      4 of 16 points
-    ...
-    """
-    return explain_lead(source, mapping, _estimator(model), str(lead_id), query=query)
-
-
-def _estimator(model: Any) -> Any:
+def estimator_of(model: Any) -> Any:
+    """The card or classifier of what a user gives as a model."""
     if isinstance(model, str | os.PathLike):
         model = load_model(model)
     if isinstance(model, Model):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leadml.card.record import Card, load_card
 from leadml.data.mapping import Criterion, load_mapping
 from leadml.exceptions import InputError, UsageError
-from leadml.scoring.explaining import explain_lead
+from leadml.scoring.explaining import explain
 from leadml.scoring.face import mapping_of_levels, predict
 from leadml.scoring.predicting import score_table
 from leadml.scoring.scorer import Options
@@ -54,7 +54,7 @@ class LeadScorer:
     def explain(self, lead: Mapping[str, str]) -> list[str]:
         """One lead in words and points."""
         mapping = self.mapping.model_copy(update={"lead_id": None})
-        return explain_lead([dict(lead)], mapping, self.card, "1").split("\n")
+        return explain([dict(lead)], mapping, self.card, "1").split("\n")
 
 
 class Served:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import math
 import os
+import platform
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ TEXTS = (".csv", ".tsv", ".jsonl")
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
 PACKINGS = {".gz": "gzip", ".zst": "zstd"}
 DAY_SECONDS = 86_400
+HOST = re.sub(r"\W", "", platform.node())[:20] or "host"
 ROW_GROUP = 1 << 17
 """Rows a row group of a Parquet file has, about."""
 
@@ -153,24 +155,20 @@ class CsvLines(Writer):
             self._write(self._header)
             self._header = b""
 
-    def _csv(self, columns: Sequence[pa.Array]) -> Any:
+    def _lines(self, columns: Sequence[pa.Array], end: str) -> pa.StringArray:
+        """The line of each row, with `end` behind it."""
         import pyarrow.csv
 
-        sink = pa.BufferOutputStream()
-        options = pyarrow.csv.WriteOptions(include_header=False, delimiter=self._mark)
         if self.layout.locale == "nl":
             import pyarrow.compute as pc
 
             is_real = [pa.types.is_floating(each.type) for each in columns]
             pairs = zip(columns, is_real, strict=True)
             columns = [pc.replace_substring(each.cast("string"), ".", ",") if real else each for each, real in pairs]
+        sink, options = pa.BufferOutputStream(), pyarrow.csv.WriteOptions(include_header=False, delimiter=self._mark)
         batch = pa.RecordBatch.from_arrays(columns, names=[str(at) for at in range(len(columns))])
         pyarrow.csv.write_csv(batch, sink, options)
-        return sink.getvalue()
-
-    def _lines(self, columns: Sequence[pa.Array], end: str) -> pa.StringArray:
-        """The line of each row, with `end` behind it."""
-        text = np.array(np.frombuffer(self._csv(columns), np.uint8))
+        text = np.array(np.frombuffer(sink.getvalue(), np.uint8))
         ends = np.flatnonzero(text == ord("\n"))
         if len(ends) != len(columns[0]):  # some line ends stand inside a text: behind an odd number of quotes
             ends = ends[np.cumsum(text == ord('"'), dtype=np.int32)[ends] % 2 == 0]
@@ -300,7 +298,7 @@ def check_parent(out: str, option: str = "--out") -> Path:
 def sweep(folder: Path) -> None:
     """Remove temporary files of runs that were killed: of dead processes here, elsewhere after a day."""
     for path in folder.glob(".*.leadml-tmp"):
-        process = path.name.removesuffix(".leadml-tmp").rpartition(f".{_host()}-")[2]
+        process = path.name.removesuffix(".leadml-tmp").rpartition(f".{HOST}-")[2]
         with contextlib.suppress(OSError):
             alive = time.time() - path.stat().st_mtime < DAY_SECONDS
             if alive and process.isdigit():
@@ -310,12 +308,6 @@ def sweep(folder: Path) -> None:
                     alive = False
             if not alive:
                 path.unlink()
-
-
-def _host() -> str:
-    import socket
-
-    return re.sub(r"\W", "", socket.gethostname())[:20] or "host"
 
 
 @contextlib.contextmanager
@@ -328,7 +320,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.exists() and not target.is_file():
         yield target
         return
-    name = f".{target.name[:100]}.{os.urandom(4).hex()}.{_host()}-{os.getpid()}.leadml-tmp"
+    name = f".{target.name[:100]}.{os.urandom(4).hex()}.{HOST}-{os.getpid()}.leadml-tmp"
     temporary = target.with_name(name)
     try:
         yield temporary
