@@ -147,22 +147,17 @@ class Scorer:
 
     def _check(self, asked: Sequence[str], attributes: Iterable[str]) -> list[str]:
         """Refuse a table that says nothing of what is asked; say what is unknown for every lead."""
-        mapping, source = self.mapping, self.source
-        there, contactable = set(source.columns), mapping.contactable
-        unmapped = [name for name in asked if name not in mapping.mapped and not (name == CONTACTABLE and contactable)]
-        if len(unmapped) == len(asked) and not attributes:
+        mapping, there = self.mapping, set(self.source.columns)
+        phone = mapping.contactable.column if mapping.contactable else None
+        if not mapping.present(there) and not there.intersection([phone, *attributes]):
             remedy = f"map at least one of them under criteria (it maps {', '.join(mapping.mapped) or 'none'})"
-            if unmapped == [CONTACTABLE]:
+            if asked == (CONTACTABLE,):
                 remedy = "add contactable: {column: ...}"
             raise InputError(
-                f"mapping {mapping.name!r} says nothing about {', '.join(asked)}, which the model asks; {remedy}"
+                f"{self.source.name}: mapping {mapping.name!r} says nothing about {', '.join([*asked, *attributes])}, "
+                f"which the model asks; {remedy}; the file has {', '.join(self.source.columns)}"
             )
-        phone = contactable.column if contactable else None
-        if not mapping.present(source.columns) and not there.intersection([phone, *attributes]):
-            raise InputError(
-                f"{source.name}: has no column that says anything about {', '.join([*asked, *attributes])}; "
-                f"it has {', '.join(source.columns)}; correct the mapping or the export"
-            )
+        unmapped = [name for name in asked if name not in mapping.mapped and not (name == CONTACTABLE and phone)]
         read = dict.fromkeys([*(rule.column for rule in mapping.criteria.values()), *attributes])
         absent = [name for name in read if name not in there]
         said = [f"not mapped, so unknown for every lead: {', '.join(unmapped)}"] if unmapped else []
@@ -274,10 +269,10 @@ def _what_is_asked(mapping: Mapping, asked: Sequence[str], facts: set[str], *, w
 
 def _titles(kept: Sequence[str], taken: set[str], columns: Sequence[str]) -> dict[str, str]:
     """Titles of kept columns, so that none takes the place of another."""
-    titles: dict[str, str] = {}
+    titles = {}
     for column in kept:
         title = column
-        while title in taken or (title != column and (title in columns or title in titles.values())):
+        while title in taken or (title != column and title in columns):
             title = f"input_{title}"
         titles[column] = title
     return titles

@@ -252,6 +252,28 @@ def test_a_classifier_scores_too(tmp_path, export):
         leadml.explain(export, MAPPING, Constant(), "a1")
 
 
+def test_a_classifier_gets_numbers_where_it_learned_from_numbers(tmp_path):
+    """Files and chunks are scored one by one, whatever cells each of them holds."""
+    seen = []
+
+    class Fitted(Constant):
+        def __init__(self):
+            self.kinds = {"Size": np.dtype(float), "Product": np.dtype(object)}
+
+        def predict(self, leads):
+            seen.extend({name: column.to_pylist() for name, column in leads.context.items()}.items())
+            return super().predict(leads)
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("Deal;Need;Role;Size;Product\na;1;Low;1.000,5;007\nb;1;Low;;1\n")
+    (tmp_path / "in" / "b.csv").write_text("Deal;Need;Role;Size;Product\nc;1;Low;many;A\nd;1;Low;2,5;\n")
+    mapping = {**MAPPING, "context": ["Size", "Product"], "outcome": None, "amount": None, "read": {"decimal": ","}}
+    totals, _ = run(tmp_path / "in", mapping, Fitted(), tmp_path / "s.csv")
+    assert totals.n_scored == 4
+    assert [each for name, each in seen if name == "Size"] == [[1000.5, None], [None, 2.5]]
+    assert [each for name, each in seen if name == "Product"] == [["007", "1"], ["A", None]]
+
+
 def test_a_classifier_without_its_digest_is_not_loaded(tmp_path):
     joblib.dump(Constant(), tmp_path / "lgbm.joblib")
     with pytest.raises(UsageError, match=r"write its SHA-256 to lgbm\.joblib\.sha256"):
