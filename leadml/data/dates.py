@@ -69,12 +69,10 @@ def read_dates(array: pa.Array, day_first: bool | None = None) -> DateColumn:
     by_day, by_month = np.array([_parse(text) for text in texts], np.int32).T
     open_ = by_day != by_month
     more = int((by_month[open_] == _NEVER).sum()) - int((by_day[open_] == _NEVER).sum())
+    ambiguous = day_first is None and more == 0 and bool(open_.any())
     if day_first is None:
         slashes = np.array(["/" in text for text in texts])[open_]
         day_first = more > 0 or (more == 0 and 2 * slashes.sum() <= len(slashes))
-        ambiguous = more == 0 and bool(open_.any())
-    else:
-        ambiguous = False
     chosen = by_day if day_first else by_month
     never = (by_day == _NEVER) & (by_month == _NEVER)
     order = "year-month-day" if not open_.any() else "day-month-year" if day_first else "month-day-year"

@@ -71,16 +71,13 @@ def open_excel(path: Path, options: ReadOptions) -> RowReader:
 def _check_size(path: Path) -> None:
     """Look through the XML for the last cell and the length of texts: a few kB can stand for gigabytes."""
     with zipfile.ZipFile(path) as archive:
-        parts = [part for part in archive.infolist() if _PART.fullmatch(part.filename)]
-        if sum(part.file_size for part in parts) > MAX_BYTES:
+        parts = {each.filename.lower(): each for each in archive.infolist() if _PART.fullmatch(each.filename)}
+        if sum(part.file_size for part in parts.values()) > MAX_BYTES:
             raise _too_large(path, "unpacks to more than 1 GB")
-        lengths = np.zeros(1, np.int64)
-        for part in parts:
-            if part.filename.lower().endswith("sharedstrings.xml"):
-                text = archive.read(part)
-                lengths = np.diff([*(found.start() for found in _STRING.finditer(text)), len(text), len(text)])
-        for part in parts:
-            if "worksheets/" in part.filename.lower():
+        text = archive.read(parts["xl/sharedstrings.xml"]) if "xl/sharedstrings.xml" in parts else b""
+        lengths = np.diff([*(found.start() for found in _STRING.finditer(text)), len(text), len(text)])
+        for name, part in parts.items():
+            if "worksheets/" in name:
                 with archive.open(part) as stream:
                     _check_sheet(path, stream, lengths)
 

@@ -30,12 +30,11 @@ class Maturity(NamedTuple):
 
 
 def find_maturity(leads: Leads, as_of: int | None = None) -> Maturity | None:
-    """Estimate the time to close and find mature cohorts; None where 40 closed deals lack both dates.
+    """Estimate the time to close and find mature cohorts on the day of the data (their last date, unless told).
 
-    An open lead counts as censored at its age. Where many leads are never closed, the estimate levels off
-    below 95%, and the 95% are of the level it reaches (Maller and Zhou 1996). In a file of closed deals
-    only, slow ones are missing and the time comes out too short. `as_of`: day of the data, the last date in
-    them when absent.
+    An open lead counts as censored at its age. Where many leads are never closed, the estimate levels off below 95%,
+    and the 95% are of the level it reaches (Maller and Zhou 1996). In a file of closed deals only, slow ones are
+    missing and the time comes out too short. None where fewer than 40 closed deals have both dates.
     """
     created, closed, outcome = leads.created, leads.closed, leads.outcome
     if outcome is None or created is None or closed is None:

@@ -77,12 +77,12 @@ class Rejections:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Every fault in the order of rows (row, column, value, reason), with its file where there are several."""
-        faults = sorted(self._each(), key=lambda fault: fault[0])
-        places = (f" ({place})" if (place := self.place(row)) else "" for row, *_ in faults)
-        return [
-            dict(zip(_HEADER, (*fault[:3], fault[3] + place), strict=True))
-            for fault, place in zip(faults, places, strict=True)
+        faults: list[dict[str, Any]] = [
+            dict(zip(_HEADER, each, strict=True)) for each in sorted(self._each(), key=lambda fault: fault[0])
         ]
+        for each in faults if len(self.files) > 1 else ():
+            each["reason"] = f"{each['reason']} ({self.place(each['row'])})"
+        return faults
 
     def save(self, path: Path) -> None:
         """Write every fault as CSV; texts that a spreadsheet would run are guarded."""

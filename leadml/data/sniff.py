@@ -104,14 +104,9 @@ def _records(
     with contextlib.suppress(csv.Error):  # a cell beyond the csv module's limit: what was seen suffices
         records.extend((cells, reader.line_num) for cells in islice(reader, _SAMPLE_ROWS + 1))
     records = records[:-1] if not complete and 1 < len(records) <= _SAMPLE_ROWS else records
-    widths = [len(cells) for cells, _ in records if any(cells)]
-    width, n = _most(widths)
-    return ((round(n / len(widths), 2), width) if width > 1 else (0.0, 0)), records
-
-
-def _most(widths: Iterable[int]) -> tuple[int, int]:
-    """The most frequent width, the largest of equals, and how often it is met."""
-    return max(Counter(widths).items(), key=lambda item: (item[1], item[0]), default=(1, 0))
+    widths = Counter(len(cells) for cells, _ in records if any(cells))
+    n, width = max(((n, width) for width, n in widths.items()), default=(0, 1))
+    return ((round(n / widths.total(), 2), width) if width > 1 else (0.0, 0)), records
 
 
 def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: str) -> tuple[int, Notes]:
@@ -124,7 +119,8 @@ def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: 
             raise InputError(f"{name}: row {told} is blank or not there; read.header names the header's row")
         return told - 1, []
     first = next(at for at, cells in enumerate(records) if cells)
-    width, n = _most(len(cells) for cells in records if len(cells) > 1)
+    widths = Counter(len(cells) for cells in records if len(cells) > 1)
+    n, width = max(((n, width) for width, n in widths.items()), default=(0, 1))
     for at, cells in enumerate(records[:_TITLE_ROWS]):
         filled = sum(bool(cell.strip()) for cell in cells)
         if at >= first and len(cells) == width and filled > width / 2:
