@@ -263,6 +263,8 @@ def _fault_text(keys: Mapping[str, Any], key: str, details: Sequence[Any]) -> st
     texts = []
     for each in details:
         said = re.sub("^(Value error, |Assertion failed, |Input should be (a valid )?)", "", str(each["msg"]))
+        if each["type"] in ("too_short", "too_long"):
+            said = re.sub(".* (at (least|most) [0-9]+) .*", r"\1", said)
         if each["type"] in ("literal_error", "enum"):
             said = str(each["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
         texts.append(_VALID.get(each["type"], said))
