@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
 from ruamel.yaml import YAML
 
-from leadml.data.cells import Floats, carry, join_column, numbers_of, values_of
+from leadml.data.cells import carry, join_column, numbers_of, values_of
 from leadml.data.dates import read_dates
 from leadml.data.deals import NO_DAY
 from leadml.data.leaks import late_by_name
@@ -48,11 +48,9 @@ class Column(NamedTuple):
 
     name: str
     words: dict[str, int]  # distinct texts with counts, most frequent first
-    texts: list[str]  # those that are no number
-    numbers: Floats  # of every filled cell that holds one
-    share_filled: float
-    share_numbers: float
-    share_dates: float
+    numbers: dict[str, float]  # of those that are one
+    dates: list[str]  # those that are one, and no number
+    filled: float  # share of the rows
     order: str  # in which its dates are written, where they show it
 
     @property
@@ -60,6 +58,15 @@ class Column(NamedTuple):
         """The most frequent values."""
         shown = [f"{' '.join(word[:30].split())} ({n})" for word, n in self.words.items()]
         return ", ".join(shown[:6]) + (" ..." if len(shown) > 6 else "")
+
+    @property
+    def is_category(self) -> bool:
+        """Whether it holds few words, which are no dates."""
+        return len(self.words) <= MOST_WORDS and self.share(self.dates) < 0.5
+
+    def share(self, words: Iterable[str]) -> float:
+        """Share of the filled cells that hold one of these words."""
+        return sum(self.words[word] for word in words) / max(sum(self.words.values()), 1)
 
     def ends(self, pattern: str) -> list[str]:
         """Words that are wholly of a pattern."""
@@ -98,21 +105,16 @@ def _profile(source: Any) -> Iterator[Column]:
     for at, name in enumerate(source.columns):
         cells = join_column([carry(chunk.column(at)) for chunk in chunks], decimal, keep_text=True)
         counts = cells.drop_null().value_counts()
-        size = np.array(values_of(counts.field("counts")), np.int64)
-        distinct = counts.field("values")
+        size, distinct = values_of(counts.field("counts")).tolist(), counts.field("values")
         words = [str(word).strip() for word in distinct.to_pylist()]
-        numbers, _ = numbers_of(distinct, decimal)
-        is_number, dates, total = ~np.isnan(numbers), read_dates(distinct), max(int(size.sum()), 1)
-        dated = ~is_number & (dates.other_order | (dates.days != NO_DAY))
-        numeric, dating = (float(size[mask].sum()) / total for mask in (is_number, dated))
+        numbers, dates = numbers_of(distinct, decimal)[0].tolist(), read_dates(distinct)
+        dated = dates.other_order | (dates.days != NO_DAY)
         yield Column(
             name,
-            dict(sorted(zip(words, size.tolist(), strict=True), key=lambda each: -each[1])),
-            [word for word, known in zip(words, is_number, strict=True) if not known],
-            np.repeat(numbers[is_number], size[is_number]),
-            total / max(n, 1),
-            numeric,
-            dating,
+            dict(sorted(zip(words, size, strict=True), key=lambda each: -each[1])),
+            {word: number for word, number in zip(words, numbers, strict=True) if number == number},
+            [word for word, number, is_date in zip(words, numbers, dated, strict=True) if is_date and number != number],
+            sum(size) / max(n, 1),
             "" if dates.ambiguous else dates.order,
         )
 
@@ -130,24 +132,24 @@ def _deals(left: dict[str, Column], crm: str) -> Iterator[str]:
     # Deal may be a name: a number or id of its own goes before it.
     found = take(
         "lead_id",
-        lambda c: c.share_filled > 0.99 and max(c.words.values()) == 1,
+        lambda c: c.filled > 0.99 and max(c.words.values()) == 1,
         lambda c: bool(re.search(r"id$|nr|num", c.name.lower())),
     )
     yield _guess("lead_id", found.name, "every value occurs once") if found else "# no lead_id found: rows are numbered"
     found = take(
         "outcome",
         lambda c: len(c.words) <= MOST_WORDS and bool(c.ends(KNOWN.won) and c.ends(KNOWN.lost)),
-        lambda c: c.share_filled * sum(c.words[word] for word in c.ends(f"{KNOWN.won}|{KNOWN.lost}")),
+        lambda c: c.filled * c.share(c.ends(f"{KNOWN.won}|{KNOWN.lost}")),
     )
     if found:
         rule = {"column": found.name, "won": found.ends(KNOWN.won), "lost": found.ends(KNOWN.lost)}
         still_open = [word for word in found.words if word not in (*rule["won"], *rule["lost"])]
-        still_open += [""] if found.share_filled < 1 else []
+        still_open += [""] if found.filled < 1 else []
         yield _guess("outcome", rule | ({"open": still_open} if still_open else {}), found.shown)
     else:
         yield "# outcome: no column holds words for won and for lost. Needed to learn, not to score:"
         yield "# outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
-    taken = {key: take(key, lambda c: c.share_dates > 0.9) for key in ("created", "closed")}
+    taken = {key: take(key, lambda c: c.share(c.dates) > 0.9) for key in ("created", "closed")}
     if taken := {key: column for key, column in taken.items() if column}:
         orders = {column.order for column in taken.values()} - {"", "year-month-day"}
         shown = {"day_first": orders == {"day-month-year"}} if len(orders) == 1 else {}
@@ -155,9 +157,9 @@ def _deals(left: dict[str, Column], crm: str) -> Iterator[str]:
         yield _guess("dates", {key: column.name for key, column in taken.items()} | shown, why)
     else:
         yield "# no dates found; where the rows are in time order, say so: order: rows"
-    if found := take("group", lambda c: c.share_numbers < 0.5 and len(c.words) > 1):
+    if found := take("group", lambda c: c.share(c.numbers) < 0.5 and len(c.words) > 1):
         yield _guess("group", [found.name], "deals of one account are one unit")
-    if found := take("amount", lambda c: c.share_numbers > 0.95 and not late_by_name(c.name)):
+    if found := take("amount", lambda c: c.share(c.numbers) > 0.95 and not late_by_name(c.name)):
         yield _guess("amount", {"column": found.name}, found.shown)
 
 
@@ -170,21 +172,21 @@ def _criterion(criterion: str, left: dict[str, Column]) -> list[str]:
         if not re.search(KNOWN.criteria[criterion], column.name, re.IGNORECASE):
             continue
         unknown = column.ends(KNOWN.unknown)
-        texts = [word for word in column.texts if word not in unknown]
+        texts = [word for word in column.words if word not in (*unknown, *column.numbers)]
         scale = [(word, level) for level, words in enumerate(KNOWN.scale) for word in column.ends(words)]
         levels = {word: level for word, level in reversed(scale) if word in texts}  # the lowest of several
         levels = dict(sorted(levels.items(), key=lambda each: (each[1], texts.index(each[0]))))
         rest = [word for word in texts if word not in levels]
         rule: dict[str, Any] = {"column": column.name} | ({"levels": levels} if levels else {})
-        if len(column.numbers) and not texts and np.isin(column.numbers, np.arange(5)).all():
+        if column.numbers and not texts and {*column.numbers.values()} <= {*range(5)}:
             why = "holds 0 to 4 already"
-        elif column.share_numbers >= 0.2:
-            edges, said = _edges(criterion, column.numbers)
+        elif column.share(column.numbers) >= 0.2:
+            edges, said = _edges(criterion, column)
             rule |= {"edges": [int(edge) if edge.is_integer() else edge for edge in edges]} | (
                 {"descending": True} if criterion in KNOWN.descending else {}
             )
             why = f"{said}; {column.shown}"
-        elif texts and _is_category(column) and (levels or not late_by_name(column.name)):
+        elif texts and column.is_category and (levels or not late_by_name(column.name)):
             why = "levels by the words" if levels else "by its name; no word is understood"
         else:
             continue
@@ -192,20 +194,17 @@ def _criterion(criterion: str, left: dict[str, Column]) -> list[str]:
         rule |= ({"unknown": unknown} if unknown else {}) | ({"other": "unknown"} if rest else {})
         lines = [f"  {_guess(criterion, rule, why)}"]
         if rest:
-            share = sum(column.words[word] for word in rest) / max(sum(column.words.values()), 1)
-            lines.append(f"  #   TODO not ranked, so unknown: {_flow(rest[:12])}: {share:.0%} of the filled cells.")
+            share = f"{column.share(rest):.0%} of the filled cells"
+            lines.append(f"  #   TODO not ranked, so unknown: {_flow(rest[:12])}: {share}.")
             told = ", ".join(f"{_flow([word])}: ?" for word in rest[:MOST_WORDS])
             lines.append(f"  #   Give each a level from 0 to 4: levels: {{{told}}}")
         return lines
     return []
 
 
-def _is_category(column: Column) -> bool:
-    return len(column.words) <= MOST_WORDS and column.share_dates < 0.5
-
-
-def _edges(criterion: str, values: Floats) -> tuple[list[float], str]:
+def _edges(criterion: str, column: Column) -> tuple[list[float], str]:
     """Edges that the documents name; where these tell nearly none of the values apart, five equal parts."""
+    values = np.repeat([*column.numbers.values()], [column.words[word] for word in column.numbers])
     if edges := [*KNOWN.edges.get(criterion, ())]:
         level = np.searchsorted(edges, values, side="right")
         if np.bincount(level).max() <= MOST_AT_ONE_LEVEL * len(values) or len(np.unique(values)) < 2:
@@ -221,8 +220,8 @@ def _others(left: dict[str, Column]) -> Iterator[str]:
     context = [
         name
         for name, column in left.items()
-        if name not in (*phones, *late) and len(column.words) > 1 and column.share_dates < 0.5
-        and (_is_category(column) or column.share_numbers > 0.95)
+        if name not in (*phones, *late) and len(column.words) > 1
+        and (column.is_category or column.share(column.numbers) > 0.95)
     ]  # fmt: skip
     for name in phones:
         yield _guess("contactable", {"column": name}, "filled means that the lead can be reached")
