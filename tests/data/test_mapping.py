@@ -56,7 +56,10 @@ def test_every_fault_is_told_at_once_with_its_path_and_line(tmp_path):
         ({"segments": ["N"], "exclude": {"N": "late"}}, "used as segments[0]"),
         ({"stand_in": {"funds": "budget"}}, "funds would read budget, which is not among the criteria"),
         ({"criteria": {"need": {"column": "N", "descending": True}}}, "descending without edges"),
-        ({"criteria": {"need": {"column": "N", "levels": {}}}}, "criteria.need.levels: got an empty mapping; valid: at least 1;"),
+        (
+            {"criteria": {"need": {"column": "N", "levels": {}}}},
+            "need.levels: got an empty mapping; valid: at least 1;",
+        ),
         ({"criteria": {"need": {"column": "N", "levels": {"a": 1}, "unknown": ["a"]}}}, "and under unknown"),
         ({"criteria": {"need": {"column": "N", "edges": [1, 1]}}}, "each larger than the one before"),
         ({"criteria": {"need": {"column": "N", "other": "maybe"}}}, "got 'maybe'"),
