@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 from leadml.exceptions import LeadmlError
 
@@ -91,7 +91,7 @@ def end_well(command: Callable[[], object], *, debug: bool = False) -> None:
     """
     before = None
     if threading.current_thread() is threading.main_thread():
-        before = signal.signal(signal.SIGTERM, _interrupt)
+        before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         try:
             code = command()
@@ -115,10 +115,6 @@ def end_well(command: Callable[[], object], *, debug: bool = False) -> None:
         sys.exit(error.exit_code if isinstance(error, LeadmlError) else 1)
     if isinstance(code, int) and code:
         sys.exit(code)
-
-
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _words_of(error: Exception) -> str:

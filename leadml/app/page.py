@@ -253,7 +253,9 @@ def render_page(data: PageData) -> str:
     """One file: styles and scripts inside, by digest the only ones that a browser runs; no network."""
     style = (STATIC / "page.css").read_text(encoding="utf-8")
     vendor = (STATIC / VENDOR).read_text(encoding="utf-8").rstrip()
-    script = "\n".join(_inline(name) for name in MODULES)
+    lines = [line for name in MODULES for line in (STATIC / name).read_text(encoding="utf-8").splitlines()]
+    # Modules as one script: what one imports stands above it, and nothing need be exported.
+    script = "\n".join(line.removeprefix("export ") for line in lines if not line.startswith("import "))
     hashes = " ".join(f"'sha256-{_digest(each)}'" for each in (vendor, script))
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'sha256-{_digest(style)}'; img-src data:; "
@@ -268,12 +270,6 @@ def render_page(data: PageData) -> str:
         f'<script type="application/json" id="data">{data.to_json()}</script>\n'
         f'<script>{vendor}</script>\n<script type="module">{script}</script>\n</body>\n</html>\n'
     )
-
-
-def _inline(name: str) -> str:
-    """A module as part of one script: what it imports stands above it, and nothing need be exported."""
-    lines = (STATIC / name).read_text(encoding="utf-8").splitlines()
-    return "\n".join(line.removeprefix("export ") for line in lines if not line.startswith("import "))
 
 
 def _digest(text: str) -> str:

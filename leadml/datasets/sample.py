@@ -80,7 +80,10 @@ def make_leads(
     if unit is not None:
         log_odds = log_odds + rng.normal(0, truth.group_sd, unit.max() + 1)[unit]
     won = rng.uniform(size=n) < logistic(log_odds)
-    own = _draw_codes(truth, states, won, rng)
+    chance = truth.hide[UNKNOWN][states]
+    if truth.world == "late_answers":  # far more of a lost deal stays unknown
+        chance = np.where(won[:, None], 0.02, 0.45) * np.ones_like(chance)
+    own = np.where(rng.uniform(size=states.shape) < chance, UNKNOWN, states).astype(np.uint8)
     created = (FIRST_DAY + time * N_DAYS).astype(np.int32)
     days = np.ceil(np.where(won, 60, 25) * rng.lognormal(0, 0.6, n)).astype(np.int32)
     worked, propensity = _draw_worked(truth, own, won, rng)
@@ -116,14 +119,6 @@ def _draw_states(truth: Truth, time: Floats, rng: RNG) -> tuple[NDArray[np.uint8
     cell = np.where(rng.uniform(size=len(time)) < mixing, cells[1], cells[0])
     log_odds = mixing * truth.log_odds.ravel()[cell] + (1 - mixing) * first_log_odds.ravel()[cell]
     return unpack(cell, len(truth.criteria)), log_odds
-
-
-def _draw_codes(truth: Truth, states: NDArray[np.uint8], won: NDArray[np.bool_], rng: RNG) -> NDArray[np.uint8]:
-    """What is seen of the states; with late answers, far more of a lost deal stays unknown."""
-    chance = truth.hide[UNKNOWN][states]
-    if truth.world == "late_answers":
-        chance = np.where(won[:, None], 0.02, 0.45) * np.ones_like(chance)
-    return np.where(rng.uniform(size=states.shape) < chance, UNKNOWN, states).astype(np.uint8)
 
 
 def _draw_worked(

@@ -22,7 +22,7 @@ class Truth:
     A lead has true states, drawn with `shares`; it is won with log-odds `log_odds` of its states (plus
     the effect of its account); `hide` makes some levels unknown. What is asked of a codes pattern is the mean
     over all true states behind it: E[P(won) | what is seen]. In a drifting world this is the truth of the
-    last lead, which is what a rule learned now will meet; `at` gives any other moment.
+    last lead, which is what a rule learned now will meet.
     """
 
     world: str
@@ -53,14 +53,6 @@ class Truth:
     def mixing(self, time: Floats) -> Floats:
         """How far a drift has gone at these moments (0 = first lead, 1 = last)."""
         return np.asarray(time >= 0.5, dtype=np.float64) if self.abrupt else np.asarray(time, dtype=np.float64)
-
-    def at(self, time: float) -> Truth:
-        """Give the truth at another moment, 0 to 1; itself where nothing drifts."""
-        if self.first is None:
-            return self
-        part = float(self.mixing(np.array(time)))
-        log_odds, shares = (part * b + (1 - part) * a for a, b in zip(self.first, self.now, strict=True))
-        return dataclasses.replace(self, log_odds=log_odds, shares=shares, first=None)
 
     @property
     def now(self) -> tuple[Floats, Floats]:

@@ -69,13 +69,12 @@ def test_the_attainable_gain_is_1_for_the_best_ranking_and_0_for_the_rule():
 
 
 def test_drifts_lead_from_the_first_lead_to_the_last():
-    drifting = make_truth("drifting")
-    assert drifting.at(0).base_rate < 0.25 < 0.4 < drifting.at(1).base_rate == pytest.approx(drifting.base_rate)
+    drifting = make_leads(20_000, "drifting", 3)
+    early, late = (drifting.outcome[part].mean() for part in (slice(2000), slice(-2000, None)))
+    assert early < 0.25 < 0.4 < late == pytest.approx(drifting.truth.base_rate, abs=0.04)
     moved = make_truth("weights_drifting")
-    early, late = make_truth("rule_right"), make_truth("tilted")
-    for time, truth in ((0.49, early), (0.5, late), (1.0, late)):
-        np.testing.assert_allclose(moved.at(time).rate, truth.rate)
-    assert early.at(0.3) is early
+    for (log_odds, _), world in ((moved.first, "rule_right"), (moved.now, "tilted")):
+        np.testing.assert_allclose(log_odds, make_truth(world).log_odds)
 
 
 def test_selection_accounts_and_late_answers_are_recorded():
