@@ -198,8 +198,9 @@ def shown(page):
     return {name: [float(each.replace(",", "")) for each in texts] for name, texts in plain.items()}
 
 
-def test_figures_are_counted_as_in_python_and_lie_in_the_intervals_of_a_bootstrap(open_page, data):
-    figures = shown(open_page())
+def test_figures_are_counted_as_in_python_with_the_intervals_of_a_bootstrap(open_page, data):
+    page = open_page()
+    figures = shown(page)
     _, won, lost = deals_of(data)
     cells = np.r_[won, lost]
     drawn = np.random.default_rng(1).multinomial(int(cells.sum()), cells / cells.sum(), 4000)
@@ -215,8 +216,14 @@ def test_figures_are_counted_as_in_python_and_lie_in_the_intervals_of_a_bootstra
         for name, value in values.items():
             found, low, high = figures[f"{name}-{k}"]
             assert found == pytest.approx(value, abs=0.051 if name == "of100" else 0.5)
-            near = 0.4 * draws[name].std()  # four times the Monte Carlo error of a 2.5% end by a thousand draws
-            assert [low, high] == pytest.approx(np.quantile(draws[name], [0.025, 0.975]), abs=near)
+            near = 0.15 * draws[name].std()  # four times the Monte Carlo error of a 2.5% end by four thousand draws
+            assert [low, high] == pytest.approx(np.quantile(draws[name], [0.025, 0.975]), abs=near + 0.51)
+    rule, card = (called_by(each, data).astype(int) for each in (data.documented, data.learned))
+    more = drawn[:, : len(won)] @ (card - rule)
+    told = re.search(r", ([+−]?\d+) wins \(([+−]?\d+) to ([+−]?\d+)\)", page.inner_text("#what-if .lead"))
+    value, low, high = (int(each.replace("−", "-")) for each in told.groups())
+    assert value == won @ (card - rule)
+    assert [low, high] == pytest.approx(np.quantile(more, [0.025, 0.975]), abs=0.15 * more.std() + 0.51)
 
 
 def test_values_show_the_deals_they_have(open_page, data):
@@ -230,7 +237,7 @@ def test_values_show_the_deals_they_have(open_page, data):
         assert f"{word}\n{(won + lost)[own].sum():.0f} deals · {won[own].sum():.0f} won" in text
 
 
-def test_a_thousand_draws_of_many_patterns_take_no_time(open_page):
+def test_many_patterns_take_no_time(open_page):
     took = open_page().evaluate("""() => {
         const m = 20000, bit = () => Uint8Array.from({length: m}, () => Math.random() < 0.5);
         const deals = { won: Array(m).fill(3), lost: Array(m).fill(9) }, called = [bit(), bit(), bit()];

@@ -1,39 +1,13 @@
-// Deals counted under three rules at once, with intervals by a thousand bootstrap draws of the counts.
+// Deals counted under three rules at once, with intervals as other deals of the same kind would spread.
 //
-// What is drawn again are the counts of patterns (Poisson). Patterns that all three rules treat alike and that
-// ended alike add up to one Poisson count, so sixteen cells (called by each of three rules, won or not) are
-// drawn in place of thousands of patterns: the same distribution, in a millisecond.
+// Deals that all three rules treat alike and that ended alike are one cell: bit k, called by rule k; bit 3, won. The
+// cells are multinomial, and every figure is a sum over them or (wins of 100 calls) the ratio of two, so that its
+// variance follows from what one deal more in each cell adds to it.
 
-export const DRAWS = 1000;
 const CELLS = 16;
+const sumOf = (cells, adds) => cells.reduce((sum, n, c) => sum + n * adds[c], 0);
 
-/** Seeded uniform numbers (mulberry32): the same page shows the same intervals. */
-function uniform(seed) {
-  return () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
-// One uniform and one normal number a draw and cell, made once: equal counts give equal draws, so figures do
-// not flicker while a slider moves.
-const random = uniform(20260101);
-const U = Float64Array.from({ length: DRAWS * CELLS }, random);
-const Z = Float64Array.from(U, () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()));
-
-/** Poisson quantile: by its sums below a mean of 40, by the normal with a correction for skew above. */
-function poisson(mean, at) {
-  if (mean <= 0) return 0;
-  if (mean > 40) return Math.max(Math.round(mean + Math.sqrt(mean) * Z[at] + (Z[at] ** 2 - 1) / 6), 0);
-  let k = 0, term = Math.exp(-mean), sum = term;
-  while (U[at] > sum && k < 200) { k++; term *= mean / k; sum += term; }
-  return k;
-}
-
-/** Deals in sixteen cells: bit k of the cell, called by rule k; bit 3, won. */
-export function cellsOf(called, won, lost) {
+function cellsOf(called, won, lost) {
   const cells = new Float64Array(CELLS);
   for (let i = 0; i < won.length; i++) {
     const cell = called[0][i] | (called[1][i] << 1) | (called[2][i] << 2);
@@ -43,46 +17,28 @@ export function cellsOf(called, won, lost) {
   return cells;
 }
 
-/** Draws of the cells, each scaled back to all deals; `spread` deals come and go together. */
-export function drawCells(cells, spread = 1) {
-  const n = cells.reduce((a, b) => a + b, 0), drawn = new Float64Array(DRAWS * CELLS);
-  for (let d = 0; d < DRAWS; d++) {
-    let sum = 0;
-    for (let c = 0; c < CELLS; c++) sum += drawn[d * CELLS + c] = spread * poisson(cells[c] / spread, d * CELLS + c);
-    for (let c = 0; c < CELLS && sum > 0; c++) drawn[d * CELLS + c] *= n / sum;
-  }
-  return drawn;
+/** Figures of rule k: what one deal of each cell adds, and the value. */
+function figuresOf(cells, k, stakes) {
+  const adding = (add) => Float64Array.from({ length: CELLS }, (_, c) => add((c >> k) & 1, c >> 3));
+  const sum = (add) => ({ adds: adding(add), value: sumOf(cells, adding(add)) });
+  const calls = sum((called) => called), wins = sum((called, won) => called * won), rate = (100 * wins.value) / calls.value;
+  const money = stakes ? sum((called, won) => called * (won * stakes.value - stakes.cost)) : { adds: adding(() => 0), value: NaN };
+  const of100 = { adds: adding((called, won) => (called * (100 * won - rate)) / calls.value), value: rate };
+  return { calls, wins, missed: sum((called, won) => (1 - called) * won), of100, money };
 }
 
-/** Figures of rule k in one set of cells. */
-export function figuresOf(cells, k, stakes, from = 0) {
-  let calls = 0, wins = 0, missed = 0;
-  for (let c = 0; c < CELLS; c++) {
-    const count = cells[from + c];
-    if (c & (1 << k)) { calls += count; if (c & 8) wins += count; } else if (c & 8) missed += count;
-  }
-  const money = stakes ? wins * stakes.value - calls * stakes.cost : NaN;
-  return { calls, wins, missed, of100: calls ? (100 * wins) / calls : NaN, money };
-}
-
-export const FIGURES = ["calls", "wins", "missed", "of100", "money"];
-
-/** Figures of each rule, and how much more than rule 0: {value, low, high}. */
+/** Figures of each rule, and how much more than rule 0: {value, low, high}; `spread` deals come and go together. */
 export function compare(called, deals, stakes, spread) {
-  const cells = cellsOf(called, deals.won, deals.lost), drawn = drawCells(cells, spread);
-  const rules = [0, 1, 2].map((k) => figuresOf(cells, k, stakes));
-  const draws = [0, 1, 2].map((k) => Array.from({ length: DRAWS }, (_, d) => figuresOf(drawn, k, stakes, d * CELLS)));
-  const figure = (value, values) => ({ value, ...interval(values) });
-  const each = rules.map((own, k) => Object.fromEntries(FIGURES.map((f) => [f, figure(own[f], draws[k].map((row) => row[f]))])));
-  const more = rules.map((own, k) => Object.fromEntries(
-    FIGURES.map((f) => [f, figure(own[f] - rules[0][f], draws[k].map((row, d) => row[f] - draws[0][d][f]))])));
-  return { each, more, cells };
-}
-
-export function interval(values) {
-  const sorted = Float64Array.from(values.filter((v) => !Number.isNaN(v))).sort();
-  const at = (q) => (sorted.length ? sorted[Math.min(Math.floor(q * sorted.length), sorted.length - 1)] : NaN);
-  return { low: at(0.025), high: at(0.975) };
+  const cells = cellsOf(called, deals.won, deals.lost), n = sumOf(cells, new Float64Array(CELLS).fill(1));
+  const interval = (value, adds, least) => {
+    const variance = sumOf(cells, adds.map((a) => a * a)) - sumOf(cells, adds) ** 2 / n, half = 1.96 * Math.sqrt(spread * Math.max(variance, 0));
+    return { value, low: Math.max(value - half, least), high: value + half };
+  };
+  const rules = [0, 1, 2].map((k) => figuresOf(cells, k, stakes)), byFigure = (made) => Object.fromEntries(Object.keys(rules[0]).map((f) => [f, made(f)]));
+  const each = rules.map((own) => byFigure((f) => interval(own[f].value, own[f].adds, f === "money" ? -Infinity : 0)));
+  const more = rules.map((own) => byFigure((f) =>
+    interval(own[f].value - rules[0][f].value, own[f].adds.map((a, c) => a - rules[0][f].adds[c]), -Infinity)));
+  return { each, more };
 }
 
 /** For which worth of a won deal, in calls, a rule earns more than calling nobody and than calling everybody. */
