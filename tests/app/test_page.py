@@ -355,6 +355,13 @@ def test_the_champion_of_the_store_is_what_a_change_is_compared_with(open_page, 
     assert pages.champion_for("no/name", store, None, asked)[0] is None
 
 
+def test_a_documented_champion_has_learned_from_no_deal(open_changed, data):
+    page = open_changed(champion=data.documented, in_use="champion", compared="the champion, crm@2")
+    told = [page.inner_text(f"#what-if th.rule{k}") for k in range(3)]
+    assert ["learned from" in each for each in told] == [False, True, False]
+    assert shown(page)["wins-2"] == shown(page)["wins-0"]
+
+
 def test_bands_and_actions_can_be_changed(open_changed, data):
     extra = [{"id": "now", "title": "At once", "from": 30, "action": "call at once", "decision": "ready"}]
     bands = [*(each.model_dump(by_alias=True) for each in data.learned.bands[:2]), *extra]

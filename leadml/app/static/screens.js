@@ -37,7 +37,7 @@ export function WhatIf({ state, edit, history, set }) {
   const nearest = (wanted) => callsFrom.reduce((best, calls, at) => (Math.abs(calls - wanted) < Math.abs(callsFrom[best] - wanted) ? at : best), 0);
   const own = data.learned?.kind === "wide" ? "Wider card" : "Card", names = [data.documented ? "Rule" : own, data.learned ? own : "Rule", "Yours"];
   const lines = LINES.filter(([name]) => name !== "money" || stakes), { calls, wins, money } = found.more[2];
-  const isSeen = [!data.documented, data.learned, yours.source !== "documented"], recent = deals.n - data.n_learned;
+  const isSeen = [!data.documented, data.learned, yours.card.kind !== "documented"], recent = deals.n - data.n_learned;
   const from = (figure) => `(${signed(figure.low)} to ${signed(figure.high)})`;
   const figures = found.each.map((each) => ({ calls: each.calls.value, wins: each.wins.value }));
   return html`<${Screen} id="what-if" title="What if">
