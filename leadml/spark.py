@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import dataclasses
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
@@ -40,19 +39,17 @@ GIVEN = ("PYSPARK_GATEWAY_PORT", "PYSPARK_SUBMIT_ARGS", "SPARK_CONF_DIR", "SPARK
 """Where one of these is set, somebody else says where Spark is: spark-submit, a notebook, a cluster."""
 ENDINGS = (".parquet", ".csv")
 FAULTS = "lead_id string, column string, value string, reason string"
-COUNTS = "codes binary, outcome int, created int, closed int, n long, n_rejected long, unlisted string"
+DAYS = ("created", "closed")
+COUNTS = {"codes": pa.binary(), "outcome": pa.int32(), **dict.fromkeys(DAYS, pa.int32()), "n": pa.int64(),
+          "n_rejected": pa.int64(), "unlisted": pa.string()}  # fmt: skip
 
 
-@dataclasses.dataclass(frozen=True)
-class _Table:
+class _Table(NamedTuple):
     """What a Scorer asks of a source."""
 
     name: str
     columns: tuple[str, ...]
     format: Format
-
-    def chunks(self, batches: Batches, columns: tuple[str, ...]) -> Iterator[Chunk]:
-        return typed_chunks(batches, columns)
 
 
 @contextlib.contextmanager
@@ -135,7 +132,7 @@ def predict_with_spark(
         scorer = Scorer(cast(Any, table), mapping, [model], options, names)
         for message in scorer.messages:
             say(message)
-        shared = session.sparkContext.broadcast((scorer, table))
+        shared = session.sparkContext.broadcast(scorer)
         picked = _pick(frame, scorer.columns)
         n_scored, n_rejected, n_closed = _write_scores(picked, shared, scorer.columns, scorer.layout, out)
         path = _write_faults(picked, shared, out) if n_rejected else None
@@ -157,10 +154,10 @@ def _write_scores(
     is_text = out.lower().endswith(".csv")
 
     def score(batches: Batches) -> Batches:
-        scorer, table = shared.value
+        scorer = shared.value
         n_rejected = n_closed = 0
         batch = None
-        for chunk in table.chunks(batches, scorer.columns):
+        for chunk in typed_chunks(batches, scorer.columns):
             judged = scorer.score(chunk)
             n_closed += judged.n_closed
             n_rejected += len(chunk.rows) - judged.n_closed - len(judged.leads)
@@ -194,8 +191,8 @@ def _write_faults(picked: DataFrame, shared: Any, out: str) -> str:
     """Write why rows cannot be used, beside the folder or here; a second pass, where there are any."""
 
     def find(batches: Batches) -> Batches:
-        scorer, table = shared.value
-        for chunk in table.chunks(batches, scorer.columns):
+        scorer = shared.value
+        for chunk in typed_chunks(batches, scorer.columns):
             leads, _, faults = scorer.read(chunk)
             ids = dict(zip(chunk.rows.tolist(), leads.ids(), strict=True))
             for fault in faults:
@@ -228,33 +225,29 @@ def count_with_spark(source: str, mapping: Any) -> Leads:
         update=nothing | {"group": (), "context": (), "segments": (), "facts": {}, "duplicates": "off"}
     )
     with open_session() as session:
+        from pyspark.sql.pandas.types import from_arrow_schema
+
         frame, table = _open(session, source, mapping)
         encoder = Encoder(asked, table.columns, decimal=table.format.decimal, source=source)
-        shared = session.sparkContext.broadcast((encoder, table))
+        shared = session.sparkContext.broadcast(encoder)
 
         def count(batches: Batches) -> Batches:
-            encoder, table = shared.value
-            for chunk in table.chunks(batches, encoder.columns):
-                yield _count_chunk(encoder, chunk)
+            return (_count_chunk(shared.value, chunk) for chunk in typed_chunks(batches, shared.value.columns))
 
-        found = _pick(frame, encoder.columns).mapInArrow(count, COUNTS)
+        found = _pick(frame, encoder.columns).mapInArrow(count, from_arrow_schema(pa.schema(COUNTS)))
         keys = ["codes", "outcome", "created", "closed", "unlisted"]
         summed = found.groupBy(*keys).sum("n", "n_rejected").toDF(*keys, "n", "n_rejected").toArrow().to_pandas()
     unlisted = summed[summed["unlisted"].notna()]
     if len(unlisted):
         told = {value: (0, n) for value, n in zip(unlisted["unlisted"], unlisted["n"], strict=True)}
         raise InputError(outcome_fault(source, mapping.outcome, told))
-    cells = summed[summed["codes"].map(len) > 0]
+    cells = summed[summed["codes"].notna()]
     if not len(cells):
         raise InputError(f"{source}: every row was rejected; leadml check shows why")
-
-    def days(name: str) -> Any:
-        values = cells[name].to_numpy(np.int32)
-        return None if (values == NO_DAY).all() else values
-
+    days = [None if cells[name].isna().all() else cells[name].fillna(NO_DAY).to_numpy(np.int32) for name in DAYS]
     return Leads(
         encoder.criteria, np.asfortranarray([list(codes) for codes in cells["codes"]], np.uint8),
-        cells["outcome"].to_numpy(np.int8), created=days("created"), closed=days("closed"),
+        cells["outcome"].to_numpy(np.int8), created=days[0], closed=days[1],
         weight=cells["n"].to_numpy(np.float64), mapping=mapping, source=source,
         n_rows=int(cells["n"].sum() + summed["n_rejected"].sum()), format=table.format.as_dict(),
     )  # fmt: skip
@@ -263,24 +256,17 @@ def count_with_spark(source: str, mapping: Any) -> Leads:
 def _count_chunk(encoder: Encoder, chunk: Chunk) -> pa.RecordBatch:
     """Usable rows by codes, outcome and months; a row each unlisted outcome, and one for the others."""
     made = encoder.encode(chunk)
-    usable, leads = made.usable, made.leads
-
-    def months(name: str) -> Any:
-        """First days of months, so that deals of a month are counted together."""
-        if (cells := made.dates.get(name)) is None:
-            return np.full(usable.sum(), NO_DAY, np.int32)
-        days = read_dates(cells, encoder.mapping.dates.day_first).days[usable]
-        starts = days.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
-        return np.where(days == NO_DAY, NO_DAY, starts).astype(np.int32)
-
-    key = np.column_stack([
-        leads.codes[usable].astype(np.int32), np.asarray(leads.outcome)[usable], months("created"), months("closed")
-    ])  # fmt: skip
-    distinct, n = np.unique(key, axis=0, return_counts=True)
-    k = leads.codes.shape[1]
-    cells = [(bytes(row[:k]), *row[k:], each, 0, None) for row, each in zip(distinct.tolist(), n, strict=True)]
-    cells += [(b"", 0, 0, 0, rows, 0, value) for value, (_, rows) in made.unlisted.items()]
-    cells.append((b"", 0, 0, 0, 0, int((~usable).sum()), None))
-    kinds = [pa.binary(), *[pa.int32()] * 3, pa.int64(), pa.int64(), pa.string()]
-    columns = [pa.array(each, kind) for each, kind in zip(zip(*cells, strict=True), kinds, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, names=[each.split()[0] for each in COUNTS.split(", ")])
+    leads = made.leads.take(made.usable)
+    n, k = leads.codes.shape
+    codes = pa.Array.from_buffers(pa.binary(k), n, [None, pa.py_buffer(leads.codes.tobytes())]).cast(pa.binary())
+    columns = {"codes": codes, "outcome": pa.array(np.asarray(leads.outcome), pa.int32())}
+    for name in DAYS:  # first days of months, so that deals of a month are counted together
+        days = np.full(n, NO_DAY, np.int32)
+        if (cells := made.dates.get(name)) is not None:
+            days = read_dates(cells, encoder.mapping.dates.day_first).days[made.usable]
+        months = days.astype("datetime64[D]").astype("datetime64[M]").astype("datetime64[D]").astype(np.int32)
+        columns[name] = pa.array(months, mask=days == NO_DAY)
+    counted = pa.table(columns).group_by([*columns]).aggregate([([], "count_all")]).rename_columns([*columns, "n"])
+    rows = [*counted.to_pylist(), {"n_rejected": int((~made.usable).sum())}]
+    rows += [{"unlisted": value, "n": n_rows} for value, (_, n_rows) in made.unlisted.items()]
+    return pa.RecordBatch.from_pylist(rows, pa.schema(COUNTS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -44,23 +43,6 @@ def _undocumented(value: Any) -> Any:
         kept = {key: each for key, each in value.items() if not key.endswith("_from")}
         return {key: _undocumented(each) for key, each in kept.items() if key not in _OF_THE_DOCUMENT}
     return [_undocumented(each) for each in value] if isinstance(value, list) else value
-
-
-def check_framework(path: str | os.PathLike[str]) -> tuple[Framework, list[str]]:
-    """Load a framework, and say what is allowed but may not be meant; faults raise a RecordError."""
-    framework = load_framework(path)
-    rubrics = {rubric.id: rubric.levels for rubric in load_common().rubrics}
-    remarks = [
-        f"criteria ({each.id}): no rubric of your own; levels mean what the vocabulary says"
-        for each in framework.criteria
-        if each.rubric == rubrics[each.id]
-    ]
-    remarks += [
-        f"policies ({policy.id}): no band waits; below the cut-off only unknowns make a lead wait"
-        for policy in framework.policies
-        if all(band.decision != "wait" for band in policy.bands)
-    ]
-    return framework, remarks
 
 
 def diff_frameworks(old: Framework, new: Framework) -> list[str]:
