@@ -556,11 +556,11 @@ def models_history(name: Annotated[str, _arg("NAME", "Name of the model.")], sto
     from leadml.registry.versions import read_history
 
     for event in read_history(name, store):
-        why = f"  because: {event.because}" if event.because else ""
+        why = f"  because: {event.because}" if event.because else f"  as {event.mlflow}" if event.mlflow else ""
         forced = f"{f' by {event.by}' if event.by else ''}{' by force' if event.forced else ''}"
-        typer.echo(f"{event.at}  {event.action:<8}  {name}@{event.version}{forced}{why}")
-        if event.evidence or event.mlflow:
-            typer.echo(f"    {event.evidence or event.mlflow}")
+        typer.echo(f"{event.at}  {event.action:<10}  {name}@{event.version}{forced}{why}")
+        if event.evidence:
+            typer.echo(f"    {event.evidence}")
 
 
 @app.command(epilog="Example: leadml publish card.json --because 'need weighs more for renewals'")
