@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.card.codes import codes_of
 from leadml.card.points import READY
@@ -17,24 +16,21 @@ from leadml.data.deals import NO_DAY, Leads
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.exceptions import InputError
 from leadml.levels import Codes
-from leadml.registry.evidence import day_of, read_held_out
+from leadml.registry.evidence import day_of
 
 RULE = "documented rule"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Since:
-    """Leads that are new to the card: codes of all of them; its deals closed since, in the order of closing.
+    """Leads that are new to the card, and its deals closed since, in the order of closing."""
 
-    predicted : P(won) as was predicted at the time where that is known, else by the card.
-    """
-
-    codes: Codes  # (m, r) of all recent leads
+    codes: Codes  # (m, r) of all recent leads, closed or open
     deals: Leads
     deal_codes: Codes
-    ids: npt.NDArray[np.str_]
+    ids: list[str]
     won: Floats
-    predicted: Floats
+    predicted: Floats  # P(won) as was predicted at the time where that is known, else by the card
     n_seen: int
     n_predicted: int
     since: str | None
@@ -60,11 +56,10 @@ def find_since(card: Card, leads: Leads, base_rate: float, seen: frozenset[str],
     if closed is not None:
         at = at[np.argsort(closed[at], kind="stable")]
     kept = np.array([told.get(each, np.nan) for each in ids[at].tolist()])
-    is_kept = np.isfinite(kept)
+    predicted = np.where(np.isfinite(kept), np.clip(kept, 1e-3, 1 - 1e-3), predictions(card, codes[at], base_rate))
     return Since(
-        codes[new | ~is_closed], leads.take(at), codes[at], ids[at], (outcome[at] == 1).astype(np.float64),
-        np.where(is_kept, np.clip(kept, 1e-3, 1 - 1e-3), predictions(card, codes[at], base_rate)),
-        int((is_closed & ~new).sum()), int(is_kept.sum()), None if closed is None or day is None else str(as_of),
+        codes[new | ~is_closed], leads.take(at), codes[at], ids[at].tolist(), (outcome[at] == 1).astype(np.float64), predicted,
+        int((is_closed & ~new).sum()), int(np.isfinite(kept).sum()), str(as_of) if closed is not None and day else None,
     )  # fmt: skip
 
 
@@ -79,8 +74,8 @@ def make_log(since: Since, card: Card, rule: Card | None) -> Log:
     """The deals closed since as rows of the log: what the card and the documented rule said of each."""
     import pyarrow as pa
 
-    n, deals = len(since.ids), since.deals
-    nothing = np.full(n, np.nan)
+    n, deals = len(since.won), since.deals
+    nothing, zeros = np.full(n, np.nan), np.zeros(n, np.int32)
     entries = {}
     for name, each, chance in ((card.model, card, since.predicted if card.table else nothing), (RULE, rule, nothing)):
         if each is not None:
@@ -90,9 +85,8 @@ def make_log(since: Since, card: Card, rule: Card | None) -> Log:
     unit = np.arange(n) if deals.unit is None else np.unique(deals.unit, return_inverse=True)[1]
     weight = np.ones(n) if deals.weight is None else deals.weight
     return Log(
-        np.arange(n), np.zeros(n, np.int32), np.zeros(n, np.int32), since.won.astype(np.int8),
-        unit.astype(np.int64), weight, deals.closed, deals.followed_up, deals.propensity,
-        pa.array(since.ids.tolist(), pa.string()), entries,
+        np.arange(n), zeros, zeros, since.won.astype(np.int8), unit.astype(np.int64), weight, deals.closed,
+        deals.followed_up, deals.propensity, pa.array(since.ids, pa.string()), entries,
     )  # fmt: skip
 
 
@@ -115,12 +109,6 @@ def logged(path: Path, model: str) -> dict[str, float]:
     entry = log.entries[model]
     told = zip(log.lead_id.to_pylist(), entry.probability.tolist(), np.isfinite(entry.score), strict=True)
     return {name: p for name, p, is_said in told if is_said}
-
-
-def seen_ids(folder: Path) -> frozenset[str]:
-    """Ids of deals that a calibration held out or learned from, where its log lies beside the card."""
-    log = read_held_out(folder)
-    return frozenset() if log is None or log.lead_id is None else frozenset(log.lead_id.to_pylist())
 
 
 def read_predictions(source: str) -> dict[str, float]:

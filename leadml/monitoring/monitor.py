@@ -6,11 +6,10 @@ in which nothing changed, over all looks and all rows of the card (see `leadml.m
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -40,8 +39,7 @@ FEWEST = 20
 """Won and lost deals from which the documented rule is compared."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Monitored:
+class Monitored(NamedTuple):
     """What was found, and the folder that holds it."""
 
     result: MonitorResult
@@ -57,6 +55,7 @@ def monitor_file(
     from leadml.card.files import check_folder, write_text
     from leadml.data.mapping import load_mapping
     from leadml.data.read import read_leads
+    from leadml.registry.evidence import read_held_out
     from leadml.registry.resolve import resolve
     from leadml.report.html import render_monitor
 
@@ -71,7 +70,9 @@ def monitor_file(
     if predictions is not None:
         told |= backtest.read_predictions(predictions)
     directory.mkdir(parents=True, exist_ok=True)
-    result, log = monitor_leads(card, leads, before, told=told, seen=backtest.seen_ids(beside))
+    held = read_held_out(beside)
+    seen = frozenset(held.lead_id.to_pylist()) if held is not None and held.lead_id is not None else frozenset[str]()
+    result, log = monitor_leads(card, leads, before, told=told, seen=seen)
     backtest.continue_log(log_path, log, card.model)
     write_text(directory / "monitor.json", result.model_dump_json(indent=2) + "\n")
     write_text(directory / "monitor.html", str(render_monitor(result)))
@@ -141,14 +142,13 @@ def deals_needed(information: float, rate: float) -> int | None:
     information : of the deals learned from, about the log-odds of winning. rate : the win rate before.
     """
     rate = min(max(rate, 0.01), 0.99)
-    fall, each = float(np.log(1.5 + 0.5 * rate / (1 - rate))), rate * (1 - rate)  # log-odds of p and of 2p/3
-    for n in np.unique(np.geomspace(20, 1e6, 120).astype(int)).tolist():
-        both = 1.0 / (1.0 / max(information, 1e-9) + 1.0 / (n * each))
-        spread = TAU**2 * both
-        e = 0.5 * (fall * both * TAU) ** 2 / (1.0 + spread) - 0.5 * np.log1p(spread) + np.log(0.25)
-        if e >= np.log(1.0 / ALPHA):
-            return int(n)
-    return None
+    fall = np.log(1.5 + 0.5 * rate / (1 - rate))  # log-odds of p and of 2p/3
+    n = np.unique(np.geomspace(20, 1e6, 120).astype(int))
+    both = 1.0 / (1.0 / max(information, 1e-9) + 1.0 / (n * rate * (1 - rate)))
+    spread = TAU**2 * both
+    e = 0.5 * (fall * both * TAU) ** 2 / (1.0 + spread) - 0.5 * np.log1p(spread) + np.log(0.25)
+    enough = n[e >= np.log(1.0 / ALPHA)]
+    return int(enough[0]) if len(enough) else None
 
 
 def reasons_of(found: MonitorResult, alarm: Alarm, unclosed: str) -> tuple[Reason, ...]:
