@@ -57,9 +57,10 @@ def find_since(card: Card, leads: Leads, base_rate: float, seen: frozenset[str],
         at = at[np.argsort(closed[at], kind="stable")]
     kept = np.array([told.get(each, np.nan) for each in ids[at].tolist()])
     predicted = np.where(np.isfinite(kept), np.clip(kept, 1e-3, 1 - 1e-3), predictions(card, codes[at], base_rate))
+    dated = closed is not None and day is not None
     return Since(
-        codes[new | ~is_closed], leads.take(at), codes[at], ids[at].tolist(), (outcome[at] == 1).astype(np.float64), predicted,
-        int((is_closed & ~new).sum()), int(np.isfinite(kept).sum()), str(as_of) if closed is not None and day else None,
+        codes[new | ~is_closed], leads.take(at), codes[at], ids[at].tolist(), (outcome[at] == 1).astype(np.float64),
+        predicted, int((is_closed & ~new).sum()), int(np.isfinite(kept).sum()), str(as_of) if dated else None,
     )  # fmt: skip
 
 
