@@ -50,8 +50,8 @@ def promote(
         worse = comparison is not None and comparison.outcome == "worse"
         evidence = None if comparison is None else comparison.sentence
         if before is not None and worse and not force:
-            how = f"promote it all the same: leadml models promote {candidate.ref} --force --because TEXT"
-            raise StoreError(f"{candidate.ref} is not promoted.\n{evidence}\nKeep {before.ref}, or {how}")
+            how = f"or promote it all the same: leadml models promote {candidate.ref} --force --because TEXT"
+            raise StoreError(f"{candidate.ref} is not promoted.\n{evidence}\nKeep {before.ref}", how)
         event = Event(
             at=at, action="promoted", version=candidate.version, because=because, forced=worse,
             evidence=evidence and " ".join(evidence.split()),

@@ -72,6 +72,11 @@ def test_help_has_an_example(run, command):
     assert f"Example: leadml {head}" in out.replace("\n  ", " ")
 
 
+def test_help_says_what_a_locale_leaves_in_english(run):
+    told = " ".join(run("predict", "--help")[1].split())
+    assert "Dutch words; reasons and questions stay in the card's language" in told
+
+
 def test_help_lists_every_command(run):
     _, out, _ = run("-h")
     assert {each.split()[0] for each in COMMANDS} <= set(re.findall(r"^  (\S+)", out, re.M))
