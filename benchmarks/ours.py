@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -130,6 +131,7 @@ def calibrate(mapping: str) -> float:
     import leadml
 
     leads = leadml.read_leads("leads.parquet", mapping)
+    shutil.rmtree("calibration", ignore_errors=True)  # a log that is there would be continued
     return median_seconds(lambda: leadml.calibrate(leads).save("calibration"), 1)
 
 

@@ -34,6 +34,7 @@ from leadml.calibration.outcomes import Chosen
 from leadml.calibration.rules import judge_rules
 from leadml.calibration.study import Study, make_study
 from leadml.calibration.views import Note, won_of
+from leadml.data.chunks import release_memory
 from leadml.data.deals import Leads
 from leadml.estimators.points import WholePoints
 from leadml.evaluation.bootstrap import Statistic
@@ -62,6 +63,7 @@ def conclude(
     policies, data = judge_rules(facts), describe_data(study, leads, name, chosen.n_recent)
     drafts = draft_cards(study, facts.fitted, data)
     best = choose_card(facts, drafts)
+    release_memory()
     on_deals = [
         (code, {**values, "compare": COMPARED} if values.get("compare") else values)
         for code, values in notes_of_deals(leads, study.deals)

@@ -121,7 +121,7 @@ def notes_of_deals(leads: Leads, deals: Leads) -> Iterator[Note]:
     """What was met on reading, criteria that hardly vary among `deals`, and signs of leaks and late answers."""
     yield from ((code, dict(values)) for code, values in leads.notes)
     for name, codes in zip(deals.criteria, deals.codes.T, strict=True):
-        counts = np.bincount(codes, minlength=UNKNOWN + 1)[:UNKNOWN]
+        counts = np.array([np.count_nonzero(codes == level) for level in range(UNKNOWN)])
         level, share = int(counts.argmax()), counts.max() / max(counts.sum(), 1)
         if share in (0, 1):
             seen = f"at level {level} wherever it is known" if share else "never known"

@@ -20,6 +20,7 @@ from leadml.calibration.outcomes import sample_deals
 from leadml.calibration.views import weight_of
 from leadml.card.codes import codes_of_leads
 from leadml.card.files import write_text
+from leadml.data.chunks import release_memory
 from leadml.data.rejections import Rejections
 from leadml.data.split import closed_deals
 from leadml.data.units import number_patterns
@@ -53,6 +54,7 @@ def save_calibration(found: Calibration, folder: Path) -> Path:
     write_text(folder / "experiment.yaml", dump_record(found.settings))
     (found.leads.rejections or Rejections()).save(folder / "rejected.csv")
     save_deal_counts(found, folder)
+    release_memory()  # charts are drawn by another engine, which needs some of its own
     write_text(folder / "report.html", found.to_html())
     return folder
 
