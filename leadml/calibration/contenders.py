@@ -209,12 +209,11 @@ def learn_totals(
     rule: Points, train: Leads, timing: Timing, learned: WholePoints | WideFit | None = None, slope: float = 1.0
 ) -> TotalTable:
     """Count deals by total; isotonic where deals abound, else shrunk to the line."""
-    at, weight, size = rule.totals(train), learning_weight(train), rule.total_max + 1
-    n, won = (np.bincount(at, each, minlength=size) for each in (weight, weight * won_of(train)))
-    table = table_of_totals(np.arange(size), won, n, slope=slope)
+    at, weight, won = rule.totals(train), learning_weight(train), won_of(train)
+    table = table_of_totals(at, weight * won, weight, rule.total_max, slope=slope)
     shift, variance = latest_shift(logit(table.probability)[at], train, timing)
     if variance:
-        table = table_of_totals(np.arange(size), won, n, min_variance=variance, slope=slope)
+        table = table_of_totals(at, weight * won, weight, rule.total_max, min_variance=variance, slope=slope)
     p, low, high = (logistic(logit(each) + shift) for each in (table.probability, table.low, table.high))
     return TotalTable(rule, p, low, high, shift, learned)
 

@@ -17,7 +17,7 @@ from leadml.evaluation.cutoffs import decision_curve, implied_value, redraw_rate
 from leadml.evaluation.metrics import at_workload, highest
 from leadml.evaluation.outlook import Gains, look_ahead
 from leadml.evaluation.planner import plan
-from leadml.evaluation.verdict import Judgement, Question, equal_workload, judge, overall, paired_gain, why_no_answer
+from leadml.evaluation.verdict import Judgement, Question, gain_at_workload, judge, overall, paired_gain, why_no_answer
 from leadml.result import MoreDeals, OrderClaimed, Outlook, PolicyResult, Range, Reason, Verdict, Weight
 from leadml.terminal import joined
 
@@ -70,7 +70,7 @@ def ask(facts: Facts, rule: DocumentedRule) -> Asked:
     cutoff = ask_cutoff(facts, rule, cannot)
     if cannot or card is None:
         return Asked(Question(cannot=cannot or "no contest"), cutoff)
-    paired = paired_gain(facts.held, *equal_workload(facts.held, facts.log.entries[rule.id], facts.log.entries[card]))
+    paired = gain_at_workload(facts.held, facts.log.entries[rule.id], facts.log.entries[card])
     known = facts.known[str(rule.framework)]  # of the cards as they would be deployed
     decision = np.asarray(rule.predict(known.leads).decision)
     share = float(known.population @ decision / known.population.sum())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,3 +51,11 @@ class PatternCounts:
     def total(self) -> Floats:
         """Weight of all deals of each pattern."""
         return self.won + self.lost
+
+
+def sum_rows(rows: Iterable[npt.NDArray[Any]], codes: Codes) -> Floats:
+    """(n,): sum over the columns of (n, rows) codes of what the row of each has for them."""
+    out = np.zeros(len(codes))
+    for row, column in zip(rows, codes.T, strict=True):
+        out = out + row[column]
+    return out

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from leadml.estimators.patterns import sum_rows
 from leadml.estimators.solver import Flags, Floats, fit_logistic
 from leadml.levels import N_CODES, UNKNOWN, Codes, logistic
 
@@ -39,21 +40,14 @@ UNSEEN = 0.02
 class WholePoints:
     """Card in whole points: log-odds = base + slope * total.
 
-    points : (k, 6) of codes 0 to 4 and of unknown, for each criterion.
-    attributes : of the bins, other and unknown of each attribute, the lowest 0.
+    rows : of codes 0 to 4 and unknown of each criterion, of bins, other and unknown of each attribute, the lowest 0.
     loss_against_real : log loss a deal that the real-valued fit expects to be given up by whole points, at least 0.
     """
 
-    points: Ints
-    attributes: tuple[Ints, ...]
+    rows: list[Ints]
     base: float
     slope: float
     loss_against_real: float
-
-    @property
-    def rows(self) -> list[Ints]:
-        """Points of every row of the card."""
-        return [*self.points, *self.attributes]
 
     @property
     def total_max(self) -> int:
@@ -62,10 +56,7 @@ class WholePoints:
 
     def totals(self, codes: Codes) -> Ints:
         """(n,) totals of (n, rows) codes."""
-        out = np.zeros(len(codes), dtype=np.int64)
-        for row, column in zip(self.rows, codes.T, strict=True):
-            out += row[column]
-        return out
+        return sum_rows(self.rows, codes).astype(np.int64)
 
 
 def whole_points(
@@ -82,7 +73,7 @@ def whole_points(
     The tops of the rows add up to `total`, or, by single moves of one point, to no more (`at_most`). `monotone` as in
     `fit_scorecard` (points of the other criteria may turn).
     """
-    k, rows = len(fit.values), [*fit.values, *fit.effects]
+    k, rows = len(fit.values), fit.rows
     starts = np.cumsum([0, *map(len, rows)])
     at, n, size = codes + starts[:-1], len(codes), int(starts[-1])
     one_hot = csr_array((np.ones(at.size), at.ravel(), len(rows) * np.arange(n + 1)), shape=(n, size))
@@ -98,14 +89,8 @@ def whole_points(
     theta = fit_logistic(line, won[None], weight[None], 1e-9 * np.eye(2)[None]).theta[0] * [1.0, x.any()]
     rounded, real_loss = (weight @ np.logaddexp(0.0, eta) - won @ eta for eta in (line @ theta, real))
     lost = max(float(rounded - real_loss) / max(float(weight.sum()), 1e-300), 0.0)
-    parts = [x[a:b].astype(np.int64) for a, b in itertools.pairwise(starts)]
-    return WholePoints(
-        np.array(parts[:k], dtype=np.int64).reshape(k, N_CODES),
-        tuple(parts[k:]),
-        float(theta[0]),
-        float(theta[1]),
-        lost,
-    )
+    points = [x[a:b].astype(np.int64) for a, b in itertools.pairwise(starts)]
+    return WholePoints(points, float(theta[0]), float(theta[1]), lost)
 
 
 class _Search:

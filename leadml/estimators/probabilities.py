@@ -38,27 +38,28 @@ def table_of_totals(
     totals: npt.ArrayLike,
     won: npt.ArrayLike,
     n: npt.ArrayLike,
+    total_max: int,
     *,
-    min_variance: npt.ArrayLike = 0.0,
+    min_variance: float = 0.0,
     slope: float = 1.0,
 ) -> TotalProbabilities:
-    """Learn P(won) at each of the rising `totals` from `won` of `n` deals there.
+    """Learn P(won) at each total up to the highest from rows of `won` of `n` deals with these totals.
 
-    `min_variance` (t,) is added to the variance of the log-odds; `slope` pulls these toward their mean, where the
-    points were learned from the same deals.
+    `min_variance` is added to the variance of the log-odds; `slope` pulls these toward their mean, where the points
+    were learned from the same deals.
     """
     from scipy.optimize import isotonic_regression
 
-    at, size = np.asarray(totals, dtype=np.float64), np.asarray(n, dtype=np.float64)
-    x = (at - at[0]) / max(at[-1] - at[0], 1.0) - 0.5
+    size = total_max + 1
+    won_at, n_at = (np.bincount(totals, each, size).astype(np.float64) for each in (won, n))
+    x = np.arange(size) / max(total_max, 1) - 0.5
     line = LINE_SD[0] ** 2 + LINE_SD[1] ** 2 * np.outer(x, x)
     walk = 0.5 * (np.abs(x)[:, None] + np.abs(x) - np.abs(x[:, None] - x))
-    kernels = np.array([line + wide**2 * walk + rough**2 * np.eye(len(x)) for wide, rough in SPREADS])
-    found = smooth(kernels, np.asarray(won, dtype=np.float64), size)
+    found = smooth(np.array([line + wide**2 * walk + rough**2 * np.eye(size) for wide, rough in SPREADS]), won_at, n_at)
     mean = found.weight @ found.mean
     variance = found.weight @ (np.diagonal(found.covariance, axis1=1, axis2=2) + (found.mean - mean) ** 2)
-    sd = np.sqrt(variance + np.asarray(min_variance))
-    middle = float(np.average(mean, weights=size + 1e-9))
+    sd = np.sqrt(variance + min_variance)
+    middle = float(np.average(mean, weights=n_at + 1e-9))
     mean = middle + slope * (mean - middle)
     rising = isotonic_regression(mean, weights=1.0 / sd**2).x
     # what was observed may fall from one total to the next: the interval is its own, and holds the pooled mean

@@ -9,10 +9,10 @@ import numpy.typing as npt
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from leadml.estimators.classifier import ChanceClassifier, Floats, check_levels, criteria_of
-from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.patterns import PatternCounts, sum_rows
 from leadml.estimators.points import whole_points
 from leadml.estimators.probabilities import table_of_totals
-from leadml.estimators.scorecard_fit import fit_scorecard, sum_values
+from leadml.estimators.scorecard_fit import fit_scorecard
 from leadml.frameworks.catalog import load_framework
 from leadml.levels import LEVEL_MAX, Codes, codes_of_levels
 
@@ -133,9 +133,8 @@ class ScorecardClassifier(ChanceClassifier):
         self.intercept_ = self.fit_.intercept
         if self.points is not None:
             whole = whole_points(self.fit_, counts.codes, counts.total, self.points, monotone=self.monotone)
-            totals, self.points_ = whole.totals(counts.codes), whole.points
-            won_of, n = (np.bincount(totals, each, whole.total_max + 1) for each in (counts.won, counts.total))
-            self.table_ = table_of_totals(np.arange(whole.total_max + 1), won_of, n)
+            self.points_, totals = np.array(whole.rows), whole.totals(counts.codes)
+            self.table_ = table_of_totals(totals, counts.won, counts.total, whole.total_max)
         return self
 
     def _score(self, X: Any) -> Floats:
@@ -143,7 +142,7 @@ class ScorecardClassifier(ChanceClassifier):
         codes = self._codes(X)
         if self.points is None:
             return self.fit_.log_odds(codes)
-        p = self.table_.probability[sum_values(self.points_, codes)]
+        p = self.table_.probability[sum_rows(self.points_, codes).astype(np.int64)]
         return np.asarray(np.log(p) - np.log1p(-p))
 
     def __sklearn_tags__(self) -> Any:

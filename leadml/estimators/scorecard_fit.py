@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.patterns import PatternCounts, sum_rows
 from leadml.estimators.solver import Fits, Flags, Floats, fit_logistic, solve_bounded
 from leadml.levels import LEVEL_MAX, N_CODES, UNKNOWN, Codes, logistic
 
@@ -45,7 +44,6 @@ class ScorecardFit:
     draws : (D, 1 + 6k) posterior draws of intercept and values, each a card of the same form.
     evidence : (G,) weight of each row of `spreads` in the average, summing to 1.
     spreads : (G, 3) between, within, and the part of its mean that unknown gives up (0 at random, 1 as level 0).
-    effects : of attributes, which only a wide card has.
     """
 
     intercept: float
@@ -53,19 +51,15 @@ class ScorecardFit:
     draws: Floats
     evidence: Floats
     spreads: Floats
-    effects: tuple[Floats, ...] = ()
+
+    @property
+    def rows(self) -> list[Floats]:
+        """Log-odds of the codes of each criterion."""
+        return [*self.values]
 
     def log_odds(self, codes: Codes) -> Floats:
         """(n,) log-odds of (n, k) codes."""
-        return self.intercept + sum_values(self.values, codes)
-
-
-def sum_values(values: npt.NDArray[Any], codes: Codes) -> npt.NDArray[Any]:
-    """(..., n): sum over criteria of values (..., k, 6) looked up at (n, k) codes."""
-    out = values[..., 0, :][..., codes[:, 0]]
-    for j in range(1, codes.shape[1]):
-        out = out + values[..., j, :][..., codes[:, j]]
-    return np.asarray(out)
+        return self.intercept + sum_rows(self.rows, codes)
 
 
 def code_table(codes: Codes, total: Floats) -> Floats:

@@ -136,10 +136,9 @@ class WideCardClassifier(ChanceClassifier):
         deals = WideDeals(self._codes(frame), documented, columns, won.astype(np.float64), weight, unit)
         self.fit_ = fit_wide(deals, attributes=self.attributes, as_score=self.as_score)
         self.points_ = whole_points(self.fit_, self._rows(frame), weight, self.points, at_most=True)
-        totals, size = self.points_.totals(self._rows(frame)), self.points_.total_max + 1
-        wins, n = (np.bincount(totals, each, minlength=size) for each in (weight * won, weight))
-        self.table_ = table_of_totals(np.arange(size), wins, n, slope=self.fit_.slope)
-        self.attributes_ = card_attributes(self.fit_.attributes, self.points_.attributes)
+        totals, total_max = self.points_.totals(self._rows(frame)), self.points_.total_max
+        self.table_ = table_of_totals(totals, weight * won, weight, total_max, slope=self.fit_.slope)
+        self.attributes_ = card_attributes(self.fit_.attributes, self.points_.rows[len(self.criteria_) :])
         return self
 
     def total_points(self, X: Any) -> Ints:

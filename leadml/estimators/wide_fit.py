@@ -16,7 +16,7 @@ from scipy.linalg import block_diag
 from scipy.sparse import csr_array, hstack
 
 from leadml.estimators.attributes import Bins, Column, Ints, fine_bins, kernel, merge, score_test
-from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.patterns import PatternCounts, sum_rows
 from leadml.estimators.scorecard_fit import (
     code_table,
     design,
@@ -67,9 +67,9 @@ class WideFit:
     slope: float
 
     @property
-    def effects(self) -> tuple[Floats, ...]:
-        """Effects of each attribute's codes."""
-        return tuple(each.effects for each in self.attributes)
+    def rows(self) -> list[Floats]:
+        """Log-odds of the codes of each criterion and attribute."""
+        return [*self.values, *(each.effects for each in self.attributes)]
 
     def codes(self, codes: Codes, columns: Iterable[Column]) -> Codes:
         """(n, rows) codes of a card, of (n, k) codes of criteria and columns by name; an absent one is unknown."""
@@ -80,8 +80,7 @@ class WideFit:
 
     def log_odds(self, codes: Codes) -> Floats:
         """(n,) log-odds of (n, rows) codes."""
-        rows = zip([*self.values, *self.effects], codes.T, strict=True)
-        return np.asarray(np.full(len(codes), self.intercept) + np.sum([row[at] for row, at in rows], axis=0))
+        return self.intercept + sum_rows(self.rows, codes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -40,7 +40,7 @@ def segment_gains(
     rows["value"], rows["unit"] = np.asarray(values, dtype=str), held.unit
     sums = rows.groupby("value")[list(columns)].sum()
     won = sums["won"].to_numpy()
-    raw = np.divide(sums["gain"], won, out=np.zeros(len(won)), where=won > 0)
+    raw = np.divide(sums["gain"].to_numpy(), won, out=np.zeros(len(won)), where=won > 0)
     # spread by unit and segment; one win that nobody saw is always possible
     noise = rows.groupby(["value", "unit"])["gain"].sum().pow(2).groupby("value").sum().to_numpy()
     mean, spread = _pool(raw, np.sqrt(noise + 1.0) / np.maximum(won, 1.0))
@@ -69,17 +69,15 @@ def _pool(raw: Floats, error: Floats) -> tuple[Floats, Floats]:
 
     Averaging over the spread (not plugging in its best value, often 0) keeps the intervals honest.
     """
-    prior = np.gradient(SPREADS) / (1.0 + (SPREADS / SPREAD_SCALE) ** 2)
-    log_weight, means, squares = np.log(prior), [], []
-    for i, spread in enumerate(SPREADS):
-        precision = 1.0 / (error**2 + spread**2)
-        centre = float(precision @ raw) / float(precision.sum())
-        fit = np.log(precision).sum() - np.log(precision.sum()) - precision @ (raw - centre) ** 2
-        log_weight[i] += 0.5 * fit
-        keep = spread**2 * precision  # share of the segment's own deals
-        means.append(keep * raw + (1 - keep) * centre)
-        squares.append(keep * error**2 + (1 - keep) ** 2 / precision.sum() + means[-1] ** 2)
-    weight = np.exp(log_weight - log_weight.max())
+    spread = SPREADS[:, None]
+    precision = 1.0 / (error**2 + spread**2)
+    total = precision.sum(axis=1, keepdims=True)
+    centre = (precision @ raw)[:, None] / total
+    fit = np.log(precision).sum(axis=1) - np.log(total[:, 0]) - (precision * (raw - centre) ** 2).sum(axis=1)
+    weight = np.gradient(SPREADS) / (1.0 + (SPREADS / SPREAD_SCALE) ** 2) * np.exp(0.5 * (fit - fit.max()))
     weight /= weight.sum()
-    mean = weight @ np.array(means)
-    return mean, np.sqrt(np.maximum(weight @ np.array(squares) - mean**2, 1e-18))
+    keep = spread**2 * precision  # share of the segment's own deals
+    means = keep * raw + (1 - keep) * centre
+    squares = keep * error**2 + (1 - keep) ** 2 / total + means**2
+    mean = weight @ means
+    return mean, np.sqrt(np.maximum(weight @ squares - mean**2, 1e-18))

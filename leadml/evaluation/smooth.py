@@ -5,7 +5,7 @@ Rasmussen, Williams (2006), Gaussian processes for machine learning, algorithms 
 
 from __future__ import annotations
 
-import dataclasses
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,7 @@ N_NEWTON = 50
 LONGEST_STEP = 3.0
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Smoothed:
+class Smoothed(NamedTuple):
     """What k kernels say of the log-odds at t places: (k,) weights, (k, t) means, (k, t, t) covariances."""
 
     weight: Floats

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from leadml.evaluation.bootstrap import NOTHING, Z_ONE, Estimate, Statistic, Z, holm
-from leadml.evaluation.log import Entries, Floats, Log
+from leadml.evaluation.log import Entries, Floats
 from leadml.evaluation.metrics import HeldOut, at_workload, rate_of_different, standing
 from leadml.result import Reason, Verdict
 
@@ -133,16 +133,10 @@ class Judgement:
         return np.nan if self.paired is None else self.gain.value - self.paired.confirmed_error
 
 
-def equal_workload(held: HeldOut, rule: Entries, card: Entries) -> tuple[Floats, Floats]:
-    """Decisions of a rule, and of a card that follows up as many leads of each block, ties shared."""
+def gain_at_workload(held: HeldOut, rule: Entries, card: Entries) -> PairedGain:
+    """Gain of a card that follows up as many leads of each block as a rule does, ties shared."""
     wanted = np.nan_to_num(rule.decision)
-    return wanted, at_workload(held, card.score, wanted)
-
-
-def gain_between(log: Log, rule: str, card: str) -> PairedGain:
-    """Gain of a contender over another at the other's workload, from the log alone."""
-    held = HeldOut(log)
-    return paired_gain(held, *equal_workload(held, log.entries[rule], log.entries[card]))
+    return paired_gain(held, wanted, at_workload(held, card.score, wanted))
 
 
 def why_no_answer(held: HeldOut, rule: Entries, card: Entries) -> Reason:

@@ -229,12 +229,13 @@ def _rule_of(card: Card, leads: Leads) -> Card | None:
 
 
 def _gain(log: Log, rule: Card | None, card: Card) -> RuleGain | None:
-    from leadml.evaluation.verdict import gain_between
+    from leadml.evaluation.metrics import HeldOut
+    from leadml.evaluation.verdict import gain_at_workload
 
     n_won = int(log.outcome.sum())
     if rule is None or min(n_won, len(log) - n_won) < FEWEST:
         return None
-    gain = gain_between(log, RULE, card.model)
+    gain = gain_at_workload(HeldOut(log), log.entries[RULE], log.entries[card.model])
     more, figure = -gain.gain.value > gain.confirmed_error, gain.gain.estimate().figure
     return RuleGain(policy=rule.policy or rule.name, title=rule.name, gain=figure, rule_wins_more=more)
 

@@ -20,7 +20,7 @@ from leadml.card.record import Card
 from leadml.data.deals import why_none_closed
 from leadml.evaluation.log import Entries, Log
 from leadml.evaluation.metrics import HeldOut
-from leadml.evaluation.verdict import equal_workload, paired_gain
+from leadml.evaluation.verdict import gain_at_workload, paired_gain
 from leadml.levels import Codes, unpack
 from leadml.registry.evidence import HELD_OUT, codes_for, day_of, read_counts
 from leadml.registry.versions import Version, load_stored
@@ -174,7 +174,7 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
         return "moved", [f"What that is worth is not known, as {why}"]
     held, old, new = HeldOut(log), log.entries["old"], log.entries["new"]
     if ratio is None:
-        gain, worth = paired_gain(held, *equal_workload(held, old, new)), "At the champion's workload it wins"
+        gain, worth = gain_at_workload(held, old, new), "At the champion's workload it wins"
     else:
         gain = paired_gain(held, old.decision, new.decision, ratio)
         worth = f"A won deal being worth {ratio:,.3g} follow-ups, it wins net"

@@ -146,7 +146,6 @@ def _carried(
     files = {name: (folder / name).read_bytes() for name in names if (folder / name).is_file()}
     kept = {name: codes for name, codes in columns.items() if name not in rebinned(own, card)}
     files[DEAL_COUNTS] = counts_file(kept, won, lost)
-    totals, size = card.lookup.answers(codes_for(card, columns, own)).points, card.total_max + 1
-    n_won, n = (np.bincount(totals, each, minlength=size) for each in (won, won + lost))
-    told = table_of_totals(np.arange(size), n_won, n)
+    totals = card.lookup.answers(codes_for(card, columns, own)).points
+    told = table_of_totals(totals, won, won + lost, card.total_max)
     return files, table_rows(told.probability, told.low, told.high)

@@ -14,7 +14,7 @@ def covered(truth, share, n, repeats=40):
     inside = []
     for _ in range(repeats):
         size = rng.multinomial(n, share)
-        table = table_of_totals(AT, rng.binomial(size, truth), size)
+        table = table_of_totals(AT, rng.binomial(size, truth), size, 40)
         assert (np.diff(table.probability) >= -1e-12).all()
         assert (table.low <= table.probability).all()
         assert (table.probability <= table.high).all()
@@ -39,14 +39,14 @@ def test_where_deals_abound_the_table_follows_the_rates():
     won, n = np.zeros(17), np.full(17, 40)
     won[:] = np.rint(40 * logistic((np.arange(17) - 12) / 3))
     won[9], n[9] = 1472, 1782
-    table = table_of_totals(np.arange(17), won, n)
+    table = table_of_totals(np.arange(17), won, n, 16)
     assert table.low[9] > 0.75
     assert abs(table.probability[9] - 0.826) < 0.06
 
 
 def test_totals_without_a_deal_have_an_interval_too():
-    empty = table_of_totals(AT, np.zeros(41), np.zeros(41))
+    empty = table_of_totals(AT, np.zeros(41), np.zeros(41), 40)
     assert ((empty.high - empty.low) > 0.9).all()
-    more = table_of_totals(AT, np.full(41, 3), np.full(41, 10), min_variance=4.0)
-    plain = table_of_totals(AT, np.full(41, 3), np.full(41, 10))
+    more = table_of_totals(AT, np.full(41, 3), np.full(41, 10), 40, min_variance=4.0)
+    plain = table_of_totals(AT, np.full(41, 3), np.full(41, 10), 40)
     assert (more.high - more.low > plain.high - plain.low).all()

@@ -5,13 +5,12 @@ import pytest
 
 from leadml.datasets.sample import make_leads
 from leadml.datasets.worlds import make_truth
-from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.patterns import PatternCounts, sum_rows
 from leadml.estimators.scorecard_fit import (
     code_table,
     design,
     fit_scorecard,
     steps_priors,
-    sum_values,
     unknown_priors,
     values_by_code,
 )
@@ -30,7 +29,7 @@ def test_columns_times_coefficients_are_values_looked_up():
     codes = rng.integers(0, 6, (50, 4)).astype(np.uint8)
     table = code_table(codes, rng.exponential(size=50))
     theta = rng.normal(size=(3, 21))
-    looked_up = theta[:, :1] + sum_values(values_by_code(theta, table), codes)
+    looked_up = theta[:, :1] + [sum_rows(values, codes) for values in values_by_code(theta, table)]
     np.testing.assert_allclose(theta @ design(codes, table).T, looked_up)
 
 

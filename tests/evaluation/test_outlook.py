@@ -6,13 +6,18 @@ import time
 import numpy as np
 import pytest
 
+from leadml.evaluation.metrics import HeldOut
 from leadml.evaluation.outlook import log_draws, look_ahead
 from leadml.evaluation.planner import HORIZON_MONTHS, NOT_DECIDABLE, plan
-from leadml.evaluation.verdict import gain_between
+from leadml.evaluation.verdict import gain_at_workload
 
 POPULATION = np.array([40.0, 30.0, 20.0, 10.0])
 RULE, CARD = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.0, 2 / 3, 0.5, 0.0])
 """Both follow up 30 of 100."""
+
+
+def gain_between(log):
+    return gain_at_workload(HeldOut(log), log.entries["rule"], log.entries["card"])
 
 
 def look(log, gain=0.0, spread=0.05, card=CARD):
@@ -20,11 +25,11 @@ def look(log, gain=0.0, spread=0.05, card=CARD):
     rng = np.random.default_rng(0)
     mean = np.array([0.1, 0.3 + gain, 0.3, 0.3])
     drawn = np.clip(mean + rng.normal(0, spread, (400, 4)), 0.01, 0.99)
-    return look_ahead(drawn, POPULATION, RULE, card, gain_between(log, "rule", "card"), 0.01)
+    return look_ahead(drawn, POPULATION, RULE, card, gain_between(log), 0.01)
 
 
 def plan_for(log, gain, rate, spread=0.05, **more):
-    paired = gain_between(log, "rule", "card")
+    paired = gain_between(log)
     gains = look(log, gain, spread)[1]
     return plan(gains, paired, n_logged=len(log), n_deals=len(log) + 100, deals_per_month=rate, **more)
 
@@ -62,7 +67,7 @@ def test_equal_decisions_gain_nothing_to_the_judge(make_log):
 
 
 def test_draws_of_the_log_have_its_mean_and_error(make_log):
-    paired = gain_between(make_log(600), "rule", "card")
+    paired = gain_between(make_log(600))
     drawn = log_draws(paired, 1000)
     assert drawn.mean() == pytest.approx(paired.gain.value, abs=1e-3)
     assert drawn.std() == pytest.approx(np.hypot(paired.gain.error, 1 / paired.n_won), rel=0.02)

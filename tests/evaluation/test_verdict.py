@@ -8,9 +8,21 @@ import pytest
 from leadml.evaluation.bootstrap import Z_ONE
 from leadml.evaluation.log import Entries, Log
 from leadml.evaluation.metrics import HeldOut, captured
-from leadml.evaluation.verdict import MIN_DIFFERENT, Question, gain_between, judge, overall, paired_gain, why_no_answer
+from leadml.evaluation.verdict import (
+    MIN_DIFFERENT,
+    Question,
+    gain_at_workload,
+    judge,
+    overall,
+    paired_gain,
+    why_no_answer,
+)
 
 SMALLEST = 0.01
+
+
+def gain_between(log):
+    return gain_at_workload(HeldOut(log), log.entries["rule"], log.entries["card"])
 
 
 def bound(paired):
@@ -19,7 +31,7 @@ def bound(paired):
 
 
 def ask(log, **options):
-    return judge({"rule": Question(gain_between(log, "rule", "card"), **options)}, SMALLEST)["rule"]
+    return judge({"rule": Question(gain_between(log), **options)}, SMALLEST)["rule"]
 
 
 def with_card(log, card):
@@ -48,9 +60,9 @@ def test_a_better_card_says_change_and_is_confirmed(make_log):
 def test_the_gain_is_the_difference_of_what_both_capture_whatever_a_deal_counts_for(make_log):
     log = make_log(500, per_unit=3)
     held, rule = HeldOut(log), log.entries["rule"]
-    paired = gain_between(log, "rule", "card")
+    paired = gain_between(log)
     other = captured(held, log.entries["card"].score, rule.decision) - captured(held, rule.decision, rule.decision)
-    thrice = gain_between(dataclasses.replace(log, weight=log.weight * 3), "rule", "card")
+    thrice = gain_between(dataclasses.replace(log, weight=log.weight * 3))
     for gain in (other, thrice.gain):
         assert gain.value == pytest.approx(paired.gain.value)
         assert gain.error == pytest.approx(paired.gain.error)
@@ -74,7 +86,7 @@ def test_few_leads_judged_differently_are_not_enough():
 
 
 def test_holm_over_all_rules_is_obeyed_by_the_verdict():
-    paired = gain_between(swapped(12), "rule", "card")
+    paired = gain_between(swapped(12))
     sure, unsure = Question(paired, p_not_better=0.03), Question(paired, p_not_better=0.5)
     assert judge({"a": sure}, SMALLEST)["a"].verdict == "change"
     among = judge({"a": sure, "b": unsure, "c": Question()}, SMALLEST)

@@ -56,11 +56,9 @@ class Firm:
 def learn(counts: PatternCounts) -> Card:
     documented = np.tile(np.arange(5.0), (4, 1))
     fit = fit_scorecard(counts, documented)
-    points = whole_points(fit, counts.codes, counts.total).points
-    totals = points[np.arange(4), counts.codes].sum(axis=1)
-    size = int(points.max(axis=1).sum()) + 1
-    n, won = np.bincount(totals, counts.total, size), np.bincount(totals, counts.won, size)
-    table = table_of_totals(np.arange(size), won, n)
+    whole = whole_points(fit, counts.codes, counts.total)
+    points, size = np.array(whole.rows), whole.total_max + 1
+    table = table_of_totals(whole.totals(counts.codes), counts.won, counts.total, whole.total_max)
     made = LearnedPoints(CRITERIA, points, documented, table.probability, table.low, table.high)
     bands = [("drop", 0, "drop", "no-match"), ("now", size // 2, "follow up", "ready")]
     rows = [CardBand.model_validate(dict(zip(("id", "title", "from", "action", "decision"),
