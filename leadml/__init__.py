@@ -18,7 +18,7 @@ from importlib import import_module
 __version__ = "0.2.0"
 
 _HOMES = {
-    "Calibration": "leadml.calibration.run",
+    "Calibration": "leadml.calibration.output",
     "Card": "leadml.card.record",
     "Experiment": "leadml.calibration.experiment",
     "Framework": "leadml.frameworks.model",

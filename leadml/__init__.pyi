@@ -1,6 +1,6 @@
 # What type checkers and editors read in place of the lazy face; a test holds the two together.
 from leadml.calibration.experiment import Experiment as Experiment
-from leadml.calibration.run import Calibration as Calibration
+from leadml.calibration.output import Calibration as Calibration
 from leadml.calibration.run import calibrate as calibrate
 from leadml.card.record import Card as Card
 from leadml.card.record import load_card as load_card

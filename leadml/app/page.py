@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leadml.app.words import Answer, Column, answer_of_page, columns_of
-from leadml.calibration.save import distinct
 from leadml.card.codes import codes_of_leads
 from leadml.card.record import Card
+from leadml.data.units import distinct
 from leadml.exceptions import InputError, ModelRefError, UsageError
 from leadml.levels import UNKNOWN, Codes
 from leadml.registry import evidence

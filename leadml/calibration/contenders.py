@@ -34,9 +34,10 @@ from leadml.result import Kind
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leadml.card.record import Card
+    from leadml.card.record import Card, CardGate
     from leadml.data.deals import Leads
     from leadml.estimators.context import Form
+    from leadml.frameworks.model import Gate
 
 Totals = npt.NDArray[np.int32]
 MORE = 1.9
@@ -89,7 +90,7 @@ class Points:
     criteria: tuple[str, ...]
     rows: Sequence[npt.NDArray[np.integer]]
     bins: tuple[Bins, ...] = ()
-    gates: tuple[tuple[str, int], ...] = ()
+    gates: Sequence[Gate | CardGate] = ()
 
     @property
     def total_max(self) -> int:
@@ -106,8 +107,8 @@ class Points:
 
     def failed(self, leads: Leads) -> Flags:
         """(n,) whether a gate disqualifies."""
-        known = codes_of(leads, [name for name, _ in self.gates])
-        return np.asarray((known < [below for _, below in self.gates]).any(axis=1))
+        known = codes_of(leads, [gate.criterion for gate in self.gates])
+        return np.asarray((known < [gate.below for gate in self.gates]).any(axis=1))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -123,9 +124,8 @@ class DocumentedRule(Points):
     def of(cls, card: Card, title: str) -> DocumentedRule:
         """The rule that a card holds."""
         rows = [np.array([*each.points, each.unknown_points]) for each in card.criteria]
-        gates = tuple((gate.criterion, gate.below) for gate in card.gates)
         criteria, of = tuple(each.id for each in card.criteria), card.framework
-        return cls(criteria=criteria, rows=rows, gates=gates, id=card.name, framework=of, title=title, card=card)
+        return cls(criteria=criteria, rows=rows, gates=card.gates, id=card.name, framework=of, title=title, card=card)
 
     def fit(self, train: Leads) -> DocumentedRule:  # noqa: ARG002
         """Nothing is learned."""
@@ -225,7 +225,7 @@ def learn_card(
     rising = ~view.turning(train, seed) if free else True
     fit, counts = view.learn(train, seed, rising)
     whole = whole_points(fit, counts.codes, counts.total, points, monotone=rising)
-    rule = Points(criteria=view.mapped, rows=whole.rows, gates=view.gates)
+    rule = Points(criteria=view.mapped, rows=whole.rows, gates=view.framework.gates)
     return learn_totals(rule, train, timing, whole)
 
 
@@ -271,7 +271,7 @@ def learn_wide(
     fit = fit_wide(deals, attributes=attributes, as_score=as_score)
     rows = whole_points(fit, fit.codes(codes, there), weight, points, at_most=True).rows
     bins = tuple(each.bins for each in fit.attributes)
-    rule = Points(criteria=mapped, rows=rows, bins=bins, gates=() if view is None else view.gates)
+    rule = Points(criteria=mapped, rows=rows, bins=bins, gates=() if view is None else view.framework.gates)
     return learn_totals(rule, train, timing, fit, fit.slope)
 
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from leadml.calibration.experiment import load_experiment
 from leadml.calibration.outcomes import check_enough
-from leadml.calibration.run import Calibration, calibrate, name_of
-from leadml.calibration.save import log_aside
+from leadml.calibration.output import Calibration, log_aside
+from leadml.calibration.run import calibrate, name_of
 from leadml.card.files import check_folder
 from leadml.card.record import Card
 from leadml.data.deals import Leads

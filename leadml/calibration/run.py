@@ -6,160 +6,28 @@ earlier, predict later -> log -> `conclude`: verdicts, final cards on all deals,
 
 from __future__ import annotations
 
-import dataclasses
-import os
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from leadml.calibration import frames
 from leadml.calibration.blocks import few_threads, hold_out, make_blocks
 from leadml.calibration.conclude import conclude
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
 from leadml.calibration.outcomes import check_enough, choose_deals, set_aside
+from leadml.calibration.output import Calibration
 from leadml.calibration.study import check_own, make_study
 from leadml.calibration.views import Floats
-from leadml.card.record import Card, is_name
+from leadml.card.record import is_name
 from leadml.data.chunks import release_memory
 from leadml.data.deals import Leads
 from leadml.exceptions import UsageError
 from leadml.tracking import without_autologging
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from leadml.evaluation.log import Log
-    from leadml.result import Result
-
 Progress = Callable[[str, int, int], None]
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Calibration:
-    """What a calibration found. `calibrate` makes one.
-
-    Attributes
-    ----------
-    result : Result
-        Everything, as a typed record; ``result.json`` is its dump.
-    card : Card or None
-        The recommended card; None where no framework has two mapped criteria.
-    cards : dict of str to Card
-        Every card by contender.
-    held_out : Log
-        What each contender said of each held-out deal; `log` is the same as a frame.
-    fitted : dict of str to object
-        Contenders that are no card, fitted to all deals compared.
-    settings : Experiment
-        What was asked.
-    leads : Leads
-        What was read.
-
-    Examples
-    --------
-    >>> import leadml
-    >>> found = leadml.calibrate(leadml.make_leads(300, world="tilted"), {"contenders": ["cutoff"]})
-    >>> found.result.recommended.contender
-    'bant-integer'
-    >>> list(found.verdicts.columns[:3])
-    ['rule', 'verdict', 'verdict_weights']
-    """
-
-    result: Result
-    card: Card | None
-    cards: Mapping[str, Card]
-    held_out: Log
-    fitted: Mapping[str, Any]
-    settings: Experiment
-    leads: Leads
-
-    @property
-    def verdicts(self) -> pd.DataFrame:
-        """One row a documented rule: verdict, gains with intervals, outlook."""
-        return frames.of_rules(self.result.policies, frames.VERDICTS)
-
-    @property
-    def contenders(self) -> pd.DataFrame:
-        """One row a contender and figure: value, low, high."""
-        return frames.contenders(self.result)
-
-    @property
-    def cutoffs(self) -> pd.DataFrame:
-        """One row a documented rule: documented and learned cut-off, implied value."""
-        return frames.of_rules(self.result.policies, frames.CUTOFFS)
-
-    @property
-    def weights(self) -> pd.DataFrame:
-        """One row a rule and criterion: documented and learned weight, with interval."""
-        return frames.weights(self.result)
-
-    @property
-    def log(self) -> pd.DataFrame:
-        """One row a held-out deal and contender: the columns of ``log.parquet``."""
-        frame: pd.DataFrame = self.held_out.to_arrow().to_pandas()
-        return frame
-
-    @property
-    def plot(self) -> Any:
-        """Altair charts: cutoffs(), weights(), gain(), reliability(), bands(), decision_curve()."""
-        from leadml.report.charts import draw
-
-        names = ("bands", "cutoffs", "decision_curve", "gain", "reliability", "weights")
-        return SimpleNamespace(**{n: partial(draw, n, self.result, self.card, self.held_out) for n in names})
-
-    def to_html(self) -> str:
-        """Render the report: one page that needs nothing else."""
-        from leadml.report.html import render_html
-
-        return str(render_html(self.result, self.card, self.held_out))
-
-    def __repr__(self) -> str:
-        """What a console shows: the verdicts, not everything."""
-        told = ", ".join(f"{each.id}: {each.verdict}" for each in self.result.policies)
-        return f"<Calibration of {self.result.data.name}: {told}; recommended: {self.result.recommended.contender}>"
-
-    def _repr_html_(self) -> str:
-        return frames.short_html(self.result)
-
-    def save(self, directory: str | os.PathLike[str]) -> Path:
-        """Write result.json, report.html, card.json, cards/, log.parquet, rejected.csv, models/ and inputs.
-
-        Parameters
-        ----------
-        directory : str or path
-            Folder, made where it is absent. A log.parquet of the same mapping, settings and version is
-            appended to; one of others is kept aside as log-1.parquet.
-
-        Returns
-        -------
-        Path
-            The folder.
-        """
-        from leadml.calibration.save import save_calibration
-
-        return save_calibration(self, Path(directory))
-
-    def track(self, run: Any = None) -> Any:
-        """Log to MLflow, nested in the active run if there is one.
-
-        Parameters
-        ----------
-        run : str or mlflow run, optional
-            The run to log to; a new one by default.
-
-        Returns
-        -------
-        object
-            Where MLflow has it.
-        """
-        from leadml.tracking import track_calibration
-
-        return track_calibration(self, run=run)
 
 
 @without_autologging()

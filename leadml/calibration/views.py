@@ -110,11 +110,6 @@ class View:
         return tuple(name for name in self.framework.criterion_ids if name not in self.mapped)
 
     @property
-    def gates(self) -> tuple[tuple[str, int], ...]:
-        """Criteria of gates, and the level below which a lead is disqualified."""
-        return tuple((gate.criterion, gate.below) for gate in self.framework.gates)
-
-    @property
     def documented(self) -> Floats:
         """(k, 5) documented points of the mapped criteria: a level is a point."""
         return np.tile(np.arange(5.0), (len(self.mapped), 1))

@@ -151,6 +151,12 @@ def number_patterns(columns: Sequence[Ints64]) -> Ints64:
     return np.unique(together, return_inverse=True)[1].astype(np.int64)
 
 
+def distinct(codes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], Ints64]:
+    """Distinct rows of codes, and which of them each row is; many times faster than `np.unique` by rows."""
+    at = number_patterns(list(codes.T))
+    return codes[np.unique(at, return_index=True)[1]], at
+
+
 def join_links(links: Sequence[Ints64], n: int) -> npt.NDArray[np.int32] | None:
     """Join rows that share a number in any of the links (-1: none), through any chain; None where no two do."""
     unit = np.zeros(0, np.int64)

@@ -1,0 +1,304 @@
+"""What a calibration found: as a record, as tidy frames and charts, and as the folder that it leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from functools import partial
+from html import escape
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+import leadml
+from leadml.calibration.experiment import Experiment
+from leadml.calibration.outcomes import sample_deals
+from leadml.calibration.views import weight_of
+from leadml.card.codes import codes_of_leads
+from leadml.card.files import write_text
+from leadml.card.record import Card
+from leadml.data.chunks import release_memory
+from leadml.data.deals import Leads
+from leadml.data.rejections import Rejections
+from leadml.data.split import closed_deals
+from leadml.data.units import distinct
+from leadml.evaluation.log import Log
+from leadml.exceptions import LeadmlError
+from leadml.records import digest_record, dump_record
+from leadml.registry.evidence import DEAL_COUNTS, counts_file
+from leadml.result import Figure, Result, load_result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_COUNTED = 1_000_000
+"""Of more deals a sample is counted, with weights that add up to all."""
+
+
+def _spread(path: str, name: str) -> dict[str, str]:
+    return {f"{path}.value": name, f"{path}.low": f"{name}_low", f"{path}.high": f"{name}_high"}
+
+
+VERDICTS: Mapping[str, str] = {
+    "id": "rule",
+    **{name: name for name in ("verdict", "because", "verdict_weights", "verdict_cutoff")},
+    **_spread("gain_weights", "gain_weights"),
+    **_spread("gain_cutoff", "gain_cutoff"),
+    "outlook.p_better": "p_better",
+    "outlook.wins_per_100.keep.value": "wins_per_100_keep",
+    "outlook.wins_per_100.change.value": "wins_per_100_change",
+}
+CUTOFFS: Mapping[str, str] = {
+    "id": "rule",
+    "documented_cutoff": "documented",
+    **_spread("learned_cutoff", "learned"),
+    "learned_cutoff.basis": "basis",
+    "implied_value.low": "value_from",
+    "implied_value.high": "value_to",
+}
+"""Columns of these frames, by the path of their field."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Calibration:
+    """What a calibration found. `calibrate` makes one.
+
+    Attributes
+    ----------
+    result : Result
+        Everything, as a typed record; ``result.json`` is its dump.
+    card : Card or None
+        The recommended card; None where no framework has two mapped criteria.
+    cards : dict of str to Card
+        Every card by contender.
+    held_out : Log
+        What each contender said of each held-out deal; `log` is the same as a frame.
+    fitted : dict of str to object
+        Contenders that are no card, fitted to all deals compared.
+    settings : Experiment
+        What was asked.
+    leads : Leads
+        What was read.
+
+    Examples
+    --------
+    >>> import leadml
+    >>> found = leadml.calibrate(leadml.make_leads(300, world="tilted"), {"contenders": ["cutoff"]})
+    >>> found.result.recommended.contender
+    'bant-integer'
+    >>> list(found.verdicts.columns[:3])
+    ['rule', 'verdict', 'verdict_weights']
+    """
+
+    result: Result
+    card: Card | None
+    cards: Mapping[str, Card]
+    held_out: Log
+    fitted: Mapping[str, Any]
+    settings: Experiment
+    leads: Leads
+
+    @property
+    def verdicts(self) -> pd.DataFrame:
+        """One row a documented rule: verdict, gains with intervals, outlook."""
+        return _of_rules(self.result, VERDICTS)
+
+    @property
+    def contenders(self) -> pd.DataFrame:
+        """One row a contender and figure: value, low, high."""
+        import pandas as pd
+
+        rows = [
+            {"contender": each.id, "kind": each.kind, "figure": name, **dict(figure)}
+            for each in self.result.contenders
+            for name, figure in [*each, *((f"gain_{name}", gain) for name, gain in each.gain), *each.metrics.items()]
+            if isinstance(figure, Figure)
+        ]
+        return pd.DataFrame(rows, columns=["contender", "kind", "figure", "value", "low", "high", "p_adjusted"])
+
+    @property
+    def cutoffs(self) -> pd.DataFrame:
+        """One row a documented rule: documented and learned cut-off, implied value."""
+        return _of_rules(self.result, CUTOFFS)
+
+    @property
+    def weights(self) -> pd.DataFrame:
+        """One row a rule and criterion: documented and learned weight, with interval."""
+        import pandas as pd
+
+        own = [(rule.id, name, weight) for rule in self.result.policies for name, weight in rule.weights.items()]
+        rows = [{"rule": rule, "criterion": name, **dict(weight)} for rule, name, weight in own]
+        return pd.DataFrame(rows, columns=["rule", "criterion", "documented", "learned", "low", "high"])
+
+    @property
+    def log(self) -> pd.DataFrame:
+        """One row a held-out deal and contender: the columns of ``log.parquet``."""
+        frame: pd.DataFrame = self.held_out.to_arrow().to_pandas()
+        return frame
+
+    @property
+    def plot(self) -> Any:
+        """Altair charts: cutoffs(), weights(), gain(), reliability(), bands(), decision_curve()."""
+        from leadml.report.charts import draw
+
+        names = ("bands", "cutoffs", "decision_curve", "gain", "reliability", "weights")
+        return SimpleNamespace(**{n: partial(draw, n, self.result, self.card, self.held_out) for n in names})
+
+    def to_html(self) -> str:
+        """Render the report: one page that needs nothing else."""
+        from leadml.report.html import render_html
+
+        return str(render_html(self.result, self.card, self.held_out))
+
+    def __repr__(self) -> str:
+        """What a console shows: the verdicts, not everything."""
+        told = ", ".join(f"{each.id}: {each.verdict}" for each in self.result.policies)
+        return f"<Calibration of {self.result.data.name}: {told}; recommended: {self.result.recommended.contender}>"
+
+    def _repr_html_(self) -> str:
+        """The verdicts, the recommended card and the gravest findings."""
+        result, data = self.result, self.result.data
+        rules = [(escape(each.id), each.verdict, escape(each.because)) for each in result.policies]
+        rows = "".join(f"<tr><td>{rule}</td><td><b>{said}</b></td><td>{why}</td></tr>" for rule, said, why in rules)
+        grave = [f"{each.code} {escape(each.title)}" for each in result.findings if each.severity != "note"]
+        return (
+            f"<p><b>{escape(data.name)}</b>: {data.n_won:,.0f} won and {data.n_lost:,.0f} lost deals."
+            f" {escape(result.recommended.because)}</p>"
+            f"<table><tr><th>rule</th><th>verdict</th><th>because</th></tr>{rows}</table>"
+            f"<ul>{''.join(f'<li>{each}</li>' for each in grave)}</ul>"
+        )
+
+    def save(self, directory: str | os.PathLike[str]) -> Path:
+        """Write result.json, report.html, card.json, cards/, log.parquet, rejected.csv, models/ and inputs.
+
+        Parameters
+        ----------
+        directory : str or path
+            Folder, made where it is absent. A log.parquet of the same mapping, settings and version is
+            appended to; one of others is kept aside as log-1.parquet.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        folder = Path(directory)
+        (folder / "cards").mkdir(parents=True, exist_ok=True)
+        evaluation = self.result.evaluation.model_copy(update={"looks": append_log(self, folder)})
+        found = dataclasses.replace(self, result=self.result.model_copy(update={"evaluation": evaluation}))
+        write_text(folder / "result.json", found.result.model_dump_json(indent=2, by_alias=True) + "\n")
+        for name, card in found.cards.items():
+            card.save(folder / "cards" / f"{name}.json")
+        if found.card is not None:
+            found.card.save(folder / "card.json")
+        save_models(found, folder / "models")
+        if found.leads.mapping is not None:
+            write_text(folder / "mapping.yaml", dump_record(found.leads.mapping))
+        write_text(folder / "experiment.yaml", dump_record(found.settings))
+        (found.leads.rejections or Rejections()).save(folder / "rejected.csv")
+        save_deal_counts(found, folder)
+        release_memory()  # charts are drawn by another engine, which needs some of its own
+        write_text(folder / "report.html", found.to_html())
+        return folder
+
+    def track(self, run: Any = None) -> Any:
+        """Log to MLflow, nested in the active run if there is one.
+
+        Parameters
+        ----------
+        run : str or mlflow run, optional
+            The run to log to; a new one by default.
+
+        Returns
+        -------
+        object
+            Where MLflow has it.
+        """
+        from leadml.tracking import track_calibration
+
+        return track_calibration(self, run=run)
+
+
+def _of_rules(result: Result, columns: Mapping[str, str]) -> pd.DataFrame:
+    """One row a documented rule."""
+    import pandas as pd
+
+    flat = pd.json_normalize([each.model_dump() for each in result.policies])
+    return flat.reindex(columns=list(columns)).rename(columns=columns)
+
+
+def append_log(found: Calibration, folder: Path) -> int:
+    """Append to log.parquet (first of all: it alone may refuse), and count how often it grew: the looks."""
+    path = folder / "log.parquet"
+    aside = log_aside(folder, found.leads, found.settings)
+    if aside is not None:
+        path.rename(aside)
+    before = pq.read_metadata(path).num_rows if path.exists() else None
+    found.held_out.append(path)
+    return 1 if before is None else load_result(folder).evaluation.looks + (pq.read_metadata(path).num_rows > before)
+
+
+def log_aside(folder: Path, leads: Leads, settings: Experiment) -> Path | None:
+    """Where the log of a folder is kept, if it comes from another mapping, experiment or version; else None.
+
+    A later day of export (as_of) continues a log, and contenders may enter later.
+    """
+    if not (folder / "log.parquet").exists():
+        return None
+
+    def asked(told: Mapping[str, object]) -> dict[str, object]:
+        return {key: value for key, value in told.items() if key not in ("as_of", "contenders")}
+
+    try:
+        before = load_result(folder)
+        same = before.leadml_version == leadml.__version__
+        same &= asked(before.settings) == asked(settings.model_dump(mode="json", by_alias=True))
+        same &= leads.mapping is None or before.data.mapping_digest == digest_record(leads.mapping)
+    except LeadmlError:  # what this version cannot read is another version's
+        same = False
+    return None if same else next(each for n in count(1) if not (each := folder / f"log-{n}.parquet").exists())
+
+
+def save_models(found: Calibration, folder: Path) -> None:
+    """Write contenders that are no card: ID.joblib, and ID.json with what it is and its SHA-256."""
+    import joblib
+
+    for contender in found.result.contenders:
+        name, kinds = contender.id, ("context", "custom", "wide")
+        if name not in found.fitted or contender.kind not in kinds:
+            continue
+        folder.mkdir(exist_ok=True)
+        joblib.dump(found.fitted[name], content := io.BytesIO(), compress=3)
+        (folder / f"{name}.joblib").write_bytes(content.getvalue())
+        about = {
+            **contender.model_dump(include={"id", "title", "kind"}),
+            "leadml_version": found.result.leadml_version,
+            "criteria": list(found.leads.criteria),
+            "context": list(found.leads.context),
+            "data_digest": found.leads.digest,
+            "sha256": hashlib.sha256(content.getvalue()).hexdigest(),
+        }
+        write_text(folder / f"{name}.json", json.dumps(about, indent=2) + "\n")
+        write_text(folder / f"{name}.joblib.sha256", f"{about['sha256']}\n")  # asked for before it is loaded
+
+
+def save_deal_counts(found: Calibration, folder: Path) -> None:
+    """Write deal_counts.parquet: answers to the card's rows and other criteria, and two counts."""
+    deals, _ = sample_deals(closed_deals(found.leads), MOST_COUNTED, found.settings.random_state)
+    attributes = () if found.card is None else found.card.attributes
+    taken = {each.id for each in attributes}
+    criteria = [name for name in found.leads.criteria if name not in taken]
+    criteria += ["contactable"] if found.leads.contactable is not None else []
+    patterns, at = distinct(codes_of_leads(deals, criteria, attributes))
+    weight = weight_of(deals)
+    won, lost = (np.bincount(at, weight * (deals.outcome == each), len(patterns)) for each in (1, 0))
+    names = [*criteria, *(each.id for each in attributes)]
+    (folder / DEAL_COUNTS).write_bytes(counts_file(dict(zip(names, patterns.T, strict=True)), won, lost))
