@@ -54,7 +54,7 @@ def test_very_many_deals_are_learned_from_as_patterns_with_the_same_result(monke
         return dict(_numbers({"result": each.result.model_dump(mode="json"), **cards}))
 
     by_row = found()
-    for where, n in (("study.MANY_DEALS", 100), ("save.MOST_COUNTED", 200)):
+    for where, n in (("study.MANY_DEALS", 100), ("output.MOST_COUNTED", 200)):
         monkeypatch.setattr(f"leadml.calibration.{where}", n)
     assert found() == pytest.approx(by_row, rel=1e-9)
     _, won, lost = read_counts(tmp_path)
