@@ -47,7 +47,7 @@ def test_yaml_is_read_strictly(tmp_path) -> None:
     assert "points" in str(caught.value)
     assert "policy" in str(caught.value)
     path.write_text("\n")
-    with pytest.raises(RecordError, match="is empty"):
+    with pytest.raises(RecordError, match="got nothing"):
         load_experiment(path)
     path.write_text("split: {kind: grouped-kfold, folds: 3}\nevaluation: {kind: k-fold}\n")
     assert load_experiment(path).split.folds == 3
