@@ -26,12 +26,9 @@ from leadml.data.cells import Bools, Floats
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.levels import LEVEL_MAX, UNKNOWN, logistic, pack, unpack
 
-MARGIN = 0.8
-"""Odds of an unknown answer against those of the worst level."""
-MIN_UNKNOWN = 8
-"""A criterion is looked at from so many unknown (and known) answers on."""
-OPEN_GAP = 0.1
-"""Open deals know less when the share of unknown answers is larger than both closed shares by this much."""
+MARGIN = 0.8  # odds of an unknown answer against those of the worst level
+MIN_UNKNOWN = 8  # a criterion is looked at from so many unknown (and known) answers on
+OPEN_GAP = 0.1  # open deals know less where so many more answers are unknown than of won and of lost deals
 Note = tuple[str, dict[str, Any]]
 _Z, _Z_OPEN = 1.645, 3.0
 _LEVEL_SD, _UNKNOWN_SD = 1.0, 2.5  # priors that only keep the fit finite where no unknown ever won

@@ -31,22 +31,16 @@ from leadml.data.selection import chi_square
 from leadml.data.units import codes_of
 from leadml.levels import UNKNOWN
 
-MIN_KNOWN = 20
-"""A column is judged on at least so many deals of a kind."""
-MOST = 20_000
-"""Of more closed deals, and of more open ones, a fixed sample is looked at."""
-LEAK_AUC = 0.9
-"""A single column that ranks outcomes this well is taken for a leak."""
+MIN_KNOWN = 20  # a column is judged on at least so many deals of a kind
+MOST = 20_000  # of more closed deals, and of more open ones, a fixed sample is looked at
+LEAK_AUC = 0.9  # a single column that ranks outcomes this well is taken for a leak
 CHANCE, FILLED = 1e-6, (0.99, 0.2)
 """Filled (or empty) cells tell the outcome at this share of one outcome, so much more than elsewhere, this rarely."""
 STRETCH_AUC, STRETCH_SHARE, STRETCH = 0.75, 0.1, (0.995, 0.0)
 """A number that ranks this well is looked through: in its lowest or highest tenth all ended alike, as rarely."""
-FILLED_ONLY = 0.95
-"""A column that is filled this much more often for deals that ended (or ended one way) is filled by the close."""
-DATED_GAP = 0.2
-"""Closing dates that are missing this much more often for deals of one outcome give the outcome away."""
-N_FOLDS, N_BINS = 5, 10
-"""Held-out rankings are made in so many folds, by win rates of so many bins."""
+FILLED_ONLY = 0.95  # filled this much more often for deals that ended (or ended one way): filled by the close
+DATED_GAP = 0.2  # closing dates missing this much more often for deals of one outcome give the outcome away
+N_FOLDS, N_BINS = 5, 10  # held-out rankings are made in so many folds, by win rates of so many bins
 FOLLOWS, FILLED_MORE = (0.3, 0.6), (0.2, 0.4)
 """One and two points: rank correlation with the time from created to closed; share of filled cells by which deals of
 one kind exceed those of another."""
@@ -124,9 +118,8 @@ def find_leaks(leads: Leads) -> tuple[list[Note], Note | None]:
                 signs = [_Sign(2, f"by its name it {why}"), *signs]
             if sum(sign.points for sign in signs) >= 2:
                 suspects[column.name] = [sign.text for sign in signs if sign.points]
-                ranks = _auc(rate, won, unit)[0] >= LEAST_AUC
-                numbers = np.nan_to_num(binned, nan=-1).astype(np.int64)
-                p[column.name] = chi_square(numbers, won, unit) if ranks else 1.0
+                chance = chi_square(np.nan_to_num(binned, nan=-1).astype(np.int64), won, unit)
+                p[column.name] = chance if _auc(rate, won, unit)[0] >= LEAST_AUC else 1.0
     suspects = {name: texts for name, texts in suspects.items() if p[name] < BY_CHANCE / len(p)}
     return alone, _together(deals, rates, suspects) if suspects else None
 
