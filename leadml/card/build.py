@@ -150,22 +150,19 @@ def bands_at(bands: Sequence[Any], edges: Sequence[int], cutoff: int, total_max:
     The first ready band begins at the cut-off; the others keep to their side of it, and one that has no
     total left is dropped. With a cut-off above `total_max` no band is ready.
     """
-    starts = [int(edge) for edge in edges]
-    ready = [at for at, band in enumerate(bands) if band.decision == "ready"]
-    if ready:
-        starts[ready[0]] = cutoff
-    kept: list[CardBand] = []
-    for at in reversed(range(len(bands))):
-        band, start = bands[at], starts[at] if at else 0
-        if at in ready:
-            start = max(start, cutoff)
-        elif start >= cutoff and at:  # squeezed out by the cut-off
+    placed: dict[int, Any] = {}
+    for band, edge in zip(bands, [0, *map(int, edges[1:])], strict=True):
+        if band.decision == "ready":
+            start = max(edge, cutoff) if any(each.decision == "ready" for each in placed.values()) else cutoff
+        elif edge < cutoff:
+            start = edge
+        else:  # squeezed out by the cut-off
             continue
-        if start > total_max or (kept and start >= kept[-1].from_) or (at not in ready and cutoff == 0):
-            continue
-        same = {name: getattr(band, name) for name in ("id", "title", "action", "decision")}
-        kept.append(CardBand.model_validate(same | {"from": start}))
-    return tuple(reversed(kept))
+        if start <= total_max:
+            placed = {at: each for at, each in placed.items() if at < start} | {start: band}
+    same = ("id", "title", "action", "decision")
+    made = ({"from": at} | {name: getattr(band, name) for name in same} for at, band in placed.items())
+    return tuple(CardBand.model_validate(each) for each in made)
 
 
 def edges_by_share(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from textwrap import fill
 
-from leadml.frameworks.model import Basis, Framework, Policy
+from leadml.frameworks.model import Basis, Caveat, Framework, Gate, Policy
 
 WIDTH = 100
 
@@ -22,36 +22,27 @@ def _lines(framework: Framework) -> Iterator[str]:
     yield "\nCriteria"
     for criterion in framework.criteria:
         is_renamed = criterion.title.lower() != criterion.id
-        reads = f" (reads the canonical criterion {criterion.id})" if is_renamed else ""
-        yield f"  {criterion.title}{reads}"
+        yield f"  {criterion.title}{f' (reads the canonical criterion {criterion.id})' if is_renamed else ''}"
         yield _said(criterion.question, criterion.source, criterion.question_from, 4)
         yield f"    levels{_mark(criterion.rubric_from)}"
         yield from (_wrapped(f"{level}  {meaning}", 6) for level, meaning in enumerate(criterion.rubric))
     yield "\nRules"
     for policy in framework.policies:
         yield from _policy_lines(policy)
-    if framework.gates:
-        yield "\nGates"
-    for gate in framework.gates:
-        yield _said(gate.text, gate.source, gate.basis, 2)
-        yield _wrapped(f"fails when {gate.criterion} is known and below {gate.below}{_mark(gate.below_from)}", 4)
-    claims = [claim for claim in (framework.judging_order, framework.order_claim) if claim]
-    if claims:
-        yield "\nOrder"
-    for claim in claims:
-        is_named = claim.attributed_to and claim.attributed_to not in claim.source
-        yield _said(claim.text, claim.source + (f", {claim.attributed_to}" if is_named else ""), claim.basis, 2)
-    if framework.caveats:
-        yield "\nCaveats"
-    for caveat in framework.caveats:
-        yield _said(caveat.text, caveat.source, caveat.basis, 2)
-        facts = "; ".join(f"{fact} is {' or '.join(values)}" for fact, values in caveat.when.items())
-        if facts:
-            yield _wrapped(f"shown when {facts}{_mark(caveat.when_from)}", 4)
-    for title, notes in (("Fit", framework.fit), ("Notes", framework.notes)):
-        if notes:
-            yield f"\n{title}"
-        yield from (_said(note.text, note.source, note.basis, 2) for note in notes)
+    claims = tuple(claim for claim in (framework.judging_order, framework.order_claim) if claim)
+    parts = {"Gates": framework.gates, "Order": claims, "Caveats": framework.caveats, "Fit": framework.fit}
+    for title, notes in (parts | {"Notes": framework.notes}).items():
+        yield from [f"\n{title}"] * bool(notes)
+        for note in notes:
+            by = getattr(note, "attributed_to", None) or ""
+            source = note.source if by in note.source else f"{note.source}, {by}"
+            yield _said(note.text, source, note.basis, 2)
+            if isinstance(note, Gate):
+                what = f"fails when {note.criterion} is known and below {note.below}{_mark(note.below_from)}"
+                yield _wrapped(what, 4)
+            elif isinstance(note, Caveat) and note.when:
+                facts = "; ".join(f"{fact} is {' or '.join(values)}" for fact, values in note.when.items())
+                yield _wrapped(f"shown when {facts}{_mark(note.when_from)}", 4)
 
 
 def _policy_lines(policy: Policy) -> Iterator[str]:
