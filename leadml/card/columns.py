@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
@@ -31,14 +32,15 @@ Column = tuple[Any, npt.NDArray[Any]]
 """Distinct values (an array; texts as a list, or as Arrow), and which of them each row has."""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class Scores:
     """Scores of n leads: the answers of each pattern, and which pattern (`index`) each lead has.
 
     Each column of `COLUMNS` is an attribute (an array of n values).
     """
 
-    def __init__(self, answers: Answers, index: Ints) -> None:
-        self.answers, self.index = answers, index
+    answers: Answers
+    index: Ints
 
     def __len__(self) -> int:
         return len(self.index)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from leadml.card.codes import attribute_codes, code_of, codes_of
+from leadml.card.codes import attribute_codes, code_of, codes_of, codes_of_leads
 from leadml.card.columns import Scores
 from leadml.card.files import digest, pretty, read_json, write_text
 from leadml.card.points import DECISIONS, CardTable, Decision, points_by_code
@@ -44,13 +44,11 @@ def _refuse(fault: Callable[[Any], Any], valid: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _is_line(text: str) -> bool:
-    return 0 < len(text) <= 2000 and text.isprintable()
-
-
 Name = Annotated[str, _refuse(lambda v: not is_name(v), "1 to 64 of A-Z a-z 0-9 . _ -, a letter or digit first")]
 # By Python's tables: a pattern that says as much takes pydantic 4 ms to compile, for each field.
-Text = Annotated[str, _refuse(lambda v: not _is_line(v), "a line of text of 1 to 2,000 characters")]
+Text = Annotated[
+    str, _refuse(lambda v: not (0 < len(v) <= 2000 and v.isprintable()), "a line of 1 to 2,000 characters")
+]
 # A cell of a spreadsheet, where a first = + - @ would make a formula.
 Cell = Annotated[Text, _refuse(lambda v: v[0] in "=+-@", "a line of text that begins with none of = + - @")]
 Level = Annotated[str, _refuse(lambda v: v not in ("0", "1", "2", "3", "4"), "a level 0 to 4")]
@@ -58,7 +56,7 @@ Points = Annotated[int, Field(ge=0, le=MAX_TOTAL)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Known = Annotated[
     str | bool | int | float | None,
-    _refuse(lambda v: isinstance(v, str) and v != "" and not _is_line(v), "a line of text, a number or null"),
+    _refuse(lambda v: not (len(str(v)) <= 2000 and str(v).isprintable()), "a line of text, a number or null"),
 ]
 
 
@@ -291,7 +289,11 @@ class Card(_Part):
         """
         from leadml.data.deals import Leads
 
-        codes, facts = codes_of(self, levels), levels.facts if facts is None and isinstance(levels, Leads) else facts
+        if isinstance(levels, Leads):
+            codes = codes_of_leads(levels, [each.id for each in self.criteria], self.attributes)
+            facts = levels.facts if facts is None else facts
+        else:
+            codes = codes_of(self, levels)
         return Scores(*self.lookup.patterns(self.lookup.with_facts(codes, facts) if facts else codes))
 
     def score_one(self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None = None) -> dict[str, Any]:
