@@ -9,27 +9,11 @@ from typing import Any
 import numpy as np
 
 import leadml
+from leadml.calibration import figures, findings
 from leadml.calibration.blocks import Lost, hold_out, make_blocks
 from leadml.calibration.cards import Draft, draft_cards, fit_all
 from leadml.calibration.drift import find_drift
 from leadml.calibration.facts import Facts
-from leadml.calibration.figures import (
-    Metric,
-    describe_contenders,
-    describe_data,
-    describe_evaluation,
-    find_disagreement,
-    find_dropped,
-    find_segments,
-)
-from leadml.calibration.findings import (
-    doubt_words,
-    find_selected,
-    make_findings,
-    notes_of_deals,
-    notes_of_result,
-    notes_of_study,
-)
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.rules import judge_rules
 from leadml.calibration.study import Study, make_study
@@ -53,26 +37,26 @@ def conclude(
     study: Study,
     log: Log,
     lost: Mapping[str, Lost],
-    metrics: Mapping[str, Metric],
+    metrics: Mapping[str, figures.Metric],
     name: str,
 ) -> tuple[Result, dict[str, Draft], dict[str, Any]]:
     """The result, every card, and every contender fitted to all deals."""
     moved, drifted = find_drift(study.deals, study.learnable) if study.timed else ([], False)
-    selected, by_hunch = find_selected(study, chosen)
+    selected, by_hunch = findings.find_selected(study, chosen)
     facts = Facts(study, log, fit_all(study), drifted, by_hunch)
-    policies, data = judge_rules(facts), describe_data(study, leads, name, chosen.n_recent)
+    policies, data = judge_rules(facts), figures.describe_data(study, leads, name, chosen.n_recent)
     drafts = draft_cards(study, facts.fitted, data)
     best = choose_card(facts, drafts)
     release_memory()
     on_deals = [
         (code, {**values, "compare": COMPARED} if values.get("compare") else values)
-        for code, values in notes_of_deals(leads, study.deals)
+        for code, values in findings.notes_of_deals(leads, study.deals)
     ]
-    recommended = recommend(facts, drafts, policies, best, make_findings(on_deals))
-    contenders = describe_contenders(facts, drafts, lost, metrics, leads)
-    dropped, evaluation = find_dropped(facts), describe_evaluation(facts)
-    notes: list[Note] = [*chosen.notes, *study.notes, *on_deals, *notes_of_study(study), *selected, *moved]
-    notes += notes_of_result(facts, policies, contenders, recommended, dropped)
+    recommended = recommend(facts, drafts, policies, best, findings.make_findings(on_deals))
+    contenders = figures.describe_contenders(facts, drafts, lost, metrics, leads)
+    dropped, evaluation = figures.find_dropped(facts), figures.describe_evaluation(facts)
+    notes: list[Note] = [*chosen.notes, *study.notes, *on_deals, *findings.notes_of_study(study), *selected, *moved]
+    notes += findings.notes_of_result(facts, policies, contenders, recommended, dropped)
     notes += judge_recoded(study, chosen, leads, policies)
     card = None  # its decision at the workload of the baseline
     if best is not None and facts.workload is not None:
@@ -91,9 +75,9 @@ def conclude(
         frameworks=tuple(view.id for view in study.views),
         contenders=contenders,
         policies=policies,
-        disagreement=() if card is None else find_disagreement(facts, card),
-        segments=() if card is None else find_segments(facts, card),
-        findings=make_findings(notes),
+        disagreement=() if card is None else figures.find_disagreement(facts, card),
+        segments=() if card is None else figures.find_segments(facts, card),
+        findings=findings.make_findings(notes),
         recommended=recommended,
         champion=best or study.baseline or "prior",
         dropped=dropped,
@@ -162,14 +146,14 @@ def recommend(
     drafts: Mapping[str, Draft],
     policies: Sequence[PolicyResult],
     chosen: str | None,
-    findings: Sequence[Finding],
+    told: Sequence[Finding],
 ) -> Recommended:
     """The learned card, always; the documented rule stays in use unless the verdict on it is `change`, and no finding
     doubts columns of the card.
     """
     study, deals = facts.study, facts.study.deals
     able = {*deals.context, *deals.raw}
-    doubted = tuple(dict.fromkeys(name for each in findings for name in each.doubted if name in able))
+    doubted = tuple(dict.fromkeys(name for each in told for name in each.doubted if name in able))
     baseline = next((each for each in policies if each.id == study.baseline), None)
     if chosen is None:
         because = "No framework has two mapped criteria that vary, so that no card can be learned."
@@ -179,7 +163,7 @@ def recommend(
     mapped = {} if deals.mapping is None else deals.mapping.criteria
     held = [each.column for each in draft.card.attributes]
     held += [mapped[each.id].column for each in draft.card.criteria if each.id in mapped]
-    doubt = doubt_words(findings, held)
+    doubt = findings.doubt_words(told, held)
     rounding = None
     if (whole := learned_of(facts, chosen)) is not None:
         lost = whole.loss_against_real

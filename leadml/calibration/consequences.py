@@ -6,6 +6,7 @@ From them follows the decision of every contender, by one function, within each 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from leadml.calibration.views import Floats, Note, weight_of, won_of
 from leadml.data.deals import NO_DAY, Leads
 from leadml.evaluation.metrics import highest
 from leadml.exceptions import UsageError
-from leadml.levels import N_CODES
+from leadml.levels import N_CODES, Codes
 from leadml.result import Basis
 
 DAYS_A_WEEK = 7.0
@@ -25,9 +26,8 @@ SHRINK_AMOUNTS = 20.0  # won deals that a level's effect on the amount is shrunk
 class Consequences:
     """What decides a cut-off.
 
-    margin : value is this share of the amount, which varies with levels.
-    threshold : P(won) from which a follow-up pays (c / v), where one is known. values : (1 + 6k,) coefficients of the
-    value of a lead if won, in follow-ups.
+    margin : value is this share of the amount, which varies with levels. threshold : P(won) from which a follow-up pays
+    (c / v), where one is known. amounts : what a lead brings if won, as learned from amounts.
     """
 
     basis: Basis
@@ -36,13 +36,13 @@ class Consequences:
     margin: float | None = None
     share: float | None = None
     threshold: float | None = None
-    values: Floats | None = None
+    amounts: Callable[[Leads], Floats] | None = None
     notes: tuple[Note, ...] = ()
 
     def learned_from(self, train: Leads) -> Consequences:
         """The same, with what the deals of a training set tell."""
         if self.margin is not None:
-            return dataclasses.replace(self, values=fit_values(train, self.margin / self.cost))
+            return dataclasses.replace(self, amounts=learn_amounts(train))
         if self.basis == "break-even":
             rate = float(np.average(won_of(train), weights=weight_of(train)))
             return dataclasses.replace(self, threshold=rate)
@@ -50,35 +50,32 @@ class Consequences:
 
     def value_of(self, leads: Leads) -> Floats:
         """Value of each lead if won, in follow-ups (v / c)."""
-        if self.values is None:
-            return np.full(len(leads), 1.0 / self.threshold if self.threshold else np.nan)
-        at = N_CODES * np.arange(leads.codes.shape[1]) + leads.codes
-        return np.asarray(np.exp(self.values[0] + self.values[1:][at].sum(axis=1)))
+        if self.amounts is not None and self.margin is not None:
+            return self.amounts(leads) * self.margin / self.cost
+        return np.full(len(leads), 1.0 / self.threshold if self.threshold else np.nan)
 
     def decide(self, score: Floats, probability: Floats, leads: Leads, workload: float) -> Floats:
         """Follow up by P(won) * value >= cost, or the highest scores up to the capacity or `workload`."""
-        if self.share is None and (self.values is not None or self.threshold is not None):
+        if self.share is None and (self.amounts is not None or self.threshold is not None):
             pays = probability * self.value_of(leads) >= 1.0 - 1e-12
             return np.where(np.isnan(probability), np.nan, pays.astype(np.float64))
         return highest(score, workload if self.share is None else self.share, leads.weight)
 
 
-def fit_values(train: Leads, scale: float) -> Floats:
-    """(1 + 6k,) log of scale * E[amount | levels, won]: a ridge on log amounts of won deals, smeared to their mean.
+def learn_amounts(train: Leads) -> Callable[[Leads], Floats]:
+    """E[amount | levels, won]: a ridge on log amounts of won deals, smeared to their mean (Duan 1983, JASA 78)."""
+    from sklearn.linear_model import Ridge
 
-    Duan (1983), Smearing estimate, JASA 78.
-    """
-    known = (train.outcome == 1) & np.isfinite(train.amount) & (train.amount > 0)  # type: ignore[arg-type,operator]
-    design = (train.codes[known][:, :, None] == np.arange(N_CODES)).reshape(int(known.sum()), -1).astype(np.float64)
+    def design(codes: Codes) -> Floats:
+        return np.asarray(codes[:, :, None] == np.arange(N_CODES), np.float64).reshape(len(codes), -1)
+
+    amount = np.asarray(train.amount)
+    known = (train.outcome == 1) & (amount > 0) & np.isfinite(amount)
     if not known.any():
-        return np.asarray([-np.inf, *np.zeros(design.shape[1])])
-    amount = np.asarray(train.amount)[known]
-    log, mean = np.log(amount), design.mean(axis=0)
-    centred = design - mean
-    gram = centred.T @ centred + SHRINK_AMOUNTS * np.eye(design.shape[1])
-    effects = np.linalg.solve(gram, centred.T @ (log - log.mean()))
-    smear = amount.mean() / np.exp(log.mean() + centred @ effects).mean()
-    return np.asarray([log.mean() - mean @ effects + np.log(scale * smear), *effects])
+        return lambda leads: np.zeros(len(leads))
+    model = Ridge(alpha=SHRINK_AMOUNTS).fit(design(train.codes[known]), np.log(amount[known]))
+    smear = amount[known].mean() / np.exp(model.predict(design(train.codes[known]))).mean()
+    return lambda leads: np.asarray(smear * np.exp(model.predict(design(leads.codes))))
 
 
 def find_consequences(settings: Experiment, leads: Leads, deals: Leads) -> Consequences:
@@ -110,26 +107,24 @@ def _economics(given: Economics, deals: Leads) -> Consequences:
             f"{deals.source}: economics are in {given.currency} and the mapping's amount is in {theirs};"
             f" valid: one currency; give follow_up_cost in {theirs}"
         )
-    known = (deals.outcome == 1) & np.isfinite(deals.amount)
-    margin = float(given.margin or 0.0)
-    mean = float(deals.amount[known].mean()) if known.any() else float("nan")
-    if not margin * mean > cost:
-        raise UsageError(
-            f"{deals.source}: got a follow_up_cost of {cost:g} and, from {int(known.sum())} won deals with an"
-            f" amount, a won deal worth {margin * mean:,.2f} (margin {margin:g} of the mean); valid: a won"
-            " deal is worth more than one follow-up; correct the cost, the margin or the mapping's amount"
-        )
+    amounts, margin = deals.amount[(deals.outcome == 1) & np.isfinite(deals.amount)], float(given.margin or 0.0)
+    n, mean = len(amounts), float(amounts.mean()) if len(amounts) else float("nan")
     value = margin * mean
-    told = {"value": value, "currency": given.currency or theirs, "margin": margin, "mean": mean, "cost": cost}
-    notes = (("LML503", {**told, "n": int(known.sum()), "where": "economics"}),)
+    if not value > cost:
+        raise UsageError(
+            f"{deals.source}: got a follow_up_cost of {cost:g} and, from {n} won deals with an amount, a won deal worth"
+            f" {value:,.2f} (margin {margin:g} of the mean); valid: a won deal is worth more than one follow-up;"
+            " correct the cost, the margin or the mapping's amount"
+        )
+    note = {"value": value, "currency": given.currency or theirs, "margin": margin, "mean": mean, "cost": cost, "n": n}
+    notes: tuple[Note, ...] = (("LML503", {**note, "where": "economics"}),)
     return Consequences("economics", cost, value, margin, threshold=cost / value, notes=notes)
 
 
 def _capacity(given: Capacity, leads: Leads) -> Consequences:
     if given.per_week is None:
         return Consequences("capacity", share=given.share)
-    created = np.array([NO_DAY]) if leads.created is None else leads.created
-    created = created[created != NO_DAY]
+    created = np.array([]) if leads.created is None else leads.created[leads.created != NO_DAY]
     days = float(np.ptp(created)) if len(created) else 0.0
     if days < DAYS_A_WEEK:
         seen = "no dates of creation" if days == 0 else f"leads created within {days:.0f} days"

@@ -192,15 +192,33 @@ def notes_of_result(
     dropped: Dropped | None,
 ) -> Iterator[Note]:
     """What a calibration has to say about its own result."""
+    from leadml.calibration.study import reach
+
     study, by_id = facts.study, {each.id: each for each in contenders}
-    for each in policies:
-        yield from _on_rule(study, each)
+    for rule in policies:
+        view = study.view_of(rule.framework)
+        if view is not None and rule.reason == "unreachable":
+            most = reach(study.rules[rule.id], study.deals.criteria)
+            values = {"rule": rule.id, "cutoff": rule.documented_cutoff, "reach": most, "columns": view.missing}
+            severity = "warn" if rule.id == study.baseline else "note"
+            yield "LML307", {**values, "severity": severity, "where": rule.id}
     for view in study.learnable:
         if (card := facts.fitted.get(f"{view.id}-integer")) is not None:
             silent = [name for name, row in zip(view.mapped, card.rule.rows, strict=True) if not row[:UNKNOWN].any()]
             if silent:
                 yield "LML202", {"framework": view.framework.title, "columns": silent, "where": view.id}
-    yield from _on_ranking(facts.measures, contenders)
+    able = [each for each in contenders if each.kind != "comparison"]
+    ranked = sorted(((c, c.auc, c.auc.value) for c in able if c.auc and c.auc.value), key=lambda each: -each[2])
+    if not beat_prior({each.id: facts.measures[each.id] for each in able}):
+        words = ""
+        for _, auc, value in [each for each in ranked if each[0].kind != "prior"][:1]:
+            words = f": the best ranking has an AUC of {value:.2f} ({auc.low or 0.0:.2f} to {auc.high or 1.0:.2f})"
+        yield "LML301", {"best": words, "where": "contenders"}
+    card = next((each for each in ranked if each[0].card and each[0].kind == "learned"), None)
+    rival = next((each for each in ranked if each[0].kind in ("context", "custom", "wide")), None)
+    if card and rival and (rival[1].low or 0.0) > (card[1].high or 1.0):
+        values = {"contender": rival[0].title, "auc": rival[2], "card_auc": card[2], "where": rival[0].id}
+        yield "LML302", values
     own = by_id.get(str(recommended.contender))
     off = None if own is None else own.calibration_intercept
     if own is not None and off is not None and off.value is not None and off.low is not None and off.high is not None:
@@ -233,46 +251,6 @@ def error_of_predictions(study: Study) -> float:
         learned += len(held.test) / len(held.train)
         n += len(held.test)
     return float(np.sqrt((square + len(study.blocks[0].train) * learned**2) / n)) if n else 1.0
-
-
-def _on_rule(study: Study, rule: PolicyResult) -> Iterator[Note]:
-    """Whether its cut-off cannot be reached, or it follows up everyone or no one."""
-    from leadml.calibration.study import reach
-
-    view = study.view_of(rule.framework)
-    if view is not None and rule.reason == "unreachable":
-        most, severity = (
-            reach(study.rules[rule.id], study.deals.criteria),
-            "warn" if rule.id == study.baseline else "note",
-        )
-        values = {"rule": rule.id, "cutoff": rule.documented_cutoff, "reach": most, "columns": view.missing}
-        yield "LML307", {**values, "severity": severity, "where": rule.id}
-    if rule.reason in ("follows everyone", "follows no one"):
-        whom, share = ("every lead", 1.0) if rule.reason == "follows everyone" else ("no lead", 0.0)
-        yield "LML303", {"rule": rule.id, "whom": whom, "share": share, "n": len(study.compared), "where": rule.id}
-
-
-def _on_ranking(measures: Mapping[str, Measures], contenders: Sequence[Contender]) -> Iterator[Note]:
-    """LML301: nothing beats the base rate. LML302: a classifier of more columns ranks better than every card."""
-    able = [each.id for each in contenders if each.kind != "comparison"]
-    ranked = sorted((c for c in contenders if c.auc is not None and c.auc.value), key=_auc, reverse=True)
-    if not beat_prior({name: measures[name] for name in able}):
-        best = next((each.auc for each in ranked if each.id in able and each.kind != "prior"), None)
-        words = ""
-        if best is not None:
-            words = (
-                f": the best ranking has an AUC of {best.value:.2f} ({best.low or 0.0:.2f} to {best.high or 1.0:.2f})"
-            )
-        yield "LML301", {"best": words, "where": "contenders"}
-    card = next((each for each in ranked if each.card and each.kind == "learned"), None)
-    wider = next((each for each in ranked if each.kind in ("context", "custom", "wide")), None)
-    if card and wider and card.auc and wider.auc and (wider.auc.low or 0.0) > (card.auc.high or 1.0):
-        values = {"contender": wider.title, "auc": wider.auc.value, "card_auc": card.auc.value}
-        yield "LML302", {**values, "where": wider.id}
-
-
-def _auc(contender: Contender) -> float:
-    return 0.0 if contender.auc is None else contender.auc.value or 0.0
 
 
 def beat_prior(measures: Mapping[str, Measures]) -> list[str]:

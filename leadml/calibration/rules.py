@@ -109,7 +109,12 @@ def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
 
 
 def describe_rule(
-    facts: Facts, rule: DocumentedRule, weights: Judgement, cutoff: Judgement, look: Outlook | None, more: Any
+    facts: Facts,
+    rule: DocumentedRule,
+    weights: Judgement,
+    cutoff: Judgement,
+    look: Outlook | None,
+    more: MoreDeals | None,
 ) -> PolicyResult:
     """One documented rule as a record; more : deals that decide it, where it is undecided."""
     study, card, view = facts.study, rule.card, facts.study.view_of(rule.framework)
