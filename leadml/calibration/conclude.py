@@ -160,9 +160,8 @@ def recommend(
         nothing: dict[str, Any] = dict.fromkeys(("contender", "card", "framework"))
         return Recommended(**nothing, because=because, doubted=doubted, in_use=study.baseline or "prior")
     contender, draft = study.contender(chosen), drafts[chosen]
-    mapped = {} if deals.mapping is None else deals.mapping.criteria
     held = [each.column for each in draft.card.attributes]
-    held += [mapped[each.id].column for each in draft.card.criteria if each.id in mapped]
+    held += [deals.mapping.column_of(each.id) for each in draft.card.criteria] if deals.mapping else []
     doubt = findings.doubt_words(told, held)
     rounding = None
     if (whole := learned_of(facts, chosen)) is not None:

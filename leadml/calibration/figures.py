@@ -95,7 +95,6 @@ def _importance(facts: Facts, lost: Lost | None, draft: Draft | None, leads: Lea
     """What is given up without each column, held out, the largest loss first; attributes by their name in the CRM."""
     if lost is None:
         return ()
-    mapped = {} if leads.mapping is None else leads.mapping.criteria
     own = set() if draft is None else {each.column for each in draft.card.attributes}
     held, seen, followed = facts.held, np.isfinite(lost.followed).astype(np.float64), np.nan_to_num(lost.followed)
     told = []
@@ -103,7 +102,7 @@ def _importance(facts: Facts, lost: Lost | None, draft: Draft | None, leads: Lea
         more, moved = np.nan_to_num(lost.loss[:, at]), np.nan_to_num(lost.moved[:, at])
         rate = rate_of_different(held, moved, np.zeros(len(moved)))  # as many are followed up: less noise, same sum
         wins = held.ratio(100.0 * moved * (held.y - rate), followed).estimate().figure
-        column = mapped[name].column if name in mapped else name
+        column = leads.mapping.column_of(name) if leads.mapping else name
         loss = held.ratio(more, seen).estimate().figure
         told.append(Importance(column=name, loss=loss, wins_per_100=wins, attribute=column if column in own else ""))
     return tuple(sorted(told, key=lambda each: -(each.loss.value or 0.0)))

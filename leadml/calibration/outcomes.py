@@ -118,18 +118,13 @@ def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
     """Leave out columns, and criteria read from them; the wide card that is compared with finds them in `raw`."""
     if not without:
         return leads
-    valid = (*leads.context, *(name for name in leads.raw if name not in leads.context))
+    valid = dict.fromkeys((*leads.context, *leads.raw))
     if absent := [name for name in without if name not in valid]:
         known = f"{', '.join(valid)} (context and criteria of the mapping)" if valid else "no column, as none is mapped"
         raise UsageError(f"without: got {', '.join(absent)}; valid: {known}; correct it, or leave it out")
 
-    def column(criterion: str) -> str:
-        mapping = leads.mapping
-        while mapping is not None and criterion not in mapping.criteria and criterion in mapping.stand_in:
-            criterion = mapping.stand_in[criterion]
-        return criterion if mapping is None else mapping.criteria[criterion].column
-
-    kept = [at for at, name in enumerate(leads.criteria) if column(name) not in without]
+    names = leads.criteria if leads.mapping is None else map(leads.mapping.column_of, leads.criteria)
+    kept = [at for at, column in enumerate(names) if column not in without]
     return dataclasses.replace(
         leads,
         criteria=tuple(leads.criteria[at] for at in kept),

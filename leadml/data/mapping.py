@@ -238,6 +238,12 @@ class Mapping(Record):
         """Criteria that have levels, stand-ins among them, in canonical order."""
         return tuple(c for c in CANONICAL if c in self.criteria or c in self.stand_in)
 
+    def column_of(self, name: str) -> str:
+        """The column that a criterion is read from, also as a stand-in; what is no criterion is a column itself."""
+        while name not in self.criteria and name in self.stand_in:
+            name = self.stand_in[name]
+        return self.criteria[name].column if name in self.criteria else name
+
     def uses(self, *, to_score: bool = False) -> tuple[tuple[str, str], ...]:
         """List (YAML path, column); `to_score`: only what scoring cannot do without (id and criteria)."""
         needed = ("lead_id", "criteria.") if to_score else ("",)

@@ -106,6 +106,7 @@ def test_words_and_numbers_may_stand_in_one_column_and_every_use_has_its_path(tm
     )  # fmt: skip
     assert mapping.mapped == ("budget", "funds", "need")
     assert mapping.present(["B"]) == ("budget", "funds")
+    assert [mapping.column_of(name) for name in ("budget", "funds", "need", "Source")] == ["B", "B", "N", "Source"]
     places = dict(mapping.uses())
     assert (places["join.left"], places["segments[0]"]) == ("Contact", "Team")
     assert {"snapshot", "followed_up.column", "propensity.column", "duplicates[0]"} <= set(places)
