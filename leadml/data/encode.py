@@ -70,7 +70,7 @@ class _Batch:
     """The rows of a chunk, and the faults that are found in them."""
 
     def __init__(self, chunk: Chunk) -> None:
-        self.rows, self.faults = chunk.rows, list[CellFaults]()
+        self.rows, self.faults, self.usable = chunk.rows, list[CellFaults](), np.ones(len(chunk.rows), bool)
         self.cells = dict(zip(chunk.table.schema.names, chunk.table.columns, strict=True))
 
     def column(self, rule: ColumnRule | None) -> pa.Array | None:
@@ -81,6 +81,7 @@ class _Batch:
         """Reject cells of a column, those for one reason together."""
         if not bad.any():
             return
+        self.usable &= ~bad
         at, texts = categories_of(self.cells[column].filter(mask_of(bad)))
         present, which = np.unique(at, return_inverse=True)
         values, rows, reasons = [texts[code] for code in present], self.rows[bad], dict[str, int]()
@@ -99,25 +100,18 @@ class Encoder:
     """
 
     def __init__(
-        self,
-        mapping: Mapping,
-        columns: Sequence[str],
-        *,
-        decimal: str = ".",
-        to_score: bool = False,
-        context: Sequence[str] | None = None,
-        source: str = "the table",
-    ) -> None:
+        self, mapping: Mapping, columns: Sequence[str], *, decimal: str = ".", to_score: bool = False,
+        context: Sequence[str] | None = None, source: str = "the table",
+    ) -> None:  # fmt: skip
         self.mapping, self.decimal, self.to_score, self.raw = mapping, decimal, to_score, False
         self.absent = check_columns(mapping, columns, source, to_score=to_score)
         self.criteria = mapping.present(columns)
         carried = [*(mapping.context if context is None else context), *mapping.segments]
         if not to_score:
             carried += [*mapping.group, *(mapping.duplicates if isinstance(mapping.duplicates, tuple) else ())]
-        there = set(columns)
-        self._carried = tuple(dict.fromkeys(name for name in carried if name in there))
+        self._carried = tuple(dict.fromkeys(name for name in carried if name in columns))
         used = [column for place, column in mapping.uses() if not (to_score and _ONLY_CLOSED.match(place))]
-        self.columns = tuple(dict.fromkeys(c for c in (*used, *self._carried) if c in there))
+        self.columns = tuple(dict.fromkeys(c for c in (*used, *self._carried) if c in columns))
 
     def encode(self, chunk: Chunk) -> Encoded:
         """Encode a chunk."""
@@ -135,18 +129,12 @@ class Encoder:
         made["facts"] = {name: _fact_labels(batch.cells[fact.column], fact) for name, fact in facts.items()}
         raw = [rule.column for rule in mapping.criteria.values() if self.raw and rule.column in batch.cells]
         made["raw"] = {name: relabel(batch.cells[name], category) for name in raw}
-        usable = np.ones(len(batch.rows), bool)
-        for fault in batch.faults:
-            usable[np.searchsorted(batch.rows, fault.rows)] = False
-        return Encoded(Leads(self.criteria, **made), usable, batch.faults, dates, unlisted)
+        return Encoded(Leads(self.criteria, **made), batch.usable, batch.faults, dates, unlisted)
 
     def _codes(self, batch: _Batch) -> Codes:
         """Encode the criteria; one that is unknown takes what its stand-in says."""
-        own = {
-            name: self._criterion(name, rule, cells, batch)
-            for name, rule in self.mapping.criteria.items()
-            if (cells := batch.column(rule)) is not None
-        }
+        rules = {name: rule for name, rule in self.mapping.criteria.items() if rule.column in batch.cells}
+        own = {name: self._criterion(name, rule, batch) for name, rule in rules.items()}
         nothing = np.full(len(batch.rows), UNKNOWN, np.uint8)
         codes = np.empty((len(batch.rows), len(self.criteria)), np.uint8, order="F")
         for j, name in enumerate(self.criteria):
@@ -157,16 +145,14 @@ class Encoder:
             codes[:, j] = filled
         return codes
 
-    def _criterion(self, name: str, rule: Criterion, cells: pa.Array, batch: _Batch) -> Codes:
+    def _criterion(self, name: str, rule: Criterion, batch: _Batch) -> Codes:
         """Encode one column: words first, then numbers by edges."""
-        words = {"": UNKNOWN, **dict.fromkeys(rule.unknown, UNKNOWN), **(rule.levels or {})}
         whole = rule.edges is None and rule.levels is None
-        if whole:
-            words = {**_LEVELS, **words}
-        at, distinct = distinct_of(cells)
+        words = {**(_LEVELS if whole else {}), "": UNKNOWN, **dict.fromkeys(rule.unknown, UNKNOWN)}
+        words |= rule.levels or {}
+        at, distinct = distinct_of(batch.cells[rule.column])
         texts = [*(text or "" for text in distinct.to_pylist()), ""]
-        marked = whole and self.decimal == ","
-        keys = (category(text.replace(",", ".") if marked else text) for text in texts)
+        keys = (category(text.replace(",", ".") if whole and self.decimal == "," else text) for text in texts)
         table = np.array([words.get(key, _BAD) for key in keys], np.uint8)
         if rule.edges is not None:
             numbers = np.append(numbers_of(distinct, self.decimal)[0], np.nan)

@@ -195,8 +195,7 @@ def _tree_log_probability(columns: Sequence[Ints64], at: Ints64) -> Floats:
 def _tree(columns: Sequence[Ints64]) -> Ints64:
     """Find the edges, (e, 2), of the forest of most mutual information.
 
-    The plug-in estimate is too high by about (a - 1)(b - 1) / 2n; without that correction columns of many values would
-    be everyone's neighbour, and copies would be predicted by themselves.
+    Less the bias of its plug-in estimate, (a - 1)(b - 1) / 2n: columns of many values would be everyone's neighbour.
     """
     from scipy.sparse.csgraph import minimum_spanning_tree
 
