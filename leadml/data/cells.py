@@ -187,8 +187,7 @@ def numbers_of(array: pa.Array, decimal: str = ".", *, keep_infinite: bool = Fal
     plain = pc.replace_substring_regex(text.filter(is_number), pattern=f"{_GROUP[decimal]}|{_SPACES}", replacement="")
     if decimal == ",":
         plain = pc.replace_substring(plain, pattern=",", replacement=".")
-    plain = pc.replace_substring_regex(plain, pattern=r"^\+|\.$", replacement="")
-    plain = pc.replace_substring_regex(plain, pattern=r"\.[eE]", replacement="e")
+    plain = pc.replace_substring_regex(plain, pattern=r"^\+", replacement="")
     numbers = np.full(len(distinct) + 1, np.nan)
     numbers[:-1][_bits_of(is_number.buffers()[1], is_number)] = values_of(pc.cast(plain, pa.float64()))
     numbers[~np.isfinite(numbers)] = np.nan
