@@ -35,7 +35,7 @@ ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
 PACKINGS = {".gz": "gzip", ".zst": "zstd"}
 DAY_SECONDS = 86_400
 HOST = re.sub(r"\W", "", platform.node())[:20] or "host"
-ROW_GROUP = 1 << 17
+ROW_GROUP = 1 << 18
 """Rows a row group of a Parquet file has, about."""
 
 
