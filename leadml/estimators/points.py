@@ -94,7 +94,7 @@ def whole_points(
 
 
 class _Search:
-    """Points of all rows, one after the other, nearest to the fit of those that are valid."""
+    """Points of all rows, one after the other: the nearest to the fit that are valid (criteria never fall)."""
 
     def __init__(
         self, rows: Sequence[Floats], k: int, rising: Flags, total: int, exact: bool, covariance: Floats
@@ -106,6 +106,14 @@ class _Search:
         low = np.array([row.min() if j >= k or not rising[j] else 0.0 for j, row in enumerate(levels)])
         self.top = np.array([row.max() for row in levels]) - low
         self.values = np.concatenate([[], *rows]) - np.repeat(low, self.sizes)
+        # a move: one point on or off a step of a rising criterion (all levels from it up), or any other code by itself
+        made = np.split(np.eye(len(self.values)), self.starts[1:]) if rows else []
+        for j in np.flatnonzero(rising):
+            made[j] = np.concatenate([np.cumsum(made[j][:UNKNOWN][::-1], axis=0)[-2::-1], made[j][UNKNOWN:]])
+        self.moves = np.concatenate([each for sign in (1, -1) for each in (sign * own for own in made)] or [np.eye(0)])
+        if exact:
+            first, second = np.triu_indices(len(self.moves), 1)
+            self.moves = np.concatenate([self.moves, self.moves[first] + self.moves[second]])
 
     def nearest(self) -> Floats:
         """The best of what is found from every start."""
@@ -118,8 +126,7 @@ class _Search:
             whole = np.floor(wanted + 1e-12)
             whole[np.argsort(whole - wanted, kind="stable")[: round(self.total - whole.sum())]] += 1
             scales = [np.divide(whole, self.top, out=np.zeros_like(whole), where=self.top > 0)]
-        moves = self._moves()
-        found = np.array([self._improved(self._start(scale), moves) for scale in scales])
+        found = np.array([self._improved(self._start(scale)) for scale in scales])
         return np.asarray(found[np.argmax(self._near(found))])
 
     def _near(self, x: Floats) -> Floats:
@@ -138,41 +145,22 @@ class _Search:
             x = np.concatenate(tried)[np.argmax(self._near(np.concatenate(tried)))]
         return np.asarray(x)
 
-    def _moves(self) -> Floats:
-        """One point on or off a step of a rising criterion (all levels from it up), or any other code by itself."""
-        eye, made = np.eye(len(self.values)), []
-        for j, (start, size) in enumerate(zip(self.starts, self.sizes, strict=True)):
-            own = eye[start : start + size]
-            if j < self.k and self.rising[j]:
-                own = np.concatenate([np.cumsum(own[:UNKNOWN][::-1], axis=0)[-2::-1], own[UNKNOWN:]])
-            made.append(own)
-        single = np.concatenate([*made, *(-each for each in made)])
-        first, second = np.triu_indices(len(single), 1)
-        return np.concatenate([single, single[first] + single[second]]) if self.exact else single
-
-    def _improved(self, x: Floats, moves: Floats) -> Floats:
-        """Take the best valid move for as long as one brings the points nearer to the fit."""
+    def _improved(self, x: Floats) -> Floats:
+        """Take the best valid move for as long as one brings the points nearer to the fit; attributes begin at 0."""
+        k, at = self.k, self.starts[self.k :]
         for _ in range(MAX_ROUNDS):
-            moved = x + moves
-            near = np.where(self._valid(moved), self._near(moved), 0.0)
-            best = int(np.argmax(near))
-            if near[best] <= self._near(x) * (1 + 1e-9):
+            moved = x + self.moves
+            near = self._near(moved)
+            moved[:, N_CODES * k :] -= np.repeat(np.minimum.reduceat(moved, at, axis=1), self.sizes[k:], axis=1)
+            cards = moved[:, : N_CODES * k].reshape(len(moved), k, N_CODES)
+            levels, unknown = cards[..., :UNKNOWN], cards[..., UNKNOWN]
+            top = levels.max(axis=2)
+            total = top.sum(axis=1) + np.maximum.reduceat(moved, at, axis=1).sum(axis=1)
+            wrong = (levels.min(axis=2) != 0) | (unknown < 0) | (unknown > top)
+            wrong |= self.rising & (np.diff(levels, axis=2) < 0).any(axis=2)
+            valid = (total == self.total if self.exact else total <= self.total) & ~wrong.any(axis=1)
+            best = int(np.argmax(np.where(valid, near, 0.0)))
+            if not valid[best] or near[best] <= self._near(x) * (1 + 1e-9):
                 break
             x = moved[best]
-            low = np.minimum.reduceat(x, self.starts)
-            low[: self.k] = 0
-            x = x - np.repeat(low, self.sizes)
         return x
-
-    def _valid(self, x: Floats) -> Flags:
-        """Which cards (n, size), attributes lowered to 0, keep the total and never fall where they may not."""
-        k, at = self.k, self.starts[self.k :]
-        cards = x[:, : N_CODES * k].reshape(len(x), k, N_CODES)
-        levels, unknown = cards[..., :UNKNOWN], cards[..., UNKNOWN]
-        top = levels.max(axis=2)
-        own = np.maximum.reduceat(x, at, axis=1) - np.minimum.reduceat(x, at, axis=1)
-        total = top.sum(axis=1) + own.sum(axis=1)
-        wrong = (levels.min(axis=2) != 0) | (unknown < 0) | (unknown > top)
-        wrong |= self.rising & (np.diff(levels, axis=2) < 0).any(axis=2)
-        keeps = total == self.total if self.exact else total <= self.total
-        return np.asarray(keeps & ~wrong.any(axis=1))

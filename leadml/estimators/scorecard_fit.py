@@ -59,7 +59,7 @@ class ScorecardFit:
 
     def log_odds(self, codes: Codes) -> Floats:
         """(n,) log-odds of (n, k) codes."""
-        return self.intercept + sum_rows(self.rows, codes)
+        return self.intercept + sum_rows(self.values, codes)
 
 
 def code_table(codes: Codes, total: Floats) -> Floats:
@@ -154,12 +154,20 @@ def fit_spreads(
 ) -> tuple[Fits, Floats, Floats, Floats]:
     """Fits without bounds of all spreads that count, their precision matrices, evidence and spreads."""
     (steps, steps_log_det), (unknown, unknown_log_det) = steps_priors(documented), unknown_priors(table)
-    rough = _rough_fits(columns, won, total, steps + unknown[0])
-    log_evidence = _log_evidence(rough, steps_log_det)
+    # three steps for each prior with the curvature of one fit: enough to see which are hopeless
+    rough, middle = steps + unknown[0], len(steps) // 2
+    one = fit_logistic(columns, won, total, rough[[middle]], tolerance=1e-2)
+    hessian, theta = rough + (one.hessian - rough[middle]), np.repeat(one.theta, len(rough), axis=0)
+    for _ in range(3):
+        gradient = (total * logistic(theta @ columns.T) - won) @ columns + (rough @ theta[..., None])[..., 0]
+        theta -= np.linalg.solve(hessian, gradient[..., None])[..., 0]
+    loss = np.logaddexp(0.0, theta @ columns.T) @ total[0] - theta @ (won @ columns)[0]
+    loss += 0.5 * np.einsum("ri,rij,rj->r", theta, rough, theta, optimize=True)
+    log_evidence = _log_evidence(Fits(theta, hessian, loss), steps_log_det)
     at = np.flatnonzero(log_evidence > log_evidence.max() - HOPELESS)
     at, meaning = np.tile(at, len(UNKNOWN_MEANINGS)), np.repeat(np.arange(len(UNKNOWN_MEANINGS)), len(at))
     precision = steps[at] + unknown[meaning]
-    fits = fit_logistic(columns, won, total, precision, start=rough.theta[at])
+    fits = fit_logistic(columns, won, total, precision, start=theta[at])
     part, _, chance = UNKNOWN_MEANINGS[meaning].T
     log_evidence = _log_evidence(fits, steps_log_det[at] + unknown_log_det[meaning]) + np.log(chance)
     evidence = np.exp(log_evidence - log_evidence.max())
@@ -171,21 +179,6 @@ def fit_spreads(
 def _log_evidence(fits: Fits, prior_log_det: Floats) -> Floats:
     """Laplace: log of the integral of likelihood times prior, up to a constant."""
     return np.asarray(0.5 * prior_log_det - fits.loss - 0.5 * np.linalg.slogdet(fits.hessian)[1])
-
-
-def _rough_fits(columns: Floats, won: Floats, total: Floats, precision: Floats) -> Fits:
-    """Three steps for each prior with the curvature of one fit: enough to see which are hopeless."""
-    middle = len(precision) // 2
-    one = fit_logistic(columns, won, total, precision[[middle]], tolerance=1e-2)
-    hessian = precision + (one.hessian - precision[middle])
-    theta, won_columns = np.repeat(one.theta, len(precision), axis=0), won @ columns
-    for _ in range(3):
-        gradient = (total * logistic(theta @ columns.T)) @ columns - won_columns
-        gradient += (precision @ theta[..., None])[..., 0]
-        theta -= np.linalg.solve(hessian, gradient[..., None])[..., 0]
-    loss = np.logaddexp(0.0, theta @ columns.T) @ total[0] - theta @ won_columns[0]
-    loss += 0.5 * np.einsum("ri,rij,rj->r", theta, precision, theta, optimize=True)
-    return Fits(theta, hessian, loss)
 
 
 def _draw(fits: Fits, evidence: Floats, bounded: Flags, table: Floats, n: int, rng: np.random.Generator) -> Floats:

@@ -51,19 +51,6 @@ class PairedGain:
     variance: float
 
     @property
-    def ceiling(self) -> float:
-        """One-sided 95% upper bound, with what was unseen allowed for."""
-        unseen = RULE_OF_THREE / self.n_won if self.n_won > 0 else np.inf
-        return float(self.gain.value + np.hypot(Z_ONE * self.gain.error, unseen))
-
-    @property
-    def interval(self) -> Estimate:
-        """Two-sided 95%, never without width: one win that no held-out deal showed is always possible."""
-        value, won = self.gain.value, max(self.n_won, 1.0)
-        half = max(Z * float(np.hypot(self.gain.error, 1.0 / won)), RULE_OF_THREE / won)
-        return Estimate(value, value - half, value + half)
-
-    @property
     def confirmed_error(self) -> float:
         """How far the gain may be from its value at any look, one-sided 95% (asymptotic confidence sequence).
 
@@ -170,13 +157,17 @@ def judge(questions: Mapping[str, Question], smallest_gain: float) -> dict[str, 
         if found is None:
             answers[name] = Judgement("cannot-judge", q.cannot or "no contest")
             continue
+        value, error, unseen = found.gain.value, found.gain.error, RULE_OF_THREE / max(found.n_won, 1e-12)
+        # two-sided 95%, never without width: one win that no held-out deal showed is always possible
+        half = max(Z * float(np.hypot(error, 1.0 / max(found.n_won, 1.0))), RULE_OF_THREE / max(found.n_won, 1.0))
         verdict: Verdict = "undecided"
         reason: Reason = ""
         if np.isnan(adjusted):
             verdict, reason = "cannot-judge", "constant scores"
         elif adjusted >= 1.0 - SURE:  # the held-out deals must not point the other way
-            below = q.p_below is not None and q.p_below >= SURE and found.gain.value < smallest_gain
-            verdict = "keep" if below or found.ceiling < smallest_gain else "undecided"
+            below = q.p_below is not None and q.p_below >= SURE and value < smallest_gain
+            ceiling = value + np.hypot(Z_ONE * error, unseen)  # one-sided 95%
+            verdict = "keep" if below or ceiling < smallest_gain else "undecided"
         elif found.n_different < MIN_DIFFERENT:
             reason = "few judged differently"
         elif found.ranks < SURELY_RANKS:
@@ -185,7 +176,7 @@ def judge(questions: Mapping[str, Question], smallest_gain: float) -> dict[str, 
             reason = "blocks disagree"
         else:
             verdict = "change"
-        answers[name] = Judgement(verdict, reason, found.interval, adjusted, found)
+        answers[name] = Judgement(verdict, reason, Estimate(value, value - half, value + half), adjusted, found)
     return answers
 
 
