@@ -10,15 +10,15 @@ from types import ModuleType
 
 def main() -> None:
     """Run the command line."""
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    # Pydantic would load what looks for plugins all the same (zipfile, email), which takes longer than a lead.
-    no_plugins = ModuleType("pydantic.plugin._loader")
-    no_plugins.__dict__["get_plugins"] = tuple
-    sys.modules.setdefault(no_plugins.__name__, no_plugins)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")  # looking for them takes as long as a lead
     if sys.argv[1:2] in (["predict"], ["qualify"], ["explain"]):
         # A score is a look-up: numpy need not start threads for it, and what is loaded stays.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         gc.set_threshold(100_000)
+        # What looks for plugins is loaded by pydantic all the same, with zipfile and email.
+        no_plugins = ModuleType("pydantic.plugin._loader")
+        no_plugins.__dict__["get_plugins"] = tuple
+        sys.modules.setdefault(no_plugins.__name__, no_plugins)
     from leadml.cli import main as run
 
     run()
