@@ -32,11 +32,6 @@ MOST_SHUFFLED = 500
 Progress = Callable[[str, int, int], None]
 
 
-def few_threads(n_jobs: int | None) -> threadpool_limits:
-    """One thread unless more are asked for: counts of patterns are small, and threads wait for each other longer."""
-    return threadpool_limits(n_jobs or 1)
-
-
 def make_blocks(study: Study) -> Study:
     """The study with its blocks, and `timed` as it turned out: too few dated deals are held out by k-fold."""
     deals, asked, won = study.compared, study.settings.evaluation, won_of(study.compared)
@@ -81,7 +76,8 @@ def hold_out(study: Study, progress: Progress | None = None) -> tuple[Log, dict[
     deals, blocks = study.compared, study.blocks
     said: dict[str, list[Entries]] = {}
     lost: dict[str, list[Lost]] = {}
-    with few_threads(study.n_jobs), warnings.catch_warnings():
+    # one thread unless more are asked for: counts of patterns are small, and threads wait for each other longer
+    with threadpool_limits(study.n_jobs or 1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a user's classifier may warn once a block
         for at, held in enumerate(blocks):
             if progress is not None:

@@ -222,8 +222,7 @@ def learn_card(
     view: View, train: Leads, timing: Timing = None, *, points: int = 40, seed: int = 0, free: bool = False
 ) -> TotalTable:
     """Average the fits over their spreads, round to whole points; those of criteria that turn are `free` to fall."""
-    rising = ~view.turning(train, seed) if free else True
-    fit, counts = view.learn(train, seed, rising)
+    fit, counts, rising = view.learn(train, seed, free)
     whole = whole_points(fit, counts.codes, counts.total, points, monotone=rising)
     rule = Points(criteria=view.mapped, rows=whole.rows, gates=view.framework.gates)
     return learn_totals(rule, train, timing, whole)
@@ -231,7 +230,7 @@ def learn_card(
 
 def learn_weights(view: View, train: Leads, timing: Timing = None, *, seed: int = 0) -> LogOdds:
     """The same as fitted, without rounding."""
-    fit, _ = view.learn(train, seed)
+    fit, _, _ = view.learn(train, seed)
     return _of_now(lambda leads: fit.log_odds(codes_of(leads, view.mapped)), train, timing)
 
 

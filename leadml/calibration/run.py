@@ -13,7 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from leadml.calibration.blocks import few_threads, hold_out, make_blocks
+from threadpoolctl import threadpool_limits
+
+from leadml.calibration.blocks import hold_out, make_blocks
 from leadml.calibration.conclude import conclude
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
@@ -96,7 +98,7 @@ def calibrate(
     study = make_blocks(make_study(leads, chosen, settings, frameworks, classifiers, n_jobs))
     log, lost = hold_out(study, progress)
     release_memory()
-    with few_threads(study.n_jobs), warnings.catch_warnings():
+    with threadpool_limits(study.n_jobs or 1), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         result, drafts, fitted = conclude(leads, chosen, study, log, lost, own, name or name_of(leads))
     release_memory()

@@ -114,20 +114,19 @@ class View:
         """(k, 5) documented points of the mapped criteria: a level is a point."""
         return np.tile(np.arange(5.0), (len(self.mapped), 1))
 
-    def learn(self, train: Leads, seed: int, rising: Flags | bool = True) -> tuple[ScorecardFit, PatternCounts]:
-        """Fit the scorecard on counts of patterns; contenders that share the monotone fit ask one after the other."""
-        if rising is not True or self._latest.get("train") is not train:
-            counts = count_patterns(train, self.mapped)
-            fit = fit_scorecard(counts, self.documented, monotone=rising, random_state=seed)
-            if rising is not True:
-                return fit, counts
-            self._latest.update(train=train, fit=(fit, counts))
-        return self._latest["fit"]  # type: ignore[no-any-return]
+    def learn(self, train: Leads, seed: int, free: bool = False) -> tuple[ScorecardFit, PatternCounts, Flags]:
+        """Fit the scorecard on counts of patterns; the points of criteria that turn are `free` to fall, not `rising`.
 
-    def turning(self, train: Leads, seed: int) -> Flags:
-        """(k,) criteria whose points must be free to turn, as a training set tells."""
-        found = find_misfits(count_patterns(train, self.mapped), self.documented, self.mapped, random_state=seed)
-        return np.isin(self.mapped, [each.criteria[0] for each in found if each.kind == "turning"])
+        Contenders that share the monotone fit ask one after the other.
+        """
+        if free or self._latest.get("train") is not train:
+            counts, rising = count_patterns(train, self.mapped), np.ones(len(self.mapped), dtype=bool)
+            if free:
+                found = find_misfits(counts, self.documented, self.mapped, random_state=seed)
+                rising = ~np.isin(self.mapped, [each.criteria[0] for each in found if each.kind == "turning"])
+            fit = fit_scorecard(counts, self.documented, monotone=rising, random_state=seed)
+            self._latest.update(train=None if free else train, fit=(fit, counts, rising))
+        return self._latest["fit"]  # type: ignore[no-any-return]
 
     def misfits(self, deals: Leads, met_level: int) -> list[Note]:
         """Criteria that run backwards, turn, or only work together, on all deals."""

@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 import leadml
-from leadml.calibration.blocks import few_threads, hold_out, make_blocks
+from leadml.calibration.blocks import hold_out, make_blocks
 from leadml.calibration.drift import find_drift
 from leadml.calibration.experiment import Experiment
 from leadml.calibration.facts import Facts
@@ -114,7 +115,7 @@ class Stream:
         """What `leadml calibrate` would say of the first n deals."""
         study = make_blocks(self.first(n))
         log = self.log.subset(self.log.row < n) if study.timed else hold_out(study)[0]
-        with few_threads(1):
+        with threadpool_limits(1):
             drifted = find_drift(study.deals, study.learnable)[1] if study.timed else False
             fitted = study.contender(CARD).fit(study.deals)
             return Look(judge_rules(Facts(study, log, {CARD: fitted}, drifted))[0], fitted)
