@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -101,6 +102,15 @@ class WideDeals:
         return WideDeals(codes, self.documented, columns, outcome, weight, unit)
 
 
+class _Part(NamedTuple):
+    """A column in a model: its bins, its codes, the inverse of its kernel, where its coefficients are."""
+
+    bins: Bins
+    codes: Codes
+    inverse: Floats
+    at: slice
+
+
 class _Model:
     """Criteria and any number of binned columns, refitted as columns come."""
 
@@ -117,12 +127,8 @@ class _Model:
                 _, precision, evidence, _ = fit_spreads(columns, won, n, self.table, deals.documented)
                 self.prior = precision[np.argmax(evidence)]
         self.columns, self.bounded = csr_array(criteria), np.repeat([False, True, False], [1, 4 * k, k])
-        self.bins: list[Bins] = []
-        self.codes: list[Codes] = []
-        self.at: list[slice] = []
-        self.inverses: list[Floats] = []
-        self.spreads = np.empty(0)
-        self.theta = np.zeros(criteria.shape[1])
+        self.parts: list[_Part] = []
+        self.spreads, self.theta = np.empty(0), np.zeros(criteria.shape[1])
         self.fit()
 
     def add(self, bins: Bins, codes: Codes) -> None:
@@ -130,43 +136,38 @@ class _Model:
         n, start, size = len(codes), len(self.theta), bins.n_bins + 2
         indicator = csr_array((np.ones(n), codes, np.arange(n + 1)), shape=(n, size))
         self.columns = hstack([self.columns, indicator], format="csr")
-        self.bins.append(bins)
-        self.codes.append(codes)
-        self.at.append(slice(start, start + size))
-        self.inverses.append(np.asarray(np.linalg.inv(kernel(bins)), dtype=np.float64))
+        inverse = np.asarray(np.linalg.inv(kernel(bins)), dtype=np.float64)
+        self.parts.append(_Part(bins, codes, inverse, slice(start, start + size)))
         self.spreads = np.append(self.spreads, FIRST_SPREAD)
         self.theta, self.bounded = np.pad(self.theta, (0, size)), np.pad(self.bounded, (0, size))
         self.fit(N_UPDATES)
 
     def fit(self, n_updates: int = 0, bounded: bool = False) -> None:
         """Newton from where it stands; then spreads and coefficients in turn."""
-        start = np.where(self.bounded & bounded, np.maximum(self.theta, 0.0), self.theta)
+        theta = np.where(self.bounded & bounded, np.maximum(self.theta, 0.0), self.theta)
         for turn in range(n_updates, -1, -1):
-            own = [inverse / spread**2 for inverse, spread in zip(self.inverses, self.spreads, strict=True)]
+            own = [part.inverse / spread**2 for part, spread in zip(self.parts, self.spreads, strict=True)]
             found = fit_logistic(
                 self.columns,
                 self.won[None],
                 self.weight[None],
                 block_diag(self.prior, *own)[None],
                 bounded=self.bounded if bounded else None,
-                start=start[None],
+                start=theta[None],
                 tolerance=1e-5 if bounded else 1e-3,
                 max_iter=1 if turn else 25,
             )
-            start, self.hessian = found.theta[0], found.hessian[0]
+            theta, self.hessian = found.theta[0], found.hessian[0]
             if turn:
-                self._update(start, np.linalg.inv(self.hessian))
-        self.theta, self.eta = start, self.columns @ start
-
-    def _update(self, theta: Floats, covariance: Floats) -> None:
-        """New spreads: a column of two or three bins tells little, so that all of them lend it POOLED effects."""
-        parts = list(zip(self.at, self.inverses, strict=True))
-        size = np.array([theta[at] @ inverse @ theta[at] for at, inverse in parts])
-        unsure = np.array([np.trace(inverse @ covariance[at, at]) for at, inverse in parts])
-        determined = np.array([len(inverse) for inverse in self.inverses]) - unsure / self.spreads**2
-        common = size.sum() / max(determined.sum(), 1e-3)
-        new = np.sqrt((size + POOLED * common) / (determined + POOLED))
-        self.spreads = np.clip(new, LEAST_SPREAD, MOST_SPREAD)
+                covariance = np.linalg.inv(self.hessian)
+                size = np.array([theta[at] @ inverse @ theta[at] for _, _, inverse, at in self.parts])
+                unsure = np.array([np.trace(inverse @ covariance[at, at]) for _, _, inverse, at in self.parts])
+                determined = [len(part.inverse) for part in self.parts] - unsure / self.spreads**2
+                # a column of two or three bins tells little of its spread: all of them lend it POOLED effects
+                common = size.sum() / max(determined.sum(), 1e-3)
+                new = np.sqrt((size + POOLED * common) / (determined + POOLED))
+                self.spreads = np.clip(new, LEAST_SPREAD, MOST_SPREAD)
+        self.theta, self.eta = theta, self.columns @ theta
 
     def attributes(self) -> tuple[Attribute, ...]:
         """Its columns with the bins merged that the data cannot tell apart; a column whose bins all merge goes.
@@ -175,7 +176,7 @@ class _Model:
         lose the shrinkage that each had.
         """
         rate, made = float(self.won.sum() / self.weight.sum()), []
-        for bins, codes, at in zip(self.bins, self.codes, self.at, strict=True):
+        for bins, codes, _, at in self.parts:
             n, won = (np.bincount(codes, w, bins.n_bins + 2).astype(np.float64) for w in (self.weight, self.won))
             # information at the overall rate: where a bin is nearly always won its own would vanish
             coarse, to = merge(bins, self.theta[at], n * rate * (1 - rate), n)
@@ -211,11 +212,11 @@ def _fit_once(deals: WideDeals, attributes: int, as_score: bool) -> WideFit:
     fine = {column.name: (column, fine_bins(column, deals.weight)) for column in deals.columns}
     candidates = {name: (bins, bins.codes(c), kernel(bins)) for name, (c, bins) in fine.items() if bins is not None}
     n_offered = len(candidates)
-    while candidates and len(model.bins) < attributes:
+    while candidates and len(model.parts) < attributes:
         p = logistic(model.eta)
         residual, variance = model.won - model.weight * p, model.weight * p * (1 - p)
         nuisance = (model.columns, np.linalg.cholesky(np.linalg.inv(model.hessian)))
-        n_chosen, let_in = len(model.bins), {}
+        n_chosen, let_in = len(model.parts), {}
         limit = min(FURTHER_P, FALSE_SHARE * (n_chosen + 1) / n_offered) if n_chosen else FIRST_P / n_offered
         for name, (_, codes, prior) in candidates.items():
             log_p, evidence = score_test(codes, prior, residual, variance, nuisance, units)
