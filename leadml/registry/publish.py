@@ -91,9 +91,9 @@ def _find_model(document: Mapping[str, Any], path: Path, folders: list[Path], st
         return load_result(folders[0]).data.name
     if isinstance(own, str) and own in names:
         return own
-    has = f"no model of that name is in the store at {versions.store_folder(store_root)}"
-    has += f", which has {', '.join(names)}" if names else ""
-    raise UsageError(f"--name: {path} is called {own!r}, and {has}", "give --name NAME")
+    has = f"which has {', '.join(names)}" if names else "which is empty"
+    told = f"{path} is called {own!r}, and no model of that name is in the store, {has}"
+    raise UsageError(told, f"give --name NAME (the store is {versions.store_folder(store_root)})")
 
 
 def _find_origin(document: Mapping[str, Any], name: str, store_root: Root) -> Version | None:

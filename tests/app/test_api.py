@@ -164,6 +164,8 @@ def test_nothing_said_is_of_this_machine_or_of_the_command_line(served, made):
     card = leadml.load_card(made / "store" / "crm" / "1").to_dict()
     said.append(call("/publish", {"draft": {"name": "crm"}, "by": "Sam", "because": "x"})[1]["detail"])
     said.append(call("/publish", {"draft": card, "by": "Sam", "because": "x"})[1]["detail"])
+    said.append(call("/publish", {"draft": card | {"name": "stray"}, "by": "Sam", "because": "x"})[1]["detail"])
+    assert said[-1] == "draft.json is called 'stray', and no model of that name is in the store, which has crm"
     everyone = {"draft": {**card, "cutoff": 0}, "by": "Sam", "because": "all", "in_use": True}
     said.append(call("/publish", everyone)[1]["refused"])
     said += [

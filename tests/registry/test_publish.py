@@ -90,11 +90,11 @@ def test_points_without_counts_tell_no_probability(tmp_path: Path) -> None:
 def test_a_draft_of_nowhere_and_a_framework_begin_a_name(tmp_path: Path) -> None:
     root = tmp_path / "store"
     draft = changed(make_card(5), tmp_path, published=None)
-    with pytest.raises(UsageError, match=r"--name: .* is called 'made', and no model of .*; give --name NAME"):
+    with pytest.raises(UsageError, match=r"draft.json is called 'made', and no model .* is empty; give --name NAME"):
         send(draft, root)
     done = send(draft, root, name="made")
     assert (done.version.ref, done.version.status, done.comparison) == ("made@1", "champion", None)
-    with pytest.raises(UsageError, match="which has made; give --name NAME"):
+    with pytest.raises(UsageError, match=r"which has made; give --name NAME \(the store is .*store\)"):
         send(changed(make_card(4, name="other"), tmp_path), root)
     assert changed_from(done) == "draft.json"
     path = tmp_path / "ours.yaml"
