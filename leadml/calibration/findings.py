@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from leadml.calibration.views import Note
 from leadml.data.deals import OPEN, Leads
 from leadml.data.leaks import leak_notes
-from leadml.data.selection import Selection, find_selection, find_worked
+from leadml.data.selection import find_selection, find_worked
 from leadml.evaluation.bootstrap import holm
 from leadml.evaluation.metrics import Measures, highest
 from leadml.levels import UNKNOWN
@@ -159,7 +159,12 @@ def find_selected(study: Study, chosen: Chosen) -> tuple[list[Note], frozenset[s
         # what is known to be followed up in part can be shown to be chosen, never to be random
         if found is not None and (found.by_hunch or leads.followed_up is not None):
             if not by_hunch:  # the baseline comes first; the same leads say it of the others
-                notes.append(("LML605", _hunch(name, found)))
+                why = " They won more than the answers of the other leads predict." if found.by_hunch else ""
+                if found.depends_on:
+                    why = f" Which ones depends on {', '.join(column for column, _ in found.depends_on[:3])}."
+                worst, _, best = (round(100 * rate) for rate in found.win_rates)
+                values = {"rule": name, "n": found.n_worked, "of": found.n_below, "why": why, "worst": worst}
+                notes.append(("LML605", {**values, "best": best, "where": name}))
             by_hunch.add(name)
             continue
         alike = [o.card.cutoff for o in rules if (o.framework, o.card.unit) == (rule.framework, card.unit)]
@@ -169,16 +174,6 @@ def find_selected(study: Study, chosen: Chosen) -> tuple[list[Note], frozenset[s
             n, n_closed = int(worked.n_leads[:floor].sum()), int(worked.n_closed[:floor].sum())
             notes.append(("LML603", {"rule": name, "floor": floor, "n": n, "closed": n_closed, "where": name}))
     return notes, frozenset(by_hunch)
-
-
-def _hunch(name: str, found: Selection) -> dict[str, Any]:
-    worst, _, best = (f"{100 * rate:.0f}" for rate in found.win_rates)
-    detail = f"{found.n_worked:,} of {found.n_below:,} leads below the cut-off of {name} were followed up."
-    if found.depends_on:
-        detail += f" Which ones depends on {', '.join(column for column, _ in found.depends_on[:3])}."
-    elif found.by_hunch:
-        detail += " They won more than the answers of the other leads predict."
-    return {"detail": detail, "worst": worst, "best": best, "where": name}
 
 
 # ---------------------------------------------------------------- on the result

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadml.exceptions import UsageError
 from leadml.report.answer import title_of, wins_pair
-from leadml.report.summary import AttributeRow, Row, capital, summarise
+from leadml.report.summary import Row, capital, summarise
 from leadml.terminal import Text, clean, figure_text, number, percent
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def render_html(result: Result, card: Card | None = None, log: Log | None = None
         result=result,
         told=told,
         card=card,
-        rows=() if card is None else card_rows(card, told.attributes),
         # A chart may stand in a page as it is: its texts were escaped when drawn.
         charts=[(name, Markup(svg(chart, name))) for name, chart in all_charts(result, card, log).items()],
         figures=contender_rows(result, [side.id for side in told.sides]),
@@ -71,13 +70,11 @@ def render_folder(directory: str | Path) -> Path:
         document = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         is_old = document["schema_version"] == 1
     except FileNotFoundError:
-        raise UsageError(
-            f"{folder}: got no result.json; valid: a folder that `leadml calibrate` wrote; name that"
-        ) from None
+        how = "valid: a folder that `leadml calibrate` wrote; name that"
+        raise UsageError(f"{folder}: got no result.json; {how}") from None
     except (ValueError, TypeError, KeyError):
-        raise UsageError(
-            f"{folder / 'result.json'}: is no result of leadml; valid: what `leadml calibrate` wrote"
-        ) from None
+        how = "valid: what `leadml calibrate` wrote"
+        raise UsageError(f"{folder / 'result.json'}: is no result of leadml; {how}") from None
     write_text(folder / "report.html", render_old(document) if is_old else render_html(*read_folder(folder)))
     return folder / "report.html"
 
@@ -101,25 +98,6 @@ def contender_rows(result: Result, first: Sequence[str]) -> list[Row]:
         Row(each.title, each.id, {title: figure_text(getattr(each, n), style) for n, (title, style) in shown.items()})
         for each in ordered
     ]
-
-
-def card_rows(card: Card, attributes: Sequence[AttributeRow]) -> list[dict[str, Any]]:
-    """Rows of a card as they are printed: level or value in the CRM's words, points, documented points."""
-    rows: list[dict[str, Any]] = []
-    lost = {row.column: row for row in attributes}
-    for each in card.criteria:
-        cells: list[tuple[str, int, float | None]] = [
-            (", ".join(each.words.get(str(level), ())) or f"level {level}", points, documented)
-            for level, (points, documented) in enumerate(zip(each.points, each.documented_points, strict=True))
-        ]
-        cells.append(("unknown", each.unknown_points, None))
-        rows.append({"title": each.title, "note": each.question, "cells": cells, "lost": None})
-    for attribute in card.attributes:
-        cells = [(one.label, one.points, None) for one in attribute.bins]
-        cells += [("other", attribute.other_points, None), ("unknown", attribute.unknown_points, None)]
-        note = f"Column {attribute.column}"
-        rows.append({"title": attribute.title, "note": note, "cells": cells, "lost": lost.get(attribute.column)})
-    return rows
 
 
 def _text(figure: Any, style: str) -> Text:
