@@ -67,6 +67,10 @@ def test_a_page_says_what_the_terminal_says(found, pages, case):
     for text in (told.answer.headline, *told.answer.sentences):
         assert " ".join(text.split()) in said
         assert " ".join(text.split()) in terminal
+    for each in result.findings:  # plain words, the code in brackets
+        assert f"({each.code})" in said
+    for caveat in found(case).card.caveats:
+        assert f"{caveat.text} ({caveat.id})" in said
     assert len(said.split()) < 3000
     assert "<script" not in page
     assert "default-src &#39;none&#39;" in page
