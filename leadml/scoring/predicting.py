@@ -36,7 +36,7 @@ NAMES = r"(?i)\b(name|naam|company|account|organi[sz]ation|bedrijf|klant|custome
 NOT_NAMES = r"(?i)\b(id|nr|number|date|datum|size|type|mail|phone)\b"
 MOST_NAMES = 3
 SORTED_ROWS = 1 << 16
-RELEASE_EVERY = 8
+RELEASE_EVERY = 64
 
 
 class Totals(NamedTuple):
