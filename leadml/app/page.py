@@ -60,7 +60,7 @@ class DealCounts:
 
 @dataclasses.dataclass(frozen=True)
 class NewLeads:
-    """codes: (r, n) uint8, column by column. names: columns that name a lead."""
+    """codes: (r, n) uint8, column by column. names: columns that name a lead. decimal, delimiter: as in their file."""
 
     ids: list[str]
     codes: bytes
@@ -68,6 +68,8 @@ class NewLeads:
     amount: list[float | None] | None
     n_rejected: int
     n_left_out: int  # beyond MOST_LEADS
+    decimal: str
+    delimiter: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,6 +248,8 @@ def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns
         amount=amounts[most] or None,
         n_rejected=opened.rejections.n_rows,
         n_left_out=max(len(ids) - MOST_LEADS, 0),
+        decimal=opened.format.decimal,
+        delimiter=opened.format.delimiter,
     )
 
 

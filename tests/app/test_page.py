@@ -425,9 +425,24 @@ def test_a_dropped_file_that_cannot_be_used_is_told(open_page, tmp_path, made):
         name.write_text(text, encoding="utf-8")
         page.locator("input[type=file]").set_input_files(name)
         page.wait_for_selector(f"text={said}")
+        if "could not be read" not in said:
+            assert "The leads below are those from before" in page.inner_text("#leads [role=alert]")
     (tmp_path / "leads.xlsx").write_bytes(b"PK\x03\x04\x00\xff")
     page.locator("input[type=file]").set_input_files(tmp_path / "leads.xlsx")
     page.wait_for_selector("text=This is an Excel file: save it as CSV")
+
+
+def test_the_decimal_mark_of_a_dropped_file_is_found_and_a_wrong_one_told(open_page, open_changed, data, tmp_path):
+    (tmp_path / "leads.csv").write_text("Deal;Budget EUR\nD1;0,00\nD2;25.000,00\nD3;5.000\n", encoding="utf-8")
+    page = open_page()
+    page.locator("input[type=file]").set_input_files(tmp_path / "leads.csv")
+    page.wait_for_selector("text=3 leads by the learned card")
+    budget = [each.id for each in data.columns].index("budget")
+    found = page.evaluate("(text) => leadml.encodeLeads(text, leadml.data, [])", (tmp_path / "leads.csv").read_text())
+    assert found["codes"][budget] == [0, 3, 1]
+    page = open_changed(mapping={**data.mapping, "read": {"decimal": "."}})
+    page.locator("input[type=file]").set_input_files(tmp_path / "leads.csv")
+    page.wait_for_selector('text=set read: {decimal: ","} in the mapping')
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])

@@ -1,10 +1,14 @@
 // A CSV file dropped on the page to codes, as leadml/data/encode.py reads it; it stays in the browser.
 
-/** Records of a CSV text; the delimiter is what the header has most of. */
-export function parseCsv(text, delimiter) {
-  text = text.replace(/^\ufeff/, "");
+/** The delimiter that the header has most of. */
+function sniffDelimiter(text) {
   const header = text.slice(0, text.search(/\r?\n|$/));
-  const mark = delimiter || [",", ";", "\t", "|"].sort((a, b) => header.split(b).length - header.split(a).length)[0];
+  return [",", ";", "\t", "|"].sort((a, b) => header.split(b).length - header.split(a).length)[0];
+}
+
+/** Records of a CSV text. */
+export function parseCsv(text, mark) {
+  text = text.replace(/^\ufeff/, "");
   const rows = [];
   let row = [], cell = "", quoted = false;
   for (let i = 0; i < text.length; i++) {
@@ -36,6 +40,17 @@ export function numberOf(text, decimal = ".") {
   return Number(decimal === "," ? bare.replace(",", ".") : bare);
 }
 
+/** The decimal mark of numbers among cells, as leadml/data/sniff.py tells it. */
+function sniffDecimal(cells, delimiter) {
+  const seen = { ",": 0, ".": 0, either: 0 };
+  for (const cell of cells.filter((each) => /[.,]/.test(each))) {
+    const read = [",", "."].filter((mark) => !Number.isNaN(numberOf(cell, mark)));
+    if (read.length === 1) seen[read[0]]++;
+    else if (read.length && cell.includes(".")) seen.either++;
+  }
+  return seen[","] > seen["."] || (!seen[","] && !seen["."] && seen.either && delimiter === ";") ? "," : ".";
+}
+
 const BAD = -1;
 
 function levelOf(rule, text, decimal) {
@@ -61,10 +76,17 @@ function binOf(attribute, text, decimal) {
   return at < 0 ? bins.length : at;
 }
 
-/** New leads in the page's columns: {ids, codes, names, faults}; a lead whose outcome is known is left out. */
+/** What to set where a cell is a number under the other decimal mark. */
+function otherMark(cell, decimal) {
+  const other = decimal === "," ? "." : ",";
+  return Number.isNaN(numberOf(cell, other)) ? "" : ` (decimals are read after “${decimal}”; set read: {decimal: "${other}"} in the mapping, or save it so)`;
+}
+
+/** New leads in the page's columns: {ids, codes, names, faults, decimal, delimiter}; a lead whose outcome is known is left out. */
 export function encodeLeads(text, data, attributes) {
   const mapping = data.mapping || { criteria: {} }, read = mapping.read || {};
-  const [header, ...rows] = parseCsv(text, read.delimiter), decimal = read.decimal || ".";
+  const delimiter = read.delimiter || sniffDelimiter(text), [header, ...rows] = parseCsv(text, delimiter);
+  const decimal = read.decimal || sniffDecimal(rows.slice(0, 200).flat(), delimiter);
   const place = (name) => (name === undefined ? -1 : header.map((h) => h.trim()).indexOf(name));
   const plain = (id) => ({ column: id }); // without a mapping, columns are named like the criteria
   const ruleOf = (id) => mapping.criteria[id] || (data.mapping ? undefined : plain(id));
@@ -81,7 +103,7 @@ export function encodeLeads(text, data, attributes) {
     const code = (name, row, faults) => {
       const rule = ruleOf(name), at = rule ? place(rule.column) : -1, cell = row[at] || "";
       let level = at < 0 ? 5 : levelOf(rule, cell, decimal);
-      if (level === BAD) { faults.push(`${rule.column}: ${cell.trim()}`); level = 5; }
+      if (level === BAD) { faults.push(`${rule.column}: ${cell.trim()}${rule.edges ? otherMark(cell, decimal) : ""}`); level = 5; }
       const next = (mapping.stand_in || {})[name];
       return level === 5 && next ? code(next, row, faults) : level;
     };
@@ -91,7 +113,7 @@ export function encodeLeads(text, data, attributes) {
     throw new Error(`None of the columns that the rule asks for is in this file; it has ${header.join(", ")}.`);
   }
   const named = header.filter((h) => /\b(name|naam|company|account|organi[sz]ation|customer|contact)\b/i.test(h) && h !== mapping.lead_id).slice(0, 3);
-  const found = { ids: [], codes: data.columns.map(() => []), names: Object.fromEntries(named.map((n) => [n, []])), faults: [], nClosed: 0 };
+  const found = { ids: [], codes: data.columns.map(() => []), names: Object.fromEntries(named.map((n) => [n, []])), faults: [], nClosed: 0, decimal, delimiter };
   const ended = mapping.outcome ? place(mapping.outcome.column) : -1;
   const closed = ended < 0 ? [] : [...mapping.outcome.won, ...mapping.outcome.lost];
   rows.forEach((row, i) => {

@@ -52,7 +52,7 @@ export function Leads({ state, history, drop }) {
     <div class="dropzone" onDragOver=${(event) => event.preventDefault()} onDrop=${onDrop}><label class="field wide">
       <span>Drop an export of open leads here, or choose it (CSV). It stays in this browser.</span>
       <input type="file" accept=".csv,.txt,.tsv" onChange=${(event) => drop(event.target.files[0])} /></label></div>
-    ${leadsFault && html`<p class="warning" role="alert">${leadsFault}</p>`}
+    ${leadsFault && html`<p class="warning" role="alert">${leadsFault}${leads && " The leads below are those from before."}</p>`}
     ${leads && html`<p class="lead">${plural(rows.length, "lead")} by ${by}: ${counts}.</p>
       ${leads.faults?.length > 0 && html`<details class="warning" open><summary>Not finished: ${plural(leads.faults.length, "row")} could not be read, so the list is not complete.
         Correct the file or the mapping, then drop it again.</summary>

@@ -45,7 +45,7 @@ function widestOf(tables) {
 function readDropped(bytes) {
   const text = textOf(new Uint8Array(bytes), data.mapping?.read?.encoding);
   const leads = encodeLeads(text, data, data.learned?.attributes || []), has = leads.ids.length > 0;
-  return { leads: has ? leads : null, leadsFault: has ? "" : `No open lead could be read. ${leads.faults[0] || ""}` };
+  return has ? { leads, leadsFault: "" } : { leadsFault: `No open lead could be read. ${leads.faults[0] || ""}` };
 }
 
 /** The last change, until it is kept or taken back. */
@@ -68,7 +68,7 @@ function Page() {
   }, [yours]);
   const called = [...othersCalled, counted.called];
   const found = useMemo(() => compare(called, data.deals, stakes, data.spread), [counted, own.cost, own.value]);
-  const drop = (file) => file?.arrayBuffer().then(readDropped).catch((error) => ({ leads: null, leadsFault: error.message })).then(set);
+  const drop = (file) => file?.arrayBuffer().then(readDropped).catch((error) => ({ leadsFault: error.message })).then(set);
   const tables = { ...fixed, yours: counted.table };
   const state = { data, yours, codes, found, stakes, ...own, callsFrom: counted.callsFrom, tables, widest: widestOf(tables) };
   return html`<header><nav aria-label="Screens">${Object.entries(LINKS).map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav></header>
