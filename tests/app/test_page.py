@@ -463,7 +463,24 @@ def test_numbers_are_typed_with_the_decimal_mark_of_the_export(open_changed, dat
     assert page.get_by_label("Value of a win").input_value() == str(value).replace(".", decimal)
     assert f"read as {value:,}".replace(",", "\u202f") in page.inner_text("#what-if")
     typed(page, "Value of a win", "much")
-    assert "not a number" in page.inner_text("#what-if")
+    assert "“much” is not a number" in page.inner_text("#what-if")
+
+
+def test_a_number_that_differs_by_the_decimal_mark_is_asked_again(open_page, open_changed, data):
+    page = open_page()
+    for text, value in (
+        ("150,50", "150.5"),
+        ("2.400,00", "2400"),
+        ("2,400.5", "2400.5"),
+        ("€ 75", "75"),
+        ("2.400", "75"),
+    ):
+        typed(page, "Value of a win", text)
+        assert page.get_by_label("Value of a win").input_value() == value
+    assert "“2.400” may be 2400 or 2.4: write it without the mark" in page.inner_text("#what-if")
+    page = open_changed(leads=dataclasses.replace(data.leads, decimal=","))
+    typed(page, "Value of a win", "2.400")
+    assert page.get_by_label("Value of a win").input_value() == "2400"
 
 
 # ---------------------------------------------------------------- for everybody

@@ -24,20 +24,25 @@ export const Bar = ({ label, value, low, high, most, kind }) => html`
       <div class="whisker" style=${{ left: `${(100 * low) / most}%`, width: `${(100 * (high - low)) / most}%` }}></div></div>
     <b>${number(value)}</b></div>`;
 
-/** A number as the export writes it (1.500 with a decimal comma is 1500), and below it what was understood. */
-export function NumberBox({ label, value, set, decimal = ".", ...more }) {
-  const [fault, tell] = useState(""), own = value == null ? "" : String(value).replace(".", decimal);
+/**
+ * A number as the export writes it (1.500 with a decimal comma is 1500), and below it what was understood. Where no
+ * decimal mark is known, either is taken, but not a number that differs by it.
+ */
+export function NumberBox({ label, value, set, decimal, ...more }) {
+  const [fault, tell] = useState(""), mark = decimal || ".", written = (x) => (x == null ? "" : String(x).replace(".", mark)), own = written(value);
   const take = (event) => {
-    const text = event.target.value.trim(), read = text === "" ? null : numberOf(text, decimal);
-    if (read !== null && !(read >= 0)) return tell(`not a number; decimals after “${decimal}”`);
+    const text = event.target.value.trim(), found = (decimal ? [decimal] : [".", ","]).map((each) => numberOf(text, each)).filter((x) => x >= 0);
+    const said = new Set(text === "" ? [null] : found), [read] = said;
+    if (said.size > 1) return tell(`“${text}” may be ${[...said].sort((a, b) => b - a).join(" or ")}: write it without the mark`);
+    if (!said.size) return tell(`“${text}” is not a number${decimal ? `; decimals after “${decimal}”` : ""}`);
     tell("");
-    event.target.value = read === null ? "" : String(read).replace(".", decimal);
+    event.target.value = written(read);
     return set(read);
   };
-  const [whole, part] = own.split(decimal), grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  const [whole, part] = own.split(mark), grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u202f");
   return html`<div class="field"><label><span>${label}</span>
     <input inputmode="decimal" value=${own} ...${more} onChange=${take} /></label>
-    <small role="status">${fault || (own && `read as ${grouped}${part ? decimal + part : ""}`)}</small></div>`;
+    <small role="status">${fault || (own && `read as ${grouped}${part ? mark + part : ""}`)}</small></div>`;
 }
 
 /** Which columns may tell how a deal went, wherever a card that holds them is named. */

@@ -18,7 +18,7 @@ const LINES = [["calls", "Leads called"], ["wins", "Wins"], ["missed", "Wins mis
 
 /** Cut-off, calls, cost and value; `cut` sets the cut-off, by calls too. */
 function Controls({ state, set, cut, nearest }) {
-  const { perWeek, callsFrom, tables, found, data } = state, { card } = tables.yours, decimal = data.mapping?.read?.decimal || ".";
+  const { perWeek, callsFrom, tables, found, data, decimal } = state, { card } = tables.yours;
   const weekly = perWeek ? Math.round((callsFrom[card.cutoff] / data.deals.n) * perWeek) : null;
   return html`<div class="controls">
     <label class="field wide"><span>Call from <output>${card.cutoff}</output> points</span>
