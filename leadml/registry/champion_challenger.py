@@ -50,8 +50,8 @@ class Comparison:
 class Evidence:
     """Leads that champion (old) and challenger (new) judged.
 
-    outcome : 1 won, 0 lost, -1 not known. unit : each lead by itself where None. is_seen : the champion learned
-    from these deals, so they favour it.
+    outcome : 1 won, 0 lost, -1 not known. unit : each lead by itself where None. seen : whether old and new learned
+    from these deals, which favours them.
     """
 
     where: str
@@ -59,7 +59,7 @@ class Evidence:
     new: Said
     outcome: npt.NDArray[np.int8]
     unit: npt.NDArray[Any] | None = None
-    is_seen: bool = False
+    seen: tuple[bool, bool] = (False, False)
 
 
 def compare(
@@ -80,13 +80,14 @@ def compare(
     moves = moves[(moves["n"] > 0) & (moves["before"] != moves["after"])]  # else moved in some repeats only
     moves = moves.groupby(["before", "after"], as_index=False).sum().sort_values("n", ascending=False, kind="stable")
     told = [f"{m.n:,.0f} of {len(away):,} leads move from {m.before} to {m.after}" for m in moves[:3].itertuples()]
-    told += [f"and {len(moves) - 3} smaller moves"] if len(moves) > 3 else []
+    told += [f"and {len(moves) - 3} smaller move{'s' if len(moves) > 4 else ''}"] if len(moves) > 3 else []
     told = told or ["no lead moves to another action in most repeats"]
     verdict = f"{new} is {outcome} than {old} beyond noise."
     if outcome == "moved":
         verdict = f"These leads cannot tell which of {new} and {old} is better."
-    if found.is_seen:
-        verdict = f"{old} has seen these deals, which favours it. {verdict}"
+    if any(found.seen):
+        who = f"{old} and {new} have" if all(found.seen) else f"{old if found.seen[0] else new} has"
+        verdict = f"{who} seen these deals, which favours {'them' if all(found.seen) else 'it'}. {verdict}"
     lines = [f"On {found.where}:", *(f"  {each}." for each in told), *(f"{each}." for each in worth), verdict]
     return Comparison(outcome, "\n".join(lines))
 
@@ -95,25 +96,32 @@ def gather(candidate: Version, champion: Version, leads: Leads | None) -> Eviden
     """Find leads that both judge."""
     both = (champion, candidate)
     cards = [load_stored(each) for each in both]
-    learned = cards[0].kind != "documented"
+    learned = [card.kind != "documented" for card in cards]
     if leads is not None:
+        unclosed, n_known = why_none_closed(leads), 0 if leads.outcome is None else int((leads.outcome >= 0).sum())
         leads, is_new = unseen(leads, cards)
         outcome = np.full(len(leads), -1, np.int8) if leads.outcome is None else leads.outcome
         old, new = (_said(card, codes_of(card, leads)) for card in cards)
-        unclosed = why_none_closed(leads)
+        if not unclosed and not (outcome >= 0).any():
+            unclosed = f"all {n_known:,} closed deals are ones that a card knew; give an export of a later day"
         where = f"{leads.source} ({unclosed or f'{int((outcome >= 0).sum()):,} closed'})"
-        return Evidence(where, old, new, outcome, leads.unit, learned and not is_new)
+        seen = (learned[0] and not is_new, learned[1] and not is_new)
+        return Evidence(where, old, new, outcome, leads.unit, seen)
     if not any(card.published for card in cards) and (shared := shared_log(candidate, champion)) is not None:
         return shared
-    for version, own in zip(both, cards, strict=True):
+    digests = [card.provenance.get("data_digest") for card in cards]
+    for k in sorted((0, 1), key=lambda k: not learned[k]):  # its deals first who learned from them
+        version, own = both[k], cards[k]
         if (counts := read_counts(version.folder)) is not None:
             columns, won, lost = counts
             at = np.repeat(np.arange(2 * len(won)), np.round(np.concatenate([won, lost])).astype(np.int64))
             if len(at) > MOST_DEALS:
                 at = np.random.default_rng(0).choice(at, MOST_DEALS, replace=False)
             old, new = (_said(card, codes_for(card, columns, own)[at % len(won)]) for card in cards)
-            where = f"the deals that {(champion if learned else version).ref} learned from"
-            return Evidence(where, old, new, (at < len(won)).astype(np.int8), is_seen=learned)
+            where = f"the deals that {version.ref} learned from" if learned[k] else f"the deals beside {version.ref}"
+            same = digests[0] == digests[1] is not None
+            seen = (learned[0] and (k == 0 or same), learned[1] and (k == 1 or same))
+            return Evidence(where, old, new, (at < len(won)).astype(np.int8), seen=seen)
     sizes = cards[0].lookup.sizes
     codes: Codes = np.random.default_rng(0).integers(0, sizes, (MOST_PATTERNS, len(sizes)), dtype=np.uint8)
     if math.prod(sizes) <= MOST_PATTERNS:
@@ -170,7 +178,7 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
     won = log.outcome == 1
     if won.all() or not won.any():
         which = "all" if won.all() else "none"
-        why = f"of {len(log):,} closed deals {which} were won" if len(log) else "no deal is closed"
+        why = f"of {len(log):,} closed deals {which} were won" if len(log) else "none of these is closed"
         return "moved", [f"What that is worth is not known, as {why}"]
     held, old, new = HeldOut(log), log.entries["old"], log.entries["new"]
     if ratio is None:
@@ -187,12 +195,14 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
         told.append(f"{_change(extra, 'follow-up')}, {_change(extra_won, 'win')}")
         if extra * extra_won > 0 and round(extra):
             side = "more" if extra > 0 else "less"
-            told[-1] += f", which pays where a won deal is worth {side} than {extra / extra_won:,.1f} follow-ups"
+            told[-1] += f", the better trade where a won deal is worth {side} than {extra / extra_won:,.1f} follow-ups"
     if gain.n_different < MIN_DIFFERENT or not low * high > 0:
         return "moved", told
     if high < 0:
-        return ("moved" if found.is_seen else "worse"), told
-    return ("moved" if ratio is None and extra else "better"), told
+        return ("moved" if found.seen[0] else "worse"), told
+    if ratio is None and (extra > 0 or extra_won < 0):
+        return "moved", [*told, "Which is better depends on what a won deal is worth in follow-ups: give it by --ratio"]
+    return ("moved" if found.seen[1] else "better"), told
 
 
 def _change(n: float, what: str) -> str:

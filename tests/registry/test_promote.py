@@ -82,7 +82,7 @@ def test_leads_that_move_are_counted_and_priced(tmp_path: Path) -> None:
     assert found.outcome == "moved"  # without a cost more follow-ups are neither better nor worse
     assert f"{moved} of 400 leads move from nurture to follow up" in found.sentence
     assert f"{moved} follow-ups more" in found.sentence
-    assert "which pays where a won deal is worth more than" in found.sentence
+    assert "the better trade where a won deal is worth more than" in found.sentence
     assert compared(tmp_path, *cards, deals, ratio=50).outcome == "better"
     assert compared(tmp_path, *cards, deals, ratio=1.2).outcome == "worse"
     assert compared(tmp_path, *reversed(cards), deals, ratio=50).outcome == "worse"
@@ -103,7 +103,7 @@ def test_more_follow_ups_with_fewer_wins_say_so(tmp_path: Path) -> None:
     )  # fmt: skip
     found = compared(tmp_path, by_budget, by_need, deals).sentence
     assert "2 follow-ups more, 4 wins fewer" in found
-    assert "pays where" not in found
+    assert "better trade" not in found
     assert "2 follow-ups fewer, 4 wins more" in compared(tmp_path, by_need, by_budget, deals).sentence
 
 
@@ -115,7 +115,7 @@ def test_what_moves_in_some_repeats_only_is_no_move_and_no_follow_up(monkeypatch
     monkeypatch.setattr(champion_challenger, "gather", lambda *_: found)
     text = compared(tmp_path, make_card(3), make_card(5)).sentence
     assert "leave to leave" not in text
-    assert "pays where" not in text
+    assert "better trade" not in text
     assert champion_challenger._change(-0.2, "follow-up") == "as many follow-ups"
 
 
@@ -131,7 +131,7 @@ def test_leads_without_outcomes_tell_no_worth(tmp_path: Path) -> None:
     leads = Leads(("need", "budget"), make_deals(50).codes, source="new.csv")
     found = compared(tmp_path, make_card(3), make_card(5), leads)
     assert found.outcome == "moved"
-    assert "What that is worth is not known, as no deal is closed" in found.sentence
+    assert "What that is worth is not known, as none of these is closed" in found.sentence
     never = make_card(9, bands=[{"id": "drop", "title": "Drop", "from": 0, "action": "drop", "decision": "no-match"}])
     found = compared(tmp_path, never, make_card(5), leads)
     assert (found.outcome, "follows up no lead" in found.sentence) == ("worse", True)
@@ -147,7 +147,7 @@ def test_deals_that_a_version_learned_from_stand_in(tmp_path: Path) -> None:
         root = tmp_path / n
         save_version("bant", make_card(5), at=AT, store_root=root, files={DEAL_COUNTS: counts_of(make_deals(), times)})
         save_version("bant", upside_down(), at=AT, store_root=root)
-        worse = rf"(?s)the deals that bant@1 learned from.* of {n} leads.*worse than bant@1 beyond noise"
+        worse = rf"(?s)the deals beside bant@1.* of {n} leads.*worse than bant@1 beyond noise"
         with pytest.raises(StoreError, match=worse):
             promote("bant@2", because="x", at=AT, store_root=root)
 
@@ -167,6 +167,46 @@ def test_deals_that_the_champion_has_seen_refuse_nobody(tmp_path: Path) -> None:
         assert "bant@1 has seen these deals" in done.comparison.sentence
         assert max(map(len, done.comparison.sentence.splitlines())) < 130
         promote("bant@1", because="back", at=AT, store_root=tmp_path, force=True)
+
+
+def test_a_candidate_that_learned_from_the_deals_is_said_and_is_not_better(tmp_path: Path) -> None:
+    learned = make_card(5, table=True, provenance={"as_of": "2024-11-11", "data_digest": "a"})
+    beside = {DEAL_COUNTS: counts_of(make_deals(flip=True))}
+    rule = save_version(
+        "bant", learned.model_copy(update={"kind": "documented", "table": ()}), at=AT, store_root=tmp_path, files=beside
+    )
+    upside = upside_down().model_copy(
+        update={"kind": "learned", "table": learned.table, "provenance": learned.provenance}
+    )
+    new = save_version("bant", upside, at=AT, store_root=tmp_path, files=beside)
+    found = compare(new, rule)
+    assert found.outcome == "moved"
+    assert "On the deals that bant@2 learned from" in found.sentence
+    assert "bant@2 has seen these deals, which favours it. These leads cannot tell" in found.sentence
+    both = compare(new, save_version("bant", learned, at=AT, store_root=tmp_path, files=beside))
+    assert "bant@3 and bant@2 have seen these deals, which favours them" in both.sentence
+
+
+def test_more_wins_by_no_more_follow_ups_are_better_without_a_ratio(tmp_path: Path) -> None:
+    codes = np.repeat(np.array([[4, 0], [0, 4]], np.uint8), 60, axis=0)
+    deals = Leads(("need", "budget"), codes, np.repeat(np.array([0, 1], np.int8), 60), source="deals.csv")
+    by_need, by_budget = (
+        make_card(5, criteria=[{**c.model_dump(), "points": (0, 0, 0, 0, 8 if c.id == which else 0)}
+                               for c in make_card(5).criteria]) for which in ("need", "budget")
+    )  # fmt: skip
+    found = compared(tmp_path, by_budget, by_need, deals)
+    assert (found.outcome, "as many follow-ups, 60 wins more" in found.sentence) == ("better", True)
+
+
+def test_deals_that_were_all_known_are_no_open_leads(tmp_path: Path) -> None:
+    deals = make_deals(50)
+    outcome, closed = np.append(np.asarray(deals.outcome)[:40], np.full(10, -1, np.int8)), np.full(50, 20_000, np.int32)
+    known = {"table": True, "provenance": {"as_of": "2099-01-01"}}
+    some_open = dataclasses.replace(deals, outcome=outcome, closed=closed)
+    text = compared(tmp_path, make_card(3, **known), make_card(5, **known), some_open).sentence
+    assert "(all 40 closed deals are ones that a card knew; give an export of a later day)" in text
+    assert " of 10 leads move" in text
+    assert "as none of these is closed" in text
 
 
 def make_log(deals: Leads, score: Any, decision: Any, ids: list[str] | None = None) -> Log:
