@@ -91,7 +91,7 @@ def answer_of_page(result: Result, n_closed: float) -> Answer:
     )
     remark = capital(f"{text}.") if (text := beside_zero(rule)) else ""
     sure = {"change": "", "undecided": look_again(rule)}.get(rule.verdict, answer.sure)
-    texts = (answer.main if is_everyone(rule) else "", sure_words(look, calls), wider, remark, answer.cutoff, sure)
+    texts = (answer.main if is_everyone(result) else "", sure_words(look, calls), wider, remark, answer.cutoff, sure)
     more = tuple(plain_words(text) for text in texts if text)
     return Answer(rule.title, answer.headline, lead, tuple(bars), more, *doubt)
 

@@ -44,7 +44,7 @@ def answer_of(result: Result) -> Answer:
     rule = result.policies[0]
     look = rule.outlook if rule.verdict_weights != "cannot-judge" else None
     cutoff, weights = cutoff_sentence(result, rule), weights_of(result, rule)
-    if is_everyone(rule):
+    if is_everyone(result):
         when = f"With {weights} and time for only as many leads as the rule"
         return Answer("Follow up every lead", cutoff, main_sentence(look, weights, when), outlook=look)
     headline = HEADLINES.get(rule.verdict)
@@ -154,10 +154,21 @@ def economics_of(result: Result) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
-def is_everyone(rule: PolicyResult) -> bool:
+def leaves_out_nobody(rule: PolicyResult) -> bool:
     """Whether at the costs the rule's own score should leave out nobody."""
     found = rule.learned_cutoff
     return rule.verdict_cutoff == "change" and found is not None and found.value is not None and found.value <= 0
+
+
+def card_cutoff(result: Result) -> float:
+    """From how many points the recommended card is followed up; 0: every lead, or no card."""
+    found = result.recommended.cutoff
+    return 0.0 if found is None or found.value is None else found.value
+
+
+def is_everyone(result: Result) -> bool:
+    """Whether at the costs neither the rule's score nor the recommended card should leave out anybody."""
+    return leaves_out_nobody(result.policies[0]) and card_cutoff(result) <= 0
 
 
 def cutoff_sentence(result: Result, rule: PolicyResult) -> str:
@@ -179,11 +190,11 @@ def cutoff_sentence(result: Result, rule: PolicyResult) -> str:
         basis = BASES.get(learned.basis if learned else "", "At the chance you gave")
     if rule.verdict_cutoff not in ("keep", "undecided", "change") or learned is None:
         return ""
-    return f"{basis} {cutoff_verdict(rule)}."
+    return f"{basis} {cutoff_verdict(rule, card_cutoff(result))}."
 
 
-def cutoff_verdict(rule: PolicyResult) -> str:
-    """What is said of the cut-off of the rule's own score."""
+def cutoff_verdict(rule: PolicyResult, of_card: float) -> str:
+    """What is said of the cut-off of the rule's own score, beside that of the recommended card."""
     learned, gain = rule.learned_cutoff, rule.gain_cutoff
     own = f"its cut-off of {rule.documented_cutoff}"
     if rule.verdict_cutoff == "keep":
@@ -193,7 +204,10 @@ def cutoff_verdict(rule: PolicyResult) -> str:
     after = "" if learned.basis == "capacity" else " after the cost of follow-ups"
     ends = f" ({signed_percent(gain.low)} to {signed_percent(gain.high)})"
     brings = f"{signed_percent(gain.value)}{ends} of all won deals{after}"
-    if is_everyone(rule):
+    if leaves_out_nobody(rule):
+        if of_card > 0:
+            own = f"The rule's own score would leave out nobody, which brings {brings}"
+            return f"follow up from {number(of_card)} points of the recommended card. {own}"
         return f"every lead is worth a follow-up, which brings {brings}. The card then serves to rank them"
     if learned.value == rule.documented_cutoff:
         return f"following the highest scores wins {brings}"

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from leadml.report.answer import (
     Answer,
     answer_of,
+    card_cutoff,
     cutoff_words,
     economics_of,
-    is_everyone,
     sure_words,
     title_of,
     wins_pair,
@@ -249,8 +249,8 @@ def card_text(result: Result) -> str:
     title = title_of(result, result.recommended.contender)
     if not title or cutoff is None or cutoff.value is None:
         return title and f"{title}."
-    if result.policies and is_everyone(result.policies[0]):
-        return f"{title}, for its ranking and chances: at your costs every lead is followed up."
+    if card_cutoff(result) <= 0:
+        return f"{title}, for its ranking and chances: every lead is followed up, {GROUNDS.get(basis, basis)}."
     ends = "" if cutoff.low == cutoff.high else f" ({number(cutoff.low)} to {number(cutoff.high)})"
     return f"{title}: follow up from {number(cutoff.value)} points{ends}, {GROUNDS.get(basis, basis)}."
 

@@ -117,6 +117,8 @@ def test_everyone_is_worth_a_call_where_that_is_so(result):
     gain = rule.gain_weights.model_copy(update={"value": 0.3, "low": 0.2, "high": 0.4})
     learned = rule.learned_cutoff.model_copy(update={"value": 0.0})
     both = {"verdict": "change", "verdict_cutoff": "change", "gain_cutoff": gain, "learned_cutoff": learned}
-    answer = answer_of_page(changed(result, **both), 700)
+    cutoff = Figure(value=0.0)
+    found = result.model_copy(update={"recommended": result.recommended.model_copy(update={"cutoff": cutoff})})
+    answer = answer_of_page(changed(found, **both), 700)
     assert answer.headline == "Follow up every lead"
     assert "At 150 EUR a call and 600 EUR a win every lead is worth a call, which brings +30%" in " ".join(answer.more)

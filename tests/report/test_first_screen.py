@@ -70,6 +70,15 @@ def test_nothing_contradicts(found, case):
     if is_everyone:
         assert "every lead is worth a follow-up, which brings +" in text
         assert "follow up from" not in text
+        # unless the recommended card tells leads apart: then the answer is about that card
+        best = result.recommended.model_copy(update={"cutoff": rule.learned_cutoff.model_copy(update={"value": 13.0})})
+        one = result.model_copy(update={"recommended": best})
+        assert summarise(one).answer.headline.startswith("Change ")
+        assert (
+            "follow up from 13 points of the recommended card. The rule's own score would"
+            in summarise(one).answer.cutoff
+        )
+        assert "follow up from 13 points, at your costs" in summarise(one).card
     if not result.settings["economics"] and not result.settings["capacity"]:
         assert "EUR" not in text
     if rule.verdict_cutoff == "depends":
