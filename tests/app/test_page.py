@@ -17,6 +17,7 @@ from leadml.app import page as pages
 from leadml.app.words import level_label
 from leadml.card.build import documented_card
 from leadml.card.record import Card
+from leadml.evaluation.segments import MIN_DIFFERENT
 from leadml.exceptions import InputError, UsageError
 from leadml.frameworks.catalog import list_policies
 from leadml.registry.publish import publish
@@ -362,6 +363,12 @@ def test_a_documented_champion_has_learned_from_no_deal(open_changed, data):
     assert shown(page)["wins-2"] == shown(page)["wins-0"]
 
 
+def test_a_segment_of_too_few_deals_says_how_many_it_takes(open_changed, data):
+    few = [each.model_copy(update={"verdict": "too-few"}) for each in data.segments]
+    text = open_changed(segments=tuple(few)).inner_text("#segments")
+    assert f"Too few: card and rule disagree on fewer than {MIN_DIFFERENT} deals" in text
+
+
 def test_bands_and_actions_can_be_changed(open_changed, data):
     extra = [{"id": "now", "title": "At once", "from": 30, "action": "call at once", "decision": "ready"}]
     bands = [*(each.model_dump(by_alias=True) for each in data.learned.bands[:2]), *extra]
@@ -406,11 +413,14 @@ def test_leads_are_judged_as_predict_does_from_either_side(open_page, made, data
 
 
 def test_a_saved_sheet_has_the_decimal_mark_of_the_export(open_changed, data, tmp_path):
-    page = open_changed(mapping={**data.mapping, "read": {"decimal": ","}})
-    text = saved(page, "Save as CSV", tmp_path / "leads.csv").read_text(encoding="utf-8-sig")
-    rows = list(csv.DictReader(text.splitlines(), delimiter=";"))
-    assert len(rows) == len(data.leads.ids)
-    assert all(re.fullmatch(r"0,\d+", row["probability"]) for row in rows)
+    told = {"mapping": {**data.mapping, "read": {"decimal": ","}}}
+    found = {"leads": dataclasses.replace(data.leads, decimal=",", delimiter=";")}
+    for changes in (told, found):
+        page = open_changed(**changes)
+        text = saved(page, "Save as CSV", tmp_path / "leads.csv").read_text(encoding="utf-8-sig")
+        rows = list(csv.DictReader(text.splitlines(), delimiter=";"))
+        assert len(rows) == len(data.leads.ids)
+        assert all(re.fullmatch(r"0,\d+", row["probability"]) for row in rows)
 
 
 def test_a_dropped_file_that_cannot_be_used_is_told(open_page, tmp_path, made):

@@ -17,9 +17,9 @@ const NUMBER = /^ ?[-+]?(\d+([ .,'’]\d+)*|\d*[.,]\d+)([eE][-+]?\d+)?%?$/;
 /** A text that a spreadsheet would run as a formula gets an apostrophe, as in leadml/data/rejections.py. */
 const guarded = (text) => (FORMULA.test(text) && !NUMBER.test(text) ? `'${text}` : text);
 
-/** With decimal commas as Excel expects it beside them: numbers too, and ; between cells. */
-export function toCsv(rows, decimal = ".") {
-  const mark = decimal === "," ? ";" : ",";
+/** Numbers with this decimal mark; ; between cells where the export has it, or decimal commas, as Excel expects there. */
+export function toCsv(rows, decimal, delimiter) {
+  const mark = decimal === "," || delimiter === ";" ? ";" : ",";
   const cell = (value) => {
     const text = typeof value === "string" ? guarded(value) : value == null ? "" : String(value).replace(".", decimal);
     return /[",;\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

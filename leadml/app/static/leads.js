@@ -60,7 +60,7 @@ export function Leads({ state, history, drop }) {
           ${leads.faults.length > 20 && html`<li>and ${number(leads.faults.length - 20)} more</li>`}</ul></details>`}
       ${leads.n_rejected > 0 && html`<p class="warning">${plural(leads.n_rejected, "row")} could not be read; leadml check tells why.</p>`}
       ${leads.n_left_out > 0 && html`<p class="warning">${plural(leads.n_left_out, "lead")} more are in the file than the page holds.</p>`}
-      <div class="tools"><button onClick=${() => download("leads.csv", toCsv(sheet(), state.data.mapping?.read?.decimal), "text/csv")}>Save as CSV</button></div>
+      <div class="tools"><button onClick=${() => download("leads.csv", toCsv(sheet(), state.decimal || ".", leads.delimiter), "text/csv")}>Save as CSV</button></div>
       <ol class="leads">${rows.slice(0, most).map((lead) => html`<${Lead} key=${lead.id} lead=${lead} max=${tables.yours.max} />`)}</ol>
       ${rows.length > most && html`<button onClick=${() => setMost(most + 100)}>Show more (${number(rows.length - most)})</button>`}`}
   <//>`;

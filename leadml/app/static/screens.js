@@ -70,7 +70,8 @@ export function Segments({ data: { segments } }) {
   const n = segments.filter((each) => each.column === columns[0]).reduce((sum, each) => sum + each.n, 0);
   const about = columns.length ? `What the card wins more than the rule with as many calls, by part of your business: on the ${number(n)} deals that it had not seen when it judged them.`
     : "Name columns under “segments” in the mapping (team, region, product, source) to compare them here.";
-  return html`<${Screen} id="segments" title="Segments"><p>${about}</p>
+  const few = segments.some((each) => each.verdict === "too-few") ? " Too few: card and rule disagree on fewer than 10 deals there." : "";
+  return html`<${Screen} id="segments" title="Segments"><p>${about}${few}</p>
     ${columns.map((column) => {
       const own = segments.filter((each) => each.column === column);
       const table = html`<table class="figures"><caption>${column}</caption>
