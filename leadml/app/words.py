@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from leadml.card.record import Card
-from leadml.report.answer import is_everyone, look_again, loss_if_wrong
+from leadml.report.answer import is_everyone, look_again, loss_if_wrong, p_better
 from leadml.report.summary import attribute_rows, beside_zero, capital, summarise
 from leadml.terminal import clean, joined, number
 
@@ -91,7 +91,14 @@ def answer_of_page(result: Result, n_closed: float) -> Answer:
     )
     remark = capital(f"{text}.") if (text := beside_zero(rule)) else ""
     sure = {"change": "", "undecided": look_again(rule)}.get(rule.verdict, answer.sure)
-    texts = (answer.main if is_everyone(result) else "", sure_words(look, calls), wider, remark, answer.cutoff, sure)
+    texts = (
+        answer.main if is_everyone(result) else "",
+        sure_words(look, p_better(rule), calls),
+        wider,
+        remark,
+        answer.cutoff,
+        sure,
+    )
     more = tuple(plain_words(text) for text in texts if text)
     return Answer(rule.title, answer.headline, lead, tuple(bars), more, *doubt)
 
@@ -108,16 +115,18 @@ def _bar(label: str, kind: str, figure: Figure, calls: float) -> Bar:
     return Bar(label, kind, *((end or 0.0) * calls / 100 for end in ends))
 
 
-def sure_words(look: Outlook, calls: float) -> str:
+def sure_words(look: Outlook, p: float, calls: float) -> str:
     """How sure it is that the card wins more, and what each choice is expected to cost."""
-    p, keep, change = look.p_better, look.regret_per_100.keep.value, look.regret_per_100.change.value
-    chances = "More than 99 chances" if p > 0.99 else "Less than 1 chance" if p < 0.01 else f"{100 * p:.0f} chances"
+    keep, change = look.regret_per_100.keep.value, look.regret_per_100.change.value
+    chances = (
+        "More than 99 chances" if p > 0.99 else "Less than 1 chance" if p < 0.01 else f"{int(100 * p + 1e-9)} chances"
+    )
     text = f"{chances} in 100 that learned points win more"
-    if look.p_same >= 0.005 and p <= 0.99:
-        text += f" ({100 * look.p_same:.0f} that there is no difference worth having)"
+    if 0.01 <= p <= 0.99:
+        text += f", {100 * look.p_better:.0f} that by enough to be worth a change"
     if keep is None or change is None:
         return f"{text}."
-    if (loss := loss_if_wrong(look)) is not None:
+    if (loss := loss_if_wrong(look, p)) is not None:
         text += f"; if that is wrong you lose {_wins(loss * calls / 100)}"
     return f"{text}. Expected cost: keeping {_wins(keep * calls / 100)}, changing {_wins(change * calls / 100)}."
 

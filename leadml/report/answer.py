@@ -46,13 +46,14 @@ def answer_of(result: Result) -> Answer:
     cutoff, weights = cutoff_sentence(result, rule), weights_of(result, rule)
     if is_everyone(result):
         when = f"With {weights} and time for only as many leads as the rule"
-        return Answer("Follow up every lead", cutoff, main_sentence(look, weights, when), outlook=look)
+        return Answer("Follow up every lead", cutoff, main_sentence(look, p_better(rule), weights, when), outlook=look)
     headline = HEADLINES.get(rule.verdict)
     if headline is None:
         headline = "Change the weights" if rule.verdict_weights == "change" else "Change the cut-off"
         if rule.verdict_weights == rule.verdict_cutoff:
             headline = "Change the rule: other weights and another cut-off"
-    return Answer(headline, main_sentence(look, weights), costs_sentence(look), cutoff, sure_sentence(rule), look)
+    main = main_sentence(look, p_better(rule), weights)
+    return Answer(headline, main, costs_sentence(look), cutoff, sure_sentence(rule), look)
 
 
 def title_of(result: Result, contender: str | None) -> str:
@@ -70,9 +71,15 @@ def weights_of(result: Result, rule: PolicyResult) -> str:
     return f"learned weights ({title})" if is_other else "learned weights"
 
 
+def p_better(rule: PolicyResult) -> float:
+    """What the verdict on the weights rests on: P(gain above 0), allowing for the number of rules asked about."""
+    p = rule.gain_weights.p_adjusted if rule.gain_weights is not None else None
+    return 1.0 - p if p is not None else rule.outlook.p_better if rule.outlook is not None else 0.0
+
+
 def sure_words(p: float) -> str:
-    """A chance without false certainty: ``.93``, ``> .99``."""
-    return "> .99" if p > 0.99 else "< .01" if p < 0.01 else f"{p:.2f}"[1:]
+    """A chance without false certainty, rounded down, so that .95 is at least that: ``.93``, ``> .99``."""
+    return "> .99" if p > 0.99 else "< .01" if p < 0.01 else f".{int(100 * p + 1e-9):02}"
 
 
 def wins_pair(look: Outlook | None) -> tuple[str, str]:
@@ -84,24 +91,24 @@ def wins_pair(look: Outlook | None) -> tuple[str, str]:
     return number(keep, digits), number(change, digits)
 
 
-def main_sentence(look: Outlook | None, weights: str, when: str = "") -> str:
+def main_sentence(look: Outlook | None, p: float, weights: str, when: str = "") -> str:
     """``If you change, expect 21 wins of 100 followed up instead of 17 (P = .93 that it is better); ...``."""
     keep, change = wins_pair(look)
     if look is None or keep == UNKNOWN_TEXT:
         return ""
-    chance = f"P {'' if look.p_better > 0.99 or look.p_better < 0.01 else '= '}{sure_words(look.p_better)}"
+    chance = f"P {'' if p > 0.99 or p < 0.01 else '= '}{sure_words(p)}"
     if keep == change:
         same = f"With {weights} expect as many wins as with the rule, {keep} of 100 followed up"
         return f"{same} ({chance} that they are better)."
     when = when or f"If you change to {weights}"
     text = f"{when}, expect {change} wins of 100 followed up instead of {keep} ({chance} that it is better)"
-    loss = loss_if_wrong(look)
+    loss = loss_if_wrong(look, p)
     return f"{text}; if that is wrong you lose {few(loss, 'about ')}." if loss is not None else f"{text}."
 
 
-def loss_if_wrong(look: Outlook) -> float | None:
+def loss_if_wrong(look: Outlook, p: float) -> float | None:
     """Wins of 100 lost by a change that is no better, where it is expected to be: E[loss] / P(not better)."""
-    wins, loss, wrong = look.wins_per_100, look.regret_per_100.change.value, 1.0 - look.p_better
+    wins, loss, wrong = look.wins_per_100, look.regret_per_100.change.value, 1.0 - p
     is_better = (wins.change.value or 0.0) > (wins.keep.value or 0.0)
     return loss / wrong if is_better and loss is not None and wrong >= 0.01 else None
 

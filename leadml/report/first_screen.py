@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from leadml.report.summary import FindingGroup, Summary, capital, notes_of, summarise
+from leadml.report.summary import P_BETTER, FindingGroup, Summary, capital, notes_of, summarise
 from leadml.terminal import Table, format_blocks, joined, number
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def _blocks(told: Summary, open_files: Sequence[str]) -> Iterator[str | Table]:
         rows = [(row.id, *map(str, row.cells.values())) for row in told.own]
         header = ("rule", *told.own[0].cells)
         note = "Gains in % of all won deals, held out; wins of 100 followed up: expected, rule → its framework's card."
+        note += f" {P_BETTER}"
         note += " Right at: worth of a won deal in follow-ups." if "right at" in header else ""
         yield Table("Documented rules", header, rows, " ".join([note, *notes_of(told.own)]), spare=("right at",))
     if told.sides:

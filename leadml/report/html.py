@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from leadml.exceptions import UsageError
 from leadml.report.answer import title_of, wins_pair
-from leadml.report.summary import Row, capital, summarise
+from leadml.report.summary import P_BETTER, Row, capital, summarise
 from leadml.terminal import Text, clean, figure_text, number, percent
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def render_html(result: Result, card: Card | None = None, log: Log | None = None
         charts=[(name, Markup(svg(chart, name))) for name, chart in all_charts(result, card, log).items()],
         figures=contender_rows(result, [side.id for side in told.sides]),
         importance=next((each for each in result.contenders if each.kind == "wide" and each.importance), None),
+        p_better=P_BETTER,
         pair=wins_pair(told.answer.outlook),
         champion=title_of(result, result.champion) or result.champion,
     )

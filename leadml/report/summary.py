@@ -17,12 +17,13 @@ from leadml.report.answer import (
     card_cutoff,
     cutoff_words,
     economics_of,
+    p_better,
     sure_words,
     title_of,
     wins_pair,
     worth_words,
 )  # fmt: skip
-from leadml.terminal import UNKNOWN_TEXT, Text, figure_text, joined, number, percent
+from leadml.terminal import UNKNOWN_TEXT, Text, figure_text, joined, number
 
 if TYPE_CHECKING:
     from leadml.result import Contender, Finding, PolicyResult, Result
@@ -33,6 +34,7 @@ GROUNDS = {
     "workload": "as many as the rule",
 }  # fmt: skip
 """What the cut-off of the recommended card rests on."""
+P_BETTER = "P better: that the gain is above 0, allowing for the number of rules asked about; change from .95."
 
 
 class Row(NamedTuple):
@@ -127,8 +129,7 @@ def deals_text(result: Result) -> str:
 def rule_rows(result: Result) -> list[Row]:
     """Every documented rule; what its cut-off brings where the consequences tell, else at which worth it is right."""
     has_cutoffs = any(each.learned_cutoff is not None for each in result.policies)
-    smallest_gain = percent(float(str(result.settings["smallest_gain"])))
-    rows = []
+    rows: list[Row] = []
     for rule in result.policies:
         look = rule.outlook if rule.verdict_weights != "cannot-judge" else None
         keep, change = wins_pair(look)
@@ -147,9 +148,12 @@ def rule_rows(result: Result) -> list[Row]:
         if has_cutoffs:
             gain = rule.gain_cutoff if rule.verdict_cutoff != "cannot-judge" else None
             cells["gain by cut-off"] = figure_text(gain, "gain")
-        cells["P better"] = Text(sure_words(look.p_better) if look else UNKNOWN_TEXT)
+        p = p_better(rule)
+        # Allowed for several rules, a chance below a half says only that it is not above.
+        sure = sure_words(p) if p >= 0.5 or not rows else "< .50"
+        cells["P better"] = Text(sure if look else UNKNOWN_TEXT)
         cells["wins of 100"] = Text(keep if keep == change else f"{keep} → {change}")
-        remarks = tuple(filter(None, (beside_zero(rule), point_apart(rule, smallest_gain))))
+        remarks = tuple(filter(None, (beside_zero(rule), point_apart(rule))))
         rows.append(Row(rule.title, rule.id, cells, remarks))
     return rows
 
@@ -165,14 +169,14 @@ def beside_zero(rule: PolicyResult) -> str:
     return ""
 
 
-def point_apart(rule: PolicyResult, smallest_gain: str) -> str:
-    """Why the chance of being better and the gain point different ways, where they do."""
+def point_apart(rule: PolicyResult) -> str:
+    """Why the expected wins and the gain point different ways, where they do."""
     gain, look = rule.gain_weights, rule.outlook
     if rule.verdict_weights == "cannot-judge" or look is None or not gain or not gain.value:
         return ""
-    counts = f"counts gains above {smallest_gain} only, from held-out deals and a model of all deals together"
-    is_apart = (gain.value > 0) != (look.p_better > 0.5)
-    return f"P better and gain point different ways, since P {counts}" if is_apart else ""
+    more = (look.wins_per_100.change.value or 0.0) - (look.wins_per_100.keep.value or 0.0)
+    why = "since wins are expected from held-out deals and a model of all deals together"
+    return f"gain and wins of 100 point different ways, {why}" if gain.value * more < 0 else ""
 
 
 def notes_of(rows: Sequence[Row]) -> Iterable[str]:

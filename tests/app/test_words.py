@@ -26,16 +26,18 @@ def told(result):
 
 
 def test_chances_and_costs(result):
-    nothing = Figure(value=None)
-    assert "More than 99 chances in 100 that learned points win more" in told(changed(result, {"p_better": 1.0}))
-    assert "Less than 1 chance in 100 that" in told(changed(result, {"p_better": 0.0}))
-    text = told(
-        changed(result, {"p_better": 0.5, "p_same": 0.32, "regret_per_100": Choice(keep=nothing, change=nothing)})
-    )
-    assert "50 chances in 100 that learned points win more (32 that there is no difference worth having)." in text
+    nothing, gain = Figure(value=None), result.policies[0].gain_weights
+
+    def at(p, **look):
+        return told(changed(result, look, gain_weights=gain.model_copy(update={"p_adjusted": 1 - p})))
+
+    assert "More than 99 chances in 100 that learned points win more" in at(1.0)
+    assert "Less than 1 chance in 100 that" in at(0.0)
+    text = at(0.5, p_better=0.32, regret_per_100=Choice(keep=nothing, change=nothing))
+    assert "50 chances in 100 that learned points win more, 32 that by enough to be worth a change." in text
     assert "Expected cost" not in text
     loss = Choice(keep=Figure(value=0.3), change=Figure(value=0.2))
-    text = told(changed(result, {"p_better": 0.8, "regret_per_100": loss, "n_followed_up": 346.0}))
+    text = at(0.8, regret_per_100=loss, n_followed_up=346.0)
     assert "; if that is wrong you lose about 3 wins. Expected cost: keeping" in text
     one = Choice(keep=Figure(value=0.3), change=Figure(value=0.01))
     text = told(changed(result, {"regret_per_100": one, "n_followed_up": 346.0}))

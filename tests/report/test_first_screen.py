@@ -9,7 +9,8 @@ from leadml.report.answer import LOOK_AGAIN, few, sure_words
 from leadml.report.charts import decision_curve
 from leadml.report.first_screen import format_result
 from leadml.report.html import render_html
-from leadml.report.summary import group_findings, summarise
+from leadml.report.summary import group_findings, rule_rows, summarise
+from leadml.result import Choice, Figure
 from leadml.terminal import number, rounded
 
 
@@ -37,7 +38,7 @@ def test_numbers_are_those_of_the_record(found, case):
         keep, change = look.wins_per_100.keep.value, look.wins_per_100.change.value
         wins = str(row.cells["wins of 100"])
         assert wins in {f"{number(keep, n)} → {number(change, n)}" for n in (0, 1)} | {number(keep, 1)}
-        assert str(row.cells["P better"]) == sure_words(look.p_better)
+        assert str(row.cells["P better"]) == sure_words(1 - rule.gain_weights.p_adjusted)
         assert any(all(each in text for each in wins.split(" → ")) for text in told.answer.sentences)
     by_id = {each.id: each for each in result.contenders}
     for side in told.sides:
@@ -187,17 +188,29 @@ def test_without_rules_it_says_so(found):
 def test_a_loss_is_only_told_where_it_can_happen(found):
     result = found("tilted-1500").result
     look = result.policies[0].outlook
-    sure = look.model_copy(update={"p_better": 1.0})
-    assert "if that is wrong" not in summarise(changed(result, {"outlook": sure})).answer.main
+    gain = result.policies[0].gain_weights
+    sure, unsure = ({"gain_weights": gain.model_copy(update={"p_adjusted": p})} for p in (0.0, 0.2))
+    assert "if that is wrong" not in summarise(changed(result, sure)).answer.main
     regret = look.regret_per_100.model_copy(
         update={"change": look.regret_per_100.change.model_copy(update={"value": 0.2})}
     )
-    unsure = look.model_copy(update={"p_better": 0.8, "regret_per_100": regret})
-    assert "if that is wrong you lose about 1." in summarise(changed(result, {"outlook": unsure})).answer.main
+    unsure["outlook"] = look.model_copy(update={"regret_per_100": regret})
+    assert "if that is wrong you lose about 1." in summarise(changed(result, unsure)).answer.main
     even = look.wins_per_100.model_copy(update={"change": look.wins_per_100.keep})
     same = summarise(changed(result, {"outlook": look.model_copy(update={"wins_per_100": even})})).answer
     assert "as many wins as with the rule" in same.main
     assert few(0.01) == "less than 0.1"
+
+
+def test_p_better_is_what_the_verdict_rests_on(found):
+    for case in CASES:
+        result = found(case).result
+        for rule, row in zip(result.policies, rule_rows(result), strict=True):
+            text = str(row.cells["P better"])
+            assert rule.verdict_weights != "change" or text >= ".95" or text == "> .99"
+            if rule.verdict_weights in ("keep", "undecided") and not rule.reason:
+                assert text[:2] in ("< ", "—") or text < ".95"
+    assert [sure_words(p) for p in (0.9499, 0.95, 0.29, 0.001)] == [".94", ".95", ".29", "< .01"]
 
 
 def test_findings_of_one_code_stand_together(found):
@@ -282,9 +295,10 @@ def test_it_says_what_is_missing_and_what_is_apart(found):
     assert told.answer.sure == "So it is."
     assert str(told.own[0].cells["right at"]) == "—"
     rule = result.policies[0]
-    for p, apart in ((0.3, True), (0.7, False)):
+    for wins, apart in ((30.0, True), (50.0, False)):
         gain = rule.gain_weights.model_copy(update={"value": 0.02, "low": -0.1, "high": 0.2})
-        look = rule.outlook.model_copy(update={"p_better": p})
+        pair = {"keep": Figure(value=40.0), "change": Figure(value=wins)}
+        look = rule.outlook.model_copy(update={"wins_per_100": Choice(**pair)})
         update = {"verdict": "undecided", "verdict_weights": "undecided", "gain_weights": gain}
         other = changed(result, update | {"outlook": look})
         other = other.model_copy(update={"policies": other.policies[:1]})
