@@ -303,7 +303,8 @@ def test_cut_off_calls_a_week_and_the_rules_calls(open_page, data):
     assert shown(page)["calls-2"][0] < 0.5 * data.deals.n
     typed(page, "Cost of a call", "")
     assert "money-2" not in shown(page)
-    assert "Yours pays where a win is worth" in page.inner_text(".curve")
+    assert "Yours pays more than calling nobody or everybody where a win is worth" in page.inner_text(".curve")
+    assert "another cut-off may pay still more" in page.inner_text(".curve")
 
 
 def test_a_doubt_stands_beside_the_answer_and_a_wide_curve_has_numbers(open_changed, data):

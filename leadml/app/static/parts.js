@@ -64,12 +64,12 @@ export function Curve({ figures, names, n, nWon, ratio }) {
   const everybody = { wins: nWon, calls: n };
   const top = Math.max(...at.flatMap((r) => [...figures, everybody].map((f) => netWins(f, r, n))), 1), bottom = -0.35 * top;
   const x = (r) => LEFT + ((WIDE - LEFT - 8) * Math.log(r / lowest)) / Math.log(highest / lowest);
-  const y = (v) => TOP + ((HIGH - BELOW - TOP) * (top - Math.max(v, bottom))) / (top - bottom);
+  const y = (v) => TOP + ((HIGH - BELOW - TOP) * (top - v)) / (top - bottom);
   const line = (f) => at.map((r, i) => `${i ? "L" : "M"}${x(r).toFixed(1)} ${y(netWins(f, r, n)).toFixed(1)}`).join("");
   const within = TICKS.filter((r) => r > lowest && r < highest), step = Math.ceil(within.length / 9);
   const ticks = within.filter((_, i) => i % step === 0);
   const mine = own[own.length - 1];
-  const says = `Yours pays where a win is worth ${worth(mine.from)} to ${Number.isFinite(mine.to) ? worth(mine.to) : "any number of"} calls.`;
+  const says = `Yours pays more than calling nobody or everybody where a win is worth ${worth(mine.from)} to ${Number.isFinite(mine.to) ? worth(mine.to) : "any number of"} calls.`;
   return html`<figure class="curve"><svg viewBox="0 0 ${WIDE} ${HIGH}" role="img" aria-label=${`Net wins by what a win is worth. ${says}`}>
     <line class="axis" x1=${LEFT} x2=${WIDE} y1=${y(0)} y2=${y(0)} />
     ${ticks.map((r) => html`<text class="tick" x=${x(r)} y=${HIGH - 34} text-anchor="middle">${number(r, r < 1 ? 1 : 0)}</text>`)}
@@ -77,9 +77,10 @@ export function Curve({ figures, names, n, nWon, ratio }) {
     ${[0, top / 2, top].map((v) => html`<text class="tick" x=${LEFT - 6} y=${y(v) + 4} text-anchor="end">${number(v)}</text>`)}
     ${[mine.from, mine.to].filter(Number.isFinite).map((r) => html`<line class="even" x1=${x(r)} x2=${x(r)} y1=${TOP} y2=${HIGH - BELOW} />`)}
     ${ratio && html`<line class="now" x1=${x(ratio)} x2=${x(ratio)} y1=${TOP} y2=${HIGH - BELOW} />`}
-    <path class="line everybody" d=${line(everybody)} />
-    ${figures.map((f, k) => html`<path class="line rule${k}" d=${line(f)} />`)}
+    <clipPath id="plot"><rect x=${LEFT} y=${TOP} width=${WIDE - LEFT} height=${HIGH - BELOW - TOP} /></clipPath>
+    <g clip-path="url(#plot)"><path class="line everybody" d=${line(everybody)} />
+      ${figures.map((f, k) => html`<path class="line rule${k}" d=${line(f)} />`)}</g>
   </svg><figcaption>Wins of 100 leads, less the calls they took.
     ${names.map((name, k) => html` <span class="key rule${k}">${name}</span>`)} <span class="key everybody">call everybody</span>.
-    Dashed: ${says} ${ratio ? "Thick: your figures." : ""}</figcaption></figure>`;
+    Dashed: ${says} In part of that range another cut-off may pay still more. ${ratio ? "Thick: your figures." : ""}</figcaption></figure>`;
 }
