@@ -46,7 +46,7 @@ def make_blocks(study: Study) -> Study:
         seed, n_folds = study.settings.random_state, asked.folds
         held = k_folds(deals.unit, np.asarray(deals.outcome), n_folds=n_folds, repeats=asked.repeats, random_state=seed)
     notes = list(study.notes)
-    if embargoed := sum(each.n_embargoed for each in held):
+    if embargoed := max((each.n_embargoed for each in held), default=0):
         notes.append(("LML403", {"n": embargoed, "where": "evaluation"}))
     if study.settings.split is not None:
         how = "in rolling blocks" if timed else "by k-fold"

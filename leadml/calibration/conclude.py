@@ -98,7 +98,9 @@ def judge_recoded(study: Study, chosen: Chosen, leads: Leads, policies: Sequence
     stays = verdict == own.verdict
     before, after = (float(np.mean(won_of(deals))) for deals in (chosen.deals, chosen.overdue))
     moves = "stays" if stays else f"changes from {own.verdict} to {verdict}"
-    values = {"n": len(chosen.overdue) - len(chosen.deals), "before": before, "after": after, "rule": own.id}
+    n = len(chosen.overdue) - len(chosen.deals)
+    examples = f"{', '.join(chosen.first_overdue)}{', ...' if n > len(chosen.first_overdue) else ''}"
+    values = {"n": n, "examples": examples, "before": before, "after": after, "rule": own.id}
     values |= {"verdict": own.verdict, "other": verdict, "moves": moves, "severity": "note" if stays else "warn"}
     yield "LML602", {**values, "where": own.id}
 

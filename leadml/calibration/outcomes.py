@@ -17,6 +17,7 @@ from leadml.data.split import times_of
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 
 MIN_DEALS = 20
+MOST_NAMED = 5
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -25,7 +26,7 @@ class Chosen:
 
     considered : leads that had the time to close, open ones among them (all leads where that is not known).
     n_recent : closed deals left out since leads of their age had no time to close.
-    overdue : `deals` with open and overdue deals counted as lost, or None where there are none.
+    overdue : `deals` with open and overdue deals counted as lost, or None where there are none; first_overdue : ids.
     days : days within which nearly all close; 0 where not known.
     """
 
@@ -35,6 +36,7 @@ class Chosen:
     n_recent: int = 0
     overdue: Leads | None = None
     days: int = 0
+    first_overdue: tuple[str, ...] = ()
 
 
 def check_enough(leads: Leads) -> None:
@@ -85,7 +87,8 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
         closing = np.where(late, np.asarray(leads.created) + days, np.asarray(leads.closed)).astype(np.int32)
         coded = dataclasses.replace(leads, outcome=np.where(late, 0, outcome).astype(np.int8), closed=closing)
         overdue = _pick(coded, kept | late)
-    return Chosen(_pick(leads, kept), _pick(leads, mature), tuple(notes), left, overdue, days)
+    first = tuple(leads.ids(np.flatnonzero(late)[:MOST_NAMED]))
+    return Chosen(_pick(leads, kept), _pick(leads, mature), tuple(notes), left, overdue, days, first)
 
 
 def _pick(leads: Leads, rows: npt.NDArray[np.bool_]) -> Leads:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from leadml.report.summary import P_BETTER, FindingGroup, Summary, capital, notes_of, summarise
+from leadml.report.summary import P_BETTER, FindingGroup, Summary, notes_of, summarise
 from leadml.terminal import Table, format_blocks, joined, number
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _blocks(told: Summary, open_files: Sequence[str]) -> Iterator[str | Table]:
     if commands:
         yield "\n".join([ASK_ALL if told.without else ASK_EACH, *(f"  {each}" for each in commands)])
     if told.fall:
-        yield capital(told.fall)
+        yield told.fall
     if told.findings:
         yield _findings(told.findings)
     last = [f"Card: {told.card}"] * bool(told.card) + [f"Open {joined(open_files)}"] * bool(open_files)

@@ -101,7 +101,7 @@ def summarise(result: Result) -> Summary:
         sides=side_rows(result, rule) if rule else (),
         attributes=attribute_rows(result),
         without=command_without(result, *doubted) if doubted else "",
-        fall=next((f"{each.title}. {each.explanation}" for each in result.findings if each.code == "LML309"), ""),
+        fall=next((f"{capital(f.title)}. {f.explanation}" for f in result.findings if f.code == "LML309"), ""),
         findings=group_findings(result.findings),
         best=title_of(result, result.recommended.contender),
         card=f"{card_text(result)} {result.recommended.doubt}".strip(),

@@ -19,6 +19,7 @@ from leadml.exceptions import InputError, TooFewDealsError, UsageError
 from leadml.registry.evidence import read_counts
 from leadml.report.first_screen import format_result
 from leadml.report.html import render_html
+from leadml.report.summary import summarise
 from leadml.result import SCHEMA, Figure, Result, load_result, schema_text
 from tests.data.leaky import leads_export, leads_of
 
@@ -325,6 +326,7 @@ def test_without_a_column_the_fall_is_seen_and_nothing_else_knows_it(leaky) -> N
     told = next(each for each in result.findings if each.code == "LML309")
     assert told.cost == dropped.wins_per_100.value
     assert "instead of" in told.title
+    assert summarise(result).fall.startswith("Without last activity")
 
 
 def test_without_a_column_of_a_criterion_no_card_has_it(tmp_path) -> None:
@@ -426,8 +428,9 @@ def test_overdue_deals_are_coded_the_other_way_too() -> None:
     outcome[::20] = -1  # forgotten in the CRM
     closed = np.where(outcome == -1, np.iinfo(np.int32).min, leads.closed).astype(np.int32)
     leads = dataclasses.replace(leads, outcome=outcome, closed=closed)
-    codes = {f.code for f in leadml.calibrate(leads, FAST, frameworks=["bant"]).result.findings}
-    assert {"LML601", "LML602"} <= codes
+    found = {f.code: f for f in leadml.calibrate(leads, FAST, frameworks=["bant"]).result.findings}
+    assert "only the quick ones have closed, so these are left out" in found["LML601"].explanation
+    assert "when they close: 42 (L0000001, L0000021, L0000041, L0000061, L0000081, ...)." in found["LML602"].explanation
 
 
 def test_segments_are_pooled() -> None:

@@ -4,7 +4,7 @@ import { compare } from "./count.js";
 import { act, begin, cardOf, startFrom } from "./edits.js";
 import { encodeLeads } from "./encode.js";
 import { textOf } from "./files.js";
-import { html, number, render, useMemo, useReducer, useState } from "./parts.js";
+import { html, plural, render, useMemo, useReducer, useState } from "./parts.js";
 import { Leads, Publish } from "./leads.js";
 import { Rule } from "./rule.js";
 import { Answer, Segments, WhatIf } from "./screens.js";
@@ -50,7 +50,7 @@ function readDropped(bytes) {
 
 /** The last change, until it is kept or taken back. */
 const Pending = ({ step, found: { calls, wins }, send }) => html`<aside class="pending" aria-label="Change to confirm">
-  <p role="status">${step.text}: ${number(wins.value)} wins from ${number(calls.value)} calls.</p>
+  <p role="status">${step.text}: ${plural(wins.value, "win")} from ${plural(calls.value, "call")}.</p>
   <button class="main" onClick=${() => send({ type: "keep" })}>Keep</button><button onClick=${() => send({ type: "undo" })}>Undo</button></aside>`;
 
 const SCREENS = [Answer, Rule, WhatIf, Segments, Leads, Publish];

@@ -7,7 +7,7 @@ export const { html, render, useState, useReducer, useMemo } = htmPreact;
 export const number = (x, digits = 0) => (Number.isFinite(x) ? x.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace(/^-(0(\.0*)?)$/, "$1") : "–");
 export const signed = (x, digits = 0) => (x > 0 && number(x, digits) !== number(0, digits) ? "+" : "") + number(x, digits).replace("-", "−");
 export const percent = (x) => `${number(100 * x)}%`;
-export const plural = (n, one) => `${number(n)} ${one}${Math.round(n) === 1 ? "" : "s"}`;
+export const plural = (n, one, write = number) => `${write(n)} ${one}${Math.abs(Math.round(n)) === 1 ? "" : "s"}`;
 
 export const Screen = ({ id, title, children }) => html`
   <section id=${id} aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${children}</section>`;

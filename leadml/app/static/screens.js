@@ -49,7 +49,7 @@ export function WhatIf({ state, edit, history, set }) {
         ${found.each.map((each, k) => html`<td class="rule${k}" data-figure="${name}-${k}">
           <${Between} figure=${each[name]} digits=${name === "of100" ? 1 : 0} /></td>`)}</tr>`)}</tbody></table>
     <${Doubt} answer=${data.answer} />
-    <p aria-live="polite" class="lead">Yours against the rule: ${signed(calls.value)} calls, ${signed(wins.value)} wins ${from(wins)}${stakes && `, ${signed(money.value)} ${currency} earned ${from(money)}`}.</p>
+    <p aria-live="polite" class="lead">Yours against the rule: ${plural(calls.value, "call", signed)}, ${plural(wins.value, "win", signed)} ${from(wins)}${stakes && `, ${signed(money.value)} ${currency} earned ${from(money)}`}.</p>
     <p>You have tried ${plural(history.tried.length, "setting")}: the more you try, the luckier the best one looks.
       What you publish is judged on deals that close from now on.</p>
     <${Curve} ...${{ figures, names }} n=${deals.n} nWon=${deals.n_won} ratio=${stakes?.cost > 0 ? stakes.value / stakes.cost : null} />
