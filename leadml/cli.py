@@ -166,11 +166,13 @@ def _resolve(ref: str, store: Path | None) -> Any:
         from leadml.card.record import load_card
 
         return load_card(ref)
-    from leadml.registry.resolve import resolve
+    from leadml.registry.resolve import resolve, waiting_of
 
     model = resolve(ref, store).model
     if getattr(model, "kind", "") == "documented":
         say(f"{ref}: scored by {model.model}, a documented rule, which tells no probability")
+        if waiting := waiting_of(ref, store):
+            say(waiting)
     return model
 
 
@@ -385,8 +387,9 @@ def calibrate(
     if done.version is None:
         say("no model: these deals give no card")
     else:
-        how = f"not the champion; leadml models promote {done.version.ref} --because TEXT makes it so"
-        say(f"model: {done.version.ref} ({'the champion' if done.version.status == 'champion' else how})")
+        say(f"model: {done.version.ref} ({'not the champion' if done.waits else 'the champion'})")
+        if done.waits:
+            say(done.waits)
     if track:
         _send(done.directory, tracking_uri, experiment_name, done.version)
     return _ended(done, max_rejected)

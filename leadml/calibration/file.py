@@ -17,7 +17,7 @@ from leadml.card.record import Card
 from leadml.data.deals import Leads
 from leadml.data.read import read_leads
 from leadml.registry.evidence import DEAL_COUNTS, HELD_OUT, held_out_file
-from leadml.registry.versions import Version, champion_of, save_version
+from leadml.registry.versions import STAYS, VERDICT, Version, champion_of, how_to_promote, save_version
 from leadml.result import load_result
 from leadml.terminal import progress
 
@@ -28,13 +28,15 @@ SHOWN = 20
 
 
 class CalibratedFile(NamedTuple):
-    """What was found, the folder that holds it, its version in the store (None: no card), and rows of the file."""
+    """What was found, the folder that holds it, its version in the store (None: no card), rows of the file, and why
+    the version is not in use and how to use it (empty where it is)."""
 
     found: Calibration
     directory: Path
     version: Version | None
     n_rows: int
     n_rejected: int
+    waits: str = ""
 
     @property
     def rejected_share(self) -> float:
@@ -82,19 +84,19 @@ def calibrate_file(
     found = calibrate(leads, settings, name=name, progress=lambda what, done, of: progress(what, done, of, "blocks"))
     found = dataclasses.replace(found, result=found.result.model_copy(update={"command": command}))
     found.save(directory)
-    version, fault = None, ""
+    version, waits, fault = None, "", ""
     if n_rejected > max_rejected * max(n_rows, 1):
         fault = f"{n_rejected} of {n_rows} rows could not be used"
     if found.card is not None:
-        version = store_card(found, found.card, directory, name, at, store_root, say, fault)
-    return CalibratedFile(found, directory, version, n_rows, n_rejected)
+        version, waits = store_card(found, found.card, directory, name, at, store_root, fault)
+    return CalibratedFile(found, directory, version, n_rows, n_rejected, waits)
 
 
 def store_card(
-    found: Calibration, card: Card, directory: Path, name: str, at: str, store_root: Path | None,
-    say: Callable[[str], None], fault: str,
-) -> Version:  # fmt: skip
-    """Store the recommended card with its log, counts of its deals, the mapping, and the result for the page.
+    found: Calibration, card: Card, directory: Path, name: str, at: str, store_root: Path | None, fault: str
+) -> tuple[Version, str]:
+    """Store the recommended card with its log, counts of its deals, the mapping, and the result for the page; its
+    version, and `CalibratedFile.waits`.
 
     It is not in use where a fault, a doubt about its columns or the verdict on the baseline stands against it; where no
     rule can be judged, it has to be shown to rank better than chance.
@@ -105,7 +107,7 @@ def store_card(
     auc = next(each.auc for each in result.contenders if each.id == contender)
     ranks = auc is not None and auc.low is not None and auc.low > 0.5
     stands = verdict == "change" or (verdict == "cannot-judge" and ranks)
-    against = fault or result.recommended.doubt.rstrip(".") or (None if stands else f"the verdict is {verdict}")
+    against = fault or result.recommended.doubt.rstrip(".") or (None if stands else f"{VERDICT}{verdict}")
     beside = {each: each for each in (MAPPING, DEAL_COUNTS, "result.json")}
     beside |= {} if rule is None else {RULE_CARD: f"cards/{rule.id}.json"}
     files = {title: (directory / file).read_bytes() for title, file in beside.items() if (directory / file).is_file()}
@@ -118,11 +120,12 @@ def store_card(
     version = save_version(
         name, card, at=at, against=against, documented=documented, files=files, ratio=ratio, store_root=store_root
     )
-    if version.version == 1 and against is not None:
-        champion, how = champion_of(name, store_root), f"leadml models promote {version.ref} --because TEXT"
-        uses = f"{champion.ref}, the documented rule, stays in use" if champion else "nothing is in use"
-        say(f"{against}: {uses}; to use the learned card: {how}")
-    return version
+    if version.status == "champion":
+        return version, ""
+    champion, why = champion_of(name, store_root), against or "a version takes the place of another when it is promoted"
+    stays = ", the documented rule," if champion and (champion.since.because or "").endswith(STAYS) else ""
+    uses = f"{champion.ref}{stays} stays in use" if champion else "nothing is in use"
+    return version, f"{why}: {uses}; to use the learned card: {how_to_promote(version.ref, store_root)}"
 
 
 def reproduce(directory: Path, source: Any) -> list[str]:

@@ -201,7 +201,7 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
     if high < 0:
         return ("moved" if found.seen[0] else "worse"), told
     if ratio is None and (extra > 0 or extra_won < 0):
-        return "moved", [*told, "Which is better depends on what a won deal is worth in follow-ups: give it by --ratio"]
+        return "moved", [*told, "Which is better depends on what a won deal is worth in follow-ups"]
     return ("moved" if found.seen[1] else "better"), told
 
 

@@ -44,6 +44,17 @@ def resolve(ref: str | os.PathLike[str], store_root: versions.Root = None) -> Fo
     return Found(_load_joblib(path) if path.suffix == ".joblib" else load_card(path), path.parent)
 
 
+def waiting_of(name: str, store_root: versions.Root = None) -> str:
+    """The newest learned version that could take the place of the documented rule which is the champion of a name."""
+    found = versions.list_versions(name, store_root) if name in versions.model_names(store_root) else []
+    learned = [v for v in found if v.status == "version" and versions.load_stored(v).kind != "documented"]
+    if not learned:
+        return ""
+    why = next((f" ({v.ref} is in use because: {v.since.because})" for v in found if v.status == "champion"), "")
+    how = versions.how_to_promote(learned[-1].ref, store_root)
+    return f"{learned[-1].ref}, a learned card, waits{why}; to use it: {how}"
+
+
 def _load_joblib(path: Path) -> Any:
     """Load a classifier; loading runs code, so its digest must lie beside it."""
     beside = path.with_name(path.name + ".sha256")

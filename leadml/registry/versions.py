@@ -12,6 +12,7 @@ import dataclasses
 import hashlib
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,6 +34,8 @@ CARD, HISTORY = "card.json", "history.jsonl"
 OF_THE_DEALS = ("mapping.yaml", "deal_counts.parquet")
 """What lies beside a card and holds of any other for the same deals."""
 WAIT_SECONDS = 60.0
+STAYS, VERDICT = ", so the documented rule stays in use", "the verdict is "
+"""What the history says of a rule that nobody promoted, and how it begins where the deals, not a doubt, decided so."""
 
 
 class Event(BaseModel):
@@ -132,11 +135,17 @@ def show_version(ref: str, store_root: Root = None) -> Version:
     if number is None:
         number = next((each.version for each in found.values() if each.status == "champion"), None)
     if number is None:
-        how = f"promote one: leadml models promote {name}@{max(found)} --because TEXT"
+        how = f"promote one: {how_to_promote(f'{name}@{max(found)}', store_root)}"
         raise ModelRefError(f"{name!r} has no champion; give {name}@VERSION, or {how}")
     if number not in found:
         raise ModelRefError(f"{name!r} has no version {number}; it has {', '.join(map(str, found))}")
     return found[number]
+
+
+def how_to_promote(ref: str, store_root: Root = None) -> str:
+    """The whole command."""
+    store = f" --store {shlex.quote(str(store_root))}" if store_root else ""
+    return f"leadml models promote {ref} --because TEXT{store}"
 
 
 def champion_of(name: str, store_root: Root = None) -> Version | None:
@@ -160,8 +169,9 @@ def save_version(
     """Store a card as the next version of a name, and return it.
 
     The first of a name becomes its champion, unless something stands `against` it: then the `documented` rule
-    is stored too, as a card, and is the champion (none where there is no rule). `files` lie beside it
-    (log.parquet ...), `at` is ISO time, `ratio` the value of a won deal in follow-ups, if known.
+    is stored too, as a card, and is the champion (none where there is no rule). Where that was for a doubt about the
+    first card, one that nothing stands against takes the place of the same rule, as a first version would. `files` lie
+    beside it (log.parquet ...), `at` is ISO time, `ratio` the value of a won deal in follow-ups, if known.
     """
     for each in (name, *(files or {})):
         check_name(each)
@@ -172,13 +182,16 @@ def save_version(
     with writing(store_folder(store_root)) as root:
         number = max((event.version for event in _events(name, root)), default=0) + 1
         events = [_write(root, name, number, card, at, files or {}, ratio)]
-        if number == 1 and against is None:
-            events.append(Event(at=at, action="promoted", version=1, because="the first version"))
+        rule, why, is_free = champion_of(name, root), "the first version", number == 1
+        put = (rule.since.because or "") if rule else ""
+        if rule and documented and put.endswith(STAYS) and not put.startswith(VERDICT):
+            is_free, why = load_stored(rule).policy == documented.policy, f"{why} that nothing stands against"
+        if is_free and against is None:
+            events.append(Event(at=at, action="promoted", version=number, because=why))
         elif number == 1 and documented is not None:
             own = {each: content for each, content in (files or {}).items() if each in OF_THE_DEALS}
             events.append(_write(root, name, 2, documented, at, own, ratio))
-            why = f"{against}, so the documented rule stays in use"
-            events.append(Event(at=at, action="promoted", version=2, because=why))
+            events.append(Event(at=at, action="promoted", version=2, because=f"{against}{STAYS}"))
         add_events(root, name, *events)
     return show_version(f"{name}@{number}", store_root)
 

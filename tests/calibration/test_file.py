@@ -27,15 +27,15 @@ def test_a_folder_that_cannot_be_written_is_told_before_learning(tmp_path, monke
 
 def test_a_card_of_doubtful_columns_is_stored_but_not_in_use(tmp_path):
     frame, mapping, late = leads_export(500, 0)
-    said = []
     done = file.calibrate_file(
         lambda: leads_of((frame, mapping, late)), {"contenders": []}, name="firm", out_dir=tmp_path / "out",
-        store_root=tmp_path / "store", at="2026-01-01T00:00:00Z", say=said.append,
+        store_root=tmp_path / "store", at="2026-01-01T00:00:00Z", say=print,
     )  # fmt: skip
     assert done.found.result.recommended.doubt
     champion = champion_of("firm", tmp_path / "store")
     assert champion is None or champion.ref != done.version.ref
-    assert any("known when the lead came in:" in line and "models promote firm@1" in line for line in said)
+    assert "known when the lead came in:" in done.waits
+    assert done.waits.endswith(f"leadml models promote firm@1 --because TEXT --store {tmp_path / 'store'}")
     held = next(each for each in late if each in {a.column for a in done.found.card.attributes})
     context = [each for each in mapping["context"] if each != held]
     excluded = {**mapping, "context": context, "exclude": {held: "written during the deal"}}

@@ -273,7 +273,11 @@ def test_demo_calibrates_scores_reproduces_and_monitors(run, desk, monkeypatch):
     code, out, err = run(*words, "-o", "again", "--as-of", "2026-01-01", "--tracking-uri", "sqlite:///mlflow.db",
                          "--experiment-name", "tests")  # fmt: skip
     assert code == 0, err
-    assert "model: demo@2 (not the champion" in err
+    assert "model: demo@2 (not the champion)" in err
+    assert (
+        f"demo@1 stays in use; to use the learned card: leadml models promote demo@2 --because TEXT --store {store}"
+        in err
+    )
     assert "MLflow run: " in err
     code, _, err = run("track", "again", "--tracking-uri", "sqlite:///mlflow.db", "--experiment-name", "tests")
     assert (code, "there already" in err) == (0, True)

@@ -17,6 +17,7 @@ from leadml.card.record import Card
 from leadml.exceptions import ModelRefError, StoreError
 from leadml.registry import versions
 from leadml.registry.promote import note_registered, promote, retire
+from leadml.registry.resolve import waiting_of
 from leadml.registry.versions import champion_of, list_versions, load_stored, read_history, save_version, show_version
 
 from .conftest import AT, make_card
@@ -46,6 +47,27 @@ def test_what_something_stands_against_leaves_the_documented_rule_in_use(
         why = read_history("bant", tmp_path)[-1].because
         assert why == "the verdict is keep, so the documented rule stays in use"
         assert list(now.saved.files) == ["card.json", "mapping.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("first", "policy", "then", "is_free"),
+    [("It holds X", "a", None, True), ("It holds X", "a", "It holds Y", False), ("It holds X", "b", None, False),
+     ("the verdict is keep", "a", None, False)],
+)  # fmt: skip
+def test_a_sound_card_takes_the_place_of_the_rule_that_a_doubt_put_in_use(
+    tmp_path: Path, first: str, policy: str, then: str | None, is_free: bool
+) -> None:
+    learned, rules = make_card(5, table=True), {each: make_card(3, policy=each) for each in "ab"}
+    for against, rule in ((first, rules["a"]), (then, rules[policy])):
+        saved = save_version("bant", learned, at=AT, store_root=tmp_path, against=against, documented=rule)
+    now = champion_of("bant", tmp_path)
+    assert now is not None
+    assert (saved.ref, now.ref) == ("bant@3", "bant@3" if is_free else "bant@2")
+    assert waiting_of("bant", tmp_path).startswith("bant@1" if is_free else "bant@3")
+    assert f"bant@2 is in use because: {first}, so the documented" in waiting_of("bant", tmp_path) or is_free
+    retire("bant@1", because="leaks", at=AT, store_root=tmp_path)
+    assert (waiting_of("bant", tmp_path) == "") == is_free
+    assert waiting_of("bant@2", tmp_path) == waiting_of("nobody", tmp_path) == ""
 
 
 def test_a_card_that_says_nothing_is_refused_by_name(tmp_path: Path, card: Card) -> None:
