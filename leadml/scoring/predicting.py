@@ -148,7 +148,7 @@ def _score_file(
         writers = [stack.enter_context(open_writer(out, scorer.layout))]
         if options.crm is not None:
             titles = {name: f"leadml_{name}" for name in CRM_COLUMNS} | {"lead_id": mapping.lead_id or "lead_id"}
-            layout = Layout(CRM_COLUMNS, titles=titles, locale=options.locale)
+            layout = Layout(CRM_COLUMNS, titles=titles, locale=options.locale, digits=4)
             writers.append(stack.enter_context(open_writer(options.crm, layout)))
 
         def make(scored: Scored) -> list[Any]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import pyarrow as pa
 
-from leadml.data.cells import number_array, take, text_array
+from leadml.data.cells import number_array, pc, take, text_array
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
 
@@ -48,11 +48,18 @@ class Layout(NamedTuple):
     locale: str = "en"
     first: tuple[str, ...] = ()  # kept columns that stand first in a work list: names
     band_decisions: Mapping[str, str] = {}  # band -> what it means
+    digits: int | None = None  # of a chance; None: all
 
     @property
     def names(self) -> list[str]:
         """Titles of all columns, in order."""
         return [*(self.titles.get(name, name) for name in ("lead_id", *self.columns)), *self.kept]
+
+    def answer(self, scored: Scored, name: str) -> pa.Array:
+        """A column of the answers, as it is written."""
+        column = scored.answers.column(name)
+        is_rounded = self.digits is not None and pa.types.is_floating(column.type)
+        return pc.round(column, self.digits) if is_rounded else column
 
 
 class Writer:
@@ -77,7 +84,7 @@ def batch_of(scored: Scored, layout: Layout, *, plain: bool = False) -> pa.Recor
     """Leads as rows: texts of the answers as dictionaries, so that each is kept once; or written out."""
     index, answers = number_array(scored.pattern), []
     for name in layout.columns:
-        each = scored.answers.column(name)
+        each = layout.answer(scored, name)
         is_text = pa.types.is_dictionary(each.type)
         at = take(each.indices if is_text else each, index)
         if is_text:
@@ -134,7 +141,7 @@ class CsvLines(Writer):
         """The lines of leads, and how many cells of the input are guarded."""
         layout, (answers, lines) = self.layout, self._latest
         if answers is not scored.answers:  # else an earlier chunk had the same answers
-            columns = [guard(scored.answers.column(name))[0] for name in layout.columns]
+            columns = [guard(layout.answer(scored, name))[0] for name in layout.columns]
             lines = self._lines(columns, self._mark if layout.kept else "\n")
             self._latest = (scored.answers, lines)
         own = scored.own.columns if layout.kept else scored.own.columns[:1]
@@ -160,8 +167,6 @@ class CsvLines(Writer):
         import pyarrow.csv
 
         if self.layout.locale == "nl":
-            import pyarrow.compute as pc
-
             is_real = [pa.types.is_floating(each.type) for each in columns]
             pairs = zip(columns, is_real, strict=True)
             columns = [pc.replace_substring(each.cast("string"), ".", ",") if real else each for each, real in pairs]

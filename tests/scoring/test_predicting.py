@@ -140,6 +140,7 @@ def test_a_work_list_and_a_file_for_the_crm(tmp_path, export, card):
     got = rows(crm)
     assert list(got[0])[:3] == ["Deal", "leadml_probability", "leadml_points"]
     assert [row["Deal"] for row in got] == ["'=a5", "a3", "a1"]
+    assert all(len(row["leadml_probability"]) <= 6 for row in got)
     with pytest.raises(UsageError, match="--crm"):
         run(export, MAPPING, card, crm, crm=str(crm))
 

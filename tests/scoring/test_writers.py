@@ -112,6 +112,13 @@ def test_dutch_numbers_and_delimiter(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_chances_can_be_rounded(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    write(path, [make_scored(["a", "b", "c"])], Layout(("probability", "points"), digits=1))
+    assert [row["probability"] or None for row in read(path)] in ([0.1, None, 0.5], ["0.1", None, "0.5"])
+
+
 @example([f"{space}=1" for space in map(chr, range(0x10000)) if space.isspace()] + ["\ufeff=1", "\u200b=1"])
 @given(st.lists(st.text(st.characters(codec="utf-8") | st.sampled_from("=+-@ 1\t"), max_size=6), min_size=1))
 def test_guard_marks_every_formula_and_nothing_else(texts):
