@@ -192,12 +192,13 @@ def side_rows(result: Result, rule: PolicyResult) -> tuple[Row, ...]:
     """The documented rule, the card it is compared with, the recommended card, and the wide card."""
     by_id, economics = {each.id: each for each in result.contenders}, economics_of(result)
     chosen, base = str(result.recommended.contender), by_id.get(rule.id)
-    # "recommended" would contradict an answer other than to change
-    best = "recommended" if rule.verdict == "change" else "best card found"
+    # "recommended" would contradict an answer other than to change, and the doubt that is told of its columns
+    is_best = rule.verdict == "change" and not result.recommended.doubt
+    best = "recommended" if is_best else "best card found" + ", in doubt" * bool(result.recommended.doubt)
     roles = {rule.id: "documented rule", str(rule.card): "learned card"}
     if chosen in roles:
         roles[chosen] += f", {best}"
-    roles.setdefault(chosen, "recommended card" if best == "recommended" else best)
+    roles.setdefault(chosen, "recommended card" if is_best else best)
     roles.setdefault(next((each.id for each in result.contenders if each.kind == "wide"), ""), "wide card")
     rows = []
     for name, role in roles.items():

@@ -177,6 +177,16 @@ def test_each_screen_names_the_card_that_it_is_about(found):
         assert f"Counts of the {n} held-out deals (the page for sales counts all {of})" in page
 
 
+def test_a_card_in_doubt_is_not_called_recommended(found):
+    result = found("tilted-1500").result
+    assert "learned card, recommended" in format_result(result, terminal=False)
+    doubted = result.model_copy(update={"recommended": result.recommended.model_copy(update={"doubt": "Known then?"})})
+    text = format_result(doubted, terminal=False)
+    assert "learned card, best card found, in doubt" in text
+    assert ", recommended" not in text
+    assert "the champion" not in render_html(doubted)
+
+
 def test_without_rules_it_says_so(found):
     result = found("right-120").result
     bare = result.model_copy(update={"policies": (), "disagreement": ()})
