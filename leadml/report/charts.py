@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 360
 INK, SOFT, RULE_COLOUR, CARD_COLOUR, OTHER_COLOUR = "#17202a", "#8a949e", "#5b6472", "#1668b8", "#5b6d00"
-KINDS: Final = ("documented", "learned", "wide", "context", "custom", "prior")
-COLOURS: Final = (RULE_COLOUR, CARD_COLOUR, "#7a2e8e", OTHER_COLOUR, OTHER_COLOUR, SOFT)
+KINDS: Final = ("documented", "learned", "wide", "context", "custom", "comparison", "prior")
+COLOURS: Final = (RULE_COLOUR, CARD_COLOUR, "#7a2e8e", OTHER_COLOUR, OTHER_COLOUR, SOFT, SOFT)
 BANDS: Final = ("#7c8791", "#0b5394", "#b8430b", "#7a1f5c")
 MOST_ROWS: Final = 12
 SIGNED: Final = "datum.value == 0 ? '0%' : format(datum.value, '+.0%')"
@@ -132,7 +132,7 @@ def cutoffs(result: Result) -> Chart:
     """For which values of a won deal (in follow-ups) each documented cut-off is right."""
     rows: list[dict[str, Any]] = []
     for each in result.policies:
-        implied = each.implied_value
+        implied = each.implied_value if each.verdict != "cannot-judge" else None
         if implied is not None and (implied.low is not None or implied.high is not None):
             low, high = implied.low or 1.0, implied.high or 4 * (implied.low or 1.0)
             if low <= high:

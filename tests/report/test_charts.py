@@ -6,6 +6,7 @@ import pytest
 
 from leadml.exceptions import UsageError
 from leadml.report import charts
+from leadml.result import Contender
 
 
 @pytest.mark.parametrize("name", ["bands", "cutoffs", "decision_curve", "gain", "reliability", "weights"])
@@ -25,6 +26,15 @@ def test_contenders_without_a_cut_off_are_not_drawn_at_one(found):
     (rows,) = charts.cutoffs(result).to_dict()["datasets"].values()
     assert {row["rule"].split()[0] for row in rows} <= {each.id for each in result.policies}
     assert all(row["low"] <= row["high"] for row in rows)
+    unable = [each.model_copy(update={"verdict": "cannot-judge"}) for each in result.policies[1:]]
+    judged = result.model_copy(update={"policies": (result.policies[0], *unable)})
+    (rows,) = charts.cutoffs(judged).to_dict()["datasets"].values()
+    assert [row["rule"].split()[0] for row in rows] == [result.policies[0].id]
+
+
+def test_every_kind_of_contender_has_a_colour():
+    assert {*charts.KINDS} == {*Contender.model_fields["kind"].annotation.__args__}
+    assert len(charts.KINDS) == len(charts.COLOURS)
 
 
 def test_one_rule_is_drawn_when_asked_for(found):
