@@ -19,6 +19,7 @@ from leadml.levels import Codes
 from leadml.registry.evidence import day_of
 
 RULE = "documented rule"
+WRITTEN = ("lead_id", "probability")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,23 +114,27 @@ def logged(path: Path, model: str) -> dict[str, float]:
 
 
 def read_predictions(source: str) -> dict[str, float]:
-    """Read scores that `leadml predict` wrote earlier, id -> P(won); the last score of a lead counts."""
+    """Read scores that `leadml predict` wrote earlier, also as a work list of any locale, id -> P(won); the last score
+    of a lead counts."""
     from leadml.data.cells import numbers_of, text_of
     from leadml.data.mapping import ReadOptions
     from leadml.data.sources import open_source
+    from leadml.scoring.worklist import words_of
 
     opened = open_source(source, ReadOptions())
-    missing = [name for name in ("lead_id", "probability") if name not in opened.columns]
-    if missing:
+    titles = {name: [name, *(words_of(each).columns[name][0] for each in ("en", "nl"))] for name in WRITTEN}
+    known = {name: next((each for each in titles[name] if each in opened.columns), "") for name in WRITTEN}
+    if missing := [name for name in WRITTEN if not known[name]]:
         has = ", ".join(opened.columns)
         valid = f"valid is what `leadml predict -o` wrote with a learned card; it has {has}"
         raise InputError(f"{source}: has no column {', '.join(missing)}; {valid}")
     told: dict[str, float] = {}
-    for chunk in opened.chunks(("lead_id", "probability")):
-        said, _ = numbers_of(chunk.table.column("probability"), opened.format.decimal)
+    lead, chance = known.values()
+    for chunk in opened.chunks((lead, chance)):
+        said, _ = numbers_of(chunk.table.column(chance), opened.format.decimal)
         bad = np.flatnonzero(np.isfinite(said) & ~((said >= 0) & (said <= 1)))
         if len(bad):
-            at = f"row {chunk.rows[bad[0]]}, column probability: got {said[bad[0]]:g}"
+            at = f"row {chunk.rows[bad[0]]}, column {chance}: got {said[bad[0]]:g}"
             raise InputError(f"{source}: {at}; valid is 0 to 1, as `leadml predict` writes it")
-        told |= zip(text_of(chunk.table.column("lead_id")).to_pylist(), said.tolist(), strict=True)
+        told |= zip(text_of(chunk.table.column(lead)).to_pylist(), said.tolist(), strict=True)
     return told

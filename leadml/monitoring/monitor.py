@@ -194,7 +194,7 @@ def format_monitor(found: MonitorResult) -> str:
     lines = [f"{found.model}: {found.state}", f"since {data.since or 'the calibration'}: {closed}"]
     lines += [f"  {reason.state:<17}  {reason.text}" for reason in found.reasons]
     if data.n_predicted:
-        lines.append(f"  as predicted at the time: {data.n_predicted:,} of the {data.n_closed:,}")
+        lines.append(f"  chances are those predicted at the time for {data.n_predicted:,} of the {data.n_closed:,}")
     return "\n".join(lines)
 
 

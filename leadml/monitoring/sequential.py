@@ -23,6 +23,8 @@ TAU = 0.5
 """Size of the changes looked for: 0.5 in log-odds (30% won going to 21% or 41%), half of a row's weight."""
 RIDGE = 1e-3
 """Information (deals) added to what was learned from, so that a row that never varied tells nothing."""
+LEAST = 1e-9
+"""Information below which it is rounding: the row earns the same points for every answer that occurs."""
 FIRST, GROWTH = 20.0, 1.25
 """Looks are taken at the 20th deal and each a quarter further on, whatever the days of the monitoring."""
 
@@ -71,7 +73,9 @@ def find_change(before: Information, since: Information, tau: float = TAU) -> Ch
     r = residual - pooled @ residual
     e = -0.5 * np.log1p(tau**2 * w) + 0.5 * (tau * r) ** 2 / (1.0 + tau**2 * w)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Change(np.exp(np.minimum(e, 500.0)), np.where(w > 0, r / w, 0.0), np.where(w > 0, w**-0.5, np.inf))
+        return Change(
+            np.exp(np.minimum(e, 500.0)), np.where(w > LEAST, r / w, 0.0), np.where(w > LEAST, w**-0.5, np.inf)
+        )
 
 
 def looks_at(n: int) -> list[int]:

@@ -22,12 +22,14 @@ from leadml.data.read import read_leads
 from leadml.datasets.sample import make_leads, write_csv
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, UsageError
-from leadml.monitoring.backtest import logged
+from leadml.monitoring.backtest import logged, read_predictions
 from leadml.monitoring.drift import load_before
 from leadml.monitoring.monitor import EXIT_CODES, deals_needed, format_monitor, monitor_file, monitor_leads
 from leadml.monitoring.result import MonitorResult
 from leadml.registry.evidence import DEAL_COUNTS, counts_file, day_of
 from leadml.registry.versions import save_version
+from leadml.scoring.predicting import predict_file
+from leadml.scoring.scorer import Options
 
 from .firms import AT, CRITERIA, Firm
 
@@ -195,7 +197,11 @@ def test_kept_predictions_count_as_they_were_made(firm: Firm, tmp_path: Path) ->
 
     found = watch("lead_id,probability\nD0,0.1\nX,0.2\n" + "".join(f"D{i},0.9\n" for i in range(600)))
     assert (found.data.n_predicted, found.predicted, found.state) == (600, pytest.approx(0.9), "recalibrate")
-    assert "as predicted at the time: 600 of the 600" in format_monitor(found)
+    assert "those predicted at the time for 600 of the 600" in format_monitor(found)
+    for locale in ("en", "nl"):  # the work lists that predict wrote
+        lists = tmp_path / f"{locale}.xlsx"
+        predict_file(file, MAPPING, firm.card, str(lists), Options(locale=locale, with_closed=True), print)
+        assert len(read_predictions(str(lists))) == 600
     for text, says in (
         ("lead_id,points\nD0,3\n", "has no column probability"),
         ("lead_id,probability\nD0,9\n", "row 2"),
