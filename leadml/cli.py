@@ -112,7 +112,7 @@ Engine = Annotated[Literal["local", "spark"], _opt("Where the work is done; with
 Locale = Annotated[Literal["en", "nl"], _opt(_LOCALE, "--locale")]
 Policies = Annotated[list[str] | None, _opt("A rule; may be given again. All when absent.", "--policy")]
 MetLevel = Annotated[int, _opt("The level from which a criterion counts as met.", "--met-level")]
-Lead = Annotated[str, _opt("Identity of the lead, or its row from 1.", "--lead", metavar="ID")]
+Lead = Annotated[str, _opt("Identity of the lead; where none is that, its row from 1.", "--lead", metavar="ID")]
 Settings = Annotated[Path | None, _opt("Settings; every key optional.", "--experiment", "-e", metavar="E")]
 Name = Annotated[str | None, _opt("Name of the model in the store.", "--name", metavar="NAME")]
 Track = Annotated[bool, _opt("Log to MLflow.", "--track/--no-track")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: st
     model : Card, Model, Calibration, str or path
         A card, or a reference as `load_model` takes it.
     lead_id : str or int
-        What the mapping's column of identities holds; without one the number of the row, from 1.
+        What the mapping's column of identities holds; where none does, the number of the row, from 1.
     query : str, optional
         What to ask, where the source is a SQLAlchemy URL.
 
@@ -62,22 +63,29 @@ def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: st
         )
     mapping = load_mapping(mapping)
     opened = open_leads(source, mapping, query)
-    scorer, first = Scorer(opened, mapping, [card], Options(with_closed=True)), list[str]()
+    scorer, first, found = Scorer(opened, mapping, [card], Options(with_closed=True)), list[str](), None
     for chunk in opened.chunks(scorer.columns):
         leads, usable, faults = scorer.read(chunk)
-        ids = leads.ids()
+        ids, rows = leads.ids(), dataclasses.replace(leads, lead_id=None).ids()
         first = first or ids[:3]
-        if lead_id not in ids:
-            continue
-        at = ids.index(lead_id)
-        if usable[at]:
-            return "\n".join(_lines(card, leads.take(np.array([at])), lead_id))
-        row = chunk.rows[at]
-        cells = [(each, dict(zip(each.rows.tolist(), each.values, strict=True))) for each in faults]
-        why = "; ".join(f"{each.column}: {held[row]!r} {each.reason}" for each, held in cells if row in held)
-        raise InputError(f"{opened.name}: lead {lead_id!r} (row {row}): {why}")
+        if lead_id in ids:
+            found = ids.index(lead_id), lead_id, chunk, leads, usable, faults
+            break
+        if lead_id in rows:  # unless an identity further down reads the same
+            at = rows.index(lead_id)
+            found = at, ids[at], chunk, leads, usable, faults
     known = mapping.lead_id or "the row number, from 1"
-    raise InputError(f"{opened.name}: no lead {lead_id!r}; leads are known by {known}, for instance {', '.join(first)}")
+    if found is None:
+        told = f"leads are known by {known}, for instance {', '.join(first)}, or by their row from 1"
+        raise InputError(f"{opened.name}: no lead {lead_id!r}; {told}")
+    at, name, chunk, leads, usable, faults = found
+    if usable[at]:
+        head = [] if name == lead_id else [f"No {known} is {lead_id}: this is row {lead_id} below the header."]
+        return "\n".join([*head, *_lines(card, leads.take(np.array([at])), name)])
+    row = chunk.rows[at]
+    cells = [(each, dict(zip(each.rows.tolist(), each.values, strict=True))) for each in faults]
+    why = "; ".join(f"{each.column}: {held[row]!r} {each.reason}" for each, held in cells if row in held)
+    raise InputError(f"{opened.name}: lead {name!r} (row {row}): {why}")
 
 
 def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
@@ -136,9 +144,9 @@ def describe_card(card: Card) -> str:
         rows = [[part.label, str(part.points)] for part in each.bins]
         rows += [["other", str(each.other_points)], ["unknown", str(each.unknown_points)]]
         blocks.append(Table(each.title, ["value", "points"], rows))
-    chance = {row.points: percent(row.probability) for row in card.table}
+    chance = {row.points: f"from {percent(row.probability)}" for row in card.table}
     rows = [[str(b.from_), b.title, b.action, b.decision, chance.get(b.from_, "")] for b in card.bands]
-    blocks.append(Table("bands", ["from", "band", "action", "decision", "chance there"], rows))
+    blocks.append(Table("bands", ["from", "band", "action", "decision", "chance of winning"], rows))
     if made := card.published:
         blocks.append(f"changed from {made.changed_from} by {made.by}, {made.at}: {made.because}")
     return format_blocks(blocks)

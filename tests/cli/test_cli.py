@@ -184,6 +184,7 @@ def test_the_store_through_its_commands(run, desk):
     assert len(json.loads(run("models", "list", "--json")[1])) == 2
     out = run("models", "show", "ours@2")[1]
     assert "points at level" in out
+    assert re.search(r"action +decision +chance of winning\n.* from \d+%\n", out)
     assert "second" in out
     assert json.loads(run("models", "show", "ours", "--json")[1])["card"]["name"] == "ours"
     code, _, err = run("models", "promote", "ours@2", "--because", "better words", "--force")

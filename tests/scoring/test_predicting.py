@@ -349,6 +349,8 @@ def test_explain_says_why_and_what_to_ask(export, card):
     assert "Ask next: Is there money for it, or can it be created?" in told
     with pytest.raises(InputError, match="lead 'a2' \\(row 3\\): Need: '7' is not a level"):
         leadml.explain(export, MAPPING, card, "a2")
+    by_row = leadml.explain(export, MAPPING, card, 3)
+    assert by_row == f"No Deal is 3: this is row 3 below the header.\n{told}"
     with pytest.raises(InputError, match="no lead 'b'; leads are known by Deal, for instance a1, a2, a3"):
         leadml.explain(export, MAPPING, card, "b")
 
