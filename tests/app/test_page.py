@@ -349,6 +349,7 @@ def test_the_champion_of_the_store_is_what_a_change_is_compared_with(open_page, 
     page = open_page(pages.write_page(made / "found", tmp_path / "p.html", leads=made / "leads.csv", store_root=store))
     assert f"Nothing is decided otherwise than by the champion, {ref}." in page.inner_text("#publish")
     assert f"60 leads by the champion, {ref}: " in page.inner_text("#leads")
+    assert f"; in use now: the champion, {ref}" in page.inner_text("#answer .over")
     page.get_by_role("slider").fill(str(data.learned.cutoff))
     assert f"of 60 open leads would be treated otherwise than by the champion, {ref}." in page.inner_text("#publish")
     asked = data.columns[1:]

@@ -2,10 +2,10 @@
 import { setCutoff } from "./edits.js";
 import { Bar, Between, Curve, Doubt, html, number, NumberBox, plural, Screen, signed } from "./parts.js";
 
-export function Answer({ data: { answer, report } }) {
+export function Answer({ data: { answer, report, champion, compared } }) {
   const most = Math.max(...answer.bars.map((bar) => bar.high), 1);
   return html`<section id="answer" aria-labelledby="answer-title">
-    <p class="over">${answer.rule}</p><h1 id="answer-title">${answer.headline}</h1>
+    <p class="over">${answer.rule}${champion && `; in use now: ${compared}`}</p><h1 id="answer-title">${answer.headline}</h1>
     <p class="lead">${answer.lead}</p>
     <div class="bars">${answer.bars.map((bar) => html`<${Bar} ...${bar} most=${most} />`)}</div>
     ${answer.more.map((text) => html`<p>${text}</p>`)}
