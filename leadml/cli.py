@@ -531,7 +531,9 @@ def models_promote(
     if not done.changed:
         say(f"{done.version.ref} is the champion of {done.version.name} already; nothing was changed")
         return
-    say(f"{done.version.ref} is the champion of {done.version.name}{', by force' if done.forced else ''}")
+    is_open = done.comparison is not None and done.comparison.outcome == "moved"
+    how = ", by force" if done.forced else ", as it is not worse beyond noise" if is_open else ""
+    say(f"{done.version.ref} is the champion of {done.version.name}{how}")
     if has_store():
         found = done.version
         told = mirror_version(found.ref, found.folder, champion=True, because=because or "")
@@ -574,13 +576,13 @@ def publish(
 ) -> None:  # fmt: skip
     """Make a card or framework that was changed by hand a version; its decisions are compared."""
     from leadml.registry.publish import publish as make_version
+    from leadml.registry.versions import how_to_promote
 
     leads, who = _read(on, mapping), by or getuser()
     done = make_version(draft, because=because, by=who, at=_now(), name=name, leads=leads, store_root=store)
     for message in [*done.messages, *([done.comparison.sentence] if done.comparison else [])]:
         say(message)
-    ref = done.version.ref
-    say(f"{ref} is stored; leadml models promote {ref} --because TEXT puts it in use")
+    say(f"{done.version.ref} is stored; to put it in use: {how_to_promote(done.version.ref, store)}")
 
 
 def main() -> None:

@@ -76,9 +76,12 @@ def publish(
         nothing = " and no counts of deals lie beside the card: it tells no probability"
         messages.append(f"points were changed by hand{told if table else nothing}")
     card = Card.from_dict(document, str(path), verify=False)
-    plain = [None if each is None else each.model_dump(exclude=_OF_THE_VERSION) for each in (card, before)]
-    if plain[0] == plain[1]:
+    plain = card.model_dump(exclude=_OF_THE_VERSION)
+    if before is not None and plain == before.model_dump(exclude=_OF_THE_VERSION):
         raise UsageError(f"{path}: nothing on it differs from {changed_from}; change it first")
+    for each in versions.list_versions(name, store_root):
+        if each.saved.action == "published" and plain == versions.load_stored(each).model_dump(exclude=_OF_THE_VERSION):
+            raise UsageError(f"{path}: is stored already, as {each.ref}; promote that, or change the draft")
     version = versions.save_version(name, card, at=at, files=files, store_root=store_root)
     comparison = None if champion is None else compare(version, champion, leads)
     return Published(version, comparison, tuple(messages))

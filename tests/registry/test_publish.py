@@ -61,6 +61,8 @@ def test_a_cutoff_changed_by_hand_becomes_a_version(tmp_path: Path, stored: Card
     assert "leads move from nurture to follow up" in done.comparison.sentence
     assert read_counts(done.version.folder) is not None
     assert (done.version.folder / "mapping.yaml").read_bytes() == b"name: ours"
+    with pytest.raises(UsageError, match="is stored already, as bant@2; promote that"):
+        send(changed(stored, tmp_path, cutoff=3), root)
     again = send(changed(card, tmp_path, cutoff=3, decision_labels={"ready": "call"}), root)
     assert load_stored(again.version).published.changed_from == "bant@2"
 
