@@ -9,14 +9,18 @@ from importlib.resources import files
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from ruamel.yaml import YAML
 
 from leadml.data.cells import carry, join_column, numbers_of, values_of
 from leadml.data.dates import read_dates
 from leadml.data.deals import NO_DAY
-from leadml.data.leaks import late_by_name
+from leadml.data.leaks import late_by_name, leak_notes
+from leadml.data.mapping import Mapping, ReadOptions
+from leadml.data.read import read_leads
 from leadml.data.sources import open_source
-from leadml.records import Record, load_record
+from leadml.exceptions import LeadmlError
+from leadml.records import Record, load_record, parse_record
 
 SAMPLE_ROWS = 20_000
 MOST_WORDS = 30
@@ -76,7 +80,8 @@ class Column(NamedTuple):
 def propose_mapping(source: Any, crm: str | None = None, *, query: str | None = None) -> str:
     """Propose a mapping (YAML text that loads) from the first rows of an export, of a CRM where that is known."""
     opened = open_source(source, query=query)
-    left = {column.name: column for column in _profile(opened)}
+    table = _sample(opened)
+    left = {column.name: column for column in _profile(table, opened.format.decimal)}
     n_columns, file = len(left), re.split(r"[/\\]", opened.name.lower())[-1]
     name = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(\.[a-z]+){1,2}$", "", file)).strip("_") or "ours"
     lines = [
@@ -91,19 +96,44 @@ def propose_mapping(source: Any, crm: str | None = None, *, query: str | None = 
     else:
         lines += ["# no criterion found by name; map at least two: leadml frameworks bant shows the levels"]
         lines += ["criteria: {}"]
-    return "\n".join([*lines, "", *_others(left)]) + "\n"
+    late = {name: why for name in left if (why := late_by_name(name))}
+    text = "\n".join([*lines, "", *_others(left, late)])
+    if told := _late_by_outcome(table, text, opened.format.decimal):
+        text = "\n".join([*lines, "", *_others(left, late | told)])
+    return f"{text}\n"
 
 
-def _profile(source: Any) -> Iterator[Column]:
+def _late_by_outcome(table: pa.Table, text: str, decimal: str) -> dict[str, str]:
+    """Columns of the context whose values go with the outcomes as what is written late does."""
+    try:
+        read = ReadOptions.model_validate({"decimal": decimal})
+        leads = read_leads(table, parse_record(text, Mapping).model_copy(update={"read": read}))
+    except LeadmlError:  # what is wrong is told where the proposal is used
+        return {}
+    found: dict[str, str] = {}
+    for code, values in leak_notes(leads):
+        columns = values.get("columns", [values.get("column")])
+        found |= {name: f"may tell how the deal went ({code})" for name in columns if name in leads.context}
+    return found
+
+
+def _sample(source: Any) -> pa.Table:
+    """The first rows."""
     chunks, n = [], 0
     for chunk in source.chunks():
         chunks.append(chunk.table)
         n += chunk.table.num_rows
         if n >= SAMPLE_ROWS:
             break
-    decimal = source.format.decimal
-    for at, name in enumerate(source.columns):
-        cells = join_column([carry(chunk.column(at)) for chunk in chunks], decimal, keep_text=True)
+    cells = (
+        join_column([carry(chunk.column(at)) for chunk in chunks], source.format.decimal, keep_text=True)
+        for at in range(len(source.columns))
+    )
+    return pa.Table.from_arrays([*cells], names=[*source.columns])
+
+
+def _profile(table: pa.Table, decimal: str) -> Iterator[Column]:
+    for name, cells in zip(table.column_names, table.columns, strict=True):
         counts = cells.drop_null().value_counts()
         size, distinct = values_of(counts.field("counts")).tolist(), counts.field("values")
         words = [str(word).strip() for word in distinct.to_pylist()]
@@ -114,7 +144,7 @@ def _profile(source: Any) -> Iterator[Column]:
             dict(sorted(zip(words, size, strict=True), key=lambda each: -each[1])),
             {word: number for word, number in zip(words, numbers, strict=True) if number == number},
             [word for word, number, is_date in zip(words, numbers, dated, strict=True) if is_date and number != number],
-            sum(size) / max(n, 1),
+            sum(size) / max(len(table), 1),
             "" if dates.ambiguous else dates.order,
         )
 
@@ -190,6 +220,8 @@ def _criterion(criterion: str, left: dict[str, Column]) -> list[str]:
             why = "levels by the words" if levels else "by its name; no word is understood"
         else:
             continue
+        if late := late_by_name(column.name):
+            why += f"; by its name perhaps one that {late}: if so, exclude it"
         del left[column.name]
         rule |= ({"unknown": unknown} if unknown else {}) | ({"other": "unknown"} if rest else {})
         lines = [f"  {_guess(criterion, rule, why)}"]
@@ -213,10 +245,10 @@ def _edges(criterion: str, column: Column) -> tuple[list[float], str]:
     return sorted({float(f"{value:.2g}") for value in cuts}), "edges share the values in equal parts"
 
 
-def _others(left: dict[str, Column]) -> Iterator[str]:
+def _others(left: dict[str, Column], late: dict[str, str]) -> Iterator[str]:
     """Context, segments, contactable; what is known late is excluded."""
     phones = [name for name in left if re.search(r"phone|telefoon|mobile|mobiel", name, re.IGNORECASE)][:1]
-    late = {name: why for name in left if (why := late_by_name(name)) and name not in phones}
+    late = {name: why for name, why in late.items() if name not in phones}
     context = [
         name
         for name, column in left.items()
@@ -230,7 +262,7 @@ def _others(left: dict[str, Column]) -> Iterator[str]:
     if segments := [name for name in context if re.search(PLACES, name, re.IGNORECASE)]:
         yield _guess("segments", segments, "the gain is told for each")
     if late:
-        yield "exclude:  # guess: by their names known only late; take out what is known at qualification"
+        yield "exclude:  # guess: by name or values known only late; take out what is known at qualification"
         yield from (f"  {_flow({name: why})}" for name, why in late.items())
 
 

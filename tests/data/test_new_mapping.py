@@ -139,3 +139,25 @@ def test_who_decides_is_ranked_by_the_titles_of_roles(tmp_path):
     rule = mapping.criteria["authority"]
     assert rule.levels == {"Assistent": 1, "Teamleider": 3, "Directeur": 4, "Eigenaar": 4}
     assert (mapping.lead_id, rule.unknown, rule.other) == ("Deal", ("Onbekend",), None)
+
+
+def test_what_grows_with_wins_is_excluded_and_months_to_purchase_are_a_criterion(tmp_path):
+    rng, n = np.random.default_rng(1), 300
+    won = rng.random(n) < 0.4
+    columns = {
+        "Dealnr": [f"D-{i}" for i in range(n)],
+        "Status": np.where(won, "Gewonnen", "Verloren"),
+        "Looptijd mnd": rng.choice([1, 3, 6, 12, 24], n),
+        "Looptijd": rng.integers(5, 90, n),
+        "Aantal offertes": rng.poisson(np.where(won, 9, 2)),
+        "Omvang": [f"{size:.1f}".replace(".", ",") for size in rng.random(n)],
+    }
+    path = tmp_path / "x.csv"
+    pd.DataFrame(columns).to_csv(path, sep=";", index=False)
+    text = propose_mapping(path)
+    mapping = parse_record(text, Mapping)
+    assert mapping.criteria["timeline"].column == "Looptijd mnd"
+    assert "by its name perhaps one that grows until the deal ends: if so, exclude it" in text
+    assert mapping.context == ("Omvang",)
+    late = "may tell how the deal went (LML101)"
+    assert dict(mapping.exclude) == {"Looptijd": "grows until the deal ends", "Aantal offertes": late}
