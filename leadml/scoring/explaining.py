@@ -76,7 +76,8 @@ def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: st
             found = at, ids[at], chunk, leads, usable, faults
     known = mapping.lead_id or "the row number, from 1"
     if found is None:
-        told = f"leads are known by {known}, for instance {', '.join(first)}, or by their row from 1"
+        also = ", or by their row from 1" if mapping.lead_id else ""
+        told = f"leads are known by {known}, for instance {', '.join(first)}{also}"
         raise InputError(f"{opened.name}: no lead {lead_id!r}; {told}")
     at, name, chunk, leads, usable, faults = found
     if usable[at]:
