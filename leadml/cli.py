@@ -532,7 +532,7 @@ def models_promote(
         say(f"{done.version.ref} is the champion of {done.version.name} already; nothing was changed")
         return
     is_open = done.comparison is not None and done.comparison.outcome == "moved"
-    how = ", by force" if done.forced else ", as it is not worse beyond noise" if is_open else ""
+    how = ", by force" if done.forced else ", as nothing shows that it is worse" if is_open else ""
     say(f"{done.version.ref} is the champion of {done.version.name}{how}")
     if has_store():
         found = done.version
