@@ -97,6 +97,7 @@ def test_what_came_from_a_file_is_escaped(found):
 
 
 def test_segments_and_shrinkage_are_said(found):
+    from leadml.evaluation.segments import MIN_DIFFERENT
     from leadml.result import Figure, Segment
 
     gain = Figure(value=0.05, low=-0.02, high=0.12)
@@ -104,6 +105,8 @@ def test_segments_and_shrinkage_are_said(found):
     page = words(render_html(found("right-120").result.model_copy(update={"segments": (segment,)})))
     assert "Team = North" in page
     assert "shrunk towards the mean" in page
+    assert "asks for one end of the interval alone" in page
+    assert f"fewer than {MIN_DIFFERENT} deals" in page
     assert "rates are raw counts" in page
 
 
