@@ -244,4 +244,5 @@ def worth_words(found: Any) -> str:
     low, high = (None, None) if found is None else (found.low, found.high)
     if low is None or high is None:
         return f"at least {rounded(low)}" if low is not None else f"at most {rounded(high)}" if high is not None else ""
-    return f"{rounded(low)} to {rounded(high)}" if low <= high else ""
+    ends = tuple(dict.fromkeys((rounded(low), rounded(high))))
+    return (" to ".join(ends) if len(ends) > 1 else f"about {ends[0]}") if low <= high else ""

@@ -29,7 +29,10 @@ def _blocks(told: Summary, open_files: Sequence[str]) -> Iterator[str | Table]:
     if told.own:
         rows = [(row.id, *map(str, row.cells.values())) for row in told.own]
         header = ("rule", *told.own[0].cells)
-        note = "Gains in % of all won deals, held out; wins of 100 followed up: expected, rule → its framework's card."
+        note = (
+            "Gains in % of all won deals, held out; wins of 100 followed up: expected, of held-out deals averaged with"
+        )
+        note += " a model of all deals, rule → its framework's card."
         note += f" {P_BETTER}"
         note += " Right at: worth of a won deal in follow-ups." if "right at" in header else ""
         yield Table("Documented rules", header, rows, " ".join([note, *notes_of(told.own)]), spare=("right at",))
