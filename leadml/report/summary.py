@@ -153,7 +153,9 @@ def rule_rows(result: Result) -> list[Row]:
         sure = sure_words(p) if p >= 0.5 or not rows else "< .50"
         cells["P better"] = Text(sure if look else UNKNOWN_TEXT)
         cells["wins of 100"] = Text(keep if keep == change else f"{keep} → {change}")
-        remarks = tuple(filter(None, (beside_zero(rule), point_apart(rule))))
+        # of the first the answer says it
+        needed = needed_deals(rule) if rows else ""
+        remarks = tuple(filter(None, (beside_zero(rule), same_leads(rule), point_apart(rule), needed)))
         rows.append(Row(rule.title, rule.id, cells, remarks))
     return rows
 
@@ -167,6 +169,22 @@ def beside_zero(rule: PolicyResult) -> str:
         if verdict == "change" and gain is not None and gain.low is not None and gain.low <= 0:
             return f"by held-out deals alone the gain may be 0; the verdict {rests}"
     return ""
+
+
+def same_leads(rule: PolicyResult) -> str:
+    """Why a cut-off that the capacity moves gains nothing, where that is so."""
+    gain, found = rule.gain_cutoff, rule.learned_cutoff
+    if found is None or found.basis != "capacity" or gain is None or gain.value is None or abs(gain.value) > 1e-9:
+        return ""
+    return "with as many leads as the rule picks within the capacity, another cut-off wins no more and no less"
+
+
+def needed_deals(rule: PolicyResult) -> str:
+    """How many more deals would decide an undecided rule."""
+    more = rule.outlook.more_deals if rule.outlook is not None and rule.verdict == "undecided" else None
+    if more is None:
+        return ""
+    return "not decidable at your size" if more.value is None else f"{number(more.value)} more deals would decide it"
 
 
 def point_apart(rule: PolicyResult) -> str:
