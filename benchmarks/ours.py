@@ -85,8 +85,8 @@ def counted(k: int, n: int, rng: np.random.Generator):
 def learn(counts, n_draws: int) -> None:
     """A card: fit, evidence, whole points; with draws also those of weights, judge, chances and cut-off."""
     from leadml.estimators.judge import fit_judge
-    from leadml.estimators.points import whole_points
     from leadml.estimators.scorecard_fit import fit_scorecard
+    from leadml.estimators.whole_points import whole_points
     from leadml.evaluation.cutoffs import cutoff_at_cost, redraw_rates
 
     documented = np.tile(np.arange(5.0), (counts.codes.shape[1], 1))

@@ -15,7 +15,7 @@ from leadml.calibration.views import Floats, View, learning_weight, weight_of, w
 from leadml.card.build import LearnedPoints, bands_at, edges_by_share, learned_card, words_of_mapping
 from leadml.card.record import Card, CardBand
 from leadml.data.deals import Leads
-from leadml.estimators.points import WholePoints
+from leadml.estimators.whole_points import WholePoints
 from leadml.estimators.wide import card_attributes
 from leadml.estimators.wide_fit import WideFit
 from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, redraw_rates

@@ -10,17 +10,17 @@ import numpy as np
 
 import leadml
 from leadml.calibration import figures, findings
-from leadml.calibration.blocks import Lost, hold_out, make_blocks
 from leadml.calibration.cards import Draft, draft_cards, fit_all
 from leadml.calibration.drift import find_drift
 from leadml.calibration.facts import Facts
+from leadml.calibration.hold_out import Lost, hold_out, make_blocks
 from leadml.calibration.outcomes import Chosen
 from leadml.calibration.rules import judge_rules
 from leadml.calibration.study import Study, make_study
 from leadml.calibration.views import Note, won_of
 from leadml.data.chunks import release_memory
 from leadml.data.deals import Leads
-from leadml.estimators.points import WholePoints
+from leadml.estimators.whole_points import WholePoints
 from leadml.evaluation.bootstrap import Statistic
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import at_workload, captured

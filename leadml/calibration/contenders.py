@@ -25,8 +25,8 @@ from leadml.calibration.views import (
     won_of,
 )
 from leadml.estimators.attributes import Bins, Column, offered
-from leadml.estimators.points import WholePoints, whole_points
 from leadml.estimators.probabilities import table_of_totals
+from leadml.estimators.whole_points import WholePoints, whole_points
 from leadml.estimators.wide_fit import WideDeals, WideFit, fit_wide
 from leadml.levels import logistic
 from leadml.result import Kind

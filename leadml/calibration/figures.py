@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from leadml.calibration.blocks import Lost, columns_of
 from leadml.calibration.cards import Draft
 from leadml.calibration.facts import Facts
+from leadml.calibration.hold_out import Lost, columns_of
 from leadml.calibration.study import Study
 from leadml.calibration.views import DAYS_A_MONTH, Floats, span, weight_of, won_of
 from leadml.data.dates import day_text

@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from leadml.calibration.experiment import Experiment
 from leadml.calibration.views import Note, weight_of
+from leadml.data.blocks import times_of
 from leadml.data.dates import day_of, day_text
 from leadml.data.deals import OPEN, Leads
 from leadml.data.maturity import find_maturity
-from leadml.data.split import times_of
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 
 MIN_DEALS = 20

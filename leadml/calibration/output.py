@@ -25,10 +25,10 @@ from leadml.calibration.views import weight_of
 from leadml.card.codes import codes_of_leads
 from leadml.card.files import write_text
 from leadml.card.record import Card
+from leadml.data.blocks import closed_deals
 from leadml.data.chunks import release_memory
 from leadml.data.deals import Leads
 from leadml.data.rejections import Rejections
-from leadml.data.split import closed_deals
 from leadml.data.units import distinct
 from leadml.evaluation.log import Log
 from leadml.exceptions import LeadmlError

@@ -15,10 +15,10 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from leadml.calibration.blocks import hold_out, make_blocks
 from leadml.calibration.conclude import conclude
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
+from leadml.calibration.hold_out import hold_out, make_blocks
 from leadml.calibration.outcomes import check_enough, choose_deals, set_aside
 from leadml.calibration.output import Calibration
 from leadml.calibration.study import check_own, make_study

@@ -19,8 +19,8 @@ from leadml.calibration.outcomes import Chosen, in_time, sample_deals
 from leadml.calibration.views import Note, View, by_pattern
 from leadml.card.build import documented_card
 from leadml.card.record import is_name
+from leadml.data.blocks import Block, times_of
 from leadml.data.deals import Leads
-from leadml.data.split import Block, times_of
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import list_frameworks, load_common, load_framework
 

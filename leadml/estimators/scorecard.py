@@ -10,9 +10,9 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from leadml.estimators.classifier import ChanceClassifier, Floats, check_levels, criteria_of
 from leadml.estimators.patterns import PatternCounts, sum_rows
-from leadml.estimators.points import whole_points
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import fit_scorecard
+from leadml.estimators.whole_points import whole_points
 from leadml.frameworks.catalog import load_framework
 from leadml.levels import LEVEL_MAX, Codes, codes_of_levels
 

@@ -12,8 +12,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from leadml.card.record import CardAttribute, CardBin
 from leadml.estimators.attributes import Column, Ints, offered
 from leadml.estimators.classifier import ChanceClassifier, Floats, check_levels
-from leadml.estimators.points import whole_points
 from leadml.estimators.probabilities import table_of_totals
+from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import load_framework

@@ -12,7 +12,7 @@ import pytest
 
 import leadml
 from leadml.calibration.findings import FINDINGS, error_of_predictions, make_finding, make_findings
-from leadml.data.split import Block
+from leadml.data.blocks import Block
 
 ROOT = Path(leadml.__file__).parent
 

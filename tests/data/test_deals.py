@@ -8,7 +8,7 @@ import pytest
 
 import leadml
 from leadml.data import Leads
-from leadml.data.split import closed_deals
+from leadml.data.blocks import closed_deals
 from leadml.exceptions import InputError
 
 NAN = float("nan")

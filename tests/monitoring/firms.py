@@ -10,9 +10,9 @@ from leadml.card.build import LearnedPoints, learned_card
 from leadml.card.record import Card, CardBand
 from leadml.data.deals import Leads
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.points import whole_points
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import fit_scorecard
+from leadml.estimators.whole_points import whole_points
 from leadml.levels import logistic
 from leadml.monitoring.drift import Before
 

@@ -9,10 +9,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 import leadml
-from leadml.calibration.blocks import hold_out, make_blocks
 from leadml.calibration.drift import find_drift
 from leadml.calibration.experiment import Experiment
 from leadml.calibration.facts import Facts
+from leadml.calibration.hold_out import hold_out, make_blocks
 from leadml.calibration.outcomes import choose_deals
 from leadml.calibration.rules import judge_rules
 from leadml.calibration.study import make_study

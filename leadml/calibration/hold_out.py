@@ -18,8 +18,8 @@ from threadpoolctl import threadpool_limits
 from leadml.calibration.contenders import Fitted, Said
 from leadml.calibration.study import Study
 from leadml.calibration.views import weight_of, won_of
+from leadml.data.blocks import Block, k_folds, rolling_blocks, times_of
 from leadml.data.deals import Leads
-from leadml.data.split import Block, k_folds, rolling_blocks, times_of
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.evaluation.metrics import highest, log_losses
 from leadml.exceptions import LeadmlError, UsageError

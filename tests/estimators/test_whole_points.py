@@ -5,8 +5,8 @@ import pytest
 
 from leadml.datasets.worlds import make_truth
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.points import whole_points
 from leadml.estimators.scorecard_fit import ScorecardFit, fit_scorecard
+from leadml.estimators.whole_points import whole_points
 from leadml.levels import logistic
 
 RNG = np.random.default_rng(0)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadml.data import Leads
+from leadml.data.blocks import k_folds, rolling_blocks, times_of
 from leadml.data.deals import NO_DAY
-from leadml.data.split import k_folds, rolling_blocks, times_of
 from leadml.exceptions import TooFewDealsError
 
 
