@@ -125,7 +125,9 @@ def _on_learning(leads: Leads, ended: Outcomes | None) -> Iterator[Note]:
     missing = [name for name in bant.criterion_ids if name not in leads.criteria]
     if rules := [p for p in bant.policies if p.unit == "met" and p.cutoff > len(bant.criteria) - len(missing)]:
         keys = ", ".join(f"{name}: {{column: NAME}}" for name in missing)
+        left_out = f" Excluded are: {', '.join(mapping.exclude)}." if mapping.exclude else ""
         told = {"columns": missing, "keys": keys, "rules": [f"{bant.title} ({rule.title})" for rule in rules]}
+        told |= {"left_out": left_out}
         yield "LML119", {**told, "severity": "warn" if bant.policies[0] in rules else "note", "where": bant.id}
 
 

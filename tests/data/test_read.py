@@ -270,5 +270,7 @@ def test_rules_of_bant_that_no_lead_can_reach_are_told(mapped, severity):
     found = check_file(frame, mapping)
     assert [each.severity for each in found.findings if each.code == "LML119"] == [severity] * bool(severity)
     assert "add to the mapping: outcome:" in format_check(found)
+    less = check_file(frame.assign(Term=3), {**mapping, "exclude": {"Term": "late"}})
+    assert ("criteria: {" in format_check(less)) == ("Excluded are: Term." in format_check(less)) == bool(severity)
     own = check_file(frame, {**mapping, "frameworks": ["bant"]})
     assert "LML119" not in [each.code for each in own.findings]
