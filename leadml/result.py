@@ -205,7 +205,7 @@ class MoreDeals(ResultPart):
 class Outlook(ResultPart):
     """What each choice is expected to bring: wins of 100 leads followed up, on the same deals."""
 
-    p_better: float
+    p_better: float  # by more than the smallest gain; a verdict rests on the gain's p_adjusted
     p_same: float
     p_worse: float
     wins_per_100: Choice
