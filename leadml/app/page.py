@@ -224,7 +224,7 @@ def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns
     from leadml.scoring.scorer import Options, Scorer, open_leads
 
     opened, n = open_leads(source, mapping), len(cards)
-    first = names_among(opened.columns, mapping.lead_id)
+    first = names_among(opened.columns, mapping)
     scorer = Scorer(opened, mapping, cards, Options(sort=True), first=first)
     criteria = [each.id for each in columns if each.kind == "criterion"]
     ids: list[str] = []

@@ -107,10 +107,11 @@ def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: in
     return [documented_card(each, by_id.get(each.framework or ""), met_level=met_level, words=words) for each in chosen]
 
 
-def names_among(columns: Iterable[str], lead_id: str | None) -> list[str]:
-    """Columns by which somebody knows a lead, a few at most: of people and companies."""
+def names_among(columns: Iterable[str], mapping: Mapping) -> list[str]:
+    """Columns by which somebody knows a lead, a few at most: people and companies, not what a criterion reads."""
+    read = {mapping.lead_id, *(rule.column for rule in mapping.criteria.values())}
     found = [each for each in columns if re.search(NAMES, each) and not re.search(NOT_NAMES, each)]
-    return [each for each in found if each != lead_id][:MOST_NAMES]
+    return [each for each in found if each not in read][:MOST_NAMES]
 
 
 def score_table(source: Any, mapping: Mapping, model: Any, options: Options) -> tuple[pa.Table, Source, int]:
@@ -138,7 +139,7 @@ def _score_file(
     mapping = load_mapping(mapping)
     models = find_models(mapping)  # looked up after the destination has been checked
     opened = open_leads(source, mapping, options.query)
-    first = names_among(opened.columns, mapping.lead_id) if kind_of_out(out)[0] == ".xlsx" else []
+    first = names_among(opened.columns, mapping) if kind_of_out(out)[0] == ".xlsx" else []
     scorer = Scorer(opened, mapping, models, options, names, first)
     for message in [*(values.get("text", "") for _, values in opened.notes), *scorer.messages]:
         say(message)

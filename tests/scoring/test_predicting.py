@@ -20,7 +20,7 @@ from leadml.card.record import Card, CardAttribute, CardBin, CardTotal
 from leadml.exceptions import InputError, ModelRefError, RecordError, UsageError
 from leadml.frameworks.catalog import load_policy
 from leadml.scoring.face import Model
-from leadml.scoring.predicting import policy_cards, predict_file, qualify_file
+from leadml.scoring.predicting import names_among, policy_cards, predict_file, qualify_file
 from leadml.scoring.scorer import Options
 
 MAPPING = {
@@ -385,3 +385,10 @@ def test_a_console_shows_a_line_or_two(card):
         assert word in repr(each)
         assert repr(each).count("\n") < 2
         assert str(each) == repr(each)
+
+
+def test_a_lead_is_not_named_by_what_a_criterion_is_read_from():
+    mapping = leadml.load_mapping(
+        {"name": "x", "lead_id": "Company ID", "criteria": {"authority": {"column": "Role contact"}}}
+    )
+    assert names_among(["Company ID", "Role contact", "Company", "Contact date"], mapping) == ["Company"]
