@@ -43,8 +43,8 @@ export function WhatIf({ state, edit, history, set }) {
   return html`<${Screen} id="what-if" title="What if">
     <${Controls} ...${{ state, set, cut, nearest }} />
     <table class="figures"><caption>Counted on all ${number(deals.n)} closed deals${deals.n_sampled ? ` (a sample of ${number(deals.n_sampled)} stands for all)` : ""}<small>
-      The answer above and the report count each deal before a card learned from it${recent >= 0.5 ? ` and leave out ${number(recent)} that are too recent` : ""},
-      so they say a little less, as new deals will.</small></caption><thead><tr><td></td>${names.map((name, k) => html`<th scope="col" class="rule${k}">${name}${isSeen[k] && html`<small>on the deals it learned from</small>`}</th>`)}</tr></thead>
+      The answer above and the report say what to expect of deals that no card learned from${recent >= 0.5 ? `, without ${number(recent)} that are too recent` : ""}:
+      the rule's wins differ a little from these, and a card's are fewer, as they will be on new deals.</small></caption><thead><tr><td></td>${names.map((name, k) => html`<th scope="col" class="rule${k}">${name}${isSeen[k] && html`<small>on the deals it learned from</small>`}</th>`)}</tr></thead>
       <tbody>${lines.map(([name, title]) => html`<tr><th scope="row">${title} ${name === "money" && currency && `(${currency})`}</th>
         ${found.each.map((each, k) => html`<td class="rule${k}" data-figure="${name}-${k}">
           <${Between} figure=${each[name]} digits=${name === "of100" ? 1 : 0} /></td>`)}</tr>`)}</tbody></table>
