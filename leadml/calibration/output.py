@@ -95,7 +95,7 @@ class Calibration:
     >>> found.result.recommended.contender
     'bant-integer'
     >>> list(found.verdicts.columns[:3])
-    ['rule', 'verdict', 'verdict_weights']
+    ['rule', 'verdict', 'because']
     """
 
     result: Result
