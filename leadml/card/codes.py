@@ -91,10 +91,12 @@ def _checked(column: npt.NDArray[Any], name: str) -> Codes:
     if column.dtype.kind not in "uif":
         raise InputError(f"{name}: got values of type {column.dtype}, valid are levels 0 to 4 and NaN for unknown")
     highest = UNKNOWN if column.dtype == np.uint8 else LEVEL_MAX
-    codes = np.where((column >= 0) & (column <= highest), column, UNKNOWN).astype(np.uint8)
-    bad = np.flatnonzero((codes != column) & (column == column) | (column > highest))
+    with np.errstate(invalid="ignore"):
+        codes, unknown = column.astype(np.uint8), column != column
+    bad = np.flatnonzero(((codes != column) | (codes > highest)) & ~unknown)
     if len(bad):
         raise InputError(f"{name}[{bad[0]}]: got {column[bad[0]]}, valid is a level 0 to 4, or NaN for unknown")
+    np.putmask(codes, unknown, UNKNOWN)
     return codes
 
 
