@@ -457,6 +457,14 @@ def test_the_decimal_mark_of_a_dropped_file_is_found_and_a_wrong_one_told(open_p
     page.wait_for_selector('text=set read: {decimal: ","} in the mapping')
 
 
+def test_a_dropped_lead_is_not_named_by_what_a_criterion_is_read_from(open_page, data):
+    text = "Deal;Company;Contact Role;Need contact\nD1;Acme;Director;On fire\n"
+    criteria = {**data.mapping["criteria"], "need": {"column": "Need contact", "levels": {"On fire": 4}}}
+    read = "([text, mapping]) => leadml.encodeLeads(text, {...leadml.data, mapping}, []).names"
+    found = open_page().evaluate(read, [text, {**data.mapping, "criteria": criteria}])
+    assert found == {"Company": ["Acme"], "Contact Role": ["Director"]}
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 def test_a_dropped_file_is_read_in_its_encoding(open_page, tmp_path, encoding):
     page = open_page()

@@ -112,7 +112,8 @@ export function encodeLeads(text, data, attributes) {
   if (!data.columns.some((c) => place(ruleOf(c.id)?.column ?? attributes.find((a) => a.id === c.id)?.column) >= 0)) {
     throw new Error(`None of the columns that the rule asks for is in this file; it has ${header.join(", ")}.`);
   }
-  const named = header.filter((h) => /\b(name|naam|company|account|organi[sz]ation|customer|contact)\b/i.test(h) && h !== mapping.lead_id).slice(0, 3);
+  const isRead = [mapping.lead_id, ...Object.values(mapping.criteria).map((rule) => rule.column)]; // which name nobody
+  const named = header.filter((h) => /\b(name|naam|company|account|organi[sz]ation|customer|contact)\b/i.test(h) && !isRead.includes(h)).slice(0, 3);
   const found = { ids: [], codes: data.columns.map(() => []), names: Object.fromEntries(named.map((n) => [n, []])), faults: [], nClosed: 0, decimal, delimiter };
   const ended = mapping.outcome ? place(mapping.outcome.column) : -1;
   const closed = ended < 0 ? [] : [...mapping.outcome.won, ...mapping.outcome.lost];
