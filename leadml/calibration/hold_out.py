@@ -5,15 +5,12 @@ learn anew from earlier deals, then predict it.
 from __future__ import annotations
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
-from threadpoolctl import threadpool_limits
 
 from leadml.calibration.contenders import Fitted, Said
 from leadml.calibration.study import Study
@@ -76,16 +73,13 @@ def hold_out(study: Study, progress: Progress | None = None) -> tuple[Log, dict[
     deals, blocks = study.compared, study.blocks
     said: dict[str, list[Entries]] = {}
     lost: dict[str, list[Lost]] = {}
-    # one thread unless more are asked for: counts of patterns are small, and threads wait for each other longer
-    with threadpool_limits(study.n_jobs or 1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a user's classifier may warn once a block
-        for at, held in enumerate(blocks):
-            if progress is not None:
-                progress("comparing", at, len(blocks))
-            for name, entries, without in predict_block(study, deals.take(held.train), deals.take(held.test)):
-                said.setdefault(name, []).append(entries)
-                if without is not None:
-                    lost.setdefault(name, []).append(without)
+    for at, held in enumerate(blocks):
+        if progress is not None:
+            progress("comparing", at, len(blocks))
+        for name, entries, without in predict_block(study, deals.take(held.train), deals.take(held.test)):
+            said.setdefault(name, []).append(entries)
+            if without is not None:
+                lost.setdefault(name, []).append(without)
     rows = np.concatenate([held.test for held in blocks])
     size, picked = [len(held.test) for held in blocks], deals.take(rows)
     log = Log(

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
 from threadpoolctl import threadpool_limits
 
 from leadml.calibration.conclude import conclude
@@ -95,11 +96,12 @@ def calibrate(
     leads = set_aside(leads, settings.without)
     check_enough(leads)
     chosen = choose_deals(leads, settings)
-    study = make_blocks(make_study(leads, chosen, settings, frameworks, classifiers, n_jobs))
-    log, lost = hold_out(study, progress)
-    release_memory()
-    with threadpool_limits(study.n_jobs or 1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    study = make_blocks(make_study(leads, chosen, settings, frameworks, classifiers))
+    # one thread unless more are asked for: counts of patterns are small, and threads wait for each other longer
+    with threadpool_limits(n_jobs or 1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a user's classifier may warn once a block
+        log, lost = hold_out(study, progress)
+        release_memory()
         result, drafts, fitted = conclude(leads, chosen, study, log, lost, own, name or name_of(leads))
     release_memory()
     for metric in own:

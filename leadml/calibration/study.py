@@ -48,7 +48,6 @@ class Study:
     timed: bool
     contenders: tuple[Contender, ...] = ()
     notes: tuple[Note, ...] = ()
-    n_jobs: int | None = None
     blocks: tuple[Block, ...] = ()
 
     @cached_property
@@ -88,12 +87,7 @@ class Study:
 
 
 def make_study(
-    leads: Leads,
-    chosen: Chosen,
-    settings: Experiment,
-    frameworks: Sequence[Any] | None = None,
-    own: Sequence[Any] = (),
-    n_jobs: int | None = None,
+    leads: Leads, chosen: Chosen, settings: Experiment, frameworks: Sequence[Any] | None = None, own: Sequence[Any] = ()
 ) -> Study:
     """Fix everything that is the same for all contenders; `own` are pairs (name, classifier)."""
     deals, timed = in_time(chosen.deals)
@@ -106,7 +100,7 @@ def make_study(
     if baseline is not None:  # the baseline is judged first: its workload is that of the others
         rules = {baseline: rules[baseline], **rules}
     consequences = find_consequences(settings, leads, deals)
-    study = Study(settings, deals, compared, views, rules, baseline, consequences, timed, n_jobs=n_jobs)
+    study = Study(settings, deals, compared, views, rules, baseline, consequences, timed)
     misfits = [] if study.main is None else study.main.misfits(deals, settings.met_level)
     turns = any(code == "LML206" for code, _ in misfits)
     contenders = tuple(make_contenders(study, own, chosen.days if timed else None, turns))

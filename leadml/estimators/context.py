@@ -39,7 +39,6 @@ TREES = tuple(range(5, 201, 5))
 LEAST_CATEGORY = 10
 """Deals below which a word counts with the other rare ones: what is stored names no single customer."""
 MAX_CATEGORIES = 200
-ONE_THREAD_BELOW = 10_000
 N_INNER = 3
 
 
@@ -93,8 +92,9 @@ def fit_context(
 ) -> tuple[Pipeline, Chosen]:  # fmt: skip
     """Choose the strength, or size and number of trees, unless they are chosen; then fit all deals."""
     columns = as_numbers(frame, form)
-    # small teams of threads wait for each other longer than they work
-    with threadpool_limits(1 if len(won) < ONE_THREAD_BELOW else None):
+    with threadpool_limits(
+        1
+    ):  # of a few thousand deals: small teams of threads wait for each other longer than they work
         ready = np.asarray(columns.fit_transform(frame), dtype=np.float64)
         if form == "boosting":  # trees cannot bin what holds no value
             ready[:, np.isnan(ready).all(axis=0)] = 0.0

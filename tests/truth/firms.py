@@ -104,7 +104,8 @@ class Stream:
         study = make_study(leads, choose_deals(leads, settings), settings)
         own = tuple(each for each in study.contenders if each.id in (settings.baseline, CARD))
         self.study = dataclasses.replace(study, contenders=own)
-        self.log = hold_out(make_blocks(self.study))[0]
+        with threadpool_limits(1):
+            self.log = hold_out(make_blocks(self.study))[0]
 
     def first(self, n):
         """The study of the first n deals."""
@@ -114,8 +115,8 @@ class Stream:
     def look(self, n):
         """What `leadml calibrate` would say of the first n deals."""
         study = make_blocks(self.first(n))
-        log = self.log.subset(self.log.row < n) if study.timed else hold_out(study)[0]
         with threadpool_limits(1):
+            log = self.log.subset(self.log.row < n) if study.timed else hold_out(study)[0]
             drifted = find_drift(study.deals, study.learnable)[1] if study.timed else False
             fitted = study.contender(CARD).fit(study.deals)
             return Look(judge_rules(Facts(study, log, {CARD: fitted}, drifted))[0], fitted)
