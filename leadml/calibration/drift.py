@@ -21,6 +21,7 @@ from leadml.calibration.views import (
 from leadml.data.deals import NO_DAY, Leads
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.solver import Fits, fit_logistic
+from leadml.evaluation.metrics import stability_index
 from leadml.levels import N_CODES, logistic
 
 N_PERIODS = 4
@@ -72,9 +73,8 @@ def find_drift(deals: Leads, views: tuple[View, ...]) -> tuple[list[Note], bool]
 def psi(then: npt.NDArray[np.integer], now: npt.NDArray[np.integer]) -> tuple[float, float]:
     """Population stability index of two counts, and what chance alone stays below (99%)."""
     some = (then + now) > 0
-    a, b = ((each[some] + 0.5) / (each[some] + 0.5).sum() for each in (then, now))
     chance = chi2.isf(0.01, max(some.sum() - 1, 1)) * (1 / max(then.sum(), 1) + 1 / max(now.sum(), 1))
-    return float(((b - a) * np.log(b / a)).sum()), float(chance)
+    return stability_index(then[some], now[some]), float(chance)
 
 
 def weights_moved(view: View, deals: Leads) -> bool:

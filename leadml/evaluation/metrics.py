@@ -9,6 +9,7 @@ neither blocks nor influence values; the tests compare the figures themselves.)
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -241,3 +242,13 @@ def wilson(won: float, n: float) -> Estimate:
     half = Z / (1 + z2 / n) * np.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n))
     low, high = max(0.0, float(middle - half)), min(1.0, float(middle + half))
     return Estimate(rate, min(rate, low), max(rate, high))
+
+
+def stability_index(then: npt.NDArray[Any], now: npt.NDArray[Any]) -> float:
+    """Population stability index of counts of the same bins: sum((q - p) ln(q / p)).
+
+    >>> round(stability_index(np.array([500.0, 500.0]), np.array([250.0, 750.0])), 2)
+    0.27
+    """
+    p, q = ((counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (then, now))
+    return float(((q - p) * np.log(q / p)).sum())

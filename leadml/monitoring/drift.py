@@ -10,6 +10,7 @@ import numpy as np
 from leadml.card.record import Card
 from leadml.estimators.patterns import PatternCounts
 from leadml.evaluation.log import Floats
+from leadml.evaluation.metrics import stability_index
 from leadml.levels import Codes
 from leadml.monitoring.result import LevelDrift
 from leadml.registry.evidence import codes_for, read_counts
@@ -59,22 +60,12 @@ def find_drift(card: Card, before: Before, codes: Codes) -> tuple[LevelDrift, ..
         row = LevelDrift(id=name, title=title, n=len(codes), unknown_now=now[unknown] / len(codes))
         if counts is not None:
             then = np.bincount(counts.codes[:, j], counts.total, minlength=size).astype(np.float64)
-            psi, e = stability(then, now), shift_evidence(then, now)
+            psi, e = stability_index(then, now), shift_evidence(then, now)
             shifted, lacked = psi >= SHIFTED and e / len(titles) >= ALARM, float(then[unknown] / then.sum())
             found = {"psi": psi, "e": min(e, 1e9), "unknown_before": lacked, "shifted": shifted}
             row = row.model_copy(update=found)
         rows.append(row)
     return tuple(rows)
-
-
-def stability(then: Floats, now: Floats) -> float:
-    """Population stability index of counts of the same bins: sum((q - p) ln(q / p)).
-
-    >>> round(stability(np.array([500.0, 500.0]), np.array([250.0, 750.0])), 2)
-    0.27
-    """
-    p, q = ((counts + 0.5) / (counts.sum() + 0.5 * len(counts)) for counts in (then, now))
-    return float(((q - p) * np.log(q / p)).sum())
 
 
 def shift_evidence(then: Floats, now: Floats) -> float:
