@@ -6,7 +6,6 @@ runs, so that help costs no more than typer.
 
 import copy
 import json
-import re
 import shlex
 import sys
 from datetime import UTC, datetime
@@ -362,6 +361,7 @@ def calibrate(
     """Learn from closed deals, compare with the documented rules, report, store and track."""
     from leadml.calibration.file import calibrate_file
     from leadml.report.first_screen import format_result
+    from leadml.tracking import without_password
 
     def read() -> Any:
         if engine == "spark":
@@ -372,7 +372,7 @@ def calibrate(
 
         return read_leads(file, mapping, query=query)
 
-    words = ["leadml", *(re.sub(r"://[^@/]*@", "://", each) for each in sys.argv[1:])]  # a password is not kept
+    words = ["leadml", *map(without_password, sys.argv[1:])]
     done = calibrate_file(
         read, experiment, name=name, out_dir=out_dir, store_root=store, as_of=as_of, without=without or (),
         command=shlex.join(words), at=_now(), say=say, max_rejected=max_rejected,

@@ -93,7 +93,7 @@ def answer_of_page(result: Result, n_closed: float) -> Answer:
     sure = {"change": "", "undecided": look_again(rule)}.get(rule.verdict, answer.sure)
     texts = (
         answer.main if is_everyone(result) else "",
-        sure_words(look, p_better(rule), calls),
+        chance_sentence(look, p_better(rule), calls),
         wider,
         remark,
         answer.cutoff,
@@ -115,7 +115,7 @@ def _bar(label: str, kind: str, figure: Figure, calls: float) -> Bar:
     return Bar(label, kind, *((end or 0.0) * calls / 100 for end in ends))
 
 
-def sure_words(look: Outlook, p: float, calls: float) -> str:
+def chance_sentence(look: Outlook, p: float, calls: float) -> str:
     """How sure it is that the card wins more, and what each choice is expected to cost."""
     keep, change = look.regret_per_100.keep.value, look.regret_per_100.change.value
     chances = (

@@ -100,8 +100,8 @@ def draft_card(study: Study, name: str, table: TotalTable, data: Data) -> Draft:
     """Put cut-off, bands, words and provenance to points and what each total means."""
     rule, learned, k = table.rule, table.learned, len(table.rule.criteria)
     contender, mapping = study.contender(name), study.deals.mapping
-    view, deals = study.view_of(contender.framework), study.by_pattern[contender.framework]
-    points, deals = np.array(rule.rows[:k]).reshape(k, 6), study.deals if contender.by_row else deals
+    deals = study.deals if contender.by_row else study.by_pattern[contender.framework]
+    view, points = study.view_of(contender.framework), np.array(rule.rows[:k]).reshape(k, 6)
     at = rule.totals(deals)
     cutoff = find_cutoff(study, count_totals(study, deals, at, rule.total_max), workload(study, view))
     card = learned_card(

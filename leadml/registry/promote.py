@@ -39,9 +39,8 @@ def promote(
     if number is None and (found := versions.list_versions(name, store_root)):
         ref = found[-1].ref
     candidate = versions.show_version(ref, store_root)
-    with versions.writing(
-        versions.store_folder(store_root)
-    ) as root:  # so that nothing else becomes the champion meanwhile
+    # under the lock, so that nothing else becomes the champion meanwhile
+    with versions.writing(versions.store_folder(store_root)) as root:
         before = versions.champion_of(name, root)
         if before is not None and before.version == candidate.version:
             return Promoted(candidate, changed=False)

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 
 MOST_FINDINGS = 4
 FINDING_WIDTH = 80
+GAINS = (
+    "Gains in % of all won deals, held out; wins of 100 followed up: expected, of held-out deals averaged with a model"
+    " of all deals, rule → its framework's card."
+)
+RIGHT_AT = "Right at: worth of a won deal in follow-ups."
 ASK_ALL = "Columns in doubt: known when the lead came in? If not, learn without all of them at once:"
 ASK_EACH = "Was each known when the lead came in? If not, learn without it and see the fall:"
 
@@ -29,13 +34,8 @@ def _blocks(told: Summary, open_files: Sequence[str]) -> Iterator[str | Table]:
     if told.own:
         rows = [(row.id, *map(str, row.cells.values())) for row in told.own]
         header = ("rule", *told.own[0].cells)
-        note = (
-            "Gains in % of all won deals, held out; wins of 100 followed up: expected, of held-out deals averaged with"
-        )
-        note += " a model of all deals, rule → its framework's card."
-        note += f" {P_BETTER}"
-        note += " Right at: worth of a won deal in follow-ups." if "right at" in header else ""
-        yield Table("Documented rules", header, rows, " ".join([note, *notes_of(told.own)]), spare=("right at",))
+        notes = [GAINS, P_BETTER, *([RIGHT_AT] if "right at" in header else []), *notes_of(told.own)]
+        yield Table("Documented rules", header, rows, " ".join(notes), spare=("right at",))
     if told.sides:
         rows = [(row.name, row.id, *map(str, row.cells.values())) for row in told.sides]
         title = "Seen on the held-out deals alone, with as many leads followed up"
