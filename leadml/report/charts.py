@@ -112,14 +112,14 @@ def decision_curve(result: Result, policy: str | None = None) -> Chart:
     _some(rows, "a decision curve")
     # Below the gain of no one by far a curve says only that it is bad: the picture is cut there.
     top = max(row["high"] for row in rows)
-    scale = alt.Scale(domain=[-max(top, 1.0) * 0.6, top], clamp=True)
+    scale = alt.Scale(domain=[-max(top, 1.0) * 0.6, top])
     colours = alt.Scale(domain=[*names.values()], range=[RULE_COLOUR, CARD_COLOUR, OTHER_COLOUR, SOFT])
     colour = alt.Color("who:N", scale=colours, legend=alt.Legend(columns=4, columnPadding=14))
     x = _ratio_axis("ratio", rows[0]["ratio"], rows[-1]["ratio"])
     y, base = _y("value", "net wins of 100 leads", scale=scale), _of(rows)
     layers: list[Any] = [
-        base.mark_area(opacity=0.15).encode(x=x, y=_also(y, "low"), y2="high:Q", color=colour),
-        base.mark_line(strokeWidth=2.5).encode(x=x, y=y, color=colour),
+        base.mark_area(opacity=0.15, clip=True).encode(x=x, y=_also(y, "low"), y2="high:Q", color=colour),
+        base.mark_line(strokeWidth=2.5, clip=True).encode(x=x, y=y, color=colour),
     ]
     ratio = _ratio(result)
     if ratio is not None and rows[0]["ratio"] <= ratio <= rows[-1]["ratio"]:
