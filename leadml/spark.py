@@ -195,10 +195,8 @@ def _write_faults(picked: DataFrame, shared: Any, out: str) -> str:
         for chunk in typed_chunks(batches, scorer.columns):
             leads, _, faults = scorer.read(chunk)
             ids = dict(zip(chunk.rows.tolist(), leads.ids(), strict=True))
-            for fault in faults:
-                rows = [ids[row] for row in fault.rows.tolist()]
-                columns = [rows, [fault.column] * len(rows), fault.values, [fault.reason] * len(rows)]
-                yield _numbered([pa.array(each, pa.string()) for each in columns])
+            if told := [(ids[fault.row], fault.column, fault.value, fault.reason) for fault in faults]:
+                yield _numbered([pa.array(each, pa.string()) for each in zip(*told, strict=True)])
 
     path = Path(f"{PurePosixPath(out).name if '://' in out else out}.rejected.csv")
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:

@@ -144,9 +144,7 @@ def columns_of(
     words = {} if mapping is None else dict(words_of_mapping(mapping))
     sources = {} if mapping is None else {name: each.column for name, each in mapping.criteria.items()}
     for name in mapping.mapped if mapping else ():  # what is read from another criterion has its words
-        own = name
-        while mapping and own not in sources and own in mapping.stand_in:
-            own = mapping.stand_in[own]
+        own = next(each for each in mapping.chain(name) if each in sources) if mapping else name
         words[name], sources[name] = words.get(own, {}), sources[own]
     found: dict[str, Column] = {}
     lost = {} if result is None else {row.column: row for row in attribute_rows(result)}

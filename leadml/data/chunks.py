@@ -31,11 +31,12 @@ Batches = Callable[[list[str]], Iterable[pa.RecordBatch]]
 
 
 class Fault(NamedTuple):
-    """A row that could not be cut into cells: its number, how it begins, what is wrong."""
+    """What is wrong with a cell, or with a row that could not be cut into cells; the column is then empty."""
 
     row: int
     value: str
     reason: str
+    column: str = ""
 
 
 class Chunk(NamedTuple):

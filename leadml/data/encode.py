@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from leadml.data.cells import (
     text_array,
     text_of,
 )
+from leadml.data.chunks import Fault
 from leadml.data.dates import date_cells, read_dates
 from leadml.data.deals import OPEN, Leads
 from leadml.exceptions import InputError
@@ -35,7 +36,7 @@ from leadml.records import nearest
 
 if TYPE_CHECKING:
     from leadml.data.chunks import Chunk
-    from leadml.data.mapping import ColumnRule, Criterion, Fact, Mapping, Outcome
+    from leadml.data.mapping import Criterion, Fact, Mapping, Outcome
 
 _BAD = 255
 _UNLISTED = -2
@@ -47,48 +48,25 @@ _LEVELS = {str(level): level for level in range(LEVEL_MAX + 1)}
 _SHOWN = 12  # so many valid words are named
 
 
-class CellFaults(NamedTuple):
-    """Equal faults of one column: rows of the file, what their cells hold, what is valid and what to do."""
-
-    column: str
-    rows: npt.NDArray[np.int64]
-    values: list[str]
-    reason: str
-
-
-class Encoded(NamedTuple):
-    """The n rows of a chunk; a faulty cell is unknown, and dates are not days yet (`read_dates`)."""
+class Encoded:
+    """The n rows of a chunk, encoded; a faulty cell is unknown, and dates are not days yet (`read_dates`)."""
 
     leads: Leads  # its context: the columns of context, segments, group and duplicates
-    usable: Bools  # False for a row with a faulty cell
-    faults: list[CellFaults]
-    dates: dict[str, pa.Array]  # created, closed, snapshot
-    unlisted: dict[str, tuple[int, int]]  # outcomes that the mapping does not list: first row, and how many
-
-
-class _Batch:
-    """The rows of a chunk, and the faults that are found in them."""
 
     def __init__(self, chunk: Chunk) -> None:
-        self.rows, self.faults, self.usable = chunk.rows, list[CellFaults](), np.ones(len(chunk.rows), bool)
-        self.cells = dict(zip(chunk.table.schema.names, chunk.table.columns, strict=True))
-
-    def column(self, rule: ColumnRule | None) -> pa.Array | None:
-        """What a rule reads; None where there is no rule or no such column."""
-        return None if rule is None else self.cells.get(rule.column)
+        self.rows, self.cells = chunk.rows, dict(zip(chunk.table.schema.names, chunk.table.columns, strict=True))
+        self.faults, self.usable = list[Fault](), np.ones(len(chunk.rows), bool)  # False for a row with a fault
+        self.dates: dict[str, pa.Array] = {}  # created, closed, snapshot
+        self.unlisted: dict[str, tuple[int, int]] = {}  # outcomes that the mapping does not list: first row, how many
 
     def reject(self, column: str, bad: Bools, why: Callable[[str], str]) -> None:
-        """Reject cells of a column, those for one reason together."""
-        if not bad.any():
-            return
-        self.usable &= ~bad
-        at, texts = categories_of(self.cells[column].filter(mask_of(bad)))
-        present, which = np.unique(at, return_inverse=True)
-        values, rows, reasons = [texts[code] for code in present], self.rows[bad], dict[str, int]()
-        number = np.array([reasons.setdefault(why(value), len(reasons)) for value in values])[which]
-        parts = np.split(np.argsort(number, kind="stable"), np.cumsum(np.bincount(number))[:-1])
-        for reason, here in zip(reasons, parts, strict=True):
-            self.faults.append(CellFaults(column, rows[here], [values[i] for i in which[here].tolist()], reason))
+        """Reject cells of a column; `why` is asked once for each text."""
+        if bad.any():
+            self.usable &= ~bad
+            at, texts = categories_of(self.cells[column].filter(mask_of(bad)))
+            reasons = {code: why(texts[code]) for code in set(at.tolist())}
+            cells = zip(self.rows[bad].tolist(), at.tolist(), strict=True)
+            self.faults += (Fault(row, texts[code], reasons[code], column) for row, code in cells)
 
 
 class Encoder:
@@ -115,42 +93,42 @@ class Encoder:
 
     def encode(self, chunk: Chunk) -> Encoded:
         """Encode a chunk."""
-        batch, mapping = _Batch(chunk), self.mapping
-        outcome, unlisted = self._outcome(batch)
-        made: dict[str, Any] = {"codes": self._codes(batch), "outcome": outcome, "row": batch.rows.astype(np.int32)}
-        dates = {} if self.to_score else self._dates(batch)
-        made |= {} if self.to_score else self._values(batch)
-        if mapping.contactable and (cells := batch.column(mapping.contactable)) is not None:
-            made["contactable"] = ~_is_one_of(cells, ("", *mapping.contactable.unknown))
-        if mapping.lead_id in batch.cells:
-            made["lead_id"] = text_of(batch.cells[mapping.lead_id])
-        made["context"] = {name: carry(batch.cells[name]) for name in self._carried}
-        facts = {name: fact for name, fact in mapping.facts.items() if fact.column in batch.cells}
-        made["facts"] = {name: _fact_labels(batch.cells[fact.column], fact) for name, fact in facts.items()}
-        raw = [rule.column for rule in mapping.criteria.values() if self.raw and rule.column in batch.cells]
-        made["raw"] = {name: relabel(batch.cells[name], category) for name in raw}
-        return Encoded(Leads(self.criteria, **made), batch.usable, batch.faults, dates, unlisted)
+        made, mapping = Encoded(chunk), self.mapping
+        cells = made.cells
+        fields: dict[str, Any] = {"codes": self._codes(made), "row": chunk.rows.astype(np.int32)}
+        if mapping.outcome and mapping.outcome.column in cells:
+            fields["outcome"] = self._outcome(made, mapping.outcome)
+        if not self.to_score:
+            fields |= self._of_closed(made)
+        if (rule := mapping.contactable) and rule.column in cells:
+            fields["contactable"] = ~_is_one_of(cells[rule.column], ("", *rule.unknown))
+        if mapping.lead_id in cells:
+            fields["lead_id"] = text_of(cells[mapping.lead_id])
+        fields["context"] = {name: carry(cells[name]) for name in self._carried}
+        facts = {name: fact for name, fact in mapping.facts.items() if fact.column in cells}
+        fields["facts"] = {name: _fact_labels(cells[fact.column], fact) for name, fact in facts.items()}
+        raw = [rule.column for rule in mapping.criteria.values() if self.raw and rule.column in cells]
+        fields["raw"] = {name: relabel(cells[name], category) for name in raw}
+        made.leads = Leads(self.criteria, **fields)
+        return made
 
-    def _codes(self, batch: _Batch) -> Codes:
+    def _codes(self, made: Encoded) -> Codes:
         """Encode the criteria; one that is unknown takes what its stand-in says."""
-        rules = {name: rule for name, rule in self.mapping.criteria.items() if rule.column in batch.cells}
-        own = {name: self._criterion(name, rule, batch) for name, rule in rules.items()}
-        nothing = np.full(len(batch.rows), UNKNOWN, np.uint8)
-        codes = np.empty((len(batch.rows), len(self.criteria)), np.uint8, order="F")
-        for j, name in enumerate(self.criteria):
-            filled = own.get(name, nothing)
-            while name in self.mapping.stand_in:
-                name = self.mapping.stand_in[name]
-                filled = np.where(filled == UNKNOWN, own.get(name, nothing), filled)
-            codes[:, j] = filled
+        rules = {name: rule for name, rule in self.mapping.criteria.items() if rule.column in made.cells}
+        own = {name: self._criterion(name, rule, made) for name, rule in rules.items()}
+        codes = np.full((len(made.rows), len(self.criteria)), UNKNOWN, np.uint8, order="F")
+        for j, criterion in enumerate(self.criteria):
+            for name in self.mapping.chain(criterion):
+                if name in own:
+                    codes[:, j] = np.where(codes[:, j] == UNKNOWN, own[name], codes[:, j])
         return codes
 
-    def _criterion(self, name: str, rule: Criterion, batch: _Batch) -> Codes:
+    def _criterion(self, name: str, rule: Criterion, made: Encoded) -> Codes:
         """Encode one column: words first, then numbers by edges."""
         whole = rule.edges is None and rule.levels is None
         words = {**(_LEVELS if whole else {}), "": UNKNOWN, **dict.fromkeys(rule.unknown, UNKNOWN)}
         words |= rule.levels or {}
-        at, distinct = distinct_of(batch.cells[rule.column])
+        at, distinct = distinct_of(made.cells[rule.column])
         texts = [*(text or "" for text in distinct.to_pylist()), ""]
         keys = (category(text.replace(",", ".") if whole and self.decimal == "," else text) for text in texts)
         table = np.array([words.get(key, _BAD) for key in keys], np.uint8)
@@ -164,50 +142,44 @@ class Encoder:
             table[table == _BAD] = UNKNOWN if rule.other == "unknown" else rule.other
         codes, is_few = table.take(at), (table == _BAD).sum() < _MANY
         bad = codes == _BAD
-        batch.reject(rule.column, bad, lambda text: _reason(name, rule, text, self.decimal, is_few))
+        made.reject(rule.column, bad, lambda text: _reason(name, rule, text, self.decimal, is_few))
         codes[bad] = UNKNOWN
         return codes
 
-    def _outcome(self, batch: _Batch) -> tuple[npt.NDArray[np.int8] | None, dict[str, tuple[int, int]]]:
-        outcome, unlisted = self.mapping.outcome, dict[str, tuple[int, int]]()
-        if outcome is None or (cells := batch.column(outcome)) is None:
-            return None, unlisted
-        ends = {0: outcome.lost, 1: outcome.won, OPEN: outcome.open}
-        listed = {value: end for end, values in ends.items() for value in values}
-        at, distinct = categories_of(cells)
-        table = np.array([listed.get(category(text), _UNLISTED) for text in distinct], np.int8)
+    def _outcome(self, made: Encoded, rule: Outcome) -> npt.NDArray[np.int8]:
+        listed = {v: end for end, values in ((0, rule.lost), (1, rule.won), (OPEN, rule.open)) for v in values}
+        at, texts = categories_of(made.cells[rule.column])
+        names = list(map(category, texts))
+        table = np.array([listed.get(name, _UNLISTED) for name in names], np.int8)
         for code in () if self.to_score else np.flatnonzero(table == _UNLISTED).tolist():
             if len(here := np.flatnonzero(at == code)):
-                first, n = unlisted.get(name := category(distinct[code]), (int(batch.rows[here[0]]), 0))
-                unlisted[name] = first, n + len(here)
-        return np.maximum(table, OPEN).astype(np.int8)[at], unlisted
+                first, n = made.unlisted.get(names[code], (int(made.rows[here[0]]), 0))
+                made.unlisted[names[code]] = first, n + len(here)
+        return np.maximum(table, OPEN).astype(np.int8)[at]
 
-    def _dates(self, batch: _Batch) -> dict[str, pa.Array]:
-        columns = {**dict(self.mapping.dates), "snapshot": self.mapping.snapshot}
-        dates = {name: date_cells(batch.cells[column]) for name, column in columns.items() if column in batch.cells}
-        for name, cells in dates.items():
-            batch.reject(columns[name], read_dates(cells).no_date, lambda _: _NO_DATE)
-        return dates
-
-    def _values(self, batch: _Batch) -> dict[str, Any]:
-        """Read what only closed deals need: amount, propensity, followed up."""
-        mapping, made = self.mapping, dict[str, Any]()
+    def _of_closed(self, made: Encoded) -> dict[str, Any]:
+        """Read what only closed deals need: dates, amount, propensity, followed up."""
+        mapping, fields = self.mapping, dict[str, Any]()
+        for name, column in {**dict(mapping.dates), "snapshot": mapping.snapshot}.items():
+            if column in made.cells:
+                made.dates[name] = date_cells(made.cells[column])
+                made.reject(column, read_dates(made.dates[name]).no_date, lambda _: _NO_DATE)
 
         def no_number(text: str) -> str:
             return _other_mark(text, self.decimal) or "is not a number; correct it, or leave the cell empty"
 
-        for key, rule, most, why in (
+        for name, number, most, why in (
             ("amount", mapping.amount, np.inf, no_number),
             ("propensity", mapping.propensity, 1.0, lambda _: _NO_CHANCE),
         ):
-            if rule and (cells := batch.column(rule)) is not None:
-                numbers, bad = numbers_of(cells, self.decimal)
-                bad |= (key == "propensity") & (numbers <= 0) | (numbers > most)
-                made[key] = np.where(bad, np.nan, numbers)
-                batch.reject(rule.column, bad, why)
-        if mapping.followed_up and (cells := batch.column(mapping.followed_up)) is not None:
-            made["followed_up"] = _is_one_of(cells, mapping.followed_up.values)
-        return made
+            if number and number.column in made.cells:
+                numbers, bad = numbers_of(made.cells[number.column], self.decimal)
+                bad |= (name == "propensity") & (numbers <= 0) | (numbers > most)
+                fields[name] = np.where(bad, np.nan, numbers)
+                made.reject(number.column, bad, why)
+        if (rule := mapping.followed_up) and rule.column in made.cells:
+            fields["followed_up"] = _is_one_of(made.cells[rule.column], rule.values)
+        return fields
 
 
 def _is_one_of(cells: pa.Array, listed: Sequence[str]) -> Bools:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -213,15 +213,12 @@ class Mapping(Record):
     @field_validator("stand_in")
     @classmethod
     def _ends_in_a_column(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        known, faults = {*info.data.get("criteria", CANONICAL)}, list[str]()
-        for criterion in value:
-            chain = [criterion]
-            while chain[-1] in value and chain[-1] not in chain[:-1]:
-                chain.append(value[chain[-1]])
-            if chain[-1] in value:
-                faults.append(f"{' <- '.join(chain)} goes round in a circle")
-            elif chain[-1] not in known:
-                faults.append(f"{chain[-2]} would read {chain[-1]}, which is not among the criteria mapped")
+        faults = []
+        for *before, reader, last in (_chain(value, criterion) for criterion in value):
+            if last in value:
+                faults.append(f"{' <- '.join([*before, reader, last])} goes round in a circle")
+            elif last not in info.data.get("criteria", CANONICAL):
+                faults.append(f"{reader} would read {last}, which is not among the criteria mapped")
         _refuse(faults, "each criterion read from one that has a column of its own")
         return value
 
@@ -238,29 +235,35 @@ class Mapping(Record):
         """Criteria that have levels, stand-ins among them, in canonical order."""
         return tuple(c for c in CANONICAL if c in self.criteria or c in self.stand_in)
 
+    def chain(self, name: str) -> tuple[str, ...]:
+        """A criterion, then those that stand in for it, one after the other."""
+        return _chain(self.stand_in, name)
+
     def column_of(self, name: str) -> str:
         """The column that a criterion is read from, also as a stand-in; what is no criterion is a column itself."""
-        while name not in self.criteria and name in self.stand_in:
-            name = self.stand_in[name]
-        return self.criteria[name].column if name in self.criteria else name
+        return next((self.criteria[each].column for each in self.chain(name) if each in self.criteria), name)
 
     def uses(self, *, to_score: bool = False) -> tuple[tuple[str, str], ...]:
         """List (YAML path, column); `to_score`: only what scoring cannot do without (id and criteria)."""
         needed = ("lead_id", "criteria.") if to_score else ("",)
         return tuple(use for use in _uses(dict(self)) if use[0].startswith(needed))
 
-    def present(self, columns: Iterable[str]) -> tuple[str, ...]:
+    def present(self, columns: Collection[str]) -> tuple[str, ...]:
         """List the criteria that these columns can say something about, in canonical order."""
-        columns = set(columns)
         there = {name for name, rule in self.criteria.items() if rule.column in columns}
-        for _ in self.stand_in:  # which may read from one another
-            there |= {name for name, other in self.stand_in.items() if other in there}
-        return tuple(c for c in CANONICAL if c in there)
+        return tuple(name for name in self.mapped if there.intersection(self.chain(name)))
 
     def path_of(self, file: str) -> str:
         """Find a file that the mapping names: beside the mapping, else as it is written."""
         beside = None if self._folder is None else self._folder / file
         return str(beside) if beside is not None and beside.exists() else file
+
+
+def _chain(stand_in: dict[Any, str], name: str) -> tuple[str, ...]:
+    chain = [name]
+    while chain[-1] in stand_in and chain[-1] not in chain[:-1]:
+        chain.append(stand_in[chain[-1]])
+    return tuple(chain)
 
 
 def load_mapping(source: Mapping | dict[str, Any] | str | os.PathLike[str]) -> Mapping:

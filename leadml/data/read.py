@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from leadml.data.cells import join_column, mask_of, text_of
-from leadml.data.chunks import in_order, release_memory
+from leadml.data.chunks import Fault, in_order, release_memory
 from leadml.data.dates import read_dates
 from leadml.data.deals import Columns, Leads, Note, nested
 from leadml.data.encode import Encoder, outcome_fault
@@ -78,8 +78,7 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         for name, (row, n) in encoded.unlisted.items():
             first, before = unlisted.get(name, (row, 0))
             unlisted[name] = first, before + n
-        for fault in encoded.faults:
-            source.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
+        source.rejections.faults += encoded.faults
         leads, dates = encoded.leads, {("dates", name): cells for name, cells in encoded.dates.items()}
         if not encoded.usable.all():
             leads = leads.take(encoded.usable)
@@ -105,7 +104,8 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         column = str(mapping.snapshot if name == "snapshot" else getattr(mapping.dates, name))
         reason = f"is not a date as {found.order}, like most of the column; write it so, or leave it empty"
         texts = text_of(cells.filter(mask_of(found.other_order))).to_pylist()
-        source.rejections.add(made["row"][found.other_order], column, texts, reason)
+        rows = made["row"][found.other_order].tolist()
+        source.rejections.faults += (Fault(*each, reason, column) for each in zip(rows, texts, strict=True))
         if found.ambiguous:
             detail = f"Every date can be read day first and month first: read as {found.order}; set dates.day_first."
             notes.append(("LML105", {"column": column, "detail": detail}))

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
 
 from leadml.terminal import clean
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from leadml.data.chunks import Fault
 
 SHOWN_CHARACTERS = 200
 _HEADER = ("row", "column", "value", "reason")
@@ -37,22 +35,17 @@ class Rejections:
 
     def __init__(self) -> None:
         self.files: list[tuple[int, int, str]] = []  # last row before it, what to subtract, name: for `place`
-        self._faults: list[tuple[npt.NDArray[np.int64], str, Sequence[str | None], str]] = []
-
-    def add(self, rows: Iterable[int], column: str, values: Sequence[str | None], reason: str) -> None:
-        """Reject rows for one reason; `values` holds the cell of each row."""
-        self._faults.append((np.fromiter(rows, np.int64), column, values, reason))
+        self.faults: list[Fault] = []
 
     @property
-    def rows(self) -> npt.NDArray[np.int64]:
+    def rows(self) -> list[int]:
         """The rejected rows, each once, ascending."""
-        rows = np.concatenate([np.zeros(0, np.int64), *(rows for rows, *_ in self._faults)])
-        return np.unique(rows, return_index=True)[0]  # without an index it loads numpy.ma
+        return sorted({fault.row for fault in self.faults})
 
     @property
     def n_rows(self) -> int:
         """How many rows are rejected."""
-        return len(self.rows)
+        return len({fault.row for fault in self.faults})
 
     def place(self, row: int) -> str:
         """Say where a row stands when several files are read as one: ``b.csv row 7``; empty for one file."""
@@ -64,9 +57,9 @@ class Rejections:
     def summary(self, limit: int = 20) -> list[str]:
         """Say each fault once, the most frequent first, with its count and first row."""
         groups: dict[tuple[str, str, str], list[int]] = {}
-        for row, column, value, reason in self._each():
+        for row, value, reason, column in self.faults:
             # Whole rows differ in what they hold, and are one fault all the same.
-            groups.setdefault((column, value if column else "", reason), []).append(row)
+            groups.setdefault((column, _shown(value) if column else "", reason), []).append(row)
         ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), min(group[1])))
         lines = []
         for (column, value, reason), rows in ordered[:limit]:
@@ -77,12 +70,12 @@ class Rejections:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Every fault in the order of rows (row, column, value, reason), with its file where there are several."""
-        faults: list[dict[str, Any]] = [
-            dict(zip(_HEADER, each, strict=True)) for each in sorted(self._each(), key=lambda fault: fault[0])
-        ]
-        for each in faults if len(self.files) > 1 else ():
-            each["reason"] = f"{each['reason']} ({self.place(each['row'])})"
-        return faults
+        told = []
+        for row, value, reason, column in sorted(self.faults, key=lambda fault: fault.row):
+            where = self.place(row)
+            each = (row, column, _shown(value), f"{reason} ({where})" if where else reason)
+            told.append(dict(zip(_HEADER, each, strict=True)))
+        return told
 
     def save(self, path: Path) -> None:
         """Write every fault as CSV; texts that a spreadsheet would run are guarded."""
@@ -98,8 +91,6 @@ class Rejections:
 
         return pd.DataFrame(self.to_dicts(), columns=list(_HEADER)).astype({"row": "int64"})
 
-    def _each(self) -> Iterator[tuple[int, str, str, str]]:
-        for rows, column, values, reason in self._faults:
-            for row, value in zip(rows.tolist(), values, strict=True):
-                shown, more = (value or "")[:SHOWN_CHARACTERS], "..." * (len(value or "") > SHOWN_CHARACTERS)
-                yield row, column, clean(shown + more), reason
+
+def _shown(value: str) -> str:
+    return clean(value[:SHOWN_CHARACTERS] + "..." * (len(value) > SHOWN_CHARACTERS))

@@ -96,8 +96,7 @@ class Source:
             before = max(last - reader.format.header_row, 0)  # rows above the data are not counted again
             self.rejections.files.append((last, before, str(self.files[at] if self.files else self.name)))
             for table, rows, faults in reader.chunks(own):
-                for fault in faults:
-                    self.rejections.add([fault.row + before], "", [fault.value], fault.reason)
+                self.rejections.faults += (fault._replace(row=fault.row + before) for fault in faults)
                 last = max([last, *(int(row) + before for row in (*rows[-1:], *(fault.row for fault in faults[-1:])))])
                 self.n_rows += len(rows) + len(faults)
                 batch = table if self._second is None else self._second.beside(table, wanted)

@@ -84,8 +84,7 @@ def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: st
         head = [] if name == lead_id else [f"No {known} is {lead_id}: this is row {lead_id} below the header."]
         return "\n".join([*head, *_lines(card, leads.take(np.array([at])), name)])
     row = chunk.rows[at]
-    cells = [(each, dict(zip(each.rows.tolist(), each.values, strict=True))) for each in faults]
-    why = "; ".join(f"{each.column}: {held[row]!r} {each.reason}" for each, held in cells if row in held)
+    why = "; ".join(f"{each.column}: {each.value!r} {each.reason}" for each in faults if each.row == row)
     raise InputError(f"{opened.name}: lead {name!r} (row {row}): {why}")
 
 

@@ -15,10 +15,10 @@ from leadml.card.columns import COLUMNS, arrow_of
 from leadml.card.points import ENUMERATED, Answers
 from leadml.card.record import Card
 from leadml.data.cells import mask_of, number_array, numbers_of, take, text_array, text_of
-from leadml.data.chunks import Chunk, in_order
+from leadml.data.chunks import Chunk, Fault, in_order
 from leadml.data.dates import date_cells, read_dates
 from leadml.data.deals import OPEN, Leads
-from leadml.data.encode import CellFaults, Encoder
+from leadml.data.encode import Encoder
 from leadml.data.sources import Source, open_source
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
@@ -75,7 +75,7 @@ class Judged(NamedTuple):
 
     leads: Leads
     scored: Scored
-    faults: list[CellFaults]
+    faults: list[Fault]
     n_closed: int
 
 
@@ -177,12 +177,11 @@ class Scorer:
             for start in range(0, len(chunk.rows), n)
         )
         for _, (judged, made) in in_order(work, parts):
-            for fault in judged.faults:
-                source.rejections.add(fault.rows, fault.column, fault.values, fault.reason)
+            source.rejections.faults += judged.faults
             progress("scoring", source.n_rows if source.share is None else source.share, source.share and 1.0)
             yield judged, made
 
-    def read(self, chunk: Chunk) -> tuple[Leads, npt.NDArray[np.bool_], list[CellFaults]]:
+    def read(self, chunk: Chunk) -> tuple[Leads, npt.NDArray[np.bool_], list[Fault]]:
         """Encode a chunk into leads, which of them can be used, and why the others cannot."""
         made = self._encoder.encode(chunk)
         context, ids, created = dict(made.leads.context), made.leads.lead_id, None
@@ -251,10 +250,7 @@ def _chances(model: Any, leads: Leads) -> pa.RecordBatch:
 
 def _what_is_asked(mapping: Mapping, asked: Sequence[str], facts: set[str], *, with_outcome: bool) -> Mapping:
     """The part of a mapping that models ask about, with what stands in for it."""
-    wanted = list(asked)
-    for name in wanted:
-        if name in mapping.stand_in and mapping.stand_in[name] not in wanted:
-            wanted.append(mapping.stand_in[name])
+    wanted = {each for name in asked for each in mapping.chain(name)}
     return mapping.model_copy(
         update={
             "criteria": {name: rule for name, rule in mapping.criteria.items() if name in wanted},

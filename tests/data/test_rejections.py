@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 
+from leadml.data.chunks import Fault
 from leadml.data.rejections import Rejections, guard_formula
 
 FORMULAS = [
@@ -22,22 +23,21 @@ def test_a_formula_is_guarded_and_a_number_left_alone():
 @pytest.fixture
 def found():
     found = Rejections()
-    found.add([5, 3], "Need", ["high", "high"], "is no level")
-    found.add([3], "Budget", ["=1+1"], "is no number")
-    found.add([], "Budget", [], "is no number")
-    found.add([9, 7], "", ["a,b", "c" * 500], "has 2 cells")
+    found.faults += [Fault(row, "high", "is no level", "Need") for row in (5, 3)]
+    found.faults.append(Fault(3, "=1+1", "is no number", "Budget"))
+    found.faults += [Fault(9, "a,b", "has 2 cells"), Fault(7, "c" * 500, "has 2 cells")]
     return found
 
 
 def test_rows_are_counted_once_and_faults_told_once(found):
-    assert (found.n_rows, found.rows.tolist()) == (4, [3, 5, 7, 9])
+    assert (found.n_rows, found.rows) == (4, [3, 5, 7, 9])
     assert found.summary() == [
         "column 'Need': 'high' is no level (in 2 rows, first in row 3)",
         "the row has 2 cells (in 2 rows, first in row 7)",
         "column 'Budget': '=1+1' is no number (in row 3)",
     ]
     assert found.summary(1)[1] == "and 2 more"
-    assert Rejections().rows.tolist() == []
+    assert Rejections().rows == []
 
 
 def test_saved_rows_are_ordered_and_guarded(tmp_path, found):

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from leadml.data.chunks import Fault
 from leadml.data.mapping import Join, ReadOptions
 from leadml.data.sources import open_source
 from leadml.exceptions import InputError, UsageError
@@ -73,7 +74,7 @@ def test_a_folder_is_numbered_through_and_places_are_told_by_file(tmp_path, wher
     assert source.rejections.summary() == [
         f"the row has 2 cells where the header has 3; check quotes and delimiters (in {tmp_path}/b.csv row 4)"
     ]
-    source.rejections.add([2, 5], "Need", ["", ""], "is empty")
+    source.rejections.faults += [Fault(row, "", "is empty", "Need") for row in (2, 5)]
     assert f"(in 2 rows, first in {tmp_path}/a.csv row 2)" in source.rejections.summary()[0]
     assert f"is empty ({tmp_path}/b.csv row 3)" in source.rejections.to_dicts()[1]["reason"]
 
@@ -135,7 +136,7 @@ def test_json_lines_name_their_line(tmp_path):
     path.write_bytes(b'\xef\xbb\xbf{"a": "x", "n": 1}\n\n[1]\n{"n": 2.5, "m": {"k": [1]}}\n\xff\n{"m": true}\n')
     cells, rows, source = read(path)
     assert cells == {"a": ["x", None, None], "n": [1.0, 2.5, None], "m": [None, '{"k": [1]}', "true"]}
-    assert (rows, source.rejections.rows.tolist(), source.format.header_row) == ([1, 4, 6], [3, 5], 0)
+    assert (rows, source.rejections.rows, source.format.header_row) == ([1, 4, 6], [3, 5], 0)
     with gzip.open(tmp_path / "b.jsonl.gz", "wt") as out:
         out.write('{"a": 1}\n' * 40_000)
     assert read(tmp_path / "b.jsonl.gz")[1] == list(range(1, 40_001))
