@@ -531,11 +531,10 @@ def models_promote(
     if not done.changed:
         say(f"{done.version.ref} is the champion of {done.version.name} already; nothing was changed")
         return
-    is_open = done.comparison is not None and done.comparison.outcome == "moved"
-    how = ", by force" if done.forced else ", as nothing shows that it is worse" if is_open else ""
-    say(f"{done.version.ref} is the champion of {done.version.name}{how}")
+    found, is_open = done.version, done.comparison is not None and done.comparison.outcome == "moved"
+    how = ", by force" if found.since.forced else ", by the reason alone" if is_open else ""
+    say(f"{found.ref} is the champion of {found.name}{how}")
     if has_store():
-        found = done.version
         told = mirror_version(found.ref, found.folder, champion=True, because=because or "")
         note_registered(found, told, at=_now(), store_root=store)
         say(f"registered: {told}")
@@ -558,8 +557,9 @@ def models_retire(ref: Ref, because: Because = None, store: Store = None) -> Non
 @models.command("history", epilog="Example: leadml models history bant")
 def models_history(name: Annotated[str, _arg("NAME", "Name of the model.")], store: Store = None) -> None:
     """Tell what became of a model's versions, oldest first."""
-    from leadml.registry.versions import read_history
+    from leadml.registry.versions import check_known, read_history
 
+    check_known(name, store)
     for event in read_history(name, store):
         why = f"  because: {event.because}" if event.because else f"  as {event.mlflow}" if event.mlflow else ""
         forced = f"{f' by {event.by}' if event.by else ''}{' by force' if event.forced else ''}"
@@ -582,7 +582,8 @@ def publish(
     done = make_version(draft, because=because, by=who, at=_now(), name=name, leads=leads, store_root=store)
     for message in [*done.messages, *([done.comparison.sentence] if done.comparison else [])]:
         say(message)
-    say(f"{done.version.ref} is stored; to put it in use: {how_to_promote(done.version.ref, store)}")
+    flags = " --force" if done.comparison and done.comparison.needs_force else ""
+    say(f"{done.version.ref} is stored; to put it in use: {how_to_promote(done.version.ref, store, flags)}")
 
 
 def main() -> None:

@@ -251,7 +251,7 @@ def _publish(given: Draft, store: Store, at: str) -> Published:
     with _file_of("draft.json", json.dumps(given.draft).encode()) as draft:
         done = publish(draft, because=given.because, by=" ".join(given.by.split()), at=at, store_root=store)
     ref, comparison, refused = done.version.ref, done.comparison, ""
-    if given.in_use and comparison is not None and comparison.outcome == "worse":
+    if given.in_use and comparison is not None and comparison.needs_force:
         refused = f"{ref} is stored, but not in use, as it decides worse than the champion."
     elif given.in_use:
         promote(ref, because=given.because, at=at, store_root=store)

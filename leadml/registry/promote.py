@@ -1,10 +1,9 @@
-"""Promote (a version becomes the champion, unless it decides worse beyond noise) and retire, each for a reason."""
+"""Promote (a version becomes the champion, unless the deals speak against it) and retire, each for a reason."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from leadml.exceptions import StoreError, UsageError
 from leadml.registry import versions
@@ -15,14 +14,12 @@ if TYPE_CHECKING:
     from leadml.data.deals import Leads
 
 
-@dataclasses.dataclass(frozen=True)
-class Promoted:
+class Promoted(NamedTuple):
     """The champion, how it compares with the one before, and whether anything changed."""
 
     version: Version
-    comparison: Comparison | None = None
-    forced: bool = False
-    changed: bool = True
+    comparison: Comparison | None
+    changed: bool
 
 
 def promote(
@@ -36,27 +33,25 @@ def promote(
     """
     because = check_reason(because, f"leadml models promote {ref}")
     name, number = versions.parse_ref(ref)
-    if number is None and (found := versions.list_versions(name, store_root)):
-        ref = found[-1].ref
-    candidate = versions.show_version(ref, store_root)
     # under the lock, so that nothing else becomes the champion meanwhile
     with versions.writing(versions.store_folder(store_root)) as root:
-        before = versions.champion_of(name, root)
+        if number is None and (found := versions.list_versions(name, root)):
+            ref = found[-1].ref
+        candidate, before = versions.show_version(ref, root), versions.champion_of(name, root)
         if before is not None and before.version == candidate.version:
-            return Promoted(candidate, changed=False)
+            return Promoted(candidate, None, False)
         versions.load_stored(candidate)  # only what is as it was stored
         comparison = None if before is None else compare(candidate, before, leads, ratio)
-        worse = comparison is not None and comparison.outcome == "worse"
-        evidence = None if comparison is None else comparison.sentence
-        if before is not None and worse and not force:
+        evidence = " ".join(comparison.sentence.split()) if comparison else None
+        forced = comparison is not None and comparison.needs_force
+        if before is not None and comparison is not None and forced and not force:
             how = f"or promote it all the same: leadml models promote {candidate.ref} --force --because TEXT"
-            raise StoreError(f"{candidate.ref} is not promoted.\n{evidence}\nKeep {before.ref}", how)
+            raise StoreError(f"{candidate.ref} is not promoted.\n{comparison.sentence}\nKeep {before.ref}", how)
         event = Event(
-            at=at, action="promoted", version=candidate.version, because=because, forced=worse,
-            evidence=evidence and " ".join(evidence.split()),
-        )  # fmt: skip
+            at=at, action="promoted", version=candidate.version, because=because, evidence=evidence, forced=forced
+        )
         versions.add_events(root, name, event)
-    return Promoted(versions.show_version(candidate.ref, root), comparison, forced=worse)
+        return Promoted(versions.show_version(candidate.ref, root), comparison, True)
 
 
 def retire(ref: str, *, because: str | None, at: str, store_root: Root = None) -> Version:
@@ -65,23 +60,20 @@ def retire(ref: str, *, because: str | None, at: str, store_root: Root = None) -
     with versions.writing(versions.store_folder(store_root)) as root:
         found = versions.show_version(ref, root)
         versions.add_events(root, found.name, Event(at=at, action="retired", version=found.version, because=because))
-    return versions.show_version(found.ref, root)
+        return versions.show_version(found.ref, root)
 
 
 def note_registered(version: Version, said: str, *, at: str, store_root: Root = None) -> None:
     """Keep what MLflow, which counts on its own, calls a version: the models:/NAME/NUMBER of what registering said."""
     name = re.search(r"models:/\S+", said)
     if name is not None and name[0] != version.mlflow:
+        event = Event(at=at, action="registered", version=version.version, mlflow=name[0])
         with versions.writing(versions.store_folder(store_root)) as root:
-            versions.add_events(
-                root, version.name, Event(at=at, action="registered", version=version.version, mlflow=name[0])
-            )
+            versions.add_events(root, version.name, event)
 
 
 def check_reason(because: str | None, command: str) -> str:
     """Ask for a reason, always."""
-    reason = " ".join((because or "").split())
-    if not reason:
-        why = "no reason was given, and it is kept in the history"
-        raise UsageError(f'--because: {why}: {command} --because "..."')
-    return reason[:1000]
+    if reason := " ".join((because or "").split()):
+        return reason[:1000]
+    raise UsageError(f'--because: no reason was given, and it is kept in the history: {command} --because "..."')

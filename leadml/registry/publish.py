@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -29,13 +29,12 @@ _OF_THE_VERSION = {"name", "version", "created_at", "published", "provenance", "
 _WITHOUT_CHANCES: dict[str, Any] = {"table": [], "base": None, "slope": None, "kind": "documented"}
 
 
-@dataclasses.dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """The new version, how it compares with the champion, and what is to be known of it."""
 
     version: Version
     comparison: Comparison | None
-    messages: tuple[str, ...]
+    messages: list[str]
 
 
 def publish(
@@ -56,7 +55,8 @@ def publish(
     else:
         document = read_json(path)
     name = name or _find_model(document, path, folders, store_root)
-    origin, champion = _find_origin(document, name, store_root), versions.champion_of(name, store_root)
+    stored = [(each, versions.load_stored(each)) for each in versions.list_versions(name, store_root)]
+    origin = _find_origin(document, stored, store_root)
     before = None if origin is None else versions.load_stored(origin)
     changed_from = path.name if origin is None else origin.ref
     stamp = {"by": by, "because": reason, "at": at, "changed_from": changed_from}
@@ -65,26 +65,27 @@ def publish(
     card = Card.from_dict(document | _WITHOUT_CHANCES, str(path), verify=False)
     places = [*folders, *([origin.folder] if origin else [])]
     counts = next(((each, found) for each in places if (found := read_counts(each)) is not None), None)
-    files, table = ({}, None) if counts is None else _carried(*counts, before, card)
+    files, table = ({}, []) if counts is None else _carried(*counts, before, card)
     same = before is not None and before.lookup.code_columns == card.lookup.code_columns
     if before is not None and same:
         same = all(map(np.array_equal, before.lookup.points, card.lookup.points))
     if document.get("table") and not same:
-        counted = {"table": table, "kind": "wide" if card.attributes else "learned"} if table else {}
-        document |= _WITHOUT_CHANCES | counted
-        told = ": probabilities were counted anew from the deals that it was learned from"
-        nothing = " and no counts of deals lie beside the card: it tells no probability"
-        messages.append(f"points were changed by hand{told if table else nothing}")
+        document |= _WITHOUT_CHANCES
+        told = " and no counts of deals lie beside the card: it tells no probability"
+        if table:
+            document |= {"table": table, "kind": "wide" if card.attributes else "learned"}
+            told = ": probabilities were counted anew from the deals that it was learned from"
+        messages.append(f"points were changed by hand{told}")
     card = Card.from_dict(document, str(path), verify=False)
     plain = card.model_dump(exclude=_OF_THE_VERSION)
     if before is not None and plain == before.model_dump(exclude=_OF_THE_VERSION):
         raise UsageError(f"{path}: nothing on it differs from {changed_from}; change it first")
-    for each in versions.list_versions(name, store_root):
-        if each.saved.action == "published" and plain == versions.load_stored(each).model_dump(exclude=_OF_THE_VERSION):
+    for each, other in stored:
+        if each.saved.action == "published" and plain == other.model_dump(exclude=_OF_THE_VERSION):
             raise UsageError(f"{path}: is stored already, as {each.ref}; promote that, or change the draft")
+    champion = versions.champion_of(name, store_root)
     version = versions.save_version(name, card, at=at, files=files, store_root=store_root)
-    comparison = None if champion is None else compare(version, champion, leads)
-    return Published(version, comparison, tuple(messages))
+    return Published(version, None if champion is None else compare(version, champion, leads), messages)
 
 
 def _find_model(document: Mapping[str, Any], path: Path, folders: list[Path], store_root: Root) -> str:
@@ -99,22 +100,17 @@ def _find_model(document: Mapping[str, Any], path: Path, folders: list[Path], st
     raise UsageError(told, f"give --name NAME (the store is {versions.store_folder(store_root)})")
 
 
-def _find_origin(document: Mapping[str, Any], name: str, store_root: Root) -> Version | None:
+def _find_origin(document: Mapping[str, Any], stored: list[tuple[Version, Card]], store_root: Root) -> Version | None:
     """The stored version that was changed: the one that the draft names, else the newest learned from the same deals,
     of its kind if any, else the champion of its name."""
-    said, known = document.get("published"), document.get("provenance")
-    named = [said.get("changed_from")] if isinstance(said, dict) else []
-    for ref in (f"{document.get('name')}@{document.get('version')}", *named):
-        try:
-            return versions.show_version(str(ref), store_root)
-        except ModelRefError:
-            continue
-    digest = known.get("data_digest") if isinstance(known, dict) else None
-    cards = [(each, versions.load_stored(each)) for each in versions.list_versions(name, store_root)] if digest else []
-    same = [
-        (c.kind == document.get("kind"), v.version, v) for v, c in cards if c.provenance.get("data_digest") == digest
-    ]
-    return max(same)[-1] if same else versions.champion_of(name, store_root)
+    parts = (document.get(key) for key in ("published", "provenance"))
+    said, known = (each if isinstance(each, dict) else {} for each in parts)
+    for ref in (f"{document.get('name')}@{document.get('version')}", str(said.get("changed_from"))):
+        with contextlib.suppress(ModelRefError):
+            return versions.show_version(ref, store_root)
+    digest, kind = known.get("data_digest"), document.get("kind")
+    same = [(c.kind == kind, v.version, v) for v, c in stored if digest and c.provenance.get("data_digest") == digest]
+    return max(same)[-1] if same else next((v for v, _ in stored if v.status == "champion"), None)
 
 
 def _settle_totals(document: dict[str, Any], where: str) -> list[str]:

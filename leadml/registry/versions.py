@@ -106,13 +106,25 @@ def model_names(store_root: Root = None) -> list[str]:
     return [each.name for each in folders if is_name(each.name) and not each.is_symlink()]
 
 
+def read_history(name: str, store_root: Root = None) -> list[Event]:
+    """What became of a name's versions, oldest first; nothing where there is no such name."""
+    path, events = store_folder(store_root) / check_name(name) / HISTORY, []
+    whole = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
+    for number, line in enumerate(whole, start=1):
+        try:
+            events.append(Event.model_validate_json(line))
+        except ValidationError as error:
+            raise StoreError(f"{path}: line {number} is no event; take the file back from a copy") from error
+    return events
+
+
 def list_versions(name: str | None = None, store_root: Root = None) -> list[Version]:
     """Every version of one name or of all, by name and version; the champion is the one promoted last, unless it was
     retired since."""
     if name is None:
         return [version for each in model_names(store_root) for version in list_versions(each, store_root)]
     found: dict[int, Version] = {}
-    for event in _events(name, store_root):
+    for event in read_history(name, store_root):
         folder = store_folder(store_root) / name / str(event.version)
         version = found.setdefault(event.version, Version(name, event.version, folder, event, event))
         if event.action == "registered":
@@ -126,40 +138,47 @@ def list_versions(name: str | None = None, store_root: Root = None) -> list[Vers
     return [found[number] for number in sorted(found) if found[number].folder.is_dir()]
 
 
-def show_version(ref: str, store_root: Root = None) -> Version:
-    """The version that NAME (its champion) or NAME@VERSION names."""
-    name, number = parse_ref(ref)
-    found = {each.version: each for each in list_versions(name, store_root)}
-    if not found:
-        read_history(name, store_root)  # which says what names there are
-    if number is None:
-        number = next((each.version for each in found.values() if each.status == "champion"), None)
-    if number is None:
-        how = f"promote one: {how_to_promote(f'{name}@{max(found)}', store_root)}"
-        raise ModelRefError(f"{name!r} has no champion; give {name}@VERSION, or {how}")
-    if number not in found:
-        raise ModelRefError(f"{name!r} has no version {number}; it has {', '.join(map(str, found))}")
-    return found[number]
-
-
-def how_to_promote(ref: str, store_root: Root = None) -> str:
-    """The whole command."""
-    store = f" --store {shlex.quote(str(store_root))}" if store_root else ""
-    return f"leadml models promote {ref} --because TEXT{store}"
-
-
 def champion_of(name: str, store_root: Root = None) -> Version | None:
     """The version in use; None where there is none."""
     return next((each for each in list_versions(name, store_root) if each.status == "champion"), None)
 
 
-def read_history(name: str, store_root: Root = None) -> list[Event]:
-    """What became of a name's versions, oldest first."""
-    if events := _events(name, store_root):
-        return events
+def check_known(name: str, store_root: Root = None) -> list[Version]:
+    """Every version of a name; a name that has none is refused, with those that there are."""
+    if found := list_versions(name, store_root):
+        return found
     names = ", ".join(model_names(store_root)[:20])
     has = f"it has {names}" if names else "it is empty; `leadml calibrate --name NAME` fills it"
     raise ModelRefError(f"no model {name!r} in the store at {store_folder(store_root)}; {has}")
+
+
+def show_version(ref: str, store_root: Root = None) -> Version:
+    """The version that NAME (its champion) or NAME@VERSION names."""
+    name, number = parse_ref(ref)
+    found = check_known(name, store_root)
+    wanted = [each for each in found if (each.status == "champion" if number is None else each.version == number)]
+    if wanted:
+        return wanted[0]
+    if number is None:
+        how = f"promote one: {how_to_promote(found[-1].ref, store_root)}"
+        raise ModelRefError(f"{name!r} has no champion; give {name}@VERSION, or {how}")
+    raise ModelRefError(f"{name!r} has no version {number}; it has {', '.join(str(each.version) for each in found)}")
+
+
+def how_to_promote(ref: str, store_root: Root = None, flags: str = "") -> str:
+    """The whole command."""
+    store = f" --store {shlex.quote(str(store_root))}" if store_root else ""
+    return f"leadml models promote {ref}{flags} --because TEXT{store}"
+
+
+def load_stored(version: Version) -> Card:
+    """The card of a version, only as it was stored."""
+    for file, digest in version.saved.files.items():
+        path = version.folder / file
+        if path.is_symlink() or not path.is_file() or sha256_of(path) != digest:
+            how = "take it back from a copy, or calibrate again"
+            raise StoreError(f"{path}: is not the file that was stored (its digest differs); {how}")
+    return load_card(version.folder / CARD)
 
 
 def save_version(
@@ -173,15 +192,15 @@ def save_version(
     first card, one that nothing stands against takes the place of the same rule, as a first version would. `files` lie
     beside it (log.parquet ...), `at` is ISO time, `ratio` the value of a won deal in follow-ups, if known.
     """
-    for each in (name, *(files or {})):
+    files = files or {}
+    for each in (name, *files):
         check_name(each)
     if all(len(set(points.tolist())) == 1 for points in card.lookup.points):
-        rows = ", ".join(card.lookup.code_columns)
-        why = f"{rows} earn the same points whatever the answer; map criteria that vary"
+        why = f"{', '.join(card.lookup.code_columns)} earn the same points whatever the answer; map criteria that vary"
         raise StoreError(f"{name}: this card ranks no lead before another: {why}")
     with writing(store_folder(store_root)) as root:
-        number = max((event.version for event in _events(name, root)), default=0) + 1
-        events = [_write(root, name, number, card, at, files or {}, ratio)]
+        number = max((event.version for event in read_history(name, root)), default=0) + 1
+        events = [_write(root, name, number, card, at, files, ratio)]
         rule, why, is_free = champion_of(name, root), "the first version", number == 1
         put = (rule.since.because or "") if rule else ""
         if rule and documented and put.endswith(STAYS) and not put.startswith(VERDICT):
@@ -189,7 +208,7 @@ def save_version(
         if is_free and against is None:
             events.append(Event(at=at, action="promoted", version=number, because=why))
         elif number == 1 and documented is not None:
-            own = {each: content for each, content in (files or {}).items() if each in OF_THE_DEALS}
+            own = {each: content for each, content in files.items() if each in OF_THE_DEALS}
             events.append(_write(root, name, 2, documented, at, own, ratio))
             events.append(Event(at=at, action="promoted", version=2, because=f"{against}{STAYS}"))
         add_events(root, name, *events)
@@ -200,33 +219,22 @@ def _write(
     root: Path, name: str, number: int, card: Card, at: str, files: Mapping[str, bytes], ratio: float | None
 ) -> Event:
     """Write the files of a version; the event that makes it one."""
-    folder = root / name / str(number)
+    folder, hand = root / name / str(number), card.published
     shutil.rmtree(folder, ignore_errors=True)  # what a killed writer left
     folder.mkdir(parents=True)
     card.model_copy(update={"name": name, "version": number}).save(folder / CARD)
     for file, content in files.items():
         (folder / file).write_bytes(content)
-    digests, hand = {each.name: sha256_of(each) for each in sorted(folder.iterdir())}, card.published
+    digests = {each.name: sha256_of(each) for each in sorted(folder.iterdir())}
     saved = Event(at=at, action="saved", version=number, files=digests, ratio=ratio)
-    if hand is None:
-        return saved
-    return saved.model_copy(update={"action": "published", "because": hand.because, "by": hand.by})
+    by_hand = {"action": "published", "because": hand.because, "by": hand.by} if hand else {}
+    return saved.model_copy(update=by_hand)
 
 
 def add_events(root: Path, name: str, *events: Event) -> None:
     """Continue the history of a name; the caller holds the lock."""
-    lines = [f"{event.model_dump_json()}\n" for event in (*_events(name, root), *events)]
+    lines = [f"{event.model_dump_json()}\n" for event in (*read_history(name, root), *events)]
     write_text(root / name / HISTORY, "".join(lines))
-
-
-def load_stored(version: Version) -> Card:
-    """The card of a version, only as it was stored."""
-    for file, digest in version.saved.files.items():
-        path = version.folder / file
-        if path.is_symlink() or not path.is_file() or sha256_of(path) != digest:
-            how = "take it back from a copy, or calibrate again"
-            raise StoreError(f"{path}: is not the file that was stored (its digest differs); {how}")
-    return load_card(version.folder / CARD)
 
 
 @contextlib.contextmanager
@@ -250,14 +258,3 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _events(name: str, store_root: Root) -> list[Event]:
-    path, events = store_folder(store_root) / check_name(name) / HISTORY, []
-    whole = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
-    for number, line in enumerate(whole, start=1):
-        try:
-            events.append(Event.model_validate_json(line))
-        except ValidationError as error:
-            raise StoreError(f"{path}: line {number} is no event; take the file back from a copy") from error
-    return events

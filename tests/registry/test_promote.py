@@ -19,7 +19,7 @@ from leadml.registry import champion_challenger
 from leadml.registry.champion_challenger import Comparison, compare
 from leadml.registry.evidence import DEAL_COUNTS, HELD_OUT, counts_file, held_out_file
 from leadml.registry.promote import promote
-from leadml.registry.versions import champion_of, read_history, save_version
+from leadml.registry.versions import champion_of, list_versions, read_history, save_version
 
 from .conftest import AT, make_card
 
@@ -67,7 +67,7 @@ def test_a_cutoff_from_3_to_0_is_not_alike_but_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="50 leads move from drop to follow up"):
         promote("bant@2", because="more calls", at=AT, leads=make_deals(50), store_root=tmp_path)
     done = promote("bant@2", because="more calls", at=AT, force=True, store_root=tmp_path)
-    assert (done.forced, done.version.status) == (True, "champion")
+    assert (done.version.since.forced, done.version.status) == (True, "champion")
     event = read_history("bant", tmp_path)[-1]
     assert (event.forced, event.because, "move from drop" in str(event.evidence)) == (True, "more calls", True)
     back = promote("bant@1", because="too many calls", at=AT, store_root=tmp_path)  # to roll back is to promote
@@ -108,10 +108,10 @@ def test_more_follow_ups_with_fewer_wins_say_so(tmp_path: Path) -> None:
 
 
 def test_what_moves_in_some_repeats_only_is_no_move_and_no_follow_up(monkeypatch, tmp_path: Path) -> None:
-    outcome, score, chance = np.tile(np.array([1, 0], np.int8), 60), np.arange(120.0), np.full(120, np.nan)
-    said = [Entries(score, chance, np.where(outcome == 1, low, 0.2)) for low in (0.2, 0.1997)]
+    outcome, score = np.tile(np.array([1, 0], np.int8), 60), np.arange(120.0)
     leave = np.full(120, "leave")
-    found = champion_challenger.Evidence("some", *((each, leave) for each in said), outcome)
+    log = champion_challenger.log_of(outcome, [(score, np.where(outcome == 1, low, 0.2)) for low in (0.2, 0.1997)])
+    found = champion_challenger.Evidence("some", log, [leave, leave])
     monkeypatch.setattr(champion_challenger, "gather", lambda *_: found)
     text = compared(tmp_path, make_card(3), make_card(5)).sentence
     assert "leave to leave" not in text
@@ -152,7 +152,7 @@ def test_deals_that_a_version_learned_from_stand_in(tmp_path: Path) -> None:
             promote("bant@2", because="x", at=AT, store_root=root)
 
 
-def test_deals_that_the_champion_has_seen_refuse_nobody(tmp_path: Path) -> None:
+def test_on_deals_that_the_champion_has_seen_nobody_is_worse_but_a_loss_asks_for_force(tmp_path: Path) -> None:
     deals = make_deals()
     learned = make_card(5, table=True, provenance={"as_of": "2024-11-11"})
     save_version("bant", learned, at=AT, store_root=tmp_path, files={DEAL_COUNTS: counts_of(deals)})
@@ -162,9 +162,11 @@ def test_deals_that_the_champion_has_seen_refuse_nobody(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="worse than bant@1 beyond noise"):  # closed since
         promote("bant@2", because="x", at=AT, leads=new, store_root=tmp_path)
     for leads in (old, None):
-        done = promote("bant@2", because="x", at=AT, leads=leads, store_root=tmp_path)
+        with pytest.raises(StoreError, match=r"(?s)bant@1 has seen these deals.* but it loses on them.*--force"):
+            promote("bant@2", because="x", at=AT, leads=leads, store_root=tmp_path)
+        done = promote("bant@2", because="x", at=AT, leads=leads, store_root=tmp_path, force=True)
         assert done.comparison is not None
-        assert "bant@1 has seen these deals" in done.comparison.sentence
+        assert (done.comparison.outcome, done.version.since.forced) == ("loses", True)
         assert max(map(len, done.comparison.sentence.splitlines())) < 130
         promote("bant@1", because="back", at=AT, store_root=tmp_path, force=True)
 
@@ -182,7 +184,7 @@ def test_a_candidate_that_learned_from_the_deals_is_said_and_is_not_better(tmp_p
     found = compare(new, rule)
     assert found.outcome == "moved"
     assert "On the deals that bant@2 learned from" in found.sentence
-    assert "bant@2 has seen these deals, which favours it. These leads cannot tell" in found.sentence
+    assert "bant@2 has seen these deals, which favours it.\nThese leads cannot tell" in found.sentence
     both = compare(new, save_version("bant", learned, at=AT, store_root=tmp_path, files=beside))
     assert "bant@3 and bant@2 have seen these deals, which favours them" in both.sentence
 
@@ -207,6 +209,25 @@ def test_deals_that_were_all_known_are_no_open_leads(tmp_path: Path) -> None:
     assert "(all 40 closed deals are ones that a card knew; give an export of a later day)" in text
     assert " of 10 leads move" in text
     assert "as none of these is closed" in text
+
+
+@pytest.mark.parametrize(("lost", "outcome"), [(1, "moved"), (4, "loses"), (30, "worse")])
+def test_a_loss_within_noise_asks_for_force_unless_it_is_too_small_to_matter(
+    tmp_path: Path, lost: int, outcome: str
+) -> None:
+    kinds = np.array([[4, 0], [0, 4], [4, 4]], np.uint8)  # need alone, budget alone, both
+    codes, wins = np.repeat(kinds, (60, 60, 170), axis=0), np.zeros(290, np.int8)
+    wins[:30], wins[60 : 60 + 30 - lost], wins[120:] = 1, 1, 1
+    deals = Leads(("need", "budget"), codes, wins, source="deals.csv")
+    for which in ("need", "budget"):
+        rows = [{**c.model_dump(), "points": (0, 0, 0, 0, 5 if c.id == which else 3)} for c in make_card(5).criteria]
+        save_version("bant", make_card(5, criteria=rows), at=AT, store_root=tmp_path)
+    found = compare(*reversed(list_versions("bant", tmp_path)), deals)
+    assert (found.outcome, found.needs_force) == (outcome, outcome != "moved")
+    if outcome == "loses":
+        assert "cannot tell which of bant@2 and bant@1 is better, but it loses on them." in found.sentence
+        with pytest.raises(StoreError, match="--force"):
+            promote("bant@2", because="x", at=AT, leads=deals, store_root=tmp_path)
 
 
 def make_log(deals: Leads, score: Any, decision: Any, ids: list[str] | None = None) -> Log:

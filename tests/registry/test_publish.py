@@ -151,7 +151,7 @@ def test_a_card_of_a_calibration_goes_to_its_model_with_its_counts(
     assert read_counts(done.version.folder) is not None
     if is_known:
         origin = load_stored(show_version(changed_from(done), folder / "store"))
-        assert (origin.kind, origin.table, done.messages) == (card.kind, card.table, ())
+        assert (origin.kind, origin.table, done.messages) == (card.kind, card.table, [])
     else:
         assert (done.version.ref, done.version.status) == ("ours@1", "champion")
         assert (done.version.folder / "result.json").is_file()

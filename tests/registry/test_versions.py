@@ -122,7 +122,7 @@ def test_a_version_that_is_not_there_is_refused(tmp_path: Path, card: Card, vers
 def test_an_unknown_name_says_what_there_is(tmp_path: Path, card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LEADML_STORE", str(tmp_path))
     with pytest.raises(ModelRefError, match="it is empty; `leadml calibrate --name NAME` fills it"):
-        read_history("bant")
+        show_version("bant")
     save_version("bant", card, at=AT)
     with pytest.raises(ModelRefError, match=r"no model 'none' in the store at .*; it has bant"):
         show_version("none")
