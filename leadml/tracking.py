@@ -254,15 +254,10 @@ def track_folder(
     noted: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError):
         noted = dict(json.loads((folder / RECEIPT).read_text(encoding="utf-8")))
-
-    def note(**more: object) -> None:
-        noted.update(more)
-        write_text(folder / RECEIPT, json.dumps(noted, indent=2) + "\n")
-
     if stored_as is not None:  # also for a later `leadml track`
-        note(stored_as=stored_as, champion=champion)
-    uri, run_id = chosen_uri(tracking_uri), getattr(getattr(run, "info", None), "run_id", run)
-    is_own, registered = run_id is not None, ""
+        noted |= {"stored_as": stored_as, "champion": champion}
+        write_text(folder / RECEIPT, json.dumps(noted, indent=2) + "\n")
+    uri, own, registered = chosen_uri(tracking_uri), getattr(getattr(run, "info", None), "run_id", run), ""
     sends = f"`leadml track {folder}` sends it, --no-track leaves it out."
     with explained("sending a run", uri, then or f"The result is complete in {folder}; {sends}"):
         place = connect(uri, experiment_name)
@@ -271,37 +266,46 @@ def track_folder(
         where = {"tracking_uri": without_password(uri), "status": "complete"}  # never a password
         where["sha256"] = hashlib.sha256(written.read_bytes()).hexdigest()  # another look in this folder is another run
         with contextlib.suppress(MlflowException):
-            sent = not is_own and where.items() <= noted.items()
+            sent = own is None and where.items() <= noted.items()
             if sent and place.client.get_run(noted["run_id"]).info.lifecycle_stage == "active":
                 return Tracked(noted["run_id"], noted["experiment_id"])
         if written.name == "result.json":
             result = load_result(folder)
-            name, tags = run_name(result), {"kind": "calibration", "data_digest": result.data.digest[:64]}
-            send = functools.partial(_send_calibration, place, folder, result)
+            tags = {"kind": "calibration", "data_digest": result.data.digest[:64]}
+            with _run(place, run_name(result), tags, own) as run_id:
+                _send_calibration(replace(place, parent=run_id), folder, result, run_id)
         else:
             found = json.loads(written.read_text(encoding="utf-8"))
-            name, tags = f"{found['model']}: {found['state']}", {"kind": "monitoring"}
-            send = functools.partial(_send_monitoring, place, folder, found)
-        run_id = run_id or _start(place, name, tags)
-        try:
-            send(run_id)
-        except BaseException:
-            with contextlib.suppress(Exception):
-                place.client.set_terminated(run_id, "FAILED")
-            raise
-        if not is_own:  # a run of the user's own goes on
-            place.client.set_terminated(run_id)
+            with _run(place, f"{found['model']}: {found['state']}", {"kind": "monitoring"}, own) as run_id:
+                metrics = {"e": found["e"], "predicted": found["predicted"], "n_closed": found["data"]["n_closed"]}
+                metrics["base_rate"] = (found.get("base_rate") or {}).get("value")
+                log_figures(place.client, run_id, metrics, {key: found[key] for key in ("model", "state")})
+                for file in folder.glob("monitor.*"):
+                    place.client.log_artifact(run_id, str(file))
         if noted.get("stored_as") and (folder / "card.json").is_file():
             registered = register(place, noted["stored_as"], folder, champion=noted["champion"], run_id=run_id)
-        note(run_id=run_id, experiment_id=place.experiment_id, **where)
+        noted |= {"run_id": run_id, "experiment_id": place.experiment_id, **where}
+        write_text(folder / RECEIPT, json.dumps(noted, indent=2) + "\n")
     return Tracked(run_id, place.experiment_id, look_command(uri, place.experiment_id, run_id), registered)
 
 
-def _start(place: Place, name: str, tags: Mapping[str, str]) -> str:
+@contextlib.contextmanager
+def _run(place: Place, name: str, tags: Mapping[str, str], own: str | None = None) -> Iterator[str]:
+    """A run that is finished or failed afterwards; one of the user's own goes on."""
+    if own is not None:
+        yield own
+        return
     known = {**tags, "leadml.version": __version__, "mlflow.source.name": "leadml"}
     if place.parent is not None:
         known["mlflow.parentRunId"] = place.parent
-    return str(place.client.create_run(place.experiment_id, run_name=name[:250], tags=known).info.run_id)
+    run_id = str(place.client.create_run(place.experiment_id, run_name=name[:250], tags=known).info.run_id)
+    try:
+        yield run_id
+    except BaseException:
+        with contextlib.suppress(Exception):
+            place.client.set_terminated(run_id, "FAILED")
+        raise
+    place.client.set_terminated(run_id)
 
 
 def look_command(uri: str, experiment_id: str, run_id: str) -> str:
@@ -339,14 +343,13 @@ def _send_calibration(place: Place, folder: Path, result: Result, run_id: str) -
     # MLflow's pages list the newest first: sent last is what is to be read first.
     for each in reversed(result.contenders):
         own, about = rules.get(each.id), {"kind": each.kind, "mlflow.note.content": each.title}
-        nested = _start(replace(place, parent=run_id), each.id, about)
         card, fitted = folder / "cards" / f"{each.id}.json", folder / "models" / f"{each.id}.joblib"
-        if card.is_file() and (each.kind == "wide" or each.id == params["baseline"]):
-            log_model(place, nested, card, each.id, mapping)
-        elif fitted.is_file() and each.kind in ("wide", "context", "custom"):
-            log_model(place, nested, fitted, each.id, mapping)
-        log_figures(client, nested, figures_of(each, own), {"verdict": own and own.verdict})
-        client.set_terminated(nested)
+        with _run(place, each.id, about) as nested:
+            if card.is_file() and (each.kind == "wide" or each.id == params["baseline"]):
+                log_model(place, nested, card, each.id, mapping)
+            elif fitted.is_file() and each.kind in ("wide", "context", "custom"):
+                log_model(place, nested, fitted, each.id, mapping)
+            log_figures(client, nested, figures_of(each, own), {"verdict": own and own.verdict})
 
 
 def run_name(result: Result) -> str:
@@ -376,11 +379,10 @@ def figures_of(
     beyond the baseline.
     """
     made: dict[str, float | None] = {}
-    gain = rule.gain_weights if rule else contender.gain.wins_captured if contender else None
-    if gain is not None:
+    if gain := rule.gain_weights if rule else contender.gain.wins_captured if contender else None:
         made |= {"gain": gain.value, "gain_low": gain.low, "gain_high": gain.high}
     if rule is not None:
-        learned = None if rule.learned_cutoff is None else rule.learned_cutoff.value
+        learned = rule.learned_cutoff.value if rule.learned_cutoff else None
         made |= {"documented_cutoff": rule.documented_cutoff, "learned_cutoff": learned}
         made["cutoff_delta"] = None if learned is None else learned - rule.documented_cutoff
         if look := rule.outlook:
@@ -388,11 +390,9 @@ def figures_of(
             made["p_better"] = look.p_better
     for each in (documented, contender):
         if each is not None and each.wins_per_100 is not None:
-            kind = "documented" if each.kind == "documented" else "learned"
-            made[f"wins_per_100_{kind}"] = each.wins_per_100.value
-    for name in _FIGURES if contender is not None else ():
-        figure = getattr(contender, name)
-        made[name] = figure and figure.value
+            made[f"wins_per_100_{'documented' if each.kind == 'documented' else 'learned'}"] = each.wins_per_100.value
+    figures = {name: getattr(contender, name, None) for name in _FIGURES}
+    made |= {name: figure.value for name, figure in figures.items() if figure is not None}
     return {key: float(value) for key, value in made.items() if value is not None}
 
 
@@ -424,14 +424,6 @@ def _send_files(client: MlflowClient, run_id: str, folder: Path) -> None:
         for name, chart in all_charts(*read_folder(folder)).items():
             (staged / f"{name}.png").write_bytes(vl_convert.vegalite_to_png(chart.to_json()))
         client.log_artifacts(run_id, str(staged))
-
-
-def _send_monitoring(place: Place, folder: Path, found: Mapping[str, Any], run_id: str) -> None:
-    rate = (found.get("base_rate") or {}).get("value")
-    metrics = {"e": found["e"], "predicted": found["predicted"], "n_closed": found["data"]["n_closed"]}
-    log_figures(place.client, run_id, {**metrics, "base_rate": rate}, {key: found[key] for key in ("model", "state")})
-    for file in folder.glob("monitor.*"):
-        place.client.log_artifact(run_id, str(file))
 
 
 # ---------------------------------------------------------------- models and the registry
@@ -537,41 +529,23 @@ def fetch_model(ref: str) -> Path:
     held = tempfile.mkdtemp(prefix="leadml-model-")
     _fetched.callback(shutil.rmtree, held, ignore_errors=True)
     with explained(f"fetching {ref!r}", uri, "Check the name, alias, version or run, and MLFLOW_TRACKING_URI."):
-        client = make_client(uri)
+        client, (run_id, _, name) = make_client(uri), rest.partition("/")
         from mlflow.artifacts import download_artifacts
+        from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 
-        place = (_locate if scheme == "models" else _locate_in_run)(client, rest)
-        found = Path(download_artifacts(place, dst_path=held, tracking_uri=uri))
-        run_id = rest.partition("/")[0]
-        if found.is_file() and any(each.path == MAPPING for each in client.list_artifacts(run_id)):
-            # An artifact of a run; the run's mapping is to lie beside it.
-            download_artifacts(run_id=run_id, artifact_path=MAPPING, dst_path=str(found.parent), tracking_uri=uri)
-    path = next((each for each in (found, found / "card.json", found / "model.joblib") if each.is_file()), None)
+        with _use_tracking_uri(uri):
+            if scheme == "runs" and not name:  # the first model that it logged
+                outputs = client.get_run(run_id).outputs
+                ref = f"models:/{outputs.model_outputs[0].model_id}" if outputs else f"runs:/{run_id}/card.json"
+            found = Path(download_artifacts(ref, dst_path=held))
+            if found.is_file() and any(each.path == MAPPING for each in client.list_artifacts(run_id)):
+                # An artifact of a run; the run's mapping is to lie beside it.
+                download_artifacts(run_id=run_id, artifact_path=MAPPING, dst_path=str(found.parent))
+    inside = [found / _FILES / name for name in ("card.json", "model.joblib")]
+    path = next((each for each in (found, *inside) if each.is_file()), None)
     if path is None:
         raise ModelRefError(f"model: {ref!r} holds no card or classifier; valid is a model that leadml logged")
     return path
-
-
-def _locate(client: MlflowClient, rest: str) -> str:
-    """Address of the files of a logged or registered model (MLflow's own search would need globals set)."""
-    name, at, alias = rest.partition("@")
-    if not at and "/" not in rest:
-        return f"{client.get_logged_model(rest).artifact_location}/{_FILES}"
-    found = client.get_model_version_by_alias(name, alias) if at else client.get_model_version(*rest.split("/", 1))
-    if found.model_id:
-        return _locate(client, found.model_id)
-    return f"{client.get_model_version_download_uri(found.name, found.version)}/{_FILES}"
-
-
-def _locate_in_run(client: MlflowClient, rest: str) -> str:
-    """Address of the model that a run logged by a name (the first without one), or of an artifact."""
-    run_id, _, name = rest.partition("/")
-    run = client.get_run(run_id)
-    for output in run.outputs.model_outputs if run.outputs else []:
-        model = client.get_logged_model(output.model_id)
-        if name in ("", model.name):
-            return f"{model.artifact_location}/{_FILES}"
-    return f"{run.info.artifact_uri}/{name or 'card.json'}"
 
 
 def mirror_version(ref: str, folder: Path, *, champion: bool, because: str = "") -> str:
