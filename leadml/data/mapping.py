@@ -47,15 +47,12 @@ def _encoding(value: str) -> str:
     try:
         return codecs.lookup(value).name
     except LookupError:
-        valid = "utf-8, utf-16, cp1252 or another encoding of Python"
-        raise ValueError(f"got {value!r}; valid: {valid}; correct it") from None
+        raise ValueError(f"got {value!r}; valid: an encoding such as utf-8, utf-16 or cp1252; correct it") from None
 
 
 def _increasing(edges: tuple[float, ...]) -> tuple[float, ...]:
-    too_many = [] if 1 <= len(edges) <= LEVEL_MAX else [f"got {len(edges)} edges"]
-    falling = any(not (low < high) for low, high in itertools.pairwise(edges))
-    faults = [*too_many, *([f"the edges {list(edges)} do not increase"] if falling else [])]
-    _refuse(faults, "1 to 4 edges, each larger than the one before")
+    falling = any(not low < high for low, high in itertools.pairwise(edges))
+    _refuse([f"the edges {list(edges)} do not increase"] * falling, "each larger than the one before")
     return edges
 
 
@@ -64,13 +61,10 @@ def _refuse(faults: Iterable[str], valid: str) -> None:
         raise ValueError(f"{said}; valid: {valid}")
 
 
-def _duplicates(value: Any) -> Any:
-    return "off" if value is False else tuple(value) if isinstance(value, list) else value
-
-
 Cell = Annotated[str, BeforeValidator(_cell)]
 Cells = Annotated[tuple[Cell, ...], Field(min_length=1)]
 Level = Literal[0, 1, 2, 3, 4]
+Edges = Annotated[tuple[float, ...], Field(min_length=1, max_length=LEVEL_MAX), AfterValidator(_increasing)]
 CriterionId = Literal[*CANONICAL]  # type: ignore[valid-type]
 
 
@@ -107,12 +101,9 @@ class Outcome(ColumnRule):
 
     @model_validator(mode="after")
     def _apart(self) -> Outcome:
-        lists = {"won": self.won, "lost": self.lost, "open": self.open}
-        where = {
-            v: [name for name, values in lists.items() if v in values] for values in lists.values() for v in values
-        }
-        faults = (f"{value!r} is listed as {' and as '.join(names)}" for value, names in where.items() if names[1:])
-        _refuse(faults, "each value in one list, at least one won and one lost")
+        lists = itertools.combinations({"won": self.won, "lost": self.lost, "open": self.open}.items(), 2)
+        twice = ((value, one, other) for (one, a), (other, b) in lists for value in a if value in b)
+        _refuse((f"{value!r} is listed as {one} and as {other}" for value, one, other in twice), "each in one list")
         return self
 
 
@@ -134,16 +125,15 @@ class Criterion(ColumnRule):
     """How one column becomes levels: by words, by edges of numbers, by both, by neither where it holds 0-4."""
 
     levels: Annotated[dict[Cell, Level], Field(min_length=1)] | None = None
-    edges: Annotated[tuple[float, ...], AfterValidator(_increasing)] | None = None
+    edges: Edges | None = None
     descending: bool = False
     unknown: tuple[Cell, ...] = ()
     other: Level | Literal["unknown"] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> Criterion:
-        faults = ["got descending without edges"] if self.descending and self.edges is None else []
-        twice = [value for value in self.unknown if value in (self.levels or {})]
-        faults += [f"{value!r} is listed under levels and under unknown" for value in twice]
+        faults = ["got descending without edges"] * (self.descending and self.edges is None)
+        faults += [f"{v!r} is listed under levels and under unknown" for v in self.unknown if v in (self.levels or {})]
         _refuse(faults, "levels for words, edges for numbers, both, or neither for a column of 0 to 4")
         return self
 
@@ -193,7 +183,7 @@ class Mapping(Record):
     followed_up: FollowedUp | None = None
     propensity: ColumnRule | None = None  # chance (above 0, up to 1) of a pick at random; else empty
     frameworks: tuple[str, ...] = ()
-    duplicates: Annotated[Literal["auto", "off"] | tuple[str, ...], BeforeValidator(_duplicates)] = "auto"
+    duplicates: Literal["auto", "off", False] | tuple[str, ...] = "auto"  # False: how YAML 1.1 reads off
     exclude: dict[str, str] = Field(default_factory=dict)
 
     _folder: Path | None = PrivateAttr(default=None)
@@ -205,8 +195,8 @@ class Mapping(Record):
         outcome, dates = info.data.get("outcome"), info.data.get("dates")
         late = {outcome.column: "the outcome"} if outcome else {}
         late |= {dates.closed: "the date of the close"} if dates else {}
-        used = {k: c.column for k, c in value.items()} if isinstance(value, dict) else {c: c for c in value}
-        faults = (f"{at} reads {c!r}, which is {late[c]}" for at, c in used.items() if c in late)
+        used = ((at, column) for at, column in _uses({str(info.field_name): value}) if column in late)
+        faults = (f"{at} reads {column!r}, which is {late[column]}" for at, column in used)
         _refuse(faults, "columns known before the close; remove it")
         return value
 
@@ -214,7 +204,7 @@ class Mapping(Record):
     @classmethod
     def _ends_in_a_column(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
         faults = []
-        for *before, reader, last in (_chain(value, criterion) for criterion in value):
+        for *before, reader, last in map(cls.model_construct(stand_in=value).chain, value):
             if last in value:
                 faults.append(f"{' <- '.join([*before, reader, last])} goes round in a circle")
             elif last not in info.data.get("criteria", CANONICAL):
@@ -225,8 +215,8 @@ class Mapping(Record):
     @field_validator("exclude")
     @classmethod
     def _not_used(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        used = [(place, column) for place, column in _uses(info.data) if column in value]
-        faults = (f"{column!r} is excluded ({value[column]}) and yet used as {place}" for place, column in used)
+        used = ((at, column) for at, column in _uses(info.data) if column in value)
+        faults = (f"{column!r} is excluded ({value[column]}) and yet used as {at}" for at, column in used)
         _refuse(faults, "columns used nowhere else; remove it here or there")
         return value
 
@@ -237,7 +227,10 @@ class Mapping(Record):
 
     def chain(self, name: str) -> tuple[str, ...]:
         """A criterion, then those that stand in for it, one after the other."""
-        return _chain(self.stand_in, name)
+        chain = [name]
+        while chain[-1] in self.stand_in and chain[-1] not in chain[:-1]:
+            chain.append(self.stand_in[chain[-1]])
+        return tuple(chain)
 
     def column_of(self, name: str) -> str:
         """The column that a criterion is read from, also as a stand-in; what is no criterion is a column itself."""
@@ -245,8 +238,7 @@ class Mapping(Record):
 
     def uses(self, *, to_score: bool = False) -> tuple[tuple[str, str], ...]:
         """List (YAML path, column); `to_score`: only what scoring cannot do without (id and criteria)."""
-        needed = ("lead_id", "criteria.") if to_score else ("",)
-        return tuple(use for use in _uses(dict(self)) if use[0].startswith(needed))
+        return tuple(use for use in _uses(dict(self)) if not to_score or use[0].startswith(("lead_id", "criteria.")))
 
     def present(self, columns: Collection[str]) -> tuple[str, ...]:
         """List the criteria that these columns can say something about, in canonical order."""
@@ -255,15 +247,7 @@ class Mapping(Record):
 
     def path_of(self, file: str) -> str:
         """Find a file that the mapping names: beside the mapping, else as it is written."""
-        beside = None if self._folder is None else self._folder / file
-        return str(beside) if beside is not None and beside.exists() else file
-
-
-def _chain(stand_in: dict[Any, str], name: str) -> tuple[str, ...]:
-    chain = [name]
-    while chain[-1] in stand_in and chain[-1] not in chain[:-1]:
-        chain.append(stand_in[chain[-1]])
-    return tuple(chain)
+        return str(beside) if self._folder and (beside := self._folder / file).exists() else file
 
 
 def load_mapping(source: Mapping | dict[str, Any] | str | os.PathLike[str]) -> Mapping:
