@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,6 +21,8 @@ from leadml.exceptions import RecordError
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
+
+    from pydantic.fields import FieldInfo
 
 MAX_NODES, MAX_DEPTH = 200_000, 100  # a record is written by a person
 Where = tuple[str | int, ...]
@@ -189,11 +191,9 @@ def _validate(data: object, cls: type[R], name: str, lines: Lines, faults: Fault
         faults = [*faults, *_faults_of(error, cls, data, lines)]
     if faults:
         # By line; equal faults once. Without lines the order is the record's.
-        placed = [
-            (f"{path_text(at)} (line {n})" if n else path_text(at), text)
-            for n, at, text in sorted(faults, key=lambda f: f[0])
-        ]
-        raise RecordError("\n".join(dict.fromkeys(f"{name}: {place}: {text}" for place, text in placed)))
+        ordered = sorted(faults, key=lambda fault: fault[0])
+        said = (f"{name}: {path_text(at)}{f' (line {line})' if line else ''}: {text}" for line, at, text in ordered)
+        raise RecordError("\n".join(dict.fromkeys(said)))
     return record
 
 
@@ -218,60 +218,53 @@ def _faults_of(
                 continue
             where.append(part)
         details.setdefault(tuple(where), []).append(detail)
-    schema = cls.model_json_schema()
     for at, same in details.items():
         line = next((lines[at[:n]] for n in range(len(at), -1, -1) if at[:n] in lines), 0)
-        keys: dict[str, Any] = {}
-        for each in _schemas_at(schema, schema.get("$defs", {}), at[:-1]):
-            keys |= each.get("properties", {})
-        yield line, at, _fault_text(keys, str(at[-1]) if at else "", same)
+        yield line, at, _fault_text(_fields_at(cls, at[:-1]), str(at[-1]) if at else "", same)
 
 
-def _schemas_at(schema: Any, known: Mapping[str, Any], where: Where) -> Iterator[Mapping[str, Any]]:
-    """What may stand at a path, of a JSON schema."""
-    if "$ref" in schema:
-        yield from _schemas_at(known[schema["$ref"].rpartition("/")[2]], known, where)
-    elif "anyOf" in schema:
-        for each in schema["anyOf"]:
-            yield from _schemas_at(each, known, where)
-    elif not where:
-        yield schema
-    else:
-        inside = schema.get("properties", {}).get(where[0], schema.get("additionalProperties", schema.get("items")))
-        if isinstance(inside, dict):
-            yield from _schemas_at(inside, known, where[1:])
+def _fields_at(kind: Any, where: Where) -> dict[str, FieldInfo]:
+    """Fields, by their keys, of the records that may stand at a path of a type."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        fields = {field.alias or name: field for name, field in kind.model_fields.items()}
+        if not where:
+            return fields
+        return _fields_at(fields[str(where[0])].annotation, where[1:]) if where[0] in fields else {}
+    found: dict[str, FieldInfo] = {}
+    for each in get_args(kind):
+        found |= _fields_at(each, where[1:] if get_origin(kind) in (dict, tuple) else where)
+    return found
 
 
 _VALID = {
     "string_type": "text", "int_type": "a whole number", "int_from_float": "a whole number",
     "float_type": "a number", "bool_type": "true or false", "tuple_type": "a list", "list_type": "a list",
-    "dict_type": "keys and values", "model_type": "keys and values", "date_type": "a date as YYYY-MM-DD",
-    "date_from_datetime_parsing": "a date as YYYY-MM-DD", "date_parsing": "a date as YYYY-MM-DD",
+    "dict_type": "keys and values", "model_type": "keys and values",
 }  # fmt: skip
-_TYPES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
+_TYPES: dict[Any, str] = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 
-def _fault_text(keys: Mapping[str, Any], key: str, details: Sequence[Any]) -> str:
+def _fault_text(keys: Mapping[str, FieldInfo], key: str, details: Sequence[Any]) -> str:
     """Say what came, what is valid and what to do; details at one place are the members of a union."""
     kind, got = details[0]["type"], details[0]["input"]
     if kind == "extra_forbidden":
         return f"unknown key; valid: {', '.join(sorted(keys))}{nearest(key, keys) or '; remove it'}"
     if kind == "missing":
-        known = keys.get(key, {})
-        valid = known.get("description") or _TYPES.get(known.get("type"), "")
+        field = keys.get(key)
+        valid = field and (field.description or _TYPES.get(field.annotation))
         return f"is missing{f'; valid: {valid}' if valid else ''}; add it"
     texts = []
     for each in details:
-        said = re.sub("^(Value error, |Assertion failed, |Input should be (a valid )?)", "", str(each["msg"]))
+        said = re.sub("^(Value error, |Input should be (a valid )?)", "", str(each["msg"]))
         if each["type"] in ("too_short", "too_long"):
             said = re.sub(".* (at (least|most) [0-9]+) .*", r"\1", said)
-        if each["type"] in ("literal_error", "enum"):
+        if each["type"] == "literal_error":
             said = str(each["ctx"]["expected"]).replace(" or ", ", ").replace("'", "")
         texts.append(_VALID.get(each["type"], said))
-    if kind in ("value_error", "assertion_error"):
+    if kind == "value_error":
         return texts[0]
     valid, todo = ", or ".join(dict.fromkeys(texts)), "correct it"
-    if kind in ("literal_error", "enum"):
+    if kind == "literal_error":
         todo = choose(str(got), valid.split(", ")).removeprefix("; ")
     elif kind == "string_type" and isinstance(got, bool | int | float):
         todo = f'put it in quotes: "{json.dumps(got)}"'

@@ -52,7 +52,7 @@ def _encoding(value: str) -> str:
 
 def _increasing(edges: tuple[float, ...]) -> tuple[float, ...]:
     falling = any(not low < high for low, high in itertools.pairwise(edges))
-    _refuse([f"the edges {list(edges)} do not increase"] * falling, "each larger than the one before")
+    _refuse([f"the edges {list(edges)} do not increase"] * falling, "1 to 4 edges, each larger than the one before")
     return edges
 
 
@@ -103,7 +103,8 @@ class Outcome(ColumnRule):
     def _apart(self) -> Outcome:
         lists = itertools.combinations({"won": self.won, "lost": self.lost, "open": self.open}.items(), 2)
         twice = ((value, one, other) for (one, a), (other, b) in lists for value in a if value in b)
-        _refuse((f"{value!r} is listed as {one} and as {other}" for value, one, other in twice), "each in one list")
+        faults = (f"{value!r} is listed as {one} and as {other}" for value, one, other in twice)
+        _refuse(faults, "each value in one list, at least one won and one lost")
         return self
 
 
