@@ -13,7 +13,7 @@ from leadml.calibration.cards import Draft
 from leadml.calibration.facts import Facts
 from leadml.calibration.hold_out import Lost, columns_of
 from leadml.calibration.study import Study
-from leadml.calibration.views import DAYS_A_MONTH, Floats, span, weight_of, won_of
+from leadml.calibration.views import DAYS_A_MONTH, Floats, n_of, span, weight_of, won_of
 from leadml.data.dates import day_text
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.evaluation.bootstrap import Estimate, Statistic, bootstrap, holm
@@ -175,7 +175,7 @@ def _from_to(leads: Leads) -> dict[str, Any]:
 def describe_data(study: Study, leads: Leads, name: str, n_recent: int) -> Data:
     """What was learned from, as a record; `as_of` is the last date in the data when nobody says."""
     deals = study.deals
-    n, won = (float(weight_of(deals) @ each) for each in (np.ones(len(deals)), won_of(deals)))
+    n, won = n_of(deals), n_of(deals, 1)
     first, last = span(deals) or (0, 0)
     asked = {name for view in study.views for name in view.framework.criterion_ids}
     latest = max((int(c.max()) for c in (leads.created, leads.closed) if c is not None), default=NO_DAY)
@@ -189,7 +189,7 @@ def describe_data(study: Study, leads: Leads, name: str, n_recent: int) -> Data:
         n_rejected=max(leads.n_rows - len(leads), 0) if leads.rejections is not None else 0,
         n_won=won,
         n_lost=n - won,
-        n_open=float(weight_of(leads)[np.asarray(leads.outcome) == OPEN].sum()),
+        n_open=n_of(leads, OPEN),
         n_recent=n_recent,
         n_units=len(deals) if deals.unit is None else len(np.unique(deals.unit)),
         n_compared=len(study.compared),

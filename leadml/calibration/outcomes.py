@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.calibration.experiment import Experiment
-from leadml.calibration.views import Note, weight_of
+from leadml.calibration.views import Note, n_of, weight_of
 from leadml.data.blocks import times_of
 from leadml.data.dates import day_of, day_text
 from leadml.data.deals import OPEN, Leads
@@ -46,8 +46,7 @@ def check_enough(leads: Leads) -> None:
             f"{leads.source}: the mapping names no outcome;"
             " valid: outcome: {column: ..., won: [...], lost: [...]}; add it to the mapping"
         )
-    weight = weight_of(leads)
-    n_won, n_lost = (float(weight[leads.outcome == each].sum()) for each in (1, 0))
+    n_won, n_lost = n_of(leads, 1), n_of(leads, 0)
     if min(n_won, n_lost) < MIN_DEALS:
         raise TooFewDealsError(
             f"{leads.source}: got {n_won:,.0f} won and {n_lost:,.0f} lost deals; valid: at least {MIN_DEALS}"
@@ -112,7 +111,7 @@ def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, lis
         number, unit = np.unique(deals.unit, return_inverse=True)
         rows = np.flatnonzero((rng.random(len(number)) < most / len(deals))[unit])
     sample = deals.take(rows)
-    weight = weight_of(sample) * (weight_of(deals).sum() / weight_of(sample).sum())
+    weight = weight_of(sample) * (n_of(deals) / n_of(sample))
     note = {"n": len(rows), "all": len(deals), "where": "data"}
     return dataclasses.replace(sample, weight=weight), [("LML306", note)]
 

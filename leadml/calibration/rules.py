@@ -12,7 +12,7 @@ from leadml.calibration.contenders import DocumentedRule
 from leadml.calibration.facts import Facts, Posterior
 from leadml.calibration.figures import gain
 from leadml.calibration.study import cutoff_of, reach
-from leadml.calibration.views import DAYS_A_MONTH, View, span, weight_of
+from leadml.calibration.views import DAYS_A_MONTH, View, n_of, span
 from leadml.evaluation.cutoffs import decision_curve, implied_value, redraw_rates
 from leadml.evaluation.metrics import at_workload, highest
 from leadml.evaluation.outlook import Gains, look_ahead
@@ -178,13 +178,13 @@ def plan_ahead(facts: Facts, gains: Gains | None, weights: Judgement, n_rules: i
     if gains is None or weights.verdict != "undecided" or weights.paired is None:
         return None
     study, dates = facts.study, span(facts.study.deals)
-    n, days = float(weight_of(study.deals).sum()), 365.0
+    n, days = n_of(study.deals), 365.0
     if dates is not None:
         days = max(float(dates[1] - dates[0]), DAYS_A_MONTH)
     found = plan(
         gains,
         weights.paired,
-        n_logged=float(weight_of(study.compared).sum()),
+        n_logged=n_of(study.compared),
         n_deals=n,
         deals_per_month=n * DAYS_A_MONTH / days,
         n_rules=n_rules,

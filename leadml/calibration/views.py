@@ -39,6 +39,13 @@ def weight_of(leads: Leads) -> Floats:
     return np.broadcast_to(1.0, len(leads)) if leads.weight is None else leads.weight
 
 
+def n_of(leads: Leads, outcome: int | None = None) -> float:
+    """How many deals there are, or ended so; no column of numbers is made of ten million deals."""
+    if leads.weight is None:
+        return float(len(leads) if outcome is None else np.count_nonzero(leads.outcome == outcome))
+    return float(leads.weight.sum() if outcome is None else leads.weight @ (leads.outcome == outcome))
+
+
 def learning_weight(leads: Leads) -> Floats:
     """The same; leads followed up at random stand for those that were not, by one over their chance.
 

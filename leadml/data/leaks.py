@@ -78,10 +78,11 @@ def leak_notes(leads: Leads) -> list[Note]:
         return []
     if len(leads) > MOST:
         rng, kinds = np.random.default_rng(0), (leads.outcome != OPEN, leads.outcome == OPEN)
-        drawn = (
-            rows[rng.choice(len(rows), min(len(rows), MOST), replace=False)] for rows in map(np.flatnonzero, kinds)
-        )
-        leads = leads.take(np.sort(np.concatenate([*drawn])))
+        drawn = list[Ints]()
+        for kind in kinds:
+            some = rng.choice(n := np.count_nonzero(kind), min(n, MOST), replace=False)
+            drawn.append(some if n == len(kind) else np.flatnonzero(kind)[some])
+        leads = leads.take(np.sort(np.concatenate(drawn)))
     alone, together = find_leaks(leads)
     names = set() if together is None else {*together[1]["columns"]}
     if names <= {values.get("column") for _, values in alone}:  # nothing beyond what each says alone

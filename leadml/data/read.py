@@ -6,19 +6,21 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leadml.data.cells import join_column, mask_of, text_of
 from leadml.data.chunks import Fault, in_order, release_memory
 from leadml.data.dates import read_dates
 from leadml.data.deals import Columns, Leads, Note, nested
-from leadml.data.encode import Encoder, outcome_fault
+from leadml.data.encode import Encoded, Encoder, outcome_fault
 from leadml.data.mapping import load_mapping
 from leadml.data.sources import open_source
-from leadml.data.units import MOST_ROWS, find_units
+from leadml.data.units import MOST_ROWS, are_in_order, find_units, hashes_of
 from leadml.exceptions import InputError
 from leadml.terminal import progress
 
 if TYPE_CHECKING:
+    from leadml.data.chunks import Chunk
     from leadml.data.mapping import Mapping
     from leadml.data.sources import Source
 
@@ -72,30 +74,42 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
     """Read an open source to its end; `to_score`: new leads, of which less is asked."""
     encoder = Encoder(mapping, source.columns, decimal=source.format.decimal, to_score=to_score, source=source.name)
     encoder.raw = mapping.duplicates == "auto" and not to_score
-    parts: dict[tuple[str, str], list[Any]] = {}
+    whole, parts, n, n_hashed = Columns(), dict[tuple[str, str], list[Any]](), 0, 0
     unlisted: dict[str, tuple[int, int]] = {}
-    for _, encoded in in_order(encoder.encode, source.chunks(encoder.columns)):
-        for name, (row, n) in encoded.unlisted.items():
+
+    def encode(chunk: Chunk) -> tuple[Encoded, Columns]:
+        encoded = encoder.encode(chunk)
+        ids, more = encoded.leads.lead_id, {("dates", name): cells for name, cells in encoded.dates.items()}
+        if not to_score and ids is not None and not are_in_order(ids):
+            more["hashes", ""] = hashes_of(ids)
+        return encoded, more
+
+    for _, (encoded, more) in in_order(encode, source.chunks(encoder.columns)):
+        for name, (row, n_met) in encoded.unlisted.items():
             first, before = unlisted.get(name, (row, 0))
-            unlisted[name] = first, before + n
+            unlisted[name] = first, before + n_met
         source.rejections.faults += encoded.faults
-        leads, dates = encoded.leads, {("dates", name): cells for name, cells in encoded.dates.items()}
-        if not encoded.usable.all():
-            leads = leads.take(encoded.usable)
-            dates = {key: cells.filter(mask_of(encoded.usable)) for key, cells in dates.items()}
-        for key, values in (leads.per_row() | dates).items():
-            parts.setdefault(key, []).append(values)
+        leads, usable = encoded.leads, encoded.usable
+        if not usable.all():
+            leads = leads.take(usable)
+            more = {k: v[usable] if isinstance(v, np.ndarray) else v.filter(mask_of(usable)) for k, v in more.items()}
+        room = int(source.n_rows / source.share) if source.share else 2 * (n + len(leads))
+        for key, values in (leads.per_row() | more).items():
+            if isinstance(values, np.ndarray):
+                whole[key] = _put(values, whole.get(key), n, room)
+            else:
+                parts.setdefault(key, []).append(values)
+        n, n_hashed = n + len(leads), n_hashed + len(more.get(("hashes", ""), ()))
         encoder.raw = encoder.raw and source.n_rows <= MOST_ROWS
         progress("reading", source.n_rows if source.share is None else source.share, source.share and 1.0)
     if unlisted and mapping.outcome:
         raise InputError(outcome_fault(source.name, mapping.outcome, unlisted))
-    joined: Columns = {}
+    joined = {key: values[:n] for key, values in whole.items()}
+    hashes = joined.pop(("hashes", ""), None)
     for field, name in list(parts):  # the parts of a column go when it is joined
-        values = parts.pop((field, name))
-        if isinstance(values[0], np.ndarray):
-            joined[field, name] = np.concatenate(values)
-        elif field != "raw" or encoder.raw:
-            joined[field, name] = join_column(values, encoder.decimal, keep_text=field not in ("context", "raw"))
+        if field != "raw" or encoder.raw:
+            keep_text = field not in ("context", "raw")
+            joined[field, name] = join_column(parts.pop((field, name)), encoder.decimal, keep_text=keep_text)
     made = {"codes": np.zeros((0, len(encoder.criteria)), np.uint8), "row": np.zeros(0, np.int32), **nested(joined)}
     late, notes = np.zeros(len(made["row"]), bool), _notes(source, encoder)
     for name, cells in made.pop("dates", {}).items():
@@ -113,18 +127,29 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         encoder.criteria, **made, in_time_order=mapping.order == "rows", mapping=mapping, source=source.name,
         rejections=source.rejections, digest=source.digest(), format=source.format.as_dict(),
     )  # fmt: skip
-    leads = leads.take(~late) if late.any() else leads
+    if late.any():
+        leads, hashes = leads.take(~late), None
     if not len(leads):
         why = "".join(f"; {line}" for line in source.rejections.summary(1))
         raise InputError(f"{source.name}: every row was rejected{why}", "leadml check shows more")
-    if n := source.rejections.n_rows:
-        notes.append(("LML104", {"n": n, "of": source.n_rows, "where": source.name}))
-    unit, twins = (None, []) if to_score else find_units(leads, mapping)
+    if n_rejected := source.rejections.n_rows:
+        notes.append(("LML104", {"n": n_rejected, "of": source.n_rows, "where": source.name}))
+    unit, twins = (None, []) if to_score else find_units(leads, mapping, hashes if n_hashed == n else None)
     carried, both = leads.context, (mapping.context, mapping.segments)
     context, segments = ({name: carried[name] for name in names if name in carried} for names in both)
     release_memory()
     leads = dataclasses.replace(leads, n_rows=source.n_rows, unit=unit, notes=(*notes, *twins))
     return dataclasses.replace(leads, context=context, segments=segments)
+
+
+def _put(values: npt.NDArray[Any], whole: npt.NDArray[Any] | None, n: int, room: int) -> npt.NDArray[Any]:
+    """Write values behind the first n of a column, in memory for so many (`room`); what is not written costs none."""
+    if whole is None or len(whole) < n + len(values):
+        before, whole = whole, np.empty((max(room, n + len(values)), *values.shape[1:]), values.dtype, order="F")
+        if before is not None:
+            whole[:n] = before[:n]
+    whole[n : n + len(values)] = values
+    return whole
 
 
 def _notes(source: Source, encoder: Encoder) -> list[Note]:

@@ -6,7 +6,7 @@ independent deals predicts. The model is a tree of pairwise dependence (Chow and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,8 +25,12 @@ EXCESS_ROWS = 10
 """Twins are one unit when rows with a twin are at least 3 times, and at least 10 more than, what chance predicts."""
 MOST_ROWS = 200_000
 """Of more deals, copies without a name (lead id, group, columns under duplicates) are not looked for."""
+AT_ONCE = 1 << 17  # ids; what they need lies in the processor's cache
 TREE_ROWS = 20_000
 """The tree is drawn from so many rows; its probabilities are those of all rows."""
+
+
+Hashes = npt.NDArray[np.uint64]
 
 
 class Twins(NamedTuple):
@@ -42,14 +46,17 @@ class Twins(NamedTuple):
         return self.n_rows >= max(self.expected + EXCESS_ROWS, EXCESS_TIMES * self.expected)
 
 
-def find_units(leads: Leads, mapping: Mapping) -> tuple[npt.NDArray[np.int32] | None, list[Note]]:
-    """Unit of each lead (None: every deal is its own), and notes, from all columns carried (as context)."""
+def find_units(
+    leads: Leads, mapping: Mapping, hashes: Hashes | None
+) -> tuple[npt.NDArray[np.int32] | None, list[Note]]:
+    """Unit of each lead (None: every deal is its own), and notes, from all columns carried (as context) and from
+    `hashes_of` the lead ids."""
     carried, n, named, notes = leads.context, len(leads), mapping.duplicates, list[Note]()
     columns = (mapping.group, named if isinstance(named, tuple) else ())
     codes = [[codes_of(carried[name]) for name in names if name in carried] for names in columns]
     # A blank account is not one large account: such a lead stands alone.
     links = [np.where(np.any(each, axis=0), number_patterns(each), -1) for each in codes if each]
-    same, again = (None, {}) if leads.lead_id is None else same_ids(leads.lead_id)
+    same, again = (None, {}) if leads.lead_id is None else same_ids(leads.lead_id, hashes)
     if same is not None:
         links.append(same)
         examples = ", ".join([*again][:3])
@@ -70,14 +77,25 @@ def find_units(leads: Leads, mapping: Mapping) -> tuple[npt.NDArray[np.int32] | 
     return join_links(links, n), notes
 
 
-def hashes_of(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
-    """Hash texts by their length and first 128 bytes, in words of 8: what is equal has an equal hash."""
+def are_in_order(ids: pa.StringArray) -> bool:
+    """Whether trimmed texts rise, or fall, from row to row, as they often do in exports: none is met again."""
+
+    def follow(is_before: Callable[[pa.Array, pa.Array], pa.Array], start: int) -> bool:
+        some = pc.utf8_trim_whitespace(ids[start : start + AT_ONCE + 1])
+        return bool(pc.all(is_before(some[:-1], some[1:]), skip_nulls=False).as_py())
+
+    return any(all(follow(each, start) for start in range(0, len(ids), AT_ONCE)) for each in (pc.less, pc.greater))
+
+
+def hashes_of(ids: pa.StringArray) -> Hashes:
+    """Hash trimmed texts by their length and first 128 bytes, in words of 8: what is equal has an equal hash."""
+    texts = pc.utf8_trim_whitespace(ids)
     offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset :][: len(texts) + 1]
     content, hashes = np.frombuffer(texts.buffers()[2] or b"", np.uint8), np.empty(len(texts), np.uint64)
     n_words = -(-min(int(np.diff(offsets).max(initial=0)), 128) // 8)
     below = np.array([(1 << 8 * n_bytes) - 1 for n_bytes in range(9)], np.uint64)
-    for start in range(0, len(texts), 1 << 17):
-        ends = offsets[start : start + (1 << 17) + 1]
+    for start in range(0, len(texts), AT_ONCE):
+        ends = offsets[start : start + AT_ONCE + 1]
         some = np.pad(content[ends[0] : ends[-1]], (0, 8 * n_words + 8))
         words = np.ndarray(len(some) - 7, "<u8", some, strides=(1,))
         at, left = ends[:-1] - ends[0], np.diff(ends)
@@ -90,16 +108,17 @@ def hashes_of(texts: pa.StringArray) -> npt.NDArray[np.uint64]:
     return hashes
 
 
-def same_ids(ids: pa.Array) -> tuple[Ints64 | None, dict[str, int]]:
+def same_ids(ids: pa.StringArray, hashes: Hashes | None = None) -> tuple[Ints64 | None, dict[str, int]]:
     """Number the ids that are met again (-1: all others, and blank ones), and say how often; None where none is."""
-    ids = pc.utf8_trim_whitespace(ids)
-    for is_before in (pc.less, pc.greater):  # in order, as exports often are
-        if pc.all(is_before(ids[:-1], ids[1:]), skip_nulls=False).as_py():
-            return None, {}
-    hashes = hashes_of(ids)
+    if hashes is None and are_in_order(ids):
+        return None, {}
+    hashes = hashes_of(ids) if hashes is None else hashes
     ordered = np.sort(hashes)
-    rows = np.flatnonzero(np.isin(hashes, ordered[1:][ordered[1:] == ordered[:-1]]))
-    found = ids.take(number_array(rows)).dictionary_encode()
+    again = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(again):
+        return None, {}
+    rows = np.flatnonzero(np.isin(hashes, again))
+    found = pc.utf8_trim_whitespace(ids.take(number_array(rows))).dictionary_encode()
     codes, blank = codes_of(found) - 1, found.dictionary.index("").as_py()
     codes[codes == blank] = -1
     count = np.bincount(codes[codes >= 0], minlength=len(found.dictionary))
