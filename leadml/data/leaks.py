@@ -80,7 +80,7 @@ def leak_notes(leads: Leads) -> list[Note]:
         rng, kinds = np.random.default_rng(0), (leads.outcome != OPEN, leads.outcome == OPEN)
         drawn = list[Ints]()
         for kind in kinds:
-            some = rng.choice(n := np.count_nonzero(kind), min(n, MOST), replace=False)
+            some = rng.choice(n := int(np.count_nonzero(kind)), min(n, MOST), replace=False)
             drawn.append(some if n == len(kind) else np.flatnonzero(kind)[some])
         leads = leads.take(np.sort(np.concatenate(drawn)))
     alone, together = find_leaks(leads)
