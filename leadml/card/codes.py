@@ -8,24 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from leadml.data.cells import categories_of, category, column_of, number_array, numbers_of, valid_of, values_of
+from leadml.data.deals import NO_DAY, Leads
 from leadml.exceptions import InputError
-from leadml.levels import LEVEL_MAX, UNKNOWN, Codes
+from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, codes_of_levels
 
 if TYPE_CHECKING:
     from leadml.card.record import Card, CardAttribute
-    from leadml.data.deals import Leads
-
-_CODES: dict[Any, int] = {None: UNKNOWN, 0: 0, 1: 1, 2: 2, 3: 3, 4: 4}
-
-
-def code_of(level: Any, name: str) -> int:
-    """Code of one level: 0 to 4, or None or NaN for unknown."""
-    try:
-        return _CODES[level]
-    except (KeyError, TypeError):
-        if level != level and isinstance(level, float | np.floating):
-            return UNKNOWN
-    raise InputError(f"{name}: got {level!r}, valid is a level 0 to 4, or None or NaN for unknown")
 
 
 def codes_of(card: Card, given: Any) -> Codes:
@@ -34,10 +23,7 @@ def codes_of(card: Card, given: Any) -> Codes:
     Columns are known by the ids of criteria and the columns of attributes; absent ones are unknown. An array
     has one column a criterion, in the card's order: levels, or uint8 codes.
     """
-    from leadml.data.deals import Leads  # which loads pyarrow; a single lead needs none
-
-    ids = tuple(criterion.id for criterion in card.criteria)
-    names = card.lookup.row_names
+    ids, names = tuple(criterion.id for criterion in card.criteria), card.lookup.row_names
     if isinstance(given, Leads):
         return codes_of_leads(given, ids, card.attributes)
     if isinstance(given, Mapping) or hasattr(given, "columns"):
@@ -62,7 +48,7 @@ def codes_of(card: Card, given: Any) -> Codes:
     known = tuple(name for name in ids if name in columns)
     codes = np.empty((max(lengths.values()), len(known)), np.uint8, order="F")
     for at, name in enumerate(known):
-        codes[:, at] = _checked(columns[name], name)
+        codes[:, at] = _level_codes(columns[name], name)
     return codes_of_leads(Leads(known, codes, context=columns), ids, card.attributes)
 
 
@@ -84,20 +70,17 @@ def codes_of_leads(leads: Leads, ids: Sequence[str], attributes: Sequence[CardAt
     return codes
 
 
-def _checked(column: npt.NDArray[Any], name: str) -> Codes:
-    """Codes of one column of levels."""
-    if column.dtype.kind == "O":
-        return np.fromiter((code_of(level, f"{name}[{row}]") for row, level in enumerate(column)), np.uint8)
-    if column.dtype.kind not in "uif":
-        raise InputError(f"{name}: got values of type {column.dtype}, valid are levels 0 to 4 and NaN for unknown")
-    highest = UNKNOWN if column.dtype == np.uint8 else LEVEL_MAX
-    with np.errstate(invalid="ignore"):
-        codes, unknown = column.astype(np.uint8), column != column
-    bad = np.flatnonzero(((codes != column) | (codes > highest)) & ~unknown)
+def _level_codes(column: npt.NDArray[Any], name: str) -> Codes:
+    """Codes of one column of levels; of uint8 ones 5 is unknown."""
+    try:
+        levels = column.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: {error}; valid is a level 0 to 4, or None or NaN for unknown") from None
+    known = levels == levels
+    bad = np.flatnonzero(known & ~np.isin(levels, np.arange(UNKNOWN + (column.dtype == np.uint8))))
     if len(bad):
         raise InputError(f"{name}[{bad[0]}]: got {column[bad[0]]}, valid is a level 0 to 4, or NaN for unknown")
-    np.putmask(codes, unknown, UNKNOWN)
-    return codes
+    return codes_of_levels(levels)
 
 
 def attribute_codes(attribute: CardAttribute, values: Any, created: npt.NDArray[np.int32] | None = None) -> Codes:
@@ -105,15 +88,13 @@ def attribute_codes(attribute: CardAttribute, values: Any, created: npt.NDArray[
 
     They are the bins, then other (a value never seen), then unknown (blank, or column absent).
     """
-    from leadml.data.cells import categories_of, category, column_of, number_array, numbers_of, valid_of, values_of
-
     if not hasattr(values, "buffers"):
         values = column_of(np.asarray(values, object).tolist())
     elif str(values.type) == "date32[day]":
         days = np.where(valid_of(values), values_of(values).astype(np.float64), np.nan)
         if attribute.age_of is not None:
             birth = np.full(len(days), np.nan) if created is None else created.astype(np.float64)
-            days = np.where(birth == np.iinfo(np.int32).min, np.nan, birth - days)
+            days = np.where(birth == NO_DAY, np.nan, birth - days)
         values = number_array(days)
     other, unknown = len(attribute.bins), len(attribute.bins) + 1
     blank = next((at for at, each in enumerate(attribute.bins) if each.blank), unknown)

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from leadml.card.points import ENUMERATED, FEW, NO_MATCH, WAIT, Answers, Ints
+from leadml.card.points import ENUMERATED, NO_MATCH, WAIT, Answers, Ints
+from leadml.data.cells import mask_of, number_array, take, text_array
 from leadml.levels import LEVEL_MAX, UNKNOWN
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
 
     from leadml.card.record import Card
 
@@ -50,15 +51,13 @@ class Scores:
             raise AttributeError(f"Scores has no column {name!r}; it has {', '.join(COLUMNS)}")
         values, at = column_of(self.answers, name)
         if not isinstance(values, np.ndarray):
-            values = np.array(values.to_pylist() if hasattr(values, "to_pylist") else values, object)
+            values = np.array(values.to_pylist() if isinstance(values, pa.Array) else values, object)
         return np.asarray(values[at[self.index]])
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict of plain Python values a lead; probability is None for a card that tells none."""
-        columns = {name: getattr(self, name).tolist() for name in COLUMNS}
-        if not self.answers.table.card.table:
-            columns["probability"] = [None] * len(self)
-        return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+        rows: list[dict[str, Any]] = self.to_arrow().to_pylist()
+        return rows
 
     def to_pandas(self) -> pd.DataFrame:
         """The columns as a DataFrame of n rows."""
@@ -74,10 +73,6 @@ class Scores:
 def arrow_of(answers: Answers, index: Ints | None = None) -> pa.RecordBatch:
     """Columns as an Arrow batch of a row a pattern (or of those that `index` names); texts that repeat as
     dictionaries."""
-    import pyarrow as pa
-
-    from leadml.data.cells import mask_of, number_array, take, text_array
-
     made: list[pa.Array] = []
     for name in COLUMNS:
         values, at = column_of(answers, name)
@@ -143,7 +138,7 @@ def _named(applies: Mapping[str, npt.NDArray[Any]], n: int) -> Column:
     return ["; ".join(name for j, name in enumerate(applies) if each >> j & 1) for each in distinct.tolist()], at
 
 
-def _reasons(answers: Answers) -> Sequence[str] | pa.StringArray:
+def _reasons(answers: Answers) -> pa.StringArray:
     """``criterion +points`` joined by ``; ``, largest first, in the order of the card where equal."""
     table, card = answers.table, answers.table.card
     # Words in the order in which they stand in any text, so that sorting their numbers orders the text.
@@ -156,12 +151,6 @@ def _reasons(answers: Answers) -> Sequence[str] | pa.StringArray:
         rank[j][code] = at
     pieces = np.stack([row[answers.codes[:, j]] for j, row in enumerate(rank)], axis=1)
     pieces.sort(axis=1)
-    if len(pieces) <= FEW:  # without Arrow
-        return ["; ".join([words[at] for at in row if at < len(words)]) for row in pieces.tolist()]
-    import pyarrow as pa
-
-    from leadml.data.cells import number_array, take, text_array
-
     # Taken one after another, the words of a row lie side by side: each but the first of a row brings its "; ".
     pieces[:, 1:] += len(words) + 1
     taken = take(text_array([*words, "", *(f"; {word}" for word in words), ""]), number_array(pieces.ravel()))

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from leadml.data.cells import categories_of, column_of
 from leadml.exceptions import InputError
 from leadml.levels import UNKNOWN, Codes, pack, unpack
 
@@ -78,33 +79,25 @@ class CardTable:
         ]
         self.gates = {self.code_columns.index(gate.criterion): gate.below for gate in card.gates}
         self.by_facts = [caveat for caveat in card.caveats if caveat.when]
-        self.low: list[Ints] = []
-        self.high: list[Ints] = []
-        self.reach: list[Ints] = []
+        self.ends = [np.tile(row, (4, 1)).T for row in self.points]  # points, low, high, reach by code
         for j, row in enumerate(self.points):
             becomes = [*self.answer_codes[j], self.unknown[j]]
             passes = [code for code in becomes if code >= self.gates.get(j, 0)]
-            ends = row[becomes].min(), row[becomes].max(), row[passes].max()
-            for by_code, end in zip((self.low, self.high, self.reach), ends, strict=True):
-                by_code.append(np.append(row[:-1], end))
-        # Totals are below 2**15 (10,000 at most), so that four of them add up side by side in one integer.
-        self._packed = [
-            np.stack(four, axis=1).astype("<u2").view("<i8")[:, 0]
-            for four in zip(self.points, self.low, self.high, self.reach, strict=True)
-        ]
+            self.ends[j][-1, 1:] = row[becomes].min(), row[becomes].max(), row[passes].max()
+        self.of_unknown = np.array([ends[-1] for ends in self.ends]).T
         starts, totals = [band.from_ for band in card.bands], np.arange(card.total_max + 1)
         self.band_at = (np.searchsorted(starts, totals, "right") - 1).astype(np.int32)
         self.band_decisions = np.array([DECISIONS.index(band.decision) for band in card.bands], np.int8)
         self.probabilities = np.array([total.probability for total in card.table] or np.full(len(totals), np.nan))
-        self.remembered: dict[bytes, dict[str, Any]] = {}  # columns of single leads by their codes
+        self.remembered: dict[str, dict[str, Any]] = {}  # rows of single leads by what is said of them
         self._every: dict[tuple[int, ...], Answers] = {}
 
     def answers(self, codes: Codes) -> Answers:
         """Sum up (n, r) codes row by row; the caller gives distinct patterns where it has them."""
-        total = np.zeros(len(codes), "<i8")
-        for j, packed in enumerate(self._packed):
-            total += packed[codes[:, j]]
-        points, low, high, reach = total.view("<u2").reshape(-1, 4).astype(np.int32).T
+        total = np.zeros((len(codes), 4), np.int32)
+        for j, ends in enumerate(self.ends):
+            total += ends.take(codes[:, j], axis=0)  # ten times as fast as by []
+        points, low, high, reach = np.ascontiguousarray(total.T)
         failed = np.zeros(len(codes), bool)
         for j, below in self.gates.items():
             failed |= codes[:, j] < below
@@ -125,16 +118,13 @@ class CardTable:
 
         Where only several together can change it, the one worth most is always among them.
         """
-        best, heaviest = np.full(len(codes), -1, np.int8), np.zeros(len(codes), np.int32)
-        spreads = [int(high[-1] - low[-1]) for low, high in zip(self.low, self.high, strict=True)]
-        for j, u in enumerate(self.unknown):
-            if spreads[j]:
-                row = np.flatnonzero((codes[:, j] == u) & asked)
-                rest = points[row] - self.points[j][u]
-                alone = self.band_at[rest + self.low[j][u]] != self.band_at[rest + self.high[j][u]]
-                weight = spreads[j] + 1 + alone * (sum(spreads) + 1)
-                heavier = weight > heaviest[row]
-                heaviest[row[heavier]], best[row[heavier]] = weight[heavier], j
+        gives, low, high, _ = self.of_unknown
+        best, at, spread = np.full(len(codes), -1, np.int8), np.flatnonzero(asked), high - low
+        row, j = np.nonzero(codes[at, : len(spread)] == self.unknown)
+        rest, weight = points[at[row]] - gives[j], np.zeros((len(at), len(spread)), np.int32)
+        alone = self.band_at[rest + low[j]] != self.band_at[rest + high[j]]
+        weight[row, j] = spread[j] + spread.sum() * alone
+        best[at] = np.where(weight.any(axis=1), weight.argmax(axis=1), -1)
         return best
 
     def outcomes(self, answers: Answers) -> tuple[list[tuple[int, list[int]]], Ints]:
@@ -145,7 +135,7 @@ class CardTable:
             if not len(rows := np.flatnonzero(answers.ask_next == j)):
                 continue
             earned, u = self.points[j][choices], self.unknown[j]
-            points, reach = answers.points[rows] - self.points[j][u], answers.reach[rows] - self.reach[j][u]
+            points, reach = answers.points[rows] - self.points[j][u], answers.reach[rows] - self.ends[j][u, 3]
             failed = np.array(choices) < self.gates.get(j, 0)
             made = self._decide(points[:, None] + earned, reach[:, None] + earned, failed)
             _, first, index = np.unique(made.view(f"V{len(choices)}")[:, 0], return_index=True, return_inverse=True)
@@ -164,8 +154,7 @@ class CardTable:
         if n > FEW and n_possible < 2**62:
             key = pack(codes, sizes)
             sample = key[:: max(1, n // 4096)]
-            # Where patterns hardly repeat, sorting them would cost more than it saves.
-            if len(np.unique(sample)) < 0.5 * len(sample):
+            if len(np.unique(sample)) < 0.5 * len(sample):  # else sorting them costs more than it saves
                 _, first, index = np.unique(key, return_index=True, return_inverse=True)
                 return self.answers(codes[first]), index.astype(np.int32)
         return self.answers(codes), np.arange(n, dtype=np.int32)
@@ -176,13 +165,8 @@ class CardTable:
         for at, caveat in enumerate(self.by_facts):
             for fact, values in caveat.when.items():
                 column = facts.get(fact, [None] * len(codes))
-                if hasattr(column, "type"):  # an Arrow array
-                    from leadml.data.cells import categories_of
-
-                    index, texts = categories_of(column)
-                    found = np.array([text in values for text in texts], bool)[index]
-                else:
-                    found = np.array([each in values for each in column], bool)
+                index, texts = categories_of(column if hasattr(column, "type") else column_of(list(column)))
+                found = np.array([text in values for text in texts], bool)[index]
                 if len(found) != len(codes):
                     raise InputError(f"facts.{fact}: has {len(found)} values for {len(codes)} leads; give one a lead")
                 holds[:, at] &= found

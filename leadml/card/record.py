@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-import numpy as np
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
-from leadml.card.codes import attribute_codes, code_of, codes_of, codes_of_leads
+from leadml.card.codes import codes_of
 from leadml.card.columns import Scores
 from leadml.card.files import digest, pretty, read_json, write_text
 from leadml.card.points import DECISIONS, CardTable, Decision, points_by_code
-from leadml.exceptions import InputError, ModelRefError, RecordError, StoreError
+from leadml.data.deals import Leads
+from leadml.exceptions import ModelRefError, RecordError, StoreError
 from leadml.records import Record, check_record, value_text
 
 MAX_TOTAL, REMEMBERED = 10_000, 100_000
@@ -287,49 +287,31 @@ class Card(_Part):
         InputError
             When a level is none of 0 to 4 or unknown, the shape is wrong, or no criterion is there.
         """
-        from leadml.data.deals import Leads
-
-        if isinstance(levels, Leads):
-            codes = codes_of_leads(levels, [each.id for each in self.criteria], self.attributes)
-            facts = levels.facts if facts is None else facts
-        else:
-            codes = codes_of(self, levels)
+        codes = codes_of(self, levels)
+        facts = levels.facts if facts is None and isinstance(levels, Leads) else facts
         return Scores(*self.lookup.patterns(self.lookup.with_facts(codes, facts) if facts else codes))
 
     def score_one(self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None = None) -> dict[str, Any]:
-        """Score one lead, in microseconds once the card is warm.
+        """Score one lead, in microseconds where the card has seen such a lead before.
 
         Parameters
         ----------
-        lead : mapping
-            Level 0 to 4 by criterion and value by attribute's column; None, NaN or absent for unknown.
-        facts : mapping of str to str, optional
-            Facts that the framework's caveats ask for.
+        lead, facts : mapping
+            As `score` takes them, with a value in place of each column.
 
         Returns
         -------
         dict
             The columns of `predict`, without the lead's identity.
-
-        Raises
-        ------
-        InputError
-            When a level is none of 0 to 4 or unknown, or nothing that the card asks for is there.
         """
-        table, codes = self.lookup, bytes([code_of(lead.get(each.id), each.id) for each in self.criteria])
-        for each in self.attributes:
-            codes += attribute_codes(each, [lead.get(each.column)]).tobytes()
-        if not any(name in lead for name in table.row_names):
-            raise InputError(f"lead: none of the criteria {', '.join(table.row_names)} is there; give at least one")
-        if facts:
-            given = {fact: [value] for fact, value in facts.items()}
-            codes = table.with_facts(np.frombuffer(codes, np.uint8)[None], given).tobytes()
-        if codes not in table.remembered:
-            if len(table.remembered) >= REMEMBERED:
-                table.remembered.clear()
-            row = np.frombuffer(codes, np.uint8)[None]
-            table.remembered[codes] = Scores(*table.patterns(row)).rows()[0]
-        return dict(table.remembered[codes])
+        known = self.lookup.remembered
+        asked = {name: lead[name] for name in self.lookup.row_names if name in lead}
+        if (key := repr((asked, facts))) not in known:
+            if len(known) >= REMEMBERED:
+                known.clear()
+            columns = {fact: [value] for fact, value in (facts or {}).items()}
+            (known[key],) = self.score(asked, columns).rows()
+        return dict(known[key])
 
     def to_dict(self) -> dict[str, Any]:
         """Give the card as plain JSON values, sealed by its digest: what ``card.json`` holds."""

@@ -197,8 +197,7 @@ def test_what_comes_in():
         (levels[:, :2], "array of shape"),
         (np.full((1, 4), 7.0), r"budget\[0\]: got 7.0"),
         (np.full((1, 4), 6, np.uint8), r"budget\[0\]: got 6"),
-        (np.array([["a"] * 4]), "values of type"),
-        (np.array([[0, 1, 2, "a"]], object), "got 'a'"),
+        (np.array([[0, 1, 2, "a"]], object), "need: .*'a'; valid is a level"),
         ({"budget": [1], "need": [1, 2]}, "unequal length"),
         ({"other": [1]}, "none of the criteria"),
     ]:
@@ -277,8 +276,7 @@ def test_scoring_imports_no_pandas():
     program = (
         "import sys, numpy as np\nfrom leadml.card.build import documented_card\n"
         "from leadml.frameworks.catalog import load_policy\ncard = documented_card(load_policy('bant-points'))\n"
-        "card.score_one({'need': 2})\nassert 'pyarrow' not in sys.modules\n"
-        "card.score(np.ones((900, 4))).to_arrow()\n"
+        "card.score_one({'need': 2})\ncard.score(np.ones((900, 4))).to_arrow()\n"
         "print([m for m in ('pandas', 'scipy', 'sklearn', 'mlflow') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
