@@ -62,9 +62,12 @@ sys.path.append(str(Path(__file__).with_name("leadml.zip")))
 
 
 def _load_pyfunc(path, model_config=None):
-    from leadml.scoring.served import load_served
+    import dataclasses
 
-    return load_served(path, (model_config or {}).get("output", "frame"))
+    from leadml.scoring.face import load_model
+
+    found = next(each for each in map(Path(path).joinpath, ("card.json", "model.joblib")) if each.is_file())
+    return dataclasses.replace(load_model(found), output=(model_config or {}).get("output", "frame"))
 '''
 _fetched = contextlib.ExitStack()
 """Folders of fetched models; they live as long as the process."""
@@ -466,7 +469,7 @@ def log_model(place: Place, run_id: str | None, path: Path, name: str, mapping: 
 
 
 def _gather(folder: Path, path: Path, mapping: Path) -> None:
-    """What `leadml.scoring.served` reads."""
+    """What `_LOADER` reads."""
     folder.mkdir()
     if path.suffix == ".json":
         shutil.copyfile(path, folder / "card.json")

@@ -9,7 +9,7 @@ import html
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs
@@ -21,8 +21,11 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from leadml import __version__
 from leadml.card.record import Card
-from leadml.exceptions import LeadmlError, ModelRefError, UsageError
-from leadml.scoring.served import LeadScorer
+from leadml.exceptions import InputError, LeadmlError, ModelRefError, UsageError
+from leadml.scoring.explaining import explain as explain_lead
+from leadml.scoring.face import Model, load_model
+from leadml.scoring.predicting import score_table
+from leadml.scoring.scorer import Options
 
 T = TypeVar("T")
 Store = str | os.PathLike[str] | None
@@ -75,16 +78,15 @@ class Models:
         from leadml.registry.versions import store_folder
 
         self.store, self.root = store, Path(store_folder(store))
-        self._kept: dict[str, tuple[int, LeadScorer]] = {}
+        self._kept: dict[str, tuple[int, Model]] = {}
 
     def names(self) -> list[str]:
         """Names of the models."""
         return sorted(each.parent.name for each in self.root.glob("*/history.jsonl"))
 
-    def get(self, ref: str | None) -> LeadScorer:
-        """The card that a reference names, bound to its mapping; the only model of the store by default."""
+    def get(self, ref: str | None) -> Model:
+        """The card that a reference names; the only model of the store by default."""
         from leadml.registry.versions import parse_ref
-        from leadml.scoring.face import load_model
 
         names = self.names()
         if ref is None and len(names) != 1:
@@ -96,7 +98,7 @@ class Models:
                 model = load_model(ref, self.store)
                 if model.card is None:
                     raise UsageError(f"model: {ref} is a classifier; the API scores by cards")
-                self._kept[ref] = changed, LeadScorer(model.card, model.mapping)
+                self._kept[ref] = changed, model
         except (ModelRefError, OSError):
             valid = f"valid is NAME for its champion, or NAME@VERSION; it has {', '.join(names)}"
             raise ModelRefError(f"model: no {ref[:80]!r} in the store; {valid}") from None
@@ -115,26 +117,30 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
     @app.post("/score", summary="Score one lead or many (JSON), or a file", openapi_extra=SCORED)
     async def score(request: Request, model: str | None = None) -> Response:
         """One lead gives its columns; several, or a file, give {model, leads, rejected, n_closed}."""
-        scorer, body = models.get(model), await request.body()
+        known, body = models.get(model), await request.body()
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind in KINDS:
-            return _json(await _in_time(lambda: _score_file(scorer, body, KINDS[kind])))
+            return _json(await _in_time(lambda: _score_file(known, body, KINDS[kind])))
         try:
             given = json.loads(body)
         except (ValueError, RecursionError):
             valid = "one lead as {column: value}, or a list of leads; a file by its content type"
             raise HTTPException(422, f"the body is no JSON; valid is {valid}") from None
         if isinstance(given, dict):  # one lead takes less than handing it to a thread
-            return _json(scorer.one(given))
+            found = _score(known, [given], with_closed=True)
+            if faults := found["rejected"]:
+                raise InputError("; ".join(f"{each['column']}: {each['value']!r} {each['reason']}" for each in faults))
+            return _json(found["leads"][0])
         if not isinstance(given, list) or not all(isinstance(each, dict) for each in given):
             raise HTTPException(422, "leads: valid is {column: value}, or a list of these")
-        return _json(await _in_time(lambda: scorer.many(given)))
+        return _json(await _in_time(lambda: _score(known, given)))
 
     @app.get("/explain", summary="Explain one lead: its columns as parameters beside `model`")
     async def explain(request: Request, model: str | None = None) -> dict[str, str | list[str]]:
-        scorer = models.get(model)
+        known = models.get(model)
         lead = {name: value for name, value in request.query_params.items() if name not in ("model", "token")}
-        return {"model": scorer.card.model, "lines": scorer.explain(lead)}
+        meaning = known.meaning_of(lead).model_copy(update={"lead_id": None})
+        return {"model": known.estimator.model, "lines": explain_lead([lead], meaning, known, 1).split("\n")}
 
     @app.get("/models", summary="Models of the store")
     async def list_models() -> list[dict[str, str]]:
@@ -154,7 +160,7 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
         if model is None and len(models.names()) != 1:
             links = [str(request.url.include_query_params(model=each)) for each in models.names()]
             return HTMLResponse(_plain_page("Models", links))
-        return HTMLResponse(await _in_time(lambda: _page_of(models.get(model).card, models)))
+        return HTMLResponse(await _in_time(lambda: _page_of(models.get(model).estimator, models)))
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
@@ -239,9 +245,24 @@ def _file_of(name: str, content: bytes) -> Iterator[Path]:
             raise HTTPException(422, error.message.replace(f"{folder}{os.sep}", "")) from None
 
 
-def _score_file(scorer: LeadScorer, body: bytes, suffix: str) -> dict[str, Any]:
+def _score(model: Model, given: Sequence[Mapping[str, Any]] | Path, *, with_closed: bool = False) -> dict[str, Any]:
+    """The columns of predict of each open lead that can be used, and why others cannot.
+
+    Rows are counted as in a file, and from 1 in a list, which has no header.
+    """
+    found: dict[str, Any] = {"model": model.estimator.model, "leads": [], "rejected": [], "n_closed": 0}
+    if not given:
+        return found
+    is_file = isinstance(given, Path)
+    meaning = model.meaning_of(() if isinstance(given, Path) else {name for lead in given for name in lead})
+    table, opened, found["n_closed"] = score_table(given, meaning, model.estimator, Options(with_closed=with_closed))
+    rejected = [each | {"row": each["row"] - (not is_file)} for each in opened.rejections.to_dicts()]
+    return found | {"leads": table.to_pylist(), "rejected": rejected}
+
+
+def _score_file(model: Model, body: bytes, suffix: str) -> dict[str, Any]:
     with _file_of(f"upload{suffix}", body) as path:
-        return scorer.many(path)
+        return _score(model, path)
 
 
 def _publish(given: Draft, store: Store, at: str) -> Published:

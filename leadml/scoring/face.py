@@ -1,16 +1,19 @@
-"""Python face of scoring: predict and load_model."""
+"""Python face of scoring: models with what they ask for, as Python, MLflow and the API use them, and predict."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
+import json
 import os
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from leadml.card.record import Card
-from leadml.data.mapping import load_mapping
-from leadml.exceptions import ModelRefError, UsageError
+from leadml.data.mapping import Criterion, load_mapping
+from leadml.exceptions import InputError, ModelRefError, UsageError
 from leadml.scoring.predicting import score_table
 from leadml.scoring.scorer import Options
 from leadml.terminal import log
@@ -18,10 +21,14 @@ from leadml.terminal import log
 if TYPE_CHECKING:
     import pandas as pd
 
+    from leadml.data.mapping import Mapping as Meaning
+
 MAPPING_NAMES = ("mapping.yaml", "inputs/mapping.yaml", "../mapping.yaml")
 """Where the mapping lies beside a stored card; the last for those in the folders `BELOW` a calibration."""
 BELOW = ("cards", "models")
 VALID_MODEL = "valid is NAME, NAME@VERSION, a path, models:/NAME@ALIAS or runs:/ID; or give a Card itself"
+OUTPUTS: Final = ("frame", "class", "probability")
+"""What `Model.predict` gives: every column, or one number a row: 1 where it is followed up, or P(won)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,16 +37,19 @@ class Model:
 
     Attributes
     ----------
-    card : Card or None
-        The card; None where the model is no card.
     estimator : object
         The card or the classifier.
     mapping : path or None
         The mapping, where it is kept beside the model.
+    criteria, context : sequence of str
+        What a classifier learned from; a card tells that itself.
     """
 
     estimator: Any
     mapping: Path | None = None
+    criteria: Sequence[str] = ()
+    context: Sequence[str] = ()
+    output: str = "frame"
 
     def __repr__(self) -> str:
         held = repr(self.card) if self.card is not None else type(self.estimator).__name__
@@ -50,33 +60,84 @@ class Model:
         """The card; None where the model is no card."""
         return self.estimator if isinstance(self.estimator, Card) else None
 
-    def predict(self, frame: Any, mapping: Any = None) -> pd.DataFrame:
-        """Score a frame of CRM columns, or of levels named as criteria where no mapping is known.
+    @functools.cached_property
+    def _known(self) -> Meaning:
+        return load_mapping({"name": "levels"} if self.mapping is None else self.mapping)
+
+    def meaning_of(self, columns: Collection[str]) -> Meaning:
+        """What columns mean, each of which may be absent: by the mapping; a criterion whose column is not among them is
+        read from levels under its own name."""
+        criteria, context, read = self.criteria, self.context, dict(self._known.criteria)
+        if self.card is not None:
+            criteria, context = [each.id for each in self.card.criteria], [a.column for a in self.card.attributes]
+        for name in criteria:
+            if name in columns and (name not in read or read[name].column not in columns):
+                read[name] = Criterion(column=name)
+        context = tuple(dict.fromkeys([*self._known.context, *context]))
+        return self._known.model_copy(update={"optional": True, "criteria": read, "context": context})
+
+    def predict(self, frame: Any, mapping: Any = None, params: Mapping[str, Any] | None = None) -> Any:
+        """Score a frame of CRM columns, or of levels named as criteria.
 
         Parameters
         ----------
-        frame : DataFrame or path
+        frame : DataFrame, or what makes one
             One row a lead, as the CRM exports it.
         mapping : Mapping, dict or path, optional
             What its columns mean; the model's own by default.
+        params : mapping, optional
+            ``output``: ``frame``, or one number a row: ``probability``, or ``class`` (1 where it is followed up).
 
         Returns
         -------
-        DataFrame
-            One row a lead, the columns that ``leadml predict`` writes.
+        DataFrame or Series
+            The columns that ``leadml predict`` writes, one row each of the input, closed ones too; one that cannot be
+            used is empty but for the reasons.
         """
-        told = mapping if mapping is not None else self.mapping
-        if told is None:
-            if self.card is None:
-                raise UsageError("no mapping lies beside the model; give mapping=")
-            told = mapping_of_levels([each.id for each in self.card.criteria])
-        return predict(frame, told, self.estimator)
+        import pandas as pd
 
+        output = (params or {}).get("output") or self.output
+        if output not in OUTPUTS:
+            raise UsageError(f"output: got {output!r}; valid: {', '.join(OUTPUTS)}; choose one of these")
+        given = pd.DataFrame(frame)
+        meaning = load_mapping(mapping) if mapping is not None else self.meaning_of({*given.columns})
+        scores = self._placed(given.reset_index(drop=True), meaning).set_axis(given.index)
+        if output == "frame":
+            return scores
+        chance = scores["probability"].astype(float)
+        if output == "probability":
+            return chance
+        # A classifier decides nothing: of it the likelier class, as scikit-learn's own predict.
+        ready = (scores["decision"] == "ready" if self.card else chance >= 0.5).astype(int).rename("class")
+        unusable = scores["model"].isna()
+        return ready.where(~unusable) if unusable.any() else ready
 
-def mapping_of_levels(criteria: Iterable[str], context: Iterable[str] = ()) -> dict[str, Any]:
-    """A mapping for columns of levels that are named like the criteria; each may be absent."""
-    known = {name: {"column": name} for name in criteria}
-    return {"name": "levels", "criteria": known, "context": list(context), "optional": True}
+    def _placed(self, frame: pd.DataFrame, meaning: Meaning) -> pd.DataFrame:
+        """Scores of rows, each in its place."""
+        import pandas as pd
+
+        table = frame
+        if self.card is None:  # a card takes what there is; a classifier wants every column
+            if lacking := [each for each in self.context if each not in frame]:
+                raise InputError(f"the rows lack {', '.join(lacking)}, which this classifier learned from; add them")
+            read = (each.column for each in meaning.criteria.values())
+            table = frame.reindex(columns=[*dict.fromkeys([*frame, *read])])
+        # Rows are known by their number, so that each finds its place again.
+        by_number = meaning.model_copy(update={"lead_id": None})
+        scores = predict(table, by_number, self.estimator, with_closed=True)
+        rejected: pd.DataFrame = scores.attrs.pop("rejected")
+        at = scores["lead_id"].astype("int64") - 1
+        scores = scores.set_index(at).reindex(range(len(frame))).rename_axis(None)
+        scores["lead_id"] = frame.get(meaning.lead_id, [str(row + 1) for row in range(len(frame))])
+        if len(rejected):
+            why = [f"{c} {v!r} {r}" for c, v, r in rejected[["column", "value", "reason"]].to_numpy()]
+            # Rows are counted as a spreadsheet shows them: the first below the header is 2.
+            reasons = pd.Series(why).groupby(rejected["row"].to_numpy() - 2).agg("; ".join)
+            scores["reasons"] = scores["reasons"].astype(object)
+            scores.loc[reasons.index, "reasons"] = reasons
+            more = f"{len(reasons)} of {len(frame)} rows cannot be used and are empty, see reasons; the first"
+            warnings.warn(f"{more}: {reasons.iloc[0]}", UserWarning, stacklevel=3)
+        return scores
 
 
 def load_model(ref: str | os.PathLike[str], store: str | os.PathLike[str] | None = None) -> Model:
@@ -110,9 +171,12 @@ def load_model(ref: str | os.PathLike[str], store: str | os.PathLike[str] | None
 
     if not isinstance(ref, str | os.PathLike) or not os.fspath(ref):
         raise ModelRefError(f"model: got {ref!r}; {VALID_MODEL}")
-    estimator, folder = resolve(ref, store)
-    names = MAPPING_NAMES if folder.name in BELOW else MAPPING_NAMES[:-1]
-    return Model(estimator, next((folder / name for name in names if (folder / name).is_file()), None))
+    found = resolve(ref, store)
+    names = MAPPING_NAMES if found.folder.name in BELOW else MAPPING_NAMES[:-1]
+    mapping = next((found.folder / name for name in names if (found.folder / name).is_file()), None)
+    beside = () if isinstance(found.model, Card) else (Path(ref).with_suffix(".json"), found.folder / "model.json")
+    told: dict[str, Any] = next((json.loads(each.read_text("utf-8")) for each in beside if each.is_file()), {})
+    return Model(found.model, mapping, told.get("criteria", ()), told.get("context", ()))
 
 
 def predict(

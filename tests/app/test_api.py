@@ -227,6 +227,7 @@ def test_a_store_of_several_models_and_of_a_card_alone(made, tmp_path):
     with pytest.raises(UsageError, match="2 models are in the store, name one: bare, crm"):
         models.get(None)
     bare = models.get("bare")
-    assert bare.one({"need": 4, "authority": "3"})["points"] > 0  # without a mapping, by the names of criteria
+    (lead,) = api._score(bare, [{"need": 4, "authority": "3"}])["leads"]
+    assert lead["points"] > 0  # without a mapping, by the names of criteria
     with pytest.raises(UsageError, match="keeps no calibration"):
-        api._page_of(bare.card, models)
+        api._page_of(bare.estimator, models)

@@ -292,13 +292,17 @@ def test_python_face(tmp_path, export, card):
     assert leadml.predict(export, MAPPING, path)["points"].tolist() == [8, 1, 2]
     model = leadml.load_model(path)
     assert model.predict(pd.DataFrame({"need": [4], "authority": [2]}))["points"].tolist() == [6]
-    assert model.predict(frame, MAPPING)["points"].tolist() == [8, 1, 2]
+    with pytest.warns(UserWarning, match="1 of 5 rows cannot be used"):
+        every = model.predict(frame, MAPPING)
+    assert every["lead_id"].tolist() == frame["Deal"].tolist()
+    assert every["points"].fillna(-1).tolist() == [8, -1, 1, 3, 2]
+    usable = frame.drop(index=1)
     (tmp_path / "mapping.yaml").write_text(json.dumps(MAPPING))
-    assert leadml.load_model(path).predict(frame)["points"].tolist() == [8, 1, 2]
+    assert leadml.load_model(path).predict(usable)["points"].tolist() == [8, 1, 3, 2]
     assert leadml.load_model(tmp_path).mapping == tmp_path / "mapping.yaml"
     (tmp_path / "cards").mkdir()
     below = path.rename(tmp_path / "cards" / "card.json")
-    assert leadml.load_model(below).predict(frame)["points"].tolist() == [8, 1, 2]
+    assert leadml.load_model(below).predict(usable)["points"].tolist() == [8, 1, 3, 2]
 
 
 def test_closed_leads_that_are_left_out_are_told(export, card, caplog):

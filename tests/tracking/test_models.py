@@ -15,7 +15,6 @@ from leadml.card.record import load_card
 from leadml.exceptions import InputError, ModelRefError, TrackingError, UsageError
 from leadml.registry.resolve import resolve
 from leadml.scoring.face import load_model
-from leadml.scoring.served import load_served
 from leadml.tracking import _gather, connect, drop_champion, fetch_model, log_model, mirror_version
 
 
@@ -77,7 +76,7 @@ def test_a_logged_card_takes_crm_columns_and_levels(folder: Path) -> None:
 
 def test_a_classifier_is_served_as_it_was_fitted(saved: Path, tmp_path: Path) -> None:
     _gather(tmp_path / "files", saved / "models" / "context-logistic.joblib", saved / "mapping.yaml")
-    served = load_served(str(tmp_path / "files"))
+    served = load_model(tmp_path / "files" / "model.joblib")
     crm = pd.DataFrame({"Need": [4, 0], "Source": ["web", "x"]})
     levels = pd.DataFrame({"need": [4, 0], "Source": ["web", "x"]})
     assert served.predict(crm)["probability"].tolist() == served.predict(levels)["probability"].tolist()
@@ -139,7 +138,7 @@ def test_mlflow_evaluates_a_card_a_documented_card_and_a_classifier(folder: Path
 
 def test_each_criterion_is_read_from_its_column_or_its_level(saved: Path, tmp_path: Path) -> None:
     _gather(tmp_path / "files", saved / "card.json", saved / "mapping.yaml")
-    served = load_served(str(tmp_path / "files"))
+    served = load_model(tmp_path / "files" / "card.json")
     mixed = pd.DataFrame({"Need": [4, 0], "budget": [4, 0], "authority": [3, 1], "timeline": [2, 2]})
     levels = mixed.rename(columns={"Need": "need"})
     assert served.predict(mixed)["points"].tolist() == served.predict(levels)["points"].tolist()
@@ -147,12 +146,12 @@ def test_each_criterion_is_read_from_its_column_or_its_level(saved: Path, tmp_pa
     scores = served.predict(named)
     assert (scores["lead_id"].tolist(), scores.index.tolist()) == (["b", "a"], [5, 2])
     with pytest.raises(UsageError, match="got 'odds'; valid: frame, class, probability"):
-        served.predict(mixed, {"output": "odds"})
+        served.predict(mixed, params={"output": "odds"})
 
 
 def test_a_row_that_cannot_be_used_says_why(saved: Path, tmp_path: Path) -> None:
     _gather(tmp_path / "files", saved / "card.json", saved / "mapping.yaml")
-    served = load_served(str(tmp_path / "files"))
+    served = load_model(tmp_path / "files" / "card.json")
     rows = pd.DataFrame({"Need": ["4", "x", "9"]}, index=[1, 2, 3])
     with pytest.warns(UserWarning, match="2 of 3 rows cannot be used") as told:
         scores = served.predict(rows)
@@ -160,4 +159,4 @@ def test_a_row_that_cannot_be_used_says_why(saved: Path, tmp_path: Path) -> None
     assert scores["reasons"][2].startswith("Need 'x' is not a level")
     assert scores["reasons"][3].startswith("Need '9'")
     with pytest.warns(UserWarning, match="the first: Need"):
-        assert served.predict(rows, {"output": "class"}).isna().tolist() == [False, True, True]
+        assert served.predict(rows, params={"output": "class"}).isna().tolist() == [False, True, True]
