@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -22,26 +22,32 @@ RULE = "documented rule"
 WRITTEN = ("lead_id", "probability")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Since:
-    """Leads that are new to the card, and its deals closed since, in the order of closing."""
+class Since(NamedTuple):
+    """Leads that are new to the card, and the log of its deals closed since, in the order of closing."""
 
     codes: Codes  # (m, r) of all recent leads, closed or open
-    deals: Leads
     deal_codes: Codes
-    ids: list[str]
-    won: Floats
+    log: Log  # what the card and the documented rule say of these deals
     predicted: Floats  # P(won) as was predicted at the time where that is known, else by the card
     n_seen: int
     n_predicted: int
     since: str | None
 
+    @property
+    def won(self) -> Floats:
+        """(n,) 1 won, 0 lost."""
+        return self.log.outcome.astype(np.float64)
 
-def find_since(card: Card, leads: Leads, base_rate: float, seen: frozenset[str], told: Mapping[str, float]) -> Since:
+
+def find_since(
+    card: Card, rule: Card | None, leads: Leads, base_rate: float, seen: frozenset[str], told: Mapping[str, float]
+) -> Since:
     """Find what is new to a card: open leads, and deals closed after the last day that it learned from.
 
     seen : ids that it learned from. told : id -> P(won) as predicted at the time.
     """
+    import pyarrow as pa
+
     outcome = np.full(len(leads), -1, np.int8) if leads.outcome is None else leads.outcome
     ids, is_closed, as_of = np.array(leads.ids(), np.str_), outcome >= 0, card.provenance.get("as_of")
     closed, day = leads.closed, day_of(as_of)
@@ -56,13 +62,23 @@ def find_since(card: Card, leads: Leads, base_rate: float, seen: frozenset[str],
     codes, at = codes_of(card, leads), np.flatnonzero(new)
     if closed is not None:
         at = at[np.argsort(closed[at], kind="stable")]
-    kept = np.array([told.get(each, np.nan) for each in ids[at].tolist()])
+    kept, deals, n = np.array([told.get(each, np.nan) for each in ids[at].tolist()]), leads.take(at), len(at)
     predicted = np.where(np.isfinite(kept), np.clip(kept, 1e-3, 1 - 1e-3), predictions(card, codes[at], base_rate))
-    dated = closed is not None and day is not None
-    return Since(
-        codes[new | ~is_closed], leads.take(at), codes[at], ids[at].tolist(), (outcome[at] == 1).astype(np.float64),
-        predicted, int((is_closed & ~new).sum()), int(np.isfinite(kept).sum()), str(as_of) if dated else None,
+    nothing, zeros, entries = np.full(n, np.nan), np.zeros(n, np.int32), {}
+    for name, each, chance in ((card.model, card, predicted if card.table else nothing), (RULE, rule, nothing)):
+        if each is not None:
+            said = each.lookup.answers(codes_of(each, deals))
+            ready = (said.decision == READY).astype(np.float64)
+            entries[name] = Entries(said.points.astype(np.float64), chance, ready)
+    log = Log(
+        np.arange(n), zeros, zeros, outcome[at],
+        np.arange(n) if deals.unit is None else np.unique(deals.unit, return_inverse=True)[1].astype(np.int64),
+        np.ones(n) if deals.weight is None else deals.weight, deals.closed, deals.followed_up, deals.propensity,
+        pa.array(ids[at].tolist(), pa.string()), entries,
     )  # fmt: skip
+    dated = str(as_of) if closed is not None and day is not None else None
+    n_seen, n_predicted = int((is_closed & ~new).sum()), int(np.isfinite(kept).sum())
+    return Since(codes[new | ~is_closed], codes[at], log, predicted, n_seen, n_predicted, dated)
 
 
 def predictions(card: Card, codes: Codes, base_rate: float) -> Floats:
@@ -70,26 +86,6 @@ def predictions(card: Card, codes: Codes, base_rate: float) -> Floats:
     if not card.table:
         return np.full(len(codes), base_rate)
     return np.clip(card.lookup.answers(codes).probability, 1e-3, 1 - 1e-3)
-
-
-def make_log(since: Since, card: Card, rule: Card | None) -> Log:
-    """The deals closed since as rows of the log: what the card and the documented rule said of each."""
-    import pyarrow as pa
-
-    n, deals = len(since.won), since.deals
-    nothing, zeros = np.full(n, np.nan), np.zeros(n, np.int32)
-    entries = {}
-    for name, each, chance in ((card.model, card, since.predicted if card.table else nothing), (RULE, rule, nothing)):
-        if each is not None:
-            said = each.lookup.answers(codes_of(each, deals))
-            ready = (said.decision == READY).astype(np.float64)
-            entries[name] = Entries(said.points.astype(np.float64), chance, ready)
-    unit = np.arange(n) if deals.unit is None else np.unique(deals.unit, return_inverse=True)[1]
-    weight = np.ones(n) if deals.weight is None else deals.weight
-    return Log(
-        np.arange(n), zeros, zeros, since.won.astype(np.int8), unit.astype(np.int64), weight, deals.closed,
-        deals.followed_up, deals.propensity, pa.array(since.ids, pa.string()), entries,
-    )  # fmt: skip
 
 
 def continue_log(path: Path, found: Log, model: str) -> None:

@@ -84,9 +84,8 @@ def monitor_leads(
     seen: frozenset[str] = frozenset(),
 ) -> tuple[MonitorResult, Log]:  # fmt: skip
     """Watch a card on leads of today; told: id -> P(won) as predicted earlier, seen: ids that it learned from."""
-    since = backtest.find_since(card, leads, before.base_rate or 0.5, seen, told or {})
     rule = _rule_of(card, leads)
-    log = backtest.make_log(since, card, rule)
+    since = backtest.find_since(card, rule, leads, before.base_rate or 0.5, seen, told or {})
     alarm, needed = find_alarm(card, before, since)
     n, won = len(since.won), int(since.won.sum())
     data = MonitorData(
@@ -101,16 +100,17 @@ def monitor_leads(
         base_rate_before=before.base_rate, base_rate=wilson(won, n).figure if n else None,
         predicted=float(since.predicted.mean()) if n and card.table else None,
         drift=find_drift(card, before, since.codes) if len(since.codes) else (),
-        weights=_weights(card, alarm) if n else (), bands=_bands(card, before, since), rule=_gain(log, rule, card),
+        weights=_weights(card, alarm) if n else (), bands=_bands(card, before, since),
+        rule=_gain(since.log, rule, card),
     )  # fmt: skip
     reasons = reasons_of(found, alarm, why_none_closed(leads))
-    return found.model_copy(update={"state": reasons[0].state, "reasons": reasons}), log
+    return found.model_copy(update={"state": reasons[0].state, "reasons": reasons}), since.log
 
 
 def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | None]:
     """Evidence of a change, and the number of closed deals from which a fall by a third would show."""
     effects, rate = effects_of(card, since.deal_codes), before.base_rate or 0.5
-    p, weight, counts = since.predicted, since.deals.weight, before.counts
+    p, weight, counts = since.predicted, since.log.weight, before.counts
     if counts is not None:
         then, told = effects_of(card, counts.codes), predictions(card, counts.codes, rate)
         centre = np.average(then, axis=0, weights=counts.total)
@@ -251,18 +251,16 @@ def _weights(card: Card, alarm: Alarm) -> tuple[WeightChange, ...]:
 
 
 def _bands(card: Card, before: Before, since: Since) -> tuple[BandRow, ...]:
-    n_bands, counts = len(card.bands), before.counts
-    now = np.bincount(card.lookup.answers(since.codes).band, minlength=n_bands)
-    then = None if counts is None else np.bincount(card.lookup.answers(counts.codes).band, counts.total, n_bands)
-    band, rows = card.lookup.answers(since.deal_codes).band, []
-    for j, each in enumerate(card.bands):
-        inside = band == j
-        n, won = int(inside.sum()), int(since.won[inside].sum())
-        row = BandRow(
-            id=each.id, title=each.title, n_closed=n, n_won=won, rate=wilson(won, n).figure,
+    n_bands, counts, told = len(card.bands), before.counts, card.lookup.answers
+    now = np.bincount(told(since.codes).band, minlength=n_bands)
+    then = None if counts is None else np.bincount(told(counts.codes).band, counts.total, n_bands)
+    inside = [told(since.deal_codes).band == j for j in range(n_bands)]
+    n, won = ([int(each.sum()) for each in part] for part in (inside, [each & (since.won == 1) for each in inside]))
+    return tuple(
+        BandRow(
+            id=each.id, title=each.title, n_closed=n[j], n_won=won[j], rate=wilson(won[j], n[j]).figure,
             share_before=None if then is None else float(then[j] / then.sum()),
             share_now=float(now[j] / now.sum()) if now.sum() else None,
-            predicted=float(since.predicted[inside].mean()) if n and card.table else None,
-        )  # fmt: skip
-        rows.append(row)
-    return tuple(rows)
+            predicted=float(since.predicted[inside[j]].mean()) if n[j] and card.table else None,
+        ) for j, each in enumerate(card.bands)
+    )  # fmt: skip
