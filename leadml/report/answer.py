@@ -43,7 +43,9 @@ def answer_of(result: Result) -> Answer:
         return Answer("No documented rule can be judged", sure=text)
     rule = result.policies[0]
     look = rule.outlook if rule.verdict_weights != "cannot-judge" else None
-    cutoff, weights = cutoff_sentence(result, rule), weights_of(result, rule)
+    cutoff, title, weights = cutoff_sentence(result, rule), title_of(result, rule.card), "learned weights"
+    if title and result.recommended.contender not in (None, rule.card):  # where another card is recommended
+        weights += f" ({title})"
     if is_everyone(result):
         when = f"With {weights} and time for only as many leads as the rule"
         return Answer("Follow up every lead", cutoff, main_sentence(look, p_better(rule), weights, when), outlook=look)
@@ -62,13 +64,6 @@ def title_of(result: Result, contender: str | None) -> str:
 
 
 # ---------------------------------------------------------------- the weights
-
-
-def weights_of(result: Result, rule: PolicyResult) -> str:
-    """Learned weights, and of which card where another one is recommended."""
-    title = title_of(result, rule.card)
-    is_other = title and result.recommended.contender not in (None, rule.card)
-    return f"learned weights ({title})" if is_other else "learned weights"
 
 
 def p_better(rule: PolicyResult) -> float:

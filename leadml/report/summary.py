@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from leadml.report.answer import (
@@ -153,10 +153,7 @@ def rule_rows(result: Result) -> list[Row]:
         sure = sure_words(p) if p >= 0.5 or not rows else "< .50"
         cells["P better"] = Text(sure if look else UNKNOWN_TEXT)
         cells["wins of 100"] = Text(keep if keep == change else f"{keep} → {change}")
-        # of the first the answer says it
-        needed = needed_deals(rule) if rows else ""
-        remarks = tuple(filter(None, (beside_zero(rule), same_leads(rule), point_apart(rule), needed)))
-        rows.append(Row(rule.title, rule.id, cells, remarks))
+        rows.append(Row(rule.title, rule.id, cells, tuple(remarks_on(rule, is_first=not rows))))
     return rows
 
 
@@ -171,30 +168,24 @@ def beside_zero(rule: PolicyResult) -> str:
     return ""
 
 
-def same_leads(rule: PolicyResult) -> str:
-    """Why a cut-off that the capacity moves gains nothing, where that is so."""
-    gain, found = rule.gain_cutoff, rule.learned_cutoff
-    if found is None or found.basis != "capacity" or gain is None or gain.value is None or abs(gain.value) > 1e-9:
-        return ""
-    return "with as many leads as the rule picks within the capacity, another cut-off wins no more and no less"
-
-
-def needed_deals(rule: PolicyResult) -> str:
-    """How many more deals would decide an undecided rule."""
-    more = rule.outlook.more_deals if rule.outlook is not None and rule.verdict == "undecided" else None
-    if more is None:
-        return ""
-    return "not decidable at your size" if more.value is None else f"{number(more.value)} more deals would decide it"
-
-
-def point_apart(rule: PolicyResult) -> str:
-    """Why the expected wins and the gain point different ways, where they do."""
-    gain, look = rule.gain_weights, rule.outlook
-    if rule.verdict_weights == "cannot-judge" or look is None or not gain or not gain.value:
-        return ""
-    more = (look.wins_per_100.change.value or 0.0) - (look.wins_per_100.keep.value or 0.0)
-    why = "since wins are expected from held-out deals and a model of all deals together"
-    return f"gain and wins of 100 point different ways, {why}" if gain.value * more < 0 else ""
+def remarks_on(rule: PolicyResult, is_first: bool) -> Iterator[str]:
+    """Why figures of a rule seem to contradict, and how many more deals would decide it (of the first, the answer says
+    it)."""
+    if text := beside_zero(rule):
+        yield text
+    gain, found, look = rule.gain_cutoff, rule.learned_cutoff, rule.outlook
+    if found and found.basis == "capacity" and gain and gain.value is not None and abs(gain.value) < 1e-9:
+        yield "with as many leads as the rule picks within the capacity, another cut-off wins no more and no less"
+    if look is None:
+        return
+    if rule.verdict_weights != "cannot-judge" and rule.gain_weights:
+        more = (look.wins_per_100.change.value or 0.0) - (look.wins_per_100.keep.value or 0.0)
+        if (rule.gain_weights.value or 0.0) * more < 0:
+            why = "since wins are expected from held-out deals and a model of all deals together"
+            yield f"gain and wins of 100 point different ways, {why}"
+    if rule.verdict == "undecided" and not is_first and (needed := look.more_deals):
+        n = needed.value
+        yield "not decidable at your size" if n is None else f"{number(n)} more deals would decide it"
 
 
 def notes_of(rows: Sequence[Row]) -> Iterable[str]:
