@@ -429,11 +429,12 @@ def reproduce(directory: Directory, data: Data, exit_code: ExitCode = False) -> 
 
 
 @app.command(epilog="Example: leadml report results")
-def report(directory: Directory) -> None:
-    """Render the report of a calibration again."""
+def report(directory: Directory, store: Store = None) -> None:
+    """Render the report of a calibration again; it says so where its card is in use."""
+    from leadml.registry.versions import in_use_as
     from leadml.report.html import render_folder
 
-    say(f"wrote {render_folder(directory)}")
+    say(f"wrote {render_folder(directory, lambda card, name: in_use_as(card, name, store))}")
 
 
 @app.command(epilog="Example: leadml page results --leads leads.csv -o page.html")

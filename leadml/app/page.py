@@ -24,7 +24,7 @@ from leadml.card.record import Card
 from leadml.data.units import distinct
 from leadml.exceptions import InputError, ModelRefError, UsageError
 from leadml.levels import UNKNOWN, Codes
-from leadml.registry import evidence
+from leadml.registry import evidence, versions
 from leadml.report.answer import economics_of
 
 if TYPE_CHECKING:
@@ -159,12 +159,15 @@ def page_data(
     champion, compared = champion_for(name, store_root, learned, columns)
     keeps_rule = documented is not None and rule is not None and result.recommended.in_use == rule.id
     in_use = "documented" if keeps_rule or learned is None else "learned"
+    answer = answer_of_page(result, deals.n)
+    if learned is not None and versions.in_use_as(learned, name, store_root):
+        answer = dataclasses.replace(answer, headline=f"{answer.headline} (the learned card is in use)")
     if champion is None:
         compared = f"the {'documented rule' if in_use == 'documented' else 'learned card'}, as {compared}"
     return PageData(
         model=name,
         made=f"{result.data.n_won + result.data.n_lost:,.0f} closed deals of {Path(result.data.source).name}",
-        answer=answer_of_page(result, deals.n),
+        answer=answer,
         n_learned=result.data.n_won + result.data.n_lost,
         columns=columns,
         documented=documented,

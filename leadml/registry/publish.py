@@ -25,7 +25,6 @@ from leadml.result import load_result
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
 
-_OF_THE_VERSION = {"name", "version", "created_at", "published", "provenance", "sha256"}
 _WITHOUT_CHANCES: dict[str, Any] = {"table": [], "base": None, "slope": None, "kind": "documented"}
 
 
@@ -77,11 +76,11 @@ def publish(
             told = ": probabilities were counted anew from the deals that it was learned from"
         messages.append(f"points were changed by hand{told}")
     card = Card.from_dict(document, str(path), verify=False)
-    plain = card.model_dump(exclude=_OF_THE_VERSION)
-    if before is not None and plain == before.model_dump(exclude=_OF_THE_VERSION):
+    plain = card.model_dump(exclude=versions.OF_THE_VERSION)
+    if before is not None and plain == before.model_dump(exclude=versions.OF_THE_VERSION):
         raise UsageError(f"{path}: nothing on it differs from {changed_from}; change it first")
     for each, other in stored:
-        if each.saved.action == "published" and plain == other.model_dump(exclude=_OF_THE_VERSION):
+        if each.saved.action == "published" and plain == other.model_dump(exclude=versions.OF_THE_VERSION):
             raise UsageError(f"{path}: is stored already, as {each.ref}; promote that, or change the draft")
     champion = versions.champion_of(name, store_root)
     version = versions.save_version(name, card, at=at, files=files, store_root=store_root)

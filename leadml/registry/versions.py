@@ -33,6 +33,8 @@ VALID_REF = (
 CARD, HISTORY = "card.json", "history.jsonl"
 OF_THE_DEALS = ("mapping.yaml", "deal_counts.parquet")
 """What lies beside a card and holds of any other for the same deals."""
+OF_THE_VERSION = {"name", "version", "created_at", "published", "provenance", "sha256"}
+"""What two versions of one card may differ in."""
 WAIT_SECONDS = 60.0
 STAYS, VERDICT = ", so the documented rule stays in use", "the verdict is "
 """What the history says of a rule that nobody promoted, and how it begins where the deals, not a doubt, decided so."""
@@ -141,6 +143,13 @@ def list_versions(name: str | None = None, store_root: Root = None) -> list[Vers
 def champion_of(name: str, store_root: Root = None) -> Version | None:
     """The version in use; None where there is none."""
     return next((each for each in list_versions(name, store_root) if each.status == "champion"), None)
+
+
+def in_use_as(card: Card, name: str, store_root: Root = None) -> str:
+    """NAME@VERSION of the champion of a name, where it is this card; else ""."""
+    champion = champion_of(name, store_root) if is_name(name) else None
+    plain, other = (c and c.model_dump(exclude=OF_THE_VERSION) for c in (card, champion and load_stored(champion)))
+    return champion.ref if champion and plain == other else ""
 
 
 def check_known(name: str, store_root: Root = None) -> list[Version]:

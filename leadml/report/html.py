@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -30,8 +30,9 @@ KINDS_ORDER = ("wide", "context", "custom", "prior", "learned", "documented", "c
 CONTENT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
-def render_html(result: Result, card: Card | None = None, log: Log | None = None) -> str:
-    """Render a calibration; with the card its points and bands, with the log its reliability."""
+def render_html(result: Result, card: Card | None = None, log: Log | None = None, in_use: str = "") -> str:
+    """Render a calibration; with the card its points and bands, with the log its reliability. in_use: the version as
+    which the card is in use."""
     from markupsafe import Markup
 
     from leadml.report.charts import all_charts, svg
@@ -42,6 +43,7 @@ def render_html(result: Result, card: Card | None = None, log: Log | None = None
         result=result,
         told=told,
         card=card,
+        in_use=in_use,
         # A chart may stand in a page as it is: its texts were escaped when drawn.
         charts=[(name, Markup(svg(chart, name))) for name, chart in all_charts(result, card, log).items()],
         figures=contender_rows(result, [side.id for side in told.sides]),
@@ -62,8 +64,11 @@ def render_old(document: Mapping[str, Any]) -> str:
     return _page("old.html.j2", result=document)
 
 
-def render_folder(directory: str | Path) -> Path:
-    """Render report.html of a folder that `leadml calibrate` wrote, of this version or 0.1."""
+def render_folder(directory: str | Path, in_use_as: Callable[[Card, str], str] | None = None) -> Path:
+    """Render report.html of a folder that `leadml calibrate` wrote, of this version or 0.1.
+
+    in_use_as : says as which version a card is in use under a name ("": it is not).
+    """
     from leadml.card.files import write_text
 
     folder = Path(directory)
@@ -76,7 +81,12 @@ def render_folder(directory: str | Path) -> Path:
     except (ValueError, TypeError, KeyError):
         how = "valid: what `leadml calibrate` wrote"
         raise UsageError(f"{folder / 'result.json'}: is no result of leadml; {how}") from None
-    write_text(folder / "report.html", render_old(document) if is_old else render_html(*read_folder(folder)))
+    if is_old:
+        page = render_old(document)
+    else:
+        result, card, log = read_folder(folder)
+        page = render_html(result, card, log, in_use_as(card, result.data.name) if in_use_as and card else "")
+    write_text(folder / "report.html", page)
     return folder / "report.html"
 
 

@@ -259,6 +259,14 @@ def test_demo_calibrates_scores_reproduces_and_monitors(run, desk, monkeypatch):
     code, _, err = run("page", "d/calibration", "--leads", "d/new_leads.csv", "-o", "page.html")
     assert (code, Path("page.html").is_file()) == (0, True), err
     deals, mapping, store = "d/closed_deals.csv", "d/mapping.yaml", "d/models_store"
+    assert (
+        "the learned card is in use"
+        not in Path("d/calibration/report.html").read_text() + Path("page.html").read_text()
+    )
+    run("report", "d/calibration", "--store", store)
+    run("page", "d/calibration", "--store", store, "-o", "page.html")
+    assert "(the learned card is in use, as demo@1)</h1>" in Path("d/calibration/report.html").read_text()
+    assert "(the learned card is in use)" in Path("page.html").read_text()
     code, out, err = run("reproduce", "d/calibration", "--data", deals, "--exit-code")
     assert (code, out) == (0, "the same\n"), err
     code, out, _ = run("reproduce", "d/calibration", "--data", "d/new_leads.csv", "--exit-code")
