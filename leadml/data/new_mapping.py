@@ -80,27 +80,27 @@ class Column(NamedTuple):
 def propose_mapping(source: Any, crm: str | None = None, *, query: str | None = None) -> str:
     """Propose a mapping (YAML text that loads) from the first rows of an export, of a CRM where that is known."""
     opened = open_source(source, query=query)
-    table = _sample(opened)
-    left = {column.name: column for column in _profile(table, opened.format.decimal)}
-    n_columns, file = len(left), re.split(r"[/\\]", opened.name.lower())[-1]
+    decimal, chunks, n = opened.format.decimal, [], 0
+    for chunk in opened.chunks():
+        chunks.append(chunk.table)
+        n += len(chunk.rows)
+        if n >= SAMPLE_ROWS:
+            break
+    cells = ([carry(chunk.column(name)) for chunk in chunks] for name in opened.columns)
+    table = pa.table([join_column(each, decimal, keep_text=True) for each in cells], names=[*opened.columns])
+    left = {column.name: column for column in _profile(table, decimal)}
+    file = re.split(r"[/\\]", opened.name.lower())[-1]
     name = re.sub(r"[^a-z0-9]+", "_", re.sub(r"(\.[a-z]+){1,2}$", "", file)).strip("_") or "ours"
-    lines = [
-        f"# Proposed from {opened.name}: {n_columns} columns. A line marked 'guess' is one: look at it.",
-        _flow({"name": name}),
-        *_deals(left, crm or "any"),
-        "",
-    ]
-    n_columns, criteria = len(left), [line for each in KNOWN.criteria for line in _criterion(each, left)]
-    if len(left) < n_columns:
+    lines = [f"# Proposed from {opened.name}: {len(left)} columns. A line marked 'guess' is one: look at it."]
+    lines += [_flow({"name": name}), *_deals(left, crm or "any"), ""]
+    if criteria := [line for each in KNOWN.criteria for line in _criterion(each, left)]:
         lines += ["criteria:  # levels 0 to 4; leadml frameworks bant shows what each level means", *criteria]
     else:
         lines += ["# no criterion found by name; map at least two: leadml frameworks bant shows the levels"]
         lines += ["criteria: {}"]
     late = {name: why for name in left if (why := late_by_name(name))}
-    text = "\n".join([*lines, "", *_others(left, late)])
-    if told := _late_by_outcome(table, text, opened.format.decimal):
-        text = "\n".join([*lines, "", *_others(left, late | told)])
-    return f"{text}\n"
+    late |= _late_by_outcome(table, "\n".join([*lines, "", *_others(left, late)]), decimal)
+    return "\n".join([*lines, "", *_others(left, late), ""])
 
 
 def _late_by_outcome(table: pa.Table, text: str, decimal: str) -> dict[str, str]:
@@ -110,26 +110,10 @@ def _late_by_outcome(table: pa.Table, text: str, decimal: str) -> dict[str, str]
         leads = read_leads(table, parse_record(text, Mapping).model_copy(update={"read": read}))
     except LeadmlError:  # what is wrong is told where the proposal is used
         return {}
-    found: dict[str, str] = {}
-    for code, values in leak_notes(leads):
-        columns = values.get("columns", [values.get("column")])
-        found |= {name: f"may tell how the deal went ({code})" for name in columns if name in leads.context}
-    return found
-
-
-def _sample(source: Any) -> pa.Table:
-    """The first rows."""
-    chunks, n = [], 0
-    for chunk in source.chunks():
-        chunks.append(chunk.table)
-        n += chunk.table.num_rows
-        if n >= SAMPLE_ROWS:
-            break
-    cells = (
-        join_column([carry(chunk.column(at)) for chunk in chunks], source.format.decimal, keep_text=True)
-        for at in range(len(source.columns))
-    )
-    return pa.Table.from_arrays([*cells], names=[*source.columns])
+    found = ((code, values.get("columns", [values.get("column")])) for code, values in leak_notes(leads))
+    return {
+        name: f"may tell how the deal went ({code})" for code, names in found for name in names if name in leads.context
+    }
 
 
 def _profile(table: pa.Table, decimal: str) -> Iterator[Column]:
