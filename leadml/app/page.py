@@ -223,8 +223,9 @@ def counts_of(codes: Codes, won: Any, lost: Any, most: int = MOST_PATTERNS) -> D
 def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns: Sequence[Column]) -> NewLeads:
     """Read leads without an outcome, by the same code as `leadml predict`."""
     from leadml.data.cells import text_of
+    from leadml.data.sources import open_leads
     from leadml.scoring.predicting import names_among
-    from leadml.scoring.scorer import Options, Scorer, open_leads
+    from leadml.scoring.scorer import Options, Scorer
 
     opened, n = open_leads(source, mapping), len(cards)
     first = names_among(opened.columns, mapping)

@@ -243,11 +243,9 @@ def _reason(name: str, rule: Criterion, value: str, decimal: str, hint: bool) ->
         return said
     quoted = value if re.fullmatch(r"[^\W\d][\w ]*", value) else json.dumps(value, ensure_ascii=False)
     remedy = f"add to criteria.{name} `levels: {{{quoted}: 0 to 4}}` or `unknown: [{quoted}]`, or set `other`"
-    if rule.levels is not None:
-        words = [word or "(empty)" for word in rule.levels]
-        valid = ", ".join(words[:_SHOWN]) + (", ..." if len(words) > _SHOWN else "")
-        numbers = ", or a number" if rule.edges is not None else ""
-        return f"is not listed; valid: {valid}{numbers}{nearest(value or '(empty)', words) if hint else ''}; {remedy}"
-    if rule.edges is not None:
-        return f"is not a number; valid: a number or an empty cell; {remedy}"
-    return f"is not a level; valid: 0, 1, 2, 3, 4 or an empty cell; {remedy}"
+    if rule.levels is None:
+        kind, valid = ("level", "0, 1, 2, 3, 4") if rule.edges is None else ("number", "a number")
+        return f"is not a {kind}; valid: {valid} or an empty cell; {remedy}"
+    words = [word or "(empty)" for word in rule.levels]
+    valid = ", ".join([*words[:_SHOWN], *["..."] * (len(words) > _SHOWN), *["or a number"] * (rule.edges is not None)])
+    return f"is not listed; valid: {valid}{nearest(value or '(empty)', words) if hint else ''}; {remedy}"

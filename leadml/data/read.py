@@ -14,7 +14,7 @@ from leadml.data.dates import read_dates
 from leadml.data.deals import Columns, Leads, Note, nested
 from leadml.data.encode import Encoded, Encoder, outcome_fault
 from leadml.data.mapping import load_mapping
-from leadml.data.sources import open_source
+from leadml.data.sources import open_leads
 from leadml.data.units import MOST_ROWS, are_in_order, find_units, hashes_of
 from leadml.exceptions import InputError
 from leadml.terminal import progress
@@ -65,9 +65,7 @@ def read_leads(source: Any, mapping: Any, *, query: str | None = None) -> Leads:
     leadml.exceptions.InputError: DataFrame: has no column 'ID' (lead_id)...
     """
     told = load_mapping(mapping)
-    join = told.join and told.join.model_copy(update={"file": told.path_of(told.join.file)})
-    opened = open_source(source, told.read, query=query, join=join)
-    return read_source(opened, told)
+    return read_source(open_leads(source, told, query), told)
 
 
 def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> Leads:

@@ -24,7 +24,7 @@ from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
 
 if TYPE_CHECKING:
-    from leadml.data.mapping import Join, ReadOptions
+    from leadml.data.mapping import Join, Mapping, ReadOptions
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 KINDS |= {".xlsx": "xlsx"}
@@ -164,7 +164,7 @@ def open_source(
     if join is not None and not Path(join.file).exists():  # beside the first
         join = join.model_copy(update={"file": str(Path(name).parent / join.file)})
     if "://" in name:
-        from leadml.data.sql import open_query, shown_url
+        from leadml.data.tables import open_query, shown_url
 
         return Source(shown_url(name), [open_query(name, query, read_options)], join=join)
     if query is not None:
@@ -177,6 +177,12 @@ def open_source(
     files = _files(name)
     is_read_once = len(files) == 1 and not files[0].is_file()  # a pipe
     return Source(name, [_reader(path, read_options) for path in files], [] if is_read_once else files, join)
+
+
+def open_leads(source: object, mapping: Mapping, query: str | None = None) -> Source:
+    """Open leads as a mapping says, with the second export that it joins."""
+    join = mapping.join and mapping.join.model_copy(update={"file": mapping.path_of(mapping.join.file)})
+    return open_source(source, mapping.read, query=query, join=join)
 
 
 def _kind_of(path: Path) -> str:

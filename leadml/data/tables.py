@@ -1,8 +1,9 @@
-"""Typed sources: Parquet files, JSON lines, and frames of pandas, polars or Arrow (or records) in memory."""
+"""Typed sources: Parquet, JSON lines, databases (SQL), and frames of pandas, polars or Arrow (or records) in memory."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.data.cells import column_of
-from leadml.data.chunks import BATCH_ROWS, Fault, Format, Reader, RowReader, batch_of, open_binary
+from leadml.data.chunks import BATCH_ROWS, CHUNK_ROWS, Fault, Format, Reader, RowReader, batch_of, open_binary
 from leadml.exceptions import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def open_parquet(path: Path, options: ReadOptions) -> Reader:
         with pq.ParquetFile(path) as file:
             metadata, columns = file.metadata, file.schema_arrow.names
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{path}: is not a Parquet file ({_first_line(error)}); check the export") from None
+        raise InputError(f"{path}: is not a Parquet file ({_told(error)}); check the export") from None
 
     def batches(wanted: list[str]) -> Iterator[pa.RecordBatch]:
         size = min(BATCH_ROWS, max(1024, _BATCH_CELLS // max(len(wanted), 1)))
@@ -43,7 +44,7 @@ def open_parquet(path: Path, options: ReadOptions) -> Reader:
                     n_read += batch.num_rows
                     reader.share = n_read / max(metadata.num_rows, 1)
         except (pa.ArrowException, OSError) as error:
-            raise InputError(f"{path}: cannot be read on ({_first_line(error)})") from None
+            raise InputError(f"{path}: cannot be read on ({_told(error)})") from None
 
     reader = Reader(columns, Format("parquet", decimal=options.decimal or "."), batches=batches)
     reader.share = 0.0
@@ -89,6 +90,52 @@ def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
         raise InputError(f"{path}: cannot be read ({error}); check the file") from None
 
 
+def shown_url(url: str) -> str:
+    """Write a URL without its password, for messages and reports.
+
+    >>> shown_url("postgresql+psycopg://me:secret@host/deals")
+    'postgresql+psycopg://me:***@host/deals'
+    """
+    return re.sub(r"://([^:/]*):.*@", r"://\1:***@", url)
+
+
+def open_query(url: str, query: str | None, options: ReadOptions) -> RowReader:
+    """Open the rows of a query; ``postgresql://`` is read by psycopg 3."""
+    if not query:
+        raise UsageError(f'{shown_url(url)}: a database needs --query, such as --query "SELECT * FROM leads"')
+    rows = _rows(url, query)
+    _, columns = next(rows)
+    return RowReader(columns, Format("sql", decimal=options.decimal or "."), rows)
+
+
+def _rows(url: str, query: str) -> Iterator[tuple[int, Any]]:
+    """The header as row 1, then the rows; what was opened is closed with this generator."""
+    name, row = shown_url(url), 0
+    try:
+        import sqlalchemy
+
+        driven = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url)
+        engine = sqlalchemy.create_engine(driven, poolclass=sqlalchemy.NullPool)
+    except ImportError as error:
+        install = 'pip install "leadml[sql]" installs what PostgreSQL takes'
+        raise UsageError(f"{name}: SQLAlchemy or the database's driver is missing ({error}); {install}") from None
+    except sqlalchemy.exc.ArgumentError as error:
+        raise UsageError(f"{name}: is no SQLAlchemy URL ({_told(error)})") from None
+    try:
+        with engine.connect() as connection:
+            connection = connection.execution_options(stream_results=True, max_row_buffer=CHUNK_ROWS)
+            with connection.execute(sqlalchemy.text(query)) as result:
+                if not result.returns_rows:
+                    raise UsageError(f"{name}: --query gives no rows; valid: a SELECT")
+                yield (row := 1), tuple(result.keys())
+                for some in result.partitions(CHUNK_ROWS):
+                    for cells in some:
+                        yield (row := row + 1), cells
+    except sqlalchemy.exc.SQLAlchemyError as error:
+        fault = f"cannot be read on ({_told(error)})" if row else f"{_told(error)}; check the URL and --query"
+        raise InputError(f"{name}: {fault}") from None
+
+
 def open_frame(frame: Any, options: ReadOptions) -> Reader:
     """Take a frame of pandas, polars or Arrow, or a list of dicts."""
     form = Format("frame", decimal=options.decimal or ".")
@@ -124,5 +171,6 @@ def _pandas_column(series: Any, mark: str) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def _told(error: Exception) -> str:
+    """What a library or a database says, in one line."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())[:300]

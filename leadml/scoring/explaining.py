@@ -10,9 +10,10 @@ import numpy as np
 
 from leadml.card.record import Card
 from leadml.data.mapping import load_mapping
+from leadml.data.sources import open_leads
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.face import estimator_of
-from leadml.scoring.scorer import Options, Scorer, open_leads
+from leadml.scoring.scorer import Options, Scorer
 from leadml.terminal import Table, clean, format_blocks, percent
 
 if TYPE_CHECKING:

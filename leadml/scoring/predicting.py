@@ -15,9 +15,9 @@ import pyarrow as pa
 from leadml.card.record import Card
 from leadml.data.cells import number_array, numbers_of
 from leadml.data.mapping import Mapping, load_mapping
-from leadml.data.sources import Source
+from leadml.data.sources import Source, open_leads
 from leadml.exceptions import InputError, UsageError
-from leadml.scoring.scorer import Options, Scored, Scorer, open_leads
+from leadml.scoring.scorer import Options, Scored, Scorer
 from leadml.scoring.writers import (
     CsvLines,
     JsonLines,

@@ -19,7 +19,7 @@ from leadml.data.chunks import Chunk, Fault, in_order
 from leadml.data.dates import date_cells, read_dates
 from leadml.data.deals import OPEN, Leads
 from leadml.data.encode import Encoder
-from leadml.data.sources import Source, open_source
+from leadml.data.sources import Source
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
 from leadml.scoring.writers import Layout
@@ -77,12 +77,6 @@ class Judged(NamedTuple):
     scored: Scored
     faults: list[Fault]
     n_closed: int
-
-
-def open_leads(source: Any, mapping: Mapping, query: str | None = None) -> Source:
-    """Open leads, with the second export that the mapping joins."""
-    join = mapping.join and mapping.join.model_copy(update={"file": mapping.path_of(mapping.join.file)})
-    return open_source(source, mapping.read, query=query, join=join)
 
 
 class Scorer:
