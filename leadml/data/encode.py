@@ -196,16 +196,11 @@ def check_columns(
     mapping: Mapping, columns: Sequence[str], source: str, *, to_score: bool = False
 ) -> dict[str, list[str]]:
     """Refuse missing columns, all at once; returns those that may be absent and are, with what would read them."""
-    absent: dict[str, list[str]] = {}
-    for place, column in mapping.uses():
-        if column not in columns:
-            absent.setdefault(column, []).append(place)
-    needed = mapping.uses(to_score=to_score)
-    if mapping.optional:
-        needed = () if mapping.present(columns) else tuple(use for use in needed if use[0].startswith("criteria."))
-    missing = [f"{column!r} ({place}){nearest(column, columns)}" for place, column in needed if column not in columns]
-    if not missing:
-        return absent
+    uses = [(place, column) for place, column in mapping.uses() if column not in columns]
+    needed = "criteria." if mapping.optional else ("lead_id", "criteria.") if to_score else ""
+    missing = [f"{column!r} ({place}){nearest(column, columns)}" for place, column in uses if place.startswith(needed)]
+    if not missing or (mapping.optional and mapping.present(columns)):
+        return {column: [place for place, other in uses if other == column] for _, column in uses}
     hint = "; is the delimiter right? set read.delimiter in the mapping" if len(columns) == 1 else ""
     missed = f" {missing[0]};" if len(missing) == 1 else "".join(f"\n  {each}" for each in missing) + "\n "
     raise InputError(

@@ -237,9 +237,9 @@ class Mapping(Record):
         """The column that a criterion is read from, also as a stand-in; what is no criterion is a column itself."""
         return next((self.criteria[each].column for each in self.chain(name) if each in self.criteria), name)
 
-    def uses(self, *, to_score: bool = False) -> tuple[tuple[str, str], ...]:
-        """List (YAML path, column); `to_score`: only what scoring cannot do without (id and criteria)."""
-        return tuple(use for use in _uses(dict(self)) if not to_score or use[0].startswith(("lead_id", "criteria.")))
+    def uses(self) -> tuple[tuple[str, str], ...]:
+        """List (YAML path, column)."""
+        return tuple(_uses(dict(self)))
 
     def present(self, columns: Collection[str]) -> tuple[str, ...]:
         """List the criteria that these columns can say something about, in canonical order."""

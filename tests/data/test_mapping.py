@@ -110,7 +110,6 @@ def test_words_and_numbers_may_stand_in_one_column_and_every_use_has_its_path(tm
     places = dict(mapping.uses())
     assert (places["join.left"], places["segments[0]"]) == ("Contact", "Team")
     assert {"snapshot", "followed_up.column", "propensity.column", "duplicates[0]"} <= set(places)
-    assert dict(mapping.uses(to_score=True)) == {"lead_id": "ID", "criteria.budget": "B", "criteria.need": "N"}
     path = tmp_path / "mapping.yaml"
     path.write_text(dump_record(mapping))
     (tmp_path / "contacts.csv").write_text("ID\n")
