@@ -9,15 +9,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import leadml
-from leadml.calibration.contenders import DocumentedRule, Fitted, Totals, TotalTable
-from leadml.calibration.study import Study
-from leadml.calibration.views import Floats, View, learning_weight, weight_of, won_of
-from leadml.card.build import LearnedPoints, bands_at, edges_by_share, learned_card, words_of_mapping
+from leadml.calibration.contenders import Fitted, FittedCard
+from leadml.calibration.deals import Floats, learning_weight, weight_of, won_of
+from leadml.calibration.study import Study, View
+from leadml.card.build import bands_at, edges_by_share, words_of_mapping
+from leadml.card.points import Ints
 from leadml.card.record import Card, CardBand
 from leadml.data.deals import Leads
-from leadml.estimators.whole_points import WholePoints
-from leadml.estimators.wide import card_attributes
-from leadml.estimators.wide_fit import WideFit
 from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, redraw_rates
 from leadml.result import Data, LearnedCutoff
 
@@ -56,11 +54,11 @@ class DealsByTotal(NamedTuple):
 
 def fit_all(study: Study) -> dict[str, Fitted]:
     """Every contender that may be used, fitted to all deals."""
-    own = [each for each in study.contenders if each.kind != "comparison"]
+    own = [each for each in study.contenders.values() if each.kind != "comparison"]
     return {each.id: each.fit(study.compared if each.by_row else study.by_pattern[each.framework]) for each in own}
 
 
-def count_totals(study: Study, deals: Leads, at: Totals, total_max: int) -> DealsByTotal:
+def count_totals(study: Study, deals: Leads, at: Ints, total_max: int) -> DealsByTotal:
     """Count deals by total (`at`)."""
     weight, value = learning_weight(deals), study.consequences.learned_from(deals).value_of(deals)
     known = np.nan_to_num(value)
@@ -90,37 +88,31 @@ def find_cutoff(study: Study, totals: DealsByTotal, share: float) -> LearnedCuto
 def draft_cards(study: Study, fitted: Mapping[str, Any], data: Data) -> dict[str, Draft]:
     """Every card by contender: documented rules, documented scores with learned chances, learned points."""
     drafts = {name: Draft(rule.card) for name, rule in study.rules.items()}
-    for name, table in fitted.items():
-        if isinstance(table, TotalTable) and (table.rule.total_max or not isinstance(table.learned, WideFit)):
-            drafts[name] = draft_card(study, name, table, data)
+    for name, each in fitted.items():
+        if name in drafts:
+            continue
+        if isinstance(each, FittedCard) and (each.card.total_max or study.contenders[name].kind != "wide"):
+            drafts[name] = draft_card(study, name, each, data)
     return drafts
 
 
-def draft_card(study: Study, name: str, table: TotalTable, data: Data) -> Draft:
+def draft_card(study: Study, name: str, fitted: FittedCard, data: Data) -> Draft:
     """Put cut-off, bands, words and provenance to points and what each total means."""
-    rule, learned, k = table.rule, table.learned, len(table.rule.criteria)
-    contender, mapping = study.contender(name), study.deals.mapping
+    contender, mapping, document = study.contenders[name], study.deals.mapping, fitted.card.to_dict()
+    view = study.views.get(contender.framework)
     deals = study.deals if contender.by_row else study.by_pattern[contender.framework]
-    view, points = study.view_of(contender.framework), np.array(rule.rows[:k]).reshape(k, 6)
-    at = rule.totals(deals)
-    cutoff = find_cutoff(study, count_totals(study, deals, at, rule.total_max), workload(study, view))
-    card = learned_card(
-        f"{data.name}-{name}",
-        None if view is None else view.framework,
-        LearnedPoints(
-            rule.criteria,
-            points,
-            points[:, :5] if learned is None else np.tile(np.arange(5.0), (k, 1)),
-            *(table.probability, table.low, table.high),
-            base=learned.base + table.shift if isinstance(learned, WholePoints) else None,
-            slope=learned.slope if isinstance(learned, WholePoints) else None,
-            attributes=card_attributes(learned.attributes, rule.rows[k:]) if isinstance(learned, WideFit) else (),
-        ),
-        cutoff=int(cutoff.value or 0),
-        bands=make_bands(study, view, deals, at, table, int(cutoff.value or 0)),
-        created_at=study.settings.as_of or data.as_of or "1970-01-01",
-        words=None if mapping is None else words_of_mapping(mapping),
-        provenance={
+    at, total_max = fitted.totals(deals), fitted.card.total_max
+    found = find_cutoff(study, count_totals(study, deals, at, total_max), workload(study, view))
+    cutoff = int(found.value or 0)
+    bands = make_bands(study, view, deals, at, fitted.card, cutoff)
+    words = {} if mapping is None else words_of_mapping(mapping)
+    document |= {
+        "name": f"{data.name}-{name}",
+        "criteria": [{**each, "words": words.get(each["id"], {})} for each in document["criteria"]],
+        "cutoff": cutoff,
+        "bands": [each.model_dump(by_alias=True) for each in bands],
+        "created_at": study.settings.as_of or data.as_of or "1970-01-01",
+        "provenance": {
             "data_digest": data.digest,
             **data.model_dump(include={"mapping_digest", "n_won", "n_lost", "as_of"}),
             "baseline": study.baseline,
@@ -128,13 +120,13 @@ def draft_card(study: Study, name: str, table: TotalTable, data: Data) -> Draft:
             "mlflow_run_id": None,
             "leadml_version": leadml.__version__,
         },
-    )
-    return Draft(card, cutoff)
+    }
+    return Draft(Card.from_dict(document, str(document["name"]), verify=False), found)
 
 
-def richest_rule(study: Study, view: View | None) -> DocumentedRule | None:
+def richest_rule(study: Study, view: View | None) -> FittedCard | None:
     """The rule of a framework with most bands."""
-    own = [rule for rule in study.rules.values() if view is not None and rule.framework == view.id]
+    own = [rule for rule in study.rules.values() if view is not None and rule.card.framework == view.framework.id]
     return max(own, key=lambda rule: len(rule.card.bands), default=None)
 
 
@@ -144,25 +136,24 @@ def workload(study: Study, view: View | None) -> float:
     The main one is the baseline, else the rule with most bands; a framework without rules takes the baseline's.
     """
     rule = baseline = study.rules.get(str(study.baseline))
-    if baseline is None or view is None or baseline.framework != view.id:
+    if baseline is None or view is None or baseline.card.framework != view.framework.id:
         rule = richest_rule(study, view) or baseline
     if rule is None:
         return 0.5
-    deals = study.by_pattern[rule.framework]
+    deals = study.by_pattern[rule.card.framework]
     share = float(np.average(np.asarray(rule.predict(deals).decision), weights=weight_of(deals)))
     return share if 0.0 < share < 1.0 else 0.5
 
 
 def make_bands(
-    study: Study, view: View | None, deals: Leads, at: Totals, table: TotalTable, cutoff: int
+    study: Study, view: View | None, deals: Leads, at: Ints, card: Card, cutoff: int
 ) -> tuple[CardBand, ...]:
     """Bands of a card: as many leads in each as the documented ones hold, or from edges of P(won)."""
-    settings, total_max, rule = study.settings.bands, len(table.probability) - 1, richest_rule(study, view)
+    settings, total_max, rule = study.settings.bands, card.total_max, richest_rule(study, view)
     if settings.by != "shares":
         pays_from = study.consequences.learned_from(study.deals).threshold
         scale = 1.0 if settings.by == "probability" else pays_from or 1.0
-        rising = np.maximum.accumulate(table.probability)
-        edges = [0, *np.searchsorted(rising, np.array(settings.edges) * scale).tolist()]
+        edges = [0, *np.searchsorted(card.lookup.probabilities, np.array(settings.edges) * scale).tolist()]
         return bands_at(GENERIC[len(edges) - 2], edges, cutoff, total_max)
     if rule is None:
         return bands_at(GENERIC[0], [0, cutoff], cutoff, total_max)

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from leadml.calibration.deals import MIN_DEALS
 from leadml.calibration.findings import make_findings, notes_of_deals
-from leadml.calibration.outcomes import MIN_DEALS
 from leadml.levels import CANONICAL, UNKNOWN
 from leadml.result import Finding, ResultPart
 from leadml.terminal import clean
 
 if TYPE_CHECKING:
-    from leadml.calibration.views import Note
-    from leadml.data.deals import Leads
+    from leadml.data.deals import Leads, Note
 
 SHOWN = 10
 NO_OUTCOME = (

@@ -11,16 +11,14 @@ import numpy as np
 import leadml
 from leadml.calibration import figures, findings
 from leadml.calibration.cards import Draft, draft_cards, fit_all
+from leadml.calibration.deals import won_of
 from leadml.calibration.drift import find_drift
 from leadml.calibration.facts import Facts
-from leadml.calibration.hold_out import Lost, hold_out, make_blocks
-from leadml.calibration.outcomes import Chosen
+from leadml.calibration.hold_out import Lost, hold_out
 from leadml.calibration.rules import judge_rules
 from leadml.calibration.study import Study, make_study
-from leadml.calibration.views import Note, won_of
 from leadml.data.chunks import release_memory
-from leadml.data.deals import Leads
-from leadml.estimators.whole_points import WholePoints
+from leadml.data.deals import Note
 from leadml.evaluation.bootstrap import Statistic
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import at_workload, captured
@@ -32,32 +30,33 @@ COMPARED = "compare without them (the command stands with the card). For good, "
 
 
 def conclude(
-    leads: Leads,
-    chosen: Chosen,
-    study: Study,
-    log: Log,
-    lost: Mapping[str, Lost],
-    metrics: Mapping[str, figures.Metric],
-    name: str,
+    study: Study, log: Log, lost: Mapping[str, Lost], metrics: Mapping[str, figures.Metric], name: str
 ) -> tuple[Result, dict[str, Draft], dict[str, Any]]:
     """The result, every card, and every contender fitted to all deals."""
-    moved, drifted = find_drift(study.deals, study.learnable) if study.timed else ([], False)
-    selected, by_hunch = findings.find_selected(study, chosen)
+    moved, drifted = find_drift(study.deals, study.learnable.values()) if study.timed else ([], False)
+    selected, by_hunch = findings.find_selected(study)
     facts = Facts(study, log, fit_all(study), drifted, by_hunch)
-    policies, data = judge_rules(facts), figures.describe_data(study, leads, name, chosen.n_recent)
+    policies, data = judge_rules(facts), figures.describe_data(study, name)
     drafts = draft_cards(study, facts.fitted, data)
     best = choose_card(facts, drafts)
     release_memory()
     on_deals = [
         (code, {**values, "compare": COMPARED} if values.get("compare") else values)
-        for code, values in findings.notes_of_deals(leads, study.deals)
+        for code, values in findings.notes_of_deals(study.leads, study.deals)
     ]
     recommended = recommend(facts, drafts, policies, best, findings.make_findings(on_deals))
-    contenders = figures.describe_contenders(facts, drafts, lost, metrics, leads)
+    contenders = figures.describe_contenders(facts, drafts, lost, metrics)
     dropped, evaluation = figures.find_dropped(facts), figures.describe_evaluation(facts)
-    notes: list[Note] = [*chosen.notes, *study.notes, *on_deals, *findings.notes_of_study(study), *selected, *moved]
+    notes: list[Note] = [
+        *study.chosen.notes,
+        *study.notes,
+        *on_deals,
+        *findings.notes_of_study(study),
+        *selected,
+        *moved,
+    ]
     notes += findings.notes_of_result(facts, policies, contenders, recommended, dropped)
-    notes += judge_recoded(study, chosen, leads, policies)
+    notes += judge_recoded(study, policies)
     card = None  # its decision at the workload of the baseline
     if best is not None and facts.workload is not None:
         card = at_workload(facts.held, log.entries[best].score, facts.workload)
@@ -72,7 +71,7 @@ def conclude(
             "n_test": evaluation.n,
         },
         settings=study.settings.model_dump(mode="json", by_alias=True),
-        frameworks=tuple(view.id for view in study.views),
+        frameworks=tuple(map(str, study.views)),
         contenders=contenders,
         policies=policies,
         disagreement=() if card is None else figures.find_disagreement(facts, card),
@@ -85,15 +84,16 @@ def conclude(
     return result, drafts, dict(facts.fitted)
 
 
-def judge_recoded(study: Study, chosen: Chosen, leads: Leads, policies: Sequence[PolicyResult]) -> Iterator[Note]:
+def judge_recoded(study: Study, policies: Sequence[PolicyResult]) -> Iterator[Note]:
     """LML602: the verdict on the baseline with overdue deals counted as lost; none where there are none."""
-    own = next((each for each in policies if each.id == study.baseline), None)
-    view = study.view_of(None if own is None else own.framework)
+    chosen, own = study.chosen, next((each for each in policies if each.id == study.baseline), None)
+    view = None if own is None else study.views.get(own.framework)
     if chosen.overdue is None or own is None or view is None or own.verdict == "cannot-judge":
         return
     alone = {"contenders": (), "wide": False, "policies": (own.id,), "baseline": own.id}
     recoded = dataclasses.replace(chosen, deals=chosen.overdue)
-    other = make_blocks(make_study(leads, recoded, study.settings.model_copy(update=alone), [view.framework]))
+    settings = study.settings.model_copy(update=alone)
+    other = make_study(study.leads, settings, [view.framework], chosen=recoded)
     verdict = next(e.verdict for e in judge_rules(Facts(other, hold_out(other)[0], fit_all(other))) if e.id == own.id)
     stays = verdict == own.verdict
     before, after = (float(np.mean(won_of(deals))) for deals in (chosen.deals, chosen.overdue))
@@ -114,11 +114,10 @@ def choose_card(facts: Facts, drafts: Mapping[str, Draft]) -> str | None:
     Simple: the baseline's framework, then fewer criteria; last the better wide one, as both are of one size.
     """
     study, losses = facts.study, {name: each.log_loss for name, each in facts.measures.items()}
-    own = None if study.baseline is None else study.rules[study.baseline].framework
-    learned = [each for each in study.contenders if learned_of(facts, each.id)]
-    n_mapped = {view.id: len(view.mapped) for view in study.views}
-    cards = [e.id for e in sorted(learned, key=lambda e: (e.framework != own, n_mapped[str(e.framework)]))]
-    wide = [each.id for each in study.contenders if each.id in drafts and each.kind == "wide"]
+    own = None if study.baseline is None else study.rules[study.baseline].card.framework
+    learned = [e for name, e in study.contenders.items() if getattr(facts.fitted.get(name), "lost", None) is not None]
+    cards = [e.id for e in sorted(learned, key=lambda e: (e.framework != own, len(study.views[e.framework].mapped)))]
+    wide = [name for name, each in study.contenders.items() if name in drafts and each.kind == "wide"]
     cards += sorted(wide, key=lambda name: _loss(losses[name]))[:1]
     workload = np.full(len(facts.log), 0.5) if facts.workload is None else facts.workload
     chosen = next(iter(cards), None)
@@ -131,12 +130,6 @@ def choose_card(facts: Facts, drafts: Mapping[str, Draft]) -> str | None:
         if gain.value and gain.value * max(0.0, 1.0 - (gain.error / gain.value) ** 2) > study.settings.smallest_gain:
             chosen = name
     return chosen
-
-
-def learned_of(facts: Facts, name: str) -> WholePoints | None:
-    """Whole points of a framework's learned card."""
-    learned = getattr(facts.fitted.get(name), "learned", None)
-    return learned if isinstance(learned, WholePoints) else None
 
 
 def _loss(figure: Statistic | None) -> float:
@@ -161,13 +154,12 @@ def recommend(
         because = "No framework has two mapped criteria that vary, so that no card can be learned."
         nothing: dict[str, Any] = dict.fromkeys(("contender", "card", "framework"))
         return Recommended(**nothing, because=because, doubted=doubted, in_use=study.baseline or "prior")
-    contender, draft = study.contender(chosen), drafts[chosen]
+    contender, draft = study.contenders[chosen], drafts[chosen]
     held = [each.column for each in draft.card.attributes]
     held += [deals.mapping.column_of(each.id) for each in draft.card.criteria] if deals.mapping else []
     doubt = findings.doubt_words(told, held)
     rounding = None
-    if (whole := learned_of(facts, chosen)) is not None:
-        lost = whole.loss_against_real
+    if (lost := facts.fitted[chosen].lost) is not None:
         won = _loss(facts.measures["prior"].log_loss) - _loss(facts.measures[chosen].log_loss)
         rounding = min(1.0, lost / (lost + won)) if won > 0 else None
     stays = baseline is not None and (baseline.verdict != "change" or bool(doubt))

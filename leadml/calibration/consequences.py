@@ -10,9 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from leadml.calibration.deals import Floats, weight_of, won_of
 from leadml.calibration.experiment import Capacity, Economics, Experiment
-from leadml.calibration.views import Floats, Note, weight_of, won_of
-from leadml.data.deals import NO_DAY, Leads
+from leadml.data.deals import NO_DAY, Leads, Note
 from leadml.evaluation.metrics import highest
 from leadml.exceptions import UsageError
 from leadml.levels import N_CODES, Codes

@@ -6,44 +6,43 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from leadml.calibration.deals import Flags, Floats, count_patterns, learning_weight, plain_design, won_of
 from leadml.calibration.drift import Timing, latest_shift
-from leadml.calibration.views import (
-    Flags,
-    Floats,
-    View,
-    codes_of,
-    count_patterns,
-    known_means,
-    learning_weight,
-    plain_design,
-    won_of,
-)
-from leadml.estimators.attributes import Bins, Column, offered
+from leadml.card.build import LearnedPoints, learned_card
+from leadml.card.codes import codes_of, codes_of_leads
+from leadml.card.points import Ints
+from leadml.card.record import Card, CardBand
+from leadml.estimators.attributes import Column, offered
+from leadml.estimators.misfit import find_misfits
+from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.probabilities import table_of_totals
-from leadml.estimators.whole_points import WholePoints, whole_points
-from leadml.estimators.wide_fit import WideDeals, WideFit, fit_wide
+from leadml.estimators.scorecard_fit import ScorecardFit, fit_scorecard
+from leadml.estimators.whole_points import whole_points
+from leadml.estimators.wide import card_attributes
+from leadml.estimators.wide_fit import WideDeals, fit_wide
 from leadml.levels import logistic
 from leadml.result import Kind
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leadml.card.record import Card, CardGate
     from leadml.data.deals import Leads
     from leadml.estimators.context import Form
-    from leadml.frameworks.model import Gate
+    from leadml.frameworks.model import Framework
 
-Totals = npt.NDArray[np.int32]
 MORE = 1.9
 """How many times more deals there must be before a classifier is tuned again."""
 MOST = 5_000
 """Deals at the most (the latest, in time) that a wide classifier is fitted to."""
+ALL = CardBand.model_validate({"id": "all", "title": "All", "from": 0, "action": "rank", "decision": "ready"})
+"""The band of a card whose cut-off is not found yet."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -83,75 +82,28 @@ class Contender:
     by_row: bool = False
 
 
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class Points:
-    """Whole points by code, of each criterion, then of each attribute; whoever is known to lie below a gate fails."""
-
-    criteria: tuple[str, ...]
-    rows: Sequence[npt.NDArray[np.integer]]
-    bins: tuple[Bins, ...] = ()
-    gates: Sequence[Gate | CardGate] = ()
-
-    @property
-    def total_max(self) -> int:
-        """The highest total."""
-        return int(sum(row.max() for row in self.rows))
-
-    def totals(self, leads: Leads) -> Totals:
-        """(n,) points."""
-        codes = [*codes_of(leads, self.criteria).T, *(each.codes(column_of(leads, each.name)) for each in self.bins)]
-        totals = np.zeros(len(leads), dtype=np.int32)
-        for row, own in zip(self.rows, codes, strict=True):
-            totals += row.astype(np.int32)[own]
-        return totals
-
-    def failed(self, leads: Leads) -> Flags:
-        """(n,) whether a gate disqualifies."""
-        known = codes_of(leads, [gate.criterion for gate in self.gates])
-        return np.asarray((known < [gate.below for gate in self.gates]).any(axis=1))
-
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class DocumentedRule(Points):
-    """A documented rule as it stands."""
-
-    id: str
-    framework: str | None
-    title: str
-    card: Card
-
-    @classmethod
-    def of(cls, card: Card, title: str) -> DocumentedRule:
-        """The rule that a card holds."""
-        rows = [np.array([*each.points, each.unknown_points]) for each in card.criteria]
-        criteria, of = tuple(each.id for each in card.criteria), card.framework
-        return cls(criteria=criteria, rows=rows, gates=card.gates, id=card.name, framework=of, title=title, card=card)
-
-    def fit(self, train: Leads) -> DocumentedRule:  # noqa: ARG002
-        """Nothing is learned."""
-        return self
-
-    def predict(self, leads: Leads) -> Said:
-        """Points given and the rule's own decision: it follows up from its cut-off, unless a gate fails."""
-        score = np.where(self.failed(leads), -1.0, self.totals(leads))
-        return Said(score, np.full(len(score), np.nan), (score >= self.card.cutoff).astype(np.float64))
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class TotalTable:
-    """Points, what was learned of P(won) at each total, and what the points were rounded from (None: documented)."""
+class FittedCard:
+    """A documented rule (with a title) as it stands, or what was learned as a card.
 
-    rule: Points
-    probability: Floats
-    low: Floats
-    high: Floats
-    shift: float = 0.0
-    learned: WholePoints | WideFit | None = None
+    lost : log loss a deal that whole points give up against what they were rounded from, of a framework's learned card.
+    """
+
+    card: Card
+    title: str = ""
+    lost: float | None = None
+
+    def totals(self, leads: Leads) -> Ints:
+        """(n,) points."""
+        return self.card.lookup.totals(codes_of(self.card, leads))
 
     def predict(self, leads: Leads) -> Said:
-        """Points and P(won); a lead that fails a gate ranks below all others."""
-        totals, failed = self.rule.totals(leads), self.rule.failed(leads)
-        return Said(np.where(failed, -1.0, totals), self.probability[totals], refused=failed)
+        """Points, P(won) of a learned card, a rule's own decision; a lead that fails a gate ranks below all others."""
+        table, codes = self.card.lookup, codes_of(self.card, leads)
+        totals, failed = table.totals(codes), table.failed(codes)
+        score = np.where(failed, -1.0, totals)
+        decision = (score >= self.card.cutoff).astype(np.float64) if self.card.kind == "documented" else None
+        return Said(score, table.probabilities[totals], decision, failed)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -173,7 +125,7 @@ class FittedClassifier:
 
     model: Any
     kinds: dict[str, Any]  # of the columns that it was fitted to
-    rule: Points | None = None
+    rule: FittedCard | None = None
 
     def predict(self, leads: Leads) -> Said:
         """P(won), by which it ranks too."""
@@ -184,12 +136,108 @@ class FittedClassifier:
         return Said(p, p)
 
 
-def frame_with(leads: Leads, rule: Points | None) -> pd.DataFrame:
+def frame_with(leads: Leads, rule: FittedCard | None) -> pd.DataFrame:
     """Leads as a frame, with the documented score."""
     from leadml.estimators.context import frame_of
 
     frame = frame_of(leads)
     return frame if rule is None else frame.assign(**{"documented score": rule.totals(leads).astype(np.float64)})
+
+
+def logit(p: npt.ArrayLike) -> Floats:
+    """Log-odds, kept finite."""
+    return np.asarray(special.logit(np.clip(p, 1e-9, 1 - 1e-9)))
+
+
+# ---------------------------------------------------------------- cards
+
+
+def keep(rule: FittedCard, train: Leads) -> FittedCard:  # noqa: ARG001
+    """Nothing is learned of a documented rule."""
+    return rule
+
+
+def find_chances(
+    train: Leads, at: npt.NDArray[np.integer], total_max: int, timing: Timing, slope: float = 1.0
+) -> tuple[tuple[Floats, Floats, Floats], float]:
+    """P(won) with its interval by total, and the shift to now in it: deals are counted by total (`at`).
+
+    Isotonic where deals abound, else shrunk to the line.
+    """
+    weight, won = learning_weight(train), won_of(train)
+    table = table_of_totals(at, weight * won, weight, total_max, slope=slope)
+    shift, variance = latest_shift(logit(table.probability)[at], train, timing)
+    if variance:
+        table = table_of_totals(at, weight * won, weight, total_max, min_variance=variance, slope=slope)
+    p, low, high = (logistic(logit(each) + shift) for each in (table.probability, table.low, table.high))
+    return (p, low, high), shift
+
+
+def as_card(framework: Framework | None, learned: LearnedPoints, lost: float | None = None) -> FittedCard:
+    """What was learned as a card, whose cut-off and bands are found where it is to be used."""
+    card = learned_card("learned", framework, learned, cutoff=0, bands=(ALL,), created_at="learned")
+    return FittedCard(card, lost=lost)
+
+
+def documented_points(k: int) -> Floats:
+    """(k, 5) documented points of k criteria, around which is learned: a level is a point."""
+    return np.tile(np.arange(5.0), (k, 1))
+
+
+def learn_cutoff(rule: FittedCard, framework: Framework | None, train: Leads, timing: Timing = None) -> FittedCard:
+    """The points that a document gives, with chances."""
+    points = np.array([[*each.points, each.unknown_points] for each in rule.card.criteria])
+    chances, _ = find_chances(train, rule.totals(train), rule.card.total_max, timing)
+    return as_card(framework, LearnedPoints([c.id for c in rule.card.criteria], points, points[:, :5], *chances))
+
+
+class Levels(NamedTuple):
+    """The scorecard of some criteria, the counts that it was fitted to, and which of them may only rise."""
+
+    fit: ScorecardFit
+    counts: PatternCounts
+    rising: Flags
+
+
+def fit_levels(criteria: Sequence[str], seed: int, train: Leads, *, free: bool = False) -> Levels:
+    """Fit the scorecard on counts of patterns; the points of criteria that turn are `free` to fall."""
+    counts, given = count_patterns(train, criteria), documented_points(len(criteria))
+    rising = np.ones(len(criteria), dtype=bool)
+    if free:
+        found = find_misfits(counts, given, criteria, random_state=seed)
+        rising = ~np.isin(criteria, [each.criteria[0] for each in found if each.kind == "turning"])
+    return Levels(fit_scorecard(counts, given, monotone=rising, random_state=seed), counts, rising)
+
+
+def learn_card(
+    framework: Framework, criteria: Sequence[str], fit: Callable[[Leads], Levels], train: Leads, timing: Timing = None,
+    points: int = 40,
+) -> FittedCard:  # fmt: skip
+    """Average the fits over their spreads, round to whole points."""
+    levels = fit(train)
+    whole = whole_points(levels.fit, levels.counts.codes, levels.counts.total, points, monotone=levels.rising)
+    chances, shift = find_chances(train, whole.totals(codes_of_leads(train, criteria)), whole.total_max, timing)
+    rows, given = np.array(whole.rows), documented_points(len(criteria))
+    learned = LearnedPoints(criteria, rows, given, *chances, base=whole.base + shift, slope=whole.slope)
+    return as_card(framework, learned, whole.loss_against_real)
+
+
+def learn_wide(
+    framework: Framework | None, criteria: Sequence[str], train: Leads, timing: Timing = None, *,
+    columns: Sequence[str], attributes: int = 12, points: int = 40, as_score: bool = False,
+) -> Fitted:  # fmt: skip
+    """Documented criteria (`as_score` keeps their proportions), and the columns of the CRM that tell more."""
+    weight, codes, k = learning_weight(train), codes_of_leads(train, criteria), len(criteria)
+    there, _ = offered([column_of(train, name) for name in columns], len(train))
+    deals = WideDeals(codes, documented_points(k), there, won_of(train), weight, train.unit)
+    fit = fit_wide(deals, attributes=attributes, as_score=as_score)
+    codes = fit.codes(codes, there)
+    if not codes.shape[1]:  # no criterion, and no column that tells anything
+        return learn_prior(train, timing)
+    whole = whole_points(fit, codes, weight, points, at_most=True)
+    chances, _ = find_chances(train, whole.totals(codes), whole.total_max, timing, fit.slope)
+    told, rows = card_attributes(fit.attributes, whole.rows[k:]), np.array(whole.rows[:k]).reshape(k, 6)
+    return as_card(framework, LearnedPoints(criteria, rows, deals.documented, *chances, attributes=told))
 
 
 def column_of(leads: Leads, name: str) -> Column:
@@ -200,82 +248,40 @@ def column_of(leads: Leads, name: str) -> Column:
     return Column.of_arrow(name, values, leads.created)
 
 
-def logit(p: npt.ArrayLike) -> Floats:
-    """Log-odds, kept finite."""
-    return np.asarray(special.logit(np.clip(p, 1e-9, 1 - 1e-9)))
+# ---------------------------------------------------------------- what is no card
 
 
-def learn_totals(
-    rule: Points, train: Leads, timing: Timing, learned: WholePoints | WideFit | None = None, slope: float = 1.0
-) -> TotalTable:
-    """Count deals by total; isotonic where deals abound, else shrunk to the line."""
-    at, weight, won = rule.totals(train), learning_weight(train), won_of(train)
-    table = table_of_totals(at, weight * won, weight, rule.total_max, slope=slope)
-    shift, variance = latest_shift(logit(table.probability)[at], train, timing)
-    if variance:
-        table = table_of_totals(at, weight * won, weight, rule.total_max, min_variance=variance, slope=slope)
-    p, low, high = (logistic(logit(each) + shift) for each in (table.probability, table.low, table.high))
-    return TotalTable(rule, p, low, high, shift, learned)
+def of_now(of: Callable[[Leads], Floats], train: Leads, timing: Timing) -> LogOdds:
+    """Log-odds with the intercept of the latest deals where it moved."""
+    return LogOdds(of, latest_shift(of(train), train, timing)[0])
 
 
-def learn_card(
-    view: View, train: Leads, timing: Timing = None, *, points: int = 40, seed: int = 0, free: bool = False
-) -> TotalTable:
-    """Average the fits over their spreads, round to whole points; those of criteria that turn are `free` to fall."""
-    fit, counts, rising = view.learn(train, seed, free)
-    whole = whole_points(fit, counts.codes, counts.total, points, monotone=rising)
-    rule = Points(criteria=view.mapped, rows=whole.rows, gates=view.framework.gates)
-    return learn_totals(rule, train, timing, whole)
-
-
-def learn_weights(view: View, train: Leads, timing: Timing = None, *, seed: int = 0) -> LogOdds:
-    """The same as fitted, without rounding."""
-    fit, _, _ = view.learn(train, seed)
-    return _of_now(lambda leads: fit.log_odds(codes_of(leads, view.mapped)), train, timing)
+def learn_weights(criteria: Sequence[str], fit: Callable[[Leads], Levels], train: Leads, timing: Timing) -> LogOdds:
+    """The same as a learned card, without rounding."""
+    fitted = fit(train).fit
+    return of_now(lambda leads: fitted.log_odds(codes_of_leads(leads, criteria)), train, timing)
 
 
 def learn_prior(train: Leads, timing: Timing = None) -> LogOdds:
-    """The share of won deals, half a deal of each kind added; of the latest deals where it moved."""
+    """The share of won deals, half a deal of each kind added."""
     weight = learning_weight(train)
     same = float(logit((weight @ won_of(train) + 0.5) / (weight.sum() + 1.0)))
-    return _of_now(lambda leads: np.full(len(leads), same), train, timing)
+    return of_now(lambda leads: np.full(len(leads), same), train, timing)
 
 
-def learn_plain(criteria: tuple[str, ...], train: Leads, timing: Timing = None) -> LogOdds:
+def learn_plain(criteria: Sequence[str], train: Leads, timing: Timing = None) -> LogOdds:
     """Plain logistic regression (C = 1) on counts of patterns: the peer that is always there."""
     from sklearn.linear_model import LogisticRegression
 
     counts = count_patterns(train, criteria)
-    mean = known_means(counts.codes, counts.total)
-    design = plain_design(counts.codes, mean)
-    both = np.repeat([1.0, 0.0], len(design))
-    weight = np.concatenate([counts.won, counts.lost])
-    model = LogisticRegression(C=1.0, max_iter=500).fit(np.vstack([design, design]), both, weight)
-    return _of_now(lambda leads: model.decision_function(plain_design(codes_of(leads, criteria), mean)), train, timing)
-
-
-def _of_now(of: Callable[[Leads], Floats], train: Leads, timing: Timing) -> LogOdds:
-    return LogOdds(of, latest_shift(of(train), train, timing)[0])
-
-
-def learn_wide(
-    view: View | None, train: Leads, timing: Timing = None, *, columns: Sequence[str], attributes: int = 12,
-    points: int = 40, as_score: bool = False,
-) -> TotalTable:  # fmt: skip
-    """Documented criteria (`as_score` keeps their proportions), and the columns of the CRM that tell more."""
-    mapped, documented = ((), np.empty((0, 5))) if view is None else (view.mapped, view.documented)
-    weight, codes = learning_weight(train), codes_of(train, mapped)
-    there, _ = offered([column_of(train, name) for name in columns], len(train))
-    deals = WideDeals(codes, documented, there, won_of(train), weight, train.unit)
-    fit = fit_wide(deals, attributes=attributes, as_score=as_score)
-    rows = whole_points(fit, fit.codes(codes, there), weight, points, at_most=True).rows
-    bins = tuple(each.bins for each in fit.attributes)
-    rule = Points(criteria=mapped, rows=rows, bins=bins, gates=() if view is None else view.framework.gates)
-    return learn_totals(rule, train, timing, fit, fit.slope)
+    design = partial(plain_design, of=counts.codes, n=counts.total)
+    both, weight = np.repeat([1.0, 0.0], len(counts.codes)), np.concatenate([counts.won, counts.lost])
+    model = LogisticRegression(C=1.0, max_iter=500).fit(np.tile(design(counts.codes), (2, 1)), both, weight)
+    return of_now(lambda leads: model.decision_function(design(codes_of_leads(leads, criteria))), train, timing)
 
 
 def learn_context(
-    form: Form, rule: Points | None, seed: int, tuned: dict[str, Any], train: Leads, timing: Timing
+    form: Form, rule: FittedCard | None, seed: int, tuned: dict[str, Any], train: Leads, timing: Timing
 ) -> FittedClassifier:
     """Logistic regression or boosted trees on levels, the baseline's score and columns of the CRM.
 

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 from scipy.stats import chi2, chi2_contingency
 
-from leadml.calibration.views import (
-    Floats,
-    Note,
-    View,
-    codes_of,
-    known_means,
-    learning_weight,
-    plain_design,
-    weight_of,
-    won_of,
-)
-from leadml.data.deals import NO_DAY, Leads
+from leadml.calibration.deals import Floats, learning_weight, plain_design, weight_of, won_of
+from leadml.card.codes import codes_of_leads
+from leadml.data.deals import NO_DAY, Leads, Note
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.solver import Fits, fit_logistic
 from leadml.evaluation.metrics import stability_index
 from leadml.levels import N_CODES, logistic
+
+if TYPE_CHECKING:
+    from leadml.calibration.study import View
 
 N_PERIODS = 4
 """Periods of equal numbers of deals among which the base rate is compared."""
@@ -44,7 +41,7 @@ LEAST = 80
 """Deals from which on an intercept is looked at."""
 
 
-def find_drift(deals: Leads, views: tuple[View, ...]) -> tuple[list[Note], bool]:
+def find_drift(deals: Leads, views: Collection[View]) -> tuple[list[Note], bool]:
     """Notes on drift of deals in time order, and whether weights drift in any framework.
 
     Deals are compared by when they came in: by when they closed, quick losses would come first.
@@ -79,15 +76,15 @@ def psi(then: npt.NDArray[np.integer], now: npt.NDArray[np.integer]) -> tuple[fl
 
 def weights_moved(view: View, deals: Leads) -> bool:
     """Whether weights of early and late halves differ: score test of level x late in a logistic regression."""
-    if len(deals) < LEAST_DEALS or not view.mapped:
+    if len(deals) < LEAST_DEALS:
         return False
     half = np.arange(len(deals)) >= len(deals) // 2
-    codes, won = codes_of(deals, view.mapped), won_of(deals)
+    codes, won = codes_of_leads(deals, view.mapped), won_of(deals)
     parts = [PatternCounts.from_codes(codes[rows], won[rows]) for rows in (~half, half)]
     codes = np.concatenate([part.codes for part in parts])
     won, n = (np.concatenate([getattr(part, name) for part in parts]) for name in ("won", "total"))
     late = np.repeat([0.0, 1.0], [len(part.codes) for part in parts])
-    design = plain_design(codes, known_means(codes, n))
+    design = plain_design(codes, codes, n)
     k = int((np.ptp(design[:, : codes.shape[1]], axis=0) > 0).sum())
     design = design[:, np.ptp(design, axis=0) > 0]
     base = np.column_stack([np.ones(len(late)), late, design])

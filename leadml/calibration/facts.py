@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from leadml.calibration.study import Study
-from leadml.calibration.views import Floats, View, count_patterns
+from leadml.calibration.contenders import documented_points
+from leadml.calibration.deals import Floats, count_patterns
+from leadml.calibration.study import Study, View
 from leadml.data.deals import Leads
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, measure
@@ -54,7 +55,7 @@ class Facts:
     @cached_property
     def known(self) -> dict[str, Posterior]:
         """What all deals tell, by framework."""
-        return {view.id: find_posterior(self.study, view) for view in self.study.learnable}
+        return {name: find_posterior(self.study, view) for name, view in self.study.learnable.items()}
 
     @cached_property
     def measures(self) -> dict[str, Measures]:
@@ -86,10 +87,10 @@ def find_posterior(study: Study, view: View) -> Posterior:
     from leadml.estimators.judge import fit_judge
     from leadml.estimators.scorecard_fit import fit_scorecard
 
-    counts, settings = count_patterns(study.by_pattern[view.id], view.mapped), study.settings
+    counts, settings = count_patterns(study.by_pattern[view.framework.id], view.mapped), study.settings
     seed = settings.random_state
     draws = fit_judge(counts, met_level=settings.met_level, n_draws=N_DRAWS, random_state=seed)
-    fit = fit_scorecard(counts, view.documented, random_state=seed, n_draws=2 * N_DRAWS)
+    fit = fit_scorecard(counts, documented_points(len(view.mapped)), random_state=seed, n_draws=2 * N_DRAWS)
     values = np.concatenate([fit.values[None], fit.draws[:, 1:].reshape(len(fit.draws), -1, N_CODES)])
     leads = Leads(criteria=view.mapped, codes=np.asfortranarray(counts.codes))
     return Posterior(leads, counts.total, draws, values[:, :, LEVEL_MAX] - values[:, :, 0])

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from leadml.calibration.cards import Draft
+from leadml.calibration.deals import DAYS_A_MONTH, Floats, n_of, span, weight_of, won_of
 from leadml.calibration.facts import Facts
 from leadml.calibration.hold_out import Lost, columns_of
 from leadml.calibration.study import Study
-from leadml.calibration.views import DAYS_A_MONTH, Floats, n_of, span, weight_of, won_of
 from leadml.data.dates import day_text
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.evaluation.bootstrap import Estimate, Statistic, bootstrap, holm
@@ -61,7 +61,7 @@ def gain(estimate: Estimate | Statistic, p_adjusted: float, unit: str) -> Gain |
 
 
 def describe_contenders(
-    facts: Facts, drafts: Mapping[str, Draft], lost: Mapping[str, Lost], metrics: Mapping[str, Metric], leads: Leads
+    facts: Facts, drafts: Mapping[str, Draft], lost: Mapping[str, Lost], metrics: Mapping[str, Metric]
 ) -> tuple[Contender, ...]:
     """Contenders as records; gains over the baseline are paired, and adjusted (Holm) over all rivals."""
     gains = {name: _gains_over(facts, name, unit) for name, unit in GAINS.items()}
@@ -74,11 +74,11 @@ def describe_contenders(
             policy=each.id if each.kind == "documented" else None,
             card=f"{each.id}.json" if each.id in drafts else None,
             gain=ContenderGain(**{name: found.get(each.id) for name, found in gains.items()}),
-            importance=_importance(facts, lost.get(each.id), drafts.get(each.id), leads),
+            importance=_importance(facts, lost.get(each.id), drafts.get(each.id)),
             metrics=_own_metrics(facts, each.id, metrics),
             **{name: figure(statistic) for name, statistic in vars(facts.measures[each.id]).items()},
         )
-        for each in facts.study.contenders
+        for each in facts.study.contenders.values()
     )
 
 
@@ -91,18 +91,21 @@ def _gains_over(facts: Facts, measured: str, unit: str) -> dict[str, Gain | None
     return {name: gain(each, at, unit) for (name, each), at in zip(pairs.items(), p.tolist(), strict=True)}
 
 
-def _importance(facts: Facts, lost: Lost | None, draft: Draft | None, leads: Leads) -> tuple[Importance, ...]:
+def _importance(facts: Facts, lost: Lost | None, draft: Draft | None) -> tuple[Importance, ...]:
     """What is given up without each column, held out, the largest loss first; attributes by their name in the CRM."""
     if lost is None:
         return ()
-    own = set() if draft is None else {each.column for each in draft.card.attributes}
+    mapping, own = (
+        facts.study.leads.mapping,
+        set() if draft is None else {each.column for each in draft.card.attributes},
+    )
     held, seen, followed = facts.held, np.isfinite(lost.followed).astype(np.float64), np.nan_to_num(lost.followed)
     told = []
     for at, name in enumerate(columns_of(facts.study.compared)):
         more, moved = np.nan_to_num(lost.loss[:, at]), np.nan_to_num(lost.moved[:, at])
         rate = rate_of_different(held, moved, np.zeros(len(moved)))  # as many are followed up: less noise, same sum
         wins = held.ratio(100.0 * moved * (held.y - rate), followed).estimate().figure
-        column = leads.mapping.column_of(name) if leads.mapping else name
+        column = mapping.column_of(name) if mapping else name
         loss = held.ratio(more, seen).estimate().figure
         told.append(Importance(column=name, loss=loss, wins_per_100=wins, attribute=column if column in own else ""))
     return tuple(sorted(told, key=lambda each: -(each.loss.value or 0.0)))
@@ -172,12 +175,12 @@ def _from_to(leads: Leads) -> dict[str, Any]:
     return dict(zip(("from", "to"), map(day_text, span(leads) or ()), strict=False))
 
 
-def describe_data(study: Study, leads: Leads, name: str, n_recent: int) -> Data:
+def describe_data(study: Study, name: str) -> Data:
     """What was learned from, as a record; `as_of` is the last date in the data when nobody says."""
-    deals = study.deals
+    leads, deals = study.leads, study.deals
     n, won = n_of(deals), n_of(deals, 1)
     first, last = span(deals) or (0, 0)
-    asked = {name for view in study.views for name in view.framework.criterion_ids}
+    asked = {name for view in study.views.values() for name in view.framework.criterion_ids}
     latest = max((int(c.max()) for c in (leads.created, leads.closed) if c is not None), default=NO_DAY)
     return Data(
         name=name,
@@ -190,7 +193,7 @@ def describe_data(study: Study, leads: Leads, name: str, n_recent: int) -> Data:
         n_won=won,
         n_lost=n - won,
         n_open=n_of(leads, OPEN),
-        n_recent=n_recent,
+        n_recent=study.chosen.n_recent,
         n_units=len(deals) if deals.unit is None else len(np.unique(deals.unit)),
         n_compared=len(study.compared),
         base_rate=won / n,

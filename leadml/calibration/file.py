@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from leadml.calibration.deals import check_enough
 from leadml.calibration.experiment import load_experiment
-from leadml.calibration.outcomes import check_enough
 from leadml.calibration.output import Calibration, log_aside
 from leadml.calibration.run import calibrate, name_of
 from leadml.card.files import check_folder

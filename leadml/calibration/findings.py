@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from ruamel.yaml import YAML
 
-from leadml.calibration.views import Note
-from leadml.data.deals import OPEN, Leads
+from leadml.data.deals import OPEN, Leads, Note
 from leadml.data.leaks import leak_notes
 from leadml.data.selection import find_selection, find_worked
 from leadml.evaluation.bootstrap import holm
@@ -25,9 +24,8 @@ from leadml.levels import UNKNOWN
 from leadml.result import Contender, Dropped, Finding, PolicyResult, Recommended, Severity
 
 if TYPE_CHECKING:
-    from leadml.calibration.contenders import DocumentedRule
+    from leadml.calibration.contenders import FittedCard
     from leadml.calibration.facts import Facts
-    from leadml.calibration.outcomes import Chosen
     from leadml.calibration.study import Study
 
 HARDLY_VARIES = 0.85
@@ -133,17 +131,17 @@ def notes_of_deals(leads: Leads, deals: Leads) -> Iterator[Note]:
 
 def notes_of_study(study: Study) -> Iterator[Note]:
     """Frameworks that lack criteria, and few deals."""
-    for view in study.views:
+    for name, view in study.views.items():
         if view.missing:
             values = {"framework": view.framework.title, "n": len(view.mapped), "columns": view.missing}
-            yield "LML201", {**values, "k": len(view.framework.criteria), "where": view.id}
+            yield "LML201", {**values, "k": len(view.framework.criteria), "where": name}
     if len(study.deals) < FEW_DEALS:
         yield "LML204", {"n": len(study.deals), "where": "data"}
 
 
-def find_selected(study: Study, chosen: Chosen) -> tuple[list[Note], frozenset[str]]:
+def find_selected(study: Study) -> tuple[list[Note], frozenset[str]]:
     """Rules below whose cut-off leads were hardly followed up, or by choice: they cannot be judged there."""
-    leads, rules = chosen.considered, [rule for rule in study.rules.values() if rule.card.unit != "contactable"]
+    leads, rules = study.chosen.considered, [rule for rule in study.rules.values() if rule.card.unit != "contactable"]
     notes: list[Note] = []
     by_hunch: set[str] = set()
     followed = np.asarray(leads.outcome) != OPEN
@@ -152,7 +150,7 @@ def find_selected(study: Study, chosen: Chosen) -> tuple[list[Note], frozenset[s
     if leads.propensity is not None and (n := int(np.isfinite(leads.propensity).sum())):
         notes.append(("LML606", {"n": n, "where": "propensity"}))
     for rule in rules:
-        name, card, totals = rule.id, rule.card, rule.totals(leads)
+        name, card, totals = rule.card.name, rule.card, rule.totals(leads)
         found = find_selection(leads, totals < card.cutoff)
         if found is not None and found.known_random:
             continue
@@ -167,7 +165,7 @@ def find_selected(study: Study, chosen: Chosen) -> tuple[list[Note], frozenset[s
                 notes.append(("LML605", {**values, "best": best, "where": name}))
             by_hunch.add(name)
             continue
-        alike = [o.card.cutoff for o in rules if (o.framework, o.card.unit) == (rule.framework, card.unit)]
+        alike = [o.card.cutoff for o in rules if (o.card.framework, o.card.unit) == (card.framework, card.unit)]
         worked = find_worked(totals, followed, alike, card.total_max)
         if floor := worked.floor_of(card.cutoff):
             by_hunch.add(name)
@@ -191,17 +189,16 @@ def notes_of_result(
 
     study, by_id = facts.study, {each.id: each for each in contenders}
     for rule in policies:
-        view = study.view_of(rule.framework)
+        view = study.views.get(rule.framework)
         if view is not None and rule.reason == "unreachable":
             most = reach(study.rules[rule.id], study.deals.criteria)
             values = {"rule": rule.id, "cutoff": rule.documented_cutoff, "reach": most, "columns": view.missing}
             severity = "warn" if rule.id == study.baseline else "note"
             yield "LML307", {**values, "severity": severity, "where": rule.id}
-    for view in study.learnable:
-        if (card := facts.fitted.get(f"{view.id}-integer")) is not None:
-            silent = [name for name, row in zip(view.mapped, card.rule.rows, strict=True) if not row[:UNKNOWN].any()]
-            if silent:
-                yield "LML202", {"framework": view.framework.title, "columns": silent, "where": view.id}
+    for name, view in study.learnable.items():
+        card = facts.fitted.get(f"{name}-integer")
+        if card and (silent := [each.id for each in card.card.criteria if not any(each.points)]):
+            yield "LML202", {"framework": view.framework.title, "columns": silent, "where": name}
     able = [each for each in contenders if each.kind != "comparison"]
     ranked = sorted(((c, c.auc, c.auc.value) for c in able if c.auc and c.auc.value), key=lambda each: -each[2])
     if not beat_prior({each.id: facts.measures[each.id] for each in able}):
@@ -223,7 +220,7 @@ def notes_of_result(
             values = {"direction": "more" if off.value > 0 else "less", "contender": own.id, "where": own.id}
             yield "LML405", {**values, "value": off.value, "low": low, "high": high}
     baseline = study.rules.get(str(study.baseline))
-    if baseline is not None and baseline.framework in facts.known:
+    if baseline is not None and baseline.card.framework in facts.known:
         yield from _price_unknown(facts, baseline)
     if dropped is not None:
         told: dict[str, Any] = {"columns": dropped.columns, "contender": dropped.contender, "where": "wide"}
@@ -261,9 +258,9 @@ def beat_prior(measures: Mapping[str, Measures]) -> list[str]:
     return sorted({name for name, adjusted in zip(names, holm(p), strict=True) if adjusted < SURE})
 
 
-def _price_unknown(facts: Facts, rule: DocumentedRule) -> Iterator[Note]:
+def _price_unknown(facts: Facts, rule: FittedCard) -> Iterator[Note]:
     """LML208: what counting unknown as 0 costs, beside the same points with unknown at the average known level."""
-    known = facts.known[str(rule.framework)]
+    known = facts.known[str(rule.card.framework)]
     codes, population = known.leads.codes, known.population
     if float(population @ (codes == UNKNOWN).mean(axis=1)) < LEAST_UNKNOWN * population.sum():
         return
@@ -281,5 +278,5 @@ def _price_unknown(facts: Facts, rule: DocumentedRule) -> Iterator[Note]:
     won, won_other = (known.draws @ (population * each) / followed * 100 for each in (decision, other))
     cost, own_wins = float((won_other - won).mean()), float(won.mean())
     if cost >= LEAST_COST and np.quantile(won_other - won, 0.05) > 0:
-        values = {"rule": rule.id, "own": own_wins, "other": own_wins + cost}
-        yield "LML208", {**values, "cost": cost, "where": rule.id}
+        values = {"rule": rule.card.name, "own": own_wins, "other": own_wins + cost}
+        yield "LML208", {**values, "cost": cost, "where": rule.card.name}

@@ -1,6 +1,4 @@
-"""Blocks of held-out deals (rolling origin, else k-fold by unit, twice), and the log: before each block all contenders
-learn anew from earlier deals, then predict it.
-"""
+"""The log of held-out decisions: before each block all contenders learn anew from earlier deals, then predict it."""
 
 from __future__ import annotations
 
@@ -13,42 +11,17 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.calibration.contenders import Fitted, Said
+from leadml.calibration.deals import weight_of, won_of
 from leadml.calibration.study import Study
-from leadml.calibration.views import weight_of, won_of
-from leadml.data.blocks import Block, k_folds, rolling_blocks, times_of
 from leadml.data.deals import Leads
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.evaluation.metrics import highest, log_losses
 from leadml.exceptions import LeadmlError, UsageError
 from leadml.levels import UNKNOWN
 
-LEAST = 5
-"""Won and lost deals that a block needs to learn from."""
 MOST_SHUFFLED = 500
 """Deals of a block of which importance is told."""
 Progress = Callable[[str, int, int], None]
-
-
-def make_blocks(study: Study) -> Study:
-    """The study with its blocks, and `timed` as it turned out: too few dated deals are held out by k-fold."""
-    deals, asked, won = study.compared, study.settings.evaluation, won_of(study.compared)
-    held: list[Block] = []
-    if study.timed:
-        known, came_in = times_of(deals) or (np.arange(len(deals)), None)
-        first, growth = asked.first, asked.growth
-        blocks = rolling_blocks(known, came_in, deals.unit, first=first, growth=growth, embargo=asked.embargo)
-        held = [each for each in blocks if LEAST <= won[each.train].sum() <= len(each.train) - LEAST]
-    timed = sum(won[each.test].sum() for each in held) >= LEAST
-    if not timed:
-        seed, n_folds = study.settings.random_state, asked.folds
-        held = k_folds(deals.unit, np.asarray(deals.outcome), n_folds=n_folds, repeats=asked.repeats, random_state=seed)
-    notes = list(study.notes)
-    if embargoed := max((each.n_embargoed for each in held), default=0):
-        notes.append(("LML403", {"n": embargoed, "where": "evaluation"}))
-    if study.settings.split is not None:
-        how = "in rolling blocks" if timed else "by k-fold"
-        notes.append(("LML701", {"kind": study.settings.split.kind, "how": how, "where": "experiment"}))
-    return dataclasses.replace(study, timed=timed, blocks=tuple(held), notes=tuple(notes))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -107,7 +80,7 @@ def _joined(parts: list[Columns]) -> Columns:
 def predict_block(study: Study, train: Leads, test: Leads) -> Iterator[tuple[str, Entries, Lost | None]]:
     """What each contender, having learned from `train`, says of `test`; decided by one code for all."""
     costs, workload = study.consequences.learned_from(train), 0.5
-    for contender in study.contenders:
+    for contender in study.contenders.values():
         try:
             fitted = contender.fit(train)
             said = fitted.predict(test)

@@ -19,9 +19,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 import leadml
+from leadml.calibration.deals import sample_deals, weight_of
 from leadml.calibration.experiment import Experiment
-from leadml.calibration.outcomes import sample_deals
-from leadml.calibration.views import weight_of
 from leadml.card.codes import codes_of_leads
 from leadml.card.files import write_text
 from leadml.card.record import Card
@@ -272,7 +271,7 @@ def save_models(found: Calibration, folder: Path) -> None:
     import joblib
 
     for contender in found.result.contenders:
-        name, kinds = contender.id, ("context", "custom", "wide")
+        name, kinds = contender.id, ("context", "custom")
         if name not in found.fitted or contender.kind not in kinds:
             continue
         folder.mkdir(exist_ok=True)

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from leadml.calibration.cards import count_totals, find_cutoff
-from leadml.calibration.contenders import DocumentedRule
+from leadml.calibration.contenders import FittedCard
+from leadml.calibration.deals import DAYS_A_MONTH, n_of, span
 from leadml.calibration.facts import Facts, Posterior
 from leadml.calibration.figures import gain
-from leadml.calibration.study import cutoff_of, reach
-from leadml.calibration.views import DAYS_A_MONTH, View, n_of, span
+from leadml.calibration.study import View, cutoff_of, reach
 from leadml.evaluation.cutoffs import decision_curve, implied_value, redraw_rates
 from leadml.evaluation.metrics import at_workload, highest
 from leadml.evaluation.outlook import Gains, look_ahead
@@ -53,7 +53,7 @@ def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
     study, smallest = facts.study, facts.study.settings.smallest_gain
     families: dict[Any, dict[str, Asked]] = {}
     for name, rule in study.rules.items():
-        families.setdefault(name == study.baseline or (rule.framework,), {})[name] = ask(facts, rule)
+        families.setdefault(name == study.baseline or (rule.card.framework,), {})[name] = ask(facts, rule)
     found = {}
     for family in families.values():
         weights = judge({name: each.weights for name, each in family.items()}, smallest)
@@ -64,14 +64,14 @@ def judge_rules(facts: Facts) -> tuple[PolicyResult, ...]:
     return tuple(found[name] for name in study.rules)
 
 
-def ask(facts: Facts, rule: DocumentedRule) -> Asked:
+def ask(facts: Facts, rule: FittedCard) -> Asked:
     """Ask for its weights, at the rule's own workload, and for its cut-off."""
     cannot, card = why_unanswerable(facts, rule), facts.study.card_of(rule)
     cutoff = ask_cutoff(facts, rule, cannot)
     if cannot or card is None:
         return Asked(Question(cannot=cannot or "no contest"), cutoff)
-    paired = gain_at_workload(facts.held, facts.log.entries[rule.id], facts.log.entries[card])
-    known = facts.known[str(rule.framework)]  # of the cards as they would be deployed
+    paired = gain_at_workload(facts.held, facts.log.entries[rule.card.name], facts.log.entries[card])
+    known = facts.known[str(rule.card.framework)]  # of the cards as they would be deployed
     decision = np.asarray(rule.predict(known.leads).decision)
     share = float(known.population @ decision / known.population.sum())
     other = highest(facts.fitted[card].predict(known.leads).score, share, known.population)
@@ -81,17 +81,17 @@ def ask(facts: Facts, rule: DocumentedRule) -> Asked:
     return Asked(weights, cutoff, look, gains)
 
 
-def why_unanswerable(facts: Facts, rule: DocumentedRule) -> Reason:
+def why_unanswerable(facts: Facts, rule: FittedCard) -> Reason:
     """Why the data hold no answer on this rule, or ""."""
     if reach(rule, facts.study.deals.criteria) < rule.card.cutoff:
         return "unreachable"
-    if rule.id in facts.by_hunch:
+    if rule.card.name in facts.by_hunch:
         return "selected by hunch"
     entries = facts.log.entries
-    return why_no_answer(facts.held, entries[rule.id], entries[facts.study.card_of(rule) or rule.id])
+    return why_no_answer(facts.held, entries[rule.card.name], entries[facts.study.card_of(rule) or rule.card.name])
 
 
-def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
+def ask_cutoff(facts: Facts, rule: FittedCard, cannot: Reason) -> Question:
     """The rule beside its own score with the cut-off that the consequences ask for."""
     held, given, other = facts.held, facts.study.consequences, cutoff_of(rule)
     if cannot in ("unreachable", "constant scores", "selected by hunch"):
@@ -100,7 +100,7 @@ def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
         return Question(cannot="no cost given")
     if other not in facts.log.entries:
         return Question(cannot="no contest")
-    own = facts.decision(rule.id)
+    own = facts.decision(rule.card.name)
     if given.share is not None:  # within the capacity: the rule's picks, and the same number by score
         own = np.minimum(at_workload(held, own, np.full(len(own), given.share)), own)
         return Question(paired_gain(held, own, at_workload(held, facts.log.entries[other].score, own)))
@@ -109,21 +109,16 @@ def ask_cutoff(facts: Facts, rule: DocumentedRule, cannot: Reason) -> Question:
 
 
 def describe_rule(
-    facts: Facts,
-    rule: DocumentedRule,
-    weights: Judgement,
-    cutoff: Judgement,
-    look: Outlook | None,
-    more: MoreDeals | None,
+    facts: Facts, rule: FittedCard, weights: Judgement, cutoff: Judgement, look: Outlook | None, more: MoreDeals | None
 ) -> PolicyResult:
     """One documented rule as a record; more : deals that decide it, where it is undecided."""
-    study, card, view = facts.study, rule.card, facts.study.view_of(rule.framework)
+    study, card, view = facts.study, rule.card, facts.study.views.get(rule.card.framework)
     on_cutoff: Verdict = "depends" if cutoff.reason == "no cost given" else cutoff.verdict
     verdict, source = overall(weights.verdict, on_cutoff), "000, opening"
     because, reason = say_why(verdict, weights, cutoff)
     told = at_cutoffs(facts, rule, on_cutoff == "depends")
     if view is not None:
-        policy, known = view.framework.policy(rule.id), facts.known.get(view.id)
+        policy, known = view.framework.policy(card.name), facts.known.get(view.framework.id)
         source = policy.source + (f", attributed to {policy.attributed_to}" if policy.attributed_to else "")
         if verdict == "cannot-judge" and view.missing:
             because += f" Not mapped: {joined(view.missing)}."
@@ -134,9 +129,9 @@ def describe_rule(
         confirmed = weights.verdict == "change" and low is not None and low > 0
         look = look.model_copy(update={"confirmed": confirmed, "confirmed_low": low, "more_deals": more})
     return PolicyResult(
-        id=rule.id,
+        id=card.name,
         title=rule.title,
-        framework=rule.framework,
+        framework=card.framework,
         source=source,
         unit=card.unit,
         documented_cutoff=card.cutoff,
@@ -220,10 +215,10 @@ def order_claim(view: View, known: Posterior) -> OrderClaimed | None:
     return OrderClaimed(text=claim.text, criteria=tested, share_of_draws=share)
 
 
-def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, Any]:
+def at_cutoffs(facts: Facts, rule: FittedCard, depends: bool) -> dict[str, Any]:
     """Learned cut-off, implied value and decision curve: what depends on the score alone."""
     study = facts.study
-    deals = study.by_pattern[rule.framework]
+    deals = study.by_pattern[rule.card.framework]
     totals = count_totals(study, deals, rule.totals(deals), rule.card.total_max)
     if not totals.won.any():
         return {}
@@ -232,9 +227,9 @@ def at_cutoffs(facts: Facts, rule: DocumentedRule, depends: bool) -> dict[str, A
     found: dict[str, Any] = {"implied_value": implied}
     if depends:
         found["depends_on"] = Range(low=implied.low, high=implied.high)
-    if study.consequences.basis != "workload" and rule.id not in facts.by_hunch:
+    if study.consequences.basis != "workload" and rule.card.name not in facts.by_hunch:
         found["learned_cutoff"] = find_cutoff(study, totals, 0.5)
     if (other := study.card_of(rule) or cutoff_of(rule)) in facts.log.entries:
         probability = facts.log.entries[other].probability
-        found["decision_curve"] = decision_curve(facts.held, facts.decision(rule.id), probability, implied)
+        found["decision_curve"] = decision_curve(facts.held, facts.decision(rule.card.name), probability, implied)
     return found

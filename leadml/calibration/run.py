@@ -1,7 +1,7 @@
 """Calibrate: closed deals in, verdicts on documented rules and a learned card out.
 
-leads -> `choose_deals` -> `make_study` (frameworks, rules, contenders) -> `make_blocks` -> `hold_out`: learn from
-earlier, predict later -> log -> `conclude`: verdicts, final cards on all deals, findings -> result.
+leads -> `make_study` (deals, blocks, frameworks, rules, contenders) -> `hold_out`: learn from earlier, predict later ->
+log -> `conclude`: verdicts, final cards on all deals, findings -> result.
 """
 
 from __future__ import annotations
@@ -17,13 +17,12 @@ import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
 from threadpoolctl import threadpool_limits
 
 from leadml.calibration.conclude import conclude
+from leadml.calibration.deals import Floats, check_enough, set_aside
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
-from leadml.calibration.hold_out import hold_out, make_blocks
-from leadml.calibration.outcomes import check_enough, choose_deals, set_aside
+from leadml.calibration.hold_out import hold_out
 from leadml.calibration.output import Calibration
-from leadml.calibration.study import check_own, make_study
-from leadml.calibration.views import Floats
+from leadml.calibration.study import make_study
 from leadml.card.record import is_name
 from leadml.data.chunks import release_memory
 from leadml.data.deals import Leads
@@ -95,14 +94,13 @@ def calibrate(
     own = own_metrics(metrics)  # a wrong name is told before anything is learned
     leads = set_aside(leads, settings.without)
     check_enough(leads)
-    chosen = choose_deals(leads, settings)
-    study = make_blocks(make_study(leads, chosen, settings, frameworks, classifiers))
+    study = make_study(leads, settings, frameworks, classifiers)
     # one thread unless more are asked for: counts of patterns are small, and threads wait for each other longer
     with threadpool_limits(n_jobs or 1), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a user's classifier may warn once a block
         log, lost = hold_out(study, progress)
         release_memory()
-        result, drafts, fitted = conclude(leads, chosen, study, log, lost, own, name or name_of(leads))
+        result, drafts, fitted = conclude(study, log, lost, own, name or name_of(leads))
     release_memory()
     for metric in own:
         if lacking := [each.id for each in result.contenders if metric not in each.metrics]:
@@ -136,6 +134,17 @@ def check_asked(leads: object, name: object, frameworks: Sequence[Any] | None) -
         raise UsageError(f"name: got {name!r}; valid: {valid}; a model and its file are called so")
     if frameworks is not None and not len(frameworks):
         raise UsageError("frameworks: got none; valid: ids, YAML files or Frameworks; name some, or leave it out")
+
+
+def check_own(given: Sequence[Any]) -> list[tuple[str, Any]]:
+    """Check pairs (name, classifier) of the user's own; names are files too."""
+    for each in given:
+        name, classifier = each if isinstance(each, tuple | list) and len(each) == 2 else ("", each)
+        if not is_name(name) or not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
+            valid = "one of the names, or a pair of 1 to 64 of A-Z a-z 0-9 . _ - (a letter or digit first) and a"
+            how = 'scikit-learn classifier with fit and predict_proba; write it as ("mine", classifier)'
+            raise UsageError(f"contenders: got {repr(each)[:80]}; valid is {valid} {how}")
+    return [(name, classifier) for name, classifier in given]
 
 
 def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:

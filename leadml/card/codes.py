@@ -52,7 +52,7 @@ def codes_of(card: Card, given: Any) -> Codes:
     return codes_of_leads(Leads(known, codes, context=columns), ids, card.attributes)
 
 
-def codes_of_leads(leads: Leads, ids: Sequence[str], attributes: Sequence[CardAttribute]) -> Codes:
+def codes_of_leads(leads: Leads, ids: Sequence[str], attributes: Sequence[CardAttribute] = ()) -> Codes:
     """(n, r) codes of `Leads`; attributes lie in its context or are columns of criteria; `contactable` may be one.
 
     What there is no column for is unknown.

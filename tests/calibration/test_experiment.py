@@ -10,8 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 import leadml
 from leadml.calibration.experiment import Experiment, load_experiment
-from leadml.calibration.run import own_metrics
-from leadml.calibration.study import check_own
+from leadml.calibration.run import check_own, own_metrics
 from leadml.exceptions import RecordError, UsageError
 
 

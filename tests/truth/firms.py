@@ -12,10 +12,9 @@ import leadml
 from leadml.calibration.drift import find_drift
 from leadml.calibration.experiment import Experiment
 from leadml.calibration.facts import Facts
-from leadml.calibration.hold_out import hold_out, make_blocks
-from leadml.calibration.outcomes import choose_deals
+from leadml.calibration.hold_out import hold_out
 from leadml.calibration.rules import judge_rules
-from leadml.calibration.study import make_study
+from leadml.calibration.study import make_blocks, make_study
 from leadml.data.deals import Leads
 from leadml.datasets.sample import make_leads, write_csv
 from leadml.datasets.worlds import make_truth
@@ -101,24 +100,25 @@ class Stream:
 
     def __init__(self, leads, form):
         settings = settings_of(form)
-        study = make_study(leads, choose_deals(leads, settings), settings)
-        own = tuple(each for each in study.contenders if each.id in (settings.baseline, CARD))
+        study = make_study(leads, settings)
+        own = {name: study.contenders[name] for name in (settings.baseline, CARD)}
         self.study = dataclasses.replace(study, contenders=own)
         with threadpool_limits(1):
-            self.log = hold_out(make_blocks(self.study))[0]
+            self.log = hold_out(self.study)[0]
 
     def first(self, n):
         """The study of the first n deals."""
-        deals = self.study.deals.take(np.arange(n))
-        return dataclasses.replace(self.study, deals=deals, compared=deals)
+        deals, settings = self.study.deals.take(np.arange(n)), self.study.settings
+        blocks = make_blocks(deals, settings.evaluation, self.study.dated, settings.random_state)
+        return dataclasses.replace(self.study, deals=deals, compared=deals, blocks=blocks)
 
     def look(self, n):
         """What `leadml calibrate` would say of the first n deals."""
-        study = make_blocks(self.first(n))
+        study = self.first(n)
         with threadpool_limits(1):
             log = self.log.subset(self.log.row < n) if study.timed else hold_out(study)[0]
-            drifted = find_drift(study.deals, study.learnable)[1] if study.timed else False
-            fitted = study.contender(CARD).fit(study.deals)
+            drifted = find_drift(study.deals, study.learnable.values())[1] if study.timed else False
+            fitted = study.contenders[CARD].fit(study.deals)
             return Look(judge_rules(Facts(study, log, {CARD: fitted}, drifted))[0], fitted)
 
     def change(self, n):

@@ -1,23 +1,32 @@
-"""Which closed deals are learned from: enough, of mature cohorts, in time order; a sample of very many."""
+"""Closed deals as they are learned from: enough, of mature cohorts, a sample of very many; what each stands for."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from leadml.calibration.experiment import Experiment
-from leadml.calibration.views import Note, n_of, weight_of
-from leadml.data.blocks import times_of
+from leadml.card.codes import codes_of_leads
 from leadml.data.dates import day_of, day_text
-from leadml.data.deals import OPEN, Leads
+from leadml.data.deals import NO_DAY, OPEN, Leads, Note
 from leadml.data.maturity import find_maturity
+from leadml.data.selection import propensity_weights
+from leadml.estimators.patterns import PatternCounts
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
+from leadml.levels import UNKNOWN, Codes
+
+if TYPE_CHECKING:
+    from leadml.calibration.experiment import Experiment
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 MIN_DEALS = 20
 MOST_NAMED = 5
+DAYS_A_MONTH = 365.25 / 12
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -37,6 +46,26 @@ class Chosen:
     overdue: Leads | None = None
     days: int = 0
     first_overdue: tuple[str, ...] = ()
+
+
+def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
+    """Leave out columns, and criteria read from them; the wide card that is compared with finds them in `raw`."""
+    if not without:
+        return leads
+    valid = dict.fromkeys((*leads.context, *leads.raw))
+    if absent := [name for name in without if name not in valid]:
+        known = f"{', '.join(valid)} (context and criteria of the mapping)" if valid else "no column, as none is mapped"
+        raise UsageError(f"without: got {', '.join(absent)}; valid: {known}; correct it, or leave it out")
+
+    names = leads.criteria if leads.mapping is None else map(leads.mapping.column_of, leads.criteria)
+    kept = [at for at, column in enumerate(names) if column not in without]
+    return dataclasses.replace(
+        leads,
+        criteria=tuple(leads.criteria[at] for at in kept),
+        codes=np.asfortranarray(leads.codes[:, kept]),
+        context={name: values for name, values in leads.context.items() if name not in without},
+        raw={**leads.raw, **{name: values for name, values in leads.context.items() if name in without}},
+    )
 
 
 def check_enough(leads: Leads) -> None:
@@ -90,14 +119,8 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
     return Chosen(_pick(leads, kept), _pick(leads, mature), tuple(notes), left, overdue, days, first)
 
 
-def _pick(leads: Leads, rows: npt.NDArray[np.bool_]) -> Leads:
+def _pick(leads: Leads, rows: Flags) -> Leads:
     return leads if rows.all() else leads.take(rows)
-
-
-def in_time(deals: Leads) -> tuple[Leads, bool]:
-    """Put deals in time order (closing, else creation, else the file's order where it says so)."""
-    times = times_of(deals)
-    return (deals, False) if times is None else (deals.take(np.argsort(times.known, kind="stable")), True)
 
 
 def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, list[Note]]:
@@ -116,21 +139,52 @@ def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, lis
     return dataclasses.replace(sample, weight=weight), [("LML306", note)]
 
 
-def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
-    """Leave out columns, and criteria read from them; the wide card that is compared with finds them in `raw`."""
-    if not without:
-        return leads
-    valid = dict.fromkeys((*leads.context, *leads.raw))
-    if absent := [name for name in without if name not in valid]:
-        known = f"{', '.join(valid)} (context and criteria of the mapping)" if valid else "no column, as none is mapped"
-        raise UsageError(f"without: got {', '.join(absent)}; valid: {known}; correct it, or leave it out")
+# ---------------------------------------------------------------- what deals stand for
 
-    names = leads.criteria if leads.mapping is None else map(leads.mapping.column_of, leads.criteria)
-    kept = [at for at, column in enumerate(names) if column not in without]
-    return dataclasses.replace(
-        leads,
-        criteria=tuple(leads.criteria[at] for at in kept),
-        codes=np.asfortranarray(leads.codes[:, kept]),
-        context={name: values for name, values in leads.context.items() if name not in without},
-        raw={**leads.raw, **{name: values for name, values in leads.context.items() if name in without}},
-    )
+
+def weight_of(leads: Leads) -> Floats:
+    """How many deals each row stands for."""
+    return np.broadcast_to(1.0, len(leads)) if leads.weight is None else leads.weight
+
+
+def n_of(leads: Leads, outcome: int | None = None) -> float:
+    """How many deals there are, or ended so; no column of numbers is made of ten million deals."""
+    if leads.weight is None:
+        return float(len(leads) if outcome is None else np.count_nonzero(leads.outcome == outcome))
+    return float(leads.weight.sum() if outcome is None else leads.weight @ (leads.outcome == outcome))
+
+
+def learning_weight(leads: Leads) -> Floats:
+    """The same; leads followed up at random stand for those that were not, by one over their chance.
+
+    They add up to the effective number (Kish 1965): a lead that stands for ten is still one lead seen.
+    """
+    weight, stands_for = weight_of(leads), propensity_weights(leads)
+    if stands_for is None:
+        return weight
+    return weight * stands_for * float(weight @ stands_for) / float(weight @ stands_for**2)
+
+
+def won_of(leads: Leads) -> Floats:
+    """1 won, 0 lost."""
+    return np.asarray(leads.outcome == 1, dtype=np.float64)
+
+
+def count_patterns(leads: Leads, criteria: Sequence[str]) -> PatternCounts:
+    """Won and lost deals of each pattern of some criteria."""
+    return PatternCounts.from_codes(codes_of_leads(leads, criteria), won_of(leads), learning_weight(leads))
+
+
+def plain_design(codes: Codes, of: Codes, n: Floats) -> Floats:
+    """Levels, unknown at the mean known one of patterns (`of`, n deals each), beside an indicator of each unknown."""
+    known, unknown = of != UNKNOWN, codes == UNKNOWN
+    mean = (n @ np.where(known, of, 0)) / np.maximum(n @ known, 1e-9)
+    return np.hstack([np.where(unknown, mean, codes), unknown]).astype(np.float64)
+
+
+def span(leads: Leads) -> tuple[int, int] | None:
+    """First and last known day: of closing, else of creation."""
+    for column in (leads.closed, leads.created):
+        if column is not None and (known := column[column != NO_DAY]).size:
+            return int(known.min()), int(known.max())
+    return None
