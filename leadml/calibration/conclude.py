@@ -13,16 +13,14 @@ from leadml.calibration import figures, findings
 from leadml.calibration.cards import Draft, draft_cards, fit_all
 from leadml.calibration.deals import won_of
 from leadml.calibration.drift import find_drift
-from leadml.calibration.facts import Facts
 from leadml.calibration.hold_out import Lost, hold_out
 from leadml.calibration.rules import judge_rules
 from leadml.calibration.study import Study, make_study
 from leadml.data.chunks import release_memory
 from leadml.data.deals import Note
-from leadml.evaluation.bootstrap import Statistic
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import at_workload, captured
-from leadml.result import Figure, Finding, PolicyResult, Recommended, Result
+from leadml.result import Dropped, Figure, Finding, PolicyResult, Recommended, Result
 
 SURE_BY = 2.0
 """Standard errors by which a less simple card must predict better: the best of many looks too good."""
@@ -35,9 +33,9 @@ def conclude(
     """The result, every card, and every contender fitted to all deals."""
     moved, drifted = find_drift(study.deals, study.learnable.values()) if study.timed else ([], False)
     selected, by_hunch = findings.find_selected(study)
-    facts = Facts(study, log, fit_all(study), drifted, by_hunch)
-    policies, data = judge_rules(facts), figures.describe_data(study, name)
-    drafts = draft_cards(study, facts.fitted, data)
+    facts = figures.Facts(study, log, fit_all(study), drifted, by_hunch)
+    data = figures.describe_data(study, name)
+    policies, drafts = judge_rules(facts, data.deals_per_month), draft_cards(study, facts.fitted, data)
     best = choose_card(facts, drafts)
     release_memory()
     on_deals = [
@@ -46,15 +44,12 @@ def conclude(
     ]
     recommended = recommend(facts, drafts, policies, best, findings.make_findings(on_deals))
     contenders = figures.describe_contenders(facts, drafts, lost, metrics)
-    dropped, evaluation = figures.find_dropped(facts), figures.describe_evaluation(facts)
-    notes: list[Note] = [
-        *study.chosen.notes,
-        *study.notes,
-        *on_deals,
-        *findings.notes_of_study(study),
-        *selected,
-        *moved,
-    ]
+    evaluation, dropped = figures.describe_evaluation(facts), None
+    wide, beside = (facts.measures.get(each, {}) for each in ("wide", "wide-with"))
+    if {"wins_per_100", "auc"} <= wide.keys() & beside.keys():  # on the same deals
+        falls = {each: (beside[each] - wide[each]).figure for each in ("wins_per_100", "auc")}
+        dropped = Dropped(columns=study.settings.without, contender="wide-with", **falls)
+    notes: list[Note] = [*study.chosen.notes, *study.notes, *on_deals, *selected, *moved]
     notes += findings.notes_of_result(facts, policies, contenders, recommended, dropped)
     notes += judge_recoded(study, policies)
     card = None  # its decision at the workload of the baseline
@@ -94,7 +89,9 @@ def judge_recoded(study: Study, policies: Sequence[PolicyResult]) -> Iterator[No
     recoded = dataclasses.replace(chosen, deals=chosen.overdue)
     settings = study.settings.model_copy(update=alone)
     other = make_study(study.leads, settings, [view.framework], chosen=recoded)
-    verdict = next(e.verdict for e in judge_rules(Facts(other, hold_out(other)[0], fit_all(other))) if e.id == own.id)
+    verdict = next(
+        e.verdict for e in judge_rules(figures.Facts(other, hold_out(other)[0], fit_all(other))) if e.id == own.id
+    )
     stays = verdict == own.verdict
     before, after = (float(np.mean(won_of(deals))) for deals in (chosen.deals, chosen.overdue))
     moves = "stays" if stays else f"changes from {own.verdict} to {verdict}"
@@ -108,17 +105,18 @@ def judge_recoded(study: Study, policies: Sequence[PolicyResult]) -> Iterator[No
 # ---------------------------------------------------------------- the card
 
 
-def choose_card(facts: Facts, drafts: Mapping[str, Draft]) -> str | None:
+def choose_card(facts: figures.Facts, drafts: Mapping[str, Draft]) -> str | None:
     """The simplest card, unless another is expected to lose less and to win more than the smallest gain.
 
     Simple: the baseline's framework, then fewer criteria; last the better wide one, as both are of one size.
     """
-    study, losses = facts.study, {name: each.log_loss for name, each in facts.measures.items()}
+    study, losses = facts.study, {name: each.get("log_loss") for name, each in facts.measures.items()}
     own = None if study.baseline is None else study.rules[study.baseline].card.framework
     learned = [e for name, e in study.contenders.items() if getattr(facts.fitted.get(name), "lost", None) is not None]
     cards = [e.id for e in sorted(learned, key=lambda e: (e.framework != own, len(study.views[e.framework].mapped)))]
     wide = [name for name, each in study.contenders.items() if name in drafts and each.kind == "wide"]
-    cards += sorted(wide, key=lambda name: _loss(losses[name]))[:1]
+    ranked = sorted((each.value, name) for name, each in losses.items() if each and name in wide)
+    cards += [name for _, name in ranked[:1]]
     workload = np.full(len(facts.log), 0.5) if facts.workload is None else facts.workload
     chosen = next(iter(cards), None)
     for name in cards[1:]:
@@ -132,12 +130,8 @@ def choose_card(facts: Facts, drafts: Mapping[str, Draft]) -> str | None:
     return chosen
 
 
-def _loss(figure: Statistic | None) -> float:
-    return np.inf if figure is None or not np.isfinite(figure.value) else figure.value
-
-
 def recommend(
-    facts: Facts,
+    facts: figures.Facts,
     drafts: Mapping[str, Draft],
     policies: Sequence[PolicyResult],
     chosen: str | None,
@@ -158,9 +152,9 @@ def recommend(
     held = [each.column for each in draft.card.attributes]
     held += [deals.mapping.column_of(each.id) for each in draft.card.criteria] if deals.mapping else []
     doubt = findings.doubt_words(told, held)
-    rounding = None
-    if (lost := facts.fitted[chosen].lost) is not None:
-        won = _loss(facts.measures["prior"].log_loss) - _loss(facts.measures[chosen].log_loss)
+    rounding, lost, loss = None, facts.fitted[chosen].lost, facts.measures[chosen].get("log_loss")
+    if lost is not None and loss is not None:
+        won = (facts.measures["prior"]["log_loss"] - loss).value
         rounding = min(1.0, lost / (lost + won)) if won > 0 else None
     stays = baseline is not None and (baseline.verdict != "change" or bool(doubt))
     cutoff = draft.cutoff

@@ -1,24 +1,29 @@
-"""Records of the result from the log: contenders, what a column adds, disagreement, segments, data and blocks."""
+"""What conclusions are drawn from, and figures of it as records: contenders, what a column adds, segments, blocks."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from leadml.calibration.cards import Draft
-from leadml.calibration.deals import DAYS_A_MONTH, Floats, n_of, span, weight_of, won_of
-from leadml.calibration.facts import Facts
+from leadml.calibration.contenders import documented_points
+from leadml.calibration.deals import DAYS_A_MONTH, Floats, count_patterns, n_of, span, weight_of, won_of
 from leadml.calibration.hold_out import Lost, columns_of
-from leadml.calibration.study import Study
+from leadml.calibration.study import Study, View
 from leadml.data.dates import day_text
 from leadml.data.deals import NO_DAY, OPEN, Leads
-from leadml.evaluation.bootstrap import Estimate, Statistic, bootstrap, holm
-from leadml.evaluation.metrics import Measures, rate_of_different, wilson
+from leadml.estimators.judge import fit_judge
+from leadml.estimators.scorecard_fit import fit_scorecard
+from leadml.evaluation.bootstrap import bootstrap, holm
+from leadml.evaluation.log import Log
+from leadml.evaluation.metrics import HeldOut, Measures, measure, rate_of_different, wilson
 from leadml.evaluation.segments import segment_gains
+from leadml.levels import LEVEL_MAX, N_CODES
 from leadml.records import digest_record
 from leadml.result import (
     Block,
@@ -26,7 +31,6 @@ from leadml.result import (
     ContenderGain,
     Data,
     Disagreement,
-    Dropped,
     Evaluation,
     Figure,
     Gain,
@@ -37,34 +41,92 @@ from leadml.result import (
 Metric = Callable[[Floats, Floats, Floats], float]
 """A metric of the user: (outcome, probability or score, weight) -> number."""
 
+N_DRAWS = 400
 CELL_IDS = 20
 """Leads named in each cell of rule x card."""
 MOST_METRIC_DRAWS = 200
-MEASURED = tuple(each.name for each in dataclasses.fields(Measures))
-"""Figures of a contender in the result."""
 GAINS = {"wins_captured": "share of all won deals", "net_value_per_lead": "currency a lead", "auc": "AUC"}
-RESERVED = (*MEASURED, *(f"gain_{name}" for name in GAINS))
+RESERVED = tuple(name for name, each in Contender.model_fields.items() if each.annotation == Figure | None)
+RESERVED += tuple(f"gain_{name}" for name in GAINS)
 """Names of figures that a metric of the user's own cannot have."""
 
 
-def figure(estimate: Estimate | Statistic | None) -> Figure | None:
-    """An estimate as a record; None where the deals hold no answer."""
-    if isinstance(estimate, Statistic):
-        estimate = estimate.estimate()
-    return None if estimate is None or not np.isfinite(estimate.value) else estimate.figure
+class Posterior(NamedTuple):
+    """What all deals tell of a framework's criteria.
+
+    leads : one row a pattern that occurs; population : deals of each. draws : (D, m) P(won) of each by a
+    judge wider than the card. weights : (1 + D, k) log-odds between levels 4 and 0, as fitted, then as drawn.
+    """
+
+    leads: Leads
+    population: Floats
+    draws: Floats
+    weights: Floats
 
 
-def gain(estimate: Estimate | Statistic, p_adjusted: float, unit: str) -> Gain | None:
-    """A paired difference as a record."""
-    found, p = figure(estimate), p_adjusted if np.isfinite(p_adjusted) else None
-    return None if found is None else Gain(**dict(found), p_adjusted=p, unit=unit)
+@dataclasses.dataclass(eq=False)
+class Facts:
+    """What is known when all deals were learned from.
+
+    fitted : contenders by id. drifted : whether weights moved. by_hunch : rules below whose cut-off leads were followed
+    up by choice. known : what all deals tell, by framework. workload : the baseline's decision where it is one, at
+    whose workload cards are compared.
+    """
+
+    study: Study
+    log: Log
+    fitted: Mapping[str, Any]
+    drifted: bool = False
+    by_hunch: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.held = HeldOut(self.log)
+        self.known = {name: find_posterior(self.study, view) for name, view in self.study.learnable.items()}
+        own = None if self.study.baseline is None else self.decision(self.study.baseline)
+        self.workload = own if own is not None and 0.0 < own.mean() < 1.0 else None
+
+    @cached_property
+    def measures(self) -> dict[str, Measures]:
+        """Figures of every contender, wins at the baseline's workload, net value where economics are given."""
+        given, baseline = self.study.consequences, self.study.baseline
+        value: Floats | float | None = given.value
+        if given.margin is not None and value is not None:
+            amount = np.asarray(self.study.compared.amount)[self.log.row]
+            value = np.where(np.isfinite(amount), given.margin * amount, value)
+        workload = None if baseline is None else self.decision(baseline)
+        return {
+            name: measure(self.held, said, workload=workload, won_value=value, follow_up_cost=given.cost)
+            for name, said in self.log.entries.items()
+        }
+
+    def decision(self, name: str) -> Floats:
+        """(m,) follow-ups of a contender among the held-out deals."""
+        return np.nan_to_num(self.log.entries[name].decision)
+
+
+def find_posterior(study: Study, view: View) -> Posterior:
+    """Count the patterns of all deals; draw P(won) of each, and the weights of the criteria."""
+    counts, settings = count_patterns(study.by_pattern[view.framework.id], view.mapped), study.settings
+    seed = settings.random_state
+    draws = fit_judge(counts, met_level=settings.met_level, n_draws=N_DRAWS, random_state=seed)
+    fit = fit_scorecard(counts, documented_points(len(view.mapped)), random_state=seed, n_draws=2 * N_DRAWS)
+    values = np.concatenate([fit.values[None], fit.draws[:, 1:].reshape(len(fit.draws), -1, N_CODES)])
+    leads = Leads(criteria=view.mapped, codes=np.asfortranarray(counts.codes))
+    return Posterior(leads, counts.total, draws, values[:, :, LEVEL_MAX] - values[:, :, 0])
 
 
 def describe_contenders(
     facts: Facts, drafts: Mapping[str, Draft], lost: Mapping[str, Lost], metrics: Mapping[str, Metric]
 ) -> tuple[Contender, ...]:
     """Contenders as records; gains over the baseline are paired, and adjusted (Holm) over all rivals."""
-    gains = {name: _gains_over(facts, name, unit) for name, unit in GAINS.items()}
+    gains: dict[str, dict[str, Gain]] = {name: {} for name in facts.measures}
+    for measured, unit in GAINS.items():
+        found = {name: each[measured] for name, each in facts.measures.items() if measured in each}
+        base = found.pop(str(facts.study.baseline), None)
+        pairs = {} if base is None else {name: each - base for name, each in found.items()}
+        p = holm([each.p_not_above() for each in pairs.values()]).tolist()
+        for (name, each), adjusted in zip(pairs.items(), p, strict=True):
+            gains[name][measured] = Gain(**dict(each.figure), p_adjusted=adjusted, unit=unit)
     return tuple(
         Contender(
             id=each.id,
@@ -73,40 +135,28 @@ def describe_contenders(
             framework=each.framework,
             policy=each.id if each.kind == "documented" else None,
             card=f"{each.id}.json" if each.id in drafts else None,
-            gain=ContenderGain(**{name: found.get(each.id) for name, found in gains.items()}),
+            gain=ContenderGain(**gains[each.id]),
             importance=_importance(facts, lost.get(each.id), drafts.get(each.id)),
             metrics=_own_metrics(facts, each.id, metrics),
-            **{name: figure(statistic) for name, statistic in vars(facts.measures[each.id]).items()},
+            **{name: statistic.figure for name, statistic in facts.measures[each.id].items()},
         )
         for each in facts.study.contenders.values()
     )
-
-
-def _gains_over(facts: Facts, measured: str, unit: str) -> dict[str, Gain | None]:
-    """What each contender has more of a figure than the baseline; none where one of them lacks it."""
-    found = {name: getattr(each, measured) for name, each in facts.measures.items()}
-    base = found.pop(str(facts.study.baseline), None)
-    pairs = {name: each - base for name, each in found.items() if base is not None and each is not None}
-    p = holm([each.p_not_above() for each in pairs.values()])
-    return {name: gain(each, at, unit) for (name, each), at in zip(pairs.items(), p.tolist(), strict=True)}
 
 
 def _importance(facts: Facts, lost: Lost | None, draft: Draft | None) -> tuple[Importance, ...]:
     """What is given up without each column, held out, the largest loss first; attributes by their name in the CRM."""
     if lost is None:
         return ()
-    mapping, own = (
-        facts.study.leads.mapping,
-        set() if draft is None else {each.column for each in draft.card.attributes},
-    )
+    own, mapping = {each.column for each in draft.card.attributes} if draft else set(), facts.study.leads.mapping
     held, seen, followed = facts.held, np.isfinite(lost.followed).astype(np.float64), np.nan_to_num(lost.followed)
     told = []
     for at, name in enumerate(columns_of(facts.study.compared)):
         more, moved = np.nan_to_num(lost.loss[:, at]), np.nan_to_num(lost.moved[:, at])
         rate = rate_of_different(held, moved, np.zeros(len(moved)))  # as many are followed up: less noise, same sum
-        wins = held.ratio(100.0 * moved * (held.y - rate), followed).estimate().figure
+        wins = held.ratio(100.0 * moved * (held.y - rate), followed).figure
         column = mapping.column_of(name) if mapping else name
-        loss = held.ratio(more, seen).estimate().figure
+        loss = held.ratio(more, seen).figure
         told.append(Importance(column=name, loss=loss, wins_per_100=wins, attribute=column if column in own else ""))
     return tuple(sorted(told, key=lambda each: -(each.loss.value or 0.0)))
 
@@ -114,28 +164,15 @@ def _importance(facts: Facts, lost: Lost | None, draft: Draft | None) -> tuple[I
 def _own_metrics(facts: Facts, name: str, metrics: Mapping[str, Metric]) -> dict[str, Figure]:
     """The user's metrics of a contender, with a bootstrap interval by unit."""
     held, settings, said = facts.held, facts.study.settings, facts.log.entries[name]
-    values, draws = np.where(np.isnan(said.probability), said.score, said.probability), settings.bootstrap
+    values, n_draws = np.where(np.isnan(said.probability), said.score, said.probability), settings.bootstrap
     found = {
-        title: figure(
-            bootstrap(
-                lambda weight, metric=metric: metric(held.y, values, weight),  # type: ignore[misc]
-                held.unit, held.weight, min(draws, MOST_METRIC_DRAWS), settings.random_state,
-            )
+        title: bootstrap(
+            lambda weight, metric=metric: metric(held.y, values, weight),  # type: ignore[misc]
+            held.unit, held.weight, min(n_draws, MOST_METRIC_DRAWS), settings.random_state,
         )
         for title, metric in metrics.items()
     }  # fmt: skip
-    return {title: each for title, each in found.items() if each is not None}
-
-
-def find_dropped(facts: Facts) -> Dropped | None:
-    """How far the wide card falls without the columns that were left out, on the same deals."""
-    one, other, falls = facts.measures.get("wide"), facts.measures.get("wide-with"), {}
-    for name in ("wins_per_100", "auc"):
-        without, beside = getattr(one, name, None), getattr(other, name, None)
-        if without is None or beside is None:
-            return None
-        falls[name] = (beside - without).estimate().figure
-    return Dropped(columns=facts.study.settings.without, contender="wide-with", **falls)
+    return {title: each for title, each in found.items() if each.value is not None}
 
 
 def find_disagreement(facts: Facts, card: Floats) -> tuple[Disagreement, ...]:
@@ -145,14 +182,14 @@ def find_disagreement(facts: Facts, card: Floats) -> tuple[Disagreement, ...]:
     """
     log = facts.log
     once = np.flatnonzero(log.repeat == 0)
-    weight = facts.held.weight[once] * log.n_repeats
+    weight = facts.held.weight[once] * facts.held.n_repeats
     by_rule, by_card = facts.decision(str(facts.study.baseline))[once], card[once]
     won, ids, out = log.outcome[once] == 1, log.lead_id, []
     for rule_says, card_says in itertools.product((True, False), repeat=2):
         share = weight * (by_rule if rule_says else 1 - by_rule) * (by_card if card_says else 1 - by_card)
         n, n_won = float(share.sum()), float(share @ won)
         surely = once[np.flatnonzero(share > 0.5 * weight)][:CELL_IDS].tolist()
-        some, rate = () if ids is None else tuple(str(ids[at]) for at in surely), wilson(n_won, n).figure
+        some, rate = () if ids is None else tuple(str(ids[at]) for at in surely), wilson(n_won, n)
         out.append(Disagreement(rule_says=rule_says, card_says=card_says, n=n, won=n_won, rate=rate, lead_ids=some))
     return tuple(out)
 

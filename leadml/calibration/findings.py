@@ -18,14 +18,14 @@ from ruamel.yaml import YAML
 from leadml.data.deals import OPEN, Leads, Note
 from leadml.data.leaks import leak_notes
 from leadml.data.selection import find_selection, find_worked
-from leadml.evaluation.bootstrap import holm
-from leadml.evaluation.metrics import Measures, highest
+from leadml.evaluation.bootstrap import Z
+from leadml.evaluation.metrics import highest
 from leadml.levels import UNKNOWN
 from leadml.result import Contender, Dropped, Finding, PolicyResult, Recommended, Severity
 
 if TYPE_CHECKING:
     from leadml.calibration.contenders import FittedCard
-    from leadml.calibration.facts import Facts
+    from leadml.calibration.figures import Facts
     from leadml.calibration.study import Study
 
 HARDLY_VARIES = 0.85
@@ -129,16 +129,6 @@ def notes_of_deals(leads: Leads, deals: Leads) -> Iterator[Note]:
     yield from leak_notes(leads)
 
 
-def notes_of_study(study: Study) -> Iterator[Note]:
-    """Frameworks that lack criteria, and few deals."""
-    for name, view in study.views.items():
-        if view.missing:
-            values = {"framework": view.framework.title, "n": len(view.mapped), "columns": view.missing}
-            yield "LML201", {**values, "k": len(view.framework.criteria), "where": name}
-    if len(study.deals) < FEW_DEALS:
-        yield "LML204", {"n": len(study.deals), "where": "data"}
-
-
 def find_selected(study: Study) -> tuple[list[Note], frozenset[str]]:
     """Rules below whose cut-off leads were hardly followed up, or by choice: they cannot be judged there."""
     leads, rules = study.chosen.considered, [rule for rule in study.rules.values() if rule.card.unit != "contactable"]
@@ -188,20 +178,28 @@ def notes_of_result(
     from leadml.calibration.study import reach
 
     study, by_id = facts.study, {each.id: each for each in contenders}
-    for rule in policies:
-        view = study.views.get(rule.framework)
-        if view is not None and rule.reason == "unreachable":
-            most = reach(study.rules[rule.id], study.deals.criteria)
-            values = {"rule": rule.id, "cutoff": rule.documented_cutoff, "reach": most, "columns": view.missing}
-            severity = "warn" if rule.id == study.baseline else "note"
-            yield "LML307", {**values, "severity": severity, "where": rule.id}
-    for name, view in study.learnable.items():
-        card = facts.fitted.get(f"{name}-integer")
-        if card and (silent := [each.id for each in card.card.criteria if not any(each.points)]):
-            yield "LML202", {"framework": view.framework.title, "columns": silent, "where": name}
+    if len(study.deals) < FEW_DEALS:
+        yield "LML204", {"n": len(study.deals), "where": "data"}
+    for framework, view in study.views.items():
+        told: dict[str, Any] = {"framework": view.framework.title, "where": framework}
+        if view.missing:
+            lacks = {"n": len(view.mapped), "k": len(view.framework.criteria), "columns": view.missing}
+            yield "LML201", told | lacks
+        own = facts.fitted.get(f"{framework}-integer")
+        if own and (silent := [each.id for each in own.card.criteria if not any(each.points)]):
+            yield "LML202", told | {"columns": silent}
+        for rule in policies:
+            if rule.framework == framework and rule.reason == "unreachable":
+                most = reach(study.rules[rule.id], study.deals.criteria)
+                values = {"rule": rule.id, "cutoff": rule.documented_cutoff, "reach": most, "columns": view.missing}
+                severity = "warn" if rule.id == study.baseline else "note"
+                yield "LML307", {**values, "severity": severity, "where": rule.id}
     able = [each for each in contenders if each.kind != "comparison"]
     ranked = sorted(((c, c.auc, c.auc.value) for c in able if c.auc and c.auc.value), key=lambda each: -each[2])
-    if not beat_prior({each.id: facts.measures[each.id] for each in able}):
+    prior, rivals = facts.measures["prior"], [facts.measures[each.id] for each in able if each.kind != "prior"]
+    p = [(prior["log_loss"] - each["log_loss"]).p_not_above() for each in rivals if "log_loss" in each]
+    p += [each["auc"].p_not_above(0.5) for each in rivals if "auc" in each]
+    if min(p, default=1.0) * len(p) >= SURE:  # none predicts better than the base rate, or ranks better than lots
         words = ""
         for _, auc, value in [each for each in ranked if each[0].kind != "prior"][:1]:
             words = f": the best ranking has an AUC of {value:.2f} ({auc.low or 0.0:.2f} to {auc.high or 1.0:.2f})"
@@ -211,22 +209,20 @@ def notes_of_result(
     if card and rival and (rival[1].low or 0.0) > (card[1].high or 1.0):
         values = {"contender": rival[0].title, "auc": rival[2], "card_auc": card[2], "where": rival[0].id}
         yield "LML302", values
-    own = by_id.get(str(recommended.contender))
-    off = None if own is None else own.calibration_intercept
-    if own is not None and off is not None and off.value is not None and off.low is not None and off.high is not None:
-        wider = error_of_predictions(study)
-        low, high = (off.value + wider * (end - off.value) for end in (off.low, off.high))
-        if max(low, -high) > LEAST_INTERCEPT:
-            values = {"direction": "more" if off.value > 0 else "less", "contender": own.id, "where": own.id}
-            yield "LML405", {**values, "value": off.value, "low": low, "high": high}
+    name = str(recommended.contender)
+    if (off := facts.measures.get(name, {}).get("calibration_intercept")) is not None:
+        value, away = off.value, error_of_predictions(study) * Z * off.error
+        if abs(value) - away > LEAST_INTERCEPT:
+            values = {"direction": "more" if value > 0 else "less", "contender": name, "where": name}
+            yield "LML405", {**values, "value": value, "low": value - away, "high": value + away}
     baseline = study.rules.get(str(study.baseline))
     if baseline is not None and baseline.card.framework in facts.known:
         yield from _price_unknown(facts, baseline)
     if dropped is not None:
-        told: dict[str, Any] = {"columns": dropped.columns, "contender": dropped.contender, "where": "wide"}
-        for end, name in (("without", "wide"), ("with", dropped.contender)):
+        told = {"columns": dropped.columns, "contender": dropped.contender, "where": "wide"}
+        for end, which in (("without", "wide"), ("with", dropped.contender)):
             for figure in ("wins_per_100", "auc"):
-                told[f"{figure}_{end}"] = getattr(by_id[name], figure).value
+                told[f"{figure}_{end}"] = getattr(by_id[which], figure).value
         fall = dropped.wins_per_100
         yield "LML309", {**told, "fall": fall.value, "low": fall.low, "high": fall.high, "cost": fall.value}
 
@@ -243,19 +239,6 @@ def error_of_predictions(study: Study) -> float:
         learned += len(held.test) / len(held.train)
         n += len(held.test)
     return float(np.sqrt((square + len(study.blocks[0].train) * learned**2) / n)) if n else 1.0
-
-
-def beat_prior(measures: Mapping[str, Measures]) -> list[str]:
-    """Contenders shown to predict better than the base rate, or to rank better than lots (Holm over both)."""
-    prior, names, p = measures["prior"].log_loss, [], []
-    for name, each in measures.items():
-        if name != "prior" and prior is not None and each.log_loss is not None:
-            names.append(name)
-            p.append((prior - each.log_loss).p_not_above())
-        if name != "prior" and each.auc is not None:
-            names.append(name)
-            p.append(each.auc.p_not_above(0.5))
-    return sorted({name for name, adjusted in zip(names, holm(p), strict=True) if adjusted < SURE})
 
 
 def _price_unknown(facts: Facts, rule: FittedCard) -> Iterator[Note]:

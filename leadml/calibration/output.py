@@ -16,7 +16,6 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 import leadml
 from leadml.calibration.deals import sample_deals, weight_of
@@ -237,12 +236,10 @@ def _of_rules(result: Result, columns: Mapping[str, str]) -> pd.DataFrame:
 def append_log(found: Calibration, folder: Path) -> int:
     """Append to log.parquet (first of all: it alone may refuse), and count how often it grew: the looks."""
     path = folder / "log.parquet"
-    aside = log_aside(folder, found.leads, found.settings)
-    if aside is not None:
+    if (aside := log_aside(folder, found.leads, found.settings)) is not None:
         path.rename(aside)
-    before = pq.read_metadata(path).num_rows if path.exists() else None
-    found.held_out.append(path)
-    return 1 if before is None else load_result(folder).evaluation.looks + (pq.read_metadata(path).num_rows > before)
+    looks = load_result(folder).evaluation.looks if path.exists() else 0
+    return looks + found.held_out.append(path)
 
 
 def log_aside(folder: Path, leads: Leads, settings: Experiment) -> Path | None:

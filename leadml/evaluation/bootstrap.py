@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtr
 
 from leadml.levels import logistic
 from leadml.result import Figure
@@ -25,23 +25,6 @@ Z_ONE = 1.644854
 """One-sided 95%."""
 UNSEEN = -np.log(0.025)
 """What was seen in none of n units happens in at most UNSEEN / n of all, at 97.5%."""
-
-
-class Estimate(NamedTuple):
-    """A figure with its 95% interval; NaN where the deals hold no answer. The value lies inside."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def figure(self) -> Figure:
-        """As a record of the result: None for what is not known or has no end."""
-        value, low, high = (float(each) if np.isfinite(each) else None for each in self)
-        return Figure(value=value, low=low, high=high)
-
-
-NOTHING = Estimate(np.nan, np.nan, np.nan)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,20 +45,21 @@ class Statistic:
         n = int(np.count_nonzero(self.influence))
         return float(np.sqrt(self.influence @ self.influence * (n / max(n - 1, 1)))) if n else 0.0
 
-    def estimate(self) -> Estimate:
-        """Value and 95% interval."""
+    @property
+    def figure(self) -> Figure:
+        """Value and 95% interval, as a record of the result."""
         value, error, n = self.value, self.error, len(self.influence)
         if not np.isfinite(value) or not n:
-            return NOTHING
+            return Figure(value=None)
         if self.whole is None:
-            return Estimate(value, value - Z * error, value + Z * error)
+            return Figure(value=value, low=value - Z * error, high=value + Z * error)
         p, error = value / self.whole, error / self.whole
         if error == 0.0 or not 0.0 < p < 1.0:  # all alike: what was seen in no unit is still possible
             low, high = np.clip([p - UNSEEN / n, p + UNSEEN / n], 0.0, 1.0)
         else:
             middle, away = np.log(p / (1.0 - p)), Z * error / (p * (1.0 - p))
             low, high = logistic([middle - away, middle + away])
-        return Estimate(value, min(value, self.whole * float(low)), max(value, self.whole * float(high)))
+        return around(value, self.whole * float(low), self.whole * float(high))
 
     def __sub__(self, other: Statistic) -> Statistic:
         """Paired difference: both were measured on the same units."""
@@ -83,49 +67,41 @@ class Statistic:
 
     def p_not_above(self, threshold: float = 0.0) -> float:
         """One-sided p-value against "the figure is at most the threshold"."""
-        from scipy.special import ndtr
-
-        if not np.isfinite(self.value):
-            return float("nan")
         if self.error == 0.0:
             return 1.0 if self.value <= threshold else 0.0
         return float(ndtr((threshold - self.value) / self.error))
 
 
-def unit_weights(n_units: int, n_draws: int, random_state: int) -> Floats:
-    """Weights (n_draws, n_units) of a Bayesian bootstrap: exponential, adding up to n_units in each draw."""
-    drawn = np.random.default_rng(random_state).standard_exponential((n_draws, n_units))
-    return np.asarray(drawn * (n_units / drawn.sum(axis=1, keepdims=True)))
+def around(value: float, low: float, high: float) -> Figure:
+    """A figure and its interval, which the value lies in."""
+    return Figure(value=value, low=min(value, low), high=max(value, high))
 
 
-def percentile(draws: npt.ArrayLike, value: float | None = None) -> Estimate:
+def percentile(draws: npt.ArrayLike, value: float | None = None) -> Figure:
     """95% percentile interval of draws around a value (their mean when none is given)."""
     seen = np.asarray(draws, dtype=np.float64)
     n, seen = len(seen), seen[np.isfinite(seen)]
     if len(seen) < max(1.0, 0.5 * n) or (value is not None and not np.isfinite(value)):
-        return NOTHING
-    middle = float(seen.mean()) if value is None else value
-    low, high = np.quantile(seen, [0.025, 0.975])
-    return Estimate(middle, min(middle, float(low)), max(middle, float(high)))
+        return Figure(value=None)
+    low, high = np.quantile(seen, [0.025, 0.975]).tolist()
+    return around(float(seen.mean()) if value is None else value, low, high)
 
 
 def bootstrap(
     statistic: Callable[[Floats], float], unit: npt.NDArray[np.int64], weight: Floats, n_draws: int,
     random_state: int,
-) -> Estimate:  # fmt: skip
-    """Any figure of row weights (the user's own metric), with a percentile interval by unit."""
-    drawn = unit_weights(int(unit.max()) + 1, n_draws, random_state)
+) -> Figure:  # fmt: skip
+    """Any figure of row weights (the user's own metric), with a percentile interval by unit (Bayesian bootstrap)."""
+    n_units = int(unit.max()) + 1
+    drawn = np.random.default_rng(random_state).standard_exponential((n_draws, n_units))
+    drawn *= n_units / drawn.sum(axis=1, keepdims=True)
     return percentile([statistic(weight * each[unit]) for each in drawn], float(statistic(weight)))
 
 
 def holm(p_values: npt.ArrayLike) -> Floats:
-    """Holm's adjustment of p-values for looking at several; NaN stays NaN and does not count.
-
-    Reference: Holm (1979), Scandinavian Journal of Statistics 6.
-    """
+    """Holm's adjustment of p-values for looking at several (Holm 1979, Scandinavian Journal of Statistics 6)."""
     p = np.asarray(p_values, dtype=np.float64)
-    out = np.full(len(p), np.nan)
-    ranked = np.argsort(p)[: int(np.isfinite(p).sum())]  # NaN sorts last
+    ranked, out = np.argsort(p), np.empty(len(p))
     adjusted = p[ranked] * np.arange(len(ranked), 0, -1)
     out[ranked] = np.minimum(1.0, np.maximum.accumulate(adjusted))  # a worse p never becomes a better one
     return out

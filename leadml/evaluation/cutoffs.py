@@ -87,7 +87,7 @@ def _with_shares(
     low, high = np.quantile(drawn, 0.025, method="lower"), np.quantile(drawn, 0.975, method="higher")
     above = _from_above(redrawn) / redrawn.sum(axis=-1, keepdims=True)
     shares = np.take_along_axis(above, drawn[:, None], axis=1)[:, 0]
-    share = percentile(shares, float(_from_above(n)[best] / n.sum())).figure
+    share = percentile(shares, float(_from_above(n)[best] / n.sum()))
     ends = {"low": min(best, float(low)), "high": max(best, float(high))}
     return LearnedCutoff(value=best, **ends, not_distinguishable=alike, share=share, basis=basis)
 
@@ -99,7 +99,7 @@ def implied_value(rates: Floats, cutoff: int) -> ImpliedValue:
     """
     worth = np.pad(1.0 / rates, ((0, 0), (1, 1)), constant_values=np.nan)
     columns = (worth[:, np.clip(at, 0, worth.shape[1] - 1)] for at in (cutoff + 1, cutoff))
-    low, high = (percentile(each, float(np.median(each))).figure for each in columns)
+    low, high = (percentile(each, float(np.median(each))) for each in columns)
     ends = {"low_interval": (low.low, low.high), "high_interval": (high.low, high.high)}
     return ImpliedValue(low=low.value, high=high.value, **ends)
 
@@ -116,6 +116,6 @@ def decision_curve(held: HeldOut, rule: Floats, probability: Floats, implied: Im
     for ratio in np.geomspace(max(1.0, min(ends) / 2.5), max(ends) * 2.5, n_points).tolist():
         followed = {"documented": rule, "learned": probability >= 1.0 / ratio, "all": 1.0, "none": 0.0}
         worth = 100.0 * (held.y - 1.0 / ratio)
-        net = {name: held.ratio(decision * worth).estimate().figure for name, decision in followed.items()}
+        net = {name: held.ratio(decision * worth).figure for name, decision in followed.items()}
         points.append(CurvePoint(ratio=ratio, **net))
     return tuple(points)

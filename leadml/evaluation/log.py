@@ -7,7 +7,6 @@ each contender. On disk (log.parquet) it is long: one row a deal and contender.
 from __future__ import annotations
 
 import dataclasses
-import filecmp
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,26 +77,6 @@ class Log:
     def __len__(self) -> int:
         return len(self.outcome)
 
-    @property
-    def n_repeats(self) -> int:
-        """How often a deal appears: 1 in rolling blocks."""
-        return int(self.repeat.max()) + 1 if len(self) else 1
-
-    @property
-    def sampling_weight(self) -> Floats:
-        """(m,) what a row counts for: its weight, shared over repeats, by the inverse of the chance of being
-        worked.
-
-        Where a chance (propensity) is known the lead counts only if it was followed up (Horvitz-Thompson).
-        """
-        weight = self.weight / self.n_repeats
-        if self.propensity is None:
-            return weight
-        known = np.isfinite(self.propensity) & (self.propensity > 0)
-        worked = np.ones(len(self), bool) if self.followed_up is None else self.followed_up
-        inverse = np.divide(worked, self.propensity, out=np.ones(len(self)), where=known)
-        return np.asarray(weight * inverse)
-
     def subset(self, rows: npt.NDArray[Any]) -> Log:
         """Pick held-out rows by mask or position."""
         at = np.flatnonzero(rows) if rows.dtype == bool else rows
@@ -125,53 +104,64 @@ class Log:
         long["contender"] = pa.DictionaryArray.from_arrays(which, pa.array(list(self.entries), pa.string()))
         return pa.table({name: long[name] for name in COLUMNS})
 
-    def write(self, path: str | Path) -> None:
-        """Write a new log; `append` continues one."""
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
-        pq.write_table(self.to_arrow(), part, compression="zstd")
-        part.replace(path)  # a log is never seen half written
-
-    def append(self, path: str | Path) -> Log:
-        """Continue the log at a path by blocks it does not hold yet, and return all of it.
+    def append(self, path: str | Path) -> bool:
+        """Write the log, or continue the one at a path by what it does not hold yet; whether it grew.
 
         A block that is there already may come again, if it says the same; contenders that entered later are added.
         """
-        import pandas as pd
-
-        path = Path(path)
-        if not path.exists():
-            self.write(path)
-            return self
-        self.write(own := path.with_name(path.name + ".new"))
-        same = filecmp.cmp(own, path, shallow=False)
-        own.unlink()
-        if same:  # nothing closed since: to join millions of rows takes more memory than all else
-            return self
-        old, new = _read_frame(path), _frame(self.to_arrow())
-        both = new.merge(old, on=[*KEY, "contender"], how="left", suffixes=("", "_was"), indicator=True)
-        again = (both["_merge"] == "both").to_numpy()
-        was, now = (both[[f"{name}{end}" for name in KEPT]].to_numpy(np.float64) for end in ("_was", ""))
-        changed = again & ~np.isclose(was, now, rtol=SAME, atol=SAME, equal_nan=True).all(axis=1)
-        if changed.any():
-            first = both[changed].iloc[0]
-            raise InputError(
-                f"{path}: {int(changed.sum()):,} decisions of blocks in this log came out otherwise now,"
-                f" first that of {first['contender']} on lead {first['lead_id']} in block {first['block']};"
-                " a log is only appended to, and mapping, settings and version are the same as before."
-                " Were deals that it holds changed? Then start one in another folder (-o)."
-            )
-        whole = _from_frame(pd.concat([old, new[~again]], ignore_index=True))
-        whole.write(path)
-        return whole
+        path, table = Path(path), self.to_arrow()
+        if path.exists():
+            before = _read(path)
+            if before.equals(table):  # nothing closed since: to join millions of rows takes more memory than all else
+                return False
+            both = _frame(table).merge(_frame(before), on=[*KEY, "contender"], how="left", suffixes=("", "_was"))
+            was, now = (both[[f"{name}{end}" for name in KEPT]].to_numpy(np.float64) for end in ("_was", ""))
+            again = both["outcome_was"].notna().to_numpy()
+            changed = again & ~np.isclose(was, now, rtol=SAME, atol=SAME, equal_nan=True).all(axis=1)
+            if changed.any():
+                first = both[changed].iloc[0]
+                raise InputError(
+                    f"{path}: {int(changed.sum()):,} decisions of blocks in this log came out otherwise now,"
+                    f" first that of {first['contender']} on lead {first['lead_id']} in block {first['block']};"
+                    " a log is only appended to, and mapping, settings and version are the same as before."
+                    " Were deals that it holds changed? Then start one in another folder (-o)."
+                )
+            if again.all():
+                return False
+            table = pa.concat_tables([before, table.filter(pa.array(~again))])
+        part = path.with_name(path.name + ".part")
+        pq.write_table(table, part, compression="zstd")
+        part.replace(path)  # a log is never seen half written
+        return True
 
     @classmethod
     def read(cls, path: str | Path) -> Log:
-        """Read a log that `write` or `append` left; what a contender did not say is NaN."""
-        return _from_frame(_read_frame(path))
+        """Read a log that `append` left, by block and in the order of first appearance; what a contender did not say is
+        NaN."""
+        import pandas as pd
+
+        frame = _frame(_read(path))
+        deal = frame.groupby(KEY, sort=False).ngroup().to_numpy()
+        once = frame.drop_duplicates(KEY).sort_values("block", kind="stable")
+        place = np.empty(len(once), np.int64)
+        place[deal[once.index]] = np.arange(len(once))
+        which, names = pd.factorize(frame["contender"])
+        said = np.full((3, len(names), len(once)), np.nan)
+        said[:, which, place[deal]] = frame[["score", "probability", "decision"]].to_numpy(np.float64).T
+        kinds = {"block": np.int32, "repeat": np.int32, "outcome": np.int8, "unit": np.int64, "weight": np.float64}
+        closed, worked, chance = (once[name] for name in ("closed_at", "followed_up", "propensity"))
+        return cls(
+            row=pd.factorize(once["lead_id"])[0].astype(np.int64),
+            **{name: once[name].to_numpy(kind) for name, kind in kinds.items()},
+            closed=None if (closed == NO_DAY).all() else closed.to_numpy(np.int32),
+            followed_up=None if worked.isna().any() else worked.to_numpy(bool),
+            propensity=None if chance.isna().all() else chance.to_numpy(np.float64),
+            lead_id=pa.array(once["lead_id"], pa.string()),
+            entries={str(name): Entries(*said[:, number]) for number, name in enumerate(names)},
+        )
 
 
-def _read_frame(path: str | Path) -> pd.DataFrame:
+def _read(path: str | Path) -> pa.Table:
     valid = "valid is a log.parquet that calibrate wrote"
     try:
         table = pq.ParquetFile(path).read()
@@ -179,7 +169,7 @@ def _read_frame(path: str | Path) -> pd.DataFrame:
         raise InputError(f"{path}: not a log ({error}); {valid}") from error
     if missing := [name for name in COLUMNS if name not in table.column_names]:
         raise InputError(f"{path}: no column {', '.join(missing)}; {valid}")
-    return _frame(table)
+    return table
 
 
 def _frame(table: pa.Table) -> pd.DataFrame:
@@ -189,27 +179,3 @@ def _frame(table: pa.Table) -> pd.DataFrame:
     frame["contender"] = frame["contender"].astype(object)  # categories differ from log to log
     frame["nth"] = frame.groupby([*KEY[:-1], "contender"], sort=False).cumcount()
     return frame
-
-
-def _from_frame(frame: pd.DataFrame) -> Log:
-    """Wide form: one row a deal, block and repeat, by block and in the order of first appearance."""
-    import pandas as pd
-
-    deal = frame.groupby(KEY, sort=False).ngroup().to_numpy()
-    once = frame.drop_duplicates(KEY).sort_values("block", kind="stable")
-    place = np.empty(len(once), np.int64)
-    place[deal[once.index]] = np.arange(len(once))
-    which, names = pd.factorize(frame["contender"])
-    said = np.full((3, len(names), len(once)), np.nan)
-    said[:, which, place[deal]] = frame[["score", "probability", "decision"]].to_numpy(np.float64).T
-    kinds = {"block": np.int32, "repeat": np.int32, "outcome": np.int8, "unit": np.int64, "weight": np.float64}
-    closed, worked, chance = (once[name] for name in ("closed_at", "followed_up", "propensity"))
-    return Log(
-        row=pd.factorize(once["lead_id"])[0].astype(np.int64),
-        **{name: once[name].to_numpy(kind) for name, kind in kinds.items()},
-        closed=None if (closed == NO_DAY).all() else closed.to_numpy(np.int32),
-        followed_up=None if worked.isna().any() else worked.to_numpy(bool),
-        propensity=None if chance.isna().all() else chance.to_numpy(np.float64),
-        lead_id=pa.array(once["lead_id"], pa.string()),
-        entries={str(name): Entries(*said[:, number]) for number, name in enumerate(names)},
-    )

@@ -2,21 +2,21 @@
 intercept) and decision (precision, recall, net value), weighted, ties shared, each with influence values.
 
 Deals are ranked against deals of their own block only, since one model judged them. Every figure is a `Statistic`:
-`.estimate()` is its 95% interval by unit, and `a - b` the paired difference of two contenders. (scikit-learn's have
+`.figure` has its 95% interval by unit, and `a - b` is the paired difference of two contenders. (scikit-learn's have
 neither blocks nor influence values; the tests compare the figures themselves.)
 """
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from leadml.evaluation.bootstrap import NOTHING, Estimate, Statistic, Z
+from leadml.evaluation.bootstrap import Statistic, Z, around
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.levels import logistic
+from leadml.result import Figure
 
 Ints = npt.NDArray[np.int64]
 NEWTON_STEPS = 30
@@ -26,24 +26,8 @@ NO_ANSWER = Statistic(np.nan, np.zeros(1))
 """A figure on which the deals hold no answer."""
 
 
-@dataclasses.dataclass(eq=False)
-class Measures:
-    """All figures of one contender, named as in the result; None where it has no score, probability or decision.
-
-    wins_captured and wins_per_100 are at the workload compared at: share of all won deals, won of 100 followed up.
-    """
-
-    auc: Statistic | None = None
-    log_loss: Statistic | None = None
-    brier: Statistic | None = None
-    calibration_slope: Statistic | None = None
-    calibration_intercept: Statistic | None = None
-    workload: Statistic | None = None
-    precision: Statistic | None = None
-    recall: Statistic | None = None
-    wins_captured: Statistic | None = None
-    wins_per_100: Statistic | None = None
-    net_value_per_lead: Statistic | None = None
+Measures = dict[str, Statistic]
+"""Figures of one contender that the deals hold an answer on, named as in the result."""
 
 
 class HeldOut:
@@ -51,9 +35,12 @@ class HeldOut:
 
     def __init__(self, log: Log) -> None:
         self.y = log.outcome.astype(np.float64)
-        self.weight = log.sampling_weight
-        self.n_repeats = log.n_repeats
-        self.timed = log.n_repeats == 1  # blocks in time, not folds
+        self.n_repeats = int(log.repeat.max(initial=0)) + 1  # how often a deal appears: 1 in rolling blocks
+        self.weight = log.weight / self.n_repeats
+        if log.propensity is not None:  # where a chance is known it counts if followed up (Horvitz-Thompson)
+            known = np.isfinite(log.propensity) & (log.propensity > 0)
+            worked = np.ones(len(log)) if log.followed_up is None else log.followed_up
+            self.weight = self.weight * np.divide(worked, log.propensity, out=np.ones(len(log)), where=known)
         self.block, self.unit = (np.unique(each, return_inverse=True)[1] for each in (log.block, log.unit))
         self.n_units = int(self.unit.max(initial=-1)) + 1
         self.n_won = float(self.weight @ self.y)
@@ -185,63 +172,61 @@ def measure(
     won_value: Floats | float | None = None,
     follow_up_cost: float = 0.0,
 ) -> Measures:
-    """Every figure of one contender.
+    """Every figure of one contender, but for those of a score, probability or decision that it has not.
 
-    workload: (m,) the decision whose workload wins are compared at (the baseline's). won_value: of a won deal, one for
-    all or (m,); without it there is no net value.
+    workload: (m,) the decision whose workload wins are compared at (the baseline's): the share of all won deals that
+    is captured, and wins of 100 followed up. won_value: of a won deal, one for all or (m,); without it there is no net
+    value.
     """
-    found = Measures()
+    found: Measures = {}
     if not np.isnan(said.score).all():
-        found.auc = auc(held, said.score)
+        found["auc"] = auc(held, said.score)
         if workload is not None and float(held.weight @ workload) > 0:
-            found.wins_captured = captured(held, said.score, workload)
-            found.wins_per_100 = captured(held, said.score, workload, per=workload)
+            found["wins_captured"] = captured(held, said.score, workload)
+            found["wins_per_100"] = captured(held, said.score, workload, per=workload)
     seen = (~np.isnan(said.probability)).astype(np.float64)
     if seen.any():
         p = np.where(seen, said.probability, 0.5)
-        found.log_loss = held.ratio(log_losses(held.y, p) * seen, seen)
-        found.brier = held.ratio((p - held.y) ** 2 * seen, seen)
+        found["log_loss"] = held.ratio(log_losses(held.y, p) * seen, seen)
+        found["brier"] = held.ratio((p - held.y) ** 2 * seen, seen)
         if seen.all():
-            found.calibration_slope = calibration(held, p, slope=True)
-            found.calibration_intercept = calibration(held, p, slope=False)
+            found["calibration_slope"] = calibration(held, p, slope=True)
+            found["calibration_intercept"] = calibration(held, p, slope=False)
     seen, d = (~np.isnan(said.decision)).astype(np.float64), np.nan_to_num(said.decision)
     if seen.any():
-        found.workload = held.ratio(d, seen, 1.0)
-        found.precision = held.ratio(d * held.y, d, 1.0)
-        found.recall = held.ratio(d * held.y, held.y * seen, 1.0)
+        found["workload"] = held.ratio(d, seen, 1.0)
+        found["precision"] = held.ratio(d * held.y, d, 1.0)
+        found["recall"] = held.ratio(d * held.y, held.y * seen, 1.0)
         if won_value is not None:
-            found.net_value_per_lead = held.ratio(d * (won_value * held.y - follow_up_cost), seen)
-    return found
+            found["net_value_per_lead"] = held.ratio(d * (won_value * held.y - follow_up_cost), seen)
+    return {name: each for name, each in found.items() if np.isfinite(each.value)}
 
 
-def reliability(held: HeldOut, probability: Floats, n_bins: int = 10) -> list[tuple[float, Estimate]]:
+def reliability(held: HeldOut, probability: Floats, n_bins: int = 10) -> list[tuple[float, Figure]]:
     """Predicted and observed rate in bins of equal size; equal probabilities share a bin."""
     said = ~np.isnan(probability)
     if not said.any():
         return []
     edges = np.unique(np.quantile(probability[said], np.linspace(0, 1, n_bins + 1)[1:-1]))
-    which = np.where(said, np.searchsorted(edges, probability, side="right"), -1)
-    bins = []
+    which, bins = np.where(said, np.searchsorted(edges, probability, side="right"), -1), []
     for number in range(len(edges) + 1):
         own = (which == number).astype(np.float64)
-        n = float(held.weight @ own)
-        if n > 0:
-            value, low, high = held.ratio(held.y * own, own, 1.0).estimate()
-            simple = wilson(value * n, n)  # a bin may hold too few units to know their spread
-            rate = Estimate(value, min(low, simple.low), max(high, simple.high))
-            bins.append((held.ratio(np.nan_to_num(probability) * own, own).value, rate))
+        if (n := float(held.weight @ own)) > 0:
+            rate = held.ratio(held.y * own, own, 1.0)
+            ends = [each.model_dump() for each in (rate.figure, wilson(rate.value * n, n))]  # few units: Wilson's
+            low, high = min(each["low"] for each in ends), max(each["high"] for each in ends)
+            bins.append((held.ratio(np.nan_to_num(probability) * own, own).value, around(rate.value, low, high)))
     return bins
 
 
-def wilson(won: float, n: float) -> Estimate:
+def wilson(won: float, n: float) -> Figure:
     """Raw rate with Wilson's 95% interval (Wilson 1927)."""
     if n <= 0:
-        return NOTHING
+        return Figure(value=None)
     rate, z2 = min(won / n, 1.0), Z * Z
     middle = (rate + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z / (1 + z2 / n) * np.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n))
-    low, high = max(0.0, float(middle - half)), min(1.0, float(middle + half))
-    return Estimate(rate, min(rate, low), max(rate, high))
+    half = Z / (1 + z2 / n) * float(np.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n)))
+    return around(rate, max(0.0, middle - half), min(1.0, middle + half))
 
 
 def stability_index(then: npt.NDArray[Any], now: npt.NDArray[Any]) -> float:

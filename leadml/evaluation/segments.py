@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from leadml.evaluation.bootstrap import Z_ONE, Estimate, Z
+from leadml.evaluation.bootstrap import Z_ONE, Z
 from leadml.evaluation.log import Floats
 from leadml.evaluation.metrics import HeldOut, rate_of_different
-from leadml.result import Segment, SegmentVerdict
+from leadml.result import Figure, Segment, SegmentVerdict
 
 MIN_DIFFERENT = 10
 """Leads judged differently below which a segment's own deals say nothing."""
@@ -50,7 +50,7 @@ def segment_gains(
             value=str(value),
             **row.drop(["different", "gain"]),
             verdict=_verdict(at, sd, row["different"], smallest_gain),
-            gain=Estimate(at, at - Z * sd, at + Z * sd).figure,
+            gain=Figure(value=at, low=at - Z * sd, high=at + Z * sd),
         )
         for (value, row), at, sd in zip(sums.iterrows(), mean, spread, strict=True)
     )

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
-from leadml.evaluation.bootstrap import NOTHING, Z_ONE, Estimate, Statistic, Z, holm
+from leadml.evaluation.bootstrap import Z_ONE, Statistic, Z, holm
 from leadml.evaluation.log import Entries, Floats
 from leadml.evaluation.metrics import HeldOut, at_workload, rate_of_different, standing
-from leadml.result import Reason, Verdict
+from leadml.result import Gain, Reason, Verdict
 
 MIN_DIFFERENT = 10
 """Leads judged differently before `change` is said."""
@@ -41,6 +42,7 @@ class PairedGain:
     by_block : (n_blocks,) wins gained in each block, in time; empty for folds, which have no order.
     ranks : standard errors by which the card wins more than lots drawn in each block (inf: not asked, at a cost).
     variance : of the centred differences by unit, in won deals, for the confidence sequence.
+    judged : equally likely gains by the judge of `look_ahead`; expected : judge and log averaged. None: the log alone.
     """
 
     gain: Statistic
@@ -49,6 +51,8 @@ class PairedGain:
     by_block: Floats
     ranks: float
     variance: float
+    judged: Floats | None = None
+    expected: Floats | None = None
 
     @property
     def confirmed_error(self) -> float:
@@ -81,43 +85,18 @@ def paired_gain(held: HeldOut, rule: Floats, card: Floats, ratio: float | None =
         gain=Statistic(value, held.by_unit(each - value * weight * y) / won),
         n_different=float((weight > 0) @ np.abs(away)) / held.n_repeats,
         n_won=held.n_won,
-        by_block=np.bincount(held.block, won_more).astype(np.float64) if held.timed else np.zeros(0),
+        by_block=np.bincount(held.block, won_more).astype(np.float64) if held.n_repeats == 1 else np.zeros(0),
         ranks=ranks,
         variance=float(by_unit @ by_unit),
     )
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Question:
-    """One question asked of a rule: its weights or its cut-off.
-
-    paired : what the other decision wins more; None where nothing competes.
-    cannot : a reason known beforehand why the data hold no answer ("unreachable", "selected by hunch").
-    p_not_better, p_below : P(gain <= 0) and P(gain < smallest gain) of the outlook; None: the log alone.
-    drifted : the weights are found to drift.
-    """
-
-    paired: PairedGain | None = None
-    cannot: Reason = ""
-    p_not_better: float | None = None
-    p_below: float | None = None
-    drifted: bool = False
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Judgement:
-    """Verdict on one question. gain: share of all wins, two-sided 95%; p_adjusted: one-sided, by Holm."""
+class Judgement(NamedTuple):
+    """Verdict on one question, why, and the gain: two-sided 95%, p by Holm."""
 
     verdict: Verdict
     reason: Reason
-    gain: Estimate = NOTHING
-    p_adjusted: float = np.nan
-    paired: PairedGain | None = None
-
-    @property
-    def confirmed_low(self) -> float:
-        """Lower bound of the gain that is valid at every look; above 0 a `change` is confirmed."""
-        return np.nan if self.paired is None else self.gain.value - self.paired.confirmed_error
+    gain: Gain | None = None
 
 
 def gain_at_workload(held: HeldOut, rule: Entries, card: Entries) -> PairedGain:
@@ -141,42 +120,40 @@ def why_no_answer(held: HeldOut, rule: Entries, card: Entries) -> Reason:
     return "constant scores"
 
 
-def judge(questions: Mapping[str, Question], smallest_gain: float) -> dict[str, Judgement]:
-    """Answer questions of one kind (weights, or cut-offs) with Holm over them, obeyed by the verdicts.
+def judge(
+    questions: Mapping[str, PairedGain | Reason], smallest_gain: float, unit: str = "", drifted: bool = False
+) -> dict[str, Judgement]:
+    """Answer questions of one kind (weights, or cut-offs), or why the data hold no answer, with Holm over them.
 
     Before `change` the card must have won more in the last two blocks, a third of the deals: together, which costs 1 to
-    2 points of power, or, where weights drift, in each, which costs 10 to 20: where the rule had become right half-way,
-    all blocks still said `change` to 53% of firms, the last two to none.
+    2 points of power, or, where weights are found to have `drifted`, in each, which costs 10 to 20: where the rule had
+    become right half-way, all blocks still said `change` to 53% of firms, the last two to none.
     """
-    answers, p = {}, []
-    for q in questions.values():
-        alone = np.nan if q.paired is None else q.paired.gain.p_not_above()
-        p.append(alone if np.isnan(alone) or q.p_not_better is None else q.p_not_better)
-    for (name, q), adjusted in zip(questions.items(), holm(p).tolist(), strict=True):
-        found = q.paired
-        if found is None:
-            answers[name] = Judgement("cannot-judge", q.cannot or "no contest")
-            continue
-        value, error, unseen = found.gain.value, found.gain.error, RULE_OF_THREE / max(found.n_won, 1e-12)
+    answers = {
+        name: Judgement("cannot-judge", q if isinstance(q, str) else "constant scores") for name, q in questions.items()
+    }
+    asked = {name: q for name, q in questions.items() if not isinstance(q, str) and np.isfinite(q.gain.value)}
+    p = [q.gain.p_not_above() if q.expected is None else float((q.expected <= 0).mean()) for q in asked.values()]
+    for (name, q), adjusted in zip(asked.items(), holm(p).tolist(), strict=True):
+        value, error, one_win = q.gain.value, q.gain.error, max(q.n_won, 1.0)
         # two-sided 95%, never without width: one win that no held-out deal showed is always possible
-        half = max(Z * float(np.hypot(error, 1.0 / max(found.n_won, 1.0))), RULE_OF_THREE / max(found.n_won, 1.0))
+        half = max(Z * float(np.hypot(error, 1.0 / one_win)), RULE_OF_THREE / one_win)
         verdict: Verdict = "undecided"
         reason: Reason = ""
-        if np.isnan(adjusted):
-            verdict, reason = "cannot-judge", "constant scores"
-        elif adjusted >= 1.0 - SURE:  # the held-out deals must not point the other way
-            below = q.p_below is not None and q.p_below >= SURE and value < smallest_gain
-            ceiling = value + np.hypot(Z_ONE * error, unseen)  # one-sided 95%
+        if adjusted >= 1.0 - SURE:  # the held-out deals must not point the other way
+            below = q.expected is not None and (q.expected < smallest_gain).mean() >= SURE and value < smallest_gain
+            ceiling = value + np.hypot(Z_ONE * error, RULE_OF_THREE / one_win)  # one-sided 95%
             verdict = "keep" if below or ceiling < smallest_gain else "undecided"
-        elif found.n_different < MIN_DIFFERENT:
+        elif q.n_different < MIN_DIFFERENT:
             reason = "few judged differently"
-        elif found.ranks < SURELY_RANKS:
+        elif q.ranks < SURELY_RANKS:
             reason = "ranks by chance"
-        elif len(last := found.by_block[-2:]) and not ((last > 0).all() if q.drifted else last.sum() > 0):
+        elif len(last := q.by_block[-2:]) and not ((last > 0).all() if drifted else last.sum() > 0):
             reason = "blocks disagree"
         else:
             verdict = "change"
-        answers[name] = Judgement(verdict, reason, Estimate(value, value - half, value + half), adjusted, found)
+        gain = Gain(value=value, low=value - half, high=value + half, p_adjusted=adjusted, unit=unit)
+        answers[name] = Judgement(verdict, reason, gain)
     return answers
 
 

@@ -97,7 +97,7 @@ def monitor_leads(
     found = MonitorResult(
         leadml_version=__version__, model=card.model, card_sha256=card.sha256, state="healthy",
         reasons=(Reason(state="healthy", text="Nothing changed."),), data=data, e=min(alarm.e, 1e9),
-        base_rate_before=before.base_rate, base_rate=wilson(won, n).figure if n else None,
+        base_rate_before=before.base_rate, base_rate=wilson(won, n) if n else None,
         predicted=float(since.predicted.mean()) if n and card.table else None,
         drift=find_drift(card, before, since.codes) if len(since.codes) else (),
         weights=_weights(card, alarm) if n else (), bands=_bands(card, before, since),
@@ -236,7 +236,7 @@ def _gain(log: Log, rule: Card | None, card: Card) -> RuleGain | None:
     if rule is None or min(n_won, len(log) - n_won) < FEWEST:
         return None
     gain = gain_at_workload(HeldOut(log), log.entries[RULE], log.entries[card.model])
-    more, figure = -gain.gain.value > gain.confirmed_error, gain.gain.estimate().figure
+    more, figure = -gain.gain.value > gain.confirmed_error, gain.gain.figure
     return RuleGain(policy=rule.policy or rule.name, title=rule.name, gain=figure, rule_wins_more=more)
 
 
@@ -258,7 +258,7 @@ def _bands(card: Card, before: Before, since: Since) -> tuple[BandRow, ...]:
     n, won = ([int(each.sum()) for each in part] for part in (inside, [each & (since.won == 1) for each in inside]))
     return tuple(
         BandRow(
-            id=each.id, title=each.title, n_closed=n[j], n_won=won[j], rate=wilson(won[j], n[j]).figure,
+            id=each.id, title=each.title, n_closed=n[j], n_won=won[j], rate=wilson(won[j], n[j]),
             share_before=None if then is None else float(then[j] / then.sum()),
             share_now=float(now[j] / now.sum()) if now.sum() else None,
             predicted=float(since.predicted[inside[j]].mean()) if n[j] and card.table else None,

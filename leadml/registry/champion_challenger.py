@@ -190,7 +190,7 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
     else:
         gain = paired_gain(held, old.decision, new.decision, ratio)
         worth = f"A won deal being worth {ratio:,.3g} follow-ups, it wins net"
-    value, low, high = gain.gain.estimate()
+    value, low, high = dict(gain.gain.figure).values()
     worth += f" {value:+.1%} ({low:+.1%} to {high:+.1%}) of all won"
     told = [worth if gain.n_different else "It ranks them alike"]
     away = new.decision - old.decision

@@ -190,7 +190,7 @@ def reliability(result: Result, log: Log | None = None) -> Chart:
     from leadml.evaluation.metrics import reliability as bins_of
 
     found = bins_of(HeldOut(log), log.entries[name].probability)
-    rows = [{"predicted": predicted, **rate._asdict()} for predicted, rate in found]
+    rows = [{"predicted": predicted, **dict(rate)} for predicted, rate in found]
     _some(rows, "predicted probabilities")
     top = max(max(row["predicted"], row["high"]) for row in rows)
     x, y = _x("predicted", "predicted", format=".0%"), _y("value", "won", format=".0%")

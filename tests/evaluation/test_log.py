@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from leadml.evaluation.log import COLUMNS, NO_DAY, Entries, Log
+from leadml.evaluation.metrics import HeldOut
 from leadml.exceptions import InputError
 
 
@@ -42,7 +43,7 @@ def same(one: Log, other: Log) -> None:
 
 def test_what_is_written_is_read(full_log, tmp_path):
     log = full_log
-    log.write(tmp_path / "log.parquet")
+    assert log.append(tmp_path / "log.parquet")
     table = pq.read_table(tmp_path / "log.parquet")
     assert tuple(table.column_names) == COLUMNS
     assert table.num_rows == 2 * len(log)
@@ -54,7 +55,7 @@ def test_what_is_written_is_read(full_log, tmp_path):
 
 def test_a_log_without_ids_and_dates_is_read_back(make_log, tmp_path):
     log = make_log(40)
-    log.write(tmp_path / "log.parquet")
+    assert log.append(tmp_path / "log.parquet")
     back = Log.read(tmp_path / "log.parquet")
     same(log, back)
     assert back.lead_id.to_pylist() == [str(i + 1) for i in range(40)]
@@ -63,22 +64,25 @@ def test_a_log_without_ids_and_dates_is_read_back(make_log, tmp_path):
 def test_blocks_and_contenders_are_appended_and_old_ones_stay(full_log, tmp_path):
     path, log = tmp_path / "log.parquet", full_log
     first = log.subset(log.block < 2)
-    same(first.append(path), first)
+    assert first.append(path)
+    same(Log.read(path), first)
     kept = pq.read_table(path)
     later = with_entry(log, "late", Entries(*(np.ones(len(log)),) * 3))
-    whole = later.append(path)  # old blocks come again, with a contender that entered later
-    same(whole, later)
+    assert later.append(path)  # old blocks come again, with a contender that entered later
+    assert not later.append(path)
+    same(Log.read(path), later)
     now = pq.read_table(path)
     assert now.slice(0, len(log)).num_rows == len(log)
     assert set(map(str, kept.to_pylist())) <= set(map(str, now.to_pylist()))
     only_new = log.subset(log.block == 3)
-    assert len(dataclasses.replace(only_new, block=only_new.block + 1).append(path)) == len(log) + len(only_new)
+    assert dataclasses.replace(only_new, block=only_new.block + 1).append(path)
+    assert len(Log.read(path)) == len(log) + len(only_new)
 
 
 @pytest.mark.parametrize("what", ["score", "outcome"])
 def test_an_old_block_that_comes_out_otherwise_is_refused(full_log, tmp_path, what):
     path, log = tmp_path / "log.parquet", full_log
-    log.write(path)
+    log.append(path)
     if what == "outcome":
         changed = dataclasses.replace(log, outcome=(1 - log.outcome).astype(np.int8))
     else:
@@ -102,10 +106,9 @@ def test_what_is_no_log_is_named(tmp_path):
 def test_rows_count_by_weight_repeat_and_chance(make_log):
     log = make_log(8, blocks=2)
     twice = dataclasses.replace(log, repeat=log.block)
-    assert twice.n_repeats == 2
-    np.testing.assert_array_equal(twice.sampling_weight, 0.5)
+    np.testing.assert_array_equal(HeldOut(twice).weight, 0.5)
     worked = np.array([1, 1, 0, 0, 1, 1, 1, 1], bool)
     chance = np.array([0.25, 1, 0.25, 1, np.nan, np.nan, 1, 1])
     drawn = dataclasses.replace(log, followed_up=worked, propensity=chance)
-    np.testing.assert_array_equal(drawn.sampling_weight, [4, 1, 0, 0, 1, 1, 1, 1])
-    np.testing.assert_array_equal(dataclasses.replace(log, propensity=chance).sampling_weight[:2], [4, 1])
+    np.testing.assert_array_equal(HeldOut(drawn).weight, [4, 1, 0, 0, 1, 1, 1, 1])
+    np.testing.assert_array_equal(HeldOut(dataclasses.replace(log, propensity=chance)).weight[:2], [4, 1])

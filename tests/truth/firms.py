@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 import leadml
 from leadml.calibration.drift import find_drift
 from leadml.calibration.experiment import Experiment
-from leadml.calibration.facts import Facts
+from leadml.calibration.figures import Facts
 from leadml.calibration.hold_out import hold_out
 from leadml.calibration.rules import judge_rules
 from leadml.calibration.study import make_blocks, make_study

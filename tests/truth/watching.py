@@ -48,7 +48,7 @@ def watched(world, seed):
             result, since = monitor_leads(card, known_on(leads, start + month * MONTH), before, told=told)
             states.append(result.state)
             log.unlink(missing_ok=True)
-            since.write(log)
+            since.append(log)
         return {"alarm": "recalibrate" in states, "watch": "watch" in states}
 
 
