@@ -23,9 +23,8 @@ import time
 import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leadml import __version__
 from leadml.exceptions import LeadmlError, ModelRefError, TrackingError
@@ -74,8 +73,7 @@ _fetched = contextlib.ExitStack()
 atexit.register(_fetched.close)
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a run goes. parent : the active run that it is nested in."""
 
     client: MlflowClient
@@ -84,8 +82,7 @@ class Place:
     parent: str | None = None
 
 
-@dataclass(frozen=True)
-class Tracked:
+class Tracked(NamedTuple):
     """Where MLflow has a run. look : how to look at it. registered : NAME, version and alias, or empty."""
 
     run_id: str
@@ -218,11 +215,12 @@ def without_password(uri: str) -> str:
 @contextlib.contextmanager
 def without_autologging() -> Iterator[None]:
     """Let no fit inside be logged by the user's autologging, which is as it was afterwards."""
-    with contextlib.ExitStack() as inside:
-        if "mlflow" in sys.modules:
-            from mlflow.utils.autologging_utils import disable_autologging
+    inside: Any = contextlib.nullcontext()
+    if "mlflow" in sys.modules:
+        from mlflow.utils.autologging_utils import disable_autologging
 
-            inside.enter_context(disable_autologging())
+        inside = disable_autologging()
+    with inside:
         yield
 
 
@@ -276,7 +274,7 @@ def track_folder(
             result = load_result(folder)
             tags = {"kind": "calibration", "data_digest": result.data.digest[:64]}
             with _run(place, run_name(result), tags, own) as run_id:
-                _send_calibration(replace(place, parent=run_id), folder, result, run_id)
+                _send_calibration(place._replace(parent=run_id), folder, result, run_id)
         else:
             found = json.loads(written.read_text(encoding="utf-8"))
             with _run(place, f"{found['model']}: {found['state']}", {"kind": "monitoring"}, own) as run_id:
@@ -417,16 +415,15 @@ def _send_files(client: MlflowClient, run_id: str, folder: Path) -> None:
     from leadml.report.charts import all_charts
     from leadml.report.html import read_folder
 
-    with tempfile.TemporaryDirectory(prefix="leadml-") as temporary:
-        staged = Path(temporary)
-        for name in _SENT:
-            if (folder / name).is_dir():
-                shutil.copytree(folder / name, staged / name)
-            elif (folder / name).is_file():
-                shutil.copyfile(folder / name, staged / name)
+    for name in _SENT:
+        if (folder / name).is_dir():
+            client.log_artifacts(run_id, str(folder / name), name)
+        elif (folder / name).is_file():
+            client.log_artifact(run_id, str(folder / name))
+    with tempfile.TemporaryDirectory(prefix="leadml-") as drawn:
         for name, chart in all_charts(*read_folder(folder)).items():
-            (staged / f"{name}.png").write_bytes(vl_convert.vegalite_to_png(chart.to_json()))
-        client.log_artifacts(run_id, str(staged))
+            Path(drawn, f"{name}.png").write_bytes(vl_convert.vegalite_to_png(chart.to_json()))
+        client.log_artifacts(run_id, drawn)
 
 
 # ---------------------------------------------------------------- models and the registry

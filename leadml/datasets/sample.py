@@ -115,7 +115,7 @@ def _draw_states(truth: Truth, time: Floats, rng: RNG) -> tuple[NDArray[np.uint8
     for shares in (first_shares, truth.shares):
         edges = np.cumsum(shares)
         cells.append(np.searchsorted(edges, rng.uniform(size=len(time)) * edges[-1], side="right"))
-    mixing = truth.mixing(time)
+    mixing = (time >= 0.5).astype(np.float64) if truth.abrupt else time  # 0 = the first lead, 1 = the last
     cell = np.where(rng.uniform(size=len(time)) < mixing, cells[1], cells[0])
     log_odds = mixing * truth.log_odds.ravel()[cell] + (1 - mixing) * first_log_odds.ravel()[cell]
     return unpack(cell, len(truth.criteria)), log_odds
@@ -152,11 +152,8 @@ def _draw_beside(n: int, rng: RNG) -> dict[str, Any]:
         "region": words(["north", "east", "south", "west"], [0.25, 0.25, 0.25, 0.25]),
         "employees": pa.array(size, mask=rng.uniform(size=n) < 0.1),
     }
-    return {
-        "amount": np.round(rng.lognormal(np.log(2400) - 0.18, 0.6, n), 2),
-        "context": context,
-        "contactable": rng.uniform(size=n) < 0.9,
-    }
+    amount = np.round(rng.lognormal(np.log(2400) - 0.18, 0.6, n), 2)
+    return {"amount": amount, "context": context, "contactable": rng.uniform(size=n) < 0.9}
 
 
 def write_csv(leads: Leads, path: str | Path) -> Path:
@@ -164,23 +161,24 @@ def write_csv(leads: Leads, path: str | Path) -> Path:
     import pyarrow as pa
     import pyarrow.csv
 
-    columns: dict[str, Any] = {"Deal ID": leads.lead_id}
-    for title, days in (("Created on", leads.created), ("Closed on", leads.closed)):
-        if days is not None:
-            columns[title] = pa.array(days, mask=days == NO_DAY).cast(pa.date32())
-    if leads.outcome is not None:
-        columns["Status"] = pa.array(np.array(["Open", "Lost", "Won"])[leads.outcome + 1])
-    for name, codes in zip(leads.criteria, leads.codes.T, strict=True):
-        columns[name.capitalize()] = pa.array(codes, mask=codes == UNKNOWN)
-    if leads.unit is not None:
-        columns["Account"] = pa.array([f"A{unit:06d}" for unit in leads.unit])
-    if leads.amount is not None:
-        columns["Amount"] = pa.array(leads.amount)
-    if leads.followed_up is not None:
-        columns["Worked"] = pa.array(np.where(leads.followed_up, "yes", "no"))
-    if leads.propensity is not None:
-        columns["Chance of being picked"] = pa.array(leads.propensity)
-    columns |= {name.capitalize(): column for name, column in leads.context.items()}
-    path = Path(path)
-    pyarrow.csv.write_csv(pa.table(columns), path)
-    return path
+    created, closed = (
+        None if days is None else pa.array(days, mask=days == NO_DAY).cast(pa.date32())
+        for days in (leads.created, leads.closed)
+    )  # fmt: skip
+    columns: dict[str, Any] = {
+        "Deal ID": leads.lead_id,
+        "Created on": created,
+        "Closed on": closed,
+        "Status": None if leads.outcome is None else np.array(["Open", "Lost", "Won"])[leads.outcome + 1],
+        **{
+            each.capitalize(): pa.array(x, mask=x == UNKNOWN)
+            for each, x in zip(leads.criteria, leads.codes.T, strict=True)
+        },
+        "Account": None if leads.unit is None else [f"A{unit:06d}" for unit in leads.unit],
+        "Amount": leads.amount,
+        "Worked": None if leads.followed_up is None else np.where(leads.followed_up, "yes", "no"),
+        "Chance of being picked": leads.propensity,
+        **{name.capitalize(): column for name, column in leads.context.items()},
+    }
+    pyarrow.csv.write_csv(pa.table({name: x for name, x in columns.items() if x is not None}), path)
+    return Path(path)

@@ -23,36 +23,25 @@ class Truth:
     the effect of its account); `hide` makes some levels unknown. What is asked of a codes pattern is the mean
     over all true states behind it: E[P(won) | what is seen]. In a drifting world this is the truth of the
     last lead, which is what a rule learned now will meet.
+
+    True states of a criterion are the levels 0 to 4, and junk (at level 0, and never known).
     """
 
     world: str
     framework: str
     criteria: tuple[str, ...]
-    unit: str
-    """What the documented rule that the world is made around counts: "met" or "points"."""
+    unit: str  # "met" or "points": what the documented rule that the world is made around counts
     cutoff: int
-    log_odds: Floats
-    """(6,) * k: log-odds of winning by true states: level 0 to 4, or junk (at level 0, and never known)."""
-    shares: Floats
-    """(6,) * k: share of leads by true states, summing to 1."""
-    hide: Floats
-    """(6, 6): P(code | true state), of every criterion alike."""
-    points: Floats | None = None
-    """(k, 6): what each true state adds to the log-odds, 0 at level 0; None where criteria work together."""
-    first: tuple[Floats, Floats] | None = None
-    """`log_odds` and `shares` of the first lead, where the world drifts."""
-    abrupt: bool = False
-    """Whether a drift happens half-way at once, rather than evenly."""
-
-    group_sd: float = 0.0
-    """Standard deviation of the effect of the account on the log-odds."""
+    log_odds: Floats  # (6,) * k: of winning, by true states
+    shares: Floats  # (6,) * k: of leads, by true states, summing to 1
+    hide: Floats  # (6, 6): P(code | true state), of every criterion alike
+    points: Floats | None = None  # (k, 6): what each state adds to the log-odds; None where criteria work together
+    first: tuple[Floats, Floats] | None = None  # log_odds and shares of the first lead, where the world drifts
+    abrupt: bool = False  # whether a drift happens half-way at once, rather than evenly
+    group_sd: float = 0.0  # standard deviation of the effect of the account on the log-odds
 
     def __repr__(self) -> str:
         return f"<Truth of the world {self.world!r}: {self.framework}, {self.cutoff} {self.unit}>"
-
-    def mixing(self, time: Floats) -> Floats:
-        """How far a drift has gone at these moments (0 = first lead, 1 = last)."""
-        return np.asarray(time >= 0.5, dtype=np.float64) if self.abrupt else np.asarray(time, dtype=np.float64)
 
     @property
     def now(self) -> tuple[Floats, Floats]:

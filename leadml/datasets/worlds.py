@@ -37,14 +37,7 @@ WORLDS: dict[str, str] = {
 }
 """What `make_leads` can draw from."""
 
-PROFILES = np.array(
-    [
-        [0.20, 0.20, 0.20, 0.20, 0.20],
-        [0.10, 0.20, 0.40, 0.20, 0.10],
-        [0.30, 0.15, 0.10, 0.15, 0.30],
-        [0.15, 0.25, 0.25, 0.20, 0.15],
-    ]
-)
+PROFILES = np.array([[20, 20, 20, 20, 20], [10, 20, 40, 20, 10], [30, 15, 10, 15, 30], [15, 25, 25, 20, 15]]) / 100
 """Shares of the levels before they are tilted; criteria take them in turn."""
 LEVELS = np.array([0.0, 1, 2, 3, 4, 0])
 """Level of each true state; the last state is junk: at level 0, and never known."""
@@ -65,12 +58,8 @@ def make_truth(
     unknown = unknown or ("random" if world in ("unknown_random", "late_answers") else "junk")
     if unknown_share is None:
         unknown_share = 0.3 if world.startswith("unknown") else 0.1
-    for name, value, valid in (
-        ("world", world, tuple(WORLDS)),
-        ("framework", framework, FRAMEWORK_IDS),
-        ("form", form, ("points", "met")),
-        ("unknown", unknown, ("junk", "random")),
-    ):
+    words = (world, WORLDS), (framework, FRAMEWORK_IDS), (form, ("points", "met")), (unknown, ("junk", "random"))
+    for name, (value, valid) in zip(("world", "framework", "form", "unknown"), words, strict=True):
         if value not in valid:
             raise UsageError(f"{name} is {value!r}; valid: {', '.join(valid)}; choose one of these")
     for name, number, low, high in (("base_rate", base_rate, 0.01, 0.99), ("unknown_share", unknown_share, 0.0, 0.9)):
