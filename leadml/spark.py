@@ -143,44 +143,28 @@ def predict_with_spark(
 def _write_scores(
     picked: DataFrame, shared: Any, columns: Sequence[str], layout: Layout, out: str
 ) -> tuple[int, int, int]:
-    """Score and write in one pass; how many were scored, rejected and left out as closed.
-
-    Behind the leads of a partition stands a row of nobody that holds its tallies, which is not written.
-    """
-    from pyspark.sql import Observation
-    from pyspark.sql import functions as sf
+    """Score and write in one pass; how many were scored, rejected and left out as closed."""
     from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
 
-    is_text = out.lower().endswith(".csv")
+    is_text, context = out.lower().endswith(".csv"), picked.sparkSession.sparkContext
+    n_scored, n_rejected, n_closed = (context.accumulator(0) for _ in range(3))
 
     def score(batches: Batches) -> Batches:
-        scorer = shared.value
-        n_rejected = n_closed = 0
-        batch = None
-        for chunk in typed_chunks(batches, scorer.columns):
-            judged = scorer.score(chunk)
-            n_closed += judged.n_closed
-            n_rejected += len(chunk.rows) - judged.n_closed - len(judged.leads)
+        for chunk in typed_chunks(batches, columns):
+            judged = shared.value.score(chunk)
+            n_scored.add(len(judged.leads))
+            n_closed.add(judged.n_closed)
+            n_rejected.add(len(chunk.rows) - judged.n_closed - len(judged.leads))
             batch = batch_of(judged.scored, layout, plain=True)  # all texts that Spark reads
-            made = [guard(each)[0] for each in batch.columns] if is_text else batch.columns
-            yield _numbered([*made, *[pa.nulls(batch.num_rows, pa.int64())] * 2])
-        if batch is not None:
-            nobody = [pa.nulls(1, kind) for kind in batch.schema.types]
-            yield _numbered([*nobody, *(pa.array([n], pa.int64()) for n in (n_rejected, n_closed))])
+            yield _numbered([guard(each)[0] for each in batch.columns] if is_text else batch.columns)
 
     blank = [pa.nulls(1, kind) for kind in to_arrow_schema(picked.schema).types]
     made = next(score(iter([pa.RecordBatch.from_arrays(blank, names=list(columns))])))
-    schema = from_arrow_schema(made.schema, prefer_timestamp_ntz=True)
-    *names, rejected, closed = schema.names
-    seen, is_lead = Observation("leadml"), sf.col(rejected).isNull()
-    counted = picked.mapInArrow(score, schema).observe(
-        seen, sf.count(sf.when(is_lead, 1)).alias("scored"), sf.sum(rejected).alias("rejected"),
-        sf.sum(closed).alias("closed"),
-    )  # fmt: skip
-    rows = counted.where(is_lead).select(*names).toDF(*layout.names).write.mode("overwrite")
-    rows.csv(out, header=True, escape='"') if is_text else rows.parquet(out)
-    n_scored, n_rejected, n_closed = (int(seen.get[name] or 0) for name in ("scored", "rejected", "closed"))
-    return n_scored, n_rejected, n_closed
+    for each in (n_scored, n_rejected, n_closed):
+        each.value = 0  # of a row that only showed the types
+    rows = picked.mapInArrow(score, from_arrow_schema(made.schema, prefer_timestamp_ntz=True)).toDF(*layout.names).write
+    rows.mode("overwrite").csv(out, header=True, escape='"') if is_text else rows.mode("overwrite").parquet(out)
+    return n_scored.value, n_rejected.value, n_closed.value
 
 
 def _numbered(columns: Sequence[pa.Array]) -> pa.RecordBatch:

@@ -165,43 +165,39 @@ def answer_text(card: Card, row: int, made: Sequence[int]) -> str:
     ``<= 6`` where less is better; for level 0 the opposite of the first). A level without words, where others have
     some, is one that the CRM cannot hold.
     """
-    words: Mapping[Any, Sequence[str]] = {}
     if row < len(card.criteria):
         words = card.criteria[row].words
-        answers = [level for level in range(LEVEL_MAX + 1) if not words or words.get(str(level))]
-        made = [made[level] for level in answers]
+        can_be = [level for level in range(LEVEL_MAX + 1) if not words or words.get(str(level))]
+        answers = [(words.get(str(level), ()), made[level]) for level in can_be]
     else:
         bins = card.attributes[row - len(card.criteria)].bins
         labels = [*(each.label for each in bins if not each.blank), "any other"]
-    if len(set(made)) == 1:
-        return f"any answer: {card.labels[made[0]]}"
-    parts = []
-    for decision in sorted(set(made)):
-        at = [i for i, each in enumerate(made) if each == decision]
-        # Positions that follow one another are one run.
-        grouped = itertools.groupby(enumerate(at), lambda each: each[1] - each[0])
-        runs = [[i for _, i in run] for _, run in grouped]
-        if row >= len(card.criteria):
-            text = _some([labels[i] for i in at])
-        elif words:
-            text = ", ".join(_run_text(words, answers, run) for run in runs)
-        else:
-            text = ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
-        parts.append(f"{text}: {card.labels[decision]}")
-    return "; ".join(parts)
+        answers, can_be = [((label,), each) for label, each in zip(labels, made, strict=False)], []
+    if len({each for _, each in answers}) == 1:
+        return f"any answer: {card.labels[answers[0][1]]}"
+    told: dict[int, list[str]] = {}
+    # Answers of one decision that follow one another are one run; of labels all are.
+    for each, run in itertools.groupby(range(len(answers)), lambda at: answers[at][1]):
+        at = [*run]
+        texts = [word for i in at for word in answers[i][0]]
+        if not texts:
+            texts = [f"{can_be[at[0]]}-{can_be[at[-1]]}" if len(at) > 1 else f"{can_be[at[0]]}"]
+        elif can_be:
+            texts = [_some(_with_range(texts, [word for after, _ in answers[at[-1] + 1 :] for word in after]))]
+        told.setdefault(each, []).extend(texts)
+    parts = ((", ".join(texts) if can_be else _some(texts), each) for each, texts in sorted(told.items()))
+    return "; ".join(f"{text}: {card.labels[each]}" for text, each in parts)
 
 
-def _run_text(words: Mapping[Any, Sequence[str]], answers: Sequence[int], run: Sequence[int]) -> str:
-    """Answers that follow one another: their words, and one range for all thresholds among them."""
-    every = [word for i in run for word in words[str(answers[i])]]
+def _with_range(every: Sequence[str], after: Sequence[str]) -> list[str]:
+    """Words, and one range for all thresholds among them, up to the first of what comes after."""
     thresholds = [word for word in every if word.startswith((">= ", "<= ", "< ", "> "))]
     texts = [word for word in every if word not in thresholds]
     if thresholds:
-        after = [w for level in answers[run[-1] + 1 :] for w in words[str(level)] if w[:2] in OPPOSITE]
-        upper = OPPOSITE[after[0][:2]] + after[0][2:] if after else ""
-        first = thresholds[0] if thresholds[0][:2] in OPPOSITE else ""
-        texts.append(" and ".join(filter(None, [first, upper])) or thresholds[0])
-    return _some(texts)
+        ends = [word for word in thresholds[:1] if word[:2] in OPPOSITE]
+        ends += [OPPOSITE[word[:2]] + word[2:] for word in after if word[:2] in OPPOSITE][:1]
+        texts.append(" and ".join(ends) or thresholds[0])
+    return texts
 
 
 def _some(texts: Sequence[str]) -> str:

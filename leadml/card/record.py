@@ -25,11 +25,7 @@ MAX_TOTAL, REMEMBERED = 10_000, 100_000
 
 
 def is_name(text: object) -> bool:
-    """Whether a text can name a model or a row of one, and so a file.
-
-    >>> is_name("bant-b2b"), is_name("../bant"), is_name("")
-    (True, False, False)
-    """
+    """Whether a text can name a model or a row of one, and so a file."""
     return isinstance(text, str) and bool(re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9_-])?", text))
 
 
@@ -150,11 +146,9 @@ class CardPublished(_Part):
 
 def _is_whole(attribute: CardAttribute) -> bool:
     """Whether bins are values of categories, or ranges each of which begins where the one before ends."""
-    bins = [each for each in attribute.bins if not each.blank]
-    if attribute.kind == "categories":
-        return all(each.values is not None for each in bins)
-    meet = (low.to is not None and low.to == high.from_ for low, high in itertools.pairwise(bins))
-    return all(each.values is None for each in bins) and all(meet)
+    bins, is_words = [each for each in attribute.bins if not each.blank], attribute.kind == "categories"
+    meet = all(low.to is not None and low.to == high.from_ for low, high in itertools.pairwise(bins))
+    return (is_words or meet) and all((each.values is not None) == is_words for each in bins)
 
 
 class Card(_Part):
@@ -205,7 +199,8 @@ class Card(_Part):
         total, highest = self.total_max, sum(int(row.max()) for row in points_by_code(self))
         told, line = [row.points for row in self.table], (self.base, self.slope)
         edges, never = [band.from_ for band in self.bands], total + 1
-        ends, decisions = f"where a band begins ({edges}), or {never} (never)", [each.decision for each in self.bands]
+        decisions = [each.decision for each in self.bands]
+        best_last = sorted(decisions, key=DECISIONS.index, reverse=True)
         above = [each.id for each in self.criteria if each.unknown_points > max(each.points)]
         apart = [each.id for each in self.attributes if not _is_whole(each)]
         loose = [row.points for row in self.table if not row.low <= row.probability <= row.high]
@@ -224,14 +219,14 @@ class Card(_Part):
             (line == (None, None) or (told and None not in line), "base, slope", line, "both, with a table, or none"),
             (len(set(named)) == len(named), "bands", named, "each id once"),
             (edges == sorted({0, *edges}) and edges[-1] <= never, "bands", edges, f"0 first and rising, up to {never}"),
-            (self.cutoff in (*edges, never), "cutoff", self.cutoff, ends),
-            (not wrong, "bands", wrong, f"'ready' from the cut-off {self.cutoff} up and nowhere else"),
             (
-                decisions == sorted(decisions, key=DECISIONS.index)[::-1],
-                "bands",
-                decisions,
-                "none worse than one below",
+                self.cutoff in (*edges, never),
+                "cutoff",
+                self.cutoff,
+                f"where a band begins ({edges}), or {never} (never)",
             ),
+            (not wrong, "bands", wrong, f"'ready' from the cut-off {self.cutoff} up and nowhere else"),
+            (decisions == best_last, "bands", decisions, "none worse than one below"),
             (not strangers, "gates", strangers, f"criteria among {', '.join(own)}"),
         ]
         if faults := [f"{place}: got {got}, valid is {valid}" for holds, place, got, valid in checks if not holds]:
@@ -326,8 +321,8 @@ class Card(_Part):
             card = check_record(dict(document), cls, where)
         except RecordError as error:
             faults = str(error).replace(f"{where}: ", "").replace("the file: ", "").replace("\n", "\n  ")
-            told = f"{where} is no valid card; take the original back or make it again by `calibrate`"
-            raise StoreError(f"{told}:\n  {faults}") from None
+            how = "take the original back or make it again by `calibrate`"
+            raise StoreError(f"{where} is no valid card; {how}:\n  {faults}") from None
         if verify and card.sha256 != (found := digest(document)):
             raise StoreError(
                 f"{where}: sha256: the card was changed after it was sealed (it says {str(card.sha256)[:12]}…, its "

@@ -57,11 +57,6 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
             Columns of the CRM.
         y : ignored
             Not used.
-
-        Returns
-        -------
-        MappingEncoder
-            Itself.
         """
         self.mapping_ = load_mapping(self.mapping)
         opened = open_source(X, self.mapping_.read)
@@ -70,12 +65,7 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> pd.DataFrame:
-        """Encode every row.
-
-        Parameters
-        ----------
-        X : frame, list of dict or path
-            Columns of the CRM.
+        """Encode every row of what `fit` takes.
 
         Returns
         -------
@@ -93,17 +83,6 @@ class MappingEncoder(TransformerMixin, BaseEstimator):
         return out.reindex(columns=list(self.feature_names_out_))  # NaN where a column may be absent, and is
 
     def get_feature_names_out(self, input_features: Any = None) -> Any:  # noqa: ARG002
-        """Names of the columns.
-
-        Parameters
-        ----------
-        input_features : ignored
-            Not used.
-
-        Returns
-        -------
-        ndarray of str
-            Criteria, then context columns.
-        """
+        """Names of the columns: criteria, then context columns."""
         check_is_fitted(self)
         return np.array(self.feature_names_out_, dtype=object)

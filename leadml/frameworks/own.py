@@ -47,35 +47,31 @@ def _undocumented(value: Any) -> Any:
 
 def diff_frameworks(old: Framework, new: Framework) -> list[str]:
     """What changed from one framework to the other, a line a change; sources are not compared."""
-    before, after = (
-        {path: each for key, value in framework.to_dict().items() if key != "source" and not key.endswith("_from")
-         for path, each in _leaves(_undocumented(value), key)}
-        for framework in (old, new)
-    )  # fmt: skip
-    lines = []
-    for path in dict.fromkeys([*before, *after]):
-        was, now = (json.dumps(each.get(path), ensure_ascii=False) for each in (before, after))
-        entry = path.rpartition("].")[0] + "]"
-        if path in before and path in after:
-            lines += [f"{path}: {was} -> {now}"] * (was != now)
-        elif entry == "]" or (entry in before and entry in after):  # else the whole entry is told
-            what = f"added {now}" if path in after else f"removed {was}"
-            lines.append(f"{path}: {what.removesuffix(' null')}")
-    orders = [each.criterion_ids for each in (old, new)]
-    if set(orders[0]) == set(orders[1]) and orders[0] != orders[1]:
-        lines.append(f"criteria: order {', '.join(orders[0])} -> {', '.join(orders[1])}")
-    return lines
+    before, after = (framework.to_dict() for framework in (old, new))
+    keys = [key for key in before if key != "source" and not key.endswith("_from")]
+    return [line for key in keys for line in _changes(key, _undocumented(before[key]), _undocumented(after[key]))]
 
 
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Every value with its path; entries of a list go by their id, so that moving one changes nothing."""
-    if isinstance(value, Mapping):
-        for key, each in value.items():
-            yield from _leaves(each, f"{path}.{key}" if path else key)
-    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-        for at, each in enumerate(value):
-            entry = f"{path}[{each.get('id') or each.get('criterion') or at}]"
-            yield entry, None
-            yield from _leaves(each, entry)
-    elif value not in (None, [], ""):
-        yield path, value
+def _changes(path: str, was: Any, now: Any) -> Iterator[str]:
+    """Entries of a list go by their id, so that moving one changes nothing but the order."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for key in dict.fromkeys([*was, *now]):
+            yield from _changes(f"{path}.{key}", was.get(key), now.get(key))
+        return
+    was, now = (None if each in ([], "") else each for each in (was, now))
+    before, after = _by_id(was), _by_id(now)
+    for key in dict.fromkeys([*before, *after]):
+        if key in before and key in after:
+            yield from _changes(f"{path}[{key}]", before[key], after[key])
+        else:
+            yield f"{path}[{key}]: {'added' if key in after else 'removed'}"
+    if [*before] != [*after] and {*before} == {*after}:
+        yield f"{path}: order {', '.join(before)} -> {', '.join(after)}"
+    if not before and not after and was != now:
+        old, new = (json.dumps(each, ensure_ascii=False) for each in (was, now))
+        yield f"{path}: {f'added {new}' if was is None else f'removed {old}' if now is None else f'{old} -> {new}'}"
+
+
+def _by_id(value: Any) -> dict[str, Any]:
+    entries = value if isinstance(value, list) and isinstance(value[0], Mapping) else []
+    return {str(each.get("id") or each.get("criterion") or at): each for at, each in enumerate(entries)}

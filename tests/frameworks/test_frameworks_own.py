@@ -78,10 +78,10 @@ def test_diff_names_every_change_once():
     changed["gates"] = [{"criterion": "need", "below": 2, "text": "No need."}]
     assert diff_frameworks(load_framework(OURS), load_framework(changed)) == [
         'criteria[budget].question: "Is there any?" -> "Any money?"',
+        "criteria: order need, budget -> budget, need",
         "policies[ours-points].cutoff: 8 -> 4",
         'policies[ours-points].bands[later].decision: "wait" -> "ready"',
         "gates[need]: added",
-        "criteria: order need, budget -> budget, need",
     ]
     assert "gates[need]: removed" in diff_frameworks(load_framework(changed), load_framework(OURS))
     summed = load_framework(ours(summary="Short."))
