@@ -141,31 +141,28 @@ def columns_of(
     """Rows of both cards, each once: criteria first, then attributes, of which is asked when they were known."""
     from leadml.card.build import words_of_mapping
 
-    words = {} if mapping is None else dict(words_of_mapping(mapping))
-    sources = {} if mapping is None else {name: each.column for name, each in mapping.criteria.items()}
-    for name in mapping.mapped if mapping else ():  # what is read from another criterion has its words
-        own = next(each for each in mapping.chain(name) if each in sources) if mapping else name
-        words[name], sources[name] = words.get(own, {}), sources[own]
+    words = words_of_mapping(mapping) if mapping else {}
     found: dict[str, Column] = {}
     lost = {} if result is None else {row.column: row for row in attribute_rows(result)}
-    for card in (learned, documented):
-        for each in card.criteria if card else ():
-            said: MappingType[str, Sequence[str]] = each.words or words.get(each.id, {})
-            labels: tuple[str, ...] = tuple(level_label(said, level) for level in range(5))
+    for card in filter(None, (learned, documented)):
+        for each in card.criteria:
+            # What is read from another criterion has its words.
+            chain = mapping.chain(each.id) if mapping else ()
+            own = next((name for name in chain if mapping and name in mapping.criteria), "")
+            said: MappingType[str, Sequence[str]] = each.words or words.get(own, {})
+            labels: tuple[str, ...] = (*(level_label(said, level) for level in range(5)), "not known")
             shown = (*(level for level in range(5) if not said or said.get(str(level))), 5)
-            title, source = clean(each.title), clean(sources.get(each.id, ""))
-            labels = (*labels, "not known")
-            column = Column(each.id, title, source, each.question, "criterion", labels, shown)
+            source = clean(mapping.criteria[own].column) if mapping and own else ""
+            column = Column(each.id, clean(each.title), source, each.question, "criterion", labels, shown)
             found.setdefault(each.id, column)
     for attribute in learned.attributes if learned else ():
-        bins = (clean(each.label) for each in attribute.bins)
-        labels = (*bins, "any other", "not known")
-        title, shown = clean(attribute.title), tuple(range(len(labels)))
+        labels = (*(clean(each.label) for each in attribute.bins), "any other", "not known")
         known = ""
         if row := lost.get(attribute.column):
             known = f"Without it {row.wins} wins of 100 calls are lost. Was it known when the lead came in?"
             known += f" If not: {clean(row.command)}" if row.command else ""
-        found[attribute.id] = Column(attribute.id, title, clean(attribute.column), known, "attribute", labels, shown)
+        title, column_of, shown = clean(attribute.title), clean(attribute.column), tuple(range(len(labels)))
+        found[attribute.id] = Column(attribute.id, title, column_of, known, "attribute", labels, shown)
     return tuple(found.values())
 
 
@@ -177,11 +174,8 @@ def level_label(words: MappingType[str, Sequence[str]], level: int) -> str:
         if sign not in SIGNS:
             texts.append(clean(word))
             continue
-        ends = [_digits(each) for each in (word, *after) if each.startswith(f"{sign} ")][:2]
+        numbers = (float(each.partition(" ")[2]) for each in (word, *after) if each.startswith(f"{sign} "))
+        ends = [f"{each:,.10g}" for each in numbers][:2]
         is_range = len(ends) > 1 and sign in (">=", "<=")
         texts.append(" to ".join(ends if sign == ">=" else ends[::-1]) if is_range else SIGNS[sign].format(ends[0]))
     return ", ".join(texts) or str(level)
-
-
-def _digits(threshold: str) -> str:
-    return f"{float(threshold.partition(' ')[2]):,.10g}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -57,36 +56,33 @@ def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: st
       4 of 16 points
     ...
     """
-    card, lead_id = estimator_of(model), str(lead_id)
+    card, lead_id, mapping = estimator_of(model), str(lead_id), load_mapping(mapping)
     if not isinstance(card, Card):
-        raise UsageError(
-            "--model: only a card can explain itself, and this is a classifier; score it by leadml predict"
-        )
-    mapping = load_mapping(mapping)
+        how = "score it by leadml predict"
+        raise UsageError(f"--model: only a card can explain itself, and this is a classifier; {how}")
     opened = open_leads(source, mapping, query)
-    scorer, first, found = Scorer(opened, mapping, [card], Options(with_closed=True)), list[str](), None
+    scorer = Scorer(opened, mapping, [card], Options(with_closed=True))
+    known, first, found = mapping.lead_id or "the row number, from 1", list[str](), None
     for chunk in opened.chunks(scorer.columns):
         leads, usable, faults = scorer.read(chunk)
-        ids, rows = leads.ids(), dataclasses.replace(leads, lead_id=None).ids()
+        ids, rows = leads.ids(), [str(row - opened.format.header_row) for row in chunk.rows.tolist()]
         first = first or ids[:3]
-        if lead_id in ids:
-            found = ids.index(lead_id), lead_id, chunk, leads, usable, faults
+        for names in (rows, ids):
+            if lead_id in names:
+                at = names.index(lead_id)
+                found = ids[at], chunk.rows[at], leads.take(np.array([at])), usable[at], faults
+        if lead_id in ids:  # else an identity further down may read the same
             break
-        if lead_id in rows:  # unless an identity further down reads the same
-            at = rows.index(lead_id)
-            found = at, ids[at], chunk, leads, usable, faults
-    known = mapping.lead_id or "the row number, from 1"
     if found is None:
         also = ", or by their row from 1" if mapping.lead_id else ""
         told = f"leads are known by {known}, for instance {', '.join(first)}{also}"
         raise InputError(f"{opened.name}: no lead {lead_id!r}; {told}")
-    at, name, chunk, leads, usable, faults = found
-    if usable[at]:
-        head = [] if name == lead_id else [f"No {known} is {lead_id}: this is row {lead_id} below the header."]
-        return "\n".join([*head, *_lines(card, leads.take(np.array([at])), name)])
-    row = chunk.rows[at]
-    why = "; ".join(f"{each.column}: {each.value!r} {each.reason}" for each in faults if each.row == row)
-    raise InputError(f"{opened.name}: lead {name!r} (row {row}): {why}")
+    name, row, lead, is_usable, faults = found
+    if not is_usable:
+        why = "; ".join(f"{each.column}: {each.value!r} {each.reason}" for each in faults if each.row == row)
+        raise InputError(f"{opened.name}: lead {name!r} (row {row}): {why}")
+    head = [] if name == lead_id else [f"No {known} is {lead_id}: this is row {lead_id} below the header."]
+    return "\n".join([*head, *_lines(card, lead, name)])
 
 
 def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
@@ -127,10 +123,10 @@ def _point_lines(card: Card, codes: Sequence[int]) -> Iterator[str]:
     for criterion, code in zip(card.criteria, codes, strict=False):
         words = ", ".join(criterion.words.get(str(code), ())[:3])
         said = "unknown" if code == len(criterion.points) else f"level {code}"
-        rows.append((criterion.title, f"{said} ({words})" if words else said))
+        rows.append((clean(criterion.title), clean(f"{said} ({words})" if words else said)))
     for attribute, code in zip(card.attributes, codes[n:], strict=False):
-        rows.append((attribute.title, [*(each.label for each in attribute.bins), "other", "unknown"][code]))
-    rows = [(clean(title), clean(said)) for title, said in rows]
+        said = [*(each.label for each in attribute.bins), "other", "unknown"][code]
+        rows.append((clean(attribute.title), clean(said)))
     widths = max(len(title) for title, _ in rows), max(8, *(len(said) for _, said in rows))
     for (title, said), points, code in zip(rows, card.lookup.points, codes, strict=False):
         yield f"  {title:<{widths[0]}}  {said:<{widths[1]}} {points[code]:>3} of {points.max()}"
