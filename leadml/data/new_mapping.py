@@ -144,11 +144,8 @@ def _deals(left: dict[str, Column], crm: str) -> Iterator[str]:
         return None
 
     # Deal may be a name: a number or id of its own goes before it.
-    found = take(
-        "lead_id",
-        lambda c: c.filled > 0.99 and max(c.words.values()) == 1,
-        lambda c: bool(re.search(r"id$|nr|num", c.name.lower())),
-    )
+    is_number = re.compile(r"id$|nr|num", re.IGNORECASE).search
+    found = take("lead_id", lambda c: c.filled > 0.99 and max(c.words.values()) == 1, lambda c: bool(is_number(c.name)))
     yield _guess("lead_id", found.name, "every value occurs once") if found else "# no lead_id found: rows are numbered"
     found = take(
         "outcome",
@@ -156,15 +153,14 @@ def _deals(left: dict[str, Column], crm: str) -> Iterator[str]:
         lambda c: c.filled * c.share(c.ends(f"{KNOWN.won}|{KNOWN.lost}")),
     )
     if found:
-        rule = {"column": found.name, "won": found.ends(KNOWN.won), "lost": found.ends(KNOWN.lost)}
-        still_open = [word for word in found.words if word not in (*rule["won"], *rule["lost"])]
-        still_open += [""] if found.filled < 1 else []
-        yield _guess("outcome", rule | ({"open": still_open} if still_open else {}), found.shown)
+        ends = {"won": found.ends(KNOWN.won), "lost": found.ends(KNOWN.lost)}
+        rest = [word for word in found.words if word not in (*ends["won"], *ends["lost"])] + [""] * (found.filled < 1)
+        yield _guess("outcome", {"column": found.name, **ends, **({"open": rest} if rest else {})}, found.shown)
     else:
         yield "# outcome: no column holds words for won and for lost. Needed to learn, not to score:"
         yield "# outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
-    taken = {key: take(key, lambda c: c.share(c.dates) > 0.9) for key in ("created", "closed")}
-    if taken := {key: column for key, column in taken.items() if column}:
+    dates = ((key, take(key, lambda c: c.share(c.dates) > 0.9)) for key in ("created", "closed"))
+    if taken := {key: column for key, column in dates if column}:
         orders = {column.order for column in taken.values()} - {"", "year-month-day"}
         shown = {"day_first": orders == {"day-month-year"}} if len(orders) == 1 else {}
         why = f"from the names{'; the dates show the order' if shown else ''}"
@@ -187,18 +183,17 @@ def _criterion(criterion: str, left: dict[str, Column]) -> list[str]:
             continue
         unknown = column.ends(KNOWN.unknown)
         texts = [word for word in column.words if word not in (*unknown, *column.numbers)]
-        scale = [(word, level) for level, words in enumerate(KNOWN.scale) for word in column.ends(words)]
-        levels = {word: level for word, level in reversed(scale) if word in texts}  # the lowest of several
-        levels = dict(sorted(levels.items(), key=lambda each: (each[1], texts.index(each[0]))))
+        levels: dict[str, int] = {}
+        for level, words in enumerate(KNOWN.scale):  # of several the lowest
+            levels |= {word: level for word in column.ends(words) if word in texts and word not in levels}
         rest = [word for word in texts if word not in levels]
         rule: dict[str, Any] = {"column": column.name} | ({"levels": levels} if levels else {})
         if column.numbers and not texts and {*column.numbers.values()} <= {*range(5)}:
             why = "holds 0 to 4 already"
         elif column.share(column.numbers) >= 0.2:
             edges, said = _edges(criterion, column)
-            rule |= {"edges": [int(edge) if edge.is_integer() else edge for edge in edges]} | (
-                {"descending": True} if criterion in KNOWN.descending else {}
-            )
+            rule["edges"] = [int(edge) if edge.is_integer() else edge for edge in edges]
+            rule |= {"descending": True} if criterion in KNOWN.descending else {}
             why = f"{said}; {column.shown}"
         elif texts and column.is_category and (levels or not late_by_name(column.name)):
             why = "levels by the words" if levels else "by its name; no word is understood"
@@ -210,10 +205,11 @@ def _criterion(criterion: str, left: dict[str, Column]) -> list[str]:
         rule |= ({"unknown": unknown} if unknown else {}) | ({"other": "unknown"} if rest else {})
         lines = [f"  {_guess(criterion, rule, why)}"]
         if rest:
-            share = f"{column.share(rest):.0%} of the filled cells"
-            lines.append(f"  #   TODO not ranked, so unknown: {_flow(rest[:12])}: {share}.")
             told = ", ".join(f"{_flow([word])}: ?" for word in rest[:MOST_WORDS])
-            lines.append(f"  #   Give each a level from 0 to 4: levels: {{{told}}}")
+            lines += [
+                f"  #   TODO not ranked, so unknown: {_flow(rest[:12])}: {column.share(rest):.0%} of the filled cells.",
+                f"  #   Give each a level from 0 to 4: levels: {{{told}}}",
+            ]
         return lines
     return []
 
@@ -233,12 +229,8 @@ def _others(left: dict[str, Column], late: dict[str, str]) -> Iterator[str]:
     """Context, segments, contactable; what is known late is excluded."""
     phones = [name for name in left if re.search(r"phone|telefoon|mobile|mobiel", name, re.IGNORECASE)][:1]
     late = {name: why for name, why in late.items() if name not in phones}
-    context = [
-        name
-        for name, column in left.items()
-        if name not in (*phones, *late) and len(column.words) > 1
-        and (column.is_category or column.share(column.numbers) > 0.95)
-    ]  # fmt: skip
+    several = {name: column for name, column in left.items() if name not in (*phones, *late) and len(column.words) > 1}
+    context = [name for name, each in several.items() if each.is_category or each.share(each.numbers) > 0.95]
     for name in phones:
         yield _guess("contactable", {"column": name}, "filled means that the lead can be reached")
     if context:
