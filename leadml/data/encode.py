@@ -116,11 +116,13 @@ class Encoder:
         """Encode the criteria; one that is unknown takes what its stand-in says."""
         rules = {name: rule for name, rule in self.mapping.criteria.items() if rule.column in made.cells}
         own = {name: self._criterion(name, rule, made) for name, rule in rules.items()}
-        codes = np.full((len(made.rows), len(self.criteria)), UNKNOWN, np.uint8, order="F")
+        nothing = np.full(len(made.rows), UNKNOWN, np.uint8)
+        codes = np.empty((len(made.rows), len(self.criteria)), np.uint8, order="F")
         for j, criterion in enumerate(self.criteria):
-            for name in self.mapping.chain(criterion):
-                if name in own:
-                    codes[:, j] = np.where(codes[:, j] == UNKNOWN, own[name], codes[:, j])
+            filled, *others = (own.get(name, nothing) for name in self.mapping.chain(criterion))
+            for other in others:
+                filled = np.where(filled == UNKNOWN, other, filled)
+            codes[:, j] = filled
         return codes
 
     def _criterion(self, name: str, rule: Criterion, made: Encoded) -> Codes:
