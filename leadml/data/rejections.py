@@ -38,11 +38,6 @@ class Rejections:
         self.faults: list[Fault] = []
 
     @property
-    def rows(self) -> list[int]:
-        """The rejected rows, each once, ascending."""
-        return sorted({fault.row for fault in self.faults})
-
-    @property
     def n_rows(self) -> int:
         """How many rows are rejected."""
         return len({fault.row for fault in self.faults})

@@ -60,7 +60,11 @@ def test_cells_in_single_quotes(read, text):
 
 def test_a_single_quote_that_stays_open_is_a_fault(read):
     source, cells, rows = read("'ID','Name'\n'1','Acme'\n'2','Beta\n'3','Gamma'\n")
-    assert (cells, rows, source.rejections.rows) == ([("1", "Acme"), ("3", "Gamma")], [2, 4], [3])
+    assert (cells, rows, [fault.row for fault in source.rejections.faults]) == (
+        [("1", "Acme"), ("3", "Gamma")],
+        [2, 4],
+        [3],
+    )
 
 
 def test_apostrophes_are_no_quotes(read):
@@ -137,7 +141,7 @@ REPORT = "Won deals 2025\n\nAs of,2025-06-30\n,,,,\n" + "ID,Name,Need,Role,Statu
 def test_a_title_above_the_table(read, header):
     source, cells, rows = read(REPORT + "Total,2\n", header=header)
     assert source.columns == ("ID", "Name", "Need", "Role", "Status")
-    assert (rows, source.rejections.rows, source.format.header_row) == ([6, 7], [8], 5)
+    assert (rows, [fault.row for fault in source.rejections.faults], source.format.header_row) == ([6, 7], [8], 5)
     assert ("header_row" in source.format.sniffed) == (header != 5)
     assert len(source.notes) == (header is None)
     assert [cell[0] for cell in cells] == ["1", "2"]

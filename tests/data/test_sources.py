@@ -136,7 +136,7 @@ def test_json_lines_name_their_line(tmp_path):
     path.write_bytes(b'\xef\xbb\xbf{"a": "x", "n": 1}\n\n[1]\n{"n": 2.5, "m": {"k": [1]}}\n\xff\n{"m": true}\n')
     cells, rows, source = read(path)
     assert cells == {"a": ["x", None, None], "n": [1.0, 2.5, None], "m": [None, '{"k": [1]}', "true"]}
-    assert (rows, source.rejections.rows, source.format.header_row) == ([1, 4, 6], [3, 5], 0)
+    assert (rows, [fault.row for fault in source.rejections.faults], source.format.header_row) == ([1, 4, 6], [3, 5], 0)
     with gzip.open(tmp_path / "b.jsonl.gz", "wt") as out:
         out.write('{"a": 1}\n' * 40_000)
     assert read(tmp_path / "b.jsonl.gz")[1] == list(range(1, 40_001))
