@@ -210,7 +210,7 @@ def count_with_spark(source: str, mapping: Any) -> Leads:
         from pyspark.sql.pandas.types import from_arrow_schema
 
         frame, table = _open(session, source, mapping)
-        encoder = Encoder(asked, table.columns, decimal=table.format.decimal, source=source)
+        encoder = Encoder(cast(Any, table), asked)
         shared = session.sparkContext.broadcast(encoder)
 
         def count(batches: Batches) -> Batches:

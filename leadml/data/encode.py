@@ -37,6 +37,7 @@ from leadml.records import nearest
 if TYPE_CHECKING:
     from leadml.data.chunks import Chunk
     from leadml.data.mapping import Criterion, Fact, Mapping, Outcome
+    from leadml.data.sources import Source
 
 _BAD = 255
 _UNLISTED = -2
@@ -70,19 +71,18 @@ class Encoded:
 
 
 class Encoder:
-    """Encodes the chunks of one table (`columns`, `decimal` mark, called `source`) by a mapping.
+    """Encodes the chunks of one source by a mapping; refuses missing columns (InputError), all at once.
 
     `to_score`: new leads; dates, amounts and groups are not read, and an outcome that is not listed is open.
-    `context`: which context columns to carry (all of the mapping when absent). Missing columns are refused
-    (InputError), all at once.
+    `context`: which context columns to carry (all of the mapping when absent).
     """
 
     def __init__(
-        self, mapping: Mapping, columns: Sequence[str], *, decimal: str = ".", to_score: bool = False,
-        context: Sequence[str] | None = None, source: str = "the table",
-    ) -> None:  # fmt: skip
-        self.mapping, self.decimal, self.to_score, self.raw = mapping, decimal, to_score, False
-        self.absent = check_columns(mapping, columns, source, to_score=to_score)
+        self, source: Source, mapping: Mapping, *, to_score: bool = False, context: Sequence[str] | None = None
+    ) -> None:
+        self.mapping, self.decimal, self.to_score, self.raw = mapping, source.format.decimal, to_score, False
+        columns = source.columns
+        self.absent = check_columns(source, mapping, to_score)
         self.criteria = mapping.present(columns)
         carried = [*(mapping.context if context is None else context), *mapping.segments]
         if not to_score:
@@ -194,10 +194,9 @@ def _fact_labels(cells: pa.Array, fact: Fact) -> pa.Array:
     return relabel(cells, lambda text: listed.get(category(text), "other"))
 
 
-def check_columns(
-    mapping: Mapping, columns: Sequence[str], source: str, *, to_score: bool = False
-) -> dict[str, list[str]]:
+def check_columns(source: Source, mapping: Mapping, to_score: bool) -> dict[str, list[str]]:
     """Refuse missing columns, all at once; returns those that may be absent and are, with what would read them."""
+    columns = source.columns
     uses = [(place, column) for place, column in mapping.uses() if column not in columns]
     needed = "criteria." if mapping.optional else ("lead_id", "criteria.") if to_score else ""
     missing = [f"{column!r} ({place}){nearest(column, columns)}" for place, column in uses if place.startswith(needed)]
@@ -206,7 +205,7 @@ def check_columns(
     hint = "; is the delimiter right? set read.delimiter in the mapping" if len(columns) == 1 else ""
     missed = f" {missing[0]};" if len(missing) == 1 else "".join(f"\n  {each}" for each in missing) + "\n "
     raise InputError(
-        f"{source}: has no column{missed} valid: {', '.join(columns)}{hint};"
+        f"{source.name}: has no column{missed} valid: {', '.join(columns)}{hint};"
         " correct the mapping, or set optional: true where columns may be absent"
     )
 

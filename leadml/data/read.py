@@ -70,7 +70,7 @@ def read_leads(source: Any, mapping: Any, *, query: str | None = None) -> Leads:
 
 def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> Leads:
     """Read an open source to its end; `to_score`: new leads, of which less is asked."""
-    encoder = Encoder(mapping, source.columns, decimal=source.format.decimal, to_score=to_score, source=source.name)
+    encoder = Encoder(source, mapping, to_score=to_score)
     encoder.raw = mapping.duplicates == "auto" and not to_score
     whole, parts, n, n_hashed = Columns(), dict[tuple[str, str], list[Any]](), 0, 0
     unlisted: dict[str, tuple[int, int]] = {}

@@ -16,7 +16,7 @@ from leadml.card.points import ENUMERATED, Answers
 from leadml.card.record import Card
 from leadml.data.cells import mask_of, number_array, numbers_of, take, text_array, text_of
 from leadml.data.chunks import Chunk, Fault, in_order
-from leadml.data.dates import date_cells, read_dates
+from leadml.data.dates import read_dates
 from leadml.data.deals import OPEN, Leads
 from leadml.data.encode import Encoder
 from leadml.data.sources import Source
@@ -112,9 +112,7 @@ class Scorer:
         facts = {fact for card in cards for caveat in card.caveats for fact in caveat.when}
         self.mapping = _what_is_asked(mapping, asked, facts, with_outcome=not options.with_closed)
         self._header_row, self._decimal = source.format.header_row, source.format.decimal
-        self._encoder = Encoder(
-            self.mapping, source.columns, decimal=self._decimal, to_score=True, context=seen, source=source.name
-        )
+        self._encoder = Encoder(source, self.mapping, to_score=True, context=seen)
         few = all(math.prod(card.lookup.sizes) <= ENUMERATED for card in cards)
         self._rows_at_once = 1 << (20 if few else 15)  # where each lead is a pattern, it takes 500 bytes
         self.messages = self._check(asked, attributes)
@@ -186,7 +184,7 @@ class Scorer:
             if not (is_card and other.any()):
                 context[name] = number_array(numbers, valid=~np.isnan(numbers))
         if self._created is not None:
-            created = read_dates(date_cells(chunk.table.column(self._created)), self.mapping.dates.day_first).days
+            created = read_dates(chunk.table.column(self._created), self.mapping.dates.day_first).days
         if ids is None:  # then a lead is known by its number, from 1
             ids = text_of(number_array(chunk.rows - self._header_row))
         leads = dataclasses.replace(made.leads, context=context, created=created, lead_id=ids, mapping=self.mapping)

@@ -1,5 +1,7 @@
 """Levels: what every kind of criterion makes of a cell, for closed deals and for new leads."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadml.data.cells import carry, numbers_of, text_array, text_of
-from leadml.data.chunks import Chunk
+from leadml.data.chunks import Chunk, Format
 from leadml.data.encode import Encoder
 from leadml.data.mapping import load_mapping
 from leadml.exceptions import InputError
@@ -16,11 +18,15 @@ from leadml.levels import UNKNOWN
 EDGES = [1, 10000, 20000, 30000]
 
 
+def encoder_of(mapping, columns, decimal=".", **more):
+    return Encoder(SimpleNamespace(name="t", columns=columns, format=Format("frame", decimal=decimal)), mapping, **more)
+
+
 def encode(cells, decimal=".", **criterion):
     mapping = load_mapping({"name": "m", "criteria": {"need": {"column": "N", **criterion}}})
     array = cells if isinstance(cells, pa.Array) else text_array(cells)
     table = pa.RecordBatch.from_arrays([array], names=["N"])
-    return Encoder(mapping, ["N"], decimal=decimal).encode(Chunk(table, np.arange(2, len(array) + 2)))
+    return encoder_of(mapping, ["N"], decimal=decimal).encode(Chunk(table, np.arange(2, len(array) + 2)))
 
 
 U = UNKNOWN
@@ -86,7 +92,7 @@ def test_one_criterion_stands_in_for_another_only_where_it_is_unknown():
     criteria = {"budget": {"column": "B"}, "funds": {"column": "F"}}
     mapping = load_mapping({"name": "m", "criteria": criteria, "stand_in": {"funds": "budget", "need": "funds"}})
     table = pa.RecordBatch.from_arrays([text_array(["1", "2", ""]), text_array(["4", "", ""])], names=["B", "F"])
-    encoder = Encoder(mapping, table.schema.names)
+    encoder = encoder_of(mapping, table.schema.names)
     assert encoder.criteria == ("budget", "funds", "need")
     assert encoder.encode(Chunk(table, np.arange(3))).leads.codes.tolist() == [[1, 4, 4], [2, 2, 2], [5, 5, 5]]
 
@@ -97,12 +103,12 @@ def test_new_leads_need_only_the_criteria_and_their_outcome_may_be_anything():
         "outcome": {"column": "S", "won": ["Won"], "lost": ["Lost"]},
     })  # fmt: skip
     table = pa.RecordBatch.from_arrays([text_array(["1", "2"]), text_array(["Won", "Brand new"])], names=["N", "S"])
-    encoder = Encoder(mapping, ["N", "S"], to_score=True)
+    encoder = encoder_of(mapping, ["N", "S"], to_score=True)
     encoded = encoder.encode(Chunk(table, np.array([2, 3])))
     assert encoded.leads.outcome.tolist() == [1, -1]
     assert (encoded.dates, encoded.unlisted, encoder.columns) == ({}, {}, ("S", "N"))
     with pytest.raises(InputError, match=r"has no column\n  'D' \(dates.created\)\n  'C' \(context\[0\]\)"):
-        Encoder(mapping, ["N", "S"])
+        encoder_of(mapping, ["N", "S"])
 
 
 @settings(max_examples=40, deadline=None)
