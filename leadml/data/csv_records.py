@@ -77,12 +77,17 @@ class RecordCutter:
         if is_last and not content.endswith(b"\n"):
             content += b"\n"
         stop = content.rfind(b"\n") + 1
-        text, quote = np.frombuffer(content, np.uint8, stop), ord(self._quote)
-        line_ends = record_ends = np.flatnonzero(text == ord("\n"))
         if self._is_broken:
             return self._by_line(content[:stop], is_last)
-        has_line_ends = False
-        if has_quotes := self._quote.encode() in content:
+        text, quote = np.frombuffer(content, np.uint8, stop), ord(self._quote)
+        is_end, has_quotes, has_line_ends = text == ord("\n"), self._quote.encode() in content, False
+        has_blank = is_end[:1].any() or (is_end[1:] & is_end[:-1]).any()
+        if not has_quotes and not has_blank:  # a record a line
+            rows = np.arange(np.count_nonzero(is_end)) + 1 + self._row
+            self._row, self.n_lines = self._row + len(rows), self.n_lines + len(rows)
+            return Block(memoryview(content)[:stop], rows, has_quotes, has_line_ends), stop
+        line_ends = record_ends = np.flatnonzero(is_end)
+        if has_quotes:
             at = np.flatnonzero(text == quote)
             inside = (np.searchsorted(at, line_ends) & 1).astype(bool)
             record_ends = line_ends[~inside]

@@ -61,14 +61,15 @@ def sniff_text(
     # A line whose cells all stand in single quotes tells; where some do, records are equally wide under the right ones.
     quotes = "'" if _single.search(text, 0, _LOOKED_AT) else '"' + "'" * bool(_maybe.search(text, 0, _LOOKED_AT))
     ways = product([delimiter] if delimiter else DELIMITERS, quotes)
-    found = {way: _records(text, *way, complete) for way in ways if way[0] != way[1]}
+    lines = io.StringIO(text, newline="")
+    found = {way: _records(lines, *way, complete) for way in ways if way[0] != way[1]}
     (delimiter, quote), (_, records) = max(found.items(), key=lambda each: each[1][0])
     at, notes = find_header([cells for cells, _ in records], options.header, name)
     header, n_lines = records[at]
     sample = [cells for cells, _ in records[at + 1 :] if len(cells) == len(header)]
     if len(sample) < _FEW_ROWS:  # a quote that is left open may hide the others
-        lines = islice(io.StringIO(text, newline=None), n_lines, n_lines + 5 * _SAMPLE_ROWS)
-        short = (line for line in lines if len(line) < HEAD_BYTES >> 4)
+        below = islice(io.StringIO(text, newline=None), n_lines, n_lines + 5 * _SAMPLE_ROWS)
+        short = (line for line in below if len(line) < HEAD_BYTES >> 4)
         alone = (next(csv.reader([line], delimiter=delimiter, quotechar=quote), []) for line in short)
         sample += [cells for cells in alone if len(cells) == len(header)]
     decimal, ambiguous = sniff_decimal((cell for cells in sample for cell in cells), options.decimal, delimiter)
@@ -93,14 +94,15 @@ def _encoding(head: bytes, complete: bool) -> str:
 
 
 def _records(
-    text: str, delimiter: str, quote: str, complete: bool
+    lines: io.StringIO, delimiter: str, quote: str, complete: bool
 ) -> tuple[tuple[float, int], list[tuple[list[str], int]]]:
     """Cut the first records, each with the number of the line where it ends; a blank line is an empty one.
 
     That way of writing is right under which most records are equally wide, then the one of most cells.
     """
     records: list[tuple[list[str], int]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
+    lines.seek(0)
+    reader = csv.reader(lines, delimiter=delimiter, quotechar=quote)
     with contextlib.suppress(csv.Error):  # a cell beyond the csv module's limit: what was seen suffices
         records.extend((cells, reader.line_num) for cells in islice(reader, _SAMPLE_ROWS + 1))
     records = records[:-1] if not complete and 1 < len(records) <= _SAMPLE_ROWS else records
