@@ -14,6 +14,7 @@ def main() -> None:
     if sys.argv[1:2] in (["predict"], ["qualify"], ["explain"]):
         # A score is a look-up: numpy need not start threads for it, and what is loaded stays.
         os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+        os.environ.setdefault("MIMALLOC_PURGE_DELAY", "-1")  # Arrow asks for the same memory again
         gc.set_threshold(100_000)
         # What looks for plugins is loaded by pydantic all the same, with zipfile and email.
         no_plugins = ModuleType("pydantic.plugin._loader")
