@@ -129,7 +129,7 @@ Store = Annotated[Path | None, _opt(_STORE, "--store", metavar="DIR")]
 Because = Annotated[str | None, _opt("Why; kept in the history.", "--because", metavar="TEXT")]
 By = Annotated[str | None, _opt("Who changed it; the user when absent.", "--by")]
 Ratio = Annotated[float | None, _opt("Value of a won deal in follow-ups.", "--ratio", min=1)]
-Force = Annotated[bool, _opt("Promote although it decides worse.", "--force")]
+Force = Annotated[bool, _opt("Promote although the deals speak against it.", "--force")]
 AsJson = Annotated[bool, _opt("As JSON.", "--json")]
 FrameworkRef = Annotated[str, _arg("ID|FILE", "A documented framework, or one of your own (YAML).")]
 Vendor = Annotated[
@@ -521,7 +521,7 @@ def models_promote(
     ref: Ref, because: Because = None, on: On = None, mapping: OnMapping = None, ratio: Ratio = None,
     force: Force = False, store: Store = None,
 ) -> None:  # fmt: skip
-    """Make a version the champion of its name, unless it decides worse than the champion."""
+    """Make a version the champion of its name, unless the deals speak against it."""
     from leadml.registry.promote import note_registered, promote
     from leadml.tracking import has_store, mirror_version
 

@@ -529,23 +529,42 @@ def fetch_model(ref: str) -> Path:
     held = tempfile.mkdtemp(prefix="leadml-model-")
     _fetched.callback(shutil.rmtree, held, ignore_errors=True)
     with explained(f"fetching {ref!r}", uri, "Check the name, alias, version or run, and MLFLOW_TRACKING_URI."):
-        client, (run_id, _, name) = make_client(uri), rest.partition("/")
+        client = make_client(uri)
         from mlflow.artifacts import download_artifacts
-        from mlflow.tracking._tracking_service.utils import _use_tracking_uri
 
-        with _use_tracking_uri(uri):
-            if scheme == "runs" and not name:  # the first model that it logged
-                outputs = client.get_run(run_id).outputs
-                ref = f"models:/{outputs.model_outputs[0].model_id}" if outputs else f"runs:/{run_id}/card.json"
-            found = Path(download_artifacts(ref, dst_path=held))
-            if found.is_file() and any(each.path == MAPPING for each in client.list_artifacts(run_id)):
-                # An artifact of a run; the run's mapping is to lie beside it.
-                download_artifacts(run_id=run_id, artifact_path=MAPPING, dst_path=str(found.parent))
-    inside = [found / _FILES / name for name in ("card.json", "model.joblib")]
-    path = next((each for each in (found, *inside) if each.is_file()), None)
+        place = (_locate if scheme == "models" else _locate_in_run)(client, rest)
+        found = Path(download_artifacts(place, dst_path=held, tracking_uri=uri))
+        run_id = rest.partition("/")[0]
+        if found.is_file() and any(each.path == MAPPING for each in client.list_artifacts(run_id)):
+            # An artifact of a run; the run's mapping is to lie beside it.
+            download_artifacts(run_id=run_id, artifact_path=MAPPING, dst_path=str(found.parent), tracking_uri=uri)
+    path = next((each for each in (found, found / "card.json", found / "model.joblib") if each.is_file()), None)
     if path is None:
         raise ModelRefError(f"model: {ref!r} holds no card or classifier; valid is a model that leadml logged")
     return path
+
+
+def _locate(client: MlflowClient, rest: str) -> str:
+    """Address of the files of a logged or registered model (MLflow's own search would set globals, and unset
+    MLFLOW_TRACKING_URI)."""
+    name, at, alias = rest.partition("@")
+    if not at and "/" not in rest:
+        return f"{client.get_logged_model(rest).artifact_location}/{_FILES}"
+    found = client.get_model_version_by_alias(name, alias) if at else client.get_model_version(*rest.split("/", 1))
+    if found.model_id:
+        return _locate(client, found.model_id)
+    return f"{client.get_model_version_download_uri(found.name, found.version)}/{_FILES}"
+
+
+def _locate_in_run(client: MlflowClient, rest: str) -> str:
+    """Address of the model that a run logged by a name (the first without one), or of an artifact."""
+    run_id, _, name = rest.partition("/")
+    run = client.get_run(run_id)
+    for output in run.outputs.model_outputs if run.outputs else []:
+        model = client.get_logged_model(output.model_id)
+        if name in ("", model.name):
+            return f"{model.artifact_location}/{_FILES}"
+    return f"{run.info.artifact_uri}/{name or 'card.json'}"
 
 
 def mirror_version(ref: str, folder: Path, *, champion: bool, because: str = "") -> str:

@@ -273,7 +273,7 @@ def _publish(given: Draft, store: Store, at: str) -> Published:
         done = publish(draft, because=given.because, by=" ".join(given.by.split()), at=at, store_root=store)
     ref, comparison, refused = done.version.ref, done.comparison, ""
     if given.in_use and comparison is not None and comparison.needs_force:
-        refused = f"{ref} is stored, but not in use, as it decides worse than the champion."
+        refused = f"{ref} is stored, but not in use, as the deals speak against it."
     elif given.in_use:
         promote(ref, because=given.because, at=at, store_root=store)
     said, in_use = comparison.sentence if comparison else "", given.in_use and not refused

@@ -134,7 +134,7 @@ def test_publishing_asks_for_a_name_and_a_reason_and_compares(served, made):
     status, refused = call("/publish", {"draft": everyone, "by": "Sam", "because": "all", "in_use": True})
     assert (status, refused["in_use"]) == (200, False)
     assert "follows up every lead" in refused["comparison"]
-    assert "decides worse than the champion" in refused["refused"]
+    assert "the deals speak against it" in refused["refused"]
     assert call("/score", LEAD)[1]["model"] == found["model"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from leadml.tracking import _gather, connect, drop_champion, fetch_model, log_mo
 
 
 @pytest.mark.slow
-def test_the_registry_is_a_view_of_the_versions_on_disk(folder: Path) -> None:
+def test_the_registry_is_a_view_of_the_versions_on_disk(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     client = connect().client
     assert mirror_version("b2b@1", folder, champion=True) == "b2b@1 as models:/b2b/1 (champion)"
     assert mirror_version("b2b@2", folder, champion=False) == "b2b@2 as models:/b2b/2 (challenger)"
@@ -29,6 +31,7 @@ def test_the_registry_is_a_view_of_the_versions_on_disk(folder: Path) -> None:
     card = load_card(folder / "card.json")
     assert resolve("models:/b2b@champion").model == card
     assert resolve("models:/b2b/1").model == card
+    assert os.environ["MLFLOW_TRACKING_URI"] == "sqlite:///mlflow.db"
     drop_champion("b2b")
     assert client.get_registered_model("b2b").aliases == {}
     with pytest.raises(TrackingError, match="fetching 'models:/b2b@champion'"):
