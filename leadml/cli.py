@@ -430,7 +430,10 @@ def reproduce(directory: Directory, data: Data, exit_code: ExitCode = False) -> 
 
 @app.command(epilog="Example: leadml report results")
 def report(directory: Directory, store: Store = None) -> None:
-    """Render the report of a calibration again; it says so where its card is in use."""
+    """Render the report of a calibration again.
+
+    It says so where the card is in use.
+    """
     from leadml.registry.versions import in_use_as
     from leadml.report.html import render_folder
 
