@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 from scipy.special import chdtrc
 
 from leadml.estimators.solver import Floats
@@ -162,18 +161,15 @@ def kernel(bins: Bins) -> Floats:
 
 
 def score_test(
-    codes: Codes, covariance: Floats, residual: Floats, variance: Floats, nuisance: tuple[csr_array, Floats],
-    unit: Ints | None,
+    codes: Codes, covariance: Floats, residual: Floats, variance: Floats, projection: Floats, unit: Ints | None
 ) -> tuple[float, float]:  # fmt: skip
     """Log p-value of "this column adds nothing" (r'Cr, r the residuals added up by bin), and the evidence for it.
 
-    residual, variance : (n,) w (y - p) and w p (1 - p); nuisance : (n, q) columns of the fit so far, and R
-    with R R' the inverse of its Hessian.
+    residual, variance : (n,) w (y - p) and w p (1 - p); projection : (size, p) sums by bin of `variance` times
+    the columns of the fit so far, times R with R R' the inverse of its Hessian.
     The evidence is the log-likelihood that is won when the spread of its effects is the likeliest of `SPREADS`.
     """
     size = len(covariance)
-    indicator = csr_array((variance, codes, np.arange(len(codes) + 1)), shape=(len(codes), size))
-    projection = (indicator.T @ nuisance[0]).toarray() @ nuisance[1]
     v = np.diag(np.bincount(codes, variance, minlength=size)) - projection @ projection.T
     root = np.linalg.cholesky(covariance)
     known, axes = np.linalg.eigh(root.T @ v @ root)

@@ -17,12 +17,11 @@ from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
-from threadpoolctl import threadpool_limits
 
+from leadml.evaluation.metrics import log_losses
 from leadml.levels import LEVEL_MAX
 
 if TYPE_CHECKING:
@@ -30,12 +29,11 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Form = Literal["logistic", "boosting"]
-Chosen = tuple[float, int]
-"""Inverse penalty and 0, or number of trees and their leaves."""
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Inverse penalties tried by the logistic regression."""
-TREES = tuple(range(5, 201, 5))
+MOST_TREES = 200
+BLANK = -1e30
 LEAST_CATEGORY = 10
 """Deals below which a word counts with the other rare ones: what is stored names no single customer."""
 MAX_CATEGORIES = 200
@@ -77,10 +75,12 @@ def as_numbers(frame: pd.DataFrame, form: Form | None = None) -> ColumnTransform
     least = min(LEAST_CATEGORY, max(1, len(frame) // 3))
     if form == "boosting":
         ordinal = OrdinalEncoder(
-            handle_unknown="use_encoded_value", unknown_value=np.nan, encoded_missing_value=np.nan,
+            handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1,
             min_frequency=least, max_categories=MAX_CATEGORIES,
         )  # fmt: skip
-        return make_column_transformer(("passthrough", numbers), (ordinal, words))
+        # blank is the least value: trees cannot bin what holds no value
+        least_value = SimpleImputer(strategy="constant", fill_value=BLANK, keep_empty_features=True)
+        return make_column_transformer((least_value, numbers), (ordinal, words))
     fill = SimpleImputer(add_indicator=True, keep_empty_features=True)
     one_hot = OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=least, sparse_output=False)
     return make_column_transformer((make_pipeline(fill, StandardScaler()) if form else fill, numbers), (one_hot, words))
@@ -88,58 +88,41 @@ def as_numbers(frame: pd.DataFrame, form: Form | None = None) -> ColumnTransform
 
 def fit_context(
     form: Form, frame: pd.DataFrame, won: Floats, weight: Floats, unit: Any = None, seed: int = 0,
-    chosen: Chosen | None = None,
-) -> tuple[Pipeline, Chosen]:  # fmt: skip
-    """Choose the strength, or size and number of trees, unless they are chosen; then fit all deals."""
+    chosen: float | None = None,
+) -> tuple[Pipeline, float]:  # fmt: skip
+    """Choose the inverse penalty, or the number of trees, unless it is chosen; then fit all deals."""
     columns = as_numbers(frame, form)
-    with threadpool_limits(
-        1
-    ):  # of a few thousand deals: small teams of threads wait for each other longer than they work
-        ready = np.asarray(columns.fit_transform(frame), dtype=np.float64)
-        if form == "boosting":  # trees cannot bin what holds no value
-            ready[:, np.isnan(ready).all(axis=0)] = 0.0
-        n_words = len(columns.transformers_[1][2])
-        is_word = np.arange(ready.shape[1]) >= ready.shape[1] - n_words
-        chosen = chosen or _choose(form, ready, won, weight, unit, is_word, seed)
-        model = _model(form, *chosen, is_word, seed).fit(ready, won, weight)
-    return make_pipeline(columns, model), chosen
-
-
-def _choose(
-    form: Form, ready: Floats, won: Floats, weight: Floats, unit: Any, is_word: npt.NDArray[np.bool_], seed: int
-) -> Chosen:
-    """What has the least log loss in inner folds of whole units; large trees have nothing to tell small data from."""
-    n = weight.sum()
-    leaves = (0,) if form == "logistic" else (4,) if n < 1_000 else (4, 8) if n < 20_000 else (8, 31)
-    tried = STRENGTHS if form == "logistic" else TREES
-    rng = np.random.default_rng(seed)
-    unit = rng.permutation(len(won)) if unit is None else np.unique(unit, return_inverse=True)[1]
-    losses = np.zeros((len(leaves), len(tried)))
-    folds = min(N_INNER, len(np.unique(unit)))
-    for train, test in GroupKFold(folds).split(ready, won, unit) if folds > 1 else ():
-        if len(np.unique(won[train])) < 2:
-            continue
-        silent = np.isnan(ready[train]).all(axis=0) & (form == "boosting")
-        seen, held = (np.where(silent, 0.0, ready[rows]) for rows in (train, test))
-        for i, size in enumerate(leaves):
-
-            def fitted(strength: float, size: int = size, seen: Floats = seen, train: Any = train) -> Any:
-                return _model(form, strength, size, is_word, seed).fit(seen, won[train], weight[train])
-
-            if form == "logistic":
-                said = [fitted(each).predict_proba(held) for each in STRENGTHS]
-            else:
-                said = list(fitted(TREES[-1]).staged_predict_proba(held))[TREES[0] - 1 :: TREES[0]]
-            for j, p in enumerate(said):
-                losses[i, j] += log_loss(won[test], p[:, 1], sample_weight=weight[test], labels=[0, 1], normalize=False)
-    best = np.unravel_index(int(np.argmin(losses)), losses.shape)
-    return tried[best[1]], leaves[best[0]]
-
-
-def _model(form: Form, strength: float, leaves: int, is_word: npt.NDArray[np.bool_], seed: int) -> Any:
+    ready = np.asarray(columns.fit_transform(frame), dtype=np.float64)
     if form == "logistic":
-        return LogisticRegression(C=strength, max_iter=1000)
-    return HistGradientBoostingClassifier(
-        learning_rate=0.1, max_iter=int(strength), max_leaf_nodes=leaves, min_samples_leaf=10,
-        l2_regularization=1.0, early_stopping=False, categorical_features=is_word, random_state=seed,
-    )  # fmt: skip
+        model: Any = LogisticRegression(max_iter=1000, warm_start=True)
+    else:  # small trees that see half of the columns: larger ones told less of up to 5,000 deals
+        model = HistGradientBoostingClassifier(
+            max_iter=MOST_TREES, max_leaf_nodes=4, max_features=0.5, min_samples_leaf=10, l2_regularization=1.0,
+            early_stopping=True, random_state=seed,
+            categorical_features=np.arange(ready.shape[1]) >= ready.shape[1] - len(columns.transformers_[1][2]),
+        )  # fmt: skip
+    # penalties are for rows; trees bin columns far faster without weights
+    weights = None if np.ptp(weight) == 0 else weight / weight.mean()
+    chosen = _choose(model, ready, won, weights, unit, seed) if chosen is None else chosen
+    model.set_params(**{"C": chosen} if form == "logistic" else {"max_iter": int(chosen), "early_stopping": False})
+    return make_pipeline(columns, model.fit(ready, won, weights)), chosen
+
+
+def _choose(model: Any, ready: Floats, won: Floats, weight: Floats | None, unit: Any, seed: int) -> float:
+    """What has the least log loss in inner folds of whole units: one path of strengths, or of trees, for each fold."""
+    tried = STRENGTHS if isinstance(model, LogisticRegression) else range(1, MOST_TREES + 1)
+    unit = np.random.default_rng(seed).permutation(len(won)) if unit is None else unit
+    losses, folds = np.zeros(len(tried)), min(N_INNER, len(np.unique(unit)))
+    for rows in GroupKFold(folds).split(ready, won, unit) if folds > 1 else ():
+        (x, held_x), (y, held_y) = ([each[part] for part in rows] for each in (ready, won))
+        w, held_w = (None if weight is None else weight[part] for part in rows)
+        if np.ptp(y) == 0:
+            continue
+        if tried is STRENGTHS:  # each from where the last one ended
+            told = [model.set_params(C=each).fit(x, y, w).predict_proba(held_x)[:, 1] for each in STRENGTHS]
+            path = np.array([np.average(log_losses(held_y, p), weights=held_w) for p in told])
+        else:
+            model.fit(x, y, w, X_val=held_x, y_val=held_y, sample_weight_val=held_w)
+            path = np.pad(-model.validation_score_[1:], (0, MOST_TREES - model.n_iter_), mode="edge")
+        losses += path * (len(held_y) if held_w is None else held_w.sum())
+    return float(tried[np.argmin(losses)])

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -61,7 +61,7 @@ def solve_bounded(hessian: Floats, linear: Floats, bounded: Flags) -> Floats:
 
 
 def fit_logistic(
-    columns: Floats | csr_array,
+    columns: Floats | LinearOperator,
     won: Floats,
     total: Floats,
     penalty: Floats,
@@ -74,8 +74,8 @@ def fit_logistic(
 ) -> Fits:
     """Minimise sum_p [total log(1 + e^eta) - won eta] + theta' S theta / 2, theta >= 0 where bounded, row by row.
 
-    (m, p) columns, sparse ones for a few rows only; (rows or 1, m) won and total; (rows or 1, p, p) penalty S;
-    (rows, p) start; (m,) offset of every eta.
+    (m, p) columns, or for a few rows an operator that has their Gram matrix; (rows or 1, m) won and total;
+    (rows or 1, p, p) penalty S; (rows, p) start; (m,) offset of every eta.
     """
     n_rows = max(len(won), len(penalty), 1 if start is None else len(start))
     n_columns = columns.shape[1]
@@ -116,7 +116,7 @@ def fit_logistic(
                 gram += scaled.T @ scaled
         else:
             for gram, each in zip(h, weighted, strict=True):
-                gram += (columns.T @ columns.multiply(each[:, None])).toarray()
+                gram += columns.gram(each)
         linear = (h @ at[..., None])[..., 0] - gradient
         new = np.linalg.solve(h, linear[..., None])[..., 0] if bounded is None else solve_bounded(h, linear, bounded)
         hessian[rows], loss[rows] = h, now[ok]

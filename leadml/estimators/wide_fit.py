@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import block_diag
-from scipy.sparse import csr_array, hstack
+from scipy.sparse.linalg import LinearOperator
 
 from leadml.estimators.attributes import Bins, Column, Ints, fine_bins, kernel, merge, score_test
 from leadml.estimators.patterns import PatternCounts, sum_rows
@@ -102,6 +102,37 @@ class WideDeals:
         return WideDeals(codes, self.documented, columns, outcome, weight, unit)
 
 
+class Coded(LinearOperator):
+    """Columns (n, p) of which each row is a sum of rows of a basis, one for each of its codes: none is ever written."""
+
+    def __init__(self, codes: Sequence[Ints], sizes: Sequence[int], basis: Floats) -> None:
+        super().__init__(np.float64, (len(codes[0]), basis.shape[1]))
+        self.codes, self.sizes, self.basis = codes, sizes, basis
+
+    def and_of(self, codes: Codes, size: int) -> Coded:
+        """With a column for each of some more codes."""
+        return Coded([*self.codes, codes.astype(np.int64)], [*self.sizes, size], block_diag(self.basis, np.eye(size)))
+
+    def counts(self, codes: Codes | Ints, size: int, weight: Floats) -> Floats:
+        """(size, p) sums of the rows of each other code, weighted."""
+        codes = codes.astype(np.int64)
+        n = [np.bincount(codes * s + own, weight, size * s) for own, s in zip(self.codes, self.sizes, strict=True)]
+        return np.asarray(np.hstack([each.reshape(size, -1) for each in n]) @ self.basis)
+
+    def gram(self, weight: Floats) -> Floats:
+        """(p, p) X' W X."""
+        n = [self.counts(own, s, weight) for own, s in zip(self.codes, self.sizes, strict=True)]
+        return np.asarray(self.basis.T @ np.vstack(n))
+
+    def _matvec(self, theta: Floats) -> Floats:
+        rows = np.split((self.basis @ theta).ravel(), np.cumsum(self.sizes)[:-1])
+        return np.asarray(np.sum([row[own] for row, own in zip(rows, self.codes, strict=True)], axis=0))
+
+    def _rmatvec(self, weight: Floats) -> Floats:
+        n = [np.bincount(own, weight.ravel(), s) for own, s in zip(self.codes, self.sizes, strict=True)]
+        return np.asarray(np.concatenate(n) @ self.basis)
+
+
 class _Part(NamedTuple):
     """A column in a model: its bins, its codes, the inverse of its kernel, where its coefficients are."""
 
@@ -116,26 +147,27 @@ class _Model:
 
     def __init__(self, deals: WideDeals, as_score: bool) -> None:
         self.won, self.weight, k = deals.outcome * deals.weight, deals.weight, len(deals.documented)
-        criteria, self.prior, self.table = np.ones((len(self.won), 1)), np.full((1, 1), 1e-3), np.empty((0, 6, 5))
+        self.prior, self.table = np.full((1, 1), 1e-3), np.empty((0, N_CODES, 5))
         if k:
             counts = PatternCounts.from_codes(deals.codes, deals.outcome, deals.weight)
             self.table = code_table(counts.codes, counts.total)
-            criteria = design(deals.codes, self.table)
             self.prior = steps_priors(deals.documented)[0][0] + unknown_priors(self.table)[0][0]
             if not as_score:  # the spreads with most evidence, attributes left out
                 columns, won, n = design(counts.codes, self.table), counts.won[None], counts.total[None]
                 _, precision, evidence, _ = fit_spreads(columns, won, n, self.table, deals.documented)
                 self.prior = precision[np.argmax(evidence)]
-        self.columns, self.bounded = csr_array(criteria), np.repeat([False, True, False], [1, 4 * k, k])
+        unit, codes = np.eye(1 + 5 * k), np.insert(deals.codes.astype(np.int64), 0, 0, axis=1)
+        basis = np.vstack([unit[:1], values_by_code(unit, self.table).reshape(len(unit), -1).T])
+        self.columns = Coded([*codes.T.copy()], [1, *[N_CODES] * k], basis)
+        self.bounded = np.repeat([False, True, False], [1, 4 * k, k])
         self.parts: list[_Part] = []
-        self.spreads, self.theta = np.empty(0), np.zeros(criteria.shape[1])
+        self.spreads, self.theta = np.empty(0), np.zeros(len(unit))
         self.fit()
 
     def add(self, bins: Bins, codes: Codes) -> None:
         """Let a column in and refit."""
-        n, start, size = len(codes), len(self.theta), bins.n_bins + 2
-        indicator = csr_array((np.ones(n), codes, np.arange(n + 1)), shape=(n, size))
-        self.columns = hstack([self.columns, indicator], format="csr")
+        start, size = len(self.theta), bins.n_bins + 2
+        self.columns = self.columns.and_of(codes, size)
         inverse = np.asarray(np.linalg.inv(kernel(bins)), dtype=np.float64)
         self.parts.append(_Part(bins, codes, inverse, slice(start, start + size)))
         self.spreads = np.append(self.spreads, FIRST_SPREAD)
@@ -215,11 +247,13 @@ def _fit_once(deals: WideDeals, attributes: int, as_score: bool) -> WideFit:
     while candidates and len(model.parts) < attributes:
         p = logistic(model.eta)
         residual, variance = model.won - model.weight * p, model.weight * p * (1 - p)
-        nuisance = (model.columns, np.linalg.cholesky(np.linalg.inv(model.hessian)))
+        root = np.linalg.cholesky(np.linalg.inv(model.hessian))
         n_chosen, let_in = len(model.parts), {}
         limit = min(FURTHER_P, FALSE_SHARE * (n_chosen + 1) / n_offered) if n_chosen else FIRST_P / n_offered
         for name, (_, codes, prior) in candidates.items():
-            log_p, evidence = score_test(codes, prior, residual, variance, nuisance, units)
+            log_p, evidence = score_test(
+                codes, prior, residual, variance, model.columns.counts(codes, len(prior), variance) @ root, units
+            )
             if log_p <= np.log(limit):
                 let_in[name] = evidence
         if not let_in:
