@@ -36,6 +36,12 @@ def _cell(value: Any) -> Any:
     return category(str(value)) if isinstance(value, str | int | float) else value
 
 
+def _no_flag(value: Any) -> Any:
+    if isinstance(value, bool):  # which equals 1 or 0
+        raise ValueError(f"got {str(value).lower()}; valid: 0, 1, 2, 3, 4; choose one of these")
+    return value
+
+
 def _delimiter(value: str) -> str:
     value = {"tab": "\t", "\\t": "\t"}.get(value, value)
     if len(value) != 1 or value in '"\r\n':
@@ -63,7 +69,7 @@ def _refuse(faults: Iterable[str], valid: str) -> None:
 
 Cell = Annotated[str, BeforeValidator(_cell)]
 Cells = Annotated[tuple[Cell, ...], Field(min_length=1)]
-Level = Literal[0, 1, 2, 3, 4]
+Level = Annotated[Literal[0, 1, 2, 3, 4], BeforeValidator(_no_flag)]
 Edges = Annotated[tuple[float, ...], Field(min_length=1, max_length=LEVEL_MAX), AfterValidator(_increasing)]
 CriterionId = Literal[*CANONICAL]  # type: ignore[valid-type]
 

@@ -10,9 +10,10 @@ import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from leadml.data.mapping import Criterion
 from leadml.estimators.classifier import Floats, check_levels
 from leadml.exceptions import UsageError
-from leadml.levels import LEVEL_MAX
+from leadml.records import check_record
 
 
 class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -95,17 +96,10 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ValueError
             A parameter is out of its range.
         """
+        rule: dict[str, Any] = {"column": "X", "edges": self.edges}
         if self.levels is not None:
-            wrong = {category: level for category, level in self.levels.items() if not _is_level(level)}
-            if wrong or not self.levels:
-                raise UsageError(f"levels is {wrong or self.levels!r}; valid: a level from 0 to 4 for each category")
-        elif self.edges is not None:
-            edges = np.asarray(self.edges, dtype=np.float64)
-            fits = edges.ndim == 1 and 1 <= len(edges) <= LEVEL_MAX
-            if not fits or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
-                raise UsageError(f"edges is {self.edges!r}; valid: 1 to 4 ascending numbers; correct them")
-        if self.other not in ("error", "unknown") and not _is_level(self.other):
-            raise UsageError(f'other is {self.other!r}; valid: "error", "unknown" or a level from 0 to 4')
+            rule |= {"edges": None, "levels": {str(category): level for category, level in self.levels.items()}}
+        check_record(rule if self.other == "error" else {**rule, "other": self.other}, Criterion, type(self).__name__)
         self._read(X, reset=True)
         return self
 
@@ -161,7 +155,3 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.string = tags.input_tags.categorical = self.levels is not None
         tags.requires_fit = True
         return tags
-
-
-def _is_level(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and 0 <= int(value) <= LEVEL_MAX

@@ -63,6 +63,8 @@ def test_every_fault_is_told_at_once_with_its_path_and_line(tmp_path):
         ({"criteria": {"need": {"column": "N", "levels": {"a": 1}, "unknown": ["a"]}}}, "and under unknown"),
         ({"criteria": {"need": {"column": "N", "edges": [1, 1]}}}, "each larger than the one before"),
         ({"criteria": {"need": {"column": "N", "other": "maybe"}}}, "got 'maybe'"),
+        ({"criteria": {"need": {"column": "N", "other": True}}}, "need.other: got true; valid: 0, 1, 2, 3, 4;"),
+        ({"criteria": {"need": {"column": "N", "levels": {"ja": True}}}}, "need.levels.ja: got true; valid: 0, 1, 2,"),
         ({"followed_up": {"column": "W", "values": []}}, "followed_up.values: got a list of 0; valid: at least 1;"),
         ({"order": "columns"}, "rows"),
     ],

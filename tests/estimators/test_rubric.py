@@ -63,13 +63,13 @@ def test_columns_keep_their_names_and_work_side_by_side():
     [
         (["Clerk", "Intern"], {"levels": ROLES}, r"row 1, column 0: got 'Intern'; valid: 'Clerk', 'Manager', 'Owner'"),
         ([1, 2.5], {"edges": None}, r"row 1, column 0: got level 2.5; valid: 0 to 4"),
-        ([1.0], {"edges": [3, 3]}, "ascending"),
-        ([1.0], {"edges": [1, 2, 3, 4, 5]}, "1 to 4 ascending numbers"),
-        ([1.0], {"edges": []}, "1 to 4 ascending numbers"),
-        ([1.0], {"levels": {"Owner": 5}}, r"levels is \{'Owner': 5\}; valid: a level from 0 to 4"),
-        ([1.0], {"levels": {}}, "valid: a level from 0 to 4"),
-        ([1.0], {"other": "ignore"}, "other is 'ignore'; valid:"),
-        ([1.0], {"other": True}, "other is True; valid:"),
+        ([1.0], {"edges": [3, 3]}, "1 to 4 edges, each larger than the one before"),
+        ([1.0], {"edges": [1, 2, 3, 4, 5]}, "got a list of 5; valid: at most 4"),
+        ([1.0], {"edges": []}, "got a list of 0; valid: at least 1"),
+        ([1.0], {"levels": {"Owner": 5}}, r"levels\.Owner: got 5; valid: 0, 1, 2, 3, 4"),
+        ([1.0], {"levels": {}}, "levels: got an empty mapping; valid: at least 1"),
+        ([1.0], {"other": "ignore"}, "other: got 'ignore'; valid: 0, 1, 2, 3, 4, or unknown"),
+        ([1.0], {"other": True}, "other: got true; valid: 0, 1, 2, 3, 4"),
     ],
 )
 def test_what_is_wrong_is_named_with_what_is_valid(values, wrong, message):
