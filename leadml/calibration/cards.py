@@ -10,7 +10,7 @@ import numpy as np
 
 import leadml
 from leadml.calibration.contenders import Fitted, FittedCard
-from leadml.calibration.deals import Floats, learning_weight, weight_of, won_of
+from leadml.calibration.deals import Floats, count_by, learning_weight, weight_of
 from leadml.calibration.study import Study, View
 from leadml.card.build import bands_at, edges_by_share, words_of_mapping
 from leadml.card.points import Ints
@@ -55,17 +55,17 @@ class DealsByTotal(NamedTuple):
 def fit_all(study: Study) -> dict[str, Fitted]:
     """Every contender that may be used, fitted to all deals."""
     own = [each for each in study.contenders.values() if each.kind != "comparison"]
-    return {each.id: each.fit(study.compared if each.by_row else study.by_pattern[each.framework]) for each in own}
+    return {each.id: each.fit(study.all_for(each)) for each in own}
 
 
 def count_totals(study: Study, deals: Leads, at: Ints, total_max: int) -> DealsByTotal:
     """Count deals by total (`at`)."""
-    weight, value = learning_weight(deals), study.consequences.learned_from(deals).value_of(deals)
+    (won, n), given = count_by(deals, at, total_max), study.consequences.learned_from(deals)
+    if given.amounts is None:  # a won deal is worth the same whatever its total
+        return DealsByTotal(n, won, given.value_of(deals.take(np.zeros(len(n), np.int64))))
+    weight, value = learning_weight(deals), given.value_of(deals)
     known = np.nan_to_num(value)
-    n, won, worth = (
-        np.bincount(at, each, minlength=total_max + 1).astype(np.float64)
-        for each in (weight, weight * won_of(deals), weight * known)
-    )
+    worth = np.bincount(at, weight * known, minlength=total_max + 1)
     worth = np.divide(worth, n, out=np.full(len(n), weight @ known / weight.sum()), where=n > 0)
     return DealsByTotal(n, won, worth if np.isfinite(value).all() else np.full(len(n), np.nan))
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from leadml.calibration.deals import Flags, Floats, count_patterns, learning_weight, plain_design, won_of
+from leadml.calibration.deals import Flags, Floats, count_by, count_patterns, learning_weight, plain_design, won_of
 from leadml.calibration.drift import Timing, latest_shift
 from leadml.card.build import LearnedPoints, learned_card
 from leadml.card.codes import codes_of, codes_of_leads
@@ -164,11 +164,11 @@ def find_chances(
 
     Isotonic where deals abound, else shrunk to the line.
     """
-    weight, won = learning_weight(train), won_of(train)
-    table = table_of_totals(at, weight * won, weight, total_max, slope=slope)
+    (won, n), totals = count_by(train, at, total_max), np.arange(total_max + 1)
+    table = table_of_totals(totals, won, n, total_max, slope=slope)
     shift, variance = latest_shift(logit(table.probability)[at], train, timing)
     if variance:
-        table = table_of_totals(at, weight * won, weight, total_max, min_variance=variance, slope=slope)
+        table = table_of_totals(totals, won, n, total_max, min_variance=variance, slope=slope)
     p, low, high = (logistic(logit(each) + shift) for each in (table.probability, table.low, table.high))
     return (p, low, high), shift
 

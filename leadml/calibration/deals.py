@@ -170,9 +170,19 @@ def won_of(leads: Leads) -> Floats:
     return np.asarray(leads.outcome == 1, dtype=np.float64)
 
 
+def count_by(leads: Leads, at: npt.NDArray[np.integer], most: int) -> tuple[Floats, Floats]:
+    """Won deals, and all deals, of each number (`at`) from 0 up to the highest."""
+    won, weight = np.asarray(leads.outcome == 1), None
+    if leads.weight is not None or leads.propensity is not None:
+        weight = learning_weight(leads)
+    n_won = np.bincount(at[won], None if weight is None else weight[won], most + 1)
+    return n_won.astype(np.float64), np.bincount(at, weight, most + 1).astype(np.float64)
+
+
 def count_patterns(leads: Leads, criteria: Sequence[str]) -> PatternCounts:
     """Won and lost deals of each pattern of some criteria."""
-    return PatternCounts.from_codes(codes_of_leads(leads, criteria), won_of(leads), learning_weight(leads))
+    won, weight = np.asarray(leads.outcome == 1), learning_weight(leads)
+    return PatternCounts.from_codes(codes_of_leads(leads, criteria), won, weight)
 
 
 def plain_design(codes: Codes, of: Codes, n: Floats) -> Floats:

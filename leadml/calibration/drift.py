@@ -10,9 +10,9 @@ import numpy.typing as npt
 from scipy.special import softmax
 from scipy.stats import chi2, chi2_contingency
 
-from leadml.calibration.deals import Floats, learning_weight, plain_design, weight_of, won_of
+from leadml.calibration.deals import Flags, Floats, learning_weight, plain_design, weight_of, won_of
 from leadml.card.codes import codes_of_leads
-from leadml.data.deals import NO_DAY, Leads, Note
+from leadml.data.deals import NO_DAY, OPEN, Leads, Note
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.solver import Fits, fit_logistic
 from leadml.evaluation.metrics import stability_index
@@ -37,6 +37,8 @@ BIAS_SPREAD = 0.3
 """Prior standard deviation of the log-odds by which closed deals are off, since quick ones are too many."""
 SPREAD = 1e3**0.5
 """Spread of coefficients that are all but free."""
+MOST = 500_000
+"""Deals that tell of the intercept of now: of so many its standard error is below 0.01."""
 LEAST = 80
 """Deals from which on an intercept is looked at."""
 
@@ -46,11 +48,12 @@ def find_drift(deals: Leads, views: Collection[View]) -> tuple[list[Note], bool]
 
     Deals are compared by when they came in: by when they closed, quick losses would come first.
     """
-    if deals.created is not None and (deals.created != NO_DAY).all():
-        deals = deals.take(np.argsort(deals.created, kind="stable"))
     notes: list[Note] = []
     n_deals, weight = len(deals), weight_of(deals)
-    period = np.arange(n_deals) * N_PERIODS // n_deals
+    position = np.arange(n_deals, dtype=np.int32)
+    if deals.created is not None and (deals.created != NO_DAY).all():
+        position[np.argsort(deals.created, kind="stable")] = position.copy()
+    period, late = (position * N_PERIODS // n_deals).astype(np.uint8), position >= n_deals // 2
     won, lost = (np.bincount(period, weight * (deals.outcome == end), N_PERIODS) for end in (1, 0))
     # of a sample whose weights stand for more, the sample is what varies
     seen = np.stack([won, lost]) * n_deals / weight.sum()
@@ -58,10 +61,10 @@ def find_drift(deals: Leads, views: Collection[View]) -> tuple[list[Note], bool]
         before, after = (float(half[0].sum() / half.sum()) for half in np.split(seen, 2, axis=1))
         notes.append(("LML401", {"before": before, "after": after, "where": "outcome"}))
     for name, codes in zip(deals.criteria, deals.codes.T, strict=True):
-        index, chance = psi(*(np.bincount(half, minlength=N_CODES) for half in np.split(codes, [n_deals // 2])))
+        index, chance = psi(*np.bincount(codes + np.uint8(N_CODES) * late, minlength=2 * N_CODES).reshape(2, -1))
         if index > (limit := max(SHIFTED_FAR, chance)):
             notes.append(("LML402", {"column": name, "psi": index, "limit": limit}))
-    moved = [view.framework.title for view in views if weights_moved(view, deals)]
+    moved = [view.framework.title for view in views if weights_moved(view, deals, late)]
     if moved:
         notes.append(("LML406", {"columns": ", ".join(moved), "where": "weights"}))
     return notes, bool(moved)
@@ -74,21 +77,20 @@ def psi(then: npt.NDArray[np.integer], now: npt.NDArray[np.integer]) -> tuple[fl
     return stability_index(then[some], now[some]), float(chance)
 
 
-def weights_moved(view: View, deals: Leads) -> bool:
+def weights_moved(view: View, deals: Leads, late: Flags) -> bool:
     """Whether weights of early and late halves differ: score test of level x late in a logistic regression."""
     if len(deals) < LEAST_DEALS:
         return False
-    half = np.arange(len(deals)) >= len(deals) // 2
-    codes, won = codes_of_leads(deals, view.mapped), won_of(deals)
-    parts = [PatternCounts.from_codes(codes[rows], won[rows]) for rows in (~half, half)]
+    codes, end = codes_of_leads(deals, view.mapped), np.asarray(deals.outcome == 1).view(np.int8)
+    parts = [PatternCounts.from_codes(codes, np.where(half, end, np.int8(OPEN))) for half in (~late, late)]
     codes = np.concatenate([part.codes for part in parts])
     won, n = (np.concatenate([getattr(part, name) for part in parts]) for name in ("won", "total"))
-    late = np.repeat([0.0, 1.0], [len(part.codes) for part in parts])
+    is_late = np.repeat([0.0, 1.0], [len(part.codes) for part in parts])
     design = plain_design(codes, codes, n)
     k = int((np.ptp(design[:, : codes.shape[1]], axis=0) > 0).sum())
     design = design[:, np.ptp(design, axis=0) > 0]
-    base = np.column_stack([np.ones(len(late)), late, design])
-    extra = design[:, :k] * late[:, None]
+    base = np.column_stack([np.ones(len(is_late)), is_late, design])
+    extra = design[:, :k] * is_late[:, None]
     fit = _fit(base, won / n, n, np.array([SPREAD]))
     p = logistic(base @ fit.theta[0])
     curve = (n * p * (1 - p))[:, None]
@@ -102,11 +104,14 @@ def weights_moved(view: View, deals: Leads) -> bool:
 def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float, float]:
     """Shift of the intercept to that of now, as far as the deals tell of one, and its variance.
 
-    Among deals closed so far quick ones, often losses, are too many: they are weighted for that first (see
-    `seen_chance`). Then the later half of those that had the time to close is looked at.
+    Of very many deals every so-manieth is asked. Among deals closed so far quick ones, often losses, are too many: they
+    are weighted for that first (see `seen_chance`). Then the later half of those with the time to close is looked at.
     """
     if timing is None or len(leads) < LEAST:
         return 0.0, 0.0
+    if len(leads) > MOST:
+        step = -(-len(leads) // MOST)
+        log_odds, leads = log_odds[::step], leads.take(np.arange(0, len(leads), step))
     weight, won, rows, shift, time = learning_weight(leads), won_of(leads), np.arange(len(leads)), 0.0, None
     if timing and leads.created is not None and leads.closed is not None:
         created, last = leads.created.astype(np.float64), max(int(leads.created.max()), int(leads.closed.max()))

@@ -27,7 +27,7 @@ FORMS: Mapping[Any, str] = {"logistic": "logistic regression", "boosting": "boos
 MISFITS: Mapping[str, str] = {"reversed": "LML205", "turning": "LML206", "together": "LML207"}
 
 MANY_DEALS = 1_000_000
-"""More deals without dates are learned from as patterns of a framework's criteria."""
+"""More deals are counted, and without dates learned from, as patterns of a framework's criteria."""
 LEAST = 5
 """Won and lost deals that a block needs to learn from."""
 
@@ -92,10 +92,16 @@ class Study:
     def by_pattern(self) -> Mapping[str | None, Leads]:
         """All deals, for what asks for a framework's criteria (None: for nothing) alone; very many as patterns."""
         deals, criteria = self.deals, {None: (), **{name: view.mapped for name, view in self.views.items()}}
-        few = self.dated or self.consequences.margin is not None or len(deals) <= MANY_DEALS
+        few = self.consequences.margin is not None or len(deals) <= MANY_DEALS
         if few or deals.propensity is not None or deals.contactable is not None:
             return dict.fromkeys(criteria, deals)
         return {framework: _by_pattern(deals, names) for framework, names in criteria.items()}
+
+    def all_for(self, contender: Contender) -> Leads:
+        """What a contender that may be used learns from at last: deals one by one where time counts."""
+        if contender.by_row:
+            return self.compared
+        return self.deals if self.dated else self.by_pattern[contender.framework]
 
     def card_of(self, rule: FittedCard) -> str | None:
         """The learned card that a rule is compared with: that of its framework."""
@@ -118,7 +124,9 @@ def make_study(
     """Fix everything that is the same for all contenders; `own` are pairs (name, classifier)."""
     chosen = chosen or choose_deals(leads, settings)
     deals, times, asked, split = chosen.deals, times_of(chosen.deals), settings.evaluation, settings.split
-    if times is not None:  # in time order: by closing, else by creation, else the file's where it says so
+    if (
+        times is not None and (times.known[1:] < times.known[:-1]).any()
+    ):  # in time order: by closing, else by creation, else the file's where it says so
         deals = deals.take(np.argsort(times.known, kind="stable"))
     dated = asked.kind == "rolling" or (asked.kind == "auto" and times is not None)
     compared, sampled = sample_deals(deals, settings.single_deals, settings.random_state)

@@ -15,7 +15,7 @@ from leadml.data.deals import Columns, Leads, Note, nested
 from leadml.data.encode import Encoded, Encoder, outcome_fault
 from leadml.data.mapping import load_mapping
 from leadml.data.sources import open_leads
-from leadml.data.units import MOST_ROWS, are_in_order, find_units, hashes_of
+from leadml.data.units import MOST_ROWS, Hashes, are_in_order, find_units, hashes_of
 from leadml.exceptions import InputError
 from leadml.terminal import progress
 
@@ -72,42 +72,7 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
     """Read an open source to its end; `to_score`: new leads, of which less is asked."""
     encoder = Encoder(source, mapping, to_score=to_score)
     encoder.raw = mapping.duplicates == "auto" and not to_score
-    whole, parts, n, n_hashed = Columns(), dict[tuple[str, str], list[Any]](), 0, 0
-    unlisted: dict[str, tuple[int, int]] = {}
-
-    def encode(chunk: Chunk) -> tuple[Encoded, Columns]:
-        encoded = encoder.encode(chunk)
-        ids, more = encoded.leads.lead_id, {("dates", name): cells for name, cells in encoded.dates.items()}
-        if not to_score and ids is not None and not are_in_order(ids):
-            more["hashes", ""] = hashes_of(ids)
-        return encoded, more
-
-    for _, (encoded, more) in in_order(encode, source.chunks(encoder.columns)):
-        for name, (row, n_met) in encoded.unlisted.items():
-            first, before = unlisted.get(name, (row, 0))
-            unlisted[name] = first, before + n_met
-        source.rejections.faults += encoded.faults
-        leads, usable = encoded.leads, encoded.usable
-        if not usable.all():
-            leads = leads.take(usable)
-            more = {k: v[usable] if isinstance(v, np.ndarray) else v.filter(mask_of(usable)) for k, v in more.items()}
-        room = int(source.n_rows / source.share) if source.share else 2 * (n + len(leads))
-        for key, values in (leads.per_row() | more).items():
-            if isinstance(values, np.ndarray):
-                whole[key] = _put(values, whole.get(key), n, room)
-            else:
-                parts.setdefault(key, []).append(values)
-        n, n_hashed = n + len(leads), n_hashed + len(more.get(("hashes", ""), ()))
-        encoder.raw = encoder.raw and source.n_rows <= MOST_ROWS
-        progress("reading", source.n_rows if source.share is None else source.share, source.share and 1.0)
-    if unlisted and mapping.outcome:
-        raise InputError(outcome_fault(source.name, mapping.outcome, unlisted))
-    joined = {key: values[:n] for key, values in whole.items()}
-    hashes = joined.pop(("hashes", ""), None)
-    for field, name in list(parts):  # the parts of a column go when it is joined
-        if field != "raw" or encoder.raw:
-            keep_text = field not in ("context", "raw")
-            joined[field, name] = join_column(parts.pop((field, name)), encoder.decimal, keep_text=keep_text)
+    joined, hashes = _read_columns(source, encoder)
     made = {"codes": np.zeros((0, len(encoder.criteria)), np.uint8), "row": np.zeros(0, np.int32), **nested(joined)}
     late, notes = np.zeros(len(made["row"]), bool), _notes(source, encoder)
     for name, cells in made.pop("dates", {}).items():
@@ -132,12 +97,53 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         raise InputError(f"{source.name}: every row was rejected{why}", "leadml check shows more")
     if n_rejected := source.rejections.n_rows:
         notes.append(("LML104", {"n": n_rejected, "of": source.n_rows, "where": source.name}))
-    unit, twins = (None, []) if to_score else find_units(leads, mapping, hashes if n_hashed == n else None)
+    unit, twins = (None, []) if to_score else find_units(leads, mapping, hashes)
     carried, both = leads.context, (mapping.context, mapping.segments)
     context, segments = ({name: carried[name] for name in names if name in carried} for names in both)
     release_memory()
     leads = dataclasses.replace(leads, n_rows=source.n_rows, unit=unit, notes=(*notes, *twins))
     return dataclasses.replace(leads, context=context, segments=segments)
+
+
+def _read_columns(source: Source, encoder: Encoder) -> tuple[Columns, Hashes | None]:
+    """Fields of `Leads` and dates as written, of all usable rows; hashes of the lead ids, if those are in no order."""
+    whole, parts, n, n_hashed = Columns(), dict[tuple[str, str], list[Any]](), 0, 0
+    unlisted: dict[str, tuple[int, int]] = {}
+
+    def encode(chunk: Chunk) -> tuple[Encoded, Columns]:
+        encoded = encoder.encode(chunk)
+        ids, more = encoded.leads.lead_id, {("dates", name): cells for name, cells in encoded.dates.items()}
+        if not encoder.to_score and ids is not None and not are_in_order(ids):
+            more["hashes", ""] = hashes_of(ids)
+        return encoded, more
+
+    for _, (encoded, more) in in_order(encode, source.chunks(encoder.columns)):
+        for name, (row, n_met) in encoded.unlisted.items():
+            first, before = unlisted.get(name, (row, 0))
+            unlisted[name] = first, before + n_met
+        source.rejections.faults += encoded.faults
+        leads, usable = encoded.leads, encoded.usable
+        if not usable.all():
+            leads = leads.take(usable)
+            more = {k: v[usable] if isinstance(v, np.ndarray) else v.filter(mask_of(usable)) for k, v in more.items()}
+        room = int(source.n_rows / source.share) if source.share else 2 * (n + len(leads))
+        for key, values in (leads.per_row() | more).items():
+            if isinstance(values, np.ndarray):
+                whole[key] = _put(values, whole.get(key), n, room)
+            else:
+                parts.setdefault(key, []).append(values)
+        n, n_hashed = n + len(leads), n_hashed + len(more.get(("hashes", ""), ()))
+        encoder.raw = encoder.raw and source.n_rows <= MOST_ROWS
+        progress("reading", source.n_rows if source.share is None else source.share, source.share and 1.0)
+    if unlisted and encoder.mapping.outcome:
+        raise InputError(outcome_fault(source.name, encoder.mapping.outcome, unlisted))
+    joined = {key: values[:n] for key, values in whole.items()}
+    hashes = joined.pop(("hashes", ""), None)
+    for field, name in list(parts):  # the parts of a column go when it is joined
+        if field != "raw" or encoder.raw:
+            keep_text = field not in ("context", "raw")
+            joined[field, name] = join_column(parts.pop((field, name)), encoder.decimal, keep_text=keep_text)
+    return joined, hashes if n_hashed == n else None
 
 
 def _put(values: npt.NDArray[Any], whole: npt.NDArray[Any] | None, n: int, room: int) -> npt.NDArray[Any]:
