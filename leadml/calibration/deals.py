@@ -13,7 +13,6 @@ from leadml.card.codes import codes_of_leads
 from leadml.data.dates import day_of, day_text
 from leadml.data.deals import NO_DAY, OPEN, Leads, Note
 from leadml.data.maturity import find_maturity
-from leadml.data.selection import propensity_weights
 from leadml.estimators.patterns import PatternCounts
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 from leadml.levels import UNKNOWN, Codes
@@ -152,6 +151,13 @@ def n_of(leads: Leads, outcome: int | None = None) -> float:
     if leads.weight is None:
         return float(len(leads) if outcome is None else np.count_nonzero(leads.outcome == outcome))
     return float(leads.weight.sum() if outcome is None else leads.weight @ (leads.outcome == outcome))
+
+
+def propensity_weights(leads: Leads, largest: float = 20.0) -> Floats | None:
+    """Weigh leads picked at random by 1 / chance (at most `largest`), others by 1; None without chances."""
+    if leads.propensity is None:
+        return None
+    return np.where(np.isnan(leads.propensity), 1.0, np.minimum(1 / leads.propensity, largest))
 
 
 def learning_weight(leads: Leads) -> Floats:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from ruamel.yaml import YAML
 
+from leadml.calibration.late_answers import find_late_answers
+from leadml.calibration.selection import find_selection, find_worked
 from leadml.data.deals import OPEN, Leads, Note
-from leadml.data.leaks import leak_notes
-from leadml.data.selection import find_selection, find_worked
+from leadml.data.leaks import leak_notes, sample_kinds
 from leadml.evaluation.bootstrap import Z
 from leadml.evaluation.metrics import highest
 from leadml.levels import UNKNOWN
@@ -126,7 +127,8 @@ def notes_of_deals(leads: Leads, deals: Leads) -> Iterator[Note]:
             yield "LML110", {"column": name, "seen": seen}
         elif share >= HARDLY_VARIES:
             yield "LML203", {"column": name, "share": share, "level": level}
-    yield from leak_notes(leads)
+    some = sample_kinds(leads)
+    yield from filter(None, (find_late_answers(some), *leak_notes(some)))
 
 
 def find_selected(study: Study) -> tuple[list[Note], frozenset[str]]:

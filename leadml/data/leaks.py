@@ -25,9 +25,7 @@ from ruamel.yaml import YAML
 
 from leadml.data.cells import Bools, Floats, valid_of, values_of
 from leadml.data.dates import read_dates
-from leadml.data.deals import NO_DAY, OPEN, Leads
-from leadml.data.late_answers import Note, find_late_answers
-from leadml.data.selection import chi_square
+from leadml.data.deals import NO_DAY, OPEN, Leads, Note
 from leadml.data.units import codes_of
 from leadml.levels import UNKNOWN
 
@@ -72,24 +70,30 @@ class _Deals(NamedTuple):
     fold: Ints
 
 
-def leak_notes(leads: Leads) -> list[Note]:
-    """All that is found of late answers and leaks; columns that are told together are not told one by one."""
-    if leads.outcome is None:
-        return []
-    if len(leads) > MOST:
+def sample_kinds(leads: Leads) -> Leads:
+    """At most so many closed deals, and as many open ones."""
+    if leads.outcome is not None and len(leads) > MOST:
         rng, kinds = np.random.default_rng(0), (leads.outcome != OPEN, leads.outcome == OPEN)
         drawn = list[Ints]()
         for kind in kinds:
             some = rng.choice(n := int(np.count_nonzero(kind)), min(n, MOST), replace=False)
             drawn.append(some if n == len(kind) else np.flatnonzero(kind)[some])
         leads = leads.take(np.sort(np.concatenate(drawn)))
+    return leads
+
+
+def leak_notes(leads: Leads) -> list[Note]:
+    """All that is found of leaks; columns that are told together are not told one by one."""
+    if leads.outcome is None:
+        return []
+    leads = sample_kinds(leads)
     alone, together = find_leaks(leads)
     names = set() if together is None else {*together[1]["columns"]}
     if names <= {values.get("column") for _, values in alone}:  # nothing beyond what each says alone
         together = None
     else:
         alone = [note for note in alone if note[0] in ("LML101", "LML117") or note[1]["column"] not in names]
-    return [note for note in (find_late_answers(leads), together, *alone) if note is not None]
+    return [note for note in (together, *alone) if note is not None]
 
 
 def find_leaks(leads: Leads) -> tuple[list[Note], Note | None]:
@@ -241,6 +245,26 @@ def late_by_name(column: str) -> str:
     """
     words = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z\d])(?=[A-Z])", " ", column)).strip().lower()
     return next((why for why, names in _late_names() if names.search(words)), "")
+
+
+def chi_square(codes: Ints, side: Bools, unit: Ints | None = None) -> float:
+    """P value of independence; rare categories are taken together, deals of a unit that are alike count for less."""
+    from scipy.stats import chi2, chi2_contingency
+    from scipy.stats.contingency import crosstab
+
+    at = np.unique(codes, return_inverse=True)[1]
+    rare = np.bincount(at) < MIN_KNOWN
+    at = np.unique(np.where(rare[at], -1, at), return_inverse=True)[1]
+    table = crosstab(at, side).count
+    if min(table.shape) < 2:
+        return 1.0
+    found, effect = chi2_contingency(table, correction=False), 1.0
+    if unit is not None:
+        rest, n_units = side - (table[:, 1] / table.sum(axis=1))[at], len(np.unique(unit))
+        cell = np.unique(unit * len(table) + at, return_inverse=True)[1]
+        effect = float((np.bincount(cell, rest) ** 2).sum() / max(float(rest @ rest), 1e-9))
+        effect *= n_units / max(n_units - len(table), 1)
+    return float(chi2.sf(found.statistic / max(effect, 1.0), found.dof))
 
 
 def _together(deals: _Deals, rates: Mapping[str, Floats], signs: Mapping[str, Sequence[str]]) -> Note:

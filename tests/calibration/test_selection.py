@@ -5,8 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from leadml.calibration.deals import propensity_weights
+from leadml.calibration.selection import find_selection, find_worked
 from leadml.data import Leads
-from leadml.data.selection import find_selection, find_worked, propensity_weights
 
 NAMES = ["budget", "authority", "need", "timeline"]
 

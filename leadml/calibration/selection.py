@@ -15,8 +15,11 @@ import pyarrow as pa
 
 from leadml.data.cells import Bools, Floats, Ints, Ints64, valid_of, values_of
 from leadml.data.deals import OPEN, Leads
+from leadml.data.leaks import chi_square
 from leadml.data.units import codes_of
-from leadml.levels import LEVEL_MAX, UNKNOWN, logistic
+from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.solver import fit_logistic
+from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, logistic
 
 HARDLY = 0.2
 """Leads of a score were hardly worked when closed less than this often, the best-worked score being 1."""
@@ -117,13 +120,6 @@ def find_selection(leads: Leads, below: Bools) -> Selection | None:
     return Selection(n_below, n_worked, rates, _dependence(leads, below, by_choice), excess, random_share)
 
 
-def propensity_weights(leads: Leads, largest: float = 20.0) -> Floats | None:
-    """Weigh leads picked at random by 1 / chance (at most `largest`), others by 1; None without chances."""
-    if leads.propensity is None:
-        return None
-    return np.where(np.isnan(leads.propensity), 1.0, np.minimum(1 / leads.propensity, largest))
-
-
 def _dependence(leads: Leads, there: Bools, worked: Bools) -> tuple[tuple[str, float], ...]:
     """Test each mapped column against being worked among the leads `there` (chi-square, Bonferroni)."""
     columns: dict[str, Any] = dict(zip(leads.criteria, leads.codes.T, strict=True))
@@ -142,38 +138,23 @@ def _binned(column: pa.Array) -> Ints64:
     return np.where(known, np.searchsorted(edges, values) + 1, 0)
 
 
-def chi_square(codes: Ints64, side: Bools, unit: Ints64 | None = None) -> float:
-    """P value of independence; rare categories are taken together, deals of a unit that are alike count for less."""
-    from scipy.stats import chi2, chi2_contingency
-    from scipy.stats.contingency import crosstab
-
-    at = np.unique(codes, return_inverse=True)[1]
-    rare = np.bincount(at) < MIN_LEADS
-    at = np.unique(np.where(rare[at], -1, at), return_inverse=True)[1]
-    table = crosstab(at, side).count
-    if min(table.shape) < 2:
-        return 1.0
-    found, effect = chi2_contingency(table, correction=False), 1.0
-    if unit is not None:
-        rest, n_units = side - (table[:, 1] / table.sum(axis=1))[at], len(np.unique(unit))
-        cell = np.unique(unit * len(table) + at, return_inverse=True)[1]
-        effect = float((np.bincount(cell, rest) ** 2).sum() / max(float(rest @ rest), 1e-9))
-        effect *= n_units / max(n_units - len(table), 1)
-    return float(chi2.sf(found.statistic / max(effect, 1.0), found.dof))
-
-
 def _excess_wins(leads: Leads, above: Bools, worked_below: Bools) -> float:
     """Compare wins below the cut-off with what the answers of leads above predict (lines in the levels)."""
-    from leadml.data.late_answers import fit_logistic
-
-    won, unknown = np.asarray(leads.outcome == 1, np.float64), leads.codes == UNKNOWN
+    won = np.asarray(leads.outcome == 1)
     if min(above.sum(), worked_below.sum()) < MIN_LEADS or not 0 < won[above].mean() < 1:
         return 0.0
-    x = np.hstack([np.ones((len(leads), 1)), np.where(unknown, 0.0, leads.codes) / LEVEL_MAX, unknown])
-    prior = np.r_[0.0, np.full(x.shape[1] - 1, 0.1)]
-    beta, covariance = fit_logistic(x[above], won[above], 1 - won[above], prior)
-    p = logistic(x[worked_below] @ beta)
+    upper, lower = (PatternCounts.from_codes(leads.codes[rows], won[rows]) for rows in (above, worked_below))
+
+    def design(codes: Codes) -> Floats:
+        unknown = codes == UNKNOWN
+        return np.hstack([np.ones((len(codes), 1)), np.where(unknown, 0.0, codes) / LEVEL_MAX, unknown])
+
+    x, k = design(lower.codes), 2 * len(leads.criteria)
+    penalty = np.diag([1e-9, *np.full(k, 0.1)])[None]
+    fit = fit_logistic(design(upper.codes), upper.won[None], upper.total[None], penalty, tolerance=1e-8)
+    p = logistic(x @ fit.theta[0])
     # The variance of the difference: that of the outcomes, and that of the line.
-    slope = (p * (1 - p)) @ x[worked_below]
-    variance = float((p * (1 - p)).sum() + slope @ covariance @ slope)
-    return float((won[worked_below] - p).sum() / np.sqrt(max(variance, 1e-9)))
+    spread = lower.total * p * (1 - p)
+    slope = spread @ x
+    variance = float(spread.sum() + slope @ np.linalg.solve(fit.hessian[0], slope))
+    return float((lower.won - lower.total * p).sum() / np.sqrt(max(variance, 1e-9)))

@@ -17,19 +17,18 @@ both, answers come in later for all deals, which no win rate can show (85 / 100%
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
 
-from leadml.data.cells import Bools, Floats
-from leadml.data.deals import NO_DAY, OPEN, Leads
-from leadml.levels import LEVEL_MAX, UNKNOWN, logistic, pack, unpack
+from leadml.calibration.deals import Flags, Floats
+from leadml.data.deals import NO_DAY, OPEN, Leads, Note
+from leadml.estimators.solver import fit_logistic
+from leadml.levels import LEVEL_MAX, UNKNOWN, pack, unpack
 
 MARGIN = 0.8  # odds of an unknown answer against those of the worst level
 MIN_UNKNOWN = 8  # a criterion is looked at from so many unknown (and known) answers on
 OPEN_GAP = 0.1  # open deals know less where so many more answers are unknown than of won and of lost deals
-Note = tuple[str, dict[str, Any]]
 _Z, _Z_OPEN = 1.645, 3.0
 _LEVEL_SD, _UNKNOWN_SD = 1.0, 2.5  # priors that only keep the fit finite where no unknown ever won
 
@@ -77,18 +76,17 @@ def find_late_answers(leads: Leads) -> Note | None:
 
 
 def _worse_than_the_worst_level(
-    codes: npt.NDArray[np.uint8], counts: Floats, unknown: Bools, asked: npt.NDArray[np.int64]
-) -> Bools:
+    codes: npt.NDArray[np.uint8], counts: Floats, unknown: Flags, asked: npt.NDArray[np.int64]
+) -> Flags:
     """Tell of each criterion asked whether unknown answers win less than its worst level, alone or with the others."""
-    from scipy.stats import norm
-
     won, lost, _ = counts
     few = (unknown.sum(axis=1) <= max(1, len(asked) // 2)) & (won + lost > 0)
     # One column a level, so that steps or a best level in the middle are no evidence.
     levels = (codes[:, :, None] == np.arange(LEVEL_MAX + 1)).reshape(len(codes), -1)
     design = np.column_stack([np.ones(len(codes)), levels, unknown]).astype(np.float64)
-    prior = np.repeat([0.0, _LEVEL_SD**-2, _UNKNOWN_SD**-2], [1, levels.shape[1], len(asked)])
-    beta, covariance = fit_logistic(design[few], won[few], lost[few], prior)
+    prior = np.repeat([1e-9, _LEVEL_SD**-2, _UNKNOWN_SD**-2], [1, levels.shape[1], len(asked)])
+    fit = fit_logistic(design[few], won[None, few], (won + lost)[None, few], np.diag(prior)[None], tolerance=1e-8)
+    beta, covariance = fit.theta[0], np.linalg.inv(fit.hessian[0])
     worst = beta[1 : 1 + levels.shape[1]].reshape(-1, LEVEL_MAX + 1).argmin(axis=1)[asked]
     contrast = np.zeros((len(asked) + 1, len(beta)))  # a row a criterion, and their mean
     contrast[np.arange(len(asked)), 1 + levels.shape[1] + np.arange(len(asked))] = 1
@@ -98,20 +96,5 @@ def _worse_than_the_worst_level(
     z, limit = float(norm.isf(0.05 / len(asked))), np.log(MARGIN)
     value = contrast @ beta
     together = value[-1] + _Z * error[-1] < limit
-    late: Bools = (value + z * error < limit)[:-1] | (together & (value[:-1] < limit))
+    late: Flags = (value + z * error < limit)[:-1] | (together & (value[:-1] < limit))
     return late
-
-
-def fit_logistic(x: Floats, won: Floats, lost: Floats, prior: Floats) -> tuple[Floats, Floats]:
-    """Maximum a posteriori of a logistic model on counts (Newton), and the inverse of its curvature."""
-    beta = np.zeros(x.shape[1])
-    total = won + lost
-    curvature = np.eye(len(beta))
-    for _ in range(50):
-        p = logistic(x @ beta)
-        curvature = (x * (total * p * (1 - p))[:, None]).T @ x + np.diag(prior + 1e-9)
-        step = np.linalg.solve(curvature, x.T @ (won - total * p) - prior * beta)
-        beta += np.clip(step, -2, 2)
-        if np.abs(step).max() < 1e-8:
-            break
-    return beta, np.asarray(np.linalg.inv(curvature), np.float64)
