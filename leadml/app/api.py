@@ -10,6 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qs
@@ -20,8 +21,12 @@ from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field, StringConstraints
 
 from leadml import __version__
+from leadml.app.page import page_data, render_page
 from leadml.card.record import Card
 from leadml.exceptions import InputError, LeadmlError, ModelRefError, UsageError
+from leadml.registry.promote import promote
+from leadml.registry.publish import publish as make_version
+from leadml.registry.versions import list_versions, model_names, parse_ref, store_folder
 from leadml.scoring.explaining import explain as explain_lead
 from leadml.scoring.face import Model, load_model
 from leadml.scoring.predicting import score_table
@@ -75,20 +80,12 @@ class Models:
     """Models of the store, loaded once; what was promoted since is seen by the history's time of change."""
 
     def __init__(self, store: Store) -> None:
-        from leadml.registry.versions import store_folder
-
         self.store, self.root = store, Path(store_folder(store))
         self._kept: dict[str, tuple[int, Model]] = {}
 
-    def names(self) -> list[str]:
-        """Names of the models."""
-        return sorted(each.parent.name for each in self.root.glob("*/history.jsonl"))
-
     def get(self, ref: str | None) -> Model:
         """The card that a reference names; the only model of the store by default."""
-        from leadml.registry.versions import parse_ref
-
-        names = self.names()
+        names = model_names(self.store)
         if ref is None and len(names) != 1:
             raise UsageError(f"model: {len(names)} models are in the store, name one: {', '.join(names)}")
         ref = ref or names[0]
@@ -144,10 +141,7 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
 
     @app.get("/models", summary="Models of the store")
     async def list_models() -> list[dict[str, str]]:
-        from leadml.registry.versions import list_versions
-
-        found = list_versions(store_root=store)
-        return [{"model": e.ref, "status": e.status, "created_at": e.saved.at} for e in found]
+        return [{"model": e.ref, "status": e.status, "created_at": e.saved.at} for e in list_versions(store_root=store)]
 
     @app.post("/publish", summary="Publish a draft; with `in_use` it is promoted, too")
     async def publish(given: Draft, request: Request) -> Published:
@@ -157,8 +151,8 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
 
     @app.get("/", response_class=HTMLResponse, summary="The page")
     async def page(request: Request, model: str | None = None) -> HTMLResponse:
-        if model is None and len(models.names()) != 1:
-            links = [str(request.url.include_query_params(model=each)) for each in models.names()]
+        if model is None and len(names := model_names(store)) != 1:
+            links = [str(request.url.include_query_params(model=each)) for each in names]
             return HTMLResponse(_plain_page("Models", links))
         return HTMLResponse(await _in_time(lambda: _page_of(models.get(model).estimator, models)))
 
@@ -266,11 +260,8 @@ def _score_file(model: Model, body: bytes, suffix: str) -> dict[str, Any]:
 
 
 def _publish(given: Draft, store: Store, at: str) -> Published:
-    from leadml.registry.promote import promote
-    from leadml.registry.publish import publish
-
     with _file_of("draft.json", json.dumps(given.draft).encode()) as draft:
-        done = publish(draft, because=given.because, by=" ".join(given.by.split()), at=at, store_root=store)
+        done = make_version(draft, because=given.because, by=" ".join(given.by.split()), at=at, store_root=store)
     ref, comparison, refused = done.version.ref, done.comparison, ""
     if given.in_use and comparison is not None and comparison.needs_force:
         refused = f"{ref} is stored, but not in use, as the deals speak against it."
@@ -282,8 +273,6 @@ def _publish(given: Draft, store: Store, at: str) -> Published:
 
 def _page_of(card: Card, models: Models) -> str:
     """The page of the newest calibration that a model keeps, beside the champion."""
-    from leadml.app.page import page_data, render_page
-
     numbers = [int(each.parent.name) for each in (models.root / card.name).glob("*/result.json")]
     if not numbers:
         raise UsageError(f"{card.name}: keeps no calibration that a page could show; calibrate it again")
@@ -300,8 +289,6 @@ def _plain_page(title: str, lines: list[str]) -> str:
 
 
 def _now() -> str:
-    from datetime import UTC, datetime
-
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 

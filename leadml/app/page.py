@@ -14,22 +14,25 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from leadml.app.words import Answer, Column, answer_of_page, columns_of
 from leadml.card.codes import codes_of_leads
-from leadml.card.record import Card
+from leadml.card.files import write_text
+from leadml.card.record import Card, load_card
+from leadml.data.cells import text_of
+from leadml.data.mapping import Mapping, load_mapping
+from leadml.data.sources import open_leads
 from leadml.data.units import distinct
 from leadml.exceptions import InputError, ModelRefError, UsageError
 from leadml.levels import UNKNOWN, Codes
 from leadml.registry import evidence, versions
 from leadml.report.answer import economics_of
-
-if TYPE_CHECKING:
-    from leadml.data.mapping import Mapping
-    from leadml.result import Segment
+from leadml.result import Segment, load_result
+from leadml.scoring.predicting import names_among
+from leadml.scoring.scorer import Options, Scorer
 
 STATIC = Path(__file__).parent / "static"
 VENDOR = "vendor/htm-preact.js"
@@ -115,8 +118,6 @@ def write_page(
     store_root: str | os.PathLike[str] | None = None,
 ) -> Path:  # fmt: skip
     """Write the page of a folder that `calibrate` wrote (page.html in it by default); `leads` to show on it."""
-    from leadml.card.files import write_text
-
     folder = Path(directory)
     target = folder / "page.html" if out is None else Path(out)
     data = page_data(folder, leads=leads, store_root=store_root)
@@ -132,10 +133,7 @@ def page_data(
     store_root: str | os.PathLike[str] | None = None, served: bool = False,
 ) -> PageData:  # fmt: skip
     """Gather what the page shows; `name` is that of the model in the store, as the calibration has it by default."""
-    from leadml.calibration.file import RULE_CARD
-    from leadml.card.record import load_card
-    from leadml.data.mapping import load_mapping
-    from leadml.result import load_result
+    from leadml.calibration.file import RULE_CARD  # which loads all that learns
 
     result = load_result(folder)
     learned = load_card(folder) if (folder / "card.json").is_file() else None
@@ -191,15 +189,13 @@ def champion_for(
     name: str, store_root: str | os.PathLike[str] | None, learned: Card | None, columns: Sequence[Column]
 ) -> tuple[Card | None, str]:
     """The champion of a model where it asks for columns of the page, and its name; else why it is not on it."""
-    from leadml.registry.versions import champion_of, load_stored
-
     try:
-        version = champion_of(name, store_root)
+        version = versions.champion_of(name, store_root)
     except ModelRefError:  # a name that no model can have
         version = None
     if version is None:
         return None, "no champion of this name is in the store"
-    card = load_stored(version)
+    card = versions.load_stored(version)
     strangers = set() if learned is None else evidence.rebinned(learned, card)
     if not {*card.lookup.code_columns} <= {each.id for each in columns} - strangers:
         return None, f"the champion, {version.ref}, asks for other columns"
@@ -222,11 +218,6 @@ def counts_of(codes: Codes, won: Any, lost: Any, most: int = MOST_PATTERNS) -> D
 
 def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns: Sequence[Column]) -> NewLeads:
     """Read leads without an outcome, by the same code as `leadml predict`."""
-    from leadml.data.cells import text_of
-    from leadml.data.sources import open_leads
-    from leadml.scoring.predicting import names_among
-    from leadml.scoring.scorer import Options, Scorer
-
     opened, n = open_leads(source, mapping), len(cards)
     first = names_among(opened.columns, mapping)
     scorer = Scorer(opened, mapping, cards, Options(sort=True), first=first)

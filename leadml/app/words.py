@@ -7,6 +7,7 @@ from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from leadml.card.build import words_of_mapping
 from leadml.card.record import Card
 from leadml.report.answer import is_everyone, look_again, loss_if_wrong, p_better
 from leadml.report.summary import attribute_rows, beside_zero, capital, summarise
@@ -139,8 +140,6 @@ def columns_of(
     learned: Card | None, documented: Card | None, mapping: Mapping | None, result: Result | None = None
 ) -> tuple[Column, ...]:
     """Rows of both cards, each once: criteria first, then attributes, of which is asked when they were known."""
-    from leadml.card.build import words_of_mapping
-
     words = words_of_mapping(mapping) if mapping else {}
     found: dict[str, Column] = {}
     lost = {} if result is None else {row.column: row for row in attribute_rows(result)}
