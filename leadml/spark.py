@@ -151,11 +151,11 @@ def _write_scores(
 
     def score(batches: Batches) -> Batches:
         for chunk in typed_chunks(batches, columns):
-            judged = shared.value.score(chunk)
-            n_scored.add(len(judged.leads))
-            n_closed.add(judged.n_closed)
-            n_rejected.add(len(chunk.rows) - judged.n_closed - len(judged.leads))
-            batch = batch_of(judged.scored, layout, plain=True)  # all texts that Spark reads
+            scored = shared.value.score(chunk)
+            n_scored.add(len(scored.leads))
+            n_closed.add(scored.n_closed)
+            n_rejected.add(len(chunk.rows) - scored.n_closed - len(scored.leads))
+            batch = batch_of(scored, layout, plain=True)  # all texts that Spark reads
             yield _numbered([guard(each)[0] for each in batch.columns] if is_text else batch.columns)
 
     blank = [pa.nulls(1, kind) for kind in to_arrow_schema(picked.schema).types]

@@ -222,25 +222,21 @@ def read_new_leads(source: Any, mapping: Mapping, cards: Sequence[Card], columns
     first = names_among(opened.columns, mapping)
     scorer = Scorer(opened, mapping, cards, Options(sort=True), first=first)
     criteria = [each.id for each in columns if each.kind == "criterion"]
-    ids: list[str] = []
-    codes: list[Codes] = []
-    names: dict[str, list[str | None]] = {title: [] for title in scorer.layout.kept}
-    amounts: list[float | None] = []
-    for judged, _ in scorer.judged(lambda _: None):
-        scored = judged.scored
-        ids += judged.leads.ids()
-        codes.append(codes_of_leads(judged.leads, criteria, cards[0].attributes))
-        for title in names:
-            names[title] += text_of(scored.own.column(title)).to_pylist()[::n]  # a row each lead and card
-        if scored.amount is not None:
-            amounts += [None if np.isnan(each) else each for each in scored.amount.tolist()]
-    all_codes = np.concatenate(codes) if codes else np.zeros((0, len(columns)), np.uint8)
+    parts = [each for each, _ in scorer.scored(lambda _: None)]
+    ids = [name for each in parts for name in each.leads.ids()]
+    nothing = np.zeros((0, len(columns)), np.uint8)
+    codes = np.concatenate([nothing, *(codes_of_leads(p.leads, criteria, cards[0].attributes) for p in parts)])
+    names = {  # a row each lead and card
+        title: [name for each in parts for name in text_of(each.own.column(title)).to_pylist()[::n]]
+        for title in scorer.layout.kept
+    }
+    amounts = [amount for each in parts if each.amount is not None for amount in each.amount.tolist()]
     most = slice(MOST_LEADS)
     return NewLeads(
         ids=ids[most],
-        codes=np.ascontiguousarray(all_codes[most].T).tobytes(),
+        codes=np.ascontiguousarray(codes[most].T).tobytes(),
         names={name: values[most] for name, values in names.items()},
-        amount=amounts[most] or None,
+        amount=[None if np.isnan(each) else each for each in amounts[most]] or None,
         n_rejected=opened.rejections.n_rows,
         n_left_out=max(len(ids) - MOST_LEADS, 0),
         decimal=opened.format.decimal,

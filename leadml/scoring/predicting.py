@@ -17,7 +17,7 @@ from leadml.data.cells import number_array, numbers_of
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import Source, open_leads
 from leadml.exceptions import InputError, UsageError
-from leadml.scoring.scorer import Options, Scored, Scorer
+from leadml.scoring.scorer import NOBODY, Options, Scored, Scorer
 from leadml.scoring.writers import (
     CsvLines,
     JsonLines,
@@ -118,13 +118,11 @@ def score_table(source: Any, mapping: Mapping, model: Any, options: Options) -> 
     """Score leads in memory: a table with a row a lead, the source with what it rejected, how many were closed."""
     opened = open_leads(source, mapping, options.query)
     scorer = Scorer(opened, mapping, [model], options)
-    judged = [each for each, _ in scorer.judged(lambda _: None)]
-    made: Iterable[Scored] = [each.scored for each in judged]
-    if options.sort and any(len(each.leads) for each in judged):
-        made = _in_order_of_value([*made])
-    tables = [pa.Table.from_batches([batch_of(each, scorer.layout, plain=True)]) for each in made]
-    table = pa.concat_tables(tables or [pa.table({})], promote_options="permissive")
-    return table, opened, sum(each.n_closed for each in judged)
+    parts = [each for each, _ in scorer.scored(lambda _: None)]
+    made = _in_order_of_value(parts) if options.sort and any(len(each.leads) for each in parts) else parts
+    batches = [batch_of(each, scorer.layout, plain=True) for each in made]
+    tables = [pa.Table.from_batches([each]) for each in batches] or [pa.table({})]
+    return pa.concat_tables(tables, promote_options="permissive"), opened, sum(each.n_closed for each in parts)
 
 
 def _score_file(
@@ -155,12 +153,12 @@ def _score_file(
         def make(scored: Scored) -> list[Any]:
             return [writer.make(scored) for writer in writers] if len(scored.pattern) else []
 
-        steps = scorer.judged((lambda _: []) if options.sort else make)
-        for n_chunks, (judged, made) in enumerate(steps, start=1):
-            n_scored += len(judged.leads)
-            n_closed += judged.n_closed
+        steps = scorer.scored((lambda _: []) if options.sort else make)
+        for n_chunks, (scored, made) in enumerate(steps, start=1):
+            n_scored += len(scored.leads)
+            n_closed += scored.n_closed
             if options.sort:
-                held.append(judged.scored)
+                held.append(scored._replace(leads=NOBODY))  # what was read need not wait, too
             for writer, each in zip(writers, made, strict=False):
                 writer.write(each)
             if n_chunks % RELEASE_EVERY == 0:
@@ -232,4 +230,5 @@ def _in_order_of_value(parts: Sequence[Scored]) -> Iterator[Scored]:
     order = np.lexsort((-points, -value))
     for start in range(0, len(order), SORTED_ROWS):
         at = order[start : start + SORTED_ROWS]
-        yield Scored(own.take(number_array(at)).combine_chunks().to_batches()[0], answers, pattern[at])
+        rows = own.take(number_array(at)).combine_chunks().to_batches()[0]
+        yield parts[0]._replace(own=rows, answers=answers, pattern=pattern[at])

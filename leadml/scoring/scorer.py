@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from leadml.data.mapping import Mapping
 
 CONTACTABLE = "contactable"
+NOBODY = Leads((), np.empty((0, 0), np.uint8))
 R = TypeVar("R")
 
 
@@ -58,25 +59,20 @@ class Options(NamedTuple):
 
 
 class Scored(NamedTuple):
-    """Leads that were scored.
+    """Leads that were scored, those of a chunk or some of them.
 
     own : a row a lead: lead_id, then the columns of the input that come along; answers : a row a pattern, the
     columns of predict; pattern : (n,) int32, which of them each lead has; amount : (n,), NaN where unknown.
+    leads, faults, n_closed : of a chunk what was read, why rows cannot be used, how many others are closed.
     """
 
     own: pa.RecordBatch
     answers: pa.RecordBatch
     pattern: npt.NDArray[np.int32]
     amount: npt.NDArray[np.float64] | None = None
-
-
-class Judged(NamedTuple):
-    """A chunk: leads, what is said of them, faults of rows that cannot be used, how many others are closed."""
-
-    leads: Leads
-    scored: Scored
-    faults: list[Fault]
-    n_closed: int
+    leads: Leads = NOBODY
+    faults: Sequence[Fault] = ()
+    n_closed: int = 0
 
 
 class Scorer:
@@ -155,23 +151,23 @@ class Scorer:
         said = [f"not mapped, so unknown for every lead: {', '.join(unmapped)}"] if unmapped else []
         return [*said, f"not in the file, so unknown: {', '.join(absent)}"] if absent else said
 
-    def judged(self, then: Callable[[Scored], R]) -> Iterator[tuple[Judged, R]]:
+    def scored(self, then: Callable[[Scored], R]) -> Iterator[tuple[Scored, R]]:
         """Score every chunk, a few side by side, and do `then`; rejections are told in the order of rows."""
         source, n = self.source, self._rows_at_once
 
-        def work(chunk: Chunk) -> tuple[Judged, R]:
-            judged = self.score(chunk)
-            return judged, then(judged.scored)
+        def work(chunk: Chunk) -> tuple[Scored, R]:
+            scored = self.score(chunk)
+            return scored, then(scored)
 
         parts = (
             Chunk(chunk.table.slice(start, n), chunk.rows[start : start + n])
             for chunk in source.chunks(self.columns)
             for start in range(0, len(chunk.rows), n)
         )
-        for _, (judged, made) in in_order(work, parts):
-            source.rejections.faults += judged.faults
+        for _, (scored, made) in in_order(work, parts):
+            source.rejections.faults += scored.faults
             progress("scoring", source.n_rows if source.share is None else source.share, source.share and 1.0)
-            yield judged, made
+            yield scored, made
 
     def read(self, chunk: Chunk) -> tuple[Leads, npt.NDArray[np.bool_], list[Fault]]:
         """Encode a chunk into leads, which of them can be used, and why the others cannot."""
@@ -190,7 +186,7 @@ class Scorer:
         leads = dataclasses.replace(made.leads, context=context, created=created, lead_id=ids, mapping=self.mapping)
         return leads, made.usable, made.faults
 
-    def score(self, chunk: Chunk) -> Judged:
+    def score(self, chunk: Chunk) -> Scored:
         """Score the rows of a chunk that can be used, each by every model; runs in any thread."""
         leads, usable, faults = self.read(chunk)
         n_closed = 0
@@ -211,8 +207,7 @@ class Scorer:
             answers = pa.concat_batches([each for each, _ in every])
             index = np.stack([at + start for (_, at), start in zip(every, starts, strict=True)], axis=1).ravel()
             own = own.take(number_array(np.repeat(np.arange(len(leads)), len(every))))
-        scored = Scored(own, answers, index.astype(np.int32, copy=False), amount)
-        return Judged(leads, scored, faults, n_closed)
+        return Scored(own, answers, index.astype(np.int32, copy=False), amount, leads, faults, n_closed)
 
     def _answers(self, at: int, leads: Leads) -> tuple[pa.RecordBatch, npt.NDArray[np.int32]]:
         """What a model says: a row a pattern, and which of them each lead has."""
