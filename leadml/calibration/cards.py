@@ -11,7 +11,7 @@ import numpy as np
 import leadml
 from leadml.calibration.contenders import Fitted, FittedCard
 from leadml.calibration.deals import Floats, count_by, learning_weight, weight_of
-from leadml.calibration.study import Study, View
+from leadml.calibration.study import Study
 from leadml.card.build import bands_at, edges_by_share, words_of_mapping
 from leadml.card.points import Ints
 from leadml.card.record import Card, CardBand
@@ -45,11 +45,11 @@ class Draft:
 
 
 class DealsByTotal(NamedTuple):
-    """All deals by total of a score: their number, the won ones, and the value of a won deal (v / c; NaN: unknown)."""
+    """All deals by total of a score: how many, how many won, and the value of one if won (v / c) where it varies."""
 
     n: Floats
     won: Floats
-    worth: Floats
+    worth: Floats | None = None
 
 
 def fit_all(study: Study) -> dict[str, Fitted]:
@@ -60,27 +60,31 @@ def fit_all(study: Study) -> dict[str, Fitted]:
 
 def count_totals(study: Study, deals: Leads, at: Ints, total_max: int) -> DealsByTotal:
     """Count deals by total (`at`)."""
-    (won, n), given = count_by(deals, at, total_max), study.consequences.learned_from(deals)
-    if given.amounts is None:  # a won deal is worth the same whatever its total
-        return DealsByTotal(n, won, given.value_of(deals.take(np.zeros(len(n), np.int64))))
-    weight, value = learning_weight(deals), given.value_of(deals)
-    known = np.nan_to_num(value)
-    worth = np.bincount(at, weight * known, minlength=total_max + 1)
-    worth = np.divide(worth, n, out=np.full(len(n), weight @ known / weight.sum()), where=n > 0)
-    return DealsByTotal(n, won, worth if np.isfinite(value).all() else np.full(len(n), np.nan))
+    (won, n), given = count_by(deals, at, total_max), study.consequences
+    worth = None if given.margin is None else given.worth_in(deals)
+    if worth is None:  # a won deal is worth the same whatever its total
+        return DealsByTotal(n, won)
+    weight = learning_weight(deals)
+    value = weight * worth(deals)
+    mean = np.full(len(n), value.sum() / weight.sum())
+    return DealsByTotal(n, won, np.divide(np.bincount(at, value, len(n)), n, out=mean, where=n > 0))
 
 
-def find_cutoff(study: Study, totals: DealsByTotal, share: float) -> LearnedCutoff:
-    """Cut-off of a score from the consequences, or at a workload (`share`), with its interval."""
-    given = study.consequences
+def find_cutoff(study: Study, totals: DealsByTotal, main: FittedCard | None = None) -> LearnedCutoff:
+    """Cut-off of a score from the consequences, else at the workload of the `main` rule, with its interval."""
+    given, share = study.consequences, 0.5
     if given.share is not None:
         return cutoff_at_share(totals.n, given.share)
     if given.basis == "workload":  # where the ranking passes it the cut-off goes to the nearer side of a total
+        if main is not None:
+            deals = study.by_pattern[main.card.framework]
+            followed = float(np.average(np.asarray(main.predict(deals).decision), weights=weight_of(deals)))
+            share = followed if 0.0 < followed < 1.0 else share
         above = np.cumsum(totals.n[::-1])[::-1] / totals.n.sum()
         at = int(np.flatnonzero(above >= share - 1e-12)[-1])
         return cutoff_at_share(totals.n, share + 0.5 * float(totals.n[at] / totals.n.sum()), "workload")
     rates = redraw_rates(totals.won, totals.n, random_state=study.settings.random_state)
-    if given.margin is not None:  # worth varies with the total: P(won) * v / c >= 1
+    if totals.worth is not None:  # P(won) * v / c >= 1
         return cutoff_at_cost(rates * totals.worth, totals.n, 1.0)
     return cutoff_at_cost(rates, totals.n, given.threshold)
 
@@ -97,14 +101,20 @@ def draft_cards(study: Study, fitted: Mapping[str, Any], data: Data) -> dict[str
 
 
 def draft_card(study: Study, name: str, fitted: FittedCard, data: Data) -> Draft:
-    """Put cut-off, bands, words and provenance to points and what each total means."""
+    """Put cut-off, bands, words and provenance to points and what each total means.
+
+    The workload is that of the baseline; in another framework than its own, of the rule with most bands if it has one.
+    """
     contender, mapping, document = study.contenders[name], study.deals.mapping, fitted.card.to_dict()
-    view = study.views.get(contender.framework)
+    own = [rule for rule in study.rules.values() if rule.card.framework == contender.framework is not None]
+    richest = max(own, key=lambda rule: len(rule.card.bands), default=None)
+    baseline = study.rules.get(str(study.baseline))
+    main = baseline if baseline in own else richest or baseline
     deals = study.deals if contender.by_row else study.by_pattern[contender.framework]
-    at, total_max = fitted.totals(deals), fitted.card.total_max
-    found = find_cutoff(study, count_totals(study, deals, at, total_max), workload(study, view))
+    at = fitted.totals(deals)
+    found = find_cutoff(study, count_totals(study, deals, at, fitted.card.total_max), main)
     cutoff = int(found.value or 0)
-    bands = make_bands(study, view, deals, at, fitted.card, cutoff)
+    bands = make_bands(study, richest, deals, at, fitted.card, cutoff)
     words = {} if mapping is None else words_of_mapping(mapping)
     document |= {
         "name": f"{data.name}-{name}",
@@ -124,35 +134,13 @@ def draft_card(study: Study, name: str, fitted: FittedCard, data: Data) -> Draft
     return Draft(Card.from_dict(document, str(document["name"]), verify=False), found)
 
 
-def richest_rule(study: Study, view: View | None) -> FittedCard | None:
-    """The rule of a framework with most bands."""
-    own = [rule for rule in study.rules.values() if view is not None and rule.card.framework == view.framework.id]
-    return max(own, key=lambda rule: len(rule.card.bands), default=None)
-
-
-def workload(study: Study, view: View | None) -> float:
-    """Share of all deals that the framework's main rule follows up; half where there is no choice in it.
-
-    The main one is the baseline, else the rule with most bands; a framework without rules takes the baseline's.
-    """
-    rule = baseline = study.rules.get(str(study.baseline))
-    if baseline is None or view is None or baseline.card.framework != view.framework.id:
-        rule = richest_rule(study, view) or baseline
-    if rule is None:
-        return 0.5
-    deals = study.by_pattern[rule.card.framework]
-    share = float(np.average(np.asarray(rule.predict(deals).decision), weights=weight_of(deals)))
-    return share if 0.0 < share < 1.0 else 0.5
-
-
 def make_bands(
-    study: Study, view: View | None, deals: Leads, at: Ints, card: Card, cutoff: int
+    study: Study, rule: FittedCard | None, deals: Leads, at: Ints, card: Card, cutoff: int
 ) -> tuple[CardBand, ...]:
-    """Bands of a card: as many leads in each as the documented ones hold, or from edges of P(won)."""
-    settings, total_max, rule = study.settings.bands, card.total_max, richest_rule(study, view)
+    """Bands of a card: as many leads in each as those of a documented rule hold, or from edges of P(won)."""
+    settings, total_max = study.settings.bands, card.total_max
     if settings.by != "shares":
-        pays_from = study.consequences.learned_from(study.deals).threshold
-        scale = 1.0 if settings.by == "probability" else pays_from or 1.0
+        scale = 1.0 if settings.by == "probability" else study.consequences.pays_from(study.deals) or 1.0
         edges = [0, *np.searchsorted(card.lookup.probabilities, np.array(settings.edges) * scale).tolist()]
         return bands_at(GENERIC[len(edges) - 2], edges, cutoff, total_max)
     if rule is None:

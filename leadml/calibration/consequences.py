@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leadml.calibration.deals import Floats, weight_of, won_of
+from leadml.calibration.deals import Floats, n_of
 from leadml.calibration.experiment import Capacity, Economics, Experiment
 from leadml.data.deals import NO_DAY, Leads, Note
 from leadml.evaluation.metrics import highest
@@ -18,8 +19,15 @@ from leadml.exceptions import UsageError
 from leadml.levels import N_CODES, Codes
 from leadml.result import Basis
 
+if TYPE_CHECKING:
+    from leadml.calibration.contenders import Said
+
 DAYS_A_WEEK = 7.0
 SHRINK_AMOUNTS = 20.0  # won deals that a level's effect on the amount is shrunk by
+
+
+Worth = Callable[[Leads], Floats]
+"""Value of each lead if won, in follow-ups (v / c)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,7 +35,7 @@ class Consequences:
     """What decides a cut-off.
 
     margin : value is this share of the amount, which varies with levels. threshold : P(won) from which a follow-up pays
-    (c / v), where one is known. amounts : what a lead brings if won, as learned from amounts.
+    (c / v), where one is known.
     """
 
     basis: Basis
@@ -36,33 +44,36 @@ class Consequences:
     margin: float | None = None
     share: float | None = None
     threshold: float | None = None
-    amounts: Callable[[Leads], Floats] | None = None
     notes: tuple[Note, ...] = ()
 
-    def learned_from(self, train: Leads) -> Consequences:
-        """The same, with what the deals of a training set tell."""
+    def pays_from(self, deals: Leads) -> float | None:
+        """P(won) from which a follow-up pays: at break-even, the share that is won."""
+        return n_of(deals, 1) / n_of(deals) if self.basis == "break-even" else self.threshold
+
+    def worth_in(self, train: Leads) -> Worth | None:
+        """What a lead brings if won, as the deals of a training set tell; None where that is not known."""
         if self.margin is not None:
-            return dataclasses.replace(self, amounts=learn_amounts(train))
-        if self.basis == "break-even":
-            rate = float(np.average(won_of(train), weights=weight_of(train)))
-            return dataclasses.replace(self, threshold=rate)
-        return self
+            amounts, of_amount = learn_amounts(train), self.margin / self.cost
+            return lambda leads: amounts(leads) * of_amount
+        threshold = self.pays_from(train)
+        return (lambda leads: np.full(len(leads), 1.0 / threshold)) if threshold else None
 
-    def value_of(self, leads: Leads) -> Floats:
-        """Value of each lead if won, in follow-ups (v / c)."""
-        if self.amounts is not None and self.margin is not None:
-            return self.amounts(leads) * self.margin / self.cost
-        return np.full(len(leads), 1.0 / self.threshold if self.threshold else np.nan)
+    def decide(self, said: Said, leads: Leads, worth: Worth | None, workload: float) -> Floats:
+        """Follow up by P(won) * value >= cost, or the highest scores up to the capacity or `workload`.
 
-    def decide(self, score: Floats, probability: Floats, leads: Leads, workload: float) -> Floats:
-        """Follow up by P(won) * value >= cost, or the highest scores up to the capacity or `workload`."""
-        if self.share is None and (self.amounts is not None or self.threshold is not None):
-            pays = probability * self.value_of(leads) >= 1.0 - 1e-12
-            return np.where(np.isnan(probability), np.nan, pays.astype(np.float64))
-        return highest(score, workload if self.share is None else self.share, leads.weight)
+        A documented rule decides by itself, and a gate overrules.
+        """
+        if said.decision is not None:
+            return said.decision
+        if worth is not None:
+            pays = said.probability * worth(leads) >= 1.0 - 1e-12
+            decision = np.where(np.isnan(said.probability), np.nan, pays)
+        else:
+            decision = highest(said.score, workload if self.share is None else self.share, leads.weight)
+        return decision if said.refused is None else np.where(said.refused, 0.0, decision)
 
 
-def learn_amounts(train: Leads) -> Callable[[Leads], Floats]:
+def learn_amounts(train: Leads) -> Worth:
     """E[amount | levels, won]: a ridge on log amounts of won deals, smeared to their mean (Duan 1983, JASA 78)."""
     from sklearn.linear_model import Ridge
 
@@ -87,7 +98,7 @@ def find_consequences(settings: Experiment, leads: Leads, deals: Leads) -> Conse
     if settings.bands.by == "probability":
         return Consequences("economics", threshold=settings.bands.follow_up_from)
     if settings.cutoff_basis == "break-even":
-        rate = float(np.mean(deals.outcome == 1)) if len(deals) else 0.0
+        rate = n_of(deals, 1) / n_of(deals)
         return Consequences("break-even", notes=(("LML504", {"rate": rate, "where": "experiment"}),))
     return Consequences("workload", notes=(("LML501", {"where": "experiment"}),))
 

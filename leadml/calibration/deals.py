@@ -98,12 +98,12 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
     if settings.maturity == "auto":
         found = find_maturity(leads, None if settings.as_of is None else day_of(settings.as_of))
     if found is None:
-        return Chosen(_pick(leads, closed), leads)
+        return Chosen(leads.take(closed), leads)
     days, mature, notes = found.days, found.mature, []
     kept = closed & mature
     if min((won & kept).sum(), (kept & ~won).sum()) < MIN_DEALS:
         note = ("LML604", {"days": days, "minimum": MIN_DEALS, "where": "dates"})
-        return Chosen(_pick(leads, closed), leads, (note,), days=days)
+        return Chosen(leads.take(closed), leads, (note,), days=days)
     if left := int(closed.sum() - kept.sum()):
         rates = {"all": float(won.sum() / closed.sum()), "mature": float((won & mature).sum() / kept.sum())}
         values = {"n": left, "share": left / int(closed.sum()), "days": days, "as_of": day_text(found.as_of)}
@@ -113,13 +113,9 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
     if late.any():  # known to be lost, under this coding, once it is older than nearly all are
         closing = np.where(late, np.asarray(leads.created) + days, np.asarray(leads.closed)).astype(np.int32)
         coded = dataclasses.replace(leads, outcome=np.where(late, 0, outcome).astype(np.int8), closed=closing)
-        overdue = _pick(coded, kept | late)
+        overdue = coded.take(kept | late)
     first = tuple(leads.ids(np.flatnonzero(late)[:MOST_NAMED]))
-    return Chosen(_pick(leads, kept), _pick(leads, mature), tuple(notes), left, overdue, days, first)
-
-
-def _pick(leads: Leads, rows: Flags) -> Leads:
-    return leads if rows.all() else leads.take(rows)
+    return Chosen(leads.take(kept), leads.take(mature), tuple(notes), left, overdue, days, first)
 
 
 def sample_deals(deals: Leads, most: int, random_state: int) -> tuple[Leads, list[Note]]:

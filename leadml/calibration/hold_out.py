@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +24,7 @@ MOST_SHUFFLED = 500
 Progress = Callable[[str, int, int], None]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Lost:
+class Lost(NamedTuple):
     """What is lost without each column, of n held-out deals.
 
     loss : (n, columns) log loss added where it is drawn from another deal (permutation importance). followed : (n,)
@@ -38,21 +37,30 @@ class Lost:
     moved: Floats
 
 
-Columns = TypeVar("Columns", Entries, Lost)
-
-
 def hold_out(study: Study, progress: Progress | None = None) -> tuple[Log, dict[str, Lost]]:
-    """Before each block learn everything anew from earlier deals, then predict it: the log."""
-    deals, blocks = study.compared, study.blocks
-    said: dict[str, list[Entries]] = {}
-    lost: dict[str, list[Lost]] = {}
+    """Before each block learn everything anew from earlier deals, then predict it: the log, decided by one code."""
+    deals, blocks, seed = study.compared, study.blocks, study.settings.random_state
+    said: dict[str, list[Sequence[Floats]]] = {name: [] for name in study.contenders}
+    lost: dict[str, list[Lost]] = {n: [] for n, each in study.contenders.items() if each.kind in ("context", "wide")}
     for at, held in enumerate(blocks):
         if progress is not None:
             progress("comparing", at, len(blocks))
-        for name, entries, without in predict_block(study, deals.take(held.train), deals.take(held.test)):
-            said.setdefault(name, []).append(entries)
-            if without is not None:
-                lost.setdefault(name, []).append(without)
+        train, test, workload = deals.take(held.train), deals.take(held.test), 0.5
+        worth = study.consequences.worth_in(train)
+        for name, contender in study.contenders.items():
+            try:
+                fitted = contender.fit(train)
+                told = fitted.predict(test)
+            except Exception as error:
+                if contender.kind != "custom" or isinstance(error, LeadmlError):
+                    raise
+                raise UsageError(f"contenders: {name!r} failed on {len(train)} deals: {error}") from error
+            decision = study.consequences.decide(told, test, worth, workload)
+            if name == study.baseline:
+                workload = float(np.average(decision, weights=weight_of(test)))
+            said[name].append((told.score, told.probability, decision))
+            if name in lost:
+                lost[name].append(lose_columns(fitted, told, test, workload, seed))
     rows = np.concatenate([held.test for held in blocks])
     size, picked = [len(held.test) for held in blocks], deals.take(rows)
     log = Log(
@@ -66,37 +74,9 @@ def hold_out(study: Study, progress: Progress | None = None) -> tuple[Log, dict[
         followed_up=picked.followed_up,
         propensity=picked.propensity,
         lead_id=pa.array(picked.ids()) if picked.lead_id is None else picked.lead_id,
-        entries={name: _joined(parts) for name, parts in said.items()},
+        entries={name: Entries(*map(np.concatenate, zip(*parts, strict=True))) for name, parts in said.items()},
     )
-    return log, {name: _joined(parts) for name, parts in lost.items()}
-
-
-def _joined(parts: list[Columns]) -> Columns:
-    """Columns of all blocks below one another."""
-    kind = type(parts[0])
-    return kind(*map(np.concatenate, zip(*(vars(each).values() for each in parts), strict=True)))
-
-
-def predict_block(study: Study, train: Leads, test: Leads) -> Iterator[tuple[str, Entries, Lost | None]]:
-    """What each contender, having learned from `train`, says of `test`; decided by one code for all."""
-    costs, workload = study.consequences.learned_from(train), 0.5
-    for contender in study.contenders.values():
-        try:
-            fitted = contender.fit(train)
-            said = fitted.predict(test)
-        except Exception as error:
-            if contender.kind != "custom" or isinstance(error, LeadmlError):
-                raise
-            raise UsageError(f"contenders: {contender.id!r} failed on {len(train)} deals: {error}") from error
-        decision = said.decision
-        if decision is None:
-            decision = costs.decide(said.score, said.probability, test, workload)
-            decision = decision if said.refused is None else np.where(said.refused, 0.0, decision)
-        if contender.id == study.baseline:
-            workload = float(np.average(decision, weights=weight_of(test)))
-        asked = contender.kind in ("context", "wide")
-        lost = lose_columns(fitted, said, test, workload, study.settings.random_state) if asked else None
-        yield contender.id, Entries(said.score, said.probability, decision), lost
+    return log, {name: Lost(*map(np.concatenate, zip(*parts, strict=True))) for name, parts in lost.items()}
 
 
 def columns_of(leads: Leads) -> tuple[str, ...]:

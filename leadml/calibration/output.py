@@ -23,9 +23,8 @@ from leadml.calibration.experiment import Experiment
 from leadml.card.codes import codes_of_leads
 from leadml.card.files import write_text
 from leadml.card.record import Card
-from leadml.data.blocks import closed_deals
 from leadml.data.chunks import release_memory
-from leadml.data.deals import Leads
+from leadml.data.deals import OPEN, Leads
 from leadml.data.rejections import Rejections
 from leadml.data.units import distinct
 from leadml.evaluation.log import Log
@@ -288,7 +287,8 @@ def save_models(found: Calibration, folder: Path) -> None:
 
 def save_deal_counts(found: Calibration, folder: Path) -> None:
     """Write deal_counts.parquet: answers to the card's rows and other criteria, and two counts."""
-    deals, _ = sample_deals(closed_deals(found.leads), MOST_COUNTED, found.settings.random_state)
+    closed = found.leads.take(np.asarray(found.leads.outcome) != OPEN)
+    deals, _ = sample_deals(closed, MOST_COUNTED, found.settings.random_state)
     attributes = () if found.card is None else found.card.attributes
     taken = {each.id for each in attributes}
     criteria = [name for name in found.leads.criteria if name not in taken]

@@ -234,7 +234,7 @@ def at_cutoffs(facts: Facts, rule: FittedCard, depends: bool) -> dict[str, Any]:
     if depends:
         found["depends_on"] = Range(low=implied.low, high=implied.high)
     if study.consequences.basis != "workload" and rule.card.name not in facts.by_hunch:
-        found["learned_cutoff"] = find_cutoff(study, totals, 0.5)
+        found["learned_cutoff"] = find_cutoff(study, totals)
     if (other := study.card_of(rule) or cutoff_of(rule)) in facts.log.entries:
         probability = facts.log.entries[other].probability
         found["decision_curve"] = decision_curve(facts.held, facts.decision(rule.card.name), probability, implied)

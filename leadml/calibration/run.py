@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from leadml.calibration.conclude import conclude
 from leadml.calibration.deals import Floats, check_enough, set_aside
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
-from leadml.calibration.hold_out import hold_out
+from leadml.calibration.hold_out import Progress, hold_out
 from leadml.calibration.output import Calibration
 from leadml.calibration.study import make_study
 from leadml.card.record import is_name
@@ -28,8 +28,6 @@ from leadml.data.chunks import release_memory
 from leadml.data.deals import Leads
 from leadml.exceptions import UsageError
 from leadml.tracking import without_autologging
-
-Progress = Callable[[str, int, int], None]
 
 
 @without_autologging()

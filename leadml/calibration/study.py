@@ -124,9 +124,8 @@ def make_study(
     """Fix everything that is the same for all contenders; `own` are pairs (name, classifier)."""
     chosen = chosen or choose_deals(leads, settings)
     deals, times, asked, split = chosen.deals, times_of(chosen.deals), settings.evaluation, settings.split
-    if (
-        times is not None and (times.known[1:] < times.known[:-1]).any()
-    ):  # in time order: by closing, else by creation, else the file's where it says so
+    # in time order: by closing, else by creation, else the file's where it says so
+    if times is not None and (times.known[1:] < times.known[:-1]).any():
         deals = deals.take(np.argsort(times.known, kind="stable"))
     dated = asked.kind == "rolling" or (asked.kind == "auto" and times is not None)
     compared, sampled = sample_deals(deals, settings.single_deals, settings.random_state)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from leadml.data.deals import NO_DAY, OPEN, Leads
+from leadml.data.deals import NO_DAY, Leads
 from leadml.exceptions import TooFewDealsError
 
 Rows = npt.NDArray[np.int32]
@@ -123,14 +123,6 @@ def k_folds(
                 )
         blocks += [Block(_rows(fold != f), _rows(fold == f), len(blocks) + f, repeat) for f in range(n_folds)]
     return blocks
-
-
-def closed_deals(leads: Leads) -> Leads:
-    """Pick the deals that are won or lost."""
-    if leads.outcome is None:
-        return leads.take(np.zeros(len(leads), bool))
-    closed = leads.outcome != OPEN
-    return leads if closed.all() else leads.take(closed)
 
 
 def _rows(mask: npt.NDArray[np.bool_]) -> Rows:

@@ -241,6 +241,8 @@ class Leads:
 
     def take(self, rows: npt.NDArray[Any]) -> Leads:
         """Pick rows by position or mask."""
+        if rows.dtype == bool and rows.all():
+            return dataclasses.replace(self, n_rows=len(self))
         at = np.flatnonzero(rows) if rows.dtype == bool else rows
 
         def pick(column: Any) -> Any:

@@ -8,7 +8,6 @@ import pytest
 
 import leadml
 from leadml.data import Leads
-from leadml.data.blocks import closed_deals
 from leadml.exceptions import InputError
 
 NAN = float("nan")
@@ -51,8 +50,6 @@ def test_leads_of_arrays_have_every_column_in_canonical_order():
         ["x"] * 3,
     )
     assert some.codes.flags.f_contiguous
-    assert closed_deals(leads).ids() == ["7", "9"]
-    assert len(closed_deals(Leads.from_arrays([[1.0]], criteria=["need"]))) == 0
     assert leads.to_pandas()["group"].tolist() == [0, 1, 0]
     assert len(leads.rejected) == 0
 
