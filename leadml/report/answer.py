@@ -54,8 +54,11 @@ def answer_of(result: Result) -> Answer:
         headline = "Change the weights" if rule.verdict_weights == "change" else "Change the cut-off"
         if rule.verdict_weights == rule.verdict_cutoff:
             headline = "Change the rule: other weights and another cut-off"
-    main = main_sentence(look, p_better(rule), weights)
-    return Answer(headline, main, costs_sentence(look), cutoff, sure_sentence(rule), look)
+    main, costs = main_sentence(look, p_better(rule), weights), ""
+    if look is not None and None not in (look.regret_per_100.keep.value, look.regret_per_100.change.value):
+        keep, change = (few(each.value or 0.0) for _, each in look.regret_per_100)
+        costs = f"Expected cost of keeping: {keep} wins of 100; of changing: {change}."
+    return Answer(headline, main, costs, cutoff, sure_sentence(rule), look)
 
 
 def title_of(result: Result, contender: str | None) -> str:
@@ -113,14 +116,6 @@ def few(wins: float, about: str = "") -> str:
     if wins < 0.05:
         return "less than 0.1"
     return about + number(wins, 0 if wins >= 2.95 else 1).removesuffix(".0")
-
-
-def costs_sentence(look: Outlook | None) -> str:
-    """What each choice is expected to cost."""
-    if look is None or look.regret_per_100.keep.value is None or look.regret_per_100.change.value is None:
-        return ""
-    keep, change = (few(each.value or 0.0) for _, each in look.regret_per_100)
-    return f"Expected cost of keeping: {keep} wins of 100; of changing: {change}."
 
 
 def sure_sentence(rule: PolicyResult) -> str:

@@ -6,6 +6,7 @@ measures it, so there is room at the edges, and ticks on a scale of ratios are f
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import functools
 import re
@@ -82,20 +83,12 @@ def gain(result: Result) -> Chart:
     y = alt.Y("id:N", sort=None, axis=None)
     colour = alt.Color("kind:N", scale=alt.Scale(domain=KINDS, range=COLOURS), legend=None)
     names: dict[str, Any] = {"align": "left", "dy": 6 - 15 * n_lines, "fontSize": 12, "limit": WIDTH}
-    layers = [
-        _line("x", "value", 0),
-        *(  # a rim of paper, so that the line does not cross the names
-            _of(rows).mark_text(**names, **look).encode(x=alt.value(0), y=y, text="name:N")
-            for look in ({"stroke": "white", "strokeWidth": 4, "color": "white"}, {"color": INK})
-        ),
-        *_dots(
-            rows,
-            _x("value", "more of all won deals", labelExpr=SIGNED, tickCount=4),
-            y,
-            colour,
-            yOffset=4 + 2 * n_lines,
-        ),
+    text = [  # with a rim of paper, so that the line does not cross the names
+        _of(rows).mark_text(**names, **look).encode(x=alt.value(0), y=y, text="name:N")
+        for look in ({"stroke": "white", "strokeWidth": 4, "color": "white"}, {"color": INK})
     ]
+    x = _x("value", "more of all won deals", labelExpr=SIGNED, tickCount=4)
+    layers = [_line("x", "value", 0), *text, *_dots(rows, x, y, colour, yOffset=4 + 2 * n_lines)]
     title = f"Gain over {result.policies[0].id}, with as many leads followed up"
     return _chart(layers, title, height=(22 + 14 * n_lines) * len(rows))
 
@@ -163,13 +156,9 @@ def bands(result: Result, card: Card | None = None) -> Chart:
     """Probability at each total of the recommended card, in its bands, with its cut-off."""
     if card is None or not card.table:
         raise UsageError("bands: got no card with probabilities; valid: a calibration with a recommended card")
-    names = [band.title for band in card.bands]
+    names, begin = [band.title for band in card.bands], [band.from_ for band in card.bands]
     rows = [
-        {
-            **row.model_dump(),
-            "value": row.probability,
-            "band": [b.title for b in card.bands if b.from_ <= row.points][-1],
-        }
+        {**row.model_dump(), "value": row.probability, "band": names[bisect.bisect(begin, row.points) - 1]}
         for row in card.table
     ]
     colours = alt.Scale(domain=names, range=BANDS[-len(names) :])

@@ -90,10 +90,15 @@ def summarise(result: Result) -> Summary:
     rule = result.policies[0] if result.policies else None  # the baseline is judged first
     rows = rule_rows(result)
     is_own = [rule is not None and each.framework == rule.framework for each in result.policies]
-    doubted = result.recommended.doubted
+    data, held, doubted = result.data, result.evaluation, result.recommended.doubted
+    n, recent = data.n_won + data.n_lost, data.n_recent
+    closed = f"{number(n)} closed deals"
+    if recent:
+        closed = f"{number(n + recent)} closed, {number(recent)} of them too recent to count; {number(n)} learned from"
+    closed += f" ({number(data.n_won)} won, {number(data.n_lost)} lost), {number(held.n)} of them held out in"
     return Summary(
-        title=result.data.name,
-        deals=deals_text(result),
+        title=data.name,
+        deals=f"{closed} {len(held.blocks)} {'blocks of time' if held.kind == 'rolling' else 'parts in turn'}.",
         rule=rule,
         answer=answer_of(result),
         own=tuple(itertools.compress(rows, is_own)),
@@ -106,20 +111,6 @@ def summarise(result: Result) -> Summary:
         best=title_of(result, result.recommended.contender),
         card=f"{card_text(result)} {result.recommended.doubt}".strip(),
         stays=rule is not None and result.recommended.in_use == rule.id,
-    )
-
-
-def deals_text(result: Result) -> str:
-    """What was learned from, and how it was judged."""
-    data, held = result.data, result.evaluation
-    how = "blocks of time" if held.kind == "rolling" else "parts in turn"
-    n, recent = data.n_won + data.n_lost, data.n_recent
-    closed = f"{number(n)} closed deals"
-    if recent:
-        closed = f"{number(n + recent)} closed, {number(recent)} of them too recent to count; {number(n)} learned from"
-    return (
-        f"{closed} ({number(data.n_won)} won, {number(data.n_lost)} lost),"
-        f" {number(held.n)} of them held out in {len(held.blocks)} {how}."
     )
 
 
