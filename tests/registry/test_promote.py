@@ -51,6 +51,21 @@ def compared(root: Path, new: Card, old: Card, leads: Leads | None = None, ratio
     return compare(*named, leads, ratio)
 
 
+def with_points(*points: tuple[int, ...]) -> Card:
+    """The card with other points at the levels of need and budget."""
+    rows = zip(make_card(5).criteria, points, strict=True)
+    return make_card(5, criteria=[{**each.model_dump(), "points": own} for each, own in rows])
+
+
+def weighted(need: int, budget: int) -> Card:
+    """All points at level 4."""
+    return with_points((0, 0, 0, 0, need), (0, 0, 0, 0, budget))
+
+
+def upside_down() -> Card:
+    return with_points((4, 3, 2, 1, 0), (4, 3, 2, 1, 0))
+
+
 def test_a_reason_is_always_asked_for(tmp_path: Path) -> None:
     store_two(tmp_path, make_card(5), make_card(4))
     for because in (None, "", "  "):
@@ -97,10 +112,7 @@ def test_more_follow_ups_with_fewer_wins_say_so(tmp_path: Path) -> None:
     codes = np.repeat(np.array([[4, 0], [0, 4]], np.uint8), (6, 8), axis=0)  # need alone, budget alone
     outcome = np.array([1] * 5 + [0] + [1] + [0] * 7, np.int8)
     deals = Leads(("need", "budget"), codes, outcome, source="deals.csv")
-    by_need, by_budget = (
-        make_card(5, criteria=[{**c.model_dump(), "points": (0, 0, 0, 0, 8 if c.id == which else 0)}
-                               for c in make_card(5).criteria]) for which in ("need", "budget")
-    )  # fmt: skip
+    by_need, by_budget = weighted(8, 0), weighted(0, 8)
     found = compared(tmp_path, by_budget, by_need, deals).sentence
     assert "2 follow-ups more, 4 wins fewer" in found
     assert "better trade" not in found
@@ -135,11 +147,6 @@ def test_leads_without_outcomes_tell_no_worth(tmp_path: Path) -> None:
     never = make_card(9, bands=[{"id": "drop", "title": "Drop", "from": 0, "action": "drop", "decision": "no-match"}])
     found = compared(tmp_path, never, make_card(5), leads)
     assert (found.outcome, "follows up no lead" in found.sentence) == ("worse", True)
-
-
-def upside_down() -> Any:
-    criteria = [{**c.model_dump(), "points": (4, 3, 2, 1, 0)} for c in make_card(5).criteria]
-    return make_card(5, criteria=criteria)
 
 
 def test_deals_that_a_version_learned_from_stand_in(tmp_path: Path) -> None:
@@ -192,10 +199,7 @@ def test_a_candidate_that_learned_from_the_deals_is_said_and_is_not_better(tmp_p
 def test_more_wins_by_no_more_follow_ups_are_better_without_a_ratio(tmp_path: Path) -> None:
     codes = np.repeat(np.array([[4, 0], [0, 4]], np.uint8), 60, axis=0)
     deals = Leads(("need", "budget"), codes, np.repeat(np.array([0, 1], np.int8), 60), source="deals.csv")
-    by_need, by_budget = (
-        make_card(5, criteria=[{**c.model_dump(), "points": (0, 0, 0, 0, 8 if c.id == which else 0)}
-                               for c in make_card(5).criteria]) for which in ("need", "budget")
-    )  # fmt: skip
+    by_need, by_budget = weighted(8, 0), weighted(0, 8)
     found = compared(tmp_path, by_budget, by_need, deals)
     assert (found.outcome, "as many follow-ups, 60 wins more" in found.sentence) == ("better", True)
 
@@ -219,9 +223,7 @@ def test_a_loss_within_noise_asks_for_force_unless_it_is_too_small_to_matter(
     codes, wins = np.repeat(kinds, (60, 60, 170), axis=0), np.zeros(290, np.int8)
     wins[:30], wins[60 : 60 + 30 - lost], wins[120:] = 1, 1, 1
     deals = Leads(("need", "budget"), codes, wins, source="deals.csv")
-    for which in ("need", "budget"):
-        rows = [{**c.model_dump(), "points": (0, 0, 0, 0, 5 if c.id == which else 3)} for c in make_card(5).criteria]
-        save_version("bant", make_card(5, criteria=rows), at=AT, store_root=tmp_path)
+    store_two(tmp_path, weighted(5, 3), weighted(3, 5))
     found = compare(*reversed(list_versions("bant", tmp_path)), deals)
     assert (found.outcome, found.needs_force) == (outcome, outcome != "moved")
     if outcome == "loses":
