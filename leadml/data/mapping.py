@@ -210,13 +210,10 @@ class Mapping(Record):
     @field_validator("stand_in")
     @classmethod
     def _ends_in_a_column(cls, value: dict[str, str], info: ValidationInfo) -> dict[str, str]:
-        faults = []
-        for *before, reader, last in map(cls.model_construct(stand_in=value).chain, value):
-            if last in value:
-                faults.append(f"{' <- '.join([*before, reader, last])} goes round in a circle")
-            elif last not in info.data.get("criteria", CANONICAL):
-                faults.append(f"{reader} would read {last}, which is not among the criteria mapped")
-        _refuse(faults, "each criterion read from one that has a column of its own")
+        ends = {*info.data.get("criteria", CANONICAL)}.difference(value)
+        chains = map(cls.model_construct(stand_in=value).chain, value)
+        faults = (f"{' <- '.join(chain)} ends in no column" for chain in chains if chain[-1] not in ends)
+        _refuse(faults, "each criterion read, in the end, from one that is mapped")
         return value
 
     @field_validator("exclude")

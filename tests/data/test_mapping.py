@@ -38,7 +38,7 @@ def test_every_fault_is_told_at_once_with_its_path_and_line(tmp_path):
         "did you mean budget?",
         "criteria.authority.levels.Mid (line 6): got 7; valid: 0, 1, 2, 3, 4",
         "criteria.timeline.edges (line 7): got a list of 5; valid: at most 4; correct it",
-        "stand_in (line 8): funds <- budget <- funds goes round in a circle",
+        "stand_in (line 8): funds <- budget <- funds ends in no column",
         "duplicates (line 10)",
         "exclude (line 11): 'Won value' is excluded (0 for every loss) and yet used as context[0]",
         "colour (line 12): unknown key",
@@ -54,7 +54,7 @@ def test_every_fault_is_told_at_once_with_its_path_and_line(tmp_path):
         ({"context": ["C"]}, "which is the date of the close"),
         ({"criteria": {"need": {"column": "N"}}, "exclude": {"N": "late"}}, "used as criteria.need"),
         ({"segments": ["N"], "exclude": {"N": "late"}}, "used as segments[0]"),
-        ({"stand_in": {"funds": "budget"}}, "funds would read budget, which is not among the criteria"),
+        ({"stand_in": {"funds": "budget"}}, "funds <- budget ends in no column; valid: each"),
         ({"criteria": {"need": {"column": "N", "descending": True}}}, "descending without edges"),
         (
             {"criteria": {"need": {"column": "N", "levels": {}}}},
