@@ -63,7 +63,7 @@ def parse_record(text: str, cls: type[R], name: str = "record") -> R:
     from ruamel.yaml.error import YAMLError
 
     try:
-        documents = list(YAML(typ="safe", pure=True).compose_all(io.StringIO(text)))
+        document = YAML(typ="safe", pure=True).compose(io.StringIO(text))
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line = mark.line + 1 if mark else 1
@@ -74,10 +74,9 @@ def parse_record(text: str, cls: type[R], name: str = "record") -> R:
         if "\t" in shown[: len(shown) - len(shown.lstrip())] or "'\\t'" in problem:
             fault = "got a tab; valid: spaces, YAML's only indentation; replace the tab"
         raise RecordError(f"{name}: line {line}: {fault}") from None
-    if len(documents) > 1:
-        raise RecordError(f"{name}: got {len(documents)} YAML documents; valid: one; split the file at ---")
     lines, faults = Lines(), Faults()
-    return _validate(_plain(documents[0], (), lines, faults, name) if documents else None, cls, name, lines, faults)
+    data = None if document is None else _plain(document, (), lines, faults, name)
+    return _validate(data, cls, name, lines, faults)
 
 
 def check_record(data: object, cls: type[R], name: str = "record") -> R:

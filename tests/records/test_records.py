@@ -67,7 +67,7 @@ levels: {Low: "1", Low: 2}
         ("- a\n- b", "rule.yaml: got a list of 2; valid: keys and values (keys name); write `key: value` lines"),
         ("just words", "rule.yaml: got 'just words'; valid: keys and values (keys name); write `key: value` lines"),
         ("name: a\nlevels:\n\ta: 1", "rule.yaml: line 3: got a tab; valid: spaces, YAML's only indentation; replace the tab"),
-        ("name: a\n---\nname: b", "rule.yaml: got 2 YAML documents; valid: one; split the file at ---"),
+        ("name: a\n---\nname: b", "rule.yaml: line 2: is not YAML (expected a single document in the stream but found another document) in '---'; check quotes, colons and indentation"),
         ("name: a\nunit: mett", "rule.yaml: unit (line 2): got 'mett'; valid: met, points; did you mean met?"),
         ("name: a\nunit: 7", "rule.yaml: unit (line 2): got 7; valid: met, points; choose one of these"),
         ("name: a\nsteps: b", "rule.yaml: steps (line 2): got 'b'; valid: a list; write it as a list: [b]"),
