@@ -175,25 +175,22 @@ def open_binary(path: Path) -> BinaryIO:
 def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
     """Work on items in threads, a few ahead, and give each with its result in order; the first one alone."""
     remaining = iter(items)
-    for item in remaining:
+    for item in islice(remaining, 1):
         yield item, work(item)
-        break
-    following = next(remaining, None)
-    if following is None:
+    following = list(islice(remaining, 1))
+    if not following:
         return
     from concurrent.futures import Future, ThreadPoolExecutor
 
+    remaining = chain(following, remaining)
     n_threads = min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1, 4)
     begun: deque[tuple[T, Future[R]]] = deque()
     with ThreadPoolExecutor(n_threads, "leadml-read") as pool:
         try:
-            for item in chain([following], remaining):
-                begun.append((item, pool.submit(work, item)))
-                if len(begun) > n_threads:
-                    done, future = begun.popleft()
-                    yield done, future.result()
+            begun.extend((item, pool.submit(work, item)) for item in islice(remaining, n_threads + 1))
             while begun:
-                done, future = begun.popleft()
-                yield done, future.result()
+                item, future = begun.popleft()
+                yield item, future.result()
+                begun.extend((item, pool.submit(work, item)) for item in islice(remaining, 1))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -55,7 +55,6 @@ class Source:
         self.columns: tuple[str, ...] = columns if self._second is None else (*columns, *self._second.columns)
         self.rejections = Rejections()  # the encoder adds the rows that it cannot use
         self.n_rows = 0  # met so far, rejected ones among them
-        self._n_done, self._begun = 0, False
         self._cells = hashlib.sha256()
 
     @property
@@ -77,19 +76,16 @@ class Source:
     @property
     def share(self) -> float | None:
         """How much has been read, 0 to 1, every file counting the same; None where that cannot be told."""
-        at = min(self._n_done, len(self.readers) - 1)
+        at = max(len(self.rejections.files) - 1, 0)
         share = self.readers[at].share
         return None if share is None else (at + share) / len(self.readers)
 
     def chunks(self, columns: Sequence[str] | None = None) -> Iterator[Chunk]:
         """Read the columns named, in that order, or all of them; faults go to `rejections`."""
         wanted = own = tuple(self.columns if columns is None else columns)
-        for column in wanted:
-            if column not in self.columns:
-                raise InputError(f"{self.name}: has no column {column!r}{nearest(column, self.columns)}")
-        if self._begun:
+        if self.rejections.files:
             raise InputError(f"{self.name}: has been read already; open it again")
-        self._begun, last = True, 0
+        last = 0
         if self._second is not None:
             own = tuple(dict.fromkeys((*(c for c in wanted if c not in self._second.columns), self._second.join.left)))
         for at, reader in enumerate(self.readers):
@@ -104,7 +100,6 @@ class Source:
                     self._cells.update(batch.serialize())
                 if len(rows):
                     yield Chunk(batch, rows + before)
-            self._n_done += 1
         if not self.n_rows:
             raise InputError(f"{self.name}: holds a header and no row; valid: at least one row; check the export")
 
