@@ -188,10 +188,11 @@ def _read(file: str | None, mapping: Path | None) -> Any:
 
 def _ended(totals: Any, max_rejected: float) -> int:
     """Exit code 5 when more rows than allowed could not be used; what could be is done all the same."""
-    if totals.rejected_share <= max_rejected:
+    share = totals.n_rejected / max(totals.n_rows, 1)
+    if share <= max_rejected:
         return 0
-    share = f"{totals.n_rejected} of {totals.n_rows} rows ({totals.rejected_share:.1%}) could not be used"
-    say(f"{share}, more than --max-rejected {max_rejected:.1%}; the rest is done")
+    told = f"{totals.n_rejected} of {totals.n_rows} rows ({share:.1%}) could not be used"
+    say(f"{told}, more than --max-rejected {max_rejected:.1%}; the rest is done")
     return TOO_MANY_REJECTED
 
 

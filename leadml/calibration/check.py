@@ -9,14 +9,17 @@ import numpy as np
 
 from leadml.calibration.deals import MIN_DEALS
 from leadml.calibration.findings import make_findings, notes_of_deals
+from leadml.data.deals import OPEN
 from leadml.levels import CANONICAL, UNKNOWN
 from leadml.result import Finding, ResultPart
 from leadml.terminal import clean
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads, Note
+    from leadml.data.mapping import Mapping
 
 SHOWN = 10
+DELIMITERS = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
 NO_OUTCOME = (
     "outcome: not in the mapping, or not in the file; to learn from closed deals, add to the mapping:"
     " outcome: {column: Status, won: [Won], lost: [Lost], open: [Open]}"
@@ -59,74 +62,62 @@ class Check(ResultPart):
     faults: list[str]
     findings: list[Finding]
 
-    @property
-    def rejected_share(self) -> float:
-        """Share of the rows that could not be used."""
-        return self.n_rejected / max(self.n_rows, 1)
-
 
 def check_file(source: Any, mapping: Any, *, query: str | None = None) -> Check:
     """Read a file by its mapping and report what was found; nothing is written."""
+    from leadml.data.mapping import load_mapping
     from leadml.data.read import read_leads
+    from leadml.data.rejections import Rejections
 
+    mapping = load_mapping(mapping)
     leads = read_leads(source, mapping, query=query)
-    rejections, outcomes = leads.rejections, _outcomes(leads)
-    told: Any = [] if rejections is None else rejections.to_pandas().head(SHOWN).to_dict("records")
+    rejections, outcomes, criteria = leads.rejections or Rejections(), None, []
+    if leads.outcome is not None:
+        lost, won, left = (int((leads.outcome == each).sum()) for each in (0, 1, OPEN))
+        outcomes = Outcomes(won=won, lost=lost, open=left, base_rate=won / (won + lost) if won + lost else None)
+    for name, codes in zip(leads.criteria, leads.codes.T, strict=True):
+        *levels, unknown = np.bincount(codes, minlength=UNKNOWN + 1).tolist()
+        rule, stand_in = mapping.criteria.get(name), mapping.stand_in.get(name, "")
+        row = LevelCounts(
+            id=name,
+            column=rule.column if rule else f"(from {stand_in})",
+            unknown_share=unknown / max(len(leads), 1),
+            levels={str(level): n for level, n in enumerate(levels)},
+        )
+        criteria.append(row)
     return Check(
         source=leads.source,
         format=dict(leads.format),
         digest=leads.digest,
-        mapping=leads.mapping.name if leads.mapping else "",
+        mapping=mapping.name,
         n_rows=leads.n_rows,
         n_leads=len(leads),
         n_rejected=leads.n_rows - len(leads),
         outcomes=outcomes,
-        criteria=[_counts(leads, *each) for each in zip(leads.criteria, leads.codes.T, strict=True)],
+        criteria=criteria,
         unmapped=[name for name in CANONICAL if name not in leads.criteria],
         context=list(leads.context),
-        rejected=told,
-        faults=[] if rejections is None else rejections.summary(SHOWN),
-        findings=list(make_findings([*notes_of_deals(leads, leads), *_on_learning(leads, outcomes)])),
+        rejected=rejections.to_dicts()[:SHOWN],
+        faults=rejections.summary(SHOWN),
+        findings=list(make_findings([*notes_of_deals(leads, leads), *_on_learning(leads, mapping, outcomes)])),
     )
 
 
-def _outcomes(leads: Leads) -> Outcomes | None:
-    if leads.outcome is None:
-        return None
-    lost, won = (int((leads.outcome == each).sum()) for each in (0, 1))
-    rate = won / (won + lost) if won + lost else None
-    return Outcomes(won=won, lost=lost, open=len(leads) - won - lost, base_rate=rate)
-
-
-def _counts(leads: Leads, name: str, codes: Any) -> LevelCounts:
-    counts = np.bincount(codes, minlength=UNKNOWN + 1)
-    rule = leads.mapping.criteria.get(name) if leads.mapping else None
-    stand_in = leads.mapping.stand_in.get(name, "") if leads.mapping else ""
-    return LevelCounts(
-        id=name,
-        column=rule.column if rule else f"(from {stand_in})",
-        unknown_share=float(counts[UNKNOWN] / max(len(leads), 1)),
-        levels={str(level): int(counts[level]) for level in range(UNKNOWN)},
-    )
-
-
-def _on_learning(leads: Leads, ended: Outcomes | None) -> Iterator[Note]:
+def _on_learning(leads: Leads, mapping: Mapping, ended: Outcomes | None) -> Iterator[Note]:
     """Whether there is enough to learn from, and rules of BANT (where no framework is named) that no lead can reach."""
     from leadml.frameworks.catalog import load_framework
 
-    mapping = leads.mapping
     if ended is not None and min(ended.won, ended.lost) < MIN_DEALS:
-        where = mapping.outcome.column if mapping and mapping.outcome else "outcome"
+        where = mapping.outcome.column if mapping.outcome else "outcome"
         yield "LML109", {"n_won": ended.won, "n_lost": ended.lost, "minimum": MIN_DEALS, "where": where}
-    if mapping is None or mapping.frameworks:
-        return
     bant = load_framework("bant")
     missing = [name for name in bant.criterion_ids if name not in leads.criteria]
-    if rules := [p for p in bant.policies if p.unit == "met" and p.cutoff > len(bant.criteria) - len(missing)]:
+    rules = [each for each in bant.policies if each.unit == "met" and each.cutoff > len(bant.criteria) - len(missing)]
+    if rules and not mapping.frameworks:
         keys = ", ".join(f"{name}: {{column: NAME}}" for name in missing)
         left_out = f" Excluded are: {', '.join(mapping.exclude)}." if mapping.exclude else ""
-        told = {"columns": missing, "keys": keys, "rules": [f"{bant.title} ({rule.title})" for rule in rules]}
-        told |= {"left_out": left_out}
+        titles = [f"{bant.title} ({rule.title})" for rule in rules]
+        told = {"columns": missing, "keys": keys, "rules": titles, "left_out": left_out}
         yield "LML119", {**told, "severity": "warn" if bant.policies[0] in rules else "note", "where": bant.id}
 
 
@@ -161,12 +152,8 @@ def format_check(found: Check) -> str:
 
 
 def _format_words(form: dict[str, Any]) -> str:
-    names = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
-    parts = [str(form.get("kind", "leads"))]
-    for key in ("encoding", "delimiter", "quote", "decimal", "sheet"):
-        if key in form:
-            value = names.get(form[key], form[key]) if key == "delimiter" else form[key]
-            parts.append(f"{key} {value}" + (" (sniffed)" if key in form.get("sniffed", ()) else ""))
-    if form.get("n_files", 1) > 1:
-        parts.append(f"{form['n_files']} files")
-    return ", ".join(parts)
+    said = {**form, "delimiter": DELIMITERS.get(form.get("delimiter", ""), form.get("delimiter"))}
+    given = [key for key in ("encoding", "delimiter", "quote", "decimal", "sheet") if key in form]
+    parts = [f"{key} {said[key]}{' (sniffed)' * (key in form.get('sniffed', ()))}" for key in given]
+    files = [f"{form['n_files']} files"] if form.get("n_files", 1) > 1 else []
+    return ", ".join([str(form.get("kind", "leads")), *parts, *files])

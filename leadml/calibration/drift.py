@@ -6,7 +6,6 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import softmax
 from scipy.stats import chi2, chi2_contingency
 
@@ -61,20 +60,15 @@ def find_drift(deals: Leads, views: Collection[View]) -> tuple[list[Note], bool]
         before, after = (float(half[0].sum() / half.sum()) for half in np.split(seen, 2, axis=1))
         notes.append(("LML401", {"before": before, "after": after, "where": "outcome"}))
     for name, codes in zip(deals.criteria, deals.codes.T, strict=True):
-        index, chance = psi(*np.bincount(codes + np.uint8(N_CODES) * late, minlength=2 * N_CODES).reshape(2, -1))
-        if index > (limit := max(SHIFTED_FAR, chance)):
-            notes.append(("LML402", {"column": name, "psi": index, "limit": limit}))
+        counts = np.bincount(codes + np.uint8(N_CODES) * late, minlength=2 * N_CODES).reshape(2, -1)
+        counts = counts[:, counts.any(axis=0)]
+        chance = chi2.isf(0.01, max(counts.shape[1] - 1, 1)) * (1 / counts.sum(axis=1)).sum()  # stays below it, 99%
+        if (psi := stability_index(*counts)) > (limit := max(SHIFTED_FAR, float(chance))):
+            notes.append(("LML402", {"column": name, "psi": psi, "limit": limit}))
     moved = [view.framework.title for view in views if weights_moved(view, deals, late)]
     if moved:
         notes.append(("LML406", {"columns": ", ".join(moved), "where": "weights"}))
     return notes, bool(moved)
-
-
-def psi(then: npt.NDArray[np.integer], now: npt.NDArray[np.integer]) -> tuple[float, float]:
-    """Population stability index of two counts, and what chance alone stays below (99%)."""
-    some = (then + now) > 0
-    chance = chi2.isf(0.01, max(some.sum() - 1, 1)) * (1 / max(then.sum(), 1) + 1 / max(now.sum(), 1))
-    return stability_index(then[some], now[some]), float(chance)
 
 
 def weights_moved(view: View, deals: Leads, late: Flags) -> bool:
@@ -104,39 +98,38 @@ def weights_moved(view: View, deals: Leads, late: Flags) -> bool:
 def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float, float]:
     """Shift of the intercept to that of now, as far as the deals tell of one, and its variance.
 
-    Of very many deals every so-manieth is asked. Among deals closed so far quick ones, often losses, are too many: they
-    are weighted for that first (see `seen_chance`). Then the later half of those with the time to close is looked at.
+    Of very many deals every so-manieth is asked. Among deals closed so far quick ones, often losses, are too many. They
+    are weighted for that first, by one over the chance that a deal which took as long has closed by now, at least 0.2
+    (right truncation: leads come in evenly from the first to the last creation; Lagakos, Barraj, De Gruttola 1988,
+    Biometrika 75). Then the later half of those with the time to close is looked at: an offset now and a drift along
+    the times before, averaged over `DRIFTS`.
     """
     if timing is None or len(leads) < LEAST:
         return 0.0, 0.0
     if len(leads) > MOST:
         step = -(-len(leads) // MOST)
         log_odds, leads = log_odds[::step], leads.take(np.arange(0, len(leads), step))
-    weight, won, rows, shift, time = learning_weight(leads), won_of(leads), np.arange(len(leads)), 0.0, None
+    weight, won, rows, shift = learning_weight(leads), won_of(leads), np.arange(len(leads)), 0.0
+    time = rows.astype(np.float64)
+    now = time[-1]
     if timing and leads.created is not None and leads.closed is not None:
-        created, last = leads.created.astype(np.float64), max(int(leads.created.max()), int(leads.closed.max()))
-        seen = _effective(weight / seen_chance(leads.created, leads.closed))
-        shift = float(_fit(np.ones((len(leads), 1)), won, seen, np.array([BIAS_SPREAD]), log_odds).theta[0, 0])
-        rows = np.flatnonzero(created <= last - timing)
-        rows = rows[np.argsort(created[rows], kind="stable")]
-        time = created - last  # now is later than the latest deals that had the time to close
+        time, closed = leads.created.astype(np.float64), leads.closed.astype(np.float64)
+        first, took = time.min(), np.maximum(closed - time, 0.0)
+        seen = np.clip((closed.max() - took - first) / max(np.ptp(time), 1.0), 0.2, 1.0)
+        ones = np.ones((len(leads), 1))
+        shift = float(_fit(ones, won, _effective(weight / seen), np.array([BIAS_SPREAD]), log_odds).theta[0, 0])
+        now = max(time.max(), closed.max())  # later than the latest deals that had the time to close
+        rows = np.flatnonzero(time <= now - timing)
+        rows = rows[np.argsort(time[rows], kind="stable")]
     half = rows[len(rows) // 2 :]
     if len(half) < LEAST / 2:
         return shift, 0.0
-    when = np.linspace(-1.0, 0.0, len(half)) if time is None else time[half] / max(np.ptp(time[half]), 1.0)
-    found, variance = _offset_now(log_odds[half] + shift, won[half], weight[half], when)
-    return float(np.clip(shift + found, -6, 6)), variance
-
-
-def seen_chance(created: npt.NDArray[np.int32], closed: npt.NDArray[np.int32]) -> Floats:
-    """Chance that a deal which took as long as each of these has closed by now (right truncation), at least 0.2.
-
-    Leads come in evenly from the first to the last creation; one that takes T days is seen closed if it
-    came in at least T days ago. Lagakos, Barraj, De Gruttola (1988), Biometrika 75.
-    """
-    first, newest = float(created.min()), float(created.max())
-    took = np.maximum(closed.astype(np.float64) - created, 0.0)
-    return np.asarray(np.clip((float(closed.max()) - took - first) / max(newest - first, 1.0), 0.2, 1.0))
+    when = np.stack([np.ones(len(half)), (time[half] - now) / max(np.ptp(time[half]), 1.0)], axis=1)
+    fits = _fit(when, won[half], _effective(weight[half]), DRIFTS, log_odds[half] + shift)
+    share = softmax(np.log(CHANCES / DRIFTS**2) - fits.loss - 0.5 * np.linalg.slogdet(fits.hessian)[1])
+    means, variances = fits.theta[:, 0], np.linalg.inv(fits.hessian)[:, 0, 0]
+    found = float(share @ means)
+    return float(np.clip(shift + found, -6, 6)), float(share @ (variances + (means - found) ** 2))
 
 
 def _fit(columns: Floats, y: Floats, weight: Floats, spread: Floats, offset: Floats | float = 0.0) -> Fits:
@@ -148,12 +141,3 @@ def _fit(columns: Floats, y: Floats, weight: Floats, spread: Floats, offset: Flo
 def _effective(weight: Floats) -> Floats:
     """Weights that add up to the effective number (Kish 1965)."""
     return np.asarray(weight * (weight.sum() / max(float(weight @ weight), 1e-9)))
-
-
-def _offset_now(eta: Floats, y: Floats, weight: Floats, time: Floats) -> tuple[float, float]:
-    """Offset at time 0 and its variance: an offset and a drift along times below 0, averaged over `DRIFTS`."""
-    fits = _fit(np.stack([np.ones(len(eta)), time], axis=1), y, _effective(weight), DRIFTS, eta)
-    share = softmax(np.log(CHANCES / DRIFTS**2) - fits.loss - 0.5 * np.linalg.slogdet(fits.hessian)[1])
-    means, variances = fits.theta[:, 0], np.linalg.inv(fits.hessian)[:, 0, 0]
-    mean = float(share @ means)
-    return mean, float(share @ (variances + (means - mean) ** 2))

@@ -38,11 +38,6 @@ class CalibratedFile(NamedTuple):
     n_rejected: int
     waits: str = ""
 
-    @property
-    def rejected_share(self) -> float:
-        """Share of the rows that could not be used."""
-        return self.n_rejected / max(self.n_rows, 1)
-
 
 def calibrate_file(
     read: Callable[[], Leads],
@@ -64,10 +59,8 @@ def calibrate_file(
     run for the same result.
     """
     settings = load_experiment(experiment)
-    more: dict[str, Any] = {} if as_of is None else {"as_of": as_of}
-    if without:
-        more["without"] = tuple(dict.fromkeys((*settings.without, *without)))
-    settings = load_experiment(settings, **more)
+    more = {"as_of": as_of, "without": tuple(dict.fromkeys((*settings.without, *without)))}
+    settings = load_experiment(settings, **{key: each for key, each in more.items() if each})
     leads = read()
     n_leads = len(leads) if leads.weight is None else round(float(leads.weight.sum()))  # also where they are counted
     n_rows, n_rejected = leads.n_rows, leads.n_rows - n_leads
@@ -136,8 +129,12 @@ def reproduce(directory: Path, source: Any) -> list[str]:
         return [f"data: other deals than those of {before.data.source} (their digests differ)"]
     after = calibrate(leads, directory / "experiment.yaml", name=before.data.name).result
     old, new = (dict(_leaves(each.model_dump(mode="json"))) for each in (before, after))
-    pairs = {path: (old.get(path), new.get(path)) for path in {**old, **new} if path not in MAY_DIFFER}
-    lines = [f"{path}: {was!r} before, {now!r} now" for path, (was, now) in pairs.items() if not _same(was, now)]
+    lines = []
+    for path in [path for path in {**old, **new} if path not in MAY_DIFFER]:
+        was, now = old.get(path), new.get(path)
+        close = isinstance(was, float) and isinstance(now, float) and math.isclose(was, now, rel_tol=1e-6, abs_tol=1e-9)
+        if not close and was != now:
+            lines.append(f"{path}: {was!r} before, {now!r} now")
     return lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])
 
 
@@ -147,9 +144,3 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _leaves(each, f"{path}.{key}".lstrip("."))
     else:
         yield path, value
-
-
-def _same(old: Any, new: Any) -> bool:
-    if isinstance(old, float) and isinstance(new, float):
-        return math.isclose(old, new, rel_tol=1e-6, abs_tol=1e-9)
-    return bool(old == new)

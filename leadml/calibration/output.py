@@ -38,25 +38,22 @@ if TYPE_CHECKING:
 
 MOST_COUNTED = 1_000_000
 """Of more deals a sample is counted, with weights that add up to all."""
+ANY = {"as_of": None, "contenders": None}
+"""Settings that continue a log whatever they are: a later day of export, and contenders that enter later."""
 
 
-def _spread(path: str, name: str) -> dict[str, str]:
-    return {f"{path}.value": name, f"{path}.low": f"{name}_low", f"{path}.high": f"{name}_high"}
-
-
+ENDS = {"value": "", "low": "_low", "high": "_high"}
 VERDICTS: Mapping[str, str] = {
     "id": "rule",
     **{name: name for name in ("verdict", "because", "verdict_weights", "verdict_cutoff")},
-    **_spread("gain_weights", "gain_weights"),
-    **_spread("gain_cutoff", "gain_cutoff"),
+    **{f"{name}.{end}": name + as_ for name in ("gain_weights", "gain_cutoff") for end, as_ in ENDS.items()},
     "outlook.p_better": "p_better",
-    "outlook.wins_per_100.keep.value": "wins_per_100_keep",
-    "outlook.wins_per_100.change.value": "wins_per_100_change",
+    **{f"outlook.wins_per_100.{each}.value": f"wins_per_100_{each}" for each in ("keep", "change")},
 }
 CUTOFFS: Mapping[str, str] = {
     "id": "rule",
     "documented_cutoff": "documented",
-    **_spread("learned_cutoff", "learned"),
+    **{f"learned_cutoff.{end}": f"learned{as_}" for end, as_ in ENDS.items()},
     "learned_cutoff.basis": "basis",
     "implied_value.low": "value_from",
     "implied_value.high": "value_to",
@@ -189,7 +186,12 @@ class Calibration:
         """
         folder = Path(directory)
         (folder / "cards").mkdir(parents=True, exist_ok=True)
-        evaluation = self.result.evaluation.model_copy(update={"looks": append_log(self, folder)})
+        path, aside = folder / "log.parquet", log_aside(folder, self.leads, self.settings)
+        if aside is not None:
+            path.rename(aside)
+        looks = load_result(folder).evaluation.looks if path.exists() else 0
+        looks += self.held_out.append(path)  # first of all: it alone may refuse
+        evaluation = self.result.evaluation.model_copy(update={"looks": looks})
         found = dataclasses.replace(self, result=self.result.model_copy(update={"evaluation": evaluation}))
         write_text(folder / "result.json", found.result.model_dump_json(indent=2, by_alias=True) + "\n")
         for name, card in found.cards.items():
@@ -232,30 +234,15 @@ def _of_rules(result: Result, columns: Mapping[str, str]) -> pd.DataFrame:
     return flat.reindex(columns=list(columns)).rename(columns=columns)
 
 
-def append_log(found: Calibration, folder: Path) -> int:
-    """Append to log.parquet (first of all: it alone may refuse), and count how often it grew: the looks."""
-    path = folder / "log.parquet"
-    if (aside := log_aside(folder, found.leads, found.settings)) is not None:
-        path.rename(aside)
-    looks = load_result(folder).evaluation.looks if path.exists() else 0
-    return looks + found.held_out.append(path)
-
-
 def log_aside(folder: Path, leads: Leads, settings: Experiment) -> Path | None:
-    """Where the log of a folder is kept, if it comes from another mapping, experiment or version; else None.
-
-    A later day of export (as_of) continues a log, and contenders may enter later.
-    """
+    """Where the log of a folder is kept, if it comes from another mapping, experiment or version; else None."""
     if not (folder / "log.parquet").exists():
         return None
-
-    def asked(told: Mapping[str, object]) -> dict[str, object]:
-        return {key: value for key, value in told.items() if key not in ("as_of", "contenders")}
 
     try:
         before = load_result(folder)
         same = before.leadml_version == leadml.__version__
-        same &= asked(before.settings) == asked(settings.model_dump(mode="json", by_alias=True))
+        same &= {**before.settings, **ANY} == {**settings.model_dump(mode="json", by_alias=True), **ANY}
         same &= leads.mapping is None or before.data.mapping_digest == digest_record(leads.mapping)
     except LeadmlError:  # what this version cannot read is another version's
         same = False

@@ -48,11 +48,6 @@ class Totals(NamedTuple):
     n_closed: int
     rejected: str | None
 
-    @property
-    def rejected_share(self) -> float:
-        """Share of the rows that could not be used."""
-        return self.n_rejected / max(self.n_rows, 1)
-
     def tell(self, source: str, say: Say) -> Totals:
         """Say what became of the rows; that none could be used is a fault."""
         where = f" (why: {self.rejected})" if self.rejected else ""
