@@ -19,7 +19,7 @@ from leadml.calibration.study import Study, make_study
 from leadml.data.chunks import release_memory
 from leadml.data.deals import Note
 from leadml.evaluation.log import Log
-from leadml.evaluation.metrics import at_workload, captured
+from leadml.evaluation.metrics import NO_ANSWER, at_workload, captured
 from leadml.result import Dropped, Figure, Finding, PolicyResult, Recommended, Result
 
 SURE_BY = 2.0
@@ -42,16 +42,11 @@ def conclude(
         (code, {**values, "compare": COMPARED} if values.get("compare") else values)
         for code, values in findings.notes_of_deals(study.leads, study.deals)
     ]
-    recommended = recommend(facts, drafts, policies, best, findings.make_findings(on_deals))
-    contenders = figures.describe_contenders(facts, drafts, lost, metrics)
     evaluation, dropped = figures.describe_evaluation(facts), None
     wide, beside = (facts.measures.get(each, {}) for each in ("wide", "wide-with"))
     if {"wins_per_100", "auc"} <= wide.keys() & beside.keys():  # on the same deals
         falls = {each: (beside[each] - wide[each]).figure for each in ("wins_per_100", "auc")}
         dropped = Dropped(columns=study.settings.without, contender="wide-with", **falls)
-    notes: list[Note] = [*study.chosen.notes, *study.notes, *on_deals, *selected, *moved]
-    notes += findings.notes_of_result(facts, policies, contenders, recommended, dropped)
-    notes += judge_recoded(study, policies)
     card = None  # its decision at the workload of the baseline
     if best is not None and facts.workload is not None:
         card = at_workload(facts.held, log.entries[best].score, facts.workload)
@@ -67,35 +62,34 @@ def conclude(
         },
         settings=study.settings.model_dump(mode="json", by_alias=True),
         frameworks=tuple(map(str, study.views)),
-        contenders=contenders,
+        contenders=figures.describe_contenders(facts, drafts, lost, metrics),
         policies=policies,
         disagreement=() if card is None else figures.find_disagreement(facts, card),
         segments=() if card is None else figures.find_segments(facts, card),
-        findings=findings.make_findings(notes),
-        recommended=recommended,
+        findings=(),
+        recommended=recommend(facts, drafts, policies, best, findings.make_findings(on_deals)),
         champion=best or study.baseline or "prior",
         dropped=dropped,
     )
+    notes: list[Note] = [*study.chosen.notes, *study.notes, *on_deals, *selected, *moved]
+    notes += [*findings.notes_of_result(facts, result), *judge_recoded(study, policies)]
+    result = result.model_copy(update={"findings": findings.make_findings(notes)})
     return result, drafts, dict(facts.fitted)
 
 
 def judge_recoded(study: Study, policies: Sequence[PolicyResult]) -> Iterator[Note]:
     """LML602: the verdict on the baseline with overdue deals counted as lost; none where there are none."""
-    chosen, own = study.chosen, next((each for each in policies if each.id == study.baseline), None)
-    view = None if own is None else study.views.get(own.framework)
-    if chosen.overdue is None or own is None or view is None or own.verdict == "cannot-judge":
+    if study.chosen.overdue is None or study.baseline is None or policies[0].verdict == "cannot-judge":
         return
+    chosen, own, overdue = study.chosen, policies[0], study.chosen.overdue
     alone = {"contenders": (), "wide": False, "policies": (own.id,), "baseline": own.id}
-    recoded = dataclasses.replace(chosen, deals=chosen.overdue)
-    settings = study.settings.model_copy(update=alone)
-    other = make_study(study.leads, settings, [view.framework], chosen=recoded)
-    verdict = next(
-        e.verdict for e in judge_rules(figures.Facts(other, hold_out(other)[0], fit_all(other))) if e.id == own.id
-    )
+    settings, recoded = study.settings.model_copy(update=alone), dataclasses.replace(chosen, deals=overdue)
+    other = make_study(study.leads, settings, [study.views[own.framework].framework], chosen=recoded)
+    verdict = judge_rules(figures.Facts(other, hold_out(other)[0], fit_all(other)))[0].verdict
     stays = verdict == own.verdict
-    before, after = (float(np.mean(won_of(deals))) for deals in (chosen.deals, chosen.overdue))
+    before, after = (float(np.mean(won_of(deals))) for deals in (chosen.deals, overdue))
     moves = "stays" if stays else f"changes from {own.verdict} to {verdict}"
-    n = len(chosen.overdue) - len(chosen.deals)
+    n = len(overdue) - len(chosen.deals)
     examples = f"{', '.join(chosen.first_overdue)}{', ...' if n > len(chosen.first_overdue) else ''}"
     values = {"n": n, "examples": examples, "before": before, "after": after, "rule": own.id}
     values |= {"verdict": own.verdict, "other": verdict, "moves": moves, "severity": "note" if stays else "warn"}
@@ -110,18 +104,17 @@ def choose_card(facts: figures.Facts, drafts: Mapping[str, Draft]) -> str | None
 
     Simple: the baseline's framework, then fewer criteria; last the better wide one, as both are of one size.
     """
-    study, losses = facts.study, {name: each.get("log_loss") for name, each in facts.measures.items()}
+    study, losses = facts.study, {name: each.get("log_loss", NO_ANSWER) for name, each in facts.measures.items()}
     own = None if study.baseline is None else study.rules[study.baseline].card.framework
     learned = [e for name, e in study.contenders.items() if getattr(facts.fitted.get(name), "lost", None) is not None]
     cards = [e.id for e in sorted(learned, key=lambda e: (e.framework != own, len(study.views[e.framework].mapped)))]
     wide = [name for name, each in study.contenders.items() if name in drafts and each.kind == "wide"]
-    ranked = sorted((each.value, name) for name, each in losses.items() if each and name in wide)
-    cards += [name for _, name in ranked[:1]]
+    cards += sorted(wide, key=lambda name: losses[name].value)[:1]
     workload = np.full(len(facts.log), 0.5) if facts.workload is None else facts.workload
     chosen = next(iter(cards), None)
     for name in cards[1:]:
-        one, two = losses[str(chosen)], losses[name]
-        if one is None or two is None or (one - two).value <= SURE_BY * (one - two).error:
+        less = losses[str(chosen)] - losses[name]
+        if not less.value > SURE_BY * less.error:
             continue
         won, more = (captured(facts.held, facts.log.entries[str(each)].score, workload) for each in (chosen, name))
         gain = more - won  # shrunk for its own noise (James-Stein, positive part)
@@ -131,19 +124,16 @@ def choose_card(facts: figures.Facts, drafts: Mapping[str, Draft]) -> str | None
 
 
 def recommend(
-    facts: figures.Facts,
-    drafts: Mapping[str, Draft],
-    policies: Sequence[PolicyResult],
-    chosen: str | None,
+    facts: figures.Facts, drafts: Mapping[str, Draft], policies: Sequence[PolicyResult], chosen: str | None,
     told: Sequence[Finding],
-) -> Recommended:
+) -> Recommended:  # fmt: skip
     """The learned card, always; the documented rule stays in use unless the verdict on it is `change`, and no finding
     doubts columns of the card.
     """
     study, deals = facts.study, facts.study.deals
     able = {*deals.context, *deals.raw}
     doubted = tuple(dict.fromkeys(name for each in told for name in each.doubted if name in able))
-    baseline = next((each for each in policies if each.id == study.baseline), None)
+    baseline = None if study.baseline is None else policies[0]
     if chosen is None:
         because = "No framework has two mapped criteria that vary, so that no card can be learned."
         nothing: dict[str, Any] = dict.fromkeys(("contender", "card", "framework"))
@@ -152,9 +142,9 @@ def recommend(
     held = [each.column for each in draft.card.attributes]
     held += [deals.mapping.column_of(each.id) for each in draft.card.criteria] if deals.mapping else []
     doubt = findings.doubt_words(told, held)
-    rounding, lost, loss = None, facts.fitted[chosen].lost, facts.measures[chosen].get("log_loss")
-    if lost is not None and loss is not None:
-        won = (facts.measures["prior"]["log_loss"] - loss).value
+    rounding, lost = None, facts.fitted[chosen].lost
+    if lost is not None and "log_loss" in facts.measures[chosen]:
+        won = (facts.measures["prior"]["log_loss"] - facts.measures[chosen]["log_loss"]).value
         rounding = min(1.0, lost / (lost + won)) if won > 0 else None
     stays = baseline is not None and (baseline.verdict != "change" or bool(doubt))
     cutoff = draft.cutoff

@@ -21,8 +21,8 @@ from leadml.data.deals import OPEN, Leads, Note
 from leadml.data.leaks import leak_notes, sample_kinds
 from leadml.evaluation.bootstrap import Z
 from leadml.evaluation.metrics import highest
-from leadml.levels import UNKNOWN
-from leadml.result import Contender, Dropped, Finding, PolicyResult, Recommended, Severity
+from leadml.levels import LEVEL_MAX, UNKNOWN
+from leadml.result import Finding, Result, Severity
 
 if TYPE_CHECKING:
     from leadml.calibration.contenders import FittedCard
@@ -104,11 +104,10 @@ def make_findings(notes: Iterable[Note]) -> tuple[Finding, ...]:
 def doubt_words(findings: Iterable[Finding], held: Sequence[str]) -> str:
     """Say which columns that a card holds may tell how a deal went, and by what finding; "" for none."""
     code_of = {column: each.code for each in findings for column in held if column in each.doubted}
-    by_code: dict[str, list[str]] = {}
-    for column in held:
-        if column in code_of:
-            by_code.setdefault(code_of[column], []).append(column)
-    told = "; ".join(f"{', '.join(names)}, which {FINDINGS[code].doubts} ({code})" for code, names in by_code.items())
+    told = "; ".join(
+        f"{', '.join(c for c in held if code_of.get(c) == code)}, which {FINDINGS[code].doubts} ({code})"
+        for code in dict.fromkeys(code_of[column] for column in held if column in code_of)
+    )
     which = "this was" if len(code_of) == 1 else "these were"
     return f"It holds {told}; check that {which} known when the lead came in." if told else ""
 
@@ -169,17 +168,11 @@ def find_selected(study: Study) -> tuple[list[Note], frozenset[str]]:
 # ---------------------------------------------------------------- on the result
 
 
-def notes_of_result(
-    facts: Facts,
-    policies: Sequence[PolicyResult],
-    contenders: Sequence[Contender],
-    recommended: Recommended,
-    dropped: Dropped | None,
-) -> Iterator[Note]:
+def notes_of_result(facts: Facts, result: Result) -> Iterator[Note]:
     """What a calibration has to say about its own result."""
     from leadml.calibration.study import reach
 
-    study, by_id = facts.study, {each.id: each for each in contenders}
+    study, by_id = facts.study, {each.id: each for each in result.contenders}
     if len(study.deals) < FEW_DEALS:
         yield "LML204", {"n": len(study.deals), "where": "data"}
     for framework, view in study.views.items():
@@ -190,13 +183,13 @@ def notes_of_result(
         own = facts.fitted.get(f"{framework}-integer")
         if own and (silent := [each.id for each in own.card.criteria if not any(each.points)]):
             yield "LML202", told | {"columns": silent}
-        for rule in policies:
+        for rule in result.policies:
             if rule.framework == framework and rule.reason == "unreachable":
                 most = reach(study.rules[rule.id], study.deals.criteria)
                 values = {"rule": rule.id, "cutoff": rule.documented_cutoff, "reach": most, "columns": view.missing}
                 severity = "warn" if rule.id == study.baseline else "note"
                 yield "LML307", {**values, "severity": severity, "where": rule.id}
-    able = [each for each in contenders if each.kind != "comparison"]
+    able = [each for each in result.contenders if each.kind != "comparison"]
     ranked = sorted(((c, c.auc, c.auc.value) for c in able if c.auc and c.auc.value), key=lambda each: -each[2])
     prior, rivals = facts.measures["prior"], [facts.measures[each.id] for each in able if each.kind != "prior"]
     p = [(prior["log_loss"] - each["log_loss"]).p_not_above() for each in rivals if "log_loss" in each]
@@ -211,7 +204,7 @@ def notes_of_result(
     if card and rival and (rival[1].low or 0.0) > (card[1].high or 1.0):
         values = {"contender": rival[0].title, "auc": rival[2], "card_auc": card[2], "where": rival[0].id}
         yield "LML302", values
-    name = str(recommended.contender)
+    name = str(result.recommended.contender)
     if (off := facts.measures.get(name, {}).get("calibration_intercept")) is not None:
         value, away = off.value, error_of_predictions(study) * Z * off.error
         if abs(value) - away > LEAST_INTERCEPT:
@@ -220,7 +213,7 @@ def notes_of_result(
     baseline = study.rules.get(str(study.baseline))
     if baseline is not None and baseline.card.framework in facts.known:
         yield from _price_unknown(facts, baseline)
-    if dropped is not None:
+    if (dropped := result.dropped) is not None:
         told = {"columns": dropped.columns, "contender": dropped.contender, "where": "wide"}
         for end, which in (("without", "wide"), ("with", dropped.contender)):
             for figure in ("wins_per_100", "auc"):
@@ -249,12 +242,10 @@ def _price_unknown(facts: Facts, rule: FittedCard) -> Iterator[Note]:
     codes, population = known.leads.codes, known.population
     if float(population @ (codes == UNKNOWN).mean(axis=1)) < LEAST_UNKNOWN * population.sum():
         return
-    points = {each.id: np.array([*each.points, 0.0]) for each in rule.card.criteria}
-    score = np.zeros(len(codes))
+    points, score = {each.id: np.array(each.points) for each in rule.card.criteria}, np.zeros(len(codes))
     for column, name in zip(codes.T, known.leads.criteria, strict=True):
-        own, seen = points[name][column], column != UNKNOWN
-        mean = float(np.average(own[seen], weights=population[seen])) if seen.any() else 0.0
-        score += np.where(seen, own, mean)
+        seen, own = column != UNKNOWN, points[name][np.minimum(column, LEVEL_MAX)]
+        score += np.where(seen, own, (population * seen) @ own / max(population @ seen, 1e-12))
     decision = np.asarray(rule.predict(known.leads).decision)
     followed = float(population @ decision)
     if not 0.0 < followed < population.sum():
