@@ -22,9 +22,7 @@ LINE_SPREAD = 3.0
 CLOSE = 1.0
 """Totals this far apart (in standard deviations of the total) depart from the line with correlation 1/e."""
 N_POPULATIONS = 1000
-MANY_ROWS = 20_000
-"""Held-out rows from which a decision curve has fewer points."""
-
+N_RATIOS = 15
 OWN = 0.2
 """Departure of each total by itself, in log-odds: rates may jump at the cut-off (.75 covered without, .95 with)."""
 
@@ -112,8 +110,8 @@ def decision_curve(held: HeldOut, rule: Floats, probability: Floats, implied: Im
     """
     break_even = 1.0 / max(held.n_won / float(held.weight.sum()), 1e-6)
     ends = [each for each in (implied.low, implied.high, break_even) if each is not None]
-    points, n_points = [], 9 if len(held.y) > MANY_ROWS else 15
-    for ratio in np.geomspace(max(1.0, min(ends) / 2.5), max(ends) * 2.5, n_points).tolist():
+    points = []
+    for ratio in np.geomspace(max(1.0, min(ends) / 2.5), max(ends) * 2.5, N_RATIOS).tolist():
         followed = {"documented": rule, "learned": probability >= 1.0 / ratio, "all": 1.0, "none": 0.0}
         worth = 100.0 * (held.y - 1.0 / ratio)
         net = {name: held.ratio(decision * worth).figure for name, decision in followed.items()}

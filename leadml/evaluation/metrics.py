@@ -24,8 +24,6 @@ SURE = 1e-9
 """Predicted probabilities are kept this far from 0 and 1."""
 NO_ANSWER = Statistic(np.nan, np.zeros(1))
 """A figure on which the deals hold no answer."""
-
-
 Measures = dict[str, Statistic]
 """Figures of one contender that the deals hold an answer on, named as in the result."""
 
@@ -66,14 +64,9 @@ class HeldOut:
 
 def standing(score: Floats, block: Ints, *masses: Floats) -> list[tuple[Floats, Floats]]:
     """For each mass (m,): what lies at each row's score (NaN the lowest) in its block, and what lies above it there."""
-    key = np.where(np.isnan(score), -np.inf, score)
-    order = np.lexsort((-key, block))
-    ranked, own = key[order], block[order]
-    new = np.r_[True, (ranked[1:] != ranked[:-1]) | (own[1:] != own[:-1])]
-    cell = np.empty(len(order), np.int64)
-    cell[order] = np.cumsum(new) - 1
-    first = np.searchsorted(own[new], own[new])
-    found = []
+    scores, rank = np.unique(np.where(np.isnan(score), np.inf, -score), return_inverse=True)
+    cells, cell = np.unique(block * len(scores) + rank, return_inverse=True)
+    first, found = np.searchsorted(cells // len(scores), cells // len(scores)), []
     for mass in masses:
         at = np.bincount(cell, mass).astype(np.float64)
         before = np.cumsum(at) - at
@@ -148,11 +141,10 @@ def captured(held: HeldOut, score: Floats, wanted: Floats, per: Floats | None = 
     """
     taken = at_workload(held, score, wanted)
     whole, bottom = (1.0, held.y) if per is None else (100.0, per)
-    size = float(held.weight @ bottom)
+    size, rate = float(held.weight @ bottom), rate_of_different(held, taken, wanted)
     if size <= 0:
         return NO_ANSWER
     value = float(held.weight @ (taken * held.y)) / size
-    rate = rate_of_different(held, taken, wanted)
     row = taken * (held.y - rate) + wanted * rate - value * bottom
     return Statistic(whole * value, held.by_unit(whole * held.weight * row / size), whole)
 

@@ -38,7 +38,12 @@ def look_ahead(
     wins, followed_up = draws @ population, float(population @ rule)
     gain = judged = draws @ (population * (card - rule)) / np.maximum(wins, 1e-12)
     if np.isfinite(paired.gain.value):
-        gain = np.concatenate([judged, log_draws(paired, round(len(judged) * LOG_SHARE / (1.0 - LOG_SHARE)))])
+        # the log's own estimate: evenly spaced quantiles (no seed is needed), in mixed order; where few leads were
+        # judged differently the error allows for what none of them showed
+        error = np.hypot(paired.gain.error, 1.0 / max(paired.n_won, 1.0))
+        n = round(len(judged) * LOG_SHARE / (1.0 - LOG_SHARE))
+        at = (np.arange(n) * GOLDEN + 0.5 / n) % 1.0
+        gain = np.concatenate([judged, paired.gain.value + error * ndtri(np.clip(at, 0.5 / n, 1 - 0.5 / n))])
     per_100 = 100.0 / max(followed_up, 1e-12)
     keep = np.resize(draws @ (population * rule) * per_100, len(gain))
     more = gain * np.resize(wins * per_100, len(gain))
@@ -51,16 +56,6 @@ def look_ahead(
         n_followed_up=followed_up,
     )
     return outlook, dataclasses.replace(paired, judged=judged, expected=gain)
-
-
-def log_draws(paired: PairedGain, n: int) -> Floats:
-    """Equally likely gains of the log's own estimate: evenly spaced quantiles (no seed is needed), in mixed order.
-
-    Where few leads were judged differently the error allows for what none of them showed.
-    """
-    error = np.hypot(paired.gain.error, 1.0 / max(paired.n_won, 1.0))
-    at = (np.arange(n) * GOLDEN + 0.5 / n) % 1.0
-    return np.asarray(paired.gain.value + error * ndtri(np.clip(at, 0.5 / n, 1 - 0.5 / n)))
 
 
 def plan(
