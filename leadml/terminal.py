@@ -47,13 +47,10 @@ ERASE: Final = "\r\x1b[K"
 class _Bar:
     """One line on stderr, rewritten at most ten times a second, gone before anything else is written."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._label, self._begun, self._written, self._n_begun, self._n_last = "", 0.0, 0.0, 0.0, 0.0
-        self._is_shown = False
+    _label, _begun, _written, _n_begun, _n_last, _is_shown = "", 0.0, 0.0, 0.0, 0.0, False
 
     def show(self, label: str, done: float, total: float | None, unit: str) -> None:
-        now = self._clock()
+        now = time.monotonic()
         if label != self._label or done < self._n_last:
             self._label, self._begun, self._written, self._n_begun = label, now, now, done
         self._n_last = done

@@ -142,7 +142,7 @@ def columns_of(
     """Rows of both cards, each once: criteria first, then attributes, of which is asked when they were known."""
     words = words_of_mapping(mapping) if mapping else {}
     found: dict[str, Column] = {}
-    lost = {} if result is None else {row.column: row for row in attribute_rows(result)}
+    lost = {} if result is None else {row.name: row for row in attribute_rows(result)}
     for card in filter(None, (learned, documented)):
         for each in card.criteria:
             # What is read from another criterion has its words.
@@ -158,8 +158,10 @@ def columns_of(
         labels = (*(clean(each.label) for each in attribute.bins), "any other", "not known")
         known = ""
         if row := lost.get(attribute.column):
-            known = f"Without it {row.wins} wins of 100 calls are lost. Was it known when the lead came in?"
-            known += f" If not: {clean(row.command)}" if row.command else ""
+            known = (
+                f"Without it {row.cells['wins of 100']} wins of 100 calls are lost. Was it known when the lead came in?"
+            )
+            known += "".join(f" If not: {clean(command)}" for command in row.remarks)
         title, column_of, shown = clean(attribute.title), clean(attribute.column), tuple(range(len(labels)))
         found[attribute.id] = Column(attribute.id, title, column_of, known, "attribute", labels, shown)
     return tuple(found.values())

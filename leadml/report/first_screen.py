@@ -44,9 +44,9 @@ def _blocks(told: Summary, open_files: Sequence[str]) -> Iterator[str | Table]:
         yield _weights(told.rule)
     if told.attributes:
         note = "Held out: in wins the column is blank for all (as many followed up), in loss that of other deals."
-        rows = [(row.column, str(row.wins), str(row.loss)) for row in told.attributes]
-        yield Table("Lost without each column of the CRM on the card", ("", "wins of 100", "log loss"), rows, note)
-    commands = [told.without] if told.without else [row.command for row in told.attributes]
+        rows = [(row.name, *map(str, row.cells.values())) for row in told.attributes]
+        yield Table("Lost without each column of the CRM on the card", ("", *told.attributes[0].cells), rows, note)
+    commands = [told.without] if told.without else [command for row in told.attributes for command in row.remarks]
     if commands:
         yield "\n".join([ASK_ALL if told.without else ASK_EACH, *(f"  {each}" for each in commands)])
     if told.fall:

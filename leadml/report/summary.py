@@ -38,21 +38,13 @@ P_BETTER = "P better: that the gain is above 0, allowing for the number of rules
 
 
 class Row(NamedTuple):
-    """A rule or contender in a table, its cells by their titles; remarks: why two of these seem to contradict."""
+    """A rule, contender or column of the CRM in a table, its cells by their titles; remarks: why two of these seem to
+    contradict, or the command that shows the column taken out."""
 
     name: str
     id: str
     cells: Mapping[str, Text]
     remarks: tuple[str, ...] = ()
-
-
-class AttributeRow(NamedTuple):
-    """A column of the CRM on the card: what would be lost without it, held out, and how to see it taken out."""
-
-    column: str
-    wins: Text
-    loss: Text
-    command: str  # "" where one command leaves out all that are in doubt
 
 
 class FindingGroup(NamedTuple):
@@ -76,7 +68,7 @@ class Summary(NamedTuple):
     own: tuple[Row, ...]
     others: tuple[Row, ...]
     sides: tuple[Row, ...]
-    attributes: tuple[AttributeRow, ...]
+    attributes: tuple[Row, ...]
     without: str  # the command that learns without all columns in doubt
     fall: str  # what the wide card loses without the columns that were left out
     findings: tuple[FindingGroup, ...]
@@ -223,20 +215,20 @@ def wins_gained(each: Contender, base: Contender | None) -> Text:
     return Text(number(gain.value * scale, 1, signed=True), " to ".join(ends))
 
 
-def attribute_rows(result: Result) -> tuple[AttributeRow, ...]:
-    """Columns of the CRM on the recommended card, or else on the wide one; the question is when each was known."""
+def attribute_rows(result: Result) -> tuple[Row, ...]:
+    """Columns of the CRM on the recommended card, or else on the wide one: what would be lost without each, held out;
+    the question is when each was known."""
     wide = [each for each in result.contenders if each.kind == "wide"]
     chosen = next((each for each in wide if each.id == result.recommended.contender), wide[0] if wide else None)
-    return tuple(
-        AttributeRow(
-            column=each.attribute,
-            wins=figure_text(each.wins_per_100, "tenths"),
-            loss=figure_text(each.loss, "decimal"),
-            command="" if result.recommended.doubted else command_without(result, each.attribute),
-        )
-        for each in (chosen.importance if chosen else ())
-        if each.attribute
-    )
+    rows = []
+    for each in chosen.importance if chosen else ():
+        if name := each.attribute:
+            cells = {
+                "wins of 100": figure_text(each.wins_per_100, "tenths"),
+                "log loss": figure_text(each.loss, "decimal"),
+            }
+            rows.append(Row(name, "", cells, () if result.recommended.doubted else (command_without(result, name),)))
+    return tuple(rows)
 
 
 def command_without(result: Result, *names: str) -> str:

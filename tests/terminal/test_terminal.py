@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -137,7 +138,8 @@ class Tty(io.StringIO):
 
 def test_progress_is_one_line_of_a_terminal_and_gone_after(monkeypatch):
     clock = iter([0.0, 0.05, 1.0, 1.01, 2.0, 3.0, 4.0])
-    monkeypatch.setattr(terminal, "_bar", terminal._Bar(lambda: next(clock)))
+    monkeypatch.setattr(terminal, "_bar", terminal._Bar())
+    monkeypatch.setattr(terminal, "time", SimpleNamespace(monotonic=lambda: next(clock)))
     progress("reading", 5)
     monkeypatch.setattr(sys, "stderr", Tty())
     for done in (0, 10, 500, 505, 1000):
