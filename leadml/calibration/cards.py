@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,14 +34,6 @@ NURTURE = Band("nurture", "Nurture", "nurture", "wait")
 FOLLOW_UP = Band("follow-up", "Follow up", "follow up", "ready")
 AT_ONCE = Band("immediate", "Follow up first", "follow up immediately", "ready")
 GENERIC = ((DROP, FOLLOW_UP), (DROP, NURTURE, FOLLOW_UP), (DROP, NURTURE, FOLLOW_UP, AT_ONCE))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Draft:
-    """A card, and the interval of its cut-off in points."""
-
-    card: Card
-    cutoff: LearnedCutoff | None = None
 
 
 class DealsByTotal(NamedTuple):
@@ -89,18 +81,18 @@ def find_cutoff(study: Study, totals: DealsByTotal, main: FittedCard | None = No
     return cutoff_at_cost(rates, totals.n, given.threshold)
 
 
-def draft_cards(study: Study, fitted: Mapping[str, Any], data: Data) -> dict[str, Draft]:
+def draft_cards(study: Study, fitted: Mapping[str, Fitted], data: Data) -> dict[str, FittedCard]:
     """Every card by contender: documented rules, documented scores with learned chances, learned points."""
-    drafts = {name: Draft(rule.card) for name, rule in study.rules.items()}
+    drafts = dict(study.rules)
     for name, each in fitted.items():
-        if name in drafts:
+        if name in drafts or not isinstance(each, FittedCard):
             continue
-        if isinstance(each, FittedCard) and (each.card.total_max or study.contenders[name].kind != "wide"):
+        if each.card.total_max or study.contenders[name].kind != "wide":
             drafts[name] = draft_card(study, name, each, data)
     return drafts
 
 
-def draft_card(study: Study, name: str, fitted: FittedCard, data: Data) -> Draft:
+def draft_card(study: Study, name: str, fitted: FittedCard, data: Data) -> FittedCard:
     """Put cut-off, bands, words and provenance to points and what each total means.
 
     The workload is that of the baseline; in another framework than its own, of the rule with most bands if it has one.
@@ -131,7 +123,7 @@ def draft_card(study: Study, name: str, fitted: FittedCard, data: Data) -> Draft
             "leadml_version": leadml.__version__,
         },
     }
-    return Draft(Card.from_dict(document, str(document["name"]), verify=False), found)
+    return dataclasses.replace(fitted, card=Card.from_dict(document, name, verify=False), cutoff=found)
 
 
 def make_bands(

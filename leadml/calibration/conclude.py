@@ -10,7 +10,8 @@ import numpy as np
 
 import leadml
 from leadml.calibration import figures, findings
-from leadml.calibration.cards import Draft, draft_cards, fit_all
+from leadml.calibration.cards import draft_cards, fit_all
+from leadml.calibration.contenders import FittedCard
 from leadml.calibration.deals import won_of
 from leadml.calibration.drift import find_drift
 from leadml.calibration.hold_out import Lost, hold_out
@@ -29,7 +30,7 @@ COMPARED = "compare without them (the command stands with the card). For good, "
 
 def conclude(
     study: Study, log: Log, lost: Mapping[str, Lost], metrics: Mapping[str, figures.Metric], name: str
-) -> tuple[Result, dict[str, Draft], dict[str, Any]]:
+) -> tuple[Result, dict[str, FittedCard], dict[str, Any]]:
     """The result, every card, and every contender fitted to all deals."""
     moved, drifted = find_drift(study.deals, study.learnable.values()) if study.timed else ([], False)
     selected, by_hunch = findings.find_selected(study)
@@ -99,16 +100,16 @@ def judge_recoded(study: Study, policies: Sequence[PolicyResult]) -> Iterator[No
 # ---------------------------------------------------------------- the card
 
 
-def choose_card(facts: figures.Facts, drafts: Mapping[str, Draft]) -> str | None:
+def choose_card(facts: figures.Facts, drafts: Mapping[str, FittedCard]) -> str | None:
     """The simplest card, unless another is expected to lose less and to win more than the smallest gain.
 
     Simple: the baseline's framework, then fewer criteria; last the better wide one, as both are of one size.
     """
     study, losses = facts.study, {name: each.get("log_loss", NO_ANSWER) for name, each in facts.measures.items()}
     own = None if study.baseline is None else study.rules[study.baseline].card.framework
-    learned = [e for name, e in study.contenders.items() if getattr(facts.fitted.get(name), "lost", None) is not None]
+    learned = [study.contenders[name] for name, each in drafts.items() if each.lost is not None]
     cards = [e.id for e in sorted(learned, key=lambda e: (e.framework != own, len(study.views[e.framework].mapped)))]
-    wide = [name for name, each in study.contenders.items() if name in drafts and each.kind == "wide"]
+    wide = [name for name in drafts if study.contenders[name].kind == "wide"]
     cards += sorted(wide, key=lambda name: losses[name].value)[:1]
     workload = np.full(len(facts.log), 0.5) if facts.workload is None else facts.workload
     chosen = next(iter(cards), None)
@@ -124,7 +125,7 @@ def choose_card(facts: figures.Facts, drafts: Mapping[str, Draft]) -> str | None
 
 
 def recommend(
-    facts: figures.Facts, drafts: Mapping[str, Draft], policies: Sequence[PolicyResult], chosen: str | None,
+    facts: figures.Facts, drafts: Mapping[str, FittedCard], policies: Sequence[PolicyResult], chosen: str | None,
     told: Sequence[Finding],
 ) -> Recommended:  # fmt: skip
     """The learned card, always; the documented rule stays in use unless the verdict on it is `change`, and no finding
@@ -142,7 +143,7 @@ def recommend(
     held = [each.column for each in draft.card.attributes]
     held += [deals.mapping.column_of(each.id) for each in draft.card.criteria] if deals.mapping else []
     doubt = findings.doubt_words(told, held)
-    rounding, lost = None, facts.fitted[chosen].lost
+    rounding, lost = None, draft.lost
     if lost is not None and "log_loss" in facts.measures[chosen]:
         won = (facts.measures["prior"]["log_loss"] - facts.measures[chosen]["log_loss"]).value
         rounding = min(1.0, lost / (lost + won)) if won > 0 else None

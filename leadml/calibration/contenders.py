@@ -28,7 +28,7 @@ from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide import card_attributes
 from leadml.estimators.wide_fit import WideDeals, fit_wide
 from leadml.levels import logistic
-from leadml.result import Kind
+from leadml.result import Kind, LearnedCutoff
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,11 +87,13 @@ class FittedCard:
     """A documented rule (with a title) as it stands, or what was learned as a card.
 
     lost : log loss a deal that whole points give up against what they were rounded from, of a framework's learned card.
+    cutoff : that of a learned card to be used, with its interval.
     """
 
     card: Card
     title: str = ""
     lost: float | None = None
+    cutoff: LearnedCutoff | None = None
 
     def totals(self, leads: Leads) -> Ints:
         """(n,) points."""

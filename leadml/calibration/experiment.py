@@ -109,15 +109,6 @@ class Bands(_Settings):
         return self
 
 
-class SplitSettings(_Settings):
-    """How version 0.1 held deals out; read, and replaced by `EvaluationSettings`."""
-
-    kind: Literal["auto", "out-of-time", "grouped-kfold"] = "auto"
-    test_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
-    folds: Annotated[int, Field(ge=2)] = 10
-    repeats: Annotated[int, Field(ge=1)] = 3
-
-
 class EvaluationSettings(_Settings):
     """How deals are held out: rolling origin in time, or k-fold by unit, twice."""
 
@@ -151,8 +142,8 @@ class Experiment(_Settings):
         `follow_up_cost` with `won_value` or `margin`: the cut-off follows from them.
     capacity : Capacity, optional
         `share` of leads or leads `per_week` there is time for.
-    split : SplitSettings, optional
-        Of version 0.1: read, and replaced by `evaluation`.
+    split : dict, optional
+        How version 0.1 held deals out: read, and replaced by `evaluation`.
     contenders : tuple of str
         Which contenders compete with the rules.
     met_level : int
@@ -195,7 +186,7 @@ class Experiment(_Settings):
     baseline: str = "bant-ibm"
     economics: Economics | None = None
     capacity: Capacity | None = None
-    split: SplitSettings | None = None
+    split: Mapping[str, Any] | None = None
     contenders: tuple[ContenderName, ...] = CONTENDERS
     met_level: Annotated[int, Field(ge=1, le=4)] = MET_LEVEL
     smallest_gain: Annotated[float, Field(gt=0, lt=1)] = 0.01

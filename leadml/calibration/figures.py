@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from leadml.calibration.cards import Draft
-from leadml.calibration.contenders import documented_points
+from leadml.calibration.contenders import FittedCard, documented_points
 from leadml.calibration.deals import DAYS_A_MONTH, Floats, count_patterns, n_of, span, weight_of, won_of
 from leadml.calibration.hold_out import Lost, columns_of
 from leadml.calibration.study import Study, View
@@ -116,7 +115,7 @@ def find_posterior(study: Study, view: View) -> Posterior:
 
 
 def describe_contenders(
-    facts: Facts, drafts: Mapping[str, Draft], lost: Mapping[str, Lost], metrics: Mapping[str, Metric]
+    facts: Facts, drafts: Mapping[str, FittedCard], lost: Mapping[str, Lost], metrics: Mapping[str, Metric]
 ) -> tuple[Contender, ...]:
     """Contenders as records; gains over the baseline are paired, and adjusted (Holm) over all rivals."""
     gains: dict[str, dict[str, Gain]] = {name: {} for name in facts.measures}
@@ -144,7 +143,7 @@ def describe_contenders(
     )
 
 
-def _importance(facts: Facts, lost: Lost | None, draft: Draft | None) -> tuple[Importance, ...]:
+def _importance(facts: Facts, lost: Lost | None, draft: FittedCard | None) -> tuple[Importance, ...]:
     """What is given up without each column, held out, the largest loss first; attributes by their name in the CRM."""
     if lost is None:
         return ()

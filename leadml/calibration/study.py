@@ -154,7 +154,7 @@ def make_study(
         notes.append(("LML403", {"n": embargoed, "where": "evaluation"}))
     if split is not None:
         how = "in rolling blocks" if study.timed else "by k-fold"
-        notes.append(("LML701", {"kind": split.kind, "how": how, "where": "experiment"}))
+        notes.append(("LML701", {"kind": split.get("kind", "auto"), "how": how, "where": "experiment"}))
     return dataclasses.replace(study, contenders=contenders, notes=tuple(notes))
 
 

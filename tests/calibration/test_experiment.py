@@ -49,7 +49,7 @@ def test_yaml_is_read_strictly(tmp_path) -> None:
     with pytest.raises(RecordError, match="got nothing"):
         load_experiment(path)
     path.write_text("split: {kind: grouped-kfold, folds: 3}\nevaluation: {kind: k-fold}\n")
-    assert load_experiment(path).split.folds == 3
+    assert load_experiment(path).split["folds"] == 3
 
 
 @pytest.mark.parametrize(
