@@ -81,9 +81,18 @@ class Encoder:
         self, source: Source, mapping: Mapping, *, to_score: bool = False, context: Sequence[str] | None = None
     ) -> None:
         self.mapping, self.decimal, self.to_score, self.raw = mapping, source.format.decimal, to_score, False
-        columns = source.columns
-        self.absent = check_columns(source, mapping, to_score)
-        self.criteria = mapping.present(columns)
+        columns, self.criteria = source.columns, mapping.present(source.columns)
+        absent = [(place, column) for place, column in mapping.uses() if column not in columns]
+        self.absent = {column: [place for place, other in absent if other == column] for _, column in absent}
+        needed = "criteria." if mapping.optional else ("lead_id", "criteria.") if to_score else ""
+        missing = [f"{column!r} ({at}){nearest(column, columns)}" for at, column in absent if at.startswith(needed)]
+        if missing and not (mapping.optional and self.criteria):
+            hint = "; is the delimiter right? set read.delimiter in the mapping" if len(columns) == 1 else ""
+            missed = f" {missing[0]};" if len(missing) == 1 else "".join(f"\n  {each}" for each in missing) + "\n "
+            raise InputError(
+                f"{source.name}: has no column{missed} valid: {', '.join(columns)}{hint};"
+                " correct the mapping, or set optional: true where columns may be absent"
+            )
         carried = [*(mapping.context if context is None else context), *mapping.segments]
         if not to_score:
             carried += [*mapping.group, *(mapping.duplicates if isinstance(mapping.duplicates, tuple) else ())]
@@ -192,22 +201,6 @@ def _is_one_of(cells: pa.Array, listed: Sequence[str]) -> Bools:
 def _fact_labels(cells: pa.Array, fact: Fact) -> pa.Array:
     listed = {"": ""} | {value: label for label, values in fact.values.items() for value in values}
     return relabel(cells, lambda text: listed.get(category(text), "other"))
-
-
-def check_columns(source: Source, mapping: Mapping, to_score: bool) -> dict[str, list[str]]:
-    """Refuse missing columns, all at once; returns those that may be absent and are, with what would read them."""
-    columns = source.columns
-    uses = [(place, column) for place, column in mapping.uses() if column not in columns]
-    needed = "criteria." if mapping.optional else ("lead_id", "criteria.") if to_score else ""
-    missing = [f"{column!r} ({place}){nearest(column, columns)}" for place, column in uses if place.startswith(needed)]
-    if not missing or (mapping.optional and mapping.present(columns)):
-        return {column: [place for place, other in uses if other == column] for _, column in uses}
-    hint = "; is the delimiter right? set read.delimiter in the mapping" if len(columns) == 1 else ""
-    missed = f" {missing[0]};" if len(missing) == 1 else "".join(f"\n  {each}" for each in missing) + "\n "
-    raise InputError(
-        f"{source.name}: has no column{missed} valid: {', '.join(columns)}{hint};"
-        " correct the mapping, or set optional: true where columns may be absent"
-    )
 
 
 def outcome_fault(source: str, outcome: Outcome, unlisted: dict[str, tuple[int, int]]) -> str:
