@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from leadml.data.cells import category
+from leadml.data.cells import category, cell_text
 from leadml.exceptions import RecordError
 from leadml.levels import CANONICAL, LEVEL_MAX
 from leadml.records import Record, check_record, load_record
@@ -31,9 +31,7 @@ from leadml.records import Record, check_record, load_record
 
 def _cell(value: Any) -> Any:
     """Keep a YAML scalar as the text that a cell would hold."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return category(str(value)) if isinstance(value, str | int | float) else value
+    return category(str(cell_text(value))) if isinstance(value, str | int | float) else value
 
 
 def _no_flag(value: Any) -> Any:
