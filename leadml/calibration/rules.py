@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from leadml.calibration.cards import count_totals, find_cutoff
 from leadml.calibration.contenders import FittedCard
-from leadml.calibration.deals import DAYS_A_MONTH, n_of
+from leadml.calibration.deals import n_of
 from leadml.calibration.figures import Facts, Posterior
-from leadml.calibration.study import View, cutoff_of, reach
+from leadml.calibration.study import Study, View, cutoff_of, reach
 from leadml.evaluation.cutoffs import decision_curve, implied_value, redraw_rates
 from leadml.evaluation.metrics import at_workload, highest
 from leadml.evaluation.outlook import look_ahead, plan
-from leadml.evaluation.verdict import (
-    Judgement,
-    PairedGain,
-    gain_at_workload,
-    judge,
-    overall,
-    paired_gain,
-    why_no_answer,
-)
-from leadml.result import MoreDeals, OrderClaimed, Outlook, PolicyResult, Range, Reason, Verdict, Weight
+from leadml.evaluation.verdict import Judgement, Question, gain_at_workload, judge, overall, paired_gain, why_no_answer
+from leadml.result import OrderClaimed, Outlook, PolicyResult, Range, Reason, Verdict, Weight
 from leadml.terminal import joined
 
 BECAUSE: Mapping[Reason, str] = {
@@ -41,14 +33,6 @@ BECAUSE: Mapping[Reason, str] = {
 }
 
 
-class Asked(NamedTuple):
-    """Both questions on a rule, each with what competes or why nothing can, and what changing its weights may bring."""
-
-    weights: PairedGain | Reason
-    cutoff: PairedGain | Reason
-    look: Outlook | None = None
-
-
 def judge_rules(facts: Facts, deals_per_month: float | None = None) -> tuple[PolicyResult, ...]:
     """Judge every documented rule: its weights against its framework's card, its cut-off against another.
 
@@ -56,45 +40,41 @@ def judge_rules(facts: Facts, deals_per_month: float | None = None) -> tuple[Pol
     other rules of a framework, which are compared with one card, are another.
     """
     study, smallest = facts.study, facts.study.settings.smallest_gain
-    families: dict[Any, dict[str, Asked]] = {}
+    families: dict[Any, dict[str, tuple[Question, Question]]] = {}
     for name, rule in study.rules.items():
         families.setdefault(name == study.baseline or (rule.card.framework,), {})[name] = ask(facts, rule)
     found = {}
     for family in families.values():
         unit = "share of all won deals, at the rule's own workload"
-        weights = judge({name: each.weights for name, each in family.items()}, smallest, unit, facts.drifted)
+        weights = judge({name: each for name, (each, _) in family.items()}, smallest, unit, facts.drifted)
         unit = "share of all won deals, after the cost of follow-ups"
-        cutoffs = judge({name: each.cutoff for name, each in family.items()}, smallest, unit)
-        for name, asked in family.items():
-            look = look_on(facts, asked, weights[name].verdict, len(family), deals_per_month)
-            found[name] = describe_rule(facts, study.rules[name], asked.weights, weights[name], cutoffs[name], look)
+        cutoffs = judge({name: each for name, (_, each) in family.items()}, smallest, unit)
+        for name in family:
+            look = look_on(study, weights[name], len(family), deals_per_month)
+            found[name] = describe_rule(facts, study.rules[name], weights[name], cutoffs[name], look)
     return tuple(found[name] for name in study.rules)
 
 
-def ask(facts: Facts, rule: FittedCard) -> Asked:
+def ask(facts: Facts, rule: FittedCard) -> tuple[Question, Question]:
     """Ask for its weights, at the rule's own workload, and for its cut-off."""
-    entries, card = facts.log.entries, facts.study.card_of(rule)
-    cannot: Reason = why_no_answer(facts.held, entries[rule.card.name], entries[card or rule.card.name])
+    entries, name, card = facts.log.entries, rule.card.name, facts.study.card_of(rule)
+    cannot: Reason = why_no_answer(facts.held, entries[name], entries[card or name])
     if reach(rule, facts.study.deals.criteria) < rule.card.cutoff:
         cannot = "unreachable"
-    elif rule.card.name in facts.by_hunch:
+    elif name in facts.by_hunch:
         cannot = "selected by hunch"
     cutoff = ask_cutoff(facts, rule, cannot)
     if cannot or card is None:
-        return Asked(cannot or "no contest", cutoff)
+        return cannot or "no contest", cutoff
     known = facts.known[str(rule.card.framework)]  # of the cards as they would be deployed
     decision = np.asarray(rule.predict(known.leads).decision)
     share = float(known.population @ decision / known.population.sum())
     other = highest(facts.fitted[card].predict(known.leads).score, share, known.population)
-    paired, smallest = (
-        gain_at_workload(facts.held, entries[rule.card.name], entries[card]),
-        facts.study.settings.smallest_gain,
-    )
-    look, paired = look_ahead(known.draws, known.population, decision, other, paired, smallest)
-    return Asked(paired, cutoff, look)
+    paired, smallest = gain_at_workload(facts.held, entries[name], entries[card]), facts.study.settings.smallest_gain
+    return look_ahead(known.draws, known.population, decision, other, paired, smallest), cutoff
 
 
-def ask_cutoff(facts: Facts, rule: FittedCard, cannot: Reason) -> PairedGain | Reason:
+def ask_cutoff(facts: Facts, rule: FittedCard, cannot: Reason) -> Question:
     """The rule beside its own score with the cut-off that the consequences ask for."""
     held, given, other = facts.held, facts.study.consequences, cutoff_of(rule)
     if cannot in ("unreachable", "constant scores", "selected by hunch"):
@@ -111,41 +91,31 @@ def ask_cutoff(facts: Facts, rule: FittedCard, cannot: Reason) -> PairedGain | R
     return paired_gain(held, own, facts.decision(other), ratio)
 
 
-def look_on(
-    facts: Facts, asked: Asked, verdict: Verdict, n_rules: int, deals_per_month: float | None
-) -> Outlook | None:
+def look_on(study: Study, weights: Judgement, n_rules: int, deals_per_month: float | None) -> Outlook | None:
     """The outlook with what the verdict on the weights asks for: whether `change` is confirmed, or, undecided, how many
     more deals decide it, in months at this firm's rate where there are dates."""
-    paired, study, more = asked.weights, facts.study, None
-    if asked.look is None or isinstance(paired, str):
+    paired, more = weights.paired, None
+    if paired is None or paired.outlook is None:
         return None
-    if verdict == "undecided":
-        n = n_of(study.deals)
+    if weights.verdict == "undecided":
         more = plan(
             paired,
             study.settings.smallest_gain,
             n_logged=n_of(study.compared),
-            n_deals=n,
-            deals_per_month=deals_per_month or n * DAYS_A_MONTH / 365.0,
+            n_deals=n_of(study.deals),
+            deals_per_month=deals_per_month,
             n_rules=n_rules,
             random_state=study.settings.random_state,
         )
-        if more.value and deals_per_month is None:  # no rate is known: no months
-            more = MoreDeals(value=more.value, text=more.text.partition(" (")[0] + " decide it in 8 of 10 futures")
     low = paired.gain.value - paired.confirmed_error
-    told = {"confirmed_low": low, "confirmed": verdict == "change" and low > 0} if np.isfinite(low) else {}
-    return asked.look.model_copy(update={**told, "more_deals": more})
+    told = {"confirmed_low": low, "confirmed": weights.verdict == "change" and low > 0} if np.isfinite(low) else {}
+    return paired.outlook.model_copy(update={**told, "more_deals": more})
 
 
 def describe_rule(
-    facts: Facts,
-    rule: FittedCard,
-    paired: PairedGain | Reason,
-    weights: Judgement,
-    cutoff: Judgement,
-    look: Outlook | None,
+    facts: Facts, rule: FittedCard, weights: Judgement, cutoff: Judgement, look: Outlook | None
 ) -> PolicyResult:
-    """One documented rule as a record; `paired` : its weights beside a card."""
+    """One documented rule as a record."""
     study, card, view = facts.study, rule.card, facts.study.views.get(rule.card.framework)
     on_cutoff: Verdict = "depends" if cutoff.reason == "no cost given" else cutoff.verdict
     verdict, source = overall(weights.verdict, on_cutoff), "000, opening"
@@ -173,7 +143,7 @@ def describe_rule(
         reason=reason,
         gain_weights=weights.gain,
         gain_cutoff=cutoff.gain,
-        n_judged_differently=0 if isinstance(paired, str) else paired.n_different,
+        n_judged_differently=0 if weights.paired is None else weights.paired.n_different,
         outlook=look,
         more_deals_needed=None if look is None or look.more_deals is None else look.more_deals.value,
         card=study.card_of(rule),

@@ -24,12 +24,13 @@ GOLDEN = 0.6180339887498949
 N_FUTURES = 1000
 POWER = 0.8
 HORIZON_MONTHS = 24
+DAYS_A_MONTH = 365.25 / 12
 NOT_DECIDABLE = MoreDeals(value=None, text="not decidable at your size; look again in a year")
 
 
 def look_ahead(
     draws: Floats, population: Floats, rule: Floats, card: Floats, paired: PairedGain, smallest_gain: float
-) -> tuple[Outlook, PairedGain]:
+) -> PairedGain:
     """Average the judge's gain with the log's own; everything in wins of 100 leads followed up, on the same deals.
 
     draws: (D, m) P(won) of m patterns. population: (m,) leads of each pattern. rule, card: (m,) decisions in 0..1, at
@@ -55,7 +56,7 @@ def look_ahead(
         regret_per_100=Choice(keep=percentile(np.maximum(more, 0.0)), change=percentile(np.maximum(-more, 0.0))),
         n_followed_up=followed_up,
     )
-    return outlook, dataclasses.replace(paired, judged=judged, expected=gain)
+    return dataclasses.replace(paired, judged=judged, expected=gain, outlook=outlook)
 
 
 def plan(
@@ -64,7 +65,7 @@ def plan(
     *,
     n_logged: float,
     n_deals: float,
-    deals_per_month: float,
+    deals_per_month: float | None,
     n_rules: int = 1,
     random_state: int = 0,
 ) -> MoreDeals:
@@ -75,17 +76,18 @@ def plan(
     futures decided passes 80%, within 24 months.
 
     paired: as `look_ahead` returns it. n_logged: held-out deals so far. n_deals: all closed deals the judge learned
-    from. n_rules: judged beside it (Holm, at its strictest).
+    from, in a year where no rate is known. n_rules: judged beside it (Holm, at its strictest).
     """
-    if paired.judged is None or paired.expected is None or min(n_logged, deals_per_month, paired.n_won) <= 0:
+    rate = n_deals * DAYS_A_MONTH / 365.0 if deals_per_month is None else deals_per_month
+    if paired.judged is None or paired.expected is None or min(n_logged, rate, paired.n_won) <= 0:
         return NOT_DECIDABLE
     rng = np.random.default_rng(random_state)
-    new: Floats = np.arange(1.0, HORIZON_MONTHS + 1) * deals_per_month
+    new: Floats = np.arange(1.0, HORIZON_MONTHS + 1) * rate
     true_gain = rng.choice(paired.expected, N_FUTURES)[:, None]
     won_rate = paired.n_won / n_logged
     # noise of a won-deal sum: one path a future, the same deals teach log and judge
     variance = max(paired.variance, 1.0) / n_logged
-    noise = np.sqrt(deals_per_month * variance) * np.cumsum(rng.standard_normal((N_FUTURES, len(new))), axis=1)
+    noise = np.sqrt(rate * variance) * np.cumsum(rng.standard_normal((N_FUTURES, len(new))), axis=1)
     n_won = paired.n_won + won_rate * new
     gain = (paired.gain.value * paired.n_won + true_gain * won_rate * new + noise) / n_won
     error = np.sqrt(variance * (n_logged + new)) / n_won
@@ -108,7 +110,7 @@ def plan(
     if decided.max() < POWER:
         return NOT_DECIDABLE
     months = int(np.argmax(decided >= POWER)) + 1
-    deals = float(f"{max(months * deals_per_month, 1.0):.2g}")  # two digits: no plan is more exact
-    month = "month" if months == 1 else "months"
-    text = f"about {deals:,.0f} more closed deals ({months} {month}) decide it in 8 of 10 futures"
-    return MoreDeals(value=deals, months=float(months), text=text)
+    deals = float(f"{max(months * rate, 1.0):.2g}")  # two digits: no plan is more exact
+    within = "" if deals_per_month is None else f" ({months} month{'' if months == 1 else 's'})"
+    text = f"about {deals:,.0f} more closed deals{within} decide it in 8 of 10 futures"
+    return MoreDeals(value=deals, months=float(months) if within else None, text=text)

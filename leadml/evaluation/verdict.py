@@ -17,7 +17,7 @@ import numpy as np
 from leadml.evaluation.bootstrap import Z_ONE, Statistic, Z, holm
 from leadml.evaluation.log import Entries, Floats
 from leadml.evaluation.metrics import HeldOut, at_workload, rate_of_different, standing
-from leadml.result import Gain, Reason, Verdict
+from leadml.result import Gain, Outlook, Reason, Verdict
 
 MIN_DIFFERENT = 10
 """Leads judged differently before `change` is said."""
@@ -42,7 +42,8 @@ class PairedGain:
     by_block : (n_blocks,) wins gained in each block, in time; empty for folds, which have no order.
     ranks : standard errors by which the card wins more than lots drawn in each block (inf: not asked, at a cost).
     variance : of the centred differences by unit, in won deals, for the confidence sequence.
-    judged : equally likely gains by the judge of `look_ahead`; expected : judge and log averaged. None: the log alone.
+    judged : equally likely gains by the judge of `look_ahead`; expected : judge and log averaged; outlook : what that
+    means. None: the log alone.
     """
 
     gain: Statistic
@@ -53,6 +54,7 @@ class PairedGain:
     variance: float
     judged: Floats | None = None
     expected: Floats | None = None
+    outlook: Outlook | None = None
 
     @property
     def confirmed_error(self) -> float:
@@ -91,12 +93,17 @@ def paired_gain(held: HeldOut, rule: Floats, card: Floats, ratio: float | None =
     )
 
 
+Question = PairedGain | Reason
+"""One question asked of a rule (its weights, or its cut-off): what competes, or why the data hold no answer."""
+
+
 class Judgement(NamedTuple):
-    """Verdict on one question, why, and the gain: two-sided 95%, p by Holm."""
+    """Verdict on one question, why, the gain (two-sided 95%, p by Holm), and what it rests on."""
 
     verdict: Verdict
     reason: Reason
     gain: Gain | None = None
+    paired: PairedGain | None = None
 
 
 def gain_at_workload(held: HeldOut, rule: Entries, card: Entries) -> PairedGain:
@@ -121,16 +128,19 @@ def why_no_answer(held: HeldOut, rule: Entries, card: Entries) -> Reason:
 
 
 def judge(
-    questions: Mapping[str, PairedGain | Reason], smallest_gain: float, unit: str = "", drifted: bool = False
+    questions: Mapping[str, Question], smallest_gain: float, unit: str = "", drifted: bool = False
 ) -> dict[str, Judgement]:
-    """Answer questions of one kind (weights, or cut-offs), or why the data hold no answer, with Holm over them.
+    """Answer questions of one kind (weights, or cut-offs), with Holm over them.
 
     Before `change` the card must have won more in the last two blocks, a third of the deals: together, which costs 1 to
     2 points of power, or, where weights are found to have `drifted`, in each, which costs 10 to 20: where the rule had
     become right half-way, all blocks still said `change` to 53% of firms, the last two to none.
     """
     answers = {
-        name: Judgement("cannot-judge", q if isinstance(q, str) else "constant scores") for name, q in questions.items()
+        name: Judgement("cannot-judge", q)
+        if isinstance(q, str)
+        else Judgement("cannot-judge", "constant scores", None, q)
+        for name, q in questions.items()
     }
     asked = {name: q for name, q in questions.items() if not isinstance(q, str) and np.isfinite(q.gain.value)}
     p = [q.gain.p_not_above() if q.expected is None else float((q.expected <= 0).mean()) for q in asked.values()]
@@ -153,7 +163,7 @@ def judge(
         else:
             verdict = "change"
         gain = Gain(value=value, low=value - half, high=value + half, p_adjusted=adjusted, unit=unit)
-        answers[name] = Judgement(verdict, reason, gain)
+        answers[name] = Judgement(verdict, reason, gain, q)
     return answers
 
 

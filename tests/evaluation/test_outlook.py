@@ -28,12 +28,12 @@ def look(log, gain=0.0, spread=0.05, card=CARD):
 
 
 def plan_for(log, gain, rate, spread=0.05, **more):
-    paired = look(log, gain, spread)[1]
+    paired = look(log, gain, spread)
     return plan(paired, 0.01, n_logged=len(log), n_deals=len(log) + 100, deals_per_month=rate, **more)
 
 
 def test_three_shares_add_up_and_gains_are_on_the_same_deals(make_log):
-    found, _ = look(make_log(300), 0.1)
+    found = look(make_log(300), 0.1).outlook
     assert found.p_better + found.p_same + found.p_worse == pytest.approx(1)
     assert found.n_followed_up == 30
     wins, regret = found.wins_per_100, found.regret_per_100
@@ -44,7 +44,8 @@ def test_three_shares_add_up_and_gains_are_on_the_same_deals(make_log):
 
 def test_the_judge_alone_speaks_where_the_log_holds_no_answer(make_log):
     lost = dataclasses.replace(make_log(50), outcome=np.zeros(50, np.int8))
-    found, paired = look(lost, 0.2, spread=0.0)
+    paired = look(lost, 0.2, spread=0.0)
+    found = paired.outlook
     expected = POPULATION @ ((CARD - RULE) * [0.1, 0.5, 0.3, 0.3]) / (POPULATION @ [0.1, 0.5, 0.3, 0.3])
     assert paired.expected == pytest.approx(np.full(400, expected))
     assert (found.p_better, found.regret_per_100.change.value, (paired.expected <= 0).mean()) == (1.0, 0.0, 0.0)
@@ -54,18 +55,18 @@ def test_the_judge_alone_speaks_where_the_log_holds_no_answer(make_log):
 
 def test_no_posterior_decides_alone(make_log):
     # the held-out deals say that the card is worse, the judge that it is surely better
-    found, paired = look(make_log(2000, better=0.0), 0.5, spread=0.0)
-    assert found.p_better == pytest.approx(2 / 3, abs=0.02)
+    paired = look(make_log(2000, better=0.0), 0.5, spread=0.0)
+    assert paired.outlook.p_better == pytest.approx(2 / 3, abs=0.02)
     assert (paired.expected <= 0).mean() > 0.3
     assert (paired.expected < 0.01).mean() == pytest.approx(1 / 3, abs=0.02)
 
 
 def test_equal_decisions_gain_nothing_to_the_judge(make_log):
-    assert not look(make_log(300), card=RULE)[1].judged.any()
+    assert not look(make_log(300), card=RULE).judged.any()
 
 
 def test_draws_of_the_log_have_its_mean_and_error(make_log):
-    paired = look(make_log(600))[1]
+    paired = look(make_log(600))
     drawn = paired.expected[len(paired.judged) :]
     assert drawn.mean() == pytest.approx(paired.gain.value, abs=1e-3)
     assert drawn.std() == pytest.approx(np.hypot(paired.gain.error, 1 / paired.n_won), rel=0.05)

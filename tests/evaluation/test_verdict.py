@@ -94,7 +94,7 @@ def test_holm_over_all_rules_is_obeyed_by_the_verdict():
     assert judge({"a": sure}, SMALLEST)["a"].verdict == "change"
     among = judge({"a": sure, "b": unsure, "c": "no contest"}, SMALLEST)
     assert (among["a"].gain.p_adjusted, among["a"].verdict) == (pytest.approx(0.06), "undecided")
-    assert among["c"] == ("cannot-judge", "no contest", None)
+    assert among["c"] == ("cannot-judge", "no contest", None, None)
 
 
 def test_the_outlook_decides_where_there_is_one_but_never_against_the_deals(make_log):
@@ -159,7 +159,7 @@ def test_what_the_deals_cannot_answer_is_named(make_log, reason):
 
 
 def test_where_there_is_no_answer_it_is_cannot_judge(make_log):
-    assert judge({"a": "unreachable"}, SMALLEST)["a"] == ("cannot-judge", "unreachable", None)
+    assert judge({"a": "unreachable"}, SMALLEST)["a"] == ("cannot-judge", "unreachable", None, None)
     assert ask(dataclasses.replace(make_log(100), outcome=np.zeros(100, np.int8))).verdict == "cannot-judge"
 
 
