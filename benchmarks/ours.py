@@ -89,8 +89,7 @@ def learn(counts, n_draws: int) -> None:
     from leadml.estimators.whole_points import whole_points
     from leadml.evaluation.cutoffs import cutoff_at_cost, redraw_rates
 
-    documented = np.tile(np.arange(5.0), (counts.codes.shape[1], 1))
-    fit = fit_scorecard(counts, documented, n_draws=n_draws)
+    fit = fit_scorecard(counts, n_draws=n_draws)
     whole = whole_points(fit, counts.codes, counts.total)
     if n_draws:
         fit_judge(counts, n_draws=n_draws)

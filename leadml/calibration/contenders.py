@@ -203,12 +203,12 @@ class Levels(NamedTuple):
 
 def fit_levels(criteria: Sequence[str], seed: int, train: Leads, *, free: bool = False) -> Levels:
     """Fit the scorecard on counts of patterns; the points of criteria that turn are `free` to fall."""
-    counts, given = count_patterns(train, criteria), documented_points(len(criteria))
+    counts = count_patterns(train, criteria)
     rising = np.ones(len(criteria), dtype=bool)
     if free:
-        found = find_misfits(counts, given, criteria, random_state=seed)
+        found = find_misfits(counts, criteria, random_state=seed)
         rising = ~np.isin(criteria, [each.criteria[0] for each in found if each.kind == "turning"])
-    return Levels(fit_scorecard(counts, given, monotone=rising, random_state=seed), counts, rising)
+    return Levels(fit_scorecard(counts, monotone=rising, random_state=seed), counts, rising)
 
 
 def learn_card(
@@ -231,7 +231,7 @@ def learn_wide(
     """Documented criteria (`as_score` keeps their proportions), and the columns of the CRM that tell more."""
     weight, codes, k = learning_weight(train), codes_of_leads(train, criteria), len(criteria)
     there, _ = offered([column_of(train, name) for name in columns], len(train))
-    deals = WideDeals(codes, documented_points(k), there, won_of(train), weight, train.unit)
+    deals = WideDeals(codes, there, won_of(train), weight, train.unit)
     fit = fit_wide(deals, attributes=attributes, as_score=as_score)
     codes = fit.codes(codes, there)
     if not codes.shape[1]:  # no criterion, and no column that tells anything
@@ -239,7 +239,7 @@ def learn_wide(
     whole = whole_points(fit, codes, weight, points, at_most=True)
     chances, _ = find_chances(train, whole.totals(codes), whole.total_max, timing, fit.slope)
     told, rows = card_attributes(fit.attributes, whole.rows[k:]), np.array(whole.rows[:k]).reshape(k, 6)
-    return as_card(framework, LearnedPoints(criteria, rows, deals.documented, *chances, attributes=told))
+    return as_card(framework, LearnedPoints(criteria, rows, documented_points(k), *chances, attributes=told))
 
 
 def column_of(leads: Leads, name: str) -> Column:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from leadml.calibration.contenders import FittedCard, documented_points
+from leadml.calibration.contenders import FittedCard
 from leadml.calibration.deals import DAYS_A_MONTH, Floats, count_patterns, n_of, span, weight_of, won_of
 from leadml.calibration.hold_out import Lost, columns_of
 from leadml.calibration.study import Study, View
@@ -108,7 +108,7 @@ def find_posterior(study: Study, view: View) -> Posterior:
     counts, settings = count_patterns(study.by_pattern[view.framework.id], view.mapped), study.settings
     seed = settings.random_state
     draws = fit_judge(counts, met_level=settings.met_level, n_draws=N_DRAWS, random_state=seed)
-    fit = fit_scorecard(counts, documented_points(len(view.mapped)), random_state=seed, n_draws=2 * N_DRAWS)
+    fit = fit_scorecard(counts, random_state=seed, n_draws=2 * N_DRAWS)
     values = np.concatenate([fit.values[None], fit.draws[:, 1:].reshape(len(fit.draws), -1, N_CODES)])
     leads = Leads(criteria=view.mapped, codes=np.asfortranarray(counts.codes))
     return Posterior(leads, counts.total, draws, values[:, :, LEVEL_MAX] - values[:, :, 0])

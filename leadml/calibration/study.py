@@ -11,7 +11,7 @@ import numpy as np
 
 from leadml.calibration import contenders as learn
 from leadml.calibration.consequences import Consequences, find_consequences
-from leadml.calibration.contenders import Contender, FittedCard, documented_points
+from leadml.calibration.contenders import Contender, FittedCard
 from leadml.calibration.deals import Chosen, choose_deals, count_patterns, sample_deals, won_of
 from leadml.calibration.drift import Timing
 from leadml.calibration.experiment import EvaluationSettings, Experiment, Wide
@@ -178,8 +178,8 @@ def find_misfit_notes(study: Study) -> list[Note]:
     if study.main is None:
         return notes
     names = study.main.mapped
-    counts, given = count_patterns(study.deals, names), documented_points(len(names))
-    for found in find_misfits(counts, given, names, met_level=study.settings.met_level):
+    counts = count_patterns(study.deals, names)
+    for found in find_misfits(counts, names, met_level=study.settings.met_level):
         values: dict[str, Any] = {"cost": found.cost, "where": found.criteria[0]}
         if found.kind == "together":
             rates = ", ".join(f"{rate:.0%} where {words}" for words, rate in (found.low, found.best, found.high))

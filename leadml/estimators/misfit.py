@@ -13,12 +13,11 @@ from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import block_diag
 from scipy.special import ndtri
 
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.scorecard_fit import code_table, design, fit_scorecard, steps_priors
+from leadml.estimators.scorecard_fit import code_basis, design, fit_scorecard, steps_priors
 from leadml.estimators.solver import Flags, Floats, fit_logistic
 from leadml.evaluation.metrics import highest
 from leadml.levels import MET_LEVEL, UNKNOWN, logistic
@@ -55,23 +54,18 @@ class Misfit:
 
 
 def find_misfits(
-    counts: PatternCounts,
-    documented: npt.ArrayLike,
-    criteria: Sequence[str],
-    *,
-    met_level: int = MET_LEVEL,
-    random_state: int = 0,
+    counts: PatternCounts, criteria: Sequence[str], *, met_level: int = MET_LEVEL, random_state: int = 0
 ) -> tuple[Misfit, ...]:
     """Look for criteria that run backwards, turn or only work together."""
-    folds = _Folds(counts, np.asarray(documented, dtype=np.float64), criteria, random_state)
+    folds = _Folds(counts, criteria, random_state)
     return (*folds.falling(), *folds.together(met_level))
 
 
 class _Folds:
     """Deals of each pattern dealt out over folds at random, and what a fit on the other folds is worth."""
 
-    def __init__(self, counts: PatternCounts, documented: Floats, criteria: Sequence[str], random_state: int) -> None:
-        self.counts, self.documented, self.criteria = counts, documented, criteria
+    def __init__(self, counts: PatternCounts, criteria: Sequence[str], random_state: int) -> None:
+        self.counts, self.criteria = counts, criteria
         mass = np.stack([counts.won, counts.lost])
         n = np.ceil(mass).astype(np.int64)
         share = np.random.default_rng(random_state).multinomial(n, np.full(N_FOLDS, 1.0 / N_FOLDS))
@@ -82,7 +76,7 @@ class _Folds:
         """(folds, m): log-odds of every pattern from the deals of the other folds."""
         codes = self.counts.codes
         each = (PatternCounts(codes, won, lost) for won, lost in zip(self.won, self.lost, strict=True))
-        return np.stack([fit_scorecard(c, self.documented, monotone=monotone).log_odds(codes) for c in each])
+        return np.stack([fit_scorecard(c, monotone=monotone).log_odds(codes) for c in each])
 
     def z(self, better: Floats, worse: Floats) -> float:
         """How many standard errors of the paired difference the loss of one is below that of the other."""
@@ -115,7 +109,7 @@ class _Folds:
             if z <= Z_OWN:
                 return
             rising[j] = False
-            values = fit_scorecard(self.counts, self.documented, monotone=rising).values[j, :UNKNOWN]
+            values = fit_scorecard(self.counts, monotone=rising).values[j, :UNKNOWN]
             third = np.ptp(values) / 3
             falls = values.max() - values[0] < third and values[-1] - values.min() < third
             column = self.counts.codes[:, j]
@@ -128,8 +122,8 @@ class _Folds:
     def together(self, met_level: int) -> Iterator[Misfit]:
         """Pairs whose being both met tells more or less than the two of them added up."""
         counts, k = self.counts, len(self.criteria)
-        columns = design(counts.codes, code_table(counts.codes, counts.total))
-        precision = steps_priors(self.documented, [(WIDE, WIDE)])[0][0]
+        columns = design(counts.codes, code_basis(counts.codes, counts.total))
+        precision = steps_priors(k, [(WIDE, WIDE)])[0][0]
         precision[range(1 + 4 * k, 1 + 5 * k), range(1 + 4 * k, 1 + 5 * k)] = WIDE**-2
         fit = fit_logistic(columns, counts.won[None], counts.total[None], precision[None])
         p = logistic(fit.theta[0] @ columns.T)

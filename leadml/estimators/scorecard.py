@@ -126,10 +126,7 @@ class ScorecardClassifier(ChanceClassifier):
         won = self._outcomes(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         counts = PatternCounts.from_codes(self._codes(X), won, weight)
-        documented = np.tile(np.arange(LEVEL_MAX + 1.0), (X.shape[1], 1))
-        self.fit_ = fit_scorecard(
-            counts, documented, monotone=self.monotone, random_state=self.random_state, n_draws=self.n_draws
-        )
+        self.fit_ = fit_scorecard(counts, monotone=self.monotone, random_state=self.random_state, n_draws=self.n_draws)
         self.intercept_ = self.fit_.intercept
         if self.points is not None:
             whole = whole_points(self.fit_, counts.codes, counts.total, self.points, monotone=self.monotone)

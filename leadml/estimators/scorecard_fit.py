@@ -17,6 +17,7 @@ import itertools
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import block_diag
 
 from leadml.estimators.patterns import PatternCounts, sum_rows
 from leadml.estimators.solver import Fits, Flags, Floats, fit_logistic, solve_bounded
@@ -62,98 +63,70 @@ class ScorecardFit:
         return self.intercept + sum_rows(self.values, codes)
 
 
-def code_table(codes: Codes, total: Floats) -> Floats:
-    """(k, 6, 5): what each code puts into the four steps and the unknown of its criterion; `total` deals a pattern."""
+def code_basis(codes: Codes, total: Floats) -> Floats:
+    """(1 + 6k, 1 + 5k): what the intercept and each code put into the coefficients; `total` deals a pattern."""
     counts = np.stack([np.bincount(column, total, minlength=N_CODES)[:UNKNOWN] for column in codes.T])
     size = counts.sum(axis=1, keepdims=True)
     shares = np.divide(counts, size, out=np.full(counts.shape, 0.2), where=size > 0)  # even where none is known
-    table = np.zeros((len(shares), N_CODES, LEVEL_MAX + 1))
-    table[:, :UNKNOWN, :LEVEL_MAX] = np.tri(UNKNOWN, LEVEL_MAX, -1)
-    table[:, UNKNOWN, :LEVEL_MAX] = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1][:, 1:]
-    table[:, UNKNOWN, LEVEL_MAX] = 1.0
-    return table
+    steps = np.empty((len(shares), N_CODES, LEVEL_MAX))
+    steps[:, :UNKNOWN] = np.tri(UNKNOWN, LEVEL_MAX, -1)
+    steps[:, UNKNOWN] = np.cumsum(shares[:, ::-1], axis=1)[:, ::-1][:, 1:]
+    unknown = np.arange(1 + N_CODES * len(shares))[:, None] == N_CODES * np.arange(1, len(shares) + 1)
+    return np.hstack([block_diag(1.0, *steps), unknown])
 
 
-def design(codes: Codes, table: Floats) -> Floats:
+def design(codes: Codes, basis: Floats) -> Floats:
     """(m, 1 + 5k): intercept, steps of all criteria, unknowns of all criteria."""
-    each = table[np.arange(codes.shape[1]), codes]
-    steps, unknown = each[..., :LEVEL_MAX].reshape(len(codes), -1), each[..., LEVEL_MAX]
-    return np.concatenate([np.ones((len(codes), 1)), steps, unknown], axis=1)
+    rows = np.split(basis[1:], codes.shape[1])
+    return np.asarray(basis[0] + sum(row[column] for row, column in zip(rows, codes.T, strict=True)))
 
 
-def values_by_code(theta: Floats, table: Floats) -> Floats:
-    """(..., k, 6): f_j of each code, out of coefficients (..., 1 + 5k)."""
-    k = len(table)
-    steps = theta[..., 1 : 1 + LEVEL_MAX * k].reshape(*theta.shape[:-1], k, LEVEL_MAX)
-    each = np.concatenate([steps, theta[..., 1 + LEVEL_MAX * k :][..., None]], axis=-1)
-    return np.asarray(np.einsum("jci,...ji->...jc", table, each))
-
-
-def steps_priors(documented: Floats, spreads: npt.ArrayLike = SPREADS) -> tuple[Floats, Floats]:
+def steps_priors(k: int, spreads: npt.ArrayLike = SPREADS) -> tuple[Floats, Floats]:
     """Precision matrices (G, p, p) of intercept and steps for rows of spreads (G, 2), and their log-determinants."""
-    k, (between, within) = len(documented), np.asarray(spreads).T
-    line = np.diff(documented, axis=1)
-    scale = LINE_SD / max(float(documented[:, -1].sum()), 1e-12)
-    mean, wide, narrow = np.full((LEVEL_MAX, LEVEL_MAX), 1.0 / LEVEL_MAX), between[:, None, None], within[:, None, None]
+    between, within = np.asarray(spreads).T[..., None, None]
+    scale, mean = LINE_SD / (LEVEL_MAX * k), np.full((LEVEL_MAX, LEVEL_MAX), 1.0 / LEVEL_MAX)
     # the mean of four steps has variance between^2, so the direction of unit length has 4 between^2
-    one = mean / (LEVEL_MAX * wide**2) + (np.eye(LEVEL_MAX) - mean) / narrow**2
+    one = mean / (LEVEL_MAX * between**2) + (np.eye(LEVEL_MAX) - mean) / within**2
+    # Sherman-Morrison: the line's slope a ~ N(0, scale^2) is integrated out
+    line = scale**-2 + k / between**2
     precision = np.zeros((len(one), *(1 + (LEVEL_MAX + 1) * k,) * 2))
     precision[:, 0, 0] = INTERCEPT_SD**-2
-    for j in range(k):
-        steps = slice(1 + LEVEL_MAX * j, 1 + LEVEL_MAX * (j + 1))
-        precision[:, steps, steps] = one
-    # Sherman-Morrison: the line's slope a ~ N(0, scale^2) is integrated out
-    along = np.einsum("kl,glm->gkm", line, one).reshape(len(one), -1)
-    denominator = scale**-2 + along @ line.ravel()
-    precision[:, 1 : 1 + LEVEL_MAX * k, 1 : 1 + LEVEL_MAX * k] -= (
-        along[:, :, None] * along[:, None, :] / denominator[:, None, None]
-    )
-    log_det = -2 * np.log(INTERCEPT_SD) - np.log(scale**2 * denominator)
-    log_det -= k * (np.log(LEVEL_MAX) + 2 * np.log(between) + 2 * (LEVEL_MAX - 1) * np.log(within))
-    return precision, log_det
+    steps = slice(1, 1 + LEVEL_MAX * k)
+    precision[:, steps, steps] = np.kron(np.eye(k), one) - 1 / (LEVEL_MAX * between**2) ** 2 / line
+    log_det = -k * (np.log(LEVEL_MAX) + 2 * np.log(between) + 2 * (LEVEL_MAX - 1) * np.log(within))
+    return precision, (log_det - np.log(scale**2 * line) - 2 * np.log(INTERCEPT_SD)).ravel()
 
 
-def unknown_priors(table: Floats) -> tuple[Floats, Floats]:
+def unknown_priors(basis: Floats) -> tuple[Floats, Floats]:
     """What each of `UNKNOWN_MEANINGS` adds to the precision matrix and to its log-determinant."""
-    k, (part, sd, _) = len(table), UNKNOWN_MEANINGS.T
-    departure = np.zeros((len(part), k, 1 + (LEVEL_MAX + 1) * k))
-    for j, row in enumerate(table[:, UNKNOWN, :LEVEL_MAX]):
-        departure[:, j, 1 + LEVEL_MAX * j : 1 + LEVEL_MAX * (j + 1)] = part[:, None] * row
-        departure[:, j, 1 + LEVEL_MAX * k + j] = 1.0
-    return departure.swapaxes(1, 2) @ departure / sd[:, None, None] ** 2, -2 * k * np.log(sd)
+    (part, sd, _), own = UNKNOWN_MEANINGS.T[..., None, None], basis[N_CODES::N_CODES]
+    departure = np.where(np.arange(basis.shape[1]) <= LEVEL_MAX * len(own), part, 1.0) * own
+    return departure.swapaxes(1, 2) @ departure / sd**2, -2 * len(own) * np.log(sd).ravel()
 
 
 def fit_scorecard(
-    counts: PatternCounts,
-    documented: npt.ArrayLike,
-    *,
-    monotone: bool | npt.ArrayLike = True,
-    random_state: int = 0,
-    n_draws: int = 0,
+    counts: PatternCounts, *, monotone: bool | npt.ArrayLike = True, random_state: int = 0, n_draws: int = 0
 ) -> ScorecardFit:
-    """Learn a card around documented points (k, 5); `monotone` may be a flag for each criterion."""
-    documented = np.asarray(documented, dtype=np.float64)
-    k, table = len(documented), code_table(counts.codes, counts.total)
-    columns, won, total = design(counts.codes, table), counts.won[None], counts.total[None]
+    """Learn a card around the document, whose points are the levels; `monotone` may be a flag for each criterion."""
+    k, basis = counts.codes.shape[1], code_basis(counts.codes, counts.total)
     rising = np.broadcast_to(np.asarray(monotone, dtype=bool), k)
     bounded = np.pad(np.repeat(rising, LEVEL_MAX), (1, k))  # steps; intercept and unknowns are free
-    free, precision, evidence, spreads = fit_spreads(columns, won, total, table, documented)
+    free, precision, evidence, spreads = fit_spreads(counts, basis)
     theta = free.theta.copy()
     broken = np.flatnonzero((theta[:, bounded] < 0).any(axis=1))
     if len(broken):
-        start = np.where(bounded, np.maximum(theta[broken], 0.0), theta[broken])
+        columns, start = design(counts.codes, basis), np.where(bounded, np.maximum(theta[broken], 0.0), theta[broken])
+        won, total = counts.won[None], counts.total[None]
         theta[broken] = fit_logistic(columns, won, total, precision[broken], bounded=bounded, start=start).theta
-    mean = evidence @ theta
-    drawn = _draw(free, evidence, bounded, table, n_draws, np.random.default_rng(random_state))
-    draws = np.concatenate([drawn[:, :1], values_by_code(drawn, table).reshape(n_draws, N_CODES * k)], axis=1)
-    return ScorecardFit(float(mean[0]), values_by_code(mean, table), draws, evidence, spreads)
+    intercept, *values = basis @ (evidence @ theta)
+    draws = _draw(free, evidence, bounded, basis, n_draws, np.random.default_rng(random_state)) @ basis.T
+    return ScorecardFit(float(intercept), np.reshape(values, (k, N_CODES)), draws, evidence, spreads)
 
 
-def fit_spreads(
-    columns: Floats, won: Floats, total: Floats, table: Floats, documented: Floats
-) -> tuple[Fits, Floats, Floats, Floats]:
+def fit_spreads(counts: PatternCounts, basis: Floats) -> tuple[Fits, Floats, Floats, Floats]:
     """Fits without bounds of all spreads that count, their precision matrices, evidence and spreads."""
-    (steps, steps_log_det), (unknown, unknown_log_det) = steps_priors(documented), unknown_priors(table)
+    columns, won, total = design(counts.codes, basis), counts.won[None], counts.total[None]
+    (steps, steps_log_det), (unknown, unknown_log_det) = steps_priors(counts.codes.shape[1]), unknown_priors(basis)
     # three steps for each prior with the curvature of one fit: enough to see which are hopeless
     rough, middle = steps + unknown[0], len(steps) // 2
     one = fit_logistic(columns, won, total, rough[[middle]], tolerance=1e-2)
@@ -181,9 +154,9 @@ def _log_evidence(fits: Fits, prior_log_det: Floats) -> Floats:
     return np.asarray(0.5 * prior_log_det - fits.loss - 0.5 * np.linalg.slogdet(fits.hessian)[1])
 
 
-def _draw(fits: Fits, evidence: Floats, bounded: Flags, table: Floats, n: int, rng: np.random.Generator) -> Floats:
+def _draw(fits: Fits, evidence: Floats, bounded: Flags, basis: Floats, n: int, rng: np.random.Generator) -> Floats:
     """Draw from the mixture of Laplace posteriors; each draw is projected onto the cards within the bounds."""
-    grid = rng.choice(len(evidence), size=n, p=evidence)
+    k, grid = len(basis) // N_CODES, rng.choice(len(evidence), size=n, p=evidence)
     noise = rng.standard_normal((n, fits.theta.shape[1]))
     root = np.linalg.cholesky(fits.hessian)[grid]
     free = fits.theta[grid] + np.linalg.solve(root.swapaxes(1, 2), noise[..., None])[..., 0]
@@ -192,12 +165,11 @@ def _draw(fits: Fits, evidence: Floats, bounded: Flags, table: Floats, n: int, r
     out[broken] = solve_bounded(hessian, (hessian @ free[broken, :, None])[..., 0], bounded)
     # Projected noise of four steps adds up to more than 0: a criterion as a whole weighs what it did before,
     # or nothing, turned about its mean level, so that intervals of weights cover 0 where 0 is true.
-    k = len(table)
-    steps, before = (each[:, 1 : 1 + LEVEL_MAX * k].reshape(n, k, LEVEL_MAX) for each in (out, free))
+    own = slice(1, 1 + LEVEL_MAX * k)
+    steps, before = (each[:, own].reshape(n, k, LEVEL_MAX) for each in (out, free))
     top = steps.sum(axis=2)
     ratio = np.divide(np.maximum(before.sum(axis=2), 0.0), top, out=np.ones_like(top), where=top > 1e-12)
-    ratio[:, ~bounded[1 : 1 + LEVEL_MAX * k : LEVEL_MAX]] = 1.0
-    mean = np.einsum("rjl,jl->rj", steps, table[:, UNKNOWN, :LEVEL_MAX])
-    out[:, 0] += ((1.0 - ratio) * mean).sum(axis=1)
+    ratio[:, ~bounded[own][::LEVEL_MAX]] = 1.0
+    out[:, 0] += ((1.0 - ratio) * (out[:, own] @ basis[N_CODES::N_CODES, own].T)).sum(axis=1)
     steps *= ratio[..., None]
     return out

@@ -131,9 +131,8 @@ class WideCardClassifier(ChanceClassifier):
         self.criteria_ = self._criteria_of(frame)
         names = [c for c in frame.columns if c not in self.criteria_] if self.columns is None else list(self.columns)
         columns, self.refused_ = offered([column_of_frame(frame, name) for name in names], len(frame))
-        documented = np.tile(np.arange(5.0), (len(self.criteria_), 1))
         unit = None if groups is None else np.asarray(groups)
-        deals = WideDeals(self._codes(frame), documented, columns, won.astype(np.float64), weight, unit)
+        deals = WideDeals(self._codes(frame), columns, won.astype(np.float64), weight, unit)
         self.fit_ = fit_wide(deals, attributes=self.attributes, as_score=self.as_score)
         self.points_ = whole_points(self.fit_, self._rows(frame), weight, self.points, at_most=True)
         totals, total_max = self.points_.totals(self._rows(frame)), self.points_.total_max

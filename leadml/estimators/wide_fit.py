@@ -18,14 +18,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from leadml.estimators.attributes import Bins, Column, Ints, fine_bins, kernel, merge, score_test
 from leadml.estimators.patterns import PatternCounts, sum_rows
-from leadml.estimators.scorecard_fit import (
-    code_table,
-    design,
-    fit_spreads,
-    steps_priors,
-    unknown_priors,
-    values_by_code,
-)
+from leadml.estimators.scorecard_fit import code_basis, fit_spreads, steps_priors, unknown_priors
 from leadml.estimators.solver import Flags, Floats, fit_logistic
 from leadml.levels import N_CODES, Codes, logistic
 
@@ -86,10 +79,9 @@ class WideFit:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WideDeals:
-    """Closed deals to learn from: (n, k) codes around documented points (k, 5), columns, (n,) outcome and weight."""
+    """Closed deals to learn from: (n, k) codes, columns, (n,) outcome and weight."""
 
     codes: Codes
-    documented: Floats
     columns: Sequence[Column]
     outcome: Floats
     weight: Floats
@@ -99,7 +91,7 @@ class WideDeals:
         """Pick rows."""
         columns, unit = [column.take(rows) for column in self.columns], None if self.unit is None else self.unit[rows]
         codes, outcome, weight = self.codes[rows], self.outcome[rows], self.weight[rows]
-        return WideDeals(codes, self.documented, columns, outcome, weight, unit)
+        return WideDeals(codes, columns, outcome, weight, unit)
 
 
 class Coded(LinearOperator):
@@ -146,22 +138,20 @@ class _Model:
     """Criteria and any number of binned columns, refitted as columns come."""
 
     def __init__(self, deals: WideDeals, as_score: bool) -> None:
-        self.won, self.weight, k = deals.outcome * deals.weight, deals.weight, len(deals.documented)
-        self.prior, self.table = np.full((1, 1), 1e-3), np.empty((0, N_CODES, 5))
+        self.won, self.weight, k = deals.outcome * deals.weight, deals.weight, deals.codes.shape[1]
+        self.prior, basis = np.full((1, 1), 1e-3), np.ones((1, 1))
         if k:
             counts = PatternCounts.from_codes(deals.codes, deals.outcome, deals.weight)
-            self.table = code_table(counts.codes, counts.total)
-            self.prior = steps_priors(deals.documented)[0][0] + unknown_priors(self.table)[0][0]
+            basis = code_basis(counts.codes, counts.total)
+            self.prior = steps_priors(k)[0][0] + unknown_priors(basis)[0][0]
             if not as_score:  # the spreads with most evidence, attributes left out
-                columns, won, n = design(counts.codes, self.table), counts.won[None], counts.total[None]
-                _, precision, evidence, _ = fit_spreads(columns, won, n, self.table, deals.documented)
+                _, precision, evidence, _ = fit_spreads(counts, basis)
                 self.prior = precision[np.argmax(evidence)]
-        unit, codes = np.eye(1 + 5 * k), np.insert(deals.codes.astype(np.int64), 0, 0, axis=1)
-        basis = np.vstack([unit[:1], values_by_code(unit, self.table).reshape(len(unit), -1).T])
+        codes = np.insert(deals.codes.astype(np.int64), 0, 0, axis=1)
         self.columns = Coded([*codes.T.copy()], [1, *[N_CODES] * k], basis)
         self.bounded = np.repeat([False, True, False], [1, 4 * k, k])
         self.parts: list[_Part] = []
-        self.spreads, self.theta = np.empty(0), np.zeros(len(unit))
+        self.spreads, self.theta = np.empty(0), np.zeros(1 + 5 * k)
         self.fit()
 
     def add(self, bins: Bins, codes: Codes) -> None:
@@ -260,11 +250,11 @@ def _fit_once(deals: WideDeals, attributes: int, as_score: bool) -> WideFit:
             break
         model.add(*candidates.pop(max(let_in, key=let_in.__getitem__))[:2])
     model.fit(bounded=True)
-    theta, k = model.theta, len(deals.documented)
-    values = values_by_code(theta[: 1 + 5 * k], model.table) if k else np.zeros((0, N_CODES))
+    k = deals.codes.shape[1]
+    intercept, *values = (model.columns.basis @ model.theta)[: 1 + N_CODES * k]
     # outcomes rise more steeply on shrunk log-odds among the deals they were learned from than among others
     slope = 1.0 / max(_slope(model.eta, model.won, model.weight), 1.0)
-    return WideFit(float(theta[0]), values, model.attributes(), slope)
+    return WideFit(float(intercept), np.reshape(values, (k, N_CODES)), model.attributes(), slope)
 
 
 def _slope(log_odds: Floats, won: Floats, weight: Floats) -> float:

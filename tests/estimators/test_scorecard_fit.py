@@ -6,16 +6,7 @@ import pytest
 from leadml.datasets.sample import make_leads
 from leadml.datasets.worlds import make_truth
 from leadml.estimators.patterns import PatternCounts, sum_rows
-from leadml.estimators.scorecard_fit import (
-    code_table,
-    design,
-    fit_scorecard,
-    steps_priors,
-    unknown_priors,
-    values_by_code,
-)
-
-DOCUMENTED = np.tile(np.arange(5.0), (4, 1))
+from leadml.estimators.scorecard_fit import code_basis, design, fit_scorecard, steps_priors, unknown_priors
 
 
 def counts_of(truth, n, seed=0):
@@ -27,22 +18,23 @@ def counts_of(truth, n, seed=0):
 def test_columns_times_coefficients_are_values_looked_up():
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 6, (50, 4)).astype(np.uint8)
-    table = code_table(codes, rng.exponential(size=50))
-    theta = rng.normal(size=(3, 21))
-    looked_up = theta[:, :1] + [sum_rows(values, codes) for values in values_by_code(theta, table)]
-    np.testing.assert_allclose(theta @ design(codes, table).T, looked_up)
+    basis = code_basis(codes, rng.exponential(size=50))
+    theta = rng.normal(size=21)
+    intercept, *values = basis @ theta
+    looked_up = intercept + sum_rows(np.reshape(values, (4, 6)), codes)
+    np.testing.assert_allclose(design(codes, basis) @ theta, looked_up)
 
 
 def test_unknown_is_the_mean_of_the_known_levels_beside_its_own_effect():
     codes, n = np.arange(6, dtype=np.uint8)[:, None], np.array([1.0, 2, 3, 3, 1, 7])
     theta = np.array([0.0, 1, 2, 3, 4, 0.5])
-    values = values_by_code(theta, code_table(codes, n))[0]
+    values = (code_basis(codes, n) @ theta)[1:]
     assert values[5] == pytest.approx(n[:5] @ values[:5] / 10 + 0.5)
 
 
 def test_log_determinants_are_those_of_the_matrices():
-    (steps, log_det), at = steps_priors(DOCUMENTED), [0, 7, 20, 35]
-    unknown, log_det_more = unknown_priors(code_table(np.full((1, 4), 5, np.uint8), np.ones(1)))
+    (steps, log_det), at = steps_priors(4), [0, 7, 20, 35]
+    unknown, log_det_more = unknown_priors(code_basis(np.full((1, 4), 5, np.uint8), np.ones(1)))
     for meaning in range(3):
         found = np.linalg.slogdet(steps[at] + unknown[meaning])[1]
         np.testing.assert_allclose(found, log_det[at] + log_det_more[meaning], rtol=1e-7)
@@ -50,7 +42,7 @@ def test_log_determinants_are_those_of_the_matrices():
 
 @pytest.mark.parametrize("world", ["steps", "null", "reversed"])
 def test_a_monotone_card_never_falls(world):
-    fit = fit_scorecard(counts_of(make_truth(world), 300), DOCUMENTED, n_draws=200)
+    fit = fit_scorecard(counts_of(make_truth(world), 300), n_draws=200)
     assert (np.diff(fit.values[:, :5]) >= -1e-12).all()
     assert (np.diff(fit.draws[:, 1:].reshape(200, 4, 6)[..., :5]) >= -1e-9).all()
     assert fit.evidence.sum() == pytest.approx(1)
@@ -59,16 +51,16 @@ def test_a_monotone_card_never_falls(world):
 
 def test_only_the_criteria_that_may_turn_do():
     counts = counts_of(make_truth("inverted_u"), 3000)
-    bent = fit_scorecard(counts, DOCUMENTED, monotone=[True, False, True, True])
+    bent = fit_scorecard(counts, monotone=[True, False, True, True])
     assert bent.values[1, 2] > bent.values[1, 4] + 0.5
     assert (np.diff(bent.values[[0, 2, 3], :5]) >= -1e-12).all()
-    again = fit_scorecard(counts, DOCUMENTED, monotone=False)
+    again = fit_scorecard(counts, monotone=False)
     assert again.values[1, 2] > again.values[1, 4]
 
 
 def test_many_deals_teach_the_truth_whatever_was_documented():
     truth = make_truth("steps", unknown="random")
-    fit = fit_scorecard(counts_of(truth, 400_000), DOCUMENTED)
+    fit = fit_scorecard(counts_of(truth, 400_000))
     np.testing.assert_allclose(fit.values[:, :5], truth.points[:, :5], atol=0.12)
     assert truth.attainable(fit.log_odds(truth.patterns)) > 0.99
 
@@ -76,32 +68,31 @@ def test_many_deals_teach_the_truth_whatever_was_documented():
 def test_few_deals_stay_near_the_document():
     truth = make_truth("rule_right")
     shares = [
-        truth.attainable(fit_scorecard(counts_of(truth, 100, seed), DOCUMENTED).log_odds(truth.patterns))
-        for seed in range(12)
+        truth.attainable(fit_scorecard(counts_of(truth, 100, seed)).log_odds(truth.patterns)) for seed in range(12)
     ]
     assert np.mean(shares) > 0.55
 
 
 @pytest.mark.parametrize(("unknown", "part"), [("random", 0.0), ("junk", 1.0)])
 def test_what_unknown_means_is_learned(unknown, part):
-    fit = fit_scorecard(counts_of(make_truth("rule_right", unknown=unknown), 3000), DOCUMENTED)
+    fit = fit_scorecard(counts_of(make_truth("rule_right", unknown=unknown), 3000))
     assert fit.evidence @ fit.spreads[:, 2] == pytest.approx(part, abs=0.15)
 
 
 def test_weights_count_as_that_many_deals_and_cost_no_more():
     counts = counts_of(make_truth("tilted"), 300)
-    once = fit_scorecard(counts, DOCUMENTED)
-    thrice = fit_scorecard(PatternCounts(counts.codes, 3 * counts.won, 3 * counts.lost), DOCUMENTED)
+    once = fit_scorecard(counts)
+    thrice = fit_scorecard(PatternCounts(counts.codes, 3 * counts.won, 3 * counts.lost))
     assert thrice.evidence @ thrice.spreads[:, 0] >= once.evidence @ once.spreads[:, 0] - 0.05
     huge = PatternCounts(counts.codes, 1e6 * counts.won, 1e6 * counts.lost)
-    assert np.isfinite(fit_scorecard(huge, DOCUMENTED, n_draws=10).draws).all()
+    assert np.isfinite(fit_scorecard(huge, n_draws=10).draws).all()
 
 
 @pytest.mark.parametrize("world", ["rule_right", "tilted", "dud"])
 def test_intervals_of_weights_cover_the_true_weight_and_hold_the_estimate(world):
     truth, covered, inside = make_truth(world), [], []
     for seed in range(25):
-        fit = fit_scorecard(counts_of(truth, 500, seed), DOCUMENTED, n_draws=400, random_state=seed)
+        fit = fit_scorecard(counts_of(truth, 500, seed), n_draws=400, random_state=seed)
         drawn = fit.draws[:, 1:].reshape(400, 4, 6)[:, :, 4]
         low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
         covered.append((low <= truth.points[:, 4]) & (truth.points[:, 4] <= high))
@@ -115,6 +106,6 @@ def test_a_criterion_never_known_and_one_seed():
     codes = counts.codes.copy()
     codes[:, 0] = 5
     blind = PatternCounts(codes, counts.won, counts.lost)
-    one, two = (fit_scorecard(blind, DOCUMENTED, n_draws=50, random_state=4) for _ in range(2))
+    one, two = (fit_scorecard(blind, n_draws=50, random_state=4) for _ in range(2))
     np.testing.assert_array_equal(one.draws, two.draws)
     assert np.isfinite(one.values).all()

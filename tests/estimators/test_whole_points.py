@@ -10,7 +10,6 @@ from leadml.estimators.whole_points import whole_points
 from leadml.levels import logistic
 
 RNG = np.random.default_rng(0)
-DOCUMENTED = np.tile(np.arange(5.0), (4, 1))
 
 
 def world_counts(world, n=2000):
@@ -36,7 +35,7 @@ def fit_of(values):
 @pytest.mark.parametrize("world", ["rule_right", "tilted", "steps"])
 def test_points_keep_the_total_and_never_fall(world, total):
     counts = world_counts(world)
-    card = rounded(fit_scorecard(counts, DOCUMENTED), counts, total)
+    card = rounded(fit_scorecard(counts), counts, total)
     levels, unknown = points_of(card)[:, :5], points_of(card)[:, 5]
     assert levels[:, 4].sum() == total
     assert (levels[:, 0] == 0).all()
@@ -49,7 +48,7 @@ def test_points_keep_the_total_and_never_fall(world, total):
 
 def test_more_points_lose_less_against_the_fit():
     counts = world_counts("steps")
-    fit = fit_scorecard(counts, DOCUMENTED)
+    fit = fit_scorecard(counts)
     lost = [rounded(fit, counts, total).loss_against_real for total in (8, 16, 40, 100)]
     assert lost == sorted(lost, reverse=True)
     assert lost[2] < 0.001
@@ -89,7 +88,7 @@ def test_no_move_of_one_point_comes_nearer():
 
 def test_a_wrong_sign_criterion_earns_nothing():
     counts = world_counts("reversed")
-    card = rounded(fit_scorecard(counts, DOCUMENTED), counts)
+    card = rounded(fit_scorecard(counts), counts)
     assert (points_of(card)[3, :5] == 0).all()
     assert points_of(card)[:3, 4].sum() == 40
 
@@ -103,7 +102,7 @@ def test_unknown_earns_from_nothing_to_the_top():
 
 def test_free_points_may_turn_and_begin_at_0():
     counts, monotone = world_counts("inverted_u", 20_000), [True, False, True, True]
-    card = rounded(fit_scorecard(counts, DOCUMENTED, monotone=monotone), counts, monotone=monotone)
+    card = rounded(fit_scorecard(counts, monotone=monotone), counts, monotone=monotone)
     levels = points_of(card)[:, :5]
     assert levels[1].argmax() == 2
     assert (levels.min(axis=1) == 0).all()

@@ -38,7 +38,7 @@ def deals():
     words = tuple(f"w{at}" for at in range(40))
     columns = [Column("word", codes=codes, words=words), Column("x", numbers=x)]
     columns += [Column(f"noise{at}", codes=rng.integers(0, 20, 3000), words=words[:20]) for at in range(20)]
-    return WideDeals(np.empty((3000, 0), np.uint8), np.empty((0, 5)), columns, rng.random(3000) < logistic(eta),
+    return WideDeals(np.empty((3000, 0), np.uint8), columns, rng.random(3000) < logistic(eta),
                      np.ones(3000))  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def test_words_brought_together_by_outcome_keep_their_shrinkage(deals):
 
 
 def test_columns_are_let_in_by_evidence_and_noise_alone_is_not(deals):
-    noise = WideDeals(deals.codes, deals.documented, deals.columns[2:], deals.outcome, deals.weight)
+    noise = WideDeals(deals.codes, deals.columns[2:], deals.outcome, deals.weight)
     assert fit_wide(noise).attributes == ()
     assert [each.bins.name for each in fit_wide(deals, attributes=2).attributes] == ["x", "word"]
 

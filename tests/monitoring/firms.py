@@ -55,7 +55,7 @@ class Firm:
 
 def learn(counts: PatternCounts) -> Card:
     documented = np.tile(np.arange(5.0), (4, 1))
-    fit = fit_scorecard(counts, documented)
+    fit = fit_scorecard(counts)
     whole = whole_points(fit, counts.codes, counts.total)
     points, size = np.array(whole.rows), whole.total_max + 1
     table = table_of_totals(whole.totals(counts.codes), counts.won, counts.total, whole.total_max)
