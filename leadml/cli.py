@@ -338,7 +338,7 @@ def predict(
     )  # fmt: skip
     if engine == "spark":
         from leadml.spark import predict_with_spark as predict_file
-    return _ended(predict_file(file, mapping, lambda: _resolve(model, store), out, options, say), max_rejected)
+    return _ended(predict_file(file, mapping, [_resolve(model, store)], out, options, say), max_rejected)
 
 
 @app.command(epilog="Example: leadml explain leads.csv --mapping ours.yaml --model bant --lead 1042")

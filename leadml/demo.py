@@ -56,7 +56,7 @@ def run_demo(directory: Path, *, at: str, show: Callable[[str], None], say: Call
             true, found = closed.truth.weights[name], f"{weight.low:.1f} to {weight.high:.1f}"
             show(f"  {name:<10} true {true:4.1f}   learned {weight.learned:4.1f}  ({found})")
     scores = directory / "scores.xlsx"
-    predict_file(leads, mapping, done.found.card, str(scores), Options(sort=True), say)
+    predict_file(leads, mapping, [done.found.card], str(scores), Options(sort=True), say)
     page = write_page(done.directory, directory / "page.html", leads=leads, store_root=directory / "models_store")
     show("\nOpen")
     show(f"  {done.directory / 'report.html'}   the report, in a browser")

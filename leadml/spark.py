@@ -111,11 +111,10 @@ def _pick(frame: DataFrame, columns: Sequence[str]) -> DataFrame:
 
 
 def predict_with_spark(
-    source: str, mapping: Any, model: Any, out: str, options: Options, say: Callable[[str], None]
+    source: str, mapping: Any, models: Sequence[Any], out: str, options: Options, say: Callable[[str], None]
 ) -> Totals:
     """Score leads into a folder of Parquet or CSV files, by a card."""
-    mapping, model = load_mapping(mapping), model() if callable(model) else model
-    names = options.names
+    mapping, (model,) = load_mapping(mapping), models
     if PurePosixPath(out).suffix.lower() not in ENDINGS:
         raise UsageError(f"--out: got {out!r}, valid with --engine spark: a folder ending in {', '.join(ENDINGS)}")
     for option in ("sort", "crm", "query"):
@@ -129,7 +128,7 @@ def predict_with_spark(
         check_parent(out)
     with open_session() as session:
         frame, table = _open(session, source, mapping)
-        scorer = Scorer(cast(Any, table), mapping, [model], options, names)
+        scorer = Scorer(cast(Any, table), mapping, models, options)
         for message in scorer.messages:
             say(message)
         shared = session.sparkContext.broadcast(scorer)

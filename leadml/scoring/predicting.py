@@ -62,27 +62,18 @@ class Totals(NamedTuple):
         return self
 
 
-def predict_file(source: Any, mapping: Any, model: Any, out: str, options: Options, say: Say) -> Totals:
-    """Score new leads by a card (or another estimator) into a file or standard output."""
-    names = options.names
-    return _score_file(source, mapping, lambda _: [model() if callable(model) else model], names, out, options, say)
-
-
 def qualify_file(
     source: Any, mapping: Any, policies: Sequence[str] | None, met_level: int, out: str, options: Options, say: Say
 ) -> Totals:
     """Judge leads by documented rules alone: one row a lead and policy, named in ``policy``."""
     if not 1 <= met_level <= 4:
         raise UsageError(f"--met-level: got {met_level}, valid is a level from 1 to 4")
-
-    def find(mapping: Mapping) -> list[Card]:
-        cards = policy_cards(mapping, policies, met_level)
-        if not policies:
-            say(f"policies: {', '.join(card.name for card in cards)}")
-        return cards
-
-    names = ("policy", *options.names)
-    return _score_file(source, mapping, find, names, out, options._replace(with_closed=True), say)
+    check_out(out, source)
+    mapping = load_mapping(mapping)
+    cards = policy_cards(mapping, policies, met_level)
+    if not policies:
+        say(f"policies: {', '.join(card.name for card in cards)}")
+    return predict_file(source, mapping, cards, out, options._replace(with_closed=True, with_policy=True), say)
 
 
 def policy_cards(mapping: Mapping, policies: Sequence[str] | None, met_level: int) -> list[Card]:
@@ -120,20 +111,17 @@ def score_table(source: Any, mapping: Mapping, model: Any, options: Options) -> 
     return pa.concat_tables(tables, promote_options="permissive"), opened, sum(each.n_closed for each in parts)
 
 
-def _score_file(
-    source: Any, mapping: Any, find_models: Callable[[Mapping], Sequence[Any]], names: Sequence[str], out: str,
-    options: Options, say: Say,
-) -> Totals:  # fmt: skip
+def predict_file(source: Any, mapping: Any, models: Sequence[Any], out: str, options: Options, say: Say) -> Totals:
+    """Score leads by cards (or another estimator), a row each, into a file or standard output."""
     check_out(out, source)
     if options.crm is not None:
         check_out(options.crm, source, option="--crm")
         if Path(options.crm).absolute() == Path(out).absolute():
             raise UsageError(f"--crm: {options.crm!r} is --out too; give another file")
     mapping = load_mapping(mapping)
-    models = find_models(mapping)  # looked up after the destination has been checked
     opened = open_leads(source, mapping, options.query)
     first = names_among(opened.columns, mapping) if kind_of_out(out)[0] == ".xlsx" else []
-    scorer = Scorer(opened, mapping, models, options, names, first)
+    scorer = Scorer(opened, mapping, models, options, first)
     for message in [*(values.get("text", "") for _, values in opened.notes), *scorer.messages]:
         say(message)
     n_scored = n_closed = 0

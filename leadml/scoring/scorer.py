@@ -43,13 +43,14 @@ class Options(NamedTuple):
     crm: str | None = None
     with_closed: bool = False
     query: str | None = None
+    with_policy: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """Columns to write after lead_id, each once; all of them where none are told."""
         told = self.columns
         if told is None:
-            return COLUMNS
+            return ("policy", *COLUMNS) if self.with_policy else COLUMNS
         names = [name.strip() for name in told.split(",")] if isinstance(told, str) else list(told)
         for name in names:
             if name not in COLUMNS:
@@ -83,9 +84,9 @@ class Scorer:
     """
 
     def __init__(
-        self, source: Source, mapping: Mapping, models: Sequence[Any], options: Options,
-        names: Sequence[str] | None = None, first: Sequence[str] = (),
-    ) -> None:  # fmt: skip
+        self, source: Source, mapping: Mapping, models: Sequence[Any], options: Options, first: Sequence[str] = ()
+    ) -> None:
+        names = options.names
         self.source, self._models, self._words = source, list(models), None
         self._made: dict[int, tuple[Answers, pa.RecordBatch]] = {}  # of each model, those made last
         cards = [each for each in models if isinstance(each, Card)]
@@ -115,13 +116,12 @@ class Scorer:
         if excluded := [name for name in attributes if name in mapping.exclude]:
             told = "learn a card without them, or take them out of exclude if they were known when the lead came in"
             self.messages.append(f"the mapping excludes {', '.join(excluded)}, which the model reads: {told}")
-        names = options.names if names is None else names
         kept = [name for name in source.columns if not name == mapping.lead_id == "lead_id"]
         self._kept = _titles(kept if options.keep_columns else first, {"lead_id", *names}, source.columns)
         if renamed := [f"{column} as {title}" for column, title in self._kept.items() if column != title]:
             self.messages.append(f"kept under another name, as theirs is taken: {', '.join(renamed)}")
         self.layout = Layout(
-            tuple(names), tuple(self._kept.values()), locale=options.locale,
+            names, tuple(self._kept.values()), locale=options.locale,
             first=tuple(self._kept[each] for each in first),
             band_decisions={band.id: band.decision for card in cards for band in card.bands},
         )  # fmt: skip

@@ -40,5 +40,7 @@ def test_a_card_of_doubtful_columns_is_stored_but_not_in_use(tmp_path):
     context = [each for each in mapping["context"] if each != held]
     excluded = {**mapping, "context": context, "exclude": {held: "written during the deal"}}
     told = []
-    predict_file(frame, excluded, done.found.card, str(tmp_path / "scores.csv"), Options(with_closed=True), told.append)
+    predict_file(
+        frame, excluded, [done.found.card], str(tmp_path / "scores.csv"), Options(with_closed=True), told.append
+    )
     assert any(line.startswith("the mapping excludes ") and held in line for line in told)

@@ -200,7 +200,7 @@ def test_kept_predictions_count_as_they_were_made(firm: Firm, tmp_path: Path) ->
     assert "those predicted at the time for 600 of the 600" in format_monitor(found)
     for locale in ("en", "nl"):  # the work lists that predict wrote
         lists = tmp_path / f"{locale}.xlsx"
-        predict_file(file, MAPPING, firm.card, str(lists), Options(locale=locale, with_closed=True), print)
+        predict_file(file, MAPPING, [firm.card], str(lists), Options(locale=locale, with_closed=True), print)
         assert len(read_predictions(str(lists))) == 600
     for text, says in (
         ("lead_id,points\nD0,3\n", "has no column probability"),

@@ -56,7 +56,7 @@ def card():
 
 def run(source, mapping, model, out, **options):
     said = []
-    return predict_file(source, mapping, model, str(out), Options(**options), said.append), said
+    return predict_file(source, mapping, [model], str(out), Options(**options), said.append), said
 
 
 def rows(path, delimiter=","):

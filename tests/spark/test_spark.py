@@ -73,9 +73,9 @@ def card():
 def test_the_answers_are_those_of_one_machine(session, folder, tmp_path, source, ending):
     options, said, here = Options(keep_columns=True), [], []
     totals = predict_with_spark(
-        str(folder / source), MAPPING, card(), str(tmp_path / f"out{ending}"), options, said.append
+        str(folder / source), MAPPING, [card()], str(tmp_path / f"out{ending}"), options, said.append
     )
-    one = predict_file(folder / source, MAPPING, card(), str(tmp_path / "one.csv"), options, here.append)
+    one = predict_file(folder / source, MAPPING, [card()], str(tmp_path / "one.csv"), options, here.append)
     assert (totals.n_rows, totals.n_scored, totals.n_rejected, totals.n_closed) == (
         N, one.n_scored, one.n_rejected, one.n_closed,
     )  # fmt: skip
@@ -124,9 +124,9 @@ def test_what_spark_cannot_is_refused(session, folder, tmp_path):
         ("no/a.csv", Options(), MAPPING, "no folder"),
     ]:
         with pytest.raises(UsageError, match=words):
-            predict_with_spark(leads, mapping, card(), str(tmp_path / out), options, print)
+            predict_with_spark(leads, mapping, [card()], str(tmp_path / out), options, print)
     with pytest.raises(UsageError, match="classifier"):
-        predict_with_spark(leads, MAPPING, object(), str(tmp_path / "a.csv"), Options(), print)
+        predict_with_spark(leads, MAPPING, [object()], str(tmp_path / "a.csv"), Options(), print)
     with pytest.raises(UsageError, match="names no outcome"):
         count_with_spark(leads, {**MAPPING, "outcome": None})
     unlisted = {**MAPPING, "outcome": {"column": "Status", "won": ["Won"], "lost": ["Lost"]}}
