@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 import pyarrow as pa
 
+from leadml.card.files import replacing
 from leadml.card.record import Card
 from leadml.data.chunks import Chunk, Format, typed_chunks
 from leadml.data.dates import read_dates
@@ -29,7 +30,7 @@ from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.predicting import Totals
 from leadml.scoring.scorer import Options, Scorer
-from leadml.scoring.writers import Layout, batch_of, check_parent, guard, replacing
+from leadml.scoring.writers import Layout, batch_of, check_parent, guard
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

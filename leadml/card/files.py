@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+import platform
+import re
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from leadml.exceptions import ModelRefError, StoreError, UsageError
 
+HOST = re.sub(r"\W", "", platform.node())[:20] or "host"
+DAY_SECONDS = 86_400
 MAX_BYTES = 2_000_000  # a card is a table that a person can read; anything larger is no card
 
 
@@ -71,18 +77,46 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text file (UTF-8) whole or not at all, so that it outlives a power cut; a link is followed."""
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a temporary file that takes the place of `path` by one rename when the block ends well, else goes.
+
+    A device or pipe is written to directly.
+    """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{target.name[:100]}.{os.urandom(6).hex()}.tmp")
+    if target.exists() and not target.is_file():
+        yield target
+        return
+    name = f".{target.name[:100]}.{os.urandom(4).hex()}.{HOST}-{os.getpid()}.leadml-tmp"
+    temporary = target.with_name(name)
     try:
-        with temporary.open("wb") as file:
-            file.write(text.encode("utf-8"))
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text file (UTF-8) whole or not at all, so that it outlives a power cut; a link is followed."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(text.encode("utf-8"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files of runs that were killed: of dead processes here, elsewhere after a day."""
+    for path in folder.glob(".*.leadml-tmp"):
+        process = path.name.removesuffix(".leadml-tmp").rpartition(f".{HOST}-")[2]
+        with contextlib.suppress(OSError):
+            alive = time.time() - path.stat().st_mtime < DAY_SECONDS
+            if alive and process.isdigit():
+                try:
+                    os.kill(int(process), 0)
+                except ProcessLookupError:
+                    alive = False
+            if not alive:
+                path.unlink()
 
 
 def check_folder(folder: Path) -> None:

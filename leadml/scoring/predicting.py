@@ -12,23 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
+from leadml.card.files import replacing
 from leadml.card.record import Card
 from leadml.data.cells import number_array, numbers_of
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import Source, open_leads
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.scorer import NOBODY, Options, Scored, Scorer
-from leadml.scoring.writers import (
-    CsvLines,
-    JsonLines,
-    Layout,
-    ParquetRows,
-    Writer,
-    batch_of,
-    check_out,
-    kind_of_out,
-    replacing,
-)
+from leadml.scoring.writers import CsvLines, JsonLines, Layout, ParquetRows, Writer, batch_of, check_out, kind_of_out
 
 Say = Callable[[str], None]
 CRM_COLUMNS = ("probability", "points", "band", "decision", "action", "question", "model")

@@ -7,20 +7,17 @@ identities and pattern texts, side by side: the taken buffer is what the file ho
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import os
-import platform
-import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 
+from leadml.card.files import sweep
 from leadml.data.cells import number_array, pc, take, text_array
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
@@ -33,8 +30,6 @@ if TYPE_CHECKING:
 TEXTS = (".csv", ".tsv", ".jsonl")
 ENDINGS = (".csv", ".tsv", ".parquet", ".jsonl", ".xlsx")
 PACKINGS = {".gz": "gzip", ".zst": "zstd"}
-DAY_SECONDS = 86_400
-HOST = re.sub(r"\W", "", platform.node())[:20] or "host"
 ROW_GROUP = 1 << 18
 """Rows a row group of a Parquet file has, about."""
 
@@ -298,37 +293,3 @@ def check_parent(out: str, option: str = "--out") -> Path:
     if not path.parent.is_dir():
         raise UsageError(f"{option}: {path.parent} is no folder to write {path.name!r} in; make it first")
     return path.parent
-
-
-def sweep(folder: Path) -> None:
-    """Remove temporary files of runs that were killed: of dead processes here, elsewhere after a day."""
-    for path in folder.glob(".*.leadml-tmp"):
-        process = path.name.removesuffix(".leadml-tmp").rpartition(f".{HOST}-")[2]
-        with contextlib.suppress(OSError):
-            alive = time.time() - path.stat().st_mtime < DAY_SECONDS
-            if alive and process.isdigit():
-                try:
-                    os.kill(int(process), 0)
-                except ProcessLookupError:
-                    alive = False
-            if not alive:
-                path.unlink()
-
-
-@contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a temporary file that takes the place of `path` by one rename when the block ends well, else goes.
-
-    A device or pipe is written to directly.
-    """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        yield target
-        return
-    name = f".{target.name[:100]}.{os.urandom(4).hex()}.{HOST}-{os.getpid()}.leadml-tmp"
-    temporary = target.with_name(name)
-    try:
-        yield temporary
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)

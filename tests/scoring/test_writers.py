@@ -18,11 +18,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from leadml.card.files import replacing, sweep
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.predicting import open_writer
 from leadml.scoring.scorer import Scored
-from leadml.scoring.writers import Layout, batch_of, check_out, guard, replacing, sweep
+from leadml.scoring.writers import Layout, batch_of, check_out, guard
 
 TEXTS = ["plain", 'a "quote"', "two, words; three\ttabs", "line\nend", "", "Käse €", "=1+1", "-5"]
 LAYOUT = Layout(columns=("probability", "points", "band", "settled"), kept=("Note", "Amount"))
@@ -154,7 +155,7 @@ def test_the_new_file_takes_its_place_by_one_rename(tmp_path):
 
 def test_a_killed_run_is_swept_at_the_next_start(tmp_path):
     code = (
-        "import os, sys; from leadml.scoring.writers import replacing\n"
+        "import os, sys; from leadml.card.files import replacing\n"
         f"with replacing({str(tmp_path / 'a.csv')!r}) as temporary:\n"
         "    temporary.write_text('half'); os.kill(os.getpid(), 9)"
     )
