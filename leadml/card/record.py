@@ -199,7 +199,7 @@ class Card(_Part):
         total, highest = self.total_max, sum(int(row.max()) for row in points_by_code(self))
         told, line = [row.points for row in self.table], (self.base, self.slope)
         edges, never = [band.from_ for band in self.bands], total + 1
-        decisions = [each.decision for each in self.bands]
+        ends, decisions = f"where a band begins ({edges}), or {never} (never)", [each.decision for each in self.bands]
         best_last = sorted(decisions, key=DECISIONS.index, reverse=True)
         above = [each.id for each in self.criteria if each.unknown_points > max(each.points)]
         apart = [each.id for each in self.attributes if not _is_whole(each)]
@@ -219,12 +219,7 @@ class Card(_Part):
             (line == (None, None) or (told and None not in line), "base, slope", line, "both, with a table, or none"),
             (len(set(named)) == len(named), "bands", named, "each id once"),
             (edges == sorted({0, *edges}) and edges[-1] <= never, "bands", edges, f"0 first and rising, up to {never}"),
-            (
-                self.cutoff in (*edges, never),
-                "cutoff",
-                self.cutoff,
-                f"where a band begins ({edges}), or {never} (never)",
-            ),
+            (self.cutoff in (*edges, never), "cutoff", self.cutoff, ends),
             (not wrong, "bands", wrong, f"'ready' from the cut-off {self.cutoff} up and nowhere else"),
             (decisions == best_last, "bands", decisions, "none worse than one below"),
             (not strangers, "gates", strangers, f"criteria among {', '.join(own)}"),

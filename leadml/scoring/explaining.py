@@ -24,16 +24,10 @@ def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: st
 
     Parameters
     ----------
-    source : frame or path
-        The leads, as in `predict`.
-    mapping : Mapping, dict or path
-        What the columns mean.
-    model : Card, Model, Calibration, str or path
-        A card, or a reference as `load_model` takes it.
+    source, mapping, model, query
+        As in `predict`.
     lead_id : str or int
         What the mapping's column of identities holds; where none does, the number of the row, from 1.
-    query : str, optional
-        What to ask, where the source is a SQLAlchemy URL.
 
     Returns
     -------
