@@ -533,13 +533,10 @@ def models_promote(
     done = promote(ref, because=because, at=_now(), leads=leads, ratio=ratio, force=force, store_root=store)
     if done.comparison is not None:
         say(done.comparison.sentence)
-    if not done.changed:
-        say(f"{done.version.ref} is the champion of {done.version.name} already; nothing was changed")
-        return
     found, is_open = done.version, done.comparison is not None and done.comparison.outcome == "moved"
     how = ", by force" if found.since.forced else ", by the reason alone" if is_open else ""
     say(f"{found.ref} is the champion of {found.name}{how}")
-    if has_store():
+    if has_store():  # also of what is in use already, where MLflow could not be reached before
         told = mirror_version(found.ref, found.folder, champion=True, because=because or "")
         note_registered(found, told, at=_now(), store_root=store)
         say(f"registered: {told}")

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 
 
 class Promoted(NamedTuple):
-    """The champion, how it compares with the one before, and whether anything changed."""
+    """The champion, and how it compares with the one before."""
 
     version: Version
     comparison: Comparison | None
-    changed: bool
 
 
 def promote(
@@ -39,7 +38,7 @@ def promote(
             ref = found[-1].ref
         candidate, before = versions.show_version(ref, root), versions.champion_of(name, root)
         if before is not None and before.version == candidate.version:
-            return Promoted(candidate, None, False)
+            return Promoted(candidate, Comparison("alike", f"{before.ref} is in use already; nothing was changed"))
         versions.load_stored(candidate)  # only what is as it was stored
         comparison = None if before is None else compare(candidate, before, leads, ratio)
         evidence = " ".join(comparison.sentence.split()) if comparison else None
@@ -51,7 +50,7 @@ def promote(
             at=at, action="promoted", version=candidate.version, because=because, evidence=evidence, forced=forced
         )
         versions.add_events(root, name, event)
-        return Promoted(versions.show_version(candidate.ref, root), comparison, True)
+        return Promoted(versions.show_version(candidate.ref, root), comparison)
 
 
 def retire(ref: str, *, because: str | None, at: str, store_root: Root = None) -> Version:

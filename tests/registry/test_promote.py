@@ -135,8 +135,9 @@ def test_the_ratio_of_the_calibration_is_in_force(tmp_path: Path) -> None:
     store_two(tmp_path, make_card(5), make_card(3), ratio=1.2)
     with pytest.raises(StoreError, match=r"A won deal being worth 1\.2 follow-ups"):
         promote("bant@2", because="x", at=AT, leads=make_deals(), store_root=tmp_path)
-    assert promote("bant", because="x", at=AT, leads=make_deals(), ratio=50, store_root=tmp_path).changed
-    assert not promote("bant", because="x", at=AT, store_root=tmp_path).changed
+    assert promote("bant", because="x", at=AT, leads=make_deals(), ratio=50, store_root=tmp_path).version.since.because
+    again = promote("bant", because="y", at=AT, store_root=tmp_path)
+    assert (again.version.since.because, again.comparison and "already" in again.comparison.sentence) == ("x", True)
 
 
 def test_leads_without_outcomes_tell_no_worth(tmp_path: Path) -> None:
