@@ -288,9 +288,10 @@ def frameworks_diff(old: FrameworkRef, new: FrameworkRef) -> None:
 @mappings.command("new", epilog="Example: leadml mapping new deals.csv --crm hubspot -o ours.yaml")
 def mapping_new(file: File, crm: Vendor = None, query: Query = None, out: OutFile = None) -> None:
     """Propose a mapping from headers and values; every guess is marked and explained."""
+    from leadml.calibration.leaks import leak_notes
     from leadml.data.new_mapping import propose_mapping
 
-    _write(propose_mapping(file, crm, query=query), out, f"leadml check {file} --mapping {out}")
+    _write(propose_mapping(file, crm, leak_notes, query=query), out, f"leadml check {file} --mapping {out}")
 
 
 @app.command(epilog="Example: leadml check deals.csv --mapping configs/mappings/b2b_deals.yaml")

@@ -16,9 +16,9 @@ import numpy as np
 from ruamel.yaml import YAML
 
 from leadml.calibration.late_answers import find_late_answers
+from leadml.calibration.leaks import leak_notes, sample_kinds
 from leadml.calibration.selection import find_selection, find_worked
 from leadml.data.deals import OPEN, Leads, Note
-from leadml.data.leaks import leak_notes, sample_kinds
 from leadml.evaluation.bootstrap import Z
 from leadml.evaluation.metrics import highest
 from leadml.levels import LEVEL_MAX, UNKNOWN

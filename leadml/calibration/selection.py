@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
+import numpy.typing as npt
+from scipy.stats import chi2_contingency
+from scipy.stats.contingency import crosstab
 
-from leadml.data.cells import Bools, Floats, Ints, Ints64, valid_of, values_of
+from leadml.calibration.leaks import bins_of
+from leadml.data.cells import Bools, Floats, Ints, Ints64
 from leadml.data.deals import OPEN, Leads
-from leadml.data.leaks import chi_square
-from leadml.data.units import codes_of
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.solver import fit_logistic
 from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, logistic
@@ -123,19 +124,17 @@ def find_selection(leads: Leads, below: Bools) -> Selection | None:
 def _dependence(leads: Leads, there: Bools, worked: Bools) -> tuple[tuple[str, float], ...]:
     """Test each mapped column against being worked among the leads `there` (chi-square, Bonferroni)."""
     columns: dict[str, Any] = dict(zip(leads.criteria, leads.codes.T, strict=True))
-    columns |= {name: _binned(column) for name, column in {**leads.context, **leads.segments}.items()}
+    columns |= {name: bins_of(column, _BINS) for name, column in {**leads.context, **leads.segments}.items()}
     columns |= {} if leads.contactable is None else {"contactable": leads.contactable}
-    found = [(name, chi_square(column[there].astype(np.int64), worked[there])) for name, column in columns.items()]
+    found = [(name, _chance(column[there], worked[there])) for name, column in columns.items()]
     return tuple(sorted(((n, p) for n, p in found if p < _LEVEL / len(found)), key=lambda each: each[1]))
 
 
-def _binned(column: pa.Array) -> Ints64:
-    """Number categories, or the quarters of a column of numbers; 0 where blank."""
-    if not pa.types.is_floating(column.type):
-        return codes_of(column)
-    known, values = valid_of(column), values_of(column)
-    edges = np.quantile(values[known], np.arange(1, _BINS) / _BINS) if known.any() else []
-    return np.where(known, np.searchsorted(edges, values) + 1, 0)
+def _chance(codes: npt.NDArray[Any], side: Bools) -> float:
+    """P value of independence (chi-square); rare categories are taken together."""
+    _, at, count = np.unique(codes, return_inverse=True, return_counts=True)
+    table = crosstab(np.where(count[at] < MIN_LEADS, -1, at), side).count
+    return 1.0 if min(table.shape) < 2 else float(chi2_contingency(table, correction=False).pvalue)
 
 
 def _excess_wins(leads: Leads, above: Bools, worked_below: Bools) -> float:

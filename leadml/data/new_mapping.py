@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -14,8 +15,7 @@ from ruamel.yaml import YAML
 
 from leadml.data.cells import carry, join_column, numbers_of, values_of
 from leadml.data.dates import read_dates
-from leadml.data.deals import NO_DAY
-from leadml.data.leaks import late_by_name, leak_notes
+from leadml.data.deals import NO_DAY, Leads, Note
 from leadml.data.mapping import Mapping, ReadOptions
 from leadml.data.read import read_leads
 from leadml.data.sources import open_source
@@ -77,8 +77,13 @@ class Column(NamedTuple):
         return [word for word in self.words if re.fullmatch(pattern, word, re.IGNORECASE)]
 
 
-def propose_mapping(source: Any, crm: str | None = None, *, query: str | None = None) -> str:
-    """Propose a mapping (YAML text that loads) from the first rows of an export, of a CRM where that is known."""
+def propose_mapping(
+    source: Any, crm: str | None, find_leaks: Callable[[Leads], Iterable[Note]], *, query: str | None = None
+) -> str:
+    """Propose a mapping (YAML text that loads) from the first rows of an export, of a CRM where that is known.
+
+    `find_leaks` tells which columns know how deals ended (`leadml.calibration.leaks.leak_notes`).
+    """
     opened = open_source(source, query=query)
     decimal, chunks, n = opened.format.decimal, [], 0
     for chunk in opened.chunks():
@@ -99,18 +104,36 @@ def propose_mapping(source: Any, crm: str | None = None, *, query: str | None = 
         lines += ["# no criterion found by name; map at least two: leadml frameworks bant shows the levels"]
         lines += ["criteria: {}"]
     late = {name: why for name in left if (why := late_by_name(name))}
-    late |= _late_by_outcome(table, "\n".join([*lines, "", *_others(left, late)]), decimal)
+    late |= _late_by_outcome(table, "\n".join([*lines, "", *_others(left, late)]), decimal, find_leaks)
     return "\n".join([*lines, "", *_others(left, late), ""])
 
 
-def _late_by_outcome(table: pa.Table, text: str, decimal: str) -> dict[str, str]:
+def late_by_name(column: str) -> str:
+    """Why a column of this name is written during a deal, as CRMs document it; "" where none says so.
+
+    >>> late_by_name("DealStage"), late_by_name("volgende_stap"), late_by_name("Lead Source")
+    ('moves with the deal', 'is emptied or overwritten as the deal moves', '')
+    """
+    words = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z\d])(?=[A-Z])", " ", column)).strip().lower()
+    return next((why for why, names in _late_names() if names.search(words)), "")
+
+
+@cache
+def _late_names() -> list[tuple[str, re.Pattern[str]]]:
+    found = YAML(typ="safe").load(files("leadml.data") / "late_columns.yaml")
+    return [(each["why"], re.compile("|".join(each["names"]))) for each in found]
+
+
+def _late_by_outcome(
+    table: pa.Table, text: str, decimal: str, find_leaks: Callable[[Leads], Iterable[Note]]
+) -> dict[str, str]:
     """Columns of the context whose values go with the outcomes as what is written late does."""
     try:
         read = ReadOptions.model_validate({"decimal": decimal})
         leads = read_leads(table, parse_record(text, Mapping).model_copy(update={"read": read}))
     except LeadmlError:  # what is wrong is told where the proposal is used
         return {}
-    found = ((code, values.get("columns", [values.get("column")])) for code, values in leak_notes(leads))
+    found = ((code, values.get("columns", [values.get("column")])) for code, values in find_leaks(leads))
     return {
         name: f"may tell how the deal went ({code})" for code, names in found for name in names if name in leads.context
     }

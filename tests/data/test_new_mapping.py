@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leadml.calibration.leaks import leak_notes
 from leadml.data import load_mapping, read_leads
 from leadml.data.mapping import Mapping
 from leadml.data.new_mapping import propose_mapping
@@ -39,7 +40,7 @@ def export(tmp_path):
 @pytest.mark.parametrize("crm", [None, "hubspot"])
 def test_an_export_is_recognised_and_its_mapping_reads_it(tmp_path, crm):
     path = export(tmp_path)
-    text = propose_mapping(path, crm)
+    text = propose_mapping(path, crm, leak_notes)
     mapping = parse_record(text, Mapping)
     assert (mapping.name, mapping.lead_id) == ("deals_2026", "Record ID")
     assert (mapping.dates.created, mapping.dates.closed) == ("Create Date", "Close Date")
@@ -69,7 +70,7 @@ def test_an_export_is_recognised_and_its_mapping_reads_it(tmp_path, crm):
 def test_a_file_that_says_nothing_still_gives_a_mapping_that_loads(tmp_path):
     path = tmp_path / "x.csv"
     path.write_text("a,budget\n1,\n2,\n")
-    text = propose_mapping(path)
+    text = propose_mapping(path, None, leak_notes)
     assert parse_record(text, Mapping).criteria == {}
     assert "# outcome: no column holds words" in text
     assert "order: rows" in text
@@ -87,7 +88,7 @@ def test_headers_of_a_crm(tmp_path, crm):
     day = "2026-0{}-{:02}"
     rows = [f"x{i},{ends[i % 2]},{day.format(1, i + 1)},{day.format(2, i + 1)},{i},A{i % 3}" for i in range(20)]
     path.write_text("\n".join([header, *rows]))
-    mapping = parse_record(propose_mapping(path, crm), Mapping)
+    mapping = parse_record(propose_mapping(path, crm, leak_notes), Mapping)
     lead_id, outcome, created, closed, _, account = header.split(",")
     assert (mapping.lead_id, mapping.outcome.column) == (lead_id, outcome)
     assert (mapping.dates.created, mapping.dates.closed, mapping.group) == (created, closed, (account,))
@@ -106,7 +107,7 @@ def test_headers_of_a_crm(tmp_path, crm):
 def test_day_first_is_proposed_where_the_dates_show_it(tmp_path, created, closed, shown):
     path = tmp_path / "x.csv"
     path.write_text("Deal ID,Created,Closed\n" + "".join(f"{i},{created},{closed}\n" for i in range(5)))
-    text = propose_mapping(path)
+    text = propose_mapping(path, None, leak_notes)
     assert parse_record(text, Mapping).dates.day_first is shown
     assert ("the dates show the order" in text) == (shown is not None)
 
@@ -117,7 +118,7 @@ def test_a_criterion_is_kept_though_its_words_are_not_understood(tmp_path):
         f"D-{i};Name {i};{'abc'[i % 3]};{('geen', 'rood', 'groen')[i % 3]};€ {i + 1}.500.000,00\n" for i in range(30)
     ]
     path.write_text("Deal;Deal ID;Role;Need;Budget\n" + "".join(rows))
-    text = propose_mapping(path)
+    text = propose_mapping(path, None, leak_notes)
     mapping = parse_record(text, Mapping)
     assert mapping.lead_id == "Deal ID"
     assert mapping.criteria["authority"].levels is None
@@ -135,7 +136,7 @@ def test_a_criterion_is_kept_though_its_words_are_not_understood(tmp_path):
 def test_who_decides_is_ranked_by_the_titles_of_roles(tmp_path):
     path, titles = tmp_path / "x.csv", ["Assistent", "Teamleider", "Directeur", "Eigenaar", "Onbekend"]
     path.write_text("Deal;Rol contact\n" + "".join(f"D-{i};{title}\n" for i, title in enumerate(titles)))
-    mapping = parse_record(propose_mapping(path), Mapping)
+    mapping = parse_record(propose_mapping(path, None, leak_notes), Mapping)
     rule = mapping.criteria["authority"]
     assert rule.levels == {"Assistent": 1, "Teamleider": 3, "Directeur": 4, "Eigenaar": 4}
     assert (mapping.lead_id, rule.unknown, rule.other) == ("Deal", ("Onbekend",), None)
@@ -154,7 +155,7 @@ def test_what_grows_with_wins_is_excluded_and_months_to_purchase_are_a_criterion
     }
     path = tmp_path / "x.csv"
     pd.DataFrame(columns).to_csv(path, sep=";", index=False)
-    text = propose_mapping(path)
+    text = propose_mapping(path, None, leak_notes)
     mapping = parse_record(text, Mapping)
     assert mapping.criteria["timeline"].column == "Looptijd mnd"
     assert "by its name perhaps one that grows until the deal ends: if so, exclude it" in text
