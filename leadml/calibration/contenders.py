@@ -18,7 +18,7 @@ from leadml.calibration.drift import Timing, latest_shift
 from leadml.card.build import LearnedPoints, learned_card
 from leadml.card.codes import codes_of, codes_of_leads
 from leadml.card.points import Ints
-from leadml.card.record import Card, CardBand
+from leadml.card.record import Card
 from leadml.estimators.attributes import Column, offered
 from leadml.estimators.misfit import find_misfits
 from leadml.estimators.patterns import PatternCounts
@@ -41,8 +41,6 @@ MORE = 1.9
 """How many times more deals there must be before a classifier is tuned again."""
 MOST = 5_000
 """Deals at the most (the latest, in time) that a wide classifier is fitted to."""
-ALL = CardBand.model_validate({"id": "all", "title": "All", "from": 0, "action": "rank", "decision": "ready"})
-"""The band of a card whose cut-off is not found yet."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -175,12 +173,6 @@ def find_chances(
     return (p, low, high), shift
 
 
-def as_card(framework: Framework | None, learned: LearnedPoints, lost: float | None = None) -> FittedCard:
-    """What was learned as a card, whose cut-off and bands are found where it is to be used."""
-    card = learned_card("learned", framework, learned, cutoff=0, bands=(ALL,), created_at="learned")
-    return FittedCard(card, lost=lost)
-
-
 def documented_points(k: int) -> Floats:
     """(k, 5) documented points of k criteria, around which is learned: a level is a point."""
     return np.tile(np.arange(5.0), (k, 1))
@@ -190,7 +182,8 @@ def learn_cutoff(rule: FittedCard, framework: Framework | None, train: Leads, ti
     """The points that a document gives, with chances."""
     points = np.array([[*each.points, each.unknown_points] for each in rule.card.criteria])
     chances, _ = find_chances(train, rule.totals(train), rule.card.total_max, timing)
-    return as_card(framework, LearnedPoints([c.id for c in rule.card.criteria], points, points[:, :5], *chances))
+    learned = LearnedPoints([c.id for c in rule.card.criteria], points, points[:, :5], *chances)
+    return FittedCard(learned_card("learned", framework, learned))
 
 
 class Levels(NamedTuple):
@@ -221,7 +214,7 @@ def learn_card(
     chances, shift = find_chances(train, whole.totals(codes_of_leads(train, criteria)), whole.total_max, timing)
     rows, given = np.array(whole.rows), documented_points(len(criteria))
     learned = LearnedPoints(criteria, rows, given, *chances, base=whole.base + shift, slope=whole.slope)
-    return as_card(framework, learned, whole.loss_against_real)
+    return FittedCard(learned_card("learned", framework, learned), lost=whole.loss_against_real)
 
 
 def learn_wide(
@@ -239,7 +232,8 @@ def learn_wide(
     whole = whole_points(fit, codes, weight, points, at_most=True)
     chances, _ = find_chances(train, whole.totals(codes), whole.total_max, timing, fit.slope)
     told, rows = card_attributes(fit.attributes, whole.rows[k:]), np.array(whole.rows[:k]).reshape(k, 6)
-    return as_card(framework, LearnedPoints(criteria, rows, documented_points(k), *chances, attributes=told))
+    learned = LearnedPoints(criteria, rows, documented_points(k), *chances, attributes=told)
+    return FittedCard(learned_card("learned", framework, learned))
 
 
 def column_of(leads: Leads, name: str) -> Column:

@@ -84,11 +84,10 @@ def calibrate(
     Traceback (most recent call last):
     leadml.exceptions.TooFewDealsError: ...
     """
-    check_asked(leads, name, frameworks)
+    classifiers = check_asked(leads, name, frameworks, contenders)
     settings = load_experiment(experiment)
     if contenders is not None:
         settings = load_experiment(settings, contenders=[each for each in contenders if isinstance(each, str)])
-    classifiers = check_own([each for each in contenders or () if not isinstance(each, str)])
     own = own_metrics(metrics)  # a wrong name is told before anything is learned
     leads = set_aside(leads, settings.without)
     check_enough(leads)
@@ -122,8 +121,12 @@ def name_of(leads: Leads) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip("._-")[:60].rstrip(".") or "calibration"
 
 
-def check_asked(leads: object, name: object, frameworks: Sequence[Any] | None) -> None:
-    """Refuse before learning what would be refused after it, or by a library in its own words."""
+def check_asked(
+    leads: object, name: object, frameworks: Sequence[Any] | None, contenders: Sequence[Any] | None
+) -> list[tuple[str, Any]]:
+    """Refuse before learning what would be refused after it, or by a library in its own words; the user's own
+    classifiers, by names that are files too.
+    """
     if not isinstance(leads, Leads):
         how = "read them first: leadml.read_leads(deals, mapping), or Leads.from_arrays(levels, outcome)"
         raise UsageError(f"leads: got {type(leads).__name__}; valid: Leads; {how}")
@@ -132,17 +135,14 @@ def check_asked(leads: object, name: object, frameworks: Sequence[Any] | None) -
         raise UsageError(f"name: got {name!r}; valid: {valid}; a model and its file are called so")
     if frameworks is not None and not len(frameworks):
         raise UsageError("frameworks: got none; valid: ids, YAML files or Frameworks; name some, or leave it out")
-
-
-def check_own(given: Sequence[Any]) -> list[tuple[str, Any]]:
-    """Check pairs (name, classifier) of the user's own; names are files too."""
-    for each in given:
-        name, classifier = each if isinstance(each, tuple | list) and len(each) == 2 else ("", each)
-        if not is_name(name) or not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
+    own = [each for each in contenders or () if not isinstance(each, str)]
+    for each in own:
+        called, classifier = each if isinstance(each, tuple | list) and len(each) == 2 else ("", each)
+        if not is_name(called) or not hasattr(classifier, "fit") or not hasattr(classifier, "predict_proba"):
             valid = "one of the names, or a pair of 1 to 64 of A-Z a-z 0-9 . _ - (a letter or digit first) and a"
             how = 'scikit-learn classifier with fit and predict_proba; write it as ("mine", classifier)'
             raise UsageError(f"contenders: got {repr(each)[:80]}; valid is {valid} {how}")
-    return [(name, classifier) for name, classifier in given]
+    return own
 
 
 def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:

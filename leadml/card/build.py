@@ -18,6 +18,8 @@ from leadml.levels import LEVEL_MAX, MET_LEVEL
 from leadml.terminal import clean
 
 Floats = npt.NDArray[np.float64]
+ALL = {"id": "all", "title": "All", "from": 0, "action": "rank", "decision": "ready"}
+"""The band of a card that has no cut-off yet."""
 Words = Mapping[str, Mapping[str, Sequence[str]]]
 
 
@@ -80,11 +82,11 @@ class LearnedPoints:
 
 
 def learned_card(
-    name: str, framework: Framework | None, learned: LearnedPoints, *, cutoff: int, bands: Sequence[Any],
-    created_at: str, words: Words | None = None, provenance: Mapping[str, Any] | None = None,
+    name: str, framework: Framework | None, learned: LearnedPoints, *, cutoff: int = 0, bands: Sequence[Any] = (ALL,),
+    created_at: str = "learned", words: Words | None = None, provenance: Mapping[str, Any] | None = None,
 ) -> Card:  # fmt: skip
-    """Make a learned card; `bands` (see `bands_at`) begin at 0 and at the cut-off, gates and caveats are the
-    framework's."""
+    """Make a learned card; `bands` (see `bands_at`) begin at 0 and at the cut-off (without one: to rank by), gates and
+    caveats are the framework's."""
     # An interval contains its estimate and chances rise with points, whatever rounding did.
     probability = np.maximum.accumulate(np.clip(learned.probability, 0.0, 1.0))
     low, high = np.clip(learned.low, 0.0, probability), np.clip(learned.high, probability, 1.0)

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 
 import leadml
 from leadml.calibration.experiment import Experiment, load_experiment
-from leadml.calibration.run import check_own, own_metrics
+from leadml.calibration.run import own_metrics
 from leadml.exceptions import RecordError, UsageError
 
 
@@ -88,7 +88,7 @@ def test_contradictions_are_refused(given, says: str) -> None:
 )
 def test_contenders_have_names_that_files_can_have(given: list[object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        check_own(given)
+        leadml.calibrate(leadml.make_leads(50), contenders=given)
 
 
 def test_metrics_of_ones_own_keep_clear_of_the_built_in() -> None:
