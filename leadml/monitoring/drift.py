@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,16 +55,14 @@ def find_drift(card: Card, before: Before, codes: Codes) -> tuple[LevelDrift, ..
     titles, counts = titles_of(card), before.counts
     rows = []
     for j, (name, title) in enumerate(titles.items()):
-        size, unknown = card.lookup.sizes[j], card.lookup.unknown[j]
+        size, unknown, found = card.lookup.sizes[j], card.lookup.unknown[j], dict[str, Any]()
         now = np.bincount(codes[:, j], minlength=size).astype(np.float64)
-        row = LevelDrift(id=name, title=title, n=len(codes), unknown_now=now[unknown] / len(codes))
         if counts is not None:
             then = np.bincount(counts.codes[:, j], counts.total, minlength=size).astype(np.float64)
             psi, e = stability_index(then, now), shift_evidence(then, now)
-            shifted, lacked = psi >= SHIFTED and e / len(titles) >= ALARM, float(then[unknown] / then.sum())
-            found = {"psi": psi, "e": min(e, 1e9), "unknown_before": lacked, "shifted": shifted}
-            row = row.model_copy(update=found)
-        rows.append(row)
+            found = {"psi": psi, "e": min(e, 1e9), "unknown_before": float(then[unknown] / then.sum())}
+            found["shifted"] = psi >= SHIFTED and e / len(titles) >= ALARM
+        rows.append(LevelDrift(id=name, title=title, n=len(codes), unknown_now=now[unknown] / len(codes), **found))
     return tuple(rows)
 
 

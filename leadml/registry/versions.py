@@ -221,7 +221,7 @@ def save_version(
             events.append(_write(root, name, 2, documented, at, own, ratio))
             events.append(Event(at=at, action="promoted", version=2, because=f"{against}{STAYS}"))
         add_events(root, name, *events)
-    return show_version(f"{name}@{number}", store_root)
+        return next(each for each in list_versions(name, root) if each.version == number)
 
 
 def _write(
