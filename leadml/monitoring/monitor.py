@@ -251,16 +251,16 @@ def _weights(card: Card, alarm: Alarm) -> tuple[WeightChange, ...]:
 
 
 def _bands(card: Card, before: Before, since: Since) -> tuple[BandRow, ...]:
-    n_bands, counts, told = len(card.bands), before.counts, card.lookup.answers
-    now = np.bincount(told(since.codes).band, minlength=n_bands)
-    then = None if counts is None else np.bincount(told(counts.codes).band, counts.total, n_bands)
-    inside = [told(since.deal_codes).band == j for j in range(n_bands)]
-    n, won = ([int(each.sum()) for each in part] for part in (inside, [each & (since.won == 1) for each in inside]))
+    n_bands, counts, answers = len(card.bands), before.counts, card.lookup.answers
+    now = np.bincount(answers(since.codes).band, minlength=n_bands)
+    then = None if counts is None else np.bincount(answers(counts.codes).band, counts.total, n_bands)
+    band = answers(since.deal_codes).band
+    n, won, predicted = (np.bincount(band, each, n_bands) for each in (None, since.won, since.predicted))
     return tuple(
         BandRow(
-            id=each.id, title=each.title, n_closed=n[j], n_won=won[j], rate=wilson(won[j], n[j]),
+            id=each.id, title=each.title, n_closed=int(n[j]), n_won=int(won[j]), rate=wilson(won[j], n[j]),
             share_before=None if then is None else float(then[j] / then.sum()),
             share_now=float(now[j] / now.sum()) if now.sum() else None,
-            predicted=float(since.predicted[inside[j]].mean()) if n[j] and card.table else None,
+            predicted=float(predicted[j] / n[j]) if n[j] and card.table else None,
         ) for j, each in enumerate(card.bands)
     )  # fmt: skip
