@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from leadml.calibration.late_answers import find_late_answers
 from leadml.calibration.leaks import leak_notes, sample_kinds
-from leadml.calibration.selection import find_selection, find_worked
+from leadml.calibration.selection import find_floor, find_selection
 from leadml.data.deals import OPEN, Leads, Note
 from leadml.evaluation.bootstrap import Z
 from leadml.evaluation.metrics import highest
@@ -149,18 +149,16 @@ def find_selected(study: Study) -> tuple[list[Note], frozenset[str]]:
         if found is not None and (found.by_hunch or leads.followed_up is not None):
             if not by_hunch:  # the baseline comes first; the same leads say it of the others
                 why = " They won more than the answers of the other leads predict." if found.by_hunch else ""
-                if found.depends_on:
-                    why = f" Which ones depends on {', '.join(column for column, _ in found.depends_on[:3])}."
+                why = f" Which ones depends on {', '.join(found.depends_on[:3])}." if found.depends_on else why
                 worst, _, best = (round(100 * rate) for rate in found.win_rates)
                 values = {"rule": name, "n": found.n_worked, "of": found.n_below, "why": why, "worst": worst}
                 notes.append(("LML605", {**values, "best": best, "where": name}))
             by_hunch.add(name)
             continue
         alike = [o.card.cutoff for o in rules if (o.card.framework, o.card.unit) == (card.framework, card.unit)]
-        worked = find_worked(totals, followed, alike, card.total_max)
-        if floor := worked.floor_of(card.cutoff):
+        if floor := find_floor(totals, followed, card.cutoff, alike, card.total_max):
             by_hunch.add(name)
-            n, n_closed = int(worked.n_leads[:floor].sum()), int(worked.n_closed[:floor].sum())
+            n, n_closed = (int((each & (totals < floor)).sum()) for each in (np.ones(len(leads), bool), followed))
             notes.append(("LML603", {"rule": name, "floor": floor, "n": n, "closed": n_closed, "where": name}))
     return notes, frozenset(by_hunch)
 

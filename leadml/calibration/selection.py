@@ -35,57 +35,40 @@ _BINS = 4
 _Z = 1.88  # one-sided 3%, beside the 1% of the columns
 
 
-class Worked(NamedTuple):
-    """The lowest cut-off that can be judged (0: every one), and leads by score, (score_max + 1,)."""
-
-    floor: int
-    n_leads: Ints64
-    n_closed: Ints64
-
-    def floor_of(self, cutoff: int) -> int:
-        """The floor for a rule's cut-off; closed deals alone know it only at that cut-off."""
-        knows_open = bool((self.n_leads > self.n_closed).any())
-        return self.floor if knows_open or cutoff <= self.floor else 0
-
-
 class Selection(NamedTuple):
-    """Follow-up below a cut-off."""
+    """Follow-up below a cut-off.
+
+    by_hunch : whether it depended on something; even where not, what is not known to be random can rest no verdict.
+    known_random : whether nearly all have a known chance; nothing else shows that nobody was picked.
+    """
 
     n_below: int
     n_worked: int
     win_rates: tuple[float, float, float]  # if nobody else would have been won, as worked, if everybody else
-    depends_on: tuple[tuple[str, float], ...]  # columns that tell who was worked, with their p value
-    excess: float  # wins beyond what the answers of leads above the cut-off predict, as a z score
-    random_share: float  # of the worked leads, with a known chance of having been picked at random
-
-    @property
-    def by_hunch(self) -> bool:
-        """Whether it depended on something. Even where not, what is not known to be random can rest no verdict."""
-        return not self.known_random and (bool(self.depends_on) or self.excess > _Z)
-
-    @property
-    def known_random(self) -> bool:
-        """Whether nearly all have a known chance; nothing else shows that nobody was picked."""
-        return self.random_share >= ALL_WORKED
+    depends_on: tuple[str, ...]  # columns that tell who was worked, the surest first
+    by_hunch: bool
+    known_random: bool
 
 
-def find_worked(score: Ints64 | Ints, closed: Bools, cutoffs: Sequence[int], score_max: int) -> Worked:
-    """Find the lowest cut-off that closed deals can judge, from the documented score of every lead.
+def find_floor(score: Ints64 | Ints, closed: Bools, cutoff: int, others: Sequence[int], score_max: int) -> int:
+    """Find the lowest cut-off that closed deals can judge (0: every one), from the documented score of every lead.
 
     With open leads, scores are gone through from the highest down, neighbours together until they hold 20 leads; the
     first group closed less than a fifth as often as the best-worked one ends what can be judged, unless fewer than 5%
-    of the leads lie below. In closed deals alone a documented cut-off is such an end when hardly any lie below it.
+    of the leads lie below. In closed deals alone a documented cut-off, a rule's own or one of others that count alike,
+    is such an end when hardly any lie below it.
 
     >>> score = np.repeat([0, 1, 2], 100)
-    >>> find_worked(score, score >= 2, [2], 2).floor, find_worked(score, np.ones(300, bool), [2], 2).floor
+    >>> find_floor(score, score >= 2, 2, [], 2), find_floor(score, np.ones(300, bool), 2, [], 2)
     (2, 0)
     """
     n_leads = np.bincount(score, minlength=score_max + 1)
-    n_closed = n_leads if closed.all() else np.bincount(score[closed], minlength=score_max + 1)
     below, few = np.concatenate([[0], np.cumsum(n_leads)]), FEW_BELOW * len(score)
     if closed.all():
-        known = [k for k in cutoffs if 0 < k <= score_max and below[k] < min(MIN_LEADS, few)]
-        return Worked(max(known, default=0), n_leads, n_closed)
+        known = [k for k in (cutoff, *others) if 0 < k <= score_max and below[k] < min(MIN_LEADS, few)]
+        floor = max(known, default=0)
+        return floor if cutoff <= floor else 0
+    n_closed = np.bincount(score[closed], minlength=score_max + 1)
     lowest, shares = [], []  # of each group, from the highest down
     leads = ended = 0
     for at in range(score_max, -1, -1):
@@ -97,7 +80,7 @@ def find_worked(score: Ints64 | Ints, closed: Bools, cutoffs: Sequence[int], sco
     is_worked = np.array(shares) >= HARDLY * max(shares, default=0.0)
     hardly = np.flatnonzero(~is_worked & np.logical_or.accumulate(is_worked))
     floor = lowest[hardly[0] - 1] if len(hardly) else 0
-    return Worked(0 if below[floor] < few else floor, n_leads, n_closed)
+    return 0 if below[floor] < few else floor
 
 
 def find_selection(leads: Leads, below: Bools) -> Selection | None:
@@ -105,9 +88,7 @@ def find_selection(leads: Leads, below: Bools) -> Selection | None:
 
     None where all were, or too few leads lie there.
     """
-    if leads.outcome is None:
-        return None
-    closed = leads.outcome != OPEN
+    closed = np.asarray(leads.outcome) != OPEN
     worked = closed if leads.followed_up is None else leads.followed_up
     n_below, n_worked = int(below.sum()), int((below & worked).sum())
     if n_below < MIN_LEADS or n_worked >= ALL_WORKED * n_below:
@@ -116,18 +97,19 @@ def find_selection(leads: Leads, below: Bools) -> Selection | None:
     n_won = int((done & (leads.outcome == 1)).sum())
     rates = (n_won / n_below, n_won / max(int(done.sum()), 1), (n_won + n_below - n_worked) / n_below)
     random = np.zeros(len(leads), bool) if leads.propensity is None else ~np.isnan(leads.propensity)
-    by_choice, excess = worked & ~random, _excess_wins(leads, ~below & closed, done & ~random)
-    random_share = int((below & worked & random).sum()) / max(n_worked, 1)
-    return Selection(n_below, n_worked, rates, _dependence(leads, below, by_choice), excess, random_share)
+    depends_on = _dependence(leads, below, worked & ~random)
+    picked = bool(depends_on) or excess_wins(leads, ~below & closed, done & ~random) > _Z
+    known_random = int((below & worked & random).sum()) >= ALL_WORKED * max(n_worked, 1)
+    return Selection(n_below, n_worked, rates, depends_on, picked and not known_random, known_random)
 
 
-def _dependence(leads: Leads, there: Bools, worked: Bools) -> tuple[tuple[str, float], ...]:
+def _dependence(leads: Leads, there: Bools, worked: Bools) -> tuple[str, ...]:
     """Test each mapped column against being worked among the leads `there` (chi-square, Bonferroni)."""
     columns: dict[str, Any] = dict(zip(leads.criteria, leads.codes.T, strict=True))
     columns |= {name: bins_of(column, _BINS) for name, column in {**leads.context, **leads.segments}.items()}
     columns |= {} if leads.contactable is None else {"contactable": leads.contactable}
-    found = [(name, _chance(column[there], worked[there])) for name, column in columns.items()]
-    return tuple(sorted(((n, p) for n, p in found if p < _LEVEL / len(found)), key=lambda each: each[1]))
+    p = {name: _chance(column[there], worked[there]) for name, column in columns.items()}
+    return tuple(name for name in sorted(p, key=p.__getitem__) if p[name] < _LEVEL / len(p))
 
 
 def _chance(codes: npt.NDArray[Any], side: Bools) -> float:
@@ -137,8 +119,8 @@ def _chance(codes: npt.NDArray[Any], side: Bools) -> float:
     return 1.0 if min(table.shape) < 2 else float(chi2_contingency(table, correction=False).pvalue)
 
 
-def _excess_wins(leads: Leads, above: Bools, worked_below: Bools) -> float:
-    """Compare wins below the cut-off with what the answers of leads above predict (lines in the levels)."""
+def excess_wins(leads: Leads, above: Bools, worked_below: Bools) -> float:
+    """Wins below the cut-off beyond what the answers of leads above predict (lines in the levels), as a z score."""
     won = np.asarray(leads.outcome == 1)
     if min(above.sum(), worked_below.sum()) < MIN_LEADS or not 0 < won[above].mean() < 1:
         return 0.0
