@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -69,7 +68,7 @@ class Facts:
 
     fitted : contenders by id. drifted : whether weights moved. by_hunch : rules below whose cut-off leads were followed
     up by choice. known : what all deals tell, by framework. workload : the baseline's decision where it is one, at
-    whose workload cards are compared.
+    whose workload cards are compared. measures : figures of every contender, net value where economics are given.
     """
 
     study: Study
@@ -83,18 +82,13 @@ class Facts:
         self.known = {name: find_posterior(self.study, view) for name, view in self.study.learnable.items()}
         own = None if self.study.baseline is None else self.decision(self.study.baseline)
         self.workload = own if own is not None and 0.0 < own.mean() < 1.0 else None
-
-    @cached_property
-    def measures(self) -> dict[str, Measures]:
-        """Figures of every contender, wins at the baseline's workload, net value where economics are given."""
-        given, baseline = self.study.consequences, self.study.baseline
+        given = self.study.consequences
         value: Floats | float | None = given.value
         if given.margin is not None and value is not None:
             amount = np.asarray(self.study.compared.amount)[self.log.row]
             value = np.where(np.isfinite(amount), given.margin * amount, value)
-        workload = None if baseline is None else self.decision(baseline)
-        return {
-            name: measure(self.held, said, workload=workload, won_value=value, follow_up_cost=given.cost)
+        self.measures: dict[str, Measures] = {
+            name: measure(self.held, said, workload=own, won_value=value, follow_up_cost=given.cost)
             for name, said in self.log.entries.items()
         }
 

@@ -75,29 +75,22 @@ class _Lenient(string.Formatter):
         return str(format(value, format_spec))
 
 
-def make_finding(
-    code: str, where: str = "", cost: float | None = None, severity: Severity | None = None, **values: Any
-) -> Finding:
-    """Make one finding from the table."""
-    entry, fill = FINDINGS[code], _Lenient()
-    title, explanation, remedy = (fill.vformat(text, (), {"cost": cost, **values}).strip() for text in entry[1:4])
-    column = str(values.get("column", ""))
-    return Finding(
-        code=code,
-        severity=severity or entry.severity,
-        title=title,
-        explanation=explanation,
-        remedy=remedy,
-        where=where or column,
-        cost=cost,
-        doubted=tuple(values.get("columns", (column,))) if entry.doubts else (),
-    )
-
-
 def make_findings(notes: Iterable[Note]) -> tuple[Finding, ...]:
-    """Turn notes into findings, the gravest first, each once."""
-    made = [make_finding(code, **dict(values)) for code, values in notes]
-    unique = {(f.code, f.where, f.title): f for f in made}
+    """Turn notes into findings by the table, the gravest first, each once."""
+    unique, fill = {}, _Lenient()
+    for code, values in notes:
+        entry, column, where = FINDINGS[code], str(values.get("column", "")), values.get("where", "")
+        title, explanation, remedy = (fill.vformat(text, (), values).strip() for text in entry[1:4])
+        unique[code, where or column, title] = Finding(
+            code=code,
+            severity=values.get("severity", entry.severity),
+            title=title,
+            explanation=explanation,
+            remedy=remedy,
+            where=where or column,
+            cost=values.get("cost"),
+            doubted=tuple(values.get("columns", (column,))) if entry.doubts else (),
+        )
     return tuple(sorted(unique.values(), key=lambda f: (ORDER[f.severity], f.code)))
 
 

@@ -42,23 +42,20 @@ ANY = {"as_of": None, "contenders": None}
 """Settings that continue a log whatever they are: a later day of export, and contenders that enter later."""
 
 
-ENDS = {"value": "", "low": "_low", "high": "_high"}
-VERDICTS: Mapping[str, str] = {
-    "id": "rule",
-    **{name: name for name in ("verdict", "because", "verdict_weights", "verdict_cutoff")},
-    **{f"{name}.{end}": name + as_ for name in ("gain_weights", "gain_cutoff") for end, as_ in ENDS.items()},
-    "outlook.p_better": "p_better",
-    **{f"outlook.wins_per_100.{each}.value": f"wins_per_100_{each}" for each in ("keep", "change")},
-}
-CUTOFFS: Mapping[str, str] = {
+VERDICTS = (
+    "rule verdict because verdict_weights verdict_cutoff gain_weights gain_weights_low gain_weights_high"
+    " gain_cutoff gain_cutoff_low gain_cutoff_high p_better wins_per_100_keep wins_per_100_change"
+)
+CUTOFFS = "rule documented learned learned_low learned_high basis value_from value_to"
+NAMES = {
     "id": "rule",
     "documented_cutoff": "documented",
-    **{f"learned_cutoff.{end}": f"learned{as_}" for end, as_ in ENDS.items()},
-    "learned_cutoff.basis": "basis",
-    "implied_value.low": "value_from",
-    "implied_value.high": "value_to",
+    **{f"learned_cutoff{end}": f"learned{end}" for end in ("", "_low", "_high")},
+    "learned_cutoff_basis": "basis",
+    "implied_value_low": "value_from",
+    "implied_value_high": "value_to",
 }
-"""Columns of these frames, by the path of their field."""
+"""Columns of these frames, named by the path of their field but for these."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -226,12 +223,14 @@ class Calibration:
         return track_calibration(self, run=run)
 
 
-def _of_rules(result: Result, columns: Mapping[str, str]) -> pd.DataFrame:
+def _of_rules(result: Result, columns: str) -> pd.DataFrame:
     """One row a documented rule."""
     import pandas as pd
 
-    flat = pd.json_normalize([each.model_dump() for each in result.policies])
-    return flat.reindex(columns=list(columns)).rename(columns=columns)
+    flat = pd.json_normalize([each.model_dump(exclude_none=True) for each in result.policies], sep="_")
+    paths = flat.columns.str.removeprefix("outlook_").str.removesuffix("_value")
+    flat.columns = [NAMES.get(path, path) for path in paths]
+    return flat.reindex(columns=columns.split())
 
 
 def log_aside(folder: Path, leads: Leads, settings: Experiment) -> Path | None:

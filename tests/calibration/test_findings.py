@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import leadml
-from leadml.calibration.findings import FINDINGS, error_of_predictions, make_finding, make_findings
+from leadml.calibration.findings import FINDINGS, error_of_predictions, make_findings
 from leadml.data.blocks import Block
 
 ROOT = Path(leadml.__file__).parent
@@ -25,20 +25,26 @@ def test_every_code_that_is_used_stands_in_the_table() -> None:
 
 @pytest.mark.parametrize("code", FINDINGS)
 def test_texts_fill_in_with_and_without_values(code: str) -> None:
-    bare = make_finding(code)
+    (bare,) = make_findings([(code, {})])
     assert bare.code == code
     assert bare.severity in ("stop", "warn", "note")
     assert "{" not in bare.title
 
 
 def test_values_where_and_cost_are_told() -> None:
-    found = make_finding("LML203", column="need", share=0.91, level=2)
-    assert found.title == "need hardly varies: 91% of its known levels are 2"
-    assert found.where == "need"
-    priced = make_finding("LML208", cost=1.25, rule="bant-ibm", own=40.0, other=41.25)
+    hardly, priced, silent = (
+        make_findings([note])[0]
+        for note in (
+            ("LML203", {"column": "need", "share": 0.91, "level": 2}),
+            ("LML208", {"cost": 1.25, "rule": "bant-ibm", "own": 40.0, "other": 41.25}),
+            ("LML202", {"framework": "BANT", "columns": ["need", "plans"]}),
+        )
+    )
+    assert hardly.title == "need hardly varies: 91% of its known levels are 2"
+    assert hardly.where == "need"
     assert priced.cost == 1.25
     assert "costs 1.2 wins of 100" in priced.title
-    assert "need, plans" in make_finding("LML202", framework="BANT", columns=["need", "plans"]).title
+    assert "need, plans" in silent.title
 
 
 def test_the_gravest_come_first_and_once() -> None:
