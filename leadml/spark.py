@@ -179,7 +179,7 @@ def _write_faults(picked: DataFrame, shared: Any, out: str) -> str:
         for chunk in typed_chunks(batches, scorer.columns):
             leads, _, faults = scorer.read(chunk)
             ids = dict(zip(chunk.rows.tolist(), leads.ids(), strict=True))
-            if told := [(ids[fault.row], fault.column, fault.value, fault.reason) for fault in faults]:
+            if told := [(ids[row], *rest) for row, *rest in faults]:
                 yield _numbered([pa.array(each, pa.string()) for each in zip(*told, strict=True)])
 
     path = Path(f"{PurePosixPath(out).name if '://' in out else out}.rejected.csv")

@@ -34,9 +34,9 @@ class Fault(NamedTuple):
     """What is wrong with a cell, or with a row that could not be cut into cells; the column is then empty."""
 
     row: int
+    column: str
     value: str
     reason: str
-    column: str = ""
 
 
 class Chunk(NamedTuple):

@@ -124,7 +124,7 @@ class RecordCutter:
                 self._is_broken = ends_open and line.count(self._delimiter) + 1 < self._n
             self._row += 1
             if reason:
-                faults.append(Fault(self._row, line, reason))
+                faults.append(Fault(self._row, "", line, reason))
             elif line:
                 kept += lines[at : at + n_lines]
                 rows.append(self._row)

@@ -75,7 +75,7 @@ class CsvReader(Reader):
             skipped.append(row.number - 1)
             reason = f"has {row.actual_columns} cells where the header has {row.expected_columns}"
             number = int(block.rows[row.number - 1])
-            faults.append(Fault(number, row.text[:400], f"{reason}; check quotes and delimiters"))
+            faults.append(Fault(number, "", row.text[:400], f"{reason}; check quotes and delimiters"))
             return "skip"
 
         names = [f"c{i}" for i in range(len(self.columns))]

@@ -67,7 +67,7 @@ class Encoded:
             at, texts = categories_of(self.cells[column].filter(mask_of(bad)))
             reasons = {code: why(texts[code]) for code in set(at.tolist())}
             cells = zip(self.rows[bad].tolist(), at.tolist(), strict=True)
-            self.faults += (Fault(row, texts[code], reasons[code], column) for row, code in cells)
+            self.faults += (Fault(row, column, texts[code], reasons[code]) for row, code in cells)
 
 
 class Encoder:

@@ -82,7 +82,7 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         reason = f"is not a date as {found.order}, like most of the column; write it so, or leave it empty"
         texts = text_of(cells.filter(mask_of(found.other_order))).to_pylist()
         rows = made["row"][found.other_order].tolist()
-        source.rejections.faults += (Fault(*each, reason, column) for each in zip(rows, texts, strict=True))
+        source.rejections.faults += (Fault(row, column, text, reason) for row, text in zip(rows, texts, strict=True))
         if found.ambiguous:
             detail = f"Every date can be read day first and month first: read as {found.order}; set dates.day_first."
             notes.append(("LML105", {"column": column, "detail": detail}))

@@ -7,15 +7,13 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from leadml.data.chunks import Fault
 from leadml.terminal import clean
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leadml.data.chunks import Fault
-
 SHOWN_CHARACTERS = 200
-_HEADER = ("row", "column", "value", "reason")
 
 # How a text begins that a spreadsheet may run; and what is a number as a whole, so no formula (groups of
 # digits too: a telephone number).
@@ -52,7 +50,7 @@ class Rejections:
     def summary(self, limit: int = 20) -> list[str]:
         """Say each fault once, the most frequent first, with its count and first row."""
         groups: dict[tuple[str, str, str], list[int]] = {}
-        for row, value, reason, column in self.faults:
+        for row, column, value, reason in self.faults:
             # Whole rows differ in what they hold, and are one fault all the same.
             groups.setdefault((column, _shown(value) if column else "", reason), []).append(row)
         ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), min(group[1])))
@@ -66,17 +64,16 @@ class Rejections:
     def to_dicts(self) -> list[dict[str, Any]]:
         """Every fault in the order of rows (row, column, value, reason), with its file where there are several."""
         told = []
-        for row, value, reason, column in sorted(self.faults, key=lambda fault: fault.row):
+        for row, column, value, reason in sorted(self.faults, key=lambda fault: fault.row):
             where = self.place(row)
-            each = (row, column, _shown(value), f"{reason} ({where})" if where else reason)
-            told.append(dict(zip(_HEADER, each, strict=True)))
+            told.append(Fault(row, column, _shown(value), f"{reason} ({where})" if where else reason)._asdict())
         return told
 
     def save(self, path: Path) -> None:
         """Write every fault as CSV; texts that a spreadsheet would run are guarded."""
         with path.open("w", encoding="utf-8", newline="") as out:
             write = csv.writer(out)
-            write.writerow(_HEADER)
+            write.writerow(Fault._fields)
             for each in self.to_dicts():
                 write.writerow(guard_formula(str(value)) for value in each.values())
 
@@ -84,7 +81,7 @@ class Rejections:
         """Every fault: row, column, value, reason."""
         import pandas as pd
 
-        return pd.DataFrame(self.to_dicts(), columns=list(_HEADER)).astype({"row": "int64"})
+        return pd.DataFrame(self.to_dicts(), columns=list(Fault._fields)).astype({"row": "int64"})
 
 
 def _shown(value: str) -> str:

@@ -69,7 +69,7 @@ def open_json_lines(path: Path, options: ReadOptions) -> RowReader:
     rows = (
         (row, [record.get(column) for column in columns])
         if isinstance(record, dict)
-        else Fault(row, record, "is not a JSON object; write one object a line")
+        else Fault(row, "", record, "is not a JSON object; write one object a line")
         for row, record in _objects(path)
     )
     return RowReader(columns, Format("jsonl", "utf-8", header_row=0, decimal=options.decimal or "."), rows)

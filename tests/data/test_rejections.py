@@ -23,9 +23,9 @@ def test_a_formula_is_guarded_and_a_number_left_alone():
 @pytest.fixture
 def found():
     found = Rejections()
-    found.faults += [Fault(row, "high", "is no level", "Need") for row in (5, 3)]
-    found.faults.append(Fault(3, "=1+1", "is no number", "Budget"))
-    found.faults += [Fault(9, "a,b", "has 2 cells"), Fault(7, "c" * 500, "has 2 cells")]
+    found.faults += [Fault(row, "Need", "high", "is no level") for row in (5, 3)]
+    found.faults.append(Fault(3, "Budget", "=1+1", "is no number"))
+    found.faults += [Fault(9, "", "a,b", "has 2 cells"), Fault(7, "", "c" * 500, "has 2 cells")]
     return found
 
 

@@ -74,7 +74,7 @@ def test_a_folder_is_numbered_through_and_places_are_told_by_file(tmp_path, wher
     assert source.rejections.summary() == [
         f"the row has 2 cells where the header has 3; check quotes and delimiters (in {tmp_path}/b.csv row 4)"
     ]
-    source.rejections.faults += [Fault(row, "", "is empty", "Need") for row in (2, 5)]
+    source.rejections.faults += [Fault(row, "Need", "", "is empty") for row in (2, 5)]
     assert f"(in 2 rows, first in {tmp_path}/a.csv row 2)" in source.rejections.summary()[0]
     assert f"is empty ({tmp_path}/b.csv row 3)" in source.rejections.to_dicts()[1]["reason"]
 
