@@ -25,7 +25,7 @@ from leadml.card.record import Card, load_card
 from leadml.data.cells import text_of
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import open_leads
-from leadml.data.units import distinct
+from leadml.data.units import number_patterns
 from leadml.exceptions import InputError, ModelRefError, UsageError
 from leadml.levels import UNKNOWN, Codes
 from leadml.registry import evidence, versions
@@ -205,7 +205,8 @@ def champion_for(
 def counts_of(codes: Codes, won: Any, lost: Any, most: int = MOST_PATTERNS) -> DealCounts:
     """Counts by distinct pattern; a sample of `most` deals, weighted up, where there are more patterns."""
     n, n_won, n_sampled = float(won.sum() + lost.sum()), float(won.sum()), None
-    patterns, at = distinct(codes)
+    at, first = number_patterns(codes.T)
+    patterns = codes[first]
     won, lost = np.bincount(at, won, len(patterns)), np.bincount(at, lost, len(patterns))
     if len(patterns) > most:
         n_sampled, draw = most, np.random.default_rng(0)

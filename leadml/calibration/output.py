@@ -26,7 +26,7 @@ from leadml.card.record import Card
 from leadml.data.chunks import release_memory
 from leadml.data.deals import OPEN, Leads
 from leadml.data.rejections import Rejections
-from leadml.data.units import distinct
+from leadml.data.units import number_patterns
 from leadml.evaluation.log import Log
 from leadml.exceptions import LeadmlError
 from leadml.records import digest_record, dump_record
@@ -279,7 +279,9 @@ def save_deal_counts(found: Calibration, folder: Path) -> None:
     taken = {each.id for each in attributes}
     criteria = [name for name in found.leads.criteria if name not in taken]
     criteria += ["contactable"] if found.leads.contactable is not None else []
-    patterns, at = distinct(codes_of_leads(deals, criteria, attributes))
+    codes = codes_of_leads(deals, criteria, attributes)
+    at, first = number_patterns(codes.T)
+    patterns = codes[first]
     weight = weight_of(deals)
     won, lost = (np.bincount(at, weight * (deals.outcome == each), len(patterns)) for each in (1, 0))
     names = [*criteria, *(each.id for each in attributes)]

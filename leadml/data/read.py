@@ -12,15 +12,14 @@ from leadml.data.cells import join_column, mask_of, text_of
 from leadml.data.chunks import Fault, in_order, release_memory
 from leadml.data.dates import read_dates
 from leadml.data.deals import Columns, Leads, Note, nested
-from leadml.data.encode import Encoded, Encoder, outcome_fault
+from leadml.data.encode import Encoder, outcome_fault
 from leadml.data.mapping import load_mapping
 from leadml.data.sources import open_leads
-from leadml.data.units import MOST_ROWS, Hashes, are_in_order, find_units, hashes_of
+from leadml.data.units import MOST_ROWS, find_units
 from leadml.exceptions import InputError
 from leadml.terminal import progress
 
 if TYPE_CHECKING:
-    from leadml.data.chunks import Chunk
     from leadml.data.mapping import Mapping
     from leadml.data.sources import Source
 
@@ -72,9 +71,14 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
     """Read an open source to its end; `to_score`: new leads, of which less is asked."""
     encoder = Encoder(source, mapping, to_score=to_score)
     encoder.raw = mapping.duplicates == "auto" and not to_score
-    joined, hashes = _read_columns(source, encoder)
+    joined = _read_columns(source, encoder)
     made = {"codes": np.zeros((0, len(encoder.criteria)), np.uint8), "row": np.zeros(0, np.int32), **nested(joined)}
-    late, notes = np.zeros(len(made["row"]), bool), _notes(source, encoder)
+    late = np.zeros(len(made["row"]), bool)
+    place = {"where": source.name}
+    notes: list[Note] = [(code, {**place, "detail": each.get("text", ""), **each}) for code, each in source.notes]
+    if encoder.absent:
+        said = ", ".join(f"{column} ({', '.join(places)})" for column, places in encoder.absent.items())
+        notes.append(("LML107", {"columns": said, **place}))
     for name, cells in made.pop("dates", {}).items():
         found = read_dates(cells, mapping.dates.day_first)
         made[name], late = found.days, late | found.other_order
@@ -91,59 +95,50 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         rejections=source.rejections, digest=source.digest(), format=source.format.as_dict(),
     )  # fmt: skip
     if late.any():
-        leads, hashes = leads.take(~late), None
+        leads = leads.take(~late)
     if not len(leads):
         why = "".join(f"; {line}" for line in source.rejections.summary(1))
         raise InputError(f"{source.name}: every row was rejected{why}", "leadml check shows more")
     if n_rejected := source.rejections.n_rows:
-        notes.append(("LML104", {"n": n_rejected, "of": source.n_rows, "where": source.name}))
-    unit, twins = (None, []) if to_score else find_units(leads, mapping, hashes)
+        notes.append(("LML104", {"n": n_rejected, "of": source.n_rows, **place}))
+    unit, twins = (None, []) if to_score else find_units(leads, mapping)
     carried, both = leads.context, (mapping.context, mapping.segments)
     context, segments = ({name: carried[name] for name in names if name in carried} for names in both)
     release_memory()
-    leads = dataclasses.replace(leads, n_rows=source.n_rows, unit=unit, notes=(*notes, *twins))
-    return dataclasses.replace(leads, context=context, segments=segments)
+    told = (*notes, *twins)
+    return dataclasses.replace(leads, n_rows=source.n_rows, unit=unit, notes=told, context=context, segments=segments)
 
 
-def _read_columns(source: Source, encoder: Encoder) -> tuple[Columns, Hashes | None]:
-    """Fields of `Leads` and dates as written, of all usable rows; hashes of the lead ids, if those are in no order."""
-    whole, parts, n, n_hashed = Columns(), dict[tuple[str, str], list[Any]](), 0, 0
+def _read_columns(source: Source, encoder: Encoder) -> Columns:
+    """Fields of `Leads` and dates as written, of all usable rows."""
+    whole, parts, n = Columns(), dict[tuple[str, str], list[Any]](), 0
     unlisted: dict[str, tuple[int, int]] = {}
-
-    def encode(chunk: Chunk) -> tuple[Encoded, Columns]:
-        encoded = encoder.encode(chunk)
-        ids, more = encoded.leads.lead_id, {("dates", name): cells for name, cells in encoded.dates.items()}
-        if not encoder.to_score and ids is not None and not are_in_order(ids):
-            more["hashes", ""] = hashes_of(ids)
-        return encoded, more
-
-    for _, (encoded, more) in in_order(encode, source.chunks(encoder.columns)):
+    for _, encoded in in_order(encoder.encode, source.chunks(encoder.columns)):
         for name, (row, n_met) in encoded.unlisted.items():
             first, before = unlisted.get(name, (row, 0))
             unlisted[name] = first, before + n_met
         source.rejections.faults += encoded.faults
-        leads, usable = encoded.leads, encoded.usable
-        if not usable.all():
-            leads = leads.take(usable)
-            more = {k: v[usable] if isinstance(v, np.ndarray) else v.filter(mask_of(usable)) for k, v in more.items()}
+        leads, dates = encoded.leads, encoded.dates
+        if not encoded.usable.all():
+            leads, usable = leads.take(encoded.usable), mask_of(encoded.usable)
+            dates = {name: cells.filter(usable) for name, cells in dates.items()}
         room = int(source.n_rows / source.share) if source.share else 2 * (n + len(leads))
-        for key, values in (leads.per_row() | more).items():
+        for key, values in (leads.per_row() | {("dates", name): cells for name, cells in dates.items()}).items():
             if isinstance(values, np.ndarray):
                 whole[key] = _put(values, whole.get(key), n, room)
             else:
                 parts.setdefault(key, []).append(values)
-        n, n_hashed = n + len(leads), n_hashed + len(more.get(("hashes", ""), ()))
+        n += len(leads)
         encoder.raw = encoder.raw and source.n_rows <= MOST_ROWS
         progress("reading", source.n_rows if source.share is None else source.share, source.share and 1.0)
     if unlisted and encoder.mapping.outcome:
         raise InputError(outcome_fault(source.name, encoder.mapping.outcome, unlisted))
     joined = {key: values[:n] for key, values in whole.items()}
-    hashes = joined.pop(("hashes", ""), None)
     for field, name in list(parts):  # the parts of a column go when it is joined
         if field != "raw" or encoder.raw:
             keep_text = field not in ("context", "raw")
             joined[field, name] = join_column(parts.pop((field, name)), encoder.decimal, keep_text=keep_text)
-    return joined, hashes if n_hashed == n else None
+    return joined
 
 
 def _put(values: npt.NDArray[Any], whole: npt.NDArray[Any] | None, n: int, room: int) -> npt.NDArray[Any]:
@@ -154,10 +149,3 @@ def _put(values: npt.NDArray[Any], whole: npt.NDArray[Any] | None, n: int, room:
             whole[:n] = before[:n]
     whole[n : n + len(values)] = values
     return whole
-
-
-def _notes(source: Source, encoder: Encoder) -> list[Note]:
-    """Say how the source was read, and what it lacks."""
-    told = [(code, {"where": source.name, "detail": values.get("text", ""), **values}) for code, values in source.notes]
-    said = ", ".join(f"{column} ({', '.join(places)})" for column, places in encoder.absent.items())
-    return [*told, *([("LML107", {"columns": said, "where": source.name})] if said else [])]

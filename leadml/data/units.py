@@ -6,7 +6,8 @@ independent deals predicts. The model is a tree of pairwise dependence (Chow and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -30,9 +31,6 @@ TREE_ROWS = 20_000
 """The tree is drawn from so many rows; its probabilities are those of all rows."""
 
 
-Hashes = npt.NDArray[np.uint64]
-
-
 class Twins(NamedTuple):
     """Rows that are equal in every column."""
 
@@ -46,78 +44,40 @@ class Twins(NamedTuple):
         return self.n_rows >= max(self.expected + EXCESS_ROWS, EXCESS_TIMES * self.expected)
 
 
-def find_units(
-    leads: Leads, mapping: Mapping, hashes: Hashes | None
-) -> tuple[npt.NDArray[np.int32] | None, list[Note]]:
-    """Unit of each lead (None: every deal is its own), and notes, from all columns carried (as context) and from
-    `hashes_of` the lead ids."""
+def find_units(leads: Leads, mapping: Mapping) -> tuple[npt.NDArray[np.int32] | None, list[Note]]:
+    """Unit of each lead (None: every deal is its own), and notes, from all columns carried (as context)."""
     carried, n, named, notes = leads.context, len(leads), mapping.duplicates, list[Note]()
     columns = (mapping.group, named if isinstance(named, tuple) else ())
     codes = [[codes_of(carried[name]) for name in names if name in carried] for names in columns]
     # A blank account is not one large account: such a lead stands alone.
-    links = [np.where(np.any(each, axis=0), number_patterns(each), -1) for each in codes if each]
-    same, again = (None, {}) if leads.lead_id is None else same_ids(leads.lead_id, hashes)
+    links = [np.where(np.any(each, axis=0), number_patterns(each)[0], -1) for each in codes if each]
+    same, again = (None, {}) if leads.lead_id is None else same_ids(leads.lead_id)
     if same is not None:
         links.append(same)
         examples = ", ".join([*again][:3])
         notes.append(("LML103", {"n": sum(again.values()), "column": mapping.lead_id, "examples": examples}))
-    if named != "auto" or n > MOST_ROWS:
-        return join_links(links, n), notes
-    more = [carried[name] for name in (*mapping.context, *mapping.segments) if name in carried]
-    more += [] if leads.amount is None else [leads.amount]
-    compared = [codes_of(column) for column in (*leads.raw.values(), *leads.facts.values(), *more)]
-    compared += [] if leads.raw else list(leads.codes.T)
-    says_more = len(compared) > len(leads.criteria) or any(codes.max(initial=0) > UNKNOWN + 1 for codes in compared)
-    twins = find_twins(compared)
-    if twins is not None and twins.beyond_chance:
-        links.append(twins.pattern)
-        notes.append(("LML114", {"n": twins.n_rows, "expected": round(twins.expected)}))
-    elif leads.lead_id is None and not (links or mapping.group or says_more):
-        notes.append(("LML115", {}))
+    if named == "auto" and n <= MOST_ROWS:
+        more = [carried[name] for name in (*mapping.context, *mapping.segments) if name in carried]
+        more += [] if leads.amount is None else [leads.amount]
+        compared = [codes_of(column) for column in (*leads.raw.values(), *leads.facts.values(), *more)]
+        compared += [] if leads.raw else list(leads.codes.T)
+        says_more = len(compared) > len(leads.criteria) or any(codes.max(initial=0) > UNKNOWN + 1 for codes in compared)
+        twins = find_twins(compared)
+        if twins is not None and twins.beyond_chance:
+            links.append(twins.pattern)
+            notes.append(("LML114", {"n": twins.n_rows, "expected": round(twins.expected)}))
+        elif leads.lead_id is None and not (links or mapping.group or says_more):
+            notes.append(("LML115", {}))
     return join_links(links, n), notes
 
 
-def are_in_order(ids: pa.StringArray) -> bool:
-    """Whether trimmed texts rise, or fall, from row to row, as they often do in exports: none is met again."""
-
-    def follow(is_before: Callable[[pa.Array, pa.Array], pa.Array], start: int) -> bool:
-        some = pc.utf8_trim_whitespace(ids[start : start + AT_ONCE + 1])
-        return bool(pc.all(is_before(some[:-1], some[1:]), skip_nulls=False).as_py())
-
-    return any(all(follow(each, start) for start in range(0, len(ids), AT_ONCE)) for each in (pc.less, pc.greater))
-
-
-def hashes_of(ids: pa.StringArray) -> Hashes:
-    """Hash trimmed texts by their length and first 128 bytes, in words of 8: what is equal has an equal hash."""
-    texts = pc.utf8_trim_whitespace(ids)
-    offsets = np.frombuffer(texts.buffers()[1], np.int32)[texts.offset :][: len(texts) + 1]
-    content, hashes = np.frombuffer(texts.buffers()[2] or b"", np.uint8), np.empty(len(texts), np.uint64)
-    n_words = -(-min(int(np.diff(offsets).max(initial=0)), 128) // 8)
-    below = np.array([(1 << 8 * n_bytes) - 1 for n_bytes in range(9)], np.uint64)
-    for start in range(0, len(texts), AT_ONCE):
-        ends = offsets[start : start + AT_ONCE + 1]
-        some = np.pad(content[ends[0] : ends[-1]], (0, 8 * n_words + 8))
-        words = np.ndarray(len(some) - 7, "<u8", some, strides=(1,))
-        at, left = ends[:-1] - ends[0], np.diff(ends)
-        mixed = left.astype(np.uint64)
-        for n in range(n_words):
-            mixed ^= words[at + 8 * n] & below[(left - 8 * n).clip(0, 8)]
-            mixed *= np.uint64(0x9E3779B97F4A7C15)
-            mixed ^= mixed >> np.uint64(32)
-        hashes[start : start + len(at)] = mixed
-    return hashes
-
-
-def same_ids(ids: pa.StringArray, hashes: Hashes | None = None) -> tuple[Ints64 | None, dict[str, int]]:
+def same_ids(ids: pa.StringArray) -> tuple[Ints64 | None, dict[str, int]]:
     """Number the ids that are met again (-1: all others, and blank ones), and say how often; None where none is."""
-    if hashes is None and are_in_order(ids):
+    if _are_in_order(ids):
         return None, {}
-    hashes = hashes_of(ids) if hashes is None else hashes
+    hashes = np.concatenate([_hashes(ids[start : start + AT_ONCE]) for start in range(0, len(ids), AT_ONCE)])
     ordered = np.sort(hashes)
-    again = ordered[1:][ordered[1:] == ordered[:-1]]
-    if not len(again):
-        return None, {}
-    rows = np.flatnonzero(np.isin(hashes, again))
+    rows = np.flatnonzero(np.isin(hashes, ordered[1:][ordered[1:] == ordered[:-1]]))
     found = pc.utf8_trim_whitespace(ids.take(number_array(rows))).dictionary_encode()
     codes, blank = codes_of(found) - 1, found.dictionary.index("").as_py()
     codes[codes == blank] = -1
@@ -130,6 +90,30 @@ def same_ids(ids: pa.StringArray, hashes: Hashes | None = None) -> tuple[Ints64 
     return same, dict(zip(found.dictionary.take(number_array(met)).to_pylist(), (count[met] - 1).tolist(), strict=True))
 
 
+def _are_in_order(ids: pa.StringArray) -> bool:
+    """Whether trimmed texts rise, or fall, from row to row, as they often do in exports: none is met again."""
+
+    def follow(is_before: Callable[[pa.Array, pa.Array], pa.Array], start: int) -> bool:
+        some = pc.utf8_trim_whitespace(ids[start : start + AT_ONCE + 1])
+        return bool(pc.all(is_before(some[:-1], some[1:]), skip_nulls=False).as_py())
+
+    return any(all(follow(each, start) for start in range(0, len(ids), AT_ONCE)) for each in (pc.less, pc.greater))
+
+
+def _hashes(ids: pa.StringArray) -> npt.NDArray[np.uint64]:
+    """Hash trimmed texts by their length and first 128 letters, in words of 8 bytes: equal ones have an equal hash."""
+    texts = pc.utf8_slice_codeunits(pc.utf8_trim_whitespace(pc.fill_null(ids, "")), 0, 128)
+    lengths = values_of(pc.binary_length(texts))
+    n_words = int(lengths.max(initial=0)) // 8 + 1
+    words = np.frombuffer(pc.ascii_rpad(texts, 8 * n_words).buffers()[2], "<u8").reshape(-1, n_words)
+    mixed = lengths.astype(np.uint64)
+    for word in words.T:
+        mixed ^= word
+        mixed *= np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(32)
+    return mixed
+
+
 def find_twins(columns: Sequence[Ints64]) -> Twins | None:
     """Count the rows that have a twin, and how many would if deals were independent; None where it cannot be seen."""
     columns = [column for column in columns if len(column) and column.min() < column.max()]
@@ -137,12 +121,11 @@ def find_twins(columns: Sequence[Ints64]) -> Twins | None:
     # With half as many possible patterns as rows nearly every row has a twin anyway.
     if not columns or np.log(sizes).sum() < np.log(max(len(columns[0]) / 2, 1)):
         return None
-    pattern = number_patterns(columns)
+    pattern, first = number_patterns(columns)
     count = np.bincount(pattern)
     n, n_rows = len(pattern), int(count[count > 1].sum())
     if n_rows < EXCESS_ROWS:
         return Twins(pattern, n_rows, 0.0)
-    _, first = np.unique(pattern, return_index=True)
     p = np.exp(_tree_log_probability(columns, first))
     return Twins(pattern, n_rows, float(count @ -np.expm1((n - 1) * np.log1p(-np.minimum(p, 1 - 1e-12)))))
 
@@ -158,22 +141,17 @@ def codes_of(column: pa.Array | Floats) -> Ints64:
     return codes
 
 
-def number_patterns(columns: Sequence[Ints64]) -> Ints64:
-    """Number rows so that two have the same number exactly when they agree in every column."""
-    together, size = columns[0].astype(np.int64), int(columns[0].max(initial=0)) + 1
-    for column in columns[1:]:
+def number_patterns(columns: Iterable[npt.NDArray[np.integer]]) -> tuple[Ints64, Ints64]:
+    """Number rows so that two have the same number exactly when they agree in every column; first row of each."""
+    together, size = np.zeros(1, np.int64), 1
+    for column in columns:
         width = int(column.max(initial=0)) + 1
         if size > (1 << 62) // width:
             together = np.unique(together, return_inverse=True)[1]
             size = int(together.max()) + 1
         together, size = together * width + column, size * width
-    return np.unique(together, return_inverse=True)[1].astype(np.int64)
-
-
-def distinct(codes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], Ints64]:
-    """Distinct rows of codes, and which of them each row is; many times faster than `np.unique` by rows."""
-    at = number_patterns(list(codes.T))
-    return codes[np.unique(at, return_index=True)[1]], at
+    _, first, at = np.unique(together, return_index=True, return_inverse=True)
+    return at, first
 
 
 def join_links(links: Sequence[Ints64], n: int) -> npt.NDArray[np.int32] | None:
@@ -207,7 +185,7 @@ def _tree_log_probability(columns: Sequence[Ints64], at: Ints64) -> Floats:
 
     with np.errstate(divide="ignore", invalid="ignore"):
         log_p = sum((1 - d) * log_share(c) for c, d in zip(columns, degree, strict=True) if d != 1)
-        log_p = log_p + sum(log_share(number_patterns([columns[i], columns[j]])) for i, j in edges)
+        log_p = log_p + sum(log_share(number_patterns([columns[i], columns[j]])[0]) for i, j in edges)
     return np.where(np.isnan(log_p), -np.inf, log_p)  # nobody else has that value: no twin is possible
 
 
@@ -217,14 +195,12 @@ def _tree(columns: Sequence[Ints64]) -> Ints64:
     Less the bias of its plug-in estimate, (a - 1)(b - 1) / 2n: columns of many values would be everyone's neighbour.
     """
     from scipy.sparse.csgraph import minimum_spanning_tree
+    from scipy.special import entr
 
     n, sizes = len(columns[0]), [int(column.max()) + 1 for column in columns]
-    gain = np.zeros((len(columns), len(columns)))
-    for i, one in enumerate(columns):
-        for j, other in enumerate(columns[:i]):
-            pair, count = np.unique(one * sizes[j] + other, return_counts=True)
-            a, b = np.divmod(pair, sizes[j])
-            information = (count * np.log(count * n / (np.bincount(one)[a] * np.bincount(other)[b]))).sum() / n
-            gain[i, j] = information - (sizes[i] - 1) * (sizes[j] - 1) / (2 * n)
+    alone, gain = [entr(np.bincount(column) / n).sum() for column in columns], np.zeros((len(columns), len(columns)))
+    for i, j in combinations(range(len(columns)), 2):
+        _, count = np.unique(columns[i] * sizes[j] + columns[j], return_counts=True)
+        gain[i, j] = alone[i] + alone[j] - entr(count / n).sum() - (sizes[i] - 1) * (sizes[j] - 1) / (2 * n)
     cost = np.where(gain > 0, gain.max() + 1 - gain, 0)  # of what is 0 there is no edge
     return np.argwhere(minimum_spanning_tree(cost).toarray() > 0)
