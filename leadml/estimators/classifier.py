@@ -1,32 +1,82 @@
-"""What the classifiers share: which label is won, criteria found by name, levels checked, chances and classes."""
+"""What the classifiers share: fit and predict, which label is won, criteria found by name, levels checked."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from leadml.exceptions import UsageError
+from leadml.frameworks.catalog import load_framework
 from leadml.levels import LEVEL_MAX, logistic
 
 Array = npt.NDArray[Any]
+Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
+
+NUMBERS: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
+"""What scikit-learn makes of an array."""
 
 
 class LeadClassifier(ClassifierMixin, BaseEstimator):
     """Base of the classifiers: two classes, of which `won` names the one that counts as won."""
 
+    framework: Any
     won: Any
     classes_: Array
 
-    def _outcomes(self, y: Any) -> npt.NDArray[np.bool_]:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Check the parameters and the closed deals; learn from them what is to be learned.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_criteria)
+            Levels 0 to 4, NaN = unknown.
+        y : array-like of shape (n,)
+            Outcomes, two classes.
+        sample_weight : array-like of shape (n,), optional
+            How many deals each row stands for, at least 0.
+
+        Returns
+        -------
+        LeadClassifier
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            A parameter is out of its range, a weight is negative, a level is none of 0 to 4, a criterion has no column,
+            or `y` has not two classes.
+        """
+        self.criteria_ = self._criteria()
+        X, y = validate_data(self, criteria_of(X, self.criteria_), y, **NUMBERS)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        self._learn(self._checked(X), self._outcomes(y), weight)
+        return self
+
+    def _criteria(self) -> tuple[str, ...]:
+        """Criteria by which columns are named; none: every column is one."""
+        return () if self.framework is None else load_framework(self.framework).criterion_ids
+
+    def _checked(self, X: Floats) -> Floats:
+        return check_levels(X, self.criteria_ or getattr(self, "feature_names_in_", ()))
+
+    def _learn(self, X: Floats, won: Flags, weight: Floats) -> None:
+        raise NotImplementedError
+
+    def _levels(self, X: Any) -> Floats:
+        """Levels of leads to score."""
+        check_is_fitted(self)
+        return self._checked(validate_data(self, criteria_of(X, self.criteria_), reset=False, **NUMBERS))
+
+    def _outcomes(self, y: Any) -> Flags:
         """(n,) whether each deal was won; sets ``classes_``, in sorted order, and ``won_``."""
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
@@ -127,7 +177,9 @@ def won_of(labels: list[Any], won: Any = None) -> Any:
 
 
 def criteria_of(X: Any, names: Sequence[str]) -> Any:
-    """Criteria of a frame by name, in any order; of an array, as many columns as there are names."""
+    """Criteria of a frame by name, in any order; of an array, as many columns as there are names; without names all."""
+    if not names:
+        return X
     if (columns := getattr(X, "columns", None)) is not None:
         if missing := [name for name in names if name not in set(columns)]:
             there = ", ".join(map(str, columns))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
-from leadml.estimators.classifier import Floats, LeadClassifier, check_levels, criteria_of
+from leadml.estimators.classifier import Flags, Floats, LeadClassifier
 from leadml.exceptions import UsageError
-from leadml.frameworks.catalog import load_framework, load_policy
+from leadml.frameworks.catalog import load_policy
 
 
 class PolicyClassifier(LeadClassifier):
@@ -86,50 +85,26 @@ class PolicyClassifier(LeadClassifier):
         self.met_level = met_level
         self.won = won
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Check the parameters and the data; nothing is learned.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_criteria)
-            Levels, NaN = unknown.
-        y : array-like of shape (n,)
-            Outcomes, two classes.
-        sample_weight : array-like of shape (n,), optional
-            Checked, and without effect.
-
-        Returns
-        -------
-        PolicyClassifier
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            A parameter is out of its range, a level is none of 0 to 4, or `y` has not two classes.
-        """
-        if self.policy is not None and self.framework is not None:
+    def _criteria(self) -> tuple[str, ...]:
+        if self.policy is None:
+            return super()._criteria()
+        if self.framework is not None:
             raise UsageError(f"got policy {self.policy!r} and framework; a policy has its own criteria; give one")
-        self.criteria_: tuple[str, ...] = ()
-        self.unit_, cutoff = self.unit, self.cutoff
-        if self.policy is not None:
-            rule = load_policy(self.policy)
-            self.unit_, cutoff, self.criteria_ = rule.unit, rule.cutoff, rule.criteria
-        elif self.framework is not None:
-            self.criteria_ = load_framework(self.framework).criterion_ids
+        return load_policy(self.policy).criteria
+
+    def _checked(self, X: Floats) -> Floats:
+        return super()._checked(X) if self.criteria_ else X
+
+    def _learn(self, X: Floats, won: Flags, weight: Floats) -> None:  # noqa: ARG002
+        rule = self if self.policy is None else load_policy(self.policy)
+        self.unit_, cutoff = rule.unit, rule.cutoff
         if self.unit_ not in ("met", "points"):
             raise UsageError(f'unit is {self.unit_!r}; valid: "met" or "points"; choose one')
         if cutoff is None and self.unit_ == "points":
             raise UsageError('cutoff is None; valid: a number when unit is "points"; give the documented one')
         if cutoff is not None and not np.isfinite(cutoff):
             raise UsageError(f"cutoff is {cutoff!r}; valid: a finite number; give the documented one")
-        X, y = validate_data(self, self._own(X), y, dtype=np.float64, ensure_all_finite="allow-nan")
-        self._checked(X)
-        self._outcomes(y)
-        if sample_weight is not None:
-            _check_sample_weight(sample_weight, X)
         self.cutoff_ = float((X.shape[1] + 1) // 2 if cutoff is None else cutoff)
-        return self
 
     def total(self, X: Any) -> Floats:
         """Add up each lead's score.
@@ -144,10 +119,7 @@ class PolicyClassifier(LeadClassifier):
         ndarray of shape (n,)
             Criteria met, or points; unknowns earn nothing.
         """
-        check_is_fitted(self)
-        X = self._checked(
-            validate_data(self, self._own(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        )
+        X = self._levels(X)
         earned = np.nan_to_num(X) if self.unit_ == "points" else np.greater_equal(X, self.met_level)
         return np.asarray(earned.sum(axis=1), dtype=np.float64)
 
@@ -155,9 +127,3 @@ class PolicyClassifier(LeadClassifier):
         margin = self.total(X) - self.cutoff_
         # a score exactly at the cut-off qualifies, and scikit-learn takes 0 for the first class
         return np.where(margin == 0, np.finfo(np.float64).tiny, margin)
-
-    def _own(self, X: Any) -> Any:
-        return criteria_of(X, self.criteria_) if self.criteria_ else X
-
-    def _checked(self, X: Floats) -> Floats:
-        return check_levels(X, self.criteria_) if self.criteria_ else X

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from leadml.estimators.classifier import ChanceClassifier, Floats, check_levels, criteria_of
+from leadml.estimators.classifier import ChanceClassifier, Flags, Floats
 from leadml.estimators.patterns import PatternCounts, sum_rows
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import fit_scorecard
 from leadml.estimators.whole_points import whole_points
-from leadml.frameworks.catalog import load_framework
 from leadml.levels import LEVEL_MAX, Codes, codes_of_levels
 
 
@@ -99,44 +97,20 @@ class ScorecardClassifier(ChanceClassifier):
         self.n_draws = n_draws
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Learn points from closed deals.
+    def _checked(self, X: Floats) -> Floats:
+        return np.clip(X, 0, LEVEL_MAX) if self.clip else super()._checked(X)
 
-        Parameters
-        ----------
-        X : array-like of shape (n, n_criteria)
-            Levels 0 to 4, NaN = unknown.
-        y : array-like of shape (n,)
-            Outcomes, two classes.
-        sample_weight : array-like of shape (n,), optional
-            Weight of each deal, at least 0.
-
-        Returns
-        -------
-        ScorecardClassifier
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            When there are not two classes, weights are negative, a level is none of 0 to 4, or the columns are not the
-            framework's criteria.
-        """
-        X, y = validate_data(self, self._own(X), y, dtype=np.float64, ensure_all_finite="allow-nan")
-        won = self._outcomes(y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        counts = PatternCounts.from_codes(self._codes(X), won, weight)
+    def _learn(self, X: Floats, won: Flags, weight: Floats) -> None:
+        counts = PatternCounts.from_codes(_codes(X), won, weight)
         self.fit_ = fit_scorecard(counts, monotone=self.monotone, random_state=self.random_state, n_draws=self.n_draws)
         self.intercept_ = self.fit_.intercept
         if self.points is not None:
             whole = whole_points(self.fit_, counts.codes, counts.total, self.points, monotone=self.monotone)
             self.points_, totals = np.array(whole.rows), whole.totals(counts.codes)
             self.table_ = table_of_totals(totals, counts.won, counts.total, whole.total_max)
-        return self
 
     def _score(self, X: Any) -> Floats:
-        X = validate_data(self, self._own(X), dtype=np.float64, ensure_all_finite="allow-nan", reset=False)
-        codes = self._codes(X)
+        codes = _codes(self._levels(X))
         if self.points is None:
             return self.fit_.log_odds(codes)
         p = self.table_.probability[sum_rows(self.points_, codes).astype(np.int64)]
@@ -147,9 +121,6 @@ class ScorecardClassifier(ChanceClassifier):
         tags._skip_test = not self.clip  # other numbers than levels are refused
         return tags
 
-    def _own(self, X: Any) -> Any:
-        return X if self.framework is None else criteria_of(X, load_framework(self.framework).criterion_ids)
 
-    def _codes(self, X: Floats) -> Codes:
-        levels = np.clip(X, 0, LEVEL_MAX) if self.clip else check_levels(X, getattr(self, "feature_names_in_", ()))
-        return codes_of_levels(np.floor(levels + 0.5))
+def _codes(levels: Floats) -> Codes:
+    return codes_of_levels(np.floor(levels + 0.5))

@@ -11,12 +11,11 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from leadml.card.record import CardAttribute, CardBin
 from leadml.estimators.attributes import Column, Ints, offered
-from leadml.estimators.classifier import ChanceClassifier, Floats, check_levels
+from leadml.estimators.classifier import NUMBERS, ChanceClassifier, Floats, check_levels
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide
 from leadml.exceptions import UsageError
-from leadml.frameworks.catalog import load_framework
 from leadml.levels import CANONICAL, Codes, codes_of_levels
 
 N_WORDS = 4
@@ -122,10 +121,7 @@ class WideCardClassifier(ChanceClassifier):
             Itself.
         """
         X = _plain(X)
-        if isinstance(X, pd.DataFrame):
-            validate_data(self, X, y, skip_check_array=True)
-        else:
-            X, y = validate_data(self, X, y, ensure_all_finite="allow-nan", dtype=np.float64)
+        X, y = validate_data(self, X, y, **({"skip_check_array": True} if isinstance(X, pd.DataFrame) else NUMBERS))
         won, frame = self._outcomes(y), _frame(X)
         weight = np.asarray(_check_sample_weight(sample_weight, frame.index.to_numpy(), dtype=np.float64))
         self.criteria_ = self._criteria_of(frame)
@@ -134,8 +130,9 @@ class WideCardClassifier(ChanceClassifier):
         unit = None if groups is None else np.asarray(groups)
         deals = WideDeals(self._codes(frame), columns, won.astype(np.float64), weight, unit)
         self.fit_ = fit_wide(deals, attributes=self.attributes, as_score=self.as_score)
-        self.points_ = whole_points(self.fit_, self._rows(frame), weight, self.points, at_most=True)
-        totals, total_max = self.points_.totals(self._rows(frame)), self.points_.total_max
+        codes = self.fit_.codes(deals.codes, columns)
+        self.points_ = whole_points(self.fit_, codes, weight, self.points, at_most=True)
+        totals, total_max = self.points_.totals(codes), self.points_.total_max
         self.table_ = table_of_totals(totals, weight * won, weight, total_max, slope=self.fit_.slope)
         self.attributes_ = card_attributes(self.fit_.attributes, self.points_.rows[len(self.criteria_) :])
         return self
@@ -156,8 +153,10 @@ class WideCardClassifier(ChanceClassifier):
         check_is_fitted(self)
         X = _plain(X)
         if not isinstance(X, pd.DataFrame):
-            X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=np.float64)
-        return self.points_.totals(self._rows(_frame(X)))
+            X = validate_data(self, X, reset=False, **NUMBERS)
+        frame, names = _frame(X), [each.bins.name for each in self.fit_.attributes]
+        columns = [column_of_frame(frame, name) for name in names]
+        return self.points_.totals(self.fit_.codes(self._codes(frame), columns))
 
     def _score(self, X: Any) -> Floats:
         p = self.table_.probability[self.total_points(X)]
@@ -169,19 +168,14 @@ class WideCardClassifier(ChanceClassifier):
             return there if self.criteria is None else tuple(self.criteria)
         if self.criteria is not None:
             raise UsageError("got criteria and framework, which has its own; give one of them")
-        framework = load_framework(self.framework)
-        if not (own := tuple(c for c in framework.criterion_ids if c in frame.columns)):
-            asked = ", ".join(framework.criterion_ids)
-            raise UsageError(f"X: has no criterion of {framework.id}; valid: some of {asked}; name its columns so")
+        asked = self._criteria()
+        if not (own := tuple(c for c in asked if c in frame.columns)):
+            raise UsageError(f"X: has none of {', '.join(asked)}, the framework's criteria; name its columns so")
         return own
 
     def _codes(self, frame: pd.DataFrame) -> Codes:
         levels = frame.loc[:, list(self.criteria_)].to_numpy(dtype=np.float64)
         return codes_of_levels(check_levels(levels, self.criteria_, whole=True))
-
-    def _rows(self, frame: pd.DataFrame) -> Codes:
-        names = [each.bins.name for each in self.fit_.attributes]
-        return self.fit_.codes(self._codes(frame), [column_of_frame(frame, name) for name in names])
 
 
 def card_attributes(attributes: Sequence[Attribute], points: Sequence[Any]) -> tuple[CardAttribute, ...]:

@@ -86,7 +86,7 @@ def test_a_wide_card_of_a_framework() -> None:
     deals = pd.DataFrame(rng.integers(0, 5, (200, 2)).astype(float), columns=["goals", "need"])
     won = rng.random(200) < deals["need"] / 5
     assert WideCardClassifier(framework="bant").fit(deals, won).criteria_ == ("need",)
-    with pytest.raises(UsageError, match="no criterion of bant"):
+    with pytest.raises(UsageError, match="has none of budget"):
         WideCardClassifier(framework="bant").fit(deals[["goals"]], won)
     with pytest.raises(UsageError, match="give one"):
         WideCardClassifier(["need"], framework="bant").fit(deals, won)
