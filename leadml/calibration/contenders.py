@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -21,13 +20,14 @@ from leadml.card.points import Ints
 from leadml.card.record import Card
 from leadml.estimators.attributes import Column, offered
 from leadml.estimators.misfit import find_misfits
-from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.patterns import PatternCounts, sum_rows
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import ScorecardFit, fit_scorecard
+from leadml.estimators.solver import fit_logistic
 from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide import card_attributes
 from leadml.estimators.wide_fit import WideDeals, fit_wide
-from leadml.levels import logistic
+from leadml.levels import N_CODES, logistic
 from leadml.result import Kind, LearnedCutoff
 
 if TYPE_CHECKING:
@@ -249,7 +249,7 @@ def column_of(leads: Leads, name: str) -> Column:
 
 def of_now(of: Callable[[Leads], Floats], train: Leads, timing: Timing) -> LogOdds:
     """Log-odds with the intercept of the latest deals where it moved."""
-    return LogOdds(of, latest_shift(of(train), train, timing)[0])
+    return LogOdds(of, 0.0 if timing is None else latest_shift(of(train), train, timing)[0])
 
 
 def learn_weights(criteria: Sequence[str], fit: Callable[[Leads], Levels], train: Leads, timing: Timing) -> LogOdds:
@@ -267,13 +267,16 @@ def learn_prior(train: Leads, timing: Timing = None) -> LogOdds:
 
 def learn_plain(criteria: Sequence[str], train: Leads, timing: Timing = None) -> LogOdds:
     """Plain logistic regression (C = 1) on counts of patterns: the peer that is always there."""
-    from sklearn.linear_model import LogisticRegression
-
-    counts = count_patterns(train, criteria)
-    design = partial(plain_design, of=counts.codes, n=counts.total)
-    both, weight = np.repeat([1.0, 0.0], len(counts.codes)), np.concatenate([counts.won, counts.lost])
-    model = LogisticRegression(C=1.0, max_iter=500).fit(np.tile(design(counts.codes), (2, 1)), both, weight)
-    return of_now(lambda leads: model.decision_function(design(codes_of_leads(leads, criteria))), train, timing)
+    counts, k = count_patterns(train, criteria), len(criteria)
+    columns, pull = plain_design(counts.codes, counts.codes, counts.total), np.repeat([0.0, 1.0], [1, 2 * k])
+    fit = fit_logistic(
+        np.insert(columns, 0, 1.0, axis=1), counts.won[None], counts.total[None], np.diag(pull)[None], tolerance=1e-7
+    )
+    intercept, *slopes = fit.theta[0]
+    # of each code of each criterion, so that a million deals are looked up
+    each = plain_design(np.tile(np.arange(N_CODES, dtype=np.uint8)[:, None], k), counts.codes, counts.total) * slopes
+    rows = (each[:, :k] + each[:, k:]).T
+    return of_now(lambda leads: intercept + sum_rows(rows, codes_of_leads(leads, criteria)), train, timing)
 
 
 def learn_context(
