@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hmac
 import html
 import json
@@ -26,14 +27,14 @@ from leadml.card.record import Card
 from leadml.exceptions import InputError, LeadmlError, ModelRefError, UsageError
 from leadml.registry.promote import promote
 from leadml.registry.publish import publish as make_version
-from leadml.registry.versions import list_versions, model_names, parse_ref, store_folder
+from leadml.registry.versions import HISTORY, list_versions, model_names, parse_ref, store_folder
 from leadml.scoring.explaining import explain as explain_lead
 from leadml.scoring.face import Model, load_model
 from leadml.scoring.predicting import score_table
 from leadml.scoring.scorer import Options
 
 T = TypeVar("T")
-Store = str | os.PathLike[str] | None
+Store = str | Path | None
 MAX_BYTES = 20 << 20
 MAX_SECONDS = 60.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -76,30 +77,24 @@ class Refused(BaseModel):
     detail: str
 
 
-class Models:
-    """Models of the store, loaded once; what was promoted since is seen by the history's time of change."""
+@functools.lru_cache(maxsize=64)
+def _loaded(ref: str, store: Store, changed: int) -> Model:  # noqa: ARG001
+    """A model, loaded once until the history of its name changes: something may have been promoted."""
+    return load_model(ref, store)
 
-    def __init__(self, store: Store) -> None:
-        self.store, self.root = store, Path(store_folder(store))
-        self._kept: dict[str, tuple[int, Model]] = {}
 
-    def get(self, ref: str | None) -> Model:
-        """The card that a reference names; the only model of the store by default."""
-        names = model_names(self.store)
-        if ref is None and len(names) != 1:
-            raise UsageError(f"model: {len(names)} models are in the store, name one: {', '.join(names)}")
-        ref = ref or names[0]
-        try:
-            changed = (self.root / parse_ref(ref)[0] / "history.jsonl").stat().st_mtime_ns
-            if ref not in self._kept or self._kept[ref][0] != changed:
-                model = load_model(ref, self.store)
-                if model.card is None:
-                    raise UsageError(f"model: {ref} is a classifier; the API scores by cards")
-                self._kept[ref] = changed, model
-        except (ModelRefError, OSError):
-            valid = f"valid is NAME for its champion, or NAME@VERSION; it has {', '.join(names)}"
-            raise ModelRefError(f"model: no {ref[:80]!r} in the store; {valid}") from None
-        return self._kept[ref][1]
+def model_of(ref: str | None, store: Store) -> Model:
+    """The card of the store that a reference names; its only model by default."""
+    names = model_names(store)
+    if ref is None and len(names) != 1:
+        raise UsageError(f"model: {len(names)} models are in the store, name one: {', '.join(names)}")
+    ref = ref or names[0]
+    try:
+        history = store_folder(store) / parse_ref(ref)[0] / HISTORY
+        return _loaded(ref, store, history.stat().st_mtime_ns)
+    except (ModelRefError, OSError):
+        valid = f"valid is NAME for its champion, or NAME@VERSION; it has {', '.join(names)}"
+        raise ModelRefError(f"model: no {ref[:80]!r} in the store; {valid}") from None
 
 
 def make_app(store: Store = None, token: str | None = None, now: Callable[[], str] | None = None) -> FastAPI:
@@ -109,12 +104,11 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
     app = FastAPI(
         title="leadml", version=__version__, description=about, docs_url=None, redoc_url=None, responses=refused
     )  # fmt: skip
-    models = Models(store)
 
     @app.post("/score", summary="Score one lead or many (JSON), or a file", openapi_extra=SCORED)
     async def score(request: Request, model: str | None = None) -> Response:
         """One lead gives its columns; several, or a file, give {model, leads, rejected, n_closed}."""
-        known, body = models.get(model), await request.body()
+        known, body = model_of(model, store), await request.body()
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind in KINDS:
             return _json(await _in_time(lambda: _score_file(known, body, KINDS[kind])))
@@ -134,7 +128,7 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
 
     @app.get("/explain", summary="Explain one lead: its columns as parameters beside `model`")
     async def explain(request: Request, model: str | None = None) -> dict[str, str | list[str]]:
-        known = models.get(model)
+        known = model_of(model, store)
         lead = {name: value for name, value in request.query_params.items() if name not in ("model", "token")}
         meaning = known.meaning_of(lead).model_copy(update={"lead_id": None})
         return {"model": known.estimator.model, "lines": explain_lead([lead], meaning, known, 1).split("\n")}
@@ -154,7 +148,7 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
         if model is None and len(names := model_names(store)) != 1:
             links = [str(request.url.include_query_params(model=each)) for each in names]
             return HTMLResponse(_plain_page("Models", links))
-        return HTMLResponse(await _in_time(lambda: _page_of(models.get(model).estimator, models)))
+        return HTMLResponse(await _in_time(lambda: _page_of(model_of(model, store).estimator, store)))
 
     @app.get("/docs", response_class=HTMLResponse, include_in_schema=False)
     async def docs(request: Request) -> HTMLResponse:
@@ -164,7 +158,7 @@ def make_app(store: Store = None, token: str | None = None, now: Callable[[], st
 
     async def refuse(_: Request, error: LeadmlError) -> Response:
         status = 404 if isinstance(error, ModelRefError) else 422
-        return _json({"detail": error.message.replace(f"{models.root}{os.sep}", "")}, status)
+        return _json({"detail": error.message.replace(f"{store_folder(store)}{os.sep}", "")}, status)
 
     async def refuse_fields(_: Request, error: RequestValidationError) -> Response:
         fields = Draft.model_fields
@@ -185,31 +179,22 @@ class _Guard:
         self.app, self.token = app, token
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        size = 0
-
-        async def limited() -> Any:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > MAX_BYTES:
-                more = f"at most {MAX_BYTES >> 20} MB are taken at once; use leadml predict for more"
-                raise HTTPException(413, more)
-            return message
-
-        if scope["type"] == "http" and (detail := self._fault(scope)):
-            await _json({"detail": detail[1]}, detail[0])(scope, receive, send)
-        else:
-            await self.app(scope, limited, send)
+        fault = self._fault(scope) if scope["type"] == "http" else None
+        await (_json({"detail": fault[1]}, fault[0]) if fault else self.app)(scope, receive, send)
 
     def _fault(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
-        headers = dict(scope["headers"])
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if "transfer-encoding" in headers:
+            return 411, "content-length: is missing; say how much is sent"
+        if int(headers.get("content-length", 0)) > MAX_BYTES:
+            return 413, f"at most {MAX_BYTES >> 20} MB are taken at once; use leadml predict for more"
         if self.token is None:
-            host = headers.get(b"host", b"").decode("latin-1")
+            host = headers.get("host", "")
             name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
             # Another name that leads here is another site's (DNS rebinding).
             return None if name in LOOPBACK else (421, f"host: got {name!r}, valid are {', '.join(LOOPBACK)}")
-        given = headers.get(b"authorization", b"").decode("latin-1").removeprefix("Bearer ")
-        given = given.strip() or parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        given = headers.get("authorization", "").removeprefix("Bearer ").strip()
+        given = given or parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
         if hmac.compare_digest(given.encode(), self.token.encode()):
             return None
         return 401, "a token is needed: Authorization: Bearer TOKEN, or ?token=TOKEN"
@@ -271,13 +256,13 @@ def _publish(given: Draft, store: Store, at: str) -> Published:
     return Published(model=ref, in_use=in_use, comparison=said, refused=refused, messages=list(done.messages))
 
 
-def _page_of(card: Card, models: Models) -> str:
+def _page_of(card: Card, store: Store) -> str:
     """The page of the newest calibration that a model keeps, beside the champion."""
-    numbers = [int(each.parent.name) for each in (models.root / card.name).glob("*/result.json")]
+    versions = store_folder(store) / card.name
+    numbers = [int(each.parent.name) for each in versions.glob("*/result.json")]
     if not numbers:
         raise UsageError(f"{card.name}: keeps no calibration that a page could show; calibrate it again")
-    folder = models.root / card.name / str(max(numbers))
-    return render_page(page_data(folder, name=card.name, store_root=models.root, served=True))
+    return render_page(page_data(versions / str(max(numbers)), name=card.name, store_root=store, served=True))
 
 
 def _plain_page(title: str, lines: list[str]) -> str:

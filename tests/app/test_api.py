@@ -219,14 +219,13 @@ def test_a_store_of_several_models_and_of_a_card_alone(made, tmp_path):
 
     store = shutil.copytree(made / "store", tmp_path / "store")
     save_version("bare", leadml.load_card(made / "found"), at="2026-01-01", store_root=store)
-    models = api.Models(store)
     with serving(api.make_app(store)) as base:
         assert "?model=bare" in ask(base, "/")[1]
         assert "the rule and your deals" in ask(base, "/?model=crm")[1]
     with pytest.raises(UsageError, match="2 models are in the store, name one: bare, crm"):
-        models.get(None)
-    bare = models.get("bare")
+        api.model_of(None, store)
+    bare = api.model_of("bare", store)
     (lead,) = api._score(bare, [{"need": 4, "authority": "3"}])["leads"]
     assert lead["points"] > 0  # without a mapping, by the names of criteria
     with pytest.raises(UsageError, match="keeps no calibration"):
-        api._page_of(bare.estimator, models)
+        api._page_of(bare.estimator, store)
