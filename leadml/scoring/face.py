@@ -116,15 +116,11 @@ class Model:
         """Scores of rows, each in its place."""
         import pandas as pd
 
-        table = frame
-        if self.card is None:  # a card takes what there is; a classifier wants every column
-            if lacking := [each for each in self.context if each not in frame]:
-                raise InputError(f"the rows lack {', '.join(lacking)}, which this classifier learned from; add them")
-            read = (each.column for each in meaning.criteria.values())
-            table = frame.reindex(columns=[*dict.fromkeys([*frame, *read])])
+        if lacking := [each for each in self.context if each not in frame]:
+            raise InputError(f"the rows lack {', '.join(lacking)}, which this classifier learned from; add them")
         # Rows are known by their number, so that each finds its place again.
         by_number = meaning.model_copy(update={"lead_id": None})
-        scores = predict(table, by_number, self.estimator, with_closed=True)
+        scores = predict(frame, by_number, self.estimator, with_closed=True)
         rejected: pd.DataFrame = scores.attrs.pop("rejected")
         at = scores["lead_id"].astype("int64") - 1
         scores = scores.set_index(at).reindex(range(len(frame))).rename_axis(None)
