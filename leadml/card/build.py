@@ -23,17 +23,6 @@ ALL = {"id": "all", "title": "All", "from": 0, "action": "rank", "decision": "re
 Words = Mapping[str, Mapping[str, Sequence[str]]]
 
 
-def documented_points(policy: Policy, met_level: int = MET_LEVEL) -> npt.NDArray[np.int64]:
-    """(k, 5) points that a documented rule gives to the levels of its criteria."""
-    if policy.unit == "contactable":
-        return np.array([[0, 0, 0, 0, 1]])
-    if not 1 <= met_level <= LEVEL_MAX:
-        raise UsageError(f"got met_level={met_level}; valid: 1 to {LEVEL_MAX}; choose the level that counts as met")
-    levels = np.arange(LEVEL_MAX + 1)
-    step = levels if policy.unit == "points" else (levels >= met_level).astype(np.int64)
-    return np.outer([policy.weights.get(name, 1) for name in policy.criteria], step)
-
-
 def documented_card(
     policy: Policy, framework: Framework | None = None, *, mapped: Sequence[str] | None = None,
     met_level: int = MET_LEVEL, name: str | None = None, created_at: str = "documented", words: Words | None = None,
@@ -43,14 +32,18 @@ def documented_card(
     Criteria that are not `mapped` stay on it as always unknown, since the document counts them. The card of
     ``contactable`` has one criterion of that name: level 4 when there is a number, 0 when there is none.
     """
-    points, criteria = documented_points(policy, met_level), policy.criteria
-    asked = {"contactable": (policy.title, "Is a phone number known?")}
+    if not 1 <= met_level <= LEVEL_MAX:
+        raise UsageError(f"got met_level={met_level}; valid: 1 to {LEVEL_MAX}; choose the level that counts as met")
+    asked, criteria = {"contactable": (policy.title, "Is a phone number known?")}, policy.criteria
+    least = {"points": [1, 2, 3, 4], "met": [met_level], "contactable": [LEVEL_MAX]}[policy.unit]  # of each point
     if policy.unit == "contactable":
         framework, criteria = None, ("contactable",)
     elif framework is None:
         if policy.framework not in FRAMEWORK_IDS:
             raise UsageError(f"policy {policy.id}: give the framework {policy.framework!r} that it belongs to")
         framework = load_framework(str(policy.framework))
+    step = [sum(level >= each for each in least) for level in range(LEVEL_MAX + 1)]
+    points = np.outer([policy.weights.get(name, 1) for name in criteria], step)
     unmapped = [] if mapped is None else [each for each in criteria if each not in mapped]
     provenance = {"policy": policy.id, "source": policy.source, "attributed_to": policy.attributed_to}
     return _make_card(

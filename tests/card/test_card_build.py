@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from card_samples import CARDS, random_card
 
-from leadml.card.build import bands_at, documented_card, documented_points, edges_by_share, words_of_mapping
+from leadml.card.build import bands_at, documented_card, edges_by_share, words_of_mapping
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import list_policies, load_framework, load_policy
 from leadml.frameworks.model import Policy
@@ -61,7 +61,7 @@ def test_contactable_is_a_card_like_the_others():
 def test_rules_that_make_no_card():
     policy = load_policy("bant-ibm")
     with pytest.raises(UsageError, match="met_level=5"):
-        documented_points(policy, 5)
+        documented_card(policy, met_level=5)
     with pytest.raises(UsageError, match="give the framework 'ours'"):
         documented_card(policy.model_copy(update={"framework": "ours"}))
 
