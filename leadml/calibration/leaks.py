@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -46,7 +47,6 @@ FOLLOWS, FILLED_MORE = (0.3, 0.6), (0.2, 0.4)
 one kind exceed those of another."""
 SURE, BY_CHANCE, LEAST_AUC = 4.0, 0.02, 0.52
 """Standard errors that such a gap must have; chance that columns of noise rank (Bonferroni); AUC worth telling."""
-ENDS = ("lost", "won")
 Ints = npt.NDArray[np.int64]
 
 
@@ -81,14 +81,11 @@ class _Deals:
 
 def sample_kinds(leads: Leads) -> Leads:
     """At most so many closed deals, and as many open ones."""
-    if leads.outcome is not None and len(leads) > MOST:
-        rng, kinds = np.random.default_rng(0), (leads.outcome != OPEN, leads.outcome == OPEN)
-        drawn = list[Ints]()
-        for kind in kinds:
-            some = rng.choice(n := int(np.count_nonzero(kind)), min(n, MOST), replace=False)
-            drawn.append(some if n == len(kind) else np.flatnonzero(kind)[some])
-        leads = leads.take(np.sort(np.concatenate(drawn)))
-    return leads
+    if leads.outcome is None or len(leads) <= MOST:
+        return leads
+    rng, kinds = np.random.default_rng(0), (leads.outcome != OPEN, leads.outcome == OPEN)
+    rows = [rng.choice(np.flatnonzero(kind), min(int(kind.sum()), MOST), replace=False) for kind in kinds]
+    return leads.take(np.sort(np.concatenate(rows)))
 
 
 def leak_notes(leads: Leads) -> list[Note]:
@@ -106,9 +103,11 @@ def find_leaks(leads: Leads) -> tuple[list[Note], Note | None]:
     if min(deals.won.sum(), (~deals.won).sum()) < MIN_KNOWN:
         return [], None
     if leads.closed is not None:
-        blank = leads.closed[deals.rows] == NO_DAY
-        (low, _), (high, which) = sorted((float(blank[deals.won == won].mean()), end) for won, end in enumerate(ENDS))
-        alone += [("LML117", {"share": high, "which": which})] if high - low >= DATED_GAP else []
+        no_day = leads.closed == NO_DAY
+        missing = {end: float(no_day[deals.outcome == code].mean()) for code, end in enumerate(("lost", "won"))}
+        which = max(missing, key=lambda end: missing[end])
+        if missing[which] - min(missing.values()) >= DATED_GAP:
+            alone.append(("LML117", {"share": missing[which], "which": which}))
     rates, suspects, p = {"": np.ones(len(deals.won))}, dict[str, list[str]](), dict[str, float]()  # a constant first
     for column in _columns(leads):
         rate = _rate_elsewhere(bins_of(column.cells.take(number_array(deals.rows)), N_BINS), deals)
@@ -146,10 +145,9 @@ def _filled(deals: _Deals, column: _Column) -> Iterator[_Sign]:
     """Being filled, or empty, tells the outcome, or is more frequent for deals that ended one way, or at all."""
     filled, outcome, created = ~np.isnan(column.values), deals.outcome, deals.leads.created
     here = filled[deals.rows]
-    for where, side in (("where it is filled", here), ("where it is empty", ~here)):
-        if text := _alike(deals.won, where, side, *FILLED):
-            yield _Sign(2, text, "LML102")
-            return
+    if text := _alike(deals.won, {"where it is filled": here, "where it is empty": ~here}, *FILLED):
+        yield _Sign(2, text, "LML102")
+        return
     ended = outcome != OPEN
     if created is not None and not ended.all():  # a question asked only lately, or no longer, is no sign
         ended = ended & (created >= np.quantile(created[~ended], 0.1))
@@ -178,20 +176,20 @@ def _ranking(deals: _Deals, column: _Column, rate: Floats) -> Iterator[_Sign]:
         yield _Sign(2, f"alone it reaches AUC {rank:.2f} on {n_known:,} deals", "LML101")
     elif column.ranks and column.kind != "criterion" and rank >= STRETCH_AUC and n < n_known:
         low, high = np.partition(values, (n - 1, -n))[[n - 1, -n]]
-        for where, side in ((f"up to {low:g}", values <= low), (f"from {high:g}", values >= high)):
-            if text := _alike(won, f"with a value {where}", side, *STRETCH):
-                yield _Sign(2, text, "LML111")
-                return
+        sides = {f"with a value up to {low:g}": values <= low, f"with a value from {high:g}": values >= high}
+        if text := _alike(won, sides, *STRETCH):
+            yield _Sign(2, text, "LML111")
 
 
-def _alike(won: Flags, where: str, side: Flags, purity: float, gap: float) -> str:
+def _alike(won: Flags, sides: Mapping[str, Flags], purity: float, gap: float) -> str:
     """Say that on one side nearly all deals ended alike, more of them than elsewhere, and not by chance."""
-    for is_won, end in enumerate(ENDS if min(side.sum(), (~side).sum()) >= MIN_KNOWN else ()):
-        ended = won == is_won
-        here, there = float(ended[side].mean()), float(ended[~side].mean())
-        by_chance = binom.cdf((side & ~ended).sum(), side.sum(), 1 - ended.mean())
-        if here >= purity and here - there >= gap and by_chance < CHANCE:
-            return f"{here:.0%} of the {side.sum():,} deals {where} were {end}, {there:.0%} elsewhere"
+    for (where, side), (is_won, end) in product(sides.items(), enumerate(("lost", "won"))):
+        if min(side.sum(), (~side).sum()) >= MIN_KNOWN:
+            ended = won == is_won
+            here, there = float(ended[side].mean()), float(ended[~side].mean())
+            by_chance = binom.cdf((side & ~ended).sum(), side.sum(), 1 - ended.mean())
+            if here >= purity and here - there >= gap and by_chance < CHANCE:
+                return f"{here:.0%} of the {side.sum():,} deals {where} were {end}, {there:.0%} elsewhere"
     return ""
 
 
@@ -254,7 +252,7 @@ def _rate_elsewhere(at: Ints, deals: _Deals) -> Floats:
     So a column of names is not taken for a leak. A category met in no other fold says nothing: rates are
     centred by fold, or the folds' base rates would rank.
     """
-    cells = (coo_array((mass, (at, deals.fold))).toarray() for mass in (np.ones(len(at)), deals.won.astype(float)))
+    cells = (coo_array((mass, (at, deals.fold))).toarray() for mass in (deals.held.weight, deals.held.y))
     n, n_won = (each.sum(axis=1, keepdims=True) - each for each in cells)
     base = n_won.sum(axis=0) / np.maximum(n.sum(axis=0), 1)
     return np.asarray(((n_won + base) / (n + 1))[at, deals.fold] - base[deals.fold])

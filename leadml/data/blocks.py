@@ -13,8 +13,7 @@ from leadml.exceptions import TooFewDealsError
 Rows = npt.NDArray[np.int32]
 
 DATED = 0.95
-"""Closing dates (or creation dates) are used when at least this share of the won and of the lost deals have
-one."""
+"""Dates are used when at least this share of the won and of the lost deals have one."""
 
 
 class Block(NamedTuple):
@@ -39,9 +38,10 @@ def times_of(leads: Leads) -> Times | None:
     """Find the times of closed deals: dates where nearly all of the won and of the lost have one, else the order."""
 
     def dated(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.int64] | None:
-        ends = [] if days is None or leads.outcome is None else [days[leads.outcome == end] for end in (0, 1)]
-        enough = all(len(end) and (end != NO_DAY).mean() >= DATED for end in ends)
-        return days.astype(np.int64) if days is not None and ends and enough else None
+        if days is None or leads.outcome is None:
+            return None
+        known = [days[leads.outcome == end] != NO_DAY for end in (0, 1)]
+        return days.astype(np.int64) if all(len(each) and each.mean() >= DATED for each in known) else None
 
     closed, created = dated(leads.closed), dated(leads.created)
     if closed is not None:
@@ -96,30 +96,21 @@ def k_folds(
 ) -> list[Block]:
     """Hold out each unit once a repeat; folds are alike in size and win rate; repeat after repeat."""
     of = np.arange(len(outcome)) if unit is None else np.unique(unit, return_inverse=True)[1]
-    n_units = int(of.max()) + 1
-    if n_units < 2:
-        raise TooFewDealsError(
-            f"all {len(outcome)} closed deals are one unit, so that none can be held out; valid: two or more;"
-            " look at group and duplicates in the mapping"
-        )
     size, won = np.bincount(of), np.bincount(of, outcome == 1)
-    n_folds = min(n_folds, n_units)
-    lap, turn = np.divmod(np.arange(n_units), n_folds)
+    n_folds = min(n_folds, len(size))
+    lap, turn = np.divmod(np.arange(len(size)), n_folds)
     snake = np.where(lap % 2 == 0, turn, n_folds - 1 - turn)
     blocks: list[Block] = []
     for repeat in range(repeats):
         rng = np.random.default_rng([random_state, repeat])
         # Large units first, then alike win rates side by side: dealt to and fro, the folds come out alike.
-        ranked = np.lexsort((rng.random(n_units), won / size, -size))
-        fold_of_unit = np.empty(n_units, np.int64)
-        fold_of_unit[ranked] = rng.permutation(n_folds)[snake]
-        fold = fold_of_unit[of]
-        for kind, here in (("won", outcome == 1), ("lost", outcome == 0)):
-            by_fold = np.bincount(fold[here], minlength=n_folds)
-            if by_fold.max() >= by_fold.sum():
+        ranked = np.lexsort((rng.random(len(size)), won / size, -size))
+        fold = rng.permutation(n_folds)[snake][np.argsort(ranked)][of]
+        for end, kind in enumerate(("lost", "won")):
+            if len(np.unique(fold[outcome == end])) < 2:
                 raise TooFewDealsError(
-                    f"all {kind} deals are in the same few of {n_units} units: held out together they leave"
-                    f" none to learn from; valid: {kind} deals in several units; look at group in the mapping"
+                    f"all {kind} deals are in the same few of {len(size)} units: held out together they leave none to"
+                    f" learn from; valid: {kind} deals in several units; look at group and duplicates in the mapping"
                 )
         blocks += [Block(_rows(fold != f), _rows(fold == f), len(blocks) + f, repeat) for f in range(n_folds)]
     return blocks

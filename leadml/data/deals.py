@@ -285,8 +285,7 @@ def _dates(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.datetime64] | N
 
 
 def _outcome(outcome: Any) -> npt.NDArray[np.int8]:
-    values = np.array([np.nan if v is None else float(v) for v in outcome], dtype=np.float64)
-    values[np.isnan(values)] = OPEN
+    values = np.nan_to_num(np.array(outcome, dtype=np.float64), nan=OPEN)
     if not np.isin(values, (OPEN, 0, 1)).all():
         raise InputError(f"outcome holds {values[~np.isin(values, (OPEN, 0, 1))][0]:g}; valid: 1 won, 0 lost, NaN open")
     return values.astype(np.int8)

@@ -93,7 +93,7 @@ def test_folds_hold_out_every_unit_once_a_repeat_and_are_alike():
 
 
 def test_folds_that_leave_nothing_to_learn_from_are_refused():
-    with pytest.raises(TooFewDealsError, match="all 4 closed deals are one unit"):
+    with pytest.raises(TooFewDealsError, match="all lost deals are in the same few of 1 units"):
         k_folds(np.zeros(4, np.int32), np.array([0, 1, 0, 1], np.int8))
     with pytest.raises(TooFewDealsError, match="all won deals are in the same few of 3 units"):
         k_folds(np.array([0, 1, 2, 2], np.int32), np.array([1, 0, 0, 0], np.int8))
