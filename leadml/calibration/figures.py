@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from leadml.calibration.contenders import FittedCard
-from leadml.calibration.deals import DAYS_A_MONTH, Floats, count_patterns, n_of, span, weight_of, won_of
+from leadml.calibration.deals import DAYS_A_MONTH, Floats, count_patterns, n_of, span
 from leadml.calibration.hold_out import Lost, columns_of
 from leadml.calibration.study import Study, View
 from leadml.data.dates import day_text
@@ -238,17 +238,12 @@ def describe_data(study: Study, name: str) -> Data:
 def describe_evaluation(facts: Facts) -> Evaluation:
     """Blocks as records; every held-out figure rests on `n` deals."""
     study, log = facts.study, facts.log
-    deals, weight, won = study.compared, weight_of(study.compared), won_of(study.compared)
-    blocks = [
-        Block(
-            **(_from_to(deals.take(held.test)) if study.timed else {}),
-            n_train=float(weight[held.train].sum()),
-            n_test=float(weight[held.test].sum()),
-            n_embargoed=float(held.n_embargoed),
-            base_rate=float(np.average(won[held.test], weights=weight[held.test])),
-        )
-        for held in study.blocks
-    ]
+    blocks = []
+    for held in study.blocks:
+        test, train = (study.compared.take(rows) for rows in (held.test, held.train))
+        days, n, n_won = _from_to(test) if study.timed else {}, n_of(test), n_of(test, 1)
+        skipped = float(held.n_embargoed)
+        blocks.append(Block(**days, n_train=n_of(train), n_test=n, n_embargoed=skipped, base_rate=n_won / n))
     unit, mapping, once = "deal", study.deals.mapping, log.repeat == 0
     if study.deals.unit is not None:
         group = getattr(mapping, "group", None)

@@ -79,12 +79,10 @@ class Log:
 
     def subset(self, rows: npt.NDArray[Any]) -> Log:
         """Pick held-out rows by mask or position."""
-        at = np.flatnonzero(rows) if rows.dtype == bool else rows
-        columns = {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
-        picked = {name: column[at] for name, column in columns.items() if isinstance(column, np.ndarray)}
-        entries = {name: Entries(e.score[at], e.probability[at], e.decision[at]) for name, e in self.entries.items()}
-        ids = None if self.lead_id is None else self.lead_id.take(pa.array(at))
-        return dataclasses.replace(self, **picked, lead_id=ids, entries=entries)
+        picked = {name: column[rows] for name, column in vars(self).items() if isinstance(column, np.ndarray)}
+        said = {name: Entries(*(column[rows] for column in vars(each).values())) for name, each in self.entries.items()}
+        ids = None if self.lead_id is None else self.lead_id.take(pa.array(np.arange(len(self))[rows]))
+        return dataclasses.replace(self, **picked, lead_id=ids, entries=said)
 
     def to_arrow(self) -> pa.Table:
         """Long form, contender by contender: the columns of ``log.parquet``; NaN, which says "none", is null."""
