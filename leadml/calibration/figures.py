@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
 from leadml.calibration.contenders import FittedCard
 from leadml.calibration.deals import DAYS_A_MONTH, Floats, count_patterns, n_of, span
@@ -157,14 +159,11 @@ def _importance(facts: Facts, lost: Lost | None, draft: FittedCard | None) -> tu
 def _own_metrics(facts: Facts, name: str, metrics: Mapping[str, Metric]) -> dict[str, Figure]:
     """The user's metrics of a contender, with a bootstrap interval by unit."""
     held, settings, said = facts.held, facts.study.settings, facts.log.entries[name]
-    values, n_draws = np.where(np.isnan(said.probability), said.score, said.probability), settings.bootstrap
-    found = {
-        title: bootstrap(
-            lambda weight, metric=metric: metric(held.y, values, weight),  # type: ignore[misc]
-            held.unit, held.weight, min(n_draws, MOST_METRIC_DRAWS), settings.random_state,
-        )
-        for title, metric in metrics.items()
-    }  # fmt: skip
+    values = np.where(np.isnan(said.probability), said.score, said.probability)
+    n_draws, found = min(settings.bootstrap, MOST_METRIC_DRAWS), {}
+    for title, metric in metrics.items():
+        by_weight = partial(metric, held.y, values)
+        found[title] = bootstrap(by_weight, held.unit, held.weight, n_draws, settings.random_state)
     return {title: each for title, each in found.items() if each.value is not None}
 
 
@@ -190,11 +189,11 @@ def find_disagreement(facts: Facts, card: Floats) -> tuple[Disagreement, ...]:
 def find_segments(facts: Facts, card: Floats) -> tuple[Segment, ...]:
     """The gain of the card, at the baseline's workload, for each value of each segment column, partially pooled."""
     rule, smallest = facts.decision(str(facts.study.baseline)), facts.study.settings.smallest_gain
-    out: list[Segment] = []
-    for column, values in facts.study.compared.segments.items():
-        names = np.array([str(each) if each is not None else "(blank)" for each in values.to_pylist()])
-        out += segment_gains(facts.held, rule, card, column, names[facts.log.row].tolist(), smallest)
-    return tuple(out)
+    return tuple(
+        each
+        for column, values in facts.study.compared.segments.items()
+        for each in segment_gains(facts.held, rule, card, column, values.take(pa.array(facts.log.row)), smallest)
+    )
 
 
 # ---------------------------------------------------------------- what was learned from

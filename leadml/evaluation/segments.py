@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
+import pyarrow as pa
 
 from leadml.evaluation.bootstrap import Z_ONE, Z
 from leadml.evaluation.log import Floats
@@ -20,7 +19,7 @@ SPREAD_SCALE = 0.15
 
 
 def segment_gains(
-    held: HeldOut, rule: Floats, card: Floats, column: str, values: Sequence[str], smallest_gain: float
+    held: HeldOut, rule: Floats, card: Floats, column: str, values: pa.Array, smallest_gain: float
 ) -> tuple[Segment, ...]:
     """Gain for each of the (m,) values of a column, as a share of the wins there, shrunk towards that of all.
 
@@ -37,7 +36,8 @@ def segment_gains(
         "gain": gain,
     }
     rows = pd.DataFrame({name: held.weight * each for name, each in columns.items()})
-    rows["value"], rows["unit"] = np.asarray(values, dtype=str), held.unit
+    rows["value"] = ["(blank)" if each is None else str(each) for each in values.to_pylist()]
+    rows["unit"] = held.unit
     sums = rows.groupby("value")[list(columns)].sum()
     won = sums["won"].to_numpy()
     raw = np.divide(sums["gain"].to_numpy(), won, out=np.zeros(len(won)), where=won > 0)

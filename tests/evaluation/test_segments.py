@@ -1,6 +1,7 @@
 """Gains by segment are pooled partially: each tells its own deals as far as they go."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from leadml.evaluation.log import Log
@@ -18,7 +19,7 @@ def gains_of(sizes, gains, seed, alike=False):
     zeros = np.zeros(n, np.int32)
     held = HeldOut(Log(np.arange(n), zeros, zeros, y.astype(np.int8), np.arange(n), np.ones(n)))
     rule, card = (third == 0).astype(float), (third == int(not alike)).astype(float)
-    return segment_gains(held, rule, card, "team", [f"s{i}" for i in segment], 0.01)
+    return segment_gains(held, rule, card, "team", pa.array([f"s{i}" for i in segment]), 0.01)
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.08])
