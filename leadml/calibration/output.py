@@ -228,7 +228,7 @@ def _of_rules(result: Result, columns: str) -> pd.DataFrame:
     import pandas as pd
 
     flat = pd.json_normalize([each.model_dump(exclude_none=True) for each in result.policies], sep="_")
-    paths = flat.columns.str.removeprefix("outlook_").str.removesuffix("_value")
+    paths = [str(path).removeprefix("outlook_").removesuffix("_value") for path in flat.columns]
     flat.columns = [NAMES.get(path, path) for path in paths]
     return flat.reindex(columns=columns.split())
 

@@ -156,6 +156,8 @@ def test_the_schema_beside_the_package_is_that_of_the_record() -> None:
 
 def test_frames_are_tidy(found) -> None:
     assert list(found.verdicts["rule"]) == [rule.id for rule in found.result.policies]
+    without = dataclasses.replace(found, result=found.result.model_copy(update={"policies": ()}))
+    assert list(without.verdicts.columns) == list(found.verdicts.columns)
     assert {"contender", "figure", "value", "low", "high"} <= set(found.contenders.columns)
     assert set(found.weights["criterion"]) == {
         "budget",
