@@ -185,7 +185,7 @@ def notes_of_result(facts: Facts, result: Result) -> Iterator[Note]:
     prior, rivals = facts.measures["prior"], [facts.measures[each.id] for each in able if each.kind != "prior"]
     p = [(prior["log_loss"] - each["log_loss"]).p_not_above() for each in rivals if "log_loss" in each]
     p += [each["auc"].p_not_above(0.5) for each in rivals if "auc" in each]
-    if min(p, default=1.0) * len(p) >= SURE:  # none predicts better than the base rate, or ranks better than lots
+    if not p or min(p) * len(p) >= SURE:  # none predicts better than the base rate, or ranks better than lots
         words = ""
         for _, auc, value in [each for each in ranked if each[0].kind != "prior"][:1]:
             words = f": the best ranking has an AUC of {value:.2f} ({auc.low or 0.0:.2f} to {auc.high or 1.0:.2f})"

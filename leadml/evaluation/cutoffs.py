@@ -108,7 +108,7 @@ def decision_curve(held: HeldOut, rule: Floats, probability: Floats, implied: Im
     The ratios v/c are even in logarithm, around the implied values and break-even; the card follows up from
     P(won) = 1 / ratio. Vickers, Elkin (2006), Medical Decision Making 26.
     """
-    break_even = 1.0 / max(held.n_won / float(held.weight.sum()), 1e-6)
+    break_even = 1.0 / max(held.n_won / max(float(held.weight.sum()), 1e-9), 1e-6)
     ends = [each for each in (implied.low, implied.high, break_even) if each is not None]
     points = []
     for ratio in np.geomspace(max(1.0, min(ends) / 2.5), max(ends) * 2.5, N_RATIOS).tolist():

@@ -74,6 +74,13 @@ def test_leads_picked_at_random_count_for_the_others() -> None:
     assert "followed up" in rule.because
 
 
+def test_where_nobody_was_followed_up_no_rule_can_be_judged() -> None:
+    leads = leadml.make_leads(300, world="tilted", all_criteria=False, random_state=8)
+    leads = dataclasses.replace(leads, propensity=np.full(300, 0.5), followed_up=np.zeros(300, bool))
+    result = leadml.calibrate(leads, FAST, frameworks=["bant"]).result
+    assert {rule.verdict for rule in result.policies} == {"cannot-judge"}
+
+
 def test_ties_at_the_edge_share_what_is_left() -> None:
     np.testing.assert_allclose(highest(np.array([3.0, 2, 2, 1]), 0.5), [1, 0.5, 0.5, 0])
     np.testing.assert_allclose(highest(np.array([np.nan, 1.0]), 0.5), [0, 1])
