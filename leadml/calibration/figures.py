@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.calibration.contenders import FittedCard
-from leadml.calibration.deals import DAYS_A_MONTH, Floats, count_patterns, n_of, span
+from leadml.calibration.deals import Floats, count_patterns, n_of, span
 from leadml.calibration.hold_out import Lost, columns_of
 from leadml.calibration.study import Study, View
 from leadml.data.dates import day_text
@@ -22,6 +22,7 @@ from leadml.estimators.scorecard_fit import fit_scorecard
 from leadml.evaluation.bootstrap import bootstrap, holm
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, Measures, measure, rate_of_different, wilson
+from leadml.evaluation.outlook import DAYS_A_MONTH
 from leadml.evaluation.segments import segment_gains
 from leadml.levels import LEVEL_MAX, N_CODES
 from leadml.records import digest_record

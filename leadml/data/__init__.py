@@ -1,4 +1,4 @@
-"""Deals and leads of a CRM export: mapping, reading, encoding, units, splits, maturity."""
+"""Deals and leads of a CRM export: mapping, reading, encoding, units, splits."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

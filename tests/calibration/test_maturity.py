@@ -3,9 +3,9 @@
 import numpy as np
 from scipy.stats import CensoredData, ecdf
 
+from leadml.calibration.deals import find_maturity, time_to_close
 from leadml.data import Leads
 from leadml.data.deals import NO_DAY
-from leadml.data.maturity import find_maturity, time_to_close
 
 
 def leads(created, closed, outcome):
