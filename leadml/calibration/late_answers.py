@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
 
-from leadml.calibration.deals import Flags, Floats
+from leadml.calibration.deals import Flags, Floats, weight_of
 from leadml.data.deals import NO_DAY, OPEN, Leads, Note
 from leadml.estimators.solver import fit_logistic
 from leadml.levels import LEVEL_MAX, UNKNOWN, pack, unpack
@@ -46,7 +46,7 @@ def find_late_answers(leads: Leads) -> Note | None:
         if timed.sum() >= MIN_UNKNOWN:
             age = max(leads.closed[timed].max(), leads.created.max()) - leads.created.astype(np.int64)
             waiting &= dated & (age <= np.quantile(leads.closed[timed] - leads.created[timed], 0.9))
-    weight = np.ones(len(leads)) if leads.weight is None else leads.weight
+    weight = weight_of(leads)
     kinds = (leads.outcome == 1, leads.outcome == 0, waiting)
     counts = np.array([np.bincount(at, weight * kind, len(keys)) for kind in kinds])
     n_each, closed = counts.sum(axis=1), counts[0] + counts[1]
