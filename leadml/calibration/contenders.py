@@ -44,6 +44,22 @@ MOST = 5_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class View:
+    """A framework as these deals can answer it.
+
+    mapped : criteria of the framework that the deals hold, in its order.
+    """
+
+    framework: Framework
+    mapped: tuple[str, ...]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Criteria of the framework that the deals do not hold."""
+        return tuple(name for name in self.framework.criterion_ids if name not in self.mapped)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Said:
     """What was said of n leads.
 
@@ -173,17 +189,12 @@ def find_chances(
     return (p, low, high), shift
 
 
-def documented_points(k: int) -> Floats:
-    """(k, 5) documented points of k criteria, around which is learned: a level is a point."""
-    return np.tile(np.arange(5.0), (k, 1))
-
-
-def learn_cutoff(rule: FittedCard, framework: Framework | None, train: Leads, timing: Timing = None) -> FittedCard:
+def learn_cutoff(rule: FittedCard, view: View, train: Leads, timing: Timing = None) -> FittedCard:
     """The points that a document gives, with chances."""
-    points = np.array([[*each.points, each.unknown_points] for each in rule.card.criteria])
+    points = np.array(rule.card.lookup.points)
     chances, _ = find_chances(train, rule.totals(train), rule.card.total_max, timing)
     learned = LearnedPoints([c.id for c in rule.card.criteria], points, points[:, :5], *chances)
-    return FittedCard(learned_card("learned", framework, learned))
+    return FittedCard(learned_card("learned", view.framework, learned))
 
 
 class Levels(NamedTuple):
@@ -194,45 +205,44 @@ class Levels(NamedTuple):
     rising: Flags
 
 
-def fit_levels(criteria: Sequence[str], seed: int, train: Leads, *, free: bool = False) -> Levels:
+def fit_levels(view: View, seed: int, train: Leads, *, free: bool = False) -> Levels:
     """Fit the scorecard on counts of patterns; the points of criteria that turn are `free` to fall."""
-    counts = count_patterns(train, criteria)
-    rising = np.ones(len(criteria), dtype=bool)
+    counts, rising = count_patterns(train, view.mapped), np.ones(len(view.mapped), dtype=bool)
     if free:
-        found = find_misfits(counts, criteria, random_state=seed)
-        rising = ~np.isin(criteria, [each.criteria[0] for each in found if each.kind == "turning"])
+        found = find_misfits(counts, view.mapped, random_state=seed)
+        rising = ~np.isin(view.mapped, [each.criteria[0] for each in found if each.kind == "turning"])
     return Levels(fit_scorecard(counts, monotone=rising, random_state=seed), counts, rising)
 
 
 def learn_card(
-    framework: Framework, criteria: Sequence[str], fit: Callable[[Leads], Levels], train: Leads, timing: Timing = None,
-    points: int = 40,
-) -> FittedCard:  # fmt: skip
+    view: View, fit: Callable[[Leads], Levels], train: Leads, timing: Timing = None, points: int = 40
+) -> FittedCard:
     """Average the fits over their spreads, round to whole points."""
     levels = fit(train)
     whole = whole_points(levels.fit, levels.counts.codes, levels.counts.total, points, monotone=levels.rising)
-    chances, shift = find_chances(train, whole.totals(codes_of_leads(train, criteria)), whole.total_max, timing)
-    rows, given = np.array(whole.rows), documented_points(len(criteria))
-    learned = LearnedPoints(criteria, rows, given, *chances, base=whole.base + shift, slope=whole.slope)
-    return FittedCard(learned_card("learned", framework, learned), lost=whole.loss_against_real)
+    at = whole.totals(codes_of_leads(train, view.mapped))
+    chances, shift = find_chances(train, at, whole.total_max, timing)
+    rows, base = np.array(whole.rows), whole.base + shift
+    learned = LearnedPoints(view.mapped, rows, None, *chances, base=base, slope=whole.slope)
+    return FittedCard(learned_card("learned", view.framework, learned), lost=whole.loss_against_real)
 
 
 def learn_wide(
-    framework: Framework | None, criteria: Sequence[str], train: Leads, timing: Timing = None, *,
-    columns: Sequence[str], attributes: int = 12, points: int = 40, as_score: bool = False,
+    view: View | None, train: Leads, timing: Timing = None, *, columns: Sequence[str], attributes: int = 12,
+    points: int = 40, as_score: bool = False,
 ) -> Fitted:  # fmt: skip
     """Documented criteria (`as_score` keeps their proportions), and the columns of the CRM that tell more."""
+    framework, criteria = (None, ()) if view is None else (view.framework, view.mapped)
     weight, codes, k = learning_weight(train), codes_of_leads(train, criteria), len(criteria)
     there, _ = offered([column_of(train, name) for name in columns], len(train))
-    deals = WideDeals(codes, there, won_of(train), weight, train.unit)
-    fit = fit_wide(deals, attributes=attributes, as_score=as_score)
+    fit = fit_wide(WideDeals(codes, there, won_of(train), weight, train.unit), attributes=attributes, as_score=as_score)
     codes = fit.codes(codes, there)
     if not codes.shape[1]:  # no criterion, and no column that tells anything
         return learn_prior(train, timing)
     whole = whole_points(fit, codes, weight, points, at_most=True)
     chances, _ = find_chances(train, whole.totals(codes), whole.total_max, timing, fit.slope)
     told, rows = card_attributes(fit.attributes, whole.rows[k:]), np.array(whole.rows[:k]).reshape(k, 6)
-    learned = LearnedPoints(criteria, rows, documented_points(k), *chances, attributes=told)
+    learned = LearnedPoints(criteria, rows, None, *chances, attributes=told)
     return FittedCard(learned_card("learned", framework, learned))
 
 
@@ -252,10 +262,10 @@ def of_now(of: Callable[[Leads], Floats], train: Leads, timing: Timing) -> LogOd
     return LogOdds(of, 0.0 if timing is None else latest_shift(of(train), train, timing)[0])
 
 
-def learn_weights(criteria: Sequence[str], fit: Callable[[Leads], Levels], train: Leads, timing: Timing) -> LogOdds:
+def learn_weights(view: View, fit: Callable[[Leads], Levels], train: Leads, timing: Timing = None) -> LogOdds:
     """The same as a learned card, without rounding."""
     fitted = fit(train).fit
-    return of_now(lambda leads: fitted.log_odds(codes_of_leads(leads, criteria)), train, timing)
+    return of_now(lambda leads: fitted.log_odds(codes_of_leads(leads, view.mapped)), train, timing)
 
 
 def learn_prior(train: Leads, timing: Timing = None) -> LogOdds:

@@ -18,7 +18,7 @@ from leadml.evaluation.metrics import stability_index
 from leadml.levels import N_CODES, logistic
 
 if TYPE_CHECKING:
-    from leadml.calibration.study import View
+    from leadml.calibration.contenders import View
 
 N_PERIODS = 4
 """Periods of equal numbers of deals among which the base rate is compared."""

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from leadml.calibration.contenders import FittedCard
+from leadml.calibration.contenders import FittedCard, View
 from leadml.calibration.deals import Floats, count_patterns, n_of, span
 from leadml.calibration.hold_out import Lost, columns_of
-from leadml.calibration.study import Study, View
+from leadml.calibration.study import Study
 from leadml.data.dates import day_text
 from leadml.data.deals import NO_DAY, OPEN, Leads
 from leadml.estimators.judge import fit_judge

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from leadml.calibration.cards import count_totals, find_cutoff
-from leadml.calibration.contenders import FittedCard
+from leadml.calibration.contenders import FittedCard, View
 from leadml.calibration.deals import n_of
 from leadml.calibration.figures import Facts, Posterior
-from leadml.calibration.study import Study, View, cutoff_of, reach
+from leadml.calibration.study import Study, cutoff_of, reach
 from leadml.evaluation.cutoffs import decision_curve, implied_value, redraw_rates
 from leadml.evaluation.metrics import at_workload, highest
 from leadml.evaluation.outlook import look_ahead, plan

@@ -11,7 +11,7 @@ import numpy as np
 
 from leadml.calibration import contenders as learn
 from leadml.calibration.consequences import Consequences, find_consequences
-from leadml.calibration.contenders import Contender, FittedCard
+from leadml.calibration.contenders import Contender, FittedCard, View
 from leadml.calibration.deals import Chosen, choose_deals, count_patterns, sample_deals, won_of
 from leadml.calibration.drift import Timing
 from leadml.calibration.experiment import EvaluationSettings, Experiment, Wide
@@ -21,7 +21,6 @@ from leadml.data.deals import Leads, Note
 from leadml.estimators.misfit import find_misfits
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import list_frameworks, load_common, load_framework
-from leadml.frameworks.model import Framework
 
 FORMS: Mapping[Any, str] = {"logistic": "logistic regression", "boosting": "boosted trees"}
 MISFITS: Mapping[str, str] = {"reversed": "LML205", "turning": "LML206", "together": "LML207"}
@@ -30,22 +29,6 @@ MANY_DEALS = 1_000_000
 """More deals are counted, and without dates learned from, as patterns of a framework's criteria."""
 LEAST = 5
 """Won and lost deals that a block needs to learn from."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class View:
-    """A framework as these deals can answer it.
-
-    mapped : criteria of the framework that the deals hold, in its order.
-    """
-
-    framework: Framework
-    mapped: tuple[str, ...]
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Criteria of the framework that the deals do not hold."""
-        return tuple(name for name in self.framework.criterion_ids if name not in self.mapped)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -258,15 +241,15 @@ def make_contenders(study: Study, own: Sequence[Any], turns: bool) -> Iterator[C
     for name, rule in scores.items():
         view, what = study.views[rule.card.framework], "criteria met" if rule.card.unit == "met" else "points"
         title = f"{view.framework.title}, documented {what} with a learned cut-off"
-        cutoff = partial(learn.learn_cutoff, rule, view.framework, timing=timing)
+        cutoff = partial(learn.learn_cutoff, rule, view, timing=timing)
         yield Contender(name, title, cutoff, framework=view.framework.id)
     freely = next((name for name in ("weights", "steps") if name in asked), None)
     for name, view in study.learnable.items():
-        title, fit = view.framework.title, lru_cache(1)(partial(learn.fit_levels, view.mapped, seed))  # shared by both
-        card = partial(learn.learn_card, view.framework, view.mapped, fit, timing=timing, points=points)
+        title, fit = view.framework.title, lru_cache(1)(partial(learn.fit_levels, view, seed))  # shared by both
+        card = partial(learn.learn_card, view, fit, timing=timing, points=points)
         yield Contender(f"{name}-integer", f"{title}, learned card", card, framework=name)
         if freely is not None:
-            weights = partial(learn.learn_weights, view.mapped, fit, timing=timing)
+            weights = partial(learn.learn_weights, view, fit, timing=timing)
             yield Contender(f"{name}-{freely}", f"{title}, learned weights", weights, framework=name)
     if np.ptp(deals.codes, axis=0).any():
         plain = partial(learn.learn_plain, deals.criteria, timing=timing)
@@ -281,20 +264,19 @@ def make_contenders(study: Study, own: Sequence[Any], turns: bool) -> Iterator[C
     for name, classifier in own:
         yield Contender(name, name, partial(learn.learn_own, classifier), "custom", by_row=True)
     if turns and main is not None:
-        of, title = main.framework, f"{main.framework.title}, learned card with points that may turn"
-        freed = partial(learn.fit_levels, main.mapped, seed, free=True)
-        card = partial(learn.learn_card, of, main.mapped, freed, timing=timing, points=points)
-        yield Contender(f"{of.id}-free", title, card, framework=of.id)
+        of, freed = main.framework, partial(learn.fit_levels, main, seed, free=True)
+        card = partial(learn.learn_card, main, freed, timing=timing, points=points)
+        yield Contender(f"{of.id}-free", f"{of.title}, learned card with points that may turn", card, framework=of.id)
     yield Contender("prior", "base rate alone", partial(learn.learn_prior, timing=timing), "prior")
 
 
 def _wide(study: Study, asked: Wide, timing: Timing) -> Iterator[Contender]:
     """The wide card, with criteria one by one or their score as one row, and with what was set aside, to compare."""
     deals, without, points = study.deals, study.settings.without, study.settings.points
-    of, criteria = (None, ()) if study.main is None else (study.main.framework, study.main.mapped)
+    view = study.main
     # columns of criteria that the framework does not ask for are attributes like any other
     mapped = {} if deals.mapping is None else deals.mapping.criteria
-    own = {rule.column for name, rule in mapped.items() if name in criteria}
+    own = {rule.column for name, rule in mapped.items() if view is not None and name in view.mapped}
     other = [name for name in deals.raw if name not in own and name not in deals.context]
     valid = (*deals.context, *(name for name in other if name not in without))
     columns = valid if asked.columns is None else asked.columns
@@ -304,10 +286,10 @@ def _wide(study: Study, asked: Wide, timing: Timing) -> Iterator[Contender]:
             " or add the column to the mapping's context"
         )
     columns = tuple(name for name in columns if name not in without)
-    card = partial(learn.learn_wide, of, criteria, timing=timing, attributes=asked.attributes, points=points)
-    framework, title = None if of is None else of.id, "wide card: criteria and columns of the CRM"
+    card = partial(learn.learn_wide, view, timing=timing, attributes=asked.attributes, points=points)
+    framework, title = None if view is None else view.framework.id, "wide card: criteria and columns of the CRM"
     yield Contender("wide", title, partial(card, columns=columns), "wide", framework, by_row=True)
-    if of is not None:
+    if view is not None:
         title, as_score = "wide card: the document's score and columns of the CRM", partial(card, as_score=True)
         yield Contender("wide-score", title, partial(as_score, columns=columns), "wide", framework, by_row=True)
     if without:

@@ -59,13 +59,14 @@ def documented_card(
 class LearnedPoints:
     """What deals taught: whole points by code, and what each total from 0 means.
 
-    criteria : k canonical names. points : (k, 6) whole points by code, unknown last. documented : (k, 5).
+    criteria : k canonical names. points : (k, 6) whole points by code, unknown last. documented : (k, 5); None: a level
+    is a point.
     probability, low, high : (total_max + 1,) P(won) and its 95% interval. attributes : rows of a wide card.
     """
 
     criteria: Sequence[str]
     points: npt.NDArray[Any]
-    documented: npt.NDArray[Any]
+    documented: npt.NDArray[Any] | None
     probability: Floats
     low: Floats
     high: Floats
@@ -83,8 +84,10 @@ def learned_card(
     # An interval contains its estimate and chances rise with points, whatever rounding did.
     probability = np.maximum.accumulate(np.clip(learned.probability, 0.0, 1.0))
     low, high = np.clip(learned.low, 0.0, probability), np.clip(learned.high, probability, 1.0)
+    given = learned.documented
+    given = np.tile(np.arange(LEVEL_MAX + 1.0), (len(learned.criteria), 1)) if given is None else given
     return _make_card(
-        framework, learned.criteria, learned.points, learned.documented, words,
+        framework, learned.criteria, learned.points, given, words,
         name=name, kind="wide" if learned.attributes else "learned", created_at=created_at,
         attributes=learned.attributes, base=learned.base, slope=learned.slope, total_max=len(probability) - 1,
         table=table_rows(probability, low, high), bands=bands, cutoff=cutoff, provenance=provenance or {},

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 
-from leadml.calibration.contenders import fit_levels, learn_card, learn_wide
+from leadml.calibration.contenders import View, fit_levels, learn_card, learn_wide
 from leadml.frameworks.catalog import load_framework
 from leadml.levels import logistic
 from tests.truth.firms import draw, truth_of
@@ -56,9 +56,9 @@ def widened(name, seed):
     """Attributes chosen, and the wide card's AUC on fresh leads beside that of the criteria card."""
     train, fresh = deals(name, seed, CASES[name][0]), deals(name, seed + 10**6, N_FRESH)
     framework = load_framework("bant")
-    own = framework.criterion_ids
-    card = learn_card(framework, own, partial(fit_levels, own, 0), train).predict(fresh)
-    wide = learn_wide(framework, own, train, columns=tuple(train.context), attributes=8)
+    view = View(framework, framework.criterion_ids)
+    card = learn_card(view, partial(fit_levels, view, 0), train).predict(fresh)
+    wide = learn_wide(view, train, columns=tuple(train.context), attributes=8)
     won = np.asarray(fresh.outcome) == 1
     ahead = auc(wide.predict(fresh).score, won) - auc(card.score, won)
     return {"none": not wide.card.attributes, "ahead": ahead}
