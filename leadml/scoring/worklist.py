@@ -99,6 +99,10 @@ class WorkList(Writer):
             about.write_string(at, 0, title, head)
             about.write_string(at, 1, meaning)
         self._sheet.freeze_panes(1, 1 + len(layout.first))
+        # Of bands that mean the same the last has the strongest colour.
+        strongest = {decision: band for band, decision in layout.band_decisions.items()}
+        shades = {band: COLOURS[kind][strongest[kind] != band] for band, kind in layout.band_decisions.items()}
+        self._colours = {band: self._book.add_format({"bg_color": shade}) for band, shade in shades.items()}
 
     def write(self, made: pa.RecordBatch) -> None:
         """Write rows."""
@@ -106,9 +110,11 @@ class WorkList(Writer):
             raise UsageError(f"--out: a sheet holds at most {SHEET_ROWS:,} rows; write .csv or .parquet")
         for row in zip(*(made.column(at).to_pylist() for at in self._order), strict=True):
             self._n_rows += 1
+            colour = self._colours.get(str(dict(zip(self._columns, row, strict=True)).get("band")))
             for at, value in enumerate(map(plain_value, row)):
                 if isinstance(value, str):
-                    style = self._quoted if guard_formula(value) != value else None
+                    style = colour if self._columns[at] in ("band", "decision") else None
+                    style = self._quoted if guard_formula(value) != value else style
                     self._sheet.write_string(self._n_rows, at, value[:CELL_LENGTH], style)
                 elif value is not None:
                     self._sheet.write(self._n_rows, at, value)
@@ -118,17 +124,5 @@ class WorkList(Writer):
         self._book.close()
 
     def finish(self) -> None:
-        """Let the filter cover what was written, and colour bands: of those that mean the same the last most."""
+        """Let the filter cover what was written."""
         self._sheet.autofilter(0, 0, max(self._n_rows, 1), len(self._columns) - 1)
-        if "band" not in self._columns:
-            return
-        by = self._columns.index("band")
-        from xlsxwriter.utility import xl_col_to_name
-
-        strongest = {decision: band for band, decision in self.layout.band_decisions.items()}
-        for band, decision in self.layout.band_decisions.items():
-            colour = self._book.add_format({"bg_color": COLOURS[decision][strongest[decision] != band]})
-            quoted = band.replace('"', '""')
-            rule = {"type": "formula", "criteria": f'=${xl_col_to_name(by)}2="{quoted}"', "format": colour}
-            for at in (each for each, name in enumerate(self._columns) if name in ("band", "decision")):
-                self._sheet.conditional_format(1, at, max(self._n_rows, 1), at, rule)

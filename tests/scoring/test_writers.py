@@ -227,6 +227,7 @@ def test_a_work_list_begins_with_names_and_explains_its_columns(tmp_path):
     assert 'state="frozen"' in sheet
     assert "<autoFilter" in sheet
     assert "<f>" not in sheet  # no cell is a formula
+    assert b"C6EFCE" in ZipFile(tmp_path / "a.xlsx").read("xl/styles.xml")  # the colour of a band
 
 
 def test_a_sheet_holds_so_many_rows(tmp_path, monkeypatch):
