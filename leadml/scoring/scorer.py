@@ -93,11 +93,10 @@ class Scorer:
         if options.locale != "en":
             from leadml.scoring.worklist import words_of
 
-            self._words = words = words_of(options.locale)
-            labels = [words.decisions | dict(each.decision_labels) for each in cards]
-            self._models[: len(cards)] = [
-                each.model_copy(update={"decision_labels": new}) for each, new in zip(cards, labels, strict=True)
-            ]
+            self._words = words_of(options.locale)
+            for at, each in enumerate(cards):
+                labels = self._words.decisions | dict(each.decision_labels)
+                self._models[at] = each.model_copy(update={"decision_labels": labels})
         asked = tuple(dict.fromkeys(each.id for card in cards for each in card.criteria)) if cards else mapping.mapped
         attributes = {each.column: each for card in cards for each in card.attributes}
         if cards:
@@ -200,9 +199,9 @@ class Scorer:
         kept = [table.column(name) for name in self._kept]
         kept = [take(each.dictionary, each.indices) if pa.types.is_dictionary(each.type) else each for each in kept]
         own = pa.RecordBatch.from_arrays([leads.lead_id, *kept], names=["lead_id", *self._kept.values()])
-        answers, index = self._answers(0, leads)
-        if len(self._models) > 1:  # a row each lead and card, lead by lead
-            every = [self._answers(at, leads) for at in range(len(self._models))]
+        every = [self._answers(at, leads) for at in range(len(self._models))]
+        answers, index = every[0]
+        if len(every) > 1:  # a row each lead and card, lead by lead
             starts = np.cumsum([0, *(len(each) for each, _ in every[:-1])])
             answers = pa.concat_batches([each for each, _ in every])
             index = np.stack([at + start for (_, at), start in zip(every, starts, strict=True)], axis=1).ravel()
