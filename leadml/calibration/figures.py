@@ -21,7 +21,7 @@ from leadml.estimators.judge import fit_judge
 from leadml.estimators.scorecard_fit import fit_scorecard
 from leadml.evaluation.bootstrap import bootstrap, holm
 from leadml.evaluation.log import Log
-from leadml.evaluation.metrics import HeldOut, Measures, measure, rate_of_different, wilson
+from leadml.evaluation.metrics import HeldOut, measure, rate_of_different, wilson
 from leadml.evaluation.outlook import DAYS_A_MONTH
 from leadml.evaluation.segments import segment_gains
 from leadml.levels import LEVEL_MAX, N_CODES
@@ -85,15 +85,13 @@ class Facts:
         self.known = {name: find_posterior(self.study, view) for name, view in self.study.learnable.items()}
         own = None if self.study.baseline is None else self.decision(self.study.baseline)
         self.workload = own if own is not None and 0.0 < own.mean() < 1.0 else None
-        given = self.study.consequences
-        value: Floats | float | None = given.value
-        if given.margin is not None and value is not None:
-            amount = np.asarray(self.study.compared.amount)[self.log.row]
-            value = np.where(np.isfinite(amount), given.margin * amount, value)
-        self.measures: dict[str, Measures] = {
-            name: measure(self.held, said, workload=own, won_value=value, follow_up_cost=given.cost)
-            for name, said in self.log.entries.items()
-        }
+        given, worth = self.study.consequences, None
+        if given.value is not None:
+            amount = np.full(len(self.log), np.nan)
+            if given.margin is not None:
+                amount = given.margin * np.asarray(self.study.compared.amount)[self.log.row]
+            worth = np.where(np.isfinite(amount), amount, given.value) * self.held.y - given.cost
+        self.measures = {name: measure(self.held, said, own, worth) for name, said in self.log.entries.items()}
 
     def decision(self, name: str) -> Floats:
         """(m,) follow-ups of a contender among the held-out deals."""

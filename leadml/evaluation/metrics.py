@@ -156,19 +156,11 @@ def rate_of_different(held: HeldOut, one: Floats, other: Floats) -> float:
     return float(away @ held.y) / size if size > 0 else 0.0
 
 
-def measure(
-    held: HeldOut,
-    said: Entries,
-    *,
-    workload: Floats | None = None,
-    won_value: Floats | float | None = None,
-    follow_up_cost: float = 0.0,
-) -> Measures:
+def measure(held: HeldOut, said: Entries, workload: Floats | None = None, worth: Floats | None = None) -> Measures:
     """Every figure of one contender, but for those of a score, probability or decision that it has not.
 
     workload: (m,) the decision whose workload wins are compared at (the baseline's): the share of all won deals that
-    is captured, and wins of 100 followed up. won_value: of a won deal, one for all or (m,); without it there is no net
-    value.
+    is captured, and wins of 100 followed up. worth: (m,) of following up each, its cost taken off.
     """
     found: Measures = {}
     if not np.isnan(said.score).all():
@@ -189,8 +181,8 @@ def measure(
         found["workload"] = held.ratio(d, seen, 1.0)
         found["precision"] = held.ratio(d * held.y, d, 1.0)
         found["recall"] = held.ratio(d * held.y, held.y * seen, 1.0)
-        if won_value is not None:
-            found["net_value_per_lead"] = held.ratio(d * (won_value * held.y - follow_up_cost), seen)
+        if worth is not None:
+            found["net_value_per_lead"] = held.ratio(d * worth, seen)
     return {name: each for name, each in found.items() if np.isfinite(each.value)}
 
 

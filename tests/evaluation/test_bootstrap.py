@@ -31,7 +31,7 @@ def test_influence_values_give_the_spread_of_the_unit_bootstrap(make_log, per_un
 def test_influence_values_add_up_to_nothing(make_log):
     log = make_log(300, per_unit=2)
     held, rule = HeldOut(log), log.entries["rule"].decision
-    found = measure(held, log.entries["card"], workload=rule, won_value=5.0, follow_up_cost=1.0)
+    found = measure(held, log.entries["card"], workload=rule, worth=5.0 * log.outcome - 1)
     assert len(found) == 11  # every one is there
     for name, each in found.items():
         assert each.influence.sum() == pytest.approx(0.0, abs=1e-7 * max(1, abs(each.value))), name

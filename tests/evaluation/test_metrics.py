@@ -20,7 +20,7 @@ def test_figures_are_those_of_scikit_learn(make_log):
     assert found["auc"].value == pytest.approx(roc_auc_score(y, said.score, sample_weight=w))
     assert found["log_loss"].value == pytest.approx(log_loss(y, said.probability, sample_weight=w))
     assert found["brier"].value == pytest.approx(brier_score_loss(y, said.probability, sample_weight=w))
-    found = measure(held, rule, won_value=10.0, follow_up_cost=2.0)
+    found = measure(held, rule, worth=10.0 * y - 2)
     assert found["precision"].value == pytest.approx(precision_score(y, rule.decision, sample_weight=w))
     assert found["recall"].value == pytest.approx(recall_score(y, rule.decision, sample_weight=w))
     assert found["workload"].value == pytest.approx(np.average(rule.decision, weights=w))
