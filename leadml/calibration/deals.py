@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from leadml.card.codes import codes_of_leads
 from leadml.data.dates import day_of, day_text
-from leadml.data.deals import NO_DAY, OPEN, Leads, Note
+from leadml.data.deals import NO_DAY, OPEN, Leads, Note, why_none_closed
 from leadml.estimators.patterns import PatternCounts
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
 from leadml.levels import UNKNOWN, Codes
@@ -76,10 +76,7 @@ def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
 def check_enough(leads: Leads) -> None:
     """Refuse leads without outcomes, with too few won or lost deals, or with criteria that tell nothing."""
     if leads.outcome is None:
-        raise UsageError(
-            f"{leads.source}: the mapping names no outcome;"
-            " valid: outcome: {column: ..., won: [...], lost: [...]}; add it to the mapping"
-        )
+        raise UsageError(f"{leads.source}: {why_none_closed(leads)}")
     n_won, n_lost = n_of(leads, 1), n_of(leads, 0)
     if min(n_won, n_lost) < MIN_DEALS:
         raise TooFewDealsError(

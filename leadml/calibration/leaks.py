@@ -128,17 +128,16 @@ def find_leaks(leads: Leads) -> tuple[list[Note], Note | None]:
 
 def _columns(leads: Leads) -> Iterator[_Column]:
     """All that is used of the leads."""
-    rules = leads.mapping.criteria if leads.mapping else {}
+    mapping = leads.mapping
     for name, codes in zip(leads.criteria, leads.codes.T, strict=True):
-        if leads.mapping is None or name in rules:
-            column = rules[name].column if name in rules else name
+        if mapping is None or name in mapping.criteria:  # no stand-in, which is another criterion's column
+            column = mapping.column_of(name) if mapping else name
             yield _Column(column, "criterion", number_array(codes, valid=codes != UNKNOWN))
     for name, cells in {**leads.segments, **leads.context}.items():
         yield _Column(name, "context" if name in leads.context else "segment", cells)
     if leads.amount is not None:
-        rule = leads.mapping.amount if leads.mapping else None
-        cells = number_array(leads.amount, valid=~np.isnan(leads.amount))
-        yield _Column(rule.column if rule else "amount", "amount", cells)
+        name = mapping.amount.column if mapping and mapping.amount else "amount"
+        yield _Column(name, "amount", number_array(leads.amount, valid=~np.isnan(leads.amount)))
 
 
 def _filled(deals: _Deals, column: _Column) -> Iterator[_Sign]:

@@ -58,7 +58,8 @@ def find_units(leads: Leads, mapping: Mapping) -> tuple[npt.NDArray[np.int32] | 
         notes.append(("LML103", {"n": sum(again.values()), "column": mapping.lead_id, "examples": examples}))
     if named == "auto" and n <= MOST_ROWS:
         more = [carried[name] for name in (*mapping.context, *mapping.segments) if name in carried]
-        more += [] if leads.amount is None else [leads.amount]
+        if leads.amount is not None:
+            more.append(number_array(leads.amount, valid=~np.isnan(leads.amount)))
         compared = [codes_of(column) for column in (*leads.raw.values(), *leads.facts.values(), *more)]
         compared += [] if leads.raw else list(leads.codes.T)
         says_more = len(compared) > len(leads.criteria) or any(codes.max(initial=0) > UNKNOWN + 1 for codes in compared)
@@ -130,15 +131,12 @@ def find_twins(columns: Sequence[Ints64]) -> Twins | None:
     return Twins(pattern, n_rows, float(count @ -np.expm1((n - 1) * np.log1p(-np.minimum(p, 1 - 1e-12)))))
 
 
-def codes_of(column: pa.Array | Floats) -> Ints64:
+def codes_of(column: pa.Array) -> Ints64:
     """Number the distinct values of a column from 1; 0 where blank."""
-    if isinstance(column, pa.DictionaryArray):
-        return np.where(valid_of(column.indices), values_of(column.indices).astype(np.int64) + 1, 0)
-    is_arrow = isinstance(column, pa.Array)
-    known, values = (valid_of(column), values_of(column)) if is_arrow else (~np.isnan(column), column)
-    codes = np.zeros(len(known), np.int64)
-    codes[known] = np.unique(values[known], return_inverse=True)[1] + 1
-    return codes
+    is_category = isinstance(column, pa.DictionaryArray)
+    numbers = column.indices if is_category else column
+    values, known = values_of(numbers), valid_of(numbers)
+    return np.where(known, (values if is_category else np.unique(values, return_inverse=True)[1]) + np.int64(1), 0)
 
 
 def number_patterns(columns: Iterable[npt.NDArray[np.integer]]) -> tuple[Ints64, Ints64]:
