@@ -7,14 +7,19 @@ Mathematics of Computation 63).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import block_diag
 from scipy.sparse.linalg import LinearOperator
+
+from leadml.levels import Codes
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 
 PATIENCE = 3
 """Block exchanges without progress before single ones, which cannot cycle."""
@@ -29,6 +34,40 @@ class Fits(NamedTuple):
     theta: Floats
     hessian: Floats
     loss: Floats
+
+
+class Coded(LinearOperator):
+    """Columns (n, p), never written: a row is the first row of a basis and one more for each of its codes, added up."""
+
+    def __init__(self, codes: Codes, sizes: Sequence[int], basis: Floats) -> None:
+        super().__init__(np.float64, (len(codes), basis.shape[1]))
+        self.codes: list[Ints] = [*np.insert(codes.astype(np.int64), 0, 0, axis=1).T.copy()]
+        self.sizes, self.basis = [1, *sizes], basis
+
+    def add(self, codes: Codes, size: int) -> None:
+        """Add a column for each of some more codes."""
+        self.codes, self.sizes = [*self.codes, codes.astype(np.int64)], [*self.sizes, size]
+        self.basis = block_diag(self.basis, np.eye(size))
+        self.shape = (len(codes), self.basis.shape[1])
+
+    def counts(self, codes: Codes | Ints, size: int, weight: Floats) -> Floats:
+        """(size, p) sums of the rows of each other code, weighted."""
+        codes = codes.astype(np.int64)
+        n = [np.bincount(codes * s + own, weight, size * s) for own, s in zip(self.codes, self.sizes, strict=True)]
+        return np.asarray(np.hstack([each.reshape(size, -1) for each in n]) @ self.basis)
+
+    def gram(self, weight: Floats) -> Floats:
+        """(p, p) X' W X."""
+        n = [self.counts(own, s, weight) for own, s in zip(self.codes, self.sizes, strict=True)]
+        return np.asarray(self.basis.T @ np.vstack(n))
+
+    def _matvec(self, theta: Floats) -> Floats:
+        rows = np.split((self.basis @ theta).ravel(), np.cumsum(self.sizes)[:-1])
+        return np.asarray(np.sum([row[own] for row, own in zip(rows, self.codes, strict=True)], axis=0))
+
+    def _rmatvec(self, weight: Floats) -> Floats:
+        n = [np.bincount(own, weight.ravel(), s) for own, s in zip(self.codes, self.sizes, strict=True)]
+        return np.asarray(np.concatenate(n) @ self.basis)
 
 
 def solve_bounded(hessian: Floats, linear: Floats, bounded: Flags) -> Floats:

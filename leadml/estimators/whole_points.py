@@ -10,23 +10,19 @@ Ustun, Rudin (2019), Learning optimized risk scores, JMLR 20; Liu et al. (2022),
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
 
 from leadml.estimators.patterns import sum_rows
-from leadml.estimators.solver import Flags, Floats, fit_logistic
+from leadml.estimators.solver import Coded, Flags, Floats, Ints, fit_logistic
 from leadml.levels import N_CODES, UNKNOWN, Codes, logistic
 
 if TYPE_CHECKING:
     from leadml.estimators.scorecard_fit import ScorecardFit
     from leadml.estimators.wide_fit import WideFit
-
-Ints = npt.NDArray[np.int64]
 
 TOTAL = 40
 MAX_ROUNDS = 400
@@ -74,23 +70,21 @@ def whole_points(
     `fit_scorecard` (points of the other criteria may turn).
     """
     k, rows = len(fit.values), fit.rows
-    starts = np.cumsum([0, *map(len, rows)])
-    at, n, size = codes + starts[:-1], len(codes), int(starts[-1])
-    one_hot = csr_array((np.ones(at.size), at.ravel(), len(rows) * np.arange(n + 1)), shape=(n, size))
-    real = fit.intercept + one_hot @ np.concatenate([[], *rows])
-    w = weight * logistic(real) * logistic(-real)
-    mean = one_hot.T @ w
-    covariance = (one_hot.multiply(w[:, None]).T @ one_hot).toarray() + UNSEEN * np.eye(size)
-    covariance -= np.outer(mean, mean) / max(float(w.sum()), 1e-300)
+    sizes = [len(row) for row in rows]
+    columns = Coded(codes, sizes, np.eye(1 + sum(sizes)))
+    real = columns @ np.concatenate([[fit.intercept], *rows])
+    gram = columns.gram(weight * logistic(real) * logistic(-real))
+    covariance = gram[1:, 1:] - np.outer(gram[0, 1:], gram[0, 1:]) / max(gram[0, 0], 1e-300)
+    covariance += UNSEEN * np.eye(len(covariance))
     rising = np.broadcast_to(np.asarray(monotone, dtype=bool), k)
     x = _Search(rows, k, rising, total, not at_most, covariance).nearest()
-    line = np.stack([np.ones(n), one_hot @ x], axis=1)
+    line = np.stack([np.ones(len(codes)), columns @ np.append(0.0, x)], axis=1)
     won = weight * logistic(real)
     theta = fit_logistic(line, won[None], weight[None], 1e-9 * np.eye(2)[None]).theta[0] * [1.0, x.any()]
     rounded, real_loss = (weight @ np.logaddexp(0.0, eta) - won @ eta for eta in (line @ theta, real))
     lost = max(float(rounded - real_loss) / max(float(weight.sum()), 1e-300), 0.0)
-    points = [x[a:b].astype(np.int64) for a, b in itertools.pairwise(starts)]
-    return WholePoints(points, float(theta[0]), float(theta[1]), lost)
+    points = np.split(x.astype(np.int64), np.cumsum(sizes)[:-1])
+    return WholePoints(points if rows else [], float(theta[0]), float(theta[1]), lost)
 
 
 class _Search:

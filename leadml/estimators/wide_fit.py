@@ -14,12 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import block_diag
-from scipy.sparse.linalg import LinearOperator
 
 from leadml.estimators.attributes import Bins, Column, Ints, fine_bins, kernel, merge, score_test
 from leadml.estimators.patterns import PatternCounts, sum_rows
 from leadml.estimators.scorecard_fit import code_basis, fit_spreads, steps_priors, unknown_priors
-from leadml.estimators.solver import Flags, Floats, fit_logistic
+from leadml.estimators.solver import Coded, Flags, Floats, fit_logistic
 from leadml.levels import N_CODES, Codes, logistic
 
 FIRST_P = 0.03
@@ -94,37 +93,6 @@ class WideDeals:
         return WideDeals(codes, columns, outcome, weight, unit)
 
 
-class Coded(LinearOperator):
-    """Columns (n, p) of which each row is a sum of rows of a basis, one for each of its codes: none is ever written."""
-
-    def __init__(self, codes: Sequence[Ints], sizes: Sequence[int], basis: Floats) -> None:
-        super().__init__(np.float64, (len(codes[0]), basis.shape[1]))
-        self.codes, self.sizes, self.basis = codes, sizes, basis
-
-    def and_of(self, codes: Codes, size: int) -> Coded:
-        """With a column for each of some more codes."""
-        return Coded([*self.codes, codes.astype(np.int64)], [*self.sizes, size], block_diag(self.basis, np.eye(size)))
-
-    def counts(self, codes: Codes | Ints, size: int, weight: Floats) -> Floats:
-        """(size, p) sums of the rows of each other code, weighted."""
-        codes = codes.astype(np.int64)
-        n = [np.bincount(codes * s + own, weight, size * s) for own, s in zip(self.codes, self.sizes, strict=True)]
-        return np.asarray(np.hstack([each.reshape(size, -1) for each in n]) @ self.basis)
-
-    def gram(self, weight: Floats) -> Floats:
-        """(p, p) X' W X."""
-        n = [self.counts(own, s, weight) for own, s in zip(self.codes, self.sizes, strict=True)]
-        return np.asarray(self.basis.T @ np.vstack(n))
-
-    def _matvec(self, theta: Floats) -> Floats:
-        rows = np.split((self.basis @ theta).ravel(), np.cumsum(self.sizes)[:-1])
-        return np.asarray(np.sum([row[own] for row, own in zip(rows, self.codes, strict=True)], axis=0))
-
-    def _rmatvec(self, weight: Floats) -> Floats:
-        n = [np.bincount(own, weight.ravel(), s) for own, s in zip(self.codes, self.sizes, strict=True)]
-        return np.asarray(np.concatenate(n) @ self.basis)
-
-
 class _Part(NamedTuple):
     """A column in a model: its bins, its codes, the inverse of its kernel, where its coefficients are."""
 
@@ -147,8 +115,7 @@ class _Model:
             if not as_score:  # the spreads with most evidence, attributes left out
                 _, precision, evidence, _ = fit_spreads(counts, basis)
                 self.prior = precision[np.argmax(evidence)]
-        codes = np.insert(deals.codes.astype(np.int64), 0, 0, axis=1)
-        self.columns = Coded([*codes.T.copy()], [1, *[N_CODES] * k], basis)
+        self.columns = Coded(deals.codes, [N_CODES] * k, basis)
         self.bounded = np.repeat([False, True, False], [1, 4 * k, k])
         self.parts: list[_Part] = []
         self.spreads, self.theta = np.empty(0), np.zeros(1 + 5 * k)
@@ -157,7 +124,7 @@ class _Model:
     def add(self, bins: Bins, codes: Codes) -> None:
         """Let a column in and refit."""
         start, size = len(self.theta), bins.n_bins + 2
-        self.columns = self.columns.and_of(codes, size)
+        self.columns.add(codes, size)
         inverse = np.asarray(np.linalg.inv(kernel(bins)), dtype=np.float64)
         self.parts.append(_Part(bins, codes, inverse, slice(start, start + size)))
         self.spreads = np.append(self.spreads, FIRST_SPREAD)
