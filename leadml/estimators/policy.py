@@ -20,21 +20,17 @@ class PolicyClassifier(LeadClassifier):
     Parameters
     ----------
     policy : str, optional
-        Id of a documented rule, such as ``bant-ibm``, in place of unit and cut-off; of a frame, `X` its criteria are
-        read by name.
+        Id of a documented rule, such as ``bant-ibm``: its criteria (of a frame: by name), unit and cut-off.
     framework : str, path, dict or Framework, optional
-        In place of a policy: the framework whose criteria `X` holds, of a frame by name; goes with `unit` and
-        `cutoff`.
+        In place of a policy, beside `unit` and `cutoff`: the framework whose criteria `X` holds.
     unit : "met" or "points"
         Whether the criteria met are counted, or the levels are added up.
     cutoff : number, optional
-        Score from which a lead qualifies. By default half of the criteria met, rounded up: the most general of the
-        documented rules. Points have no such default.
+        Score from which a lead qualifies. Default: half of the criteria, rounded up; points have none.
     met_level : number
         Level from which a criterion is met; without effect on points.
     won : label, optional
-        The label of `y` that counts as won. Default: the one whose word is known (won, gewonnen, ja ...), else the
-        greater.
+        The label of `y` that counts as won; by default the known word (won, gewonnen, ja ...), else the greater.
 
     Attributes
     ----------
@@ -49,9 +45,8 @@ class PolicyClassifier(LeadClassifier):
 
     Notes
     -----
-    There is no ``predict_proba``: a documented rule has a score and a decision, never a probability. `fit` looks at the
-    labels' names and the number of criteria only, so sample weights change nothing. Levels are 0 to 4 where a policy or
-    a framework is named, else any numbers.
+    There is no ``predict_proba``: a documented rule has a score and a decision, never a probability. Weights change
+    nothing. Levels are 0 to 4 where a policy or a framework is named, else any numbers.
 
     Examples
     --------
@@ -112,7 +107,7 @@ class PolicyClassifier(LeadClassifier):
         Parameters
         ----------
         X : array-like of shape (n, n_criteria)
-            Levels, NaN = unknown.
+            As in `fit`.
 
         Returns
         -------

@@ -8,8 +8,8 @@ total never tells less than a lower one (weighted isotonic mean).
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -25,8 +25,7 @@ LINE_SD = (5.0, 20.0)
 """Prior of the intercept and of the slope, the latter from end to end: hardly any."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class TotalProbabilities:
+class TotalProbabilities(NamedTuple):
     """(t,) P(won) at each total, and the ends of its 95% interval."""
 
     probability: Floats
@@ -35,14 +34,9 @@ class TotalProbabilities:
 
 
 def table_of_totals(
-    totals: npt.ArrayLike,
-    won: npt.ArrayLike,
-    n: npt.ArrayLike,
-    total_max: int,
-    *,
-    min_variance: float = 0.0,
-    slope: float = 1.0,
-) -> TotalProbabilities:
+    totals: npt.ArrayLike, won: npt.ArrayLike, n: npt.ArrayLike, total_max: int, *,
+    min_variance: float = 0.0, slope: float = 1.0,
+) -> TotalProbabilities:  # fmt: skip
     """Learn P(won) at each total up to the highest from rows of `won` of `n` deals with these totals.
 
     `min_variance` is added to the variance of the log-odds; `slope` pulls these toward their mean, where the points
@@ -63,5 +57,5 @@ def table_of_totals(
     mean = middle + slope * (mean - middle)
     rising = isotonic_regression(mean, weights=1.0 / sd**2).x
     # what was observed may fall from one total to the next: the interval is its own, and holds the pooled mean
-    low, high = np.minimum(mean - Z * sd, rising), np.maximum(mean + Z * sd, rising)
-    return TotalProbabilities(logistic(rising), logistic(low), logistic(high))
+    ends = np.minimum(mean - Z * sd, rising), np.maximum(mean + Z * sd, rising)
+    return TotalProbabilities(*map(logistic, (rising, *ends)))

@@ -19,9 +19,8 @@ from leadml.records import check_record
 class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Rubric that a person wrote: categories by a list, or numbers by edges, to levels 0 to 4.
 
-    With `edges` the level is the number of edges that are at most the value; with `descending` the number of edges that
-    are at least the value. The same rubric is used for every column; put several encoders in a ColumnTransformer for
-    several rubrics.
+    With `edges` the level is how many of them are at most the value, or at least where `descending`. Every column is
+    read by the same rubric; a ColumnTransformer holds several.
 
     Parameters
     ----------
@@ -41,10 +40,6 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     ----------
     n_features_in_ : int
         Number of columns.
-
-    Notes
-    -----
-    Nothing is learned: `fit` checks the parameters and counts the columns.
 
     Examples
     --------
@@ -109,7 +104,7 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n, n_columns)
-            Values as a CRM holds them.
+            As in `fit`.
 
         Returns
         -------

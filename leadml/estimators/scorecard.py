@@ -24,15 +24,13 @@ class ScorecardClassifier(ChanceClassifier):
     Parameters
     ----------
     framework : str, path or dict, optional
-        Framework whose criteria the columns are (of a frame: by canonical name, in any order). Default: every
-        column is a criterion whose documented points are its level.
+        Framework whose criteria the columns are (of a frame: by name, in any order). Default: every column is one.
     points : int or None
         Points in all, 40 by default; None keeps the real-valued fit.
     monotone : bool or array-like of shape (n_criteria,)
         False lets points turn (best in the middle), of all criteria or of each.
     won : label, optional
-        The label of `y` that counts as won. Default: the one whose word is known (won, gewonnen, ja ...), else the
-        greater.
+        The label of `y` that counts as won; by default the known word (won, gewonnen, ja ...), else the greater.
     clip : bool
         Read levels below 0 as 0 and above 4 as 4, in place of refusing them.
     n_draws : int

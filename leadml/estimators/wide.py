@@ -28,8 +28,7 @@ class WideCardClassifier(ChanceClassifier):
     Parameters
     ----------
     criteria : sequence of str, optional
-        Columns of `X` that hold levels 0 to 4 (NaN = unknown), by their canonical names; points rise with the level.
-        Default: every column of `X` with a canonical name.
+        Columns of `X` that hold levels 0 to 4 (NaN = unknown). Default: every one with a criterion's canonical name.
     framework : str, path, dict or Framework, optional
         In place of `criteria`: those of the framework that `X` has.
     columns : sequence of str, optional
@@ -41,8 +40,7 @@ class WideCardClassifier(ChanceClassifier):
     as_score : bool
         Whether the criteria keep the proportions of the document, as if its score were one row.
     won : label, optional
-        The label of `y` that counts as won. Default: the one whose word is known (won, gewonnen, ja ...), else the
-        greater.
+        The label of `y` that counts as won; by default the known word (won, gewonnen, ja ...), else the greater.
 
     Attributes
     ----------
@@ -143,7 +141,7 @@ class WideCardClassifier(ChanceClassifier):
         Parameters
         ----------
         X : DataFrame or array of shape (n, n_columns)
-            Columns as in `fit`.
+            As in `fit`.
 
         Returns
         -------
@@ -229,6 +227,4 @@ def _plain(X: Any) -> Any:
 
 
 def _frame(X: Any) -> pd.DataFrame:
-    if isinstance(X, pd.DataFrame):
-        return X.reset_index(drop=True)
-    return pd.DataFrame(X, columns=[f"x{j}" for j in range(np.shape(X)[1])])
+    return X.reset_index(drop=True) if isinstance(X, pd.DataFrame) else pd.DataFrame(X).add_prefix("x")
