@@ -38,29 +38,34 @@ HOPELESS = 9.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class ScorecardFit:
-    """Real-valued card: log-odds = intercept + sum_j values[j, code_j].
+class CardFit:
+    """Real-valued card: an intercept and log-odds of codes; `values` (k, 6) are those of criteria, 0 at level 0."""
 
-    values : (k, 6) log-odds of codes 0 to 4 (0 at level 0) and of unknown.
+    intercept: float
+    values: Floats
+
+    @property
+    def rows(self) -> list[Floats]:
+        """Log-odds of the codes of each row."""
+        return [*self.values]
+
+    def log_odds(self, codes: Codes) -> Floats:
+        """(n,) log-odds of (n, rows) codes."""
+        return self.intercept + sum_rows(self.rows, codes)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ScorecardFit(CardFit):
+    """Card of criteria alone.
+
     draws : (D, 1 + 6k) posterior draws of intercept and values, each a card of the same form.
     evidence : (G,) weight of each row of `spreads` in the average, summing to 1.
     spreads : (G, 3) between, within, and the part of its mean that unknown gives up (0 at random, 1 as level 0).
     """
 
-    intercept: float
-    values: Floats
     draws: Floats
     evidence: Floats
     spreads: Floats
-
-    @property
-    def rows(self) -> list[Floats]:
-        """Log-odds of the codes of each criterion."""
-        return [*self.values]
-
-    def log_odds(self, codes: Codes) -> Floats:
-        """(n,) log-odds of (n, k) codes."""
-        return self.intercept + sum_rows(self.values, codes)
 
 
 def code_basis(codes: Codes, total: Floats) -> Floats:

@@ -11,18 +11,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from leadml.estimators.patterns import sum_rows
+from leadml.estimators.scorecard_fit import CardFit
 from leadml.estimators.solver import Coded, Flags, Floats, Ints, fit_logistic
 from leadml.levels import N_CODES, UNKNOWN, Codes, logistic
-
-if TYPE_CHECKING:
-    from leadml.estimators.scorecard_fit import ScorecardFit
-    from leadml.estimators.wide_fit import WideFit
 
 TOTAL = 40
 MAX_ROUNDS = 400
@@ -56,14 +52,9 @@ class WholePoints:
 
 
 def whole_points(
-    fit: ScorecardFit | WideFit,
-    codes: Codes,
-    weight: Floats,
-    total: int = TOTAL,
-    *,
-    monotone: bool | npt.ArrayLike = True,
-    at_most: bool = False,
-) -> WholePoints:
+    fit: CardFit, codes: Codes, weight: Floats, total: int = TOTAL, *,
+    monotone: bool | npt.ArrayLike = True, at_most: bool = False,
+) -> WholePoints:  # fmt: skip
     """Round a fit to whole points, by (n, rows) codes and the weight (n,) of the deals that have them.
 
     The tops of the rows add up to `total`, or, by single moves of one point, to no more (`at_most`). `monotone` as in
@@ -73,13 +64,13 @@ def whole_points(
     sizes = [len(row) for row in rows]
     columns = Coded(codes, sizes, np.eye(1 + sum(sizes)))
     real = columns @ np.concatenate([[fit.intercept], *rows])
-    gram = columns.gram(weight * logistic(real) * logistic(-real))
+    won = weight * logistic(real)
+    gram = columns.gram(won * logistic(-real))
     covariance = gram[1:, 1:] - np.outer(gram[0, 1:], gram[0, 1:]) / max(gram[0, 0], 1e-300)
     covariance += UNSEEN * np.eye(len(covariance))
     rising = np.broadcast_to(np.asarray(monotone, dtype=bool), k)
     x = _Search(rows, k, rising, total, not at_most, covariance).nearest()
     line = np.stack([np.ones(len(codes)), columns @ np.append(0.0, x)], axis=1)
-    won = weight * logistic(real)
     theta = fit_logistic(line, won[None], weight[None], 1e-9 * np.eye(2)[None]).theta[0] * [1.0, x.any()]
     rounded, real_loss = (weight @ np.logaddexp(0.0, eta) - won @ eta for eta in (line @ theta, real))
     lost = max(float(rounded - real_loss) / max(float(weight.sum()), 1e-300), 0.0)

@@ -16,8 +16,8 @@ import numpy.typing as npt
 from scipy.linalg import block_diag
 
 from leadml.estimators.attributes import Bins, Column, Ints, fine_bins, kernel, merge, score_test
-from leadml.estimators.patterns import PatternCounts, sum_rows
-from leadml.estimators.scorecard_fit import code_basis, fit_spreads, steps_priors, unknown_priors
+from leadml.estimators.patterns import PatternCounts
+from leadml.estimators.scorecard_fit import CardFit, code_basis, fit_spreads, steps_priors, unknown_priors
 from leadml.estimators.solver import Coded, Flags, Floats, fit_logistic
 from leadml.levels import N_CODES, Codes, logistic
 
@@ -47,21 +47,19 @@ class Attribute:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class WideFit:
-    """intercept + sum of values (k, 6) of criteria + effects of attributes.
+class WideFit(CardFit):
+    """Card of criteria and attributes.
 
     slope : of outcomes on its log-odds among deals that it did not learn from, at most 1 (found in folds by unit, up to
         `MANY_DEALS`): less where these are too sure.
     """
 
-    intercept: float
-    values: Floats
     attributes: tuple[Attribute, ...]
     slope: float
 
     @property
     def rows(self) -> list[Floats]:
-        """Log-odds of the codes of each criterion and attribute."""
+        """Log-odds of the codes of each row."""
         return [*self.values, *(each.effects for each in self.attributes)]
 
     def codes(self, codes: Codes, columns: Iterable[Column]) -> Codes:
@@ -70,10 +68,6 @@ class WideFit:
         bins = [each.bins for each in self.attributes]
         more = [each.codes(by_name.get(each.name, Column(each.name, codes=blank)))[:, None] for each in bins]
         return np.concatenate([codes, *more], axis=1)
-
-    def log_odds(self, codes: Codes) -> Floats:
-        """(n,) log-odds of (n, rows) codes."""
-        return self.intercept + sum_rows(self.rows, codes)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
