@@ -68,18 +68,15 @@ def read_dates(array: pa.Array, day_first: bool | None = None) -> DateColumn:
     at, texts = categories_of(cells)
     by_day, by_month = np.array([_parse(text) for text in texts], np.int32).T
     open_ = by_day != by_month
-    more = int((by_month[open_] == _NEVER).sum()) - int((by_day[open_] == _NEVER).sum())
+    more = int((by_month == _NEVER).sum()) - int((by_day == _NEVER).sum())
     ambiguous = day_first is None and more == 0 and bool(open_.any())
     if day_first is None:
         slashes = np.array(["/" in text for text in texts])[open_]
-        day_first = more > 0 or (more == 0 and 2 * slashes.sum() <= len(slashes))
-    chosen = by_day if day_first else by_month
-    never = (by_day == _NEVER) & (by_month == _NEVER)
+        day_first = more > 0 if more else 2 * int(slashes.sum()) <= len(slashes)
+    chosen, other = (by_day, by_month) if day_first else (by_month, by_day)
     order = "year-month-day" if not open_.any() else "day-month-year" if day_first else "month-day-year"
-    late = (chosen == _NEVER) & ~never
-    return DateColumn(
-        np.where(chosen == _NEVER, NO_DAY, chosen).astype(np.int32)[at], never[at], late[at], order, ambiguous
-    )
+    none, days = chosen == _NEVER, np.where(chosen == _NEVER, np.int32(NO_DAY), chosen)
+    return DateColumn(days[at], (none & (other == _NEVER))[at], (none & (other != _NEVER))[at], order, ambiguous)
 
 
 def day_text(day: int) -> str:

@@ -260,12 +260,8 @@ class Leads:
         frame = {"lead_id": self.ids(), **dict(zip(self.criteria, self.levels.T, strict=True))}
         if self.outcome is not None:
             frame["outcome"] = np.where(self.outcome == OPEN, np.nan, self.outcome)
-        for name in ("created_at", "closed_at"):
-            if (dates := getattr(self, name)) is not None:
-                frame[name] = dates.astype("datetime64[s]")
-        for name in ("unit", "amount", "weight", "contactable", "followed_up", "propensity"):
-            if (column := getattr(self, name)) is not None:
-                frame["group" if name == "unit" else name] = column
+        names = ("created_at", "closed_at", "group", "amount", "weight", "contactable", "followed_up", "propensity")
+        frame |= {name: column for name in names if (column := getattr(self, name)) is not None}
         for part in (self.context, self.segments, self.facts):
             frame |= {name: column.to_pandas() for name, column in part.items() if name not in frame}
         return pd.DataFrame(frame)
@@ -286,8 +282,8 @@ def _dates(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.datetime64] | N
 
 def _outcome(outcome: Any) -> npt.NDArray[np.int8]:
     values = np.nan_to_num(np.array(outcome, dtype=np.float64), nan=OPEN)
-    if not np.isin(values, (OPEN, 0, 1)).all():
-        raise InputError(f"outcome holds {values[~np.isin(values, (OPEN, 0, 1))][0]:g}; valid: 1 won, 0 lost, NaN open")
+    if len(wrong := values[~np.isin(values, (OPEN, 0, 1))]):
+        raise InputError(f"outcome holds {wrong[0]:g}; valid: 1 won, 0 lost, NaN open")
     return values.astype(np.int8)
 
 
