@@ -56,16 +56,9 @@ class CardFit:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ScorecardFit(CardFit):
-    """Card of criteria alone.
-
-    draws : (D, 1 + 6k) posterior draws of intercept and values, each a card of the same form.
-    evidence : (G,) weight of each row of `spreads` in the average, summing to 1.
-    spreads : (G, 3) between, within, and the part of its mean that unknown gives up (0 at random, 1 as level 0).
-    """
+    """Card of criteria alone; `draws` (D, 1 + 6k) of intercept and values from its posterior are such cards too."""
 
     draws: Floats
-    evidence: Floats
-    spreads: Floats
 
 
 def code_basis(codes: Codes, total: Floats) -> Floats:
@@ -116,7 +109,7 @@ def fit_scorecard(
     k, basis = counts.codes.shape[1], code_basis(counts.codes, counts.total)
     rising = np.broadcast_to(np.asarray(monotone, dtype=bool), k)
     bounded = np.pad(np.repeat(rising, LEVEL_MAX), (1, k))  # steps; intercept and unknowns are free
-    free, precision, evidence, spreads = fit_spreads(counts, basis)
+    free, precision, evidence, _ = fit_spreads(counts, basis)
     theta = free.theta.copy()
     broken = np.flatnonzero((theta[:, bounded] < 0).any(axis=1))
     if len(broken):
@@ -125,11 +118,14 @@ def fit_scorecard(
         theta[broken] = fit_logistic(columns, won, total, precision[broken], bounded=bounded, start=start).theta
     intercept, *values = basis @ (evidence @ theta)
     draws = _draw(free, evidence, bounded, basis, n_draws, np.random.default_rng(random_state)) @ basis.T
-    return ScorecardFit(float(intercept), np.reshape(values, (k, N_CODES)), draws, evidence, spreads)
+    return ScorecardFit(float(intercept), np.reshape(values, (k, N_CODES)), draws)
 
 
 def fit_spreads(counts: PatternCounts, basis: Floats) -> tuple[Fits, Floats, Floats, Floats]:
-    """Fits without bounds of all spreads that count, their precision matrices, evidence and spreads."""
+    """Fits without bounds of all spreads that count, their precision matrices, their weights in the average, and they.
+
+    (G, 3) between, within, and the part of its mean that unknown gives up (0 at random, 1 as level 0).
+    """
     columns, won, total = design(counts.codes, basis), counts.won[None], counts.total[None]
     (steps, steps_log_det), (unknown, unknown_log_det) = steps_priors(counts.codes.shape[1]), unknown_priors(basis)
     # three steps for each prior with the curvature of one fit: enough to see which are hopeless

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from leadml.card.record import CardAttribute, CardBin
@@ -217,8 +218,7 @@ def column_of_frame(frame: pd.DataFrame, name: str) -> Column:
         values = (values - pd.Timestamp(0)) / pd.Timedelta(days=1)
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return Column(str(name), values.to_numpy(dtype=np.float64, na_value=np.nan))
-    codes, words = pd.factorize(values.astype("string"))
-    return Column(str(name), codes=codes.astype(np.int64), words=tuple(map(str, words)))
+    return Column.of_arrow(str(name), pa.array(values.astype("string")).dictionary_encode())
 
 
 def _plain(X: Any) -> Any:

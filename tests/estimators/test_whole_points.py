@@ -28,7 +28,7 @@ def points_of(card):
 
 
 def fit_of(values):
-    return ScorecardFit(-3.0, np.asarray(values, float), np.empty((0, 0)), np.empty(0), np.empty((0, 3)))
+    return ScorecardFit(-3.0, np.asarray(values, float), np.empty((0, 0)))
 
 
 @pytest.mark.parametrize("total", [16, 20, 40, 100])
