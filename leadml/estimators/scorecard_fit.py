@@ -109,25 +109,24 @@ def fit_scorecard(
     k, basis = counts.codes.shape[1], code_basis(counts.codes, counts.total)
     rising = np.broadcast_to(np.asarray(monotone, dtype=bool), k)
     bounded = np.pad(np.repeat(rising, LEVEL_MAX), (1, k))  # steps; intercept and unknowns are free
-    free, precision, evidence, _ = fit_spreads(counts, basis)
+    columns, won, total = design(counts.codes, basis), counts.won[None], counts.total[None]
+    free, precision, evidence, _ = fit_spreads(columns, won, total, basis)
     theta = free.theta.copy()
     broken = np.flatnonzero((theta[:, bounded] < 0).any(axis=1))
     if len(broken):
-        columns, start = design(counts.codes, basis), np.where(bounded, np.maximum(theta[broken], 0.0), theta[broken])
-        won, total = counts.won[None], counts.total[None]
+        start = np.where(bounded, np.maximum(theta[broken], 0.0), theta[broken])
         theta[broken] = fit_logistic(columns, won, total, precision[broken], bounded=bounded, start=start).theta
     intercept, *values = basis @ (evidence @ theta)
     draws = _draw(free, evidence, bounded, basis, n_draws, np.random.default_rng(random_state)) @ basis.T
     return ScorecardFit(float(intercept), np.reshape(values, (k, N_CODES)), draws)
 
 
-def fit_spreads(counts: PatternCounts, basis: Floats) -> tuple[Fits, Floats, Floats, Floats]:
+def fit_spreads(columns: Floats, won: Floats, total: Floats, basis: Floats) -> tuple[Fits, Floats, Floats, Floats]:
     """Fits without bounds of all spreads that count, their precision matrices, their weights in the average, and they.
 
     (G, 3) between, within, and the part of its mean that unknown gives up (0 at random, 1 as level 0).
     """
-    columns, won, total = design(counts.codes, basis), counts.won[None], counts.total[None]
-    (steps, steps_log_det), (unknown, unknown_log_det) = steps_priors(counts.codes.shape[1]), unknown_priors(basis)
+    (steps, steps_log_det), (unknown, unknown_log_det) = steps_priors(len(basis) // N_CODES), unknown_priors(basis)
     # three steps for each prior with the curvature of one fit: enough to see which are hopeless
     rough, middle = steps + unknown[0], len(steps) // 2
     one = fit_logistic(columns, won, total, rough[[middle]], tolerance=1e-2)

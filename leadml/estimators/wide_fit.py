@@ -17,7 +17,7 @@ from scipy.linalg import block_diag
 
 from leadml.estimators.attributes import Bins, Column, Ints, fine_bins, kernel, merge, score_test
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.scorecard_fit import CardFit, code_basis, fit_spreads, steps_priors, unknown_priors
+from leadml.estimators.scorecard_fit import CardFit, code_basis, design, fit_spreads, steps_priors, unknown_priors
 from leadml.estimators.solver import Coded, Flags, Floats, fit_logistic
 from leadml.levels import N_CODES, Codes, logistic
 
@@ -107,7 +107,8 @@ class _Model:
             basis = code_basis(counts.codes, counts.total)
             self.prior = steps_priors(k)[0][0] + unknown_priors(basis)[0][0]
             if not as_score:  # the spreads with most evidence, attributes left out
-                _, precision, evidence, _ = fit_spreads(counts, basis)
+                columns = design(counts.codes, basis)
+                _, precision, evidence, _ = fit_spreads(columns, counts.won[None], counts.total[None], basis)
                 self.prior = precision[np.argmax(evidence)]
         self.columns = Coded(deals.codes, [N_CODES] * k, basis)
         self.bounded = np.repeat([False, True, False], [1, 4 * k, k])

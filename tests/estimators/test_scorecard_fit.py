@@ -17,7 +17,8 @@ def counts_of(truth, n, seed=0):
 
 def mean_spreads(counts):
     """Between, within and the part that unknown gives up, on average."""
-    _, _, evidence, spreads = fit_spreads(counts, code_basis(counts.codes, counts.total))
+    basis = code_basis(counts.codes, counts.total)
+    _, _, evidence, spreads = fit_spreads(design(counts.codes, basis), counts.won[None], counts.total[None], basis)
     assert evidence.sum() == pytest.approx(1)
     return evidence @ spreads
 
