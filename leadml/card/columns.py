@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.card.points import ENUMERATED, NO_MATCH, WAIT, Answers, Ints
+from leadml.card.points import DECISIONS, ENUMERATED, NO_MATCH, WAIT, Answers, Ints
 from leadml.data.cells import mask_of, number_array, take, text_array
 from leadml.levels import LEVEL_MAX, UNKNOWN
 
@@ -127,7 +127,8 @@ def column_of(answers: Answers, name: str) -> Column:
             return _reasons(answers), np.arange(n, dtype=np.int32)
         case "if_answered":
             distinct, at = table.outcomes(answers)
-            return ["", *(answer_text(card, j, made) for j, made in distinct)], at + 1
+            texts, alike = np.unique(["", *(answer_text(card, j, made) for j, made in distinct)], return_inverse=True)
+            return texts.tolist(), alike[at + 1]
     return getattr(answers, name), np.arange(n, dtype=np.int32)
 
 
@@ -158,12 +159,13 @@ def _reasons(answers: Answers) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(pieces), pa.py_buffer(np.ascontiguousarray(ends)), taken.buffers()[2])
 
 
-def answer_text(card: Card, row: int, made: Sequence[int]) -> str:
+def answer_text(card: Card, row: int, made: Sequence[Sequence[int]]) -> str:
     """What each answer would make of a lead, ``>= 10000: ready; geen: wait``, best first.
 
-    `made` has the decision of each answer. Words of a level are the CRM's texts for it, or one threshold (``>= 10000``,
-    ``<= 6`` where less is better; for level 0 the opposite of the first). A level without words, where others have
-    some, is one that the CRM cannot hold.
+    `made` has the decision and the band of each answer. Where answers differ in their band alone, the bands are named
+    (but for one that drops a lead which waits: there the decision). Words of a level are the CRM's texts for it, or one
+    threshold (``>= 10000``, ``<= 6`` where less is better; for level 0 the opposite of the first). A level without
+    words, where others have some, is one that the CRM cannot hold.
     """
     if row < len(card.criteria):
         words = card.criteria[row].words
@@ -173,11 +175,16 @@ def answer_text(card: Card, row: int, made: Sequence[int]) -> str:
         bins = card.attributes[row - len(card.criteria)].bins
         labels = [*(each.label for each in bins if not each.blank), "any other"]
         answers, can_be = [((label,), each) for label, each in zip(labels, made, strict=False)], []
-    if len({each for _, each in answers}) == 1:
-        return f"any answer: {card.labels[answers[0][1]]}"
+    if is_one := len({decision for _, (decision, _) in answers}) == 1:
+        says = [band if card.bands[band].decision == DECISIONS[decision] else -1 for _, (decision, band) in answers]
+    else:
+        says = [-decision for _, (decision, _) in answers]  # the highest is best
+    label = card.labels[answers[0][1][0]]
+    if len({*says}) == 1:
+        return f"any answer: {label}"
     told: dict[int, list[str]] = {}
-    # Answers of one decision that follow one another are one run; of labels all are.
-    for each, run in itertools.groupby(range(len(answers)), lambda at: answers[at][1]):
+    # Answers that say the same and follow one another are one run; of labels all are.
+    for each, run in itertools.groupby(range(len(answers)), says.__getitem__):
         at = [*run]
         texts = [word for i in at for word in answers[i][0]]
         if not texts:
@@ -185,8 +192,9 @@ def answer_text(card: Card, row: int, made: Sequence[int]) -> str:
         elif can_be:
             texts = [_some(_with_range(texts, [word for after, _ in answers[at[-1] + 1 :] for word in after]))]
         told.setdefault(each, []).extend(texts)
-    parts = ((", ".join(texts) if can_be else _some(texts), each) for each, texts in sorted(told.items()))
-    return "; ".join(f"{text}: {card.labels[each]}" for text, each in parts)
+    names = {each: (card.bands[each].id if each >= 0 else label) if is_one else card.labels[-each] for each in told}
+    parts = ((", ".join(texts) if can_be else _some(texts), each) for each, texts in sorted(told.items(), reverse=True))
+    return "; ".join(f"{text}: {names[each]}" for text, each in parts)
 
 
 def _with_range(every: Sequence[str], after: Sequence[str]) -> list[str]:

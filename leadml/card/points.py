@@ -139,9 +139,9 @@ class CardTable:
         best[at] = np.where(weight.any(axis=1), weight.argmax(axis=1), -1)
         return best
 
-    def outcomes(self, answers: Answers) -> tuple[list[tuple[int, list[int]]], Ints]:
-        """Distinct (row asked about, decision for each of its answers), and which each row has; -1: none."""
-        distinct: list[tuple[int, list[int]]] = []
+    def outcomes(self, answers: Answers) -> tuple[list[tuple[int, list[list[int]]]], Ints]:
+        """Distinct (row asked about, decision and band for each of its answers), and which each row has; -1: none."""
+        distinct: list[tuple[int, list[list[int]]]] = []
         found = np.full(len(answers.points), -1, np.int32)
         for j, choices in enumerate(self.answer_codes):
             if not len(rows := np.flatnonzero(answers.ask_next == j)):
@@ -149,8 +149,11 @@ class CardTable:
             earned, u = self.points[j][choices], self.unknown[j]
             points, reach = answers.points[rows] - self.points[j][u], answers.reach[rows] - self.ends[j][u, 3]
             failed = np.array(choices) < self.gates.get(j, 0)
-            made = self._decide(points[:, None] + earned, reach[:, None] + earned, failed)
-            _, first, index = np.unique(made.view(f"V{len(choices)}")[:, 0], return_index=True, return_inverse=True)
+            totals = points[:, None] + earned
+            decided = self._decide(totals, reach[:, None] + earned, failed)
+            made = np.stack([decided, self.band_at[totals]], axis=2).astype(np.int8)
+            keys = made.reshape(len(rows), -1).view(f"V{2 * len(choices)}")[:, 0]
+            _, first, index = np.unique(keys, return_index=True, return_inverse=True)
             found[rows] = index + len(distinct)
             distinct += [(j, made[at].tolist()) for at in first]
         return distinct, found

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from leadml.card.columns import COLUMNS, arrow_of
-from leadml.card.points import ENUMERATED, NO_MATCH, READY, WAIT
+from leadml.card.points import DECISIONS, ENUMERATED, NO_MATCH, READY, WAIT
 from leadml.exceptions import InputError
 from leadml.levels import CANONICAL, unpack
 
@@ -112,10 +112,21 @@ def test_if_answered_is_true(card):
         assert j == answers.ask_next[row]
         filled = np.repeat(codes[row][None], len(table.answer_codes[j]), axis=0)
         filled[:, j] = table.answer_codes[j]
-        assert table.answers(filled).decision.tolist() == made
+        then = table.answers(filled)
+        assert np.stack([then.decision, then.band], axis=1).tolist() == made
         if j < len(card.criteria):
-            said = levels_said(scores.if_answered[row])
-            assert said == {level: card.labels[each] for level, each in enumerate(made)}
+            told = [card.labels[decision] for decision, _ in made]
+            if len({*told}) == 1 and scores.if_answered[row] != f"any answer: {told[0]}":
+                own = [card.bands[band] for _, band in made]
+                told = [each.id if each.decision == DECISIONS[made[0][0]] else told[0] for each in own]
+                assert len({*told}) > 1
+            assert levels_said(scores.if_answered[row]) == dict(enumerate(told))
+
+
+def test_answers_that_change_the_band_alone_are_told_by_band():
+    card = CARDS["learned-1"]
+    asked = [row for row in scores_of(card).rows() if row["decision"] == "ready" and row["ask_next"]]
+    assert any(text.count(": ") > 1 and ": ready" not in text for text in {row["if_answered"] for row in asked})
 
 
 def levels_said(text):

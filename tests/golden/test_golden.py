@@ -28,7 +28,7 @@ _spec.loader.exec_module(cases)
 
 CHANGED: dict[str, str] = {
     "+question": "the next question in words",
-    "+if_answered": "what each answer to it would make of the lead",
+    "+if_answered": "what each answer to it would make of the lead: its decision, or its band where that alone changes",
     "+header_row": "the row that holds the names of columns, found under a title too",
     "+remedy": "what to do about a finding has a place of its own",
     "+cost": "what a finding is worth, where that can be said",

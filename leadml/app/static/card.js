@@ -92,10 +92,15 @@ export function ifAnswered(table, codes, answer, label = (decision) => table.car
   const has = (code) => row.bins || !Object.keys(row.words).length || row.words[code]?.length;
   const answers = row.answers.filter(has);
   const made = answers.map((code) => decide(card, base + row.points[code], reach + row.points[code], failsGate(row, code)));
-  if (new Set(made).size === 1) return `any answer: ${label(made[0])}`;
-  const parts = DECISIONS.filter((each) => made.includes(each)).map((decision) => {
-    const at = [...answers.keys()].filter((i) => made[i] === decision);
-    return `${answersText(row, answers, at)}: ${label(decision)}`;
+  const isOne = new Set(made).size === 1; // then bands are named, but for one that drops a lead which waits
+  const says = answers.map((code, i) => {
+    const band = bandOf(card, base + row.points[code]);
+    return isOne ? (card.bands[band].decision === made[i] ? band : -1) : -DECISIONS.indexOf(made[i]);
+  });
+  if (new Set(says).size === 1) return `any answer: ${label(made[0])}`;
+  const parts = [...new Set(says)].sort((a, b) => b - a).map((each) => {
+    const at = [...answers.keys()].filter((i) => says[i] === each);
+    return `${answersText(row, answers, at)}: ${isOne && each >= 0 ? card.bands[each].id : label(made[at[0]])}`;
   });
   return parts.join("; ");
 }
