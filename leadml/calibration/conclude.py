@@ -83,7 +83,8 @@ def judge_recoded(study: Study, policies: Sequence[PolicyResult]) -> Iterator[No
     if study.chosen.overdue is None or study.baseline is None or policies[0].verdict == "cannot-judge":
         return
     chosen, own, overdue = study.chosen, policies[0], study.chosen.overdue
-    alone = {"contenders": (), "wide": False, "policies": (own.id,), "baseline": own.id}
+    asked = tuple(name for name in study.settings.contenders if name == "cutoff")  # what its cut-off is compared with
+    alone = {"contenders": asked, "wide": False, "policies": (own.id,), "baseline": own.id}
     settings, recoded = study.settings.model_copy(update=alone), dataclasses.replace(chosen, deals=overdue)
     other = make_study(study.leads, settings, [study.views[own.framework].framework], chosen=recoded)
     verdict = judge_rules(figures.Facts(other, hold_out(other)[0], fit_all(other)))[0].verdict

@@ -435,6 +435,19 @@ def test_overdue_deals_are_coded_the_other_way_too() -> None:
     assert "when they close: 42 (L0000001, L0000021, L0000041, L0000061, L0000081, ...)." in found["LML602"].explanation
 
 
+def test_a_verdict_on_the_cutoff_is_asked_of_the_recoded_deals_too() -> None:
+    leads = leadml.make_leads(900, world="rule_right", all_criteria=False, random_state=3)
+    created = np.arange(len(leads), dtype=np.int32) + 19_000
+    outcome, closed = leads.outcome.copy(), created + 30
+    outcome[450], closed[450] = -1, np.iinfo(np.int32).min
+    leads = dataclasses.replace(leads, outcome=outcome, created=created, closed=closed)
+    economics = {"follow_up_cost": 1, "won_value": 8}
+    result = leadml.calibrate(leads, {**FAST, "contenders": ["cutoff"], "economics": economics}).result
+    found = {f.code: f for f in result.findings}
+    assert result.policies[0].verdict == result.policies[0].verdict_cutoff == "change"
+    assert found["LML602"].severity == "note"
+
+
 def test_segments_are_pooled() -> None:
     leads = leadml.make_leads(500, world="tilted", all_criteria=False, random_state=9)
     leads = dataclasses.replace(leads, segments={"source": leads.context["source"]})
