@@ -276,13 +276,14 @@ def save_deal_counts(found: Calibration, folder: Path) -> None:
     closed = found.leads.take(np.asarray(found.leads.outcome) != OPEN)
     deals, _ = sample_deals(closed, MOST_COUNTED, found.settings.random_state)
     attributes = () if found.card is None else found.card.attributes
-    taken = {each.id for each in attributes}
+    taken = [each.id for each in attributes]
     criteria = [name for name in found.leads.criteria if name not in taken]
     criteria += ["contactable"] if found.leads.contactable is not None else []
+    if not (names := [*criteria, *taken]):  # nothing is asked of a deal
+        return
     codes = codes_of_leads(deals, criteria, attributes)
     at, first = number_patterns(codes.T)
     patterns = codes[first]
     weight = weight_of(deals)
     won, lost = (np.bincount(at, weight * (deals.outcome == each), len(patterns)) for each in (1, 0))
-    names = [*criteria, *(each.id for each in attributes)]
     (folder / DEAL_COUNTS).write_bytes(counts_file(dict(zip(names, patterns.T, strict=True)), won, lost))

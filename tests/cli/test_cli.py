@@ -315,3 +315,17 @@ def test_a_column_is_asked_about_and_taken_out_by_the_command_that_is_printed(ru
         "than those of found: its log is kept as log-1.parquet, its card,\npage and report are replaced; -o DIR" in err
     )
     assert run("calibrate", "deals.csv", "-m", "m.yaml", "--without", "Colour", "--no-track")[0] == 2
+
+
+def test_deals_without_criteria_and_without_a_column_that_tells_are_compared_all_the_same(run, desk):
+    rows = [f"D{i},{'Won' if i * i % 7 > 2 else 'Lost'},{'AB'[i % 2]}" for i in range(140)]
+    Path("deals.csv").write_text("Deal,Status,Product\n" + "\n".join(rows) + "\n")
+    Path("m.yaml").write_text(MAPPING.split("criteria:")[0] + "criteria: {}\ncontext: [Product]\n")
+    Path("e.yaml").write_text("contenders: []\nbootstrap: 50\n")
+    code, out, err = run("calibrate", "deals.csv", "-m", "m.yaml", "-e", "e.yaml", "-o", "found", "--no-track")
+    assert code == 0, err
+    assert "No documented rule can be judged" in out
+    assert "no model: these deals give no card" in err
+    assert Path("found/report.html").is_file()
+    found = leadml.calibrate(leadml.read_leads("deals.csv", "m.yaml"), "e.yaml")
+    assert (len(found.verdicts), len(found.cutoffs), len(found.weights)) == (0, 0, 0)
