@@ -20,9 +20,9 @@ from leadml.card.points import Ints
 from leadml.card.record import Card
 from leadml.estimators.attributes import Column, offered
 from leadml.estimators.misfit import find_misfits
-from leadml.estimators.patterns import PatternCounts, sum_rows
+from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.probabilities import table_of_totals
-from leadml.estimators.scorecard_fit import ScorecardFit, fit_scorecard
+from leadml.estimators.scorecard_fit import CardFit, ScorecardFit, fit_scorecard
 from leadml.estimators.solver import fit_logistic
 from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide import card_attributes
@@ -124,14 +124,19 @@ class FittedCard:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LogOdds:
-    """Log-odds of leads, and the shift of their intercept to that of now."""
+    """Log-odds of criteria, and the shift of their intercept to that of now."""
 
-    of: Callable[[Leads], Floats]
-    shift: float
+    fit: CardFit
+    criteria: tuple[str, ...] = ()
+    shift: float = 0.0
+
+    def log_odds(self, leads: Leads) -> Floats:
+        """(n,) log-odds."""
+        return self.fit.log_odds(codes_of_leads(leads, self.criteria)) + self.shift
 
     def predict(self, leads: Leads) -> Said:
         """Log-odds and P(won)."""
-        log_odds = self.of(leads) + self.shift
+        log_odds = self.log_odds(leads)
         return Said(log_odds, logistic(log_odds))
 
 
@@ -257,22 +262,22 @@ def column_of(leads: Leads, name: str) -> Column:
 # ---------------------------------------------------------------- what is no card
 
 
-def of_now(of: Callable[[Leads], Floats], train: Leads, timing: Timing) -> LogOdds:
+def of_now(before: LogOdds, train: Leads, timing: Timing) -> LogOdds:
     """Log-odds with the intercept of the latest deals where it moved."""
-    return LogOdds(of, 0.0 if timing is None else latest_shift(of(train), train, timing)[0])
+    shift = 0.0 if timing is None else latest_shift(before.log_odds(train), train, timing)[0]
+    return dataclasses.replace(before, shift=shift)
 
 
 def learn_weights(view: View, fit: Callable[[Leads], Levels], train: Leads, timing: Timing = None) -> LogOdds:
     """The same as a learned card, without rounding."""
-    fitted = fit(train).fit
-    return of_now(lambda leads: fitted.log_odds(codes_of_leads(leads, view.mapped)), train, timing)
+    return of_now(LogOdds(fit(train).fit, view.mapped), train, timing)
 
 
 def learn_prior(train: Leads, timing: Timing = None) -> LogOdds:
     """The share of won deals, half a deal of each kind added."""
     weight = learning_weight(train)
     same = float(logit((weight @ won_of(train) + 0.5) / (weight.sum() + 1.0)))
-    return of_now(lambda leads: np.full(len(leads), same), train, timing)
+    return of_now(LogOdds(CardFit(same, np.zeros((0, N_CODES)))), train, timing)
 
 
 def learn_plain(criteria: Sequence[str], train: Leads, timing: Timing = None) -> LogOdds:
@@ -286,7 +291,7 @@ def learn_plain(criteria: Sequence[str], train: Leads, timing: Timing = None) ->
     # of each code of each criterion, so that a million deals are looked up
     each = plain_design(np.tile(np.arange(N_CODES, dtype=np.uint8)[:, None], k), counts.codes, counts.total) * slopes
     rows = (each[:, :k] + each[:, k:]).T
-    return of_now(lambda leads: intercept + sum_rows(rows, codes_of_leads(leads, criteria)), train, timing)
+    return of_now(LogOdds(CardFit(intercept, rows), tuple(criteria)), train, timing)
 
 
 def learn_context(

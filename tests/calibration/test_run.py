@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 import shlex
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,6 +45,14 @@ def test_tilted_weights_are_found_and_change_is_said(found) -> None:
     assert result.recommended.in_use == "bant-integer"
     assert max(rule.weights, key=lambda name: rule.weights[name].learned) == "authority"
     assert rule.order_claim.share_of_draws < 0.05
+
+
+def test_a_calibration_can_be_pickled(found, tmp_path) -> None:
+    joblib.dump(found, tmp_path / "found.joblib")
+    for again in (pickle.loads(pickle.dumps(found)), joblib.load(tmp_path / "found.joblib")):
+        assert again.result == found.result
+        said, before = (each.fitted["logistic"].predict(each.leads) for each in (again, found))
+        np.testing.assert_array_equal(said.probability, before.probability)
 
 
 def test_very_many_deals_are_learned_from_as_patterns_with_the_same_result(monkeypatch, tmp_path) -> None:
