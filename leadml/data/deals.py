@@ -128,6 +128,8 @@ class Leads:
         ends = (("won", 1), ("lost", 0), ("open", OPEN))
         told = [f"{np.count_nonzero(self.outcome == end):,} {word}" for word, end in ends]
         how = ", no outcome" if self.outcome is None else f" ({', '.join(told)})"
+        if self.rejections is not None and self.n_rows > len(self):
+            how += f", {self.n_rows - len(self):,} of {self.n_rows:,} rows rejected"
         return f"<Leads of {self.source}: {len(self):,} leads{how}; criteria {', '.join(self.criteria)}>"
 
     @property
