@@ -159,7 +159,7 @@ def relabel(array: pa.Array, label: Callable[[str], str | None]) -> pa.Dictionar
 def carry(array: pa.Array) -> pa.Array:
     """Keep a column of the CRM: numbers and dates as they are, all else as trimmed text in a dictionary."""
     kind = array.type
-    if _is_number(kind):
+    if is_number(kind):
         numbers, _ = numbers_of(array)
         return number_array(numbers, valid=~np.isnan(numbers))
     if pa.types.is_date(kind) or pa.types.is_timestamp(kind):
@@ -173,7 +173,7 @@ def numbers_of(array: pa.Array, decimal: str = ".") -> tuple[Floats, Bools]:
     Of text, `decimal` is the decimal mark; the other mark, a space or an apostrophe may group thousands, and a
     currency may stand beside: ``€ 30.700,00`` and ``25.000`` under a decimal comma.
     """
-    if _is_number(array.type):
+    if is_number(array.type):
         numbers = np.array(values_of(pc.cast(array, pa.float64(), safe=False)), np.float64)
         numbers[~valid_of(array)] = np.nan
         bad = np.isinf(numbers)
@@ -181,18 +181,19 @@ def numbers_of(array: pa.Array, decimal: str = ".") -> tuple[Floats, Bools]:
         return numbers, bad
     at, distinct = distinct_of(array)
     text = pc.utf8_trim_whitespace(pc.replace_substring_regex(distinct, pattern=CURRENCY, replacement=""))
-    is_number = pc.match_substring_regex(text, pattern=number_pattern(decimal))
+    fits = pc.match_substring_regex(text, pattern=number_pattern(decimal))
     beside = rf"{_GROUP[decimal]}|{_SPACES}|^\+"
-    plain = pc.replace_substring_regex(text.filter(is_number), pattern=beside, replacement="")
+    plain = pc.replace_substring_regex(text.filter(fits), pattern=beside, replacement="")
     plain = plain if decimal == "." else pc.replace_substring(plain, pattern=",", replacement=".")
     numbers = np.full(len(distinct) + 1, np.nan)
-    numbers[:-1][_bits_of(is_number.buffers()[1], is_number)] = values_of(pc.cast(plain, pa.float64()))
+    numbers[:-1][_bits_of(fits.buffers()[1], fits)] = values_of(pc.cast(plain, pa.float64()))
     numbers[~np.isfinite(numbers)] = np.nan
     filled = np.append(values_of(pc.binary_length(pc.utf8_trim_whitespace(distinct))) > 0, False)
     return numbers[at], (filled & np.isnan(numbers))[at]
 
 
-def _is_number(kind: pa.DataType) -> bool:
+def is_number(kind: pa.DataType) -> bool:
+    """Tell a column that holds numbers by its type."""
     return any(is_kind(kind) for is_kind in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal))
 
 
@@ -208,17 +209,17 @@ def join_column(parts: Sequence[pa.Array], decimal: str, *, keep_text: bool) -> 
 
     Unless `keep_text`, text becomes numbers when every filled cell is one and none a code such as 007.
     """
-    differ = len({part.type for part in parts}) > 1
-    if differ:
-        parts = [relabel(text_of(part), str.strip) for part in parts]
+    if len({part.type for part in parts}) > 1:
+        marks = (decimal if is_number(part.type) else "." for part in parts)  # numbers are written as texts are
+        written = (pc.replace_substring(text_of(part), ".", mark) for part, mark in zip(parts, marks, strict=True))
+        parts = [relabel(text, str.strip) for text in written]
     if not pa.types.is_dictionary(parts[0].type):
         return pa.concat_arrays(list(parts))
     column = pa.chunked_array(parts).unify_dictionaries().combine_chunks()
     column = column.chunk(0) if isinstance(column, pa.ChunkedArray) else column
     if keep_text:
         return column
-    # Where chunks disagreed, numbers came as text with a decimal point.
-    numbers, bad = numbers_of(column, "." if differ else decimal)
+    numbers, bad = numbers_of(column, decimal)
     texts = column.dictionary.to_pylist()
     if bad.any() or not texts or any(text[:1] == "0" and text[1:2].isdigit() for text in texts):
         return column

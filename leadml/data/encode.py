@@ -21,6 +21,7 @@ from leadml.data.cells import (
     categories_of,
     category,
     distinct_of,
+    is_number,
     mask_of,
     numbers_of,
     relabel,
@@ -139,12 +140,14 @@ class Encoder:
         whole = rule.edges is None and rule.levels is None
         words = {**(_LEVELS if whole else {}), "": UNKNOWN, **dict.fromkeys(rule.unknown, UNKNOWN)}
         words |= rule.levels or {}
-        at, distinct = distinct_of(made.cells[rule.column])
+        cells = made.cells[rule.column]
+        decimal = "." if is_number(cells.type) else self.decimal  # the mark is that of text
+        at, distinct = distinct_of(cells)
         texts = [*(text or "" for text in distinct.to_pylist()), ""]
-        keys = (category(text.replace(",", ".") if whole and self.decimal == "," else text) for text in texts)
+        keys = (category(text.replace(",", ".") if whole and decimal == "," else text) for text in texts)
         table = np.array([words.get(key, _BAD) for key in keys], np.uint8)
         if rule.edges is not None:
-            numbers = np.append(numbers_of(distinct, self.decimal)[0], np.nan)
+            numbers = np.append(numbers_of(distinct, decimal)[0], np.nan)
             by_edges = (table == _BAD) & ~np.isnan(numbers)
             # Level = how many edges are <= the value; descending: how many edges are >= the value.
             below = np.searchsorted(rule.edges, numbers[by_edges], side="left" if rule.descending else "right")
@@ -153,7 +156,7 @@ class Encoder:
             table[table == _BAD] = UNKNOWN if rule.other == "unknown" else rule.other
         codes, is_few = table.take(at), (table == _BAD).sum() < _MANY
         bad = codes == _BAD
-        made.reject(rule.column, bad, lambda text: _reason(name, rule, text, self.decimal, is_few))
+        made.reject(rule.column, bad, lambda text: _reason(name, rule, text, decimal, is_few))
         codes[bad] = UNKNOWN
         return codes
 

@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from leadml.calibration.check import check_file, format_check
 from leadml.data import read_leads
+from leadml.data.cells import join_column, text_array
 from leadml.exceptions import InputError
 
 MAPPING = {
@@ -232,6 +234,7 @@ def test_rows_in_are_leads_plus_rejected(tmp_path, rows):
             read_leads(path, mapping)
         return
     leads = read_leads(path, mapping)
+    assert (f"{len(bad)} of {len(rows)} rows rejected" in repr(leads)) == bool(bad)
     assert leads.n_rows == len(rows) == len(leads) + leads.rejected["row"].nunique()
     assert sorted(set(leads.rejected["row"])) == bad
     assert leads.row.tolist() == [i for i in range(2, len(rows) + 2) if i not in bad]
@@ -247,6 +250,32 @@ def test_a_number_with_the_other_decimal_mark_says_which_to_set():
     assert all('set read: {decimal: ","}' in line for line in found.rejections.summary())
     told = read_leads(frame.assign(Budget="3"), {**mapping, "amount": {"column": "Amount"}}).rejections.summary()
     assert told == ["column 'Amount': 'much' is not a number; correct it, or leave the cell empty (in row 3)"]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "decimal", "parquet", "xlsx", "jsonl"])
+def test_a_decimal_comma_is_for_text_and_numbers_are_numbers(tmp_path, kind):
+    frame = pd.DataFrame({"N": 7, "Budget": [32951.23, 9.5, None, 20000.0], "Need": [4.0, 0, None, 1]})
+    rule = {"column": "Budget", "edges": [1, 10, 20000]}
+    told = {"name": "m", "criteria": {"budget": rule, "need": {"column": "Need"}}, "amount": {"column": "Budget"}}
+    told |= {"context": ["Budget"], "group": ["N"], "read": {"decimal": ","}}
+    cents = pa.table({**frame, "Budget": pa.array(frame["Budget"]).cast(pa.decimal128(9, 2))})
+    made = {"pandas": frame, "polars": pl.from_pandas(frame), "arrow": pa.Table.from_pandas(frame), "decimal": cents}
+    source = made.get(kind, tmp_path / f"deals.{kind}")
+    if kind == "parquet":
+        frame.to_parquet(source)
+    elif kind == "xlsx":  # a text beside numbers in one column
+        frame.astype(object).replace({9.5: "€ 9,50"}).to_excel(source, index=False, engine="xlsxwriter")
+    elif kind == "jsonl":
+        frame.to_json(source, orient="records", lines=True)
+    leads = read_leads(source, told)
+    assert (leads.codes.tolist(), len(leads.rejected)) == ([[3, 4], [1, 0], [5, 5], [3, 1]], 0)
+    assert np.nan_to_num(leads.amount).tolist() == [32951.23, 9.5, 0, 20000]
+    assert leads.context["Budget"].to_pylist() == [32951.23, 9.5, None, 20000]
+
+
+def test_numbers_and_texts_of_a_column_are_joined_under_one_decimal_mark():
+    chunks = [pa.array([2.5, None]), text_array(["1.250", "12,5"]), pa.array([7])]
+    assert join_column(chunks, ",", keep_text=False).to_pylist() == [2.5, None, 1250, 12.5, 7]
 
 
 @pytest.mark.parametrize("kind", ["text", "pandas", "python"])
