@@ -87,6 +87,7 @@ _STORE = "Folder of the models; LEADML_STORE or ./models_store when absent."
 _MEANING = "What the columns of FILE mean (YAML)."
 _COLUMNS = "Which columns to write after lead_id, such as probability,points,band; all when absent."
 _LOCALE = "nl: decimal commas, ; between columns, Dutch words; reasons and questions stay in the card's language."
+_SORT = "Highest chance times amount first (if mapped); without a chance by decision, points, amount."
 _REJECTED = "End with 5 when a larger share of the rows is unusable."
 
 File = Annotated[str, _arg("FILE", _FILE)]
@@ -103,7 +104,7 @@ OutPage = Annotated[Path, _opt("The page to write.", "--out", "-o", metavar="PAG
 Query = Annotated[str | None, _opt("What to ask, when FILE is a SQLAlchemy URL.", "--query", metavar="SQL")]
 Columns = Annotated[str | None, _opt(_COLUMNS, "--columns", metavar="A,B")]
 Keep = Annotated[bool, _opt("Let the columns of FILE come along.", "--keep-columns")]
-Sort = Annotated[bool, _opt("Highest expected value first: chance times amount, if mapped.", "--sort")]
+Sort = Annotated[bool, _opt(_SORT, "--sort")]
 Crm = Annotated[str | None, _opt("A second file, ready to import: id and scores.", "--crm", metavar="FILE")]
 Closed = Annotated[bool, _opt("Score leads whose outcome is known, too.", "--with-closed")]
 MaxRejected = Annotated[float, _opt(_REJECTED, "--max-rejected", min=0, max=1)]

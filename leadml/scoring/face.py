@@ -201,7 +201,7 @@ def predict(
     keep_columns : bool
         Whether the columns of the source come along.
     sort : bool
-        Whether the leads of the highest expected value come first.
+        Whether the leads of the highest expected value come first; without a chance by decision, points and amount.
     with_closed : bool
         Whether leads whose outcome is known are scored too.
     query : str, optional

@@ -188,20 +188,20 @@ def _write_rejections(opened: Source, out: str, say: Say) -> str | None:
 
 
 def _in_order_of_value(parts: Sequence[Scored]) -> Iterator[Scored]:
-    """Leads by expected value, largest first: probability times amount, else probability, else points."""
+    """Leads by chance times amount, largest first; without a chance by decision, then points, then amount."""
     batches = {id(each.answers): each.answers for each in parts}  # parts may share them
     starts = dict(zip(batches, np.cumsum([0, *(len(each) for each in batches.values())]), strict=False))
     pattern = np.concatenate([each.pattern + starts[id(each.answers)] for each in parts]).astype(np.int32)
     answers = pa.concat_batches(list(batches.values()))
     # Files of one folder need not agree.
     own = pa.concat_tables([pa.Table.from_batches([each.own]) for each in parts], promote_options="permissive")
-    points, chance = (np.nan_to_num(numbers_of(answers.column(name))[0])[pattern] for name in ("points", "probability"))
-    value = chance if chance.any() else points
-    amounts = [each.amount for each in parts if each.amount is not None]
-    if chance.any() and amounts and not np.isnan(amount := np.concatenate(amounts)).all():
-        # A lead whose amount nobody knows counts as worth the mean of the others.
-        value = chance * np.where(np.isnan(amount), np.nanmean(amount), amount)
-    order = np.lexsort((-points, -value))
+    decided = answers.column("decision").dictionary_encode().indices  # ready, wait, no-match, whatever they are called
+    columns = (decided, answers.column("points"), answers.column("probability"))
+    decision, points, chance = (np.nan_to_num(numbers_of(each)[0])[pattern] for each in columns)
+    amount = np.concatenate([np.full(len(each.own), np.nan) if each.amount is None else each.amount for each in parts])
+    # A lead whose amount nobody knows counts as worth the mean of the others.
+    amount = np.where(np.isnan(amount), 1 if np.isnan(amount).all() else np.nanmean(amount), amount)
+    order = np.lexsort((-points, -chance * amount) if chance.any() else (-amount, -points, decision))
     for start in range(0, len(order), SORTED_ROWS):
         at = order[start : start + SORTED_ROWS]
         rows = own.take(number_array(at)).combine_chunks().to_batches()[0]

@@ -118,6 +118,21 @@ def test_sorted_by_expected_value(tmp_path, export, card):
     assert [row["points"] for row in rows(tmp_path / "s.csv")] == ["8", "2", "1"]
 
 
+def test_sorted_without_a_chance_by_decision_points_and_amount(tmp_path):
+    path = tmp_path / "export.csv"  # e is known to be good, a waits for answers, of the others all is known
+    lines = ["Deal,need,authority,budget,timeline,Value", "b,2,1,0,0,10", "c,2,1,0,0,", "d,2,1,0,0,90", "a,1,,,,5"]
+    path.write_text("\n".join([*lines, "e,4,4,4,4,1"]), encoding="utf-8")
+    criteria = {each: {"column": each} for each in ("need", "authority", "budget", "timeline")}
+    rule = documented_card(load_policy("bant-points"))
+    labels = {"ready": "x", "wait": "y", "no-match": "a"}
+    for names in ({}, labels):
+        mapping = {"name": "ours", "lead_id": "Deal", "amount": {"column": "Value"}, "criteria": criteria}
+        run(path, mapping, rule.model_copy(update={"decision_labels": names}), tmp_path / "s.csv", sort=True)
+        got = [(row["lead_id"], row["decision"]) for row in rows(tmp_path / "s.csv")]
+        told = [("e", "ready"), ("a", "wait"), *((each, "no-match") for each in "dcb")]
+        assert got == [(lead, names.get(decision, decision)) for lead, decision in told]
+
+
 def test_dutch_words_agree(tmp_path, export, card):
     run(export, MAPPING, card, tmp_path / "s.csv", locale="nl")
     got = rows(tmp_path / "s.csv", ";")
