@@ -45,14 +45,17 @@ def resolve(ref: str | os.PathLike[str], store_root: versions.Root = None) -> Fo
 
 
 def waiting_of(name: str, store_root: versions.Root = None) -> str:
-    """The newest learned version that could take the place of the documented rule which is the champion of a name."""
+    """The newest learned version, as it was compared, where a documented rule is the champion of a name."""
     found = versions.list_versions(name, store_root) if name in versions.model_names(store_root) else []
-    learned = [v for v in found if v.status == "version" and versions.load_stored(v).kind != "documented"]
+    free = [v for v in found if v.status == "version" and versions.load_stored(v).kind != "documented"]
+    learned = [v for v in free if v.saved.action != "published"]
     if not learned:
         return ""
-    why = next((f" ({v.ref} is in use because: {v.since.because})" for v in found if v.status == "champion"), "")
+    why = [f"{v.ref} is in use because: {v.since.because}" for v in found if v.status == "champion"]
+    hand = [v for v in free[-1:] if v is not learned[-1]]
+    why += [f"{v.ref} was changed by hand by {v.saved.by}, with no held-out evidence" for v in hand]
     how = versions.how_to_promote(learned[-1].ref, store_root)
-    return f"{learned[-1].ref}, a learned card, waits{why}; to use it: {how}"
+    return f"{learned[-1].ref}, a learned card, waits ({'; '.join(why)}); to use it: {how}"
 
 
 def _load_joblib(path: Path) -> Any:

@@ -65,6 +65,11 @@ def test_a_sound_card_takes_the_place_of_the_rule_that_a_doubt_put_in_use(
     assert (saved.ref, now.ref) == ("bant@3", "bant@3" if is_free else "bant@2")
     assert waiting_of("bant", tmp_path).startswith("bant@1" if is_free else "bant@3")
     assert f"bant@2 is in use because: {first}, so the documented" in waiting_of("bant", tmp_path) or is_free
+    hand = {"by": "Ann", "because": "as agreed", "at": AT, "changed_from": "bant@1"}
+    save_version("bant", make_card(6, table=True, published=hand), at=AT, store_root=tmp_path)
+    told = waiting_of("bant", tmp_path)
+    assert told.startswith("bant@1" if is_free else "bant@3")
+    assert "; bant@4 was changed by hand by Ann, with no held-out evidence); to use it" in told
     retire("bant@1", because="leaks", at=AT, store_root=tmp_path)
     assert (waiting_of("bant", tmp_path) == "") == is_free
     assert waiting_of("bant@2", tmp_path) == waiting_of("nobody", tmp_path) == ""
