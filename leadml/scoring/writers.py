@@ -125,7 +125,7 @@ class CsvLines(Writer):
     """CSV and TSV as pyarrow writes it: texts between quotes, numbers as they are, nothing for a null."""
 
     def __init__(self, layout: Layout, write: Callable[[Any], object], kind: str) -> None:
-        super().__init__(layout)
+        super().__init__(layout if layout.locale == "en" else layout._replace(digits=4))  # a locale is for people
         self._write = write
         self._mark = "\t" if kind == ".tsv" else ";" if layout.locale == "nl" else ","
         self._latest: tuple[pa.RecordBatch | None, Any] = (None, None)
