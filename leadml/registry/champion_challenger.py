@@ -159,7 +159,16 @@ def _judged(
 ) -> Evidence:  # fmt: skip
     scores = [card.score(own) for card, own in zip(cards, codes, strict=True)]
     said = [(each.points, (each.answers.decision == READY)[each.index]) for each in scores]
-    return Evidence(where, log_of(outcome, said, unit), [each.action for each in scores], seen)
+    before, after = (each.action for each in scores)
+    same = other_words(*cards)
+    after = np.where([each in same for each in zip(before, after, strict=True)], before, after)
+    return Evidence(where, log_of(outcome, said, unit), [before, after], seen)
+
+
+def other_words(old: Card, new: Card) -> set[tuple[str, str]]:
+    """Actions of one decision that differ between two cards, but that neither tells apart: the same by other words."""
+    before, after = ({band.action: band.decision for band in card.bands} for card in (old, new))
+    return {(a, b) for a in before for b in after if before[a] == after[b] and a not in after and b not in before}
 
 
 def log_of(outcome: npt.NDArray[np.int8], said: list[tuple[Any, Any]], unit: Any = None) -> Log:

@@ -335,6 +335,11 @@ def test_what_moves_is_said_in_decisions(open_page, made, data):
     assert "of 60 open leads would be treated otherwise" in total.inner_text()
     moved = sum(int(each) for each in re.findall(r"(\d+) move", page.inner_text("#publish")))
     assert moved >= n > 0
+    page.get_by_role("button", name="Start from the documented rule").click()
+    all_moved = int(re.match(r"(\d+) of 60", total.inner_text())[1])
+    lines = page.locator("#publish .moves li").all_inner_texts()
+    assert re.fullmatch(r"and \d+ in \d+ smaller moves?", lines[6])
+    assert sum(int(re.search(r"\d+", each)[0]) for each in lines) == all_moved
 
 
 def test_the_champion_of_the_store_is_what_a_change_is_compared_with(open_page, made, data, tmp_path):
@@ -378,7 +383,8 @@ def test_bands_and_actions_can_be_changed(open_changed, data):
     page = open_changed(learned=card)
     page.locator("summary", has_text="What is done").click()
     typed(page, "Qualified", "=phone today", exact=True)
-    page.wait_for_selector("text=move from follow up to phone today")
+    page.wait_for_selector("#leads >> text=phone today")
+    assert "Nothing is decided otherwise" in page.inner_text("#publish .lead")  # the same by other words
     page.get_by_label("From", exact=True).nth(2).fill("25")
     page.keyboard.press("Tab")
     page.wait_for_selector("text=to call at once")

@@ -104,6 +104,12 @@ def test_leads_that_move_are_counted_and_priced(tmp_path: Path) -> None:
     fewer = compared(tmp_path, *reversed(cards), deals).sentence
     assert "follow-ups fewer" in fewer
     assert "worth less than" in fewer
+    words = {"drop": "no time", "follow up": "call"}  # for the same decisions
+    bands = [each.model_dump(by_alias=True) for each in cards[0].bands]
+    other = make_card(3, bands=[{**each, "action": words.get(each["action"], each["action"])} for each in bands])
+    assert compared(tmp_path, other, cards[0], deals).outcome == "alike"
+    text = compared(tmp_path, other, cards[1], deals).sentence
+    assert f":\n  {moved} of 400 leads move from nurture to call.\nIt" in text
     same = compared(tmp_path, make_card(5), make_card(5), make_deals(30))
     assert (same.outcome, "new@1 decides exactly as old@1 does" in same.sentence) == ("alike", True)
 

@@ -79,11 +79,17 @@ export function draftOf(card, yours, model, by, because, changedFrom) {
   return { ...card, table: yours.card.table, name: model, version: null, published, sha256: null };
 }
 
+/** Whether two cards call the same by other words: `other_words` of leadml/registry/champion_challenger.py. */
+function otherWords(cards) {
+  const [old, now] = cards.map((card) => new Map(card.bands.map((band) => [band.action, band.decision])));
+  return (a, b) => old.has(a) && old.get(a) === now.get(b) && !old.has(b) && !now.has(a);
+}
+
 /** Which actions change from one card to another, the most leads first: [{before, after, n}]. */
-export function movesOf(before, after, weight) {
-  const found = new Map();
+export function movesOf(cards, [before, after], weight) {
+  const found = new Map(), isSame = otherWords(cards);
   before.forEach((action, i) => {
-    if (action === after[i]) return;
+    if (action === after[i] || isSame(action, after[i])) return;
     const key = `${action}\n${after[i]}`;
     found.set(key, (found.get(key) || 0) + weight(i));
   });

@@ -67,13 +67,14 @@ export function Leads({ state, history, drop }) {
 }
 
 /** Actions that change from one card to another: of the leads, where there are any, else of the closed deals. */
-function findMoves({ leads, data: { deals }, codes }, before, after) {
+function findMoves({ leads, data: { deals }, codes }, tables) {
+  const cards = tables.map((table) => table.card);
   if (leads) {
     const actions = (table) => leads.ids.map((_, i) => answerOf(table, leads.codes.map((column) => column[i])).action);
-    return movesOf(actions(before), actions(after), () => 1);
+    return movesOf(cards, tables.map(actions), () => 1);
   }
   const actions = (table) => Array.from(totalsOf(table, codes, deals.won.length), (total) => table.card.bands[bandOf(table.card, total)].action);
-  return movesOf(actions(before), actions(after), (i) => deals.won[i] + deals.lost[i]);
+  return movesOf(cards, tables.map(actions), (i) => deals.won[i] + deals.lost[i]);
 }
 
 /** From how many points what is done; the cut-off has its own slider. */
@@ -107,8 +108,8 @@ const LATER = "Publishing stores a version; “leadml models promote” puts it 
 export function Publish({ state, history, edit, send }) {
   const { data, tables, leads, yours } = state, source = data[data.in_use], model = modelOf(source);
   const [by, setBy] = useState(""), [because, setBecause] = useState(""), [atOnce, setAtOnce] = useState(false), [done, setDone] = useState("");
-  const moves = useMemo(() => findMoves(state, tables[data.in_use], tables.yours), [yours, leads]);
-  const n = leads ? leads.ids.length : data.deals.n, what = leads ? "open leads" : "closed deals", moved = moves.reduce((sum, move) => sum + move.n, 0);
+  const moves = useMemo(() => findMoves(state, [tables[data.in_use], tables.yours]), [yours, leads]);
+  const n = leads ? leads.ids.length : data.deals.n, what = leads ? "open leads" : "closed deals", all = (some) => some.reduce((sum, move) => sum + move.n, 0), smaller = moves.slice(6);
   const isOpen = !history.steps[history.at].kept, isReady = by.trim() && because.trim();
   const quoted = (text) => `'${text.trim().replaceAll("'", "'\\''")}'`;
   const publish = async () => {
@@ -119,8 +120,9 @@ export function Publish({ state, history, edit, send }) {
     return setDone(`Saved. To store it as a new version: leadml publish ${data.model}-draft.json --by ${quoted(by)} --because ${quoted(because)}. ${LATER}`);
   };
   return html`<${Screen} id="publish" title="Publish">
-    <p class="lead">${moves.length ? `${number(moved)} of ${number(n)} ${what} would be treated otherwise than by` : "Nothing is decided otherwise than by"} ${data.compared}.</p>
-    <ul class="moves">${moves.slice(0, 6).map((move) => html`<li><b>${number(move.n)}</b> move from ${move.before} to ${move.after}</li>`)}</ul>
+    <p class="lead">${moves.length ? `${number(all(moves))} of ${number(n)} ${what} would be treated otherwise than by` : "Nothing is decided otherwise than by"} ${data.compared}.</p>
+    <ul class="moves">${moves.slice(0, 6).map((move) => html`<li><b>${number(move.n)}</b> move from ${move.before} to ${move.after}</li>`)}
+      ${smaller.length > 0 && html`<li>and <b>${number(all(smaller))}</b> in ${plural(smaller.length, "smaller move")}</li>`}</ul>
     <${Bands} yours=${yours} card=${tables.yours.card} edit=${edit} />
     <div class="controls">
       <label class="field"><span>Your name (required)</span><input value=${by} required onInput=${(event) => setBy(event.target.value)} /></label>
