@@ -286,8 +286,10 @@ def test_undo_redo_and_the_history(open_page):
     assert earn(page, "Need, Pressing", 0) == was
     page.locator("#rule").get_by_role("button", name="Redo").click()
     assert earn(page, "Need, Pressing", 0) == was + 1
+    assert "60 leads by the learned card, as you changed it: " in page.inner_text("#leads")
     page.get_by_role("button", name="Start from the documented rule").click()
     assert earn(page, "Need, Pressing", 0) == 1
+    assert "60 leads by the documented rule: " in page.inner_text("#leads")
     page.locator("summary", has_text="History").click()
     assert "Need: Pressing earns" in page.inner_text("#rule details")
 

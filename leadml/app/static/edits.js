@@ -8,6 +8,9 @@ export function startFrom(card, source) {
   return { source, card, rows, cutoff: card.cutoff, bands: card.bands };
 }
 
+/** Whether anything was changed since the start. */
+export const isChanged = (yours) => JSON.stringify(yours) !== JSON.stringify(startFrom(yours.card, yours.source));
+
 const lanes = (points) => ({ points, lane: points.map((_, code) => code) });
 
 /** The changed card, as card.json has it. */

@@ -1,6 +1,6 @@
 // This week's leads as your card judges them, and what publishing it would change.
 import { answerOf, bandOf, ifAnswered, reasonsOf, totalsOf } from "./card.js";
-import { draftOf, movesOf, setBand } from "./edits.js";
+import { draftOf, isChanged, movesOf, setBand } from "./edits.js";
 import { download, toCsv } from "./files.js";
 import { html, number, percent, plural, Screen, useMemo, useState } from "./parts.js";
 
@@ -42,11 +42,11 @@ function Lead({ lead, max }) {
     ${lead.question && html`<p class="ask">Ask: ${lead.question} <span class="quiet">${lead.answers}</span></p>`}</li>`;
 }
 
-export function Leads({ state, history, drop }) {
+export function Leads({ state, drop }) {
   const [most, setMost] = useState(25), { leads, leadsFault, tables } = state;
   const rows = useMemo(() => (leads ? judged(state) : []), [leads, state.yours]), sheet = () => sheetOf(rows, tables.yours);
   const counts = Object.keys(ORDER).map((each) => `${rows.filter((row) => row.decision === each).length} ${SAYS[each]}`).join(", ");
-  const by = `the ${{ learned: "learned card", documented: "documented rule", champion: `champion, ${modelOf(state.yours.card)}` }[state.yours.source]}${history.at ? ", as you changed it" : ""}`;
+  const by = `the ${{ learned: "learned card", documented: "documented rule", champion: `champion, ${modelOf(state.yours.card)}` }[state.yours.source]}${isChanged(state.yours) ? ", as you changed it" : ""}`;
   const onDrop = (event) => { event.preventDefault(); drop(event.dataTransfer.files[0]); };
   return html`<${Screen} id="leads" title="This week’s leads">
     <div class="dropzone" onDragOver=${(event) => event.preventDefault()} onDrop=${onDrop}><label class="field wide">
