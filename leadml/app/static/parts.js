@@ -4,7 +4,7 @@ import { numberOf } from "./encode.js";
 
 export const { html, render, useState, useReducer, useMemo } = htmPreact;
 
-export const number = (x, digits = 0) => (Number.isFinite(x) ? x.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits }).replace(/^-(0(\.0*)?)$/, "$1") : "–");
+export const number = (x, digits = 0, most = digits) => (Number.isFinite(x) ? x.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: most }).replace(/^-(0(\.0*)?)$/, "$1") : "–");
 export const signed = (x, digits = 0) => (x > 0 && number(x, digits) !== number(0, digits) ? "+" : "") + number(x, digits).replace("-", "−");
 export const percent = (x) => `${number(100 * x)}%`;
 export const plural = (n, one, write = number) => `${write(n)} ${one}${Math.abs(Math.round(n)) === 1 ? "" : "s"}`;
@@ -39,10 +39,10 @@ export function NumberBox({ label, value, set, decimal, ...more }) {
     event.target.value = written(read);
     return set(read);
   };
-  const [whole, part] = own.split(mark), grouped = whole.replace(/\B(?=(\d{3})+$)/g, "\u202f");
+  const cents = value % 1 || value >= 1000 ? 2 : 0; // which tell 2,500.00 from 2.5, whatever the mark of the reader
   return html`<div class="field"><label><span>${label}</span>
     <input inputmode="decimal" value=${own} ...${more} onChange=${take} /></label>
-    <small role="status">${fault || (own && `read as ${grouped}${part ? mark + part : ""}`)}</small></div>`;
+    <small role="status">${fault || (own && `read as ${number(value, cents, 9)}`)}</small></div>`;
 }
 
 /** Which columns may tell how a deal went, wherever a card that holds them is named. */
