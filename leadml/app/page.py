@@ -29,7 +29,7 @@ from leadml.data.units import number_patterns
 from leadml.exceptions import InputError, ModelRefError, UsageError
 from leadml.levels import UNKNOWN, Codes
 from leadml.registry import evidence, versions
-from leadml.report.answer import economics_of
+from leadml.report.answer import economics_of, headline_in_use
 from leadml.result import Segment, load_result
 from leadml.scoring.predicting import names_among
 from leadml.scoring.scorer import Options, Scorer
@@ -159,7 +159,8 @@ def page_data(
     in_use = "documented" if keeps_rule or learned is None else "learned"
     answer = answer_of_page(result, deals.n)
     if learned is not None and versions.in_use_as(learned, name, store_root):
-        answer = dataclasses.replace(answer, headline=f"{answer.headline} (the learned card is in use)")
+        headline = headline_in_use(answer.headline, "the learned card is in use")
+        answer = dataclasses.replace(answer, headline=headline)
     if champion is None:
         compared = f"the {'documented rule' if in_use == 'documented' else 'learned card'}, as {compared}"
     return PageData(

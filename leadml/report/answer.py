@@ -61,6 +61,11 @@ def answer_of(result: Result) -> Answer:
     return Answer(headline, main, costs, cutoff, sure_sentence(rule), look)
 
 
+def headline_in_use(headline: str, used: str) -> str:
+    """The headline where the learned card is in use."""
+    return f"Undecided; {used}" if headline == HEADLINES["undecided"] else f"{headline} ({used})"
+
+
 def title_of(result: Result, contender: str | None) -> str:
     """Title of a contender; "" for none."""
     return next((each.title for each in result.contenders if each.id == contender), "")

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from leadml.exceptions import UsageError
-from leadml.report.answer import title_of, wins_pair
+from leadml.report.answer import headline_in_use, title_of, wins_pair
 from leadml.report.summary import P_BETTER, Row, capital, summarise
 from leadml.terminal import Text, clean, figure_text, number, percent
 
@@ -38,12 +38,14 @@ def render_html(result: Result, card: Card | None = None, log: Log | None = None
     from leadml.report.charts import all_charts, svg
 
     told = summarise(result)
+    headline, used = told.answer.headline, f"the learned card is in use, as {in_use}"
     return _page(
         "report.html.j2",
         result=result,
         told=told,
         card=card,
         in_use=in_use,
+        headline=headline_in_use(headline, used) if in_use else headline,
         # A chart may stand in a page as it is: its texts were escaped when drawn.
         charts=[(name, Markup(svg(chart, name))) for name, chart in all_charts(result, card, log).items()],
         figures=contender_rows(result, [side.id for side in told.sides]),

@@ -161,6 +161,9 @@ def test_undecided_says_when_it_is_decided(found):
         two = result.model_copy(update={"policies": both[::-1]})
         words = "340 more deals would decide it" if more["value"] else "not decidable at your size"
         assert f"bant-ibm: {words}." in [*notes_of(summarise(two).own[1:])]
+    in_use = re.findall("<(?:title|h1)>.*", render_html(one := changed(result, verdicts), in_use="a@1"))
+    assert all("Undecided; the learned card is in use, as a@1</" in each for each in in_use)  # not: stay with the rule
+    assert "<h1>Undecided: stay with the rule for now</h1>" in render_html(one)
     told = summarise(changed(result, verdicts | {"outlook": None})).answer
     assert told.main == told.costs == ""
     assert told.sure.endswith("Look again when more deals have closed.")
