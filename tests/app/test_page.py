@@ -300,7 +300,12 @@ def test_cut_off_calls_a_week_and_the_rules_calls(open_page, data):
     assert shown(page)["calls-2"][0] == data.deals.n
     page.get_by_role("button", name="As many calls as the rule").click()
     figures = shown(page)
-    assert abs(figures["calls-2"][0] - figures["calls-0"][0]) < 30
+    calls, wanted = figures["calls-2"][0], figures["calls-0"][0]
+    assert abs(calls - wanted) < 30
+    told = re.search(rf"closer to the {wanted:.0f} calls of the rule: (.*)\.", page.inner_text("#what-if"))
+    around = [int(each) for each in re.findall(r"points (\d+)", told[1])]
+    assert around[0] < wanted < around[1]
+    assert calls == min(around, key=lambda each: abs(each - wanted))
     typed(page, "Calls a week", "1")
     assert shown(page)["calls-2"][0] < 0.5 * data.deals.n
     typed(page, "Cost of a call", "")

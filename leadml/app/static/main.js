@@ -23,9 +23,9 @@ const others = [fixed.documented || fixed.learned, fixed.learned || fixed.docume
 const othersCalled = others.map((table) => calledOf(table, codes, m));
 
 /** Leads called from each cut-off, 0 to beyond the highest total. */
-function callsFromEach(totals, max) {
-  const from = new Array(max + 2).fill(0);
-  totals.forEach((total, i) => { from[total] += data.deals.won[i] + data.deals.lost[i]; });
+function callsFromEach({ card, rows, max }, totals) {
+  const from = new Array(max + 2).fill(0), passes = calledOf({ rows, card: { ...card, cutoff: 0 } }, codes, m, totals);
+  totals.forEach((total, i) => { from[total] += passes[i] * (data.deals.won[i] + data.deals.lost[i]); });
   for (let at = max; at >= 0; at--) from[at] += from[at + 1];
   return from;
 }
@@ -64,7 +64,7 @@ function Page() {
   const stakes = own.cost !== null && own.value !== null ? { cost: own.cost, value: own.value } : null;
   const counted = useMemo(() => {
     const table = tableOf(cardOf(yours), data.columns), totals = totalsOf(table, codes, m);
-    return { table, callsFrom: callsFromEach(totals, table.max), called: calledOf(table, codes, m, totals) };
+    return { table, callsFrom: callsFromEach(table, totals), called: calledOf(table, codes, m, totals) };
   }, [yours]);
   const called = [...othersCalled, counted.called];
   const found = useMemo(() => compare(called, data.deals, stakes, data.spread), [counted, own.cost, own.value]);

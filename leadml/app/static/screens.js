@@ -19,7 +19,8 @@ const LINES = [["calls", "Leads called"], ["wins", "Wins"], ["missed", "Wins mis
 /** Cut-off, calls, cost and value; `cut` sets the cut-off, by calls too. */
 function Controls({ state, set, cut, nearest }) {
   const { perWeek, callsFrom, tables, found, data, decimal } = state, { card } = tables.yours;
-  const weekly = perWeek ? Math.round((callsFrom[card.cutoff] / data.deals.n) * perWeek) : null;
+  const now = callsFrom[card.cutoff], wanted = found.each[0].calls.value, fewer = callsFrom.findIndex((calls) => calls < wanted - 0.5), around = [fewer, fewer - 1].filter((at) => at >= 0);
+  const weekly = perWeek ? Math.round((now / data.deals.n) * perWeek) : null;
   return html`<div class="controls">
     <label class="field wide"><span>Call from <output>${card.cutoff}</output> points</span>
       <input type="range" min="0" max=${card.total_max + 1} value=${card.cutoff} onInput=${(event) => cut(Number(event.target.value))} /></label>
@@ -28,7 +29,9 @@ function Controls({ state, set, cut, nearest }) {
       set=${(value) => value !== null && cut(nearest((value / perWeek) * data.deals.n))} />
     <${NumberBox} decimal=${decimal} label="Cost of a call" value=${state.cost} set=${(value) => set({ cost: value })} />
     <${NumberBox} decimal=${decimal} label="Value of a win" value=${state.value} set=${(value) => set({ value })} />
-    <button onClick=${() => cut(nearest(found.each[0].calls.value))}>As many calls as the rule</button></div>`;
+    <button onClick=${() => cut(nearest(wanted))}>As many calls as the rule</button></div>
+    ${now === callsFrom[nearest(wanted)] && Math.abs(now - wanted) >= 0.5 && html`<p class="quiet" role="status">
+      No cut-off comes closer to the ${number(wanted)} calls of the rule: ${around.map((at) => `from ${at} points ${number(callsFrom[at])}`).join(", ")}.</p>`}`;
 }
 
 export function WhatIf({ state, edit, history, set }) {
