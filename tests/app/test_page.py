@@ -308,6 +308,13 @@ def test_cut_off_calls_a_week_and_the_rules_calls(open_page, data):
     assert calls == min(around, key=lambda each: abs(each - wanted))
     typed(page, "Calls a week", "1")
     assert shown(page)["calls-2"][0] < 0.5 * data.deals.n
+    assert "earns more than each of these" not in page.inner_text("#what-if")
+    typed(page, "Value of a win", "15000")
+    every = 15000 * data.deals.n_won - 150 * data.deals.n
+    assert f"Calling everybody earns more than each of these: {every:,.0f} EUR." in page.inner_text("#what-if")
+    assert "Thick: your figures, a win worth 100 calls." in page.inner_text(".curve")
+    typed(page, "Value of a win", "15")
+    assert "Calling nobody earns more than each of these: 0 EUR." in page.inner_text("#what-if")
     typed(page, "Cost of a call", "")
     assert "money-2" not in shown(page)
     assert "Yours pays more than calling nobody or everybody where a win is worth" in page.inner_text(".curve")

@@ -82,5 +82,5 @@ export function Curve({ figures, names, n, nWon, ratio }) {
       ${figures.map((f, k) => html`<path class="line rule${k}" d=${line(f)} />`)}</g>
   </svg><figcaption>Wins of 100 leads, less the calls they took.
     ${names.map((name, k) => html` <span class="key rule${k}">${name}</span>`)} <span class="key everybody">call everybody</span>.
-    Dashed: ${says} In part of that range another cut-off may pay still more. ${ratio ? "Thick: your figures." : ""}</figcaption></figure>`;
+    Dashed: ${says} In part of that range another cut-off may pay still more. ${ratio ? `Thick: your figures, a win worth ${worth(ratio)} calls.` : ""}</figcaption></figure>`;
 }

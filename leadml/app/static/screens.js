@@ -40,6 +40,8 @@ export function WhatIf({ state, edit, history, set }) {
   const nearest = (wanted) => callsFrom.reduce((best, calls, at) => (Math.abs(calls - wanted) < Math.abs(callsFrom[best] - wanted) ? at : best), 0);
   const own = data.learned?.kind === "wide" ? "Wider card" : "Card", names = [data.documented ? "Rule" : own, data.learned ? own : "Rule", "Yours"];
   const lines = LINES.filter(([name]) => name !== "money" || stakes), { calls, wins, money } = found.more[2];
+  const all = found.each[0].wins.value + found.each[0].missed.value, everybody = stakes ? all * stakes.value - deals.n * stakes.cost : 0;
+  const simplest = Math.max(everybody, 0), most = Math.max(...found.each.map((each) => each.money.value));
   const isSeen = [!data.documented, data.learned, yours.card.kind !== "documented"], recent = deals.n - data.n_learned;
   const from = (figure) => `(${signed(figure.low)} to ${signed(figure.high)})`;
   const figures = found.each.map((each) => ({ calls: each.calls.value, wins: each.wins.value }));
@@ -53,6 +55,7 @@ export function WhatIf({ state, edit, history, set }) {
           <${Between} figure=${each[name]} digits=${name === "of100" ? 1 : 0} /></td>`)}</tr>`)}</tbody></table>
     <${Doubt} answer=${data.answer} />
     <p aria-live="polite" class="lead">Yours against the rule: ${plural(calls.value, "call", signed)}, ${plural(wins.value, "win", signed)} ${from(wins)}${stakes && `, ${signed(money.value)} ${currency} earned ${from(money)}`}.</p>
+    ${stakes && Math.round(simplest) > Math.round(most) && html`<p class="warning">Calling ${everybody > 0 ? "everybody" : "nobody"} earns more than each of these: ${`${number(simplest)} ${currency}`.trim()}.</p>`}
     <p>You have tried ${plural(history.tried.length, "setting")}: the more you try, the luckier the best one looks.
       What you publish is judged on deals that close from now on.</p>
     <${Curve} ...${{ figures, names }} n=${deals.n} nWon=${deals.n_won} ratio=${stakes?.cost > 0 ? stakes.value / stakes.cost : null} />
