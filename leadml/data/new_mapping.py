@@ -27,6 +27,7 @@ MOST_WORDS = 30
 """A column of more distinct words is no category."""
 MOST_AT_ONE_LEVEL = 0.95
 """Edges that put a larger share of the values at one level tell nothing."""
+PHONES = r"phone|telefoon|mobile|mobiel"
 PLACES = r"team|region|regio|source|bron|country|land$"
 """Columns for which the gain is told apart."""
 
@@ -166,9 +167,15 @@ def _deals(left: dict[str, Column], crm: str) -> Iterator[str]:
                 return left.pop(max(found, key=rank).name)
         return None
 
-    # Deal may be a name: a number or id of its own goes before it.
-    is_number = re.compile(r"id$|nr|num", re.IGNORECASE).search
-    found = take("lead_id", lambda c: c.filled > 0.99 and max(c.words.values()) == 1, lambda c: bool(is_number(c.name)))
+    def is_once(column: Column) -> bool:
+        return column.filled > 0.99 and max(column.words.values()) == 1
+
+    # Deal may be a name: a number or id of its own goes before it. Where no name tells, K-0001 does.
+    is_number = re.compile(r"(id|nr|no|num|number|nummer|code|debiteur)\.?$", re.IGNORECASE).search
+    found = take("lead_id", is_once, lambda c: bool(is_number(c.name)))
+    like_ids = (c for c in left.values() if not (c.numbers or c.dates or re.search(PHONES, c.name, re.IGNORECASE)))
+    if not found and (once := [c for c in like_ids if is_once(c) and c.words.keys() == {*c.ends(r"\S*\d\S*")}]):
+        found = left.pop(once[0].name)
     yield _guess("lead_id", found.name, "every value occurs once") if found else "# no lead_id found: rows are numbered"
     found = take(
         "outcome",
@@ -190,7 +197,12 @@ def _deals(left: dict[str, Column], crm: str) -> Iterator[str]:
         yield _guess("dates", {key: column.name for key, column in taken.items()} | shown, why)
     else:
         yield "# no dates found; where the rows are in time order, say so: order: rows"
-    if found := take("group", lambda c: c.share(c.numbers) < 0.5 and len(c.words) > 1):
+    found = take(
+        "group",
+        lambda c: len(c.words) > 1 and bool(c.share(c.numbers) < 0.5 or is_number(c.name)),
+        lambda c: bool(is_number(c.name)),
+    )
+    if found:
         yield _guess("group", [found.name], "deals of one account are one unit")
     if found := take("amount", lambda c: c.share(c.numbers) > 0.95 and not late_by_name(c.name)):
         yield _guess("amount", {"column": found.name}, found.shown)
@@ -250,7 +262,7 @@ def _edges(criterion: str, column: Column) -> tuple[list[float], str]:
 
 def _others(left: dict[str, Column], late: dict[str, str]) -> Iterator[str]:
     """Context, segments, contactable; what is known late is excluded."""
-    phones = [name for name in left if re.search(r"phone|telefoon|mobile|mobiel", name, re.IGNORECASE)][:1]
+    phones = [name for name in left if re.search(PHONES, name, re.IGNORECASE)][:1]
     late = {name: why for name, why in late.items() if name not in phones}
     several = {name: column for name, column in left.items() if name not in (*phones, *late) and len(column.words) > 1}
     context = [name for name, each in several.items() if each.is_category or each.share(each.numbers) > 0.95]

@@ -162,3 +162,15 @@ def test_what_grows_with_wins_is_excluded_and_months_to_purchase_are_a_criterion
     assert mapping.context == ("Omvang",)
     late = "may tell how the deal went (LML101)"
     assert dict(mapping.exclude) == {"Looptijd": "grows until the deal ends", "Aantal offertes": late}
+
+
+@pytest.mark.parametrize(
+    ("header", "lead_id", "group"),
+    [("Kansnr;Klantnr;Klanttype", "Kansnr", ("Klantnr",)), ("Kenmerk;Relatienr.;Land", "Kenmerk", ("Relatienr.",)),
+     ("Telefoon;Debiteur;Klanten", None, ("Debiteur",)), ("Kenmerk;Relatietype;Soort", "Kenmerk", ())],
+)  # fmt: skip
+def test_identity_and_account_by_dutch_names_and_by_values(tmp_path, header, lead_id, group):
+    path = tmp_path / "x.csv"
+    path.write_text(f"{header};Rol\n" + "".join(f"K-{i:04d};{1000 + i % 9};{i % 2};Directeur\n" for i in range(30)))
+    mapping = parse_record(propose_mapping(path, None, leak_notes), Mapping)
+    assert (mapping.lead_id, mapping.group) == (lead_id, group)
