@@ -89,7 +89,6 @@ class PageData:
     in_use: str  # documented, learned or champion: what your card begins from and is compared with
     compared: str  # the same in words
     deals: DealCounts
-    n_learned: float  # of these, learned from: the others are too recent
     spread: float  # deals that come and go together: of one account, or that one of a sample stands for
     leads_per_week: float | None
     economics: dict[str, float | str]
@@ -157,7 +156,7 @@ def page_data(
     champion, compared = champion_for(name, store_root, learned, columns)
     keeps_rule = documented is not None and rule is not None and result.recommended.in_use == rule.id
     in_use = "documented" if keeps_rule or learned is None else "learned"
-    answer = answer_of_page(result, deals.n)
+    answer = answer_of_page(result)
     if learned is not None and versions.in_use_as(learned, name, store_root):
         headline = headline_in_use(answer.headline, "the learned card is in use")
         answer = dataclasses.replace(answer, headline=headline)
@@ -167,7 +166,6 @@ def page_data(
         model=name,
         made=f"{result.data.n_won + result.data.n_lost:,.0f} closed deals of {Path(result.data.source).name}",
         answer=answer,
-        n_learned=result.data.n_won + result.data.n_lost,
         columns=columns,
         documented=documented,
         learned=learned,

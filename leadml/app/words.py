@@ -61,7 +61,7 @@ class Column:
     shown: tuple[int, ...]  # codes that the CRM can hold
 
 
-def answer_of_page(result: Result, n_closed: float) -> Answer:
+def answer_of_page(result: Result) -> Answer:
     """The answer of the report in leads and wins: the same figures, for as many calls as the rule takes."""
     told = summarise(result)
     doubt = clean(result.recommended.doubt), clean(told.without)
@@ -84,7 +84,7 @@ def answer_of_page(result: Result, n_closed: float) -> Answer:
         also = f" (also {joined(shown)})" if names else ""
         beside = number((own.wins_per_100.value or 0) * calls / 100)
         wider = f"The wider card{also} won {number(bar.value)} on deals it had not seen, the rule {beside}."
-    recent = f" ({number(n_closed - n)} more are too recent to judge)" if n_closed - n >= 0.5 else ""
+    recent = f" ({number(result.data.n_recent)} more are too recent to judge)" if result.data.n_recent else ""
     lead = (
         f"Of your last {number(n)} closed leads{recent} the rule has you call {number(calls)}: about"
         f" {number(keep.value)} wins. As many calls by {by}: {number(change.value)}"

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import leadml
-from leadml.calibration.deals import sample_deals, weight_of
+from leadml.calibration.deals import choose_deals, sample_deals, weight_of
 from leadml.calibration.experiment import Experiment
 from leadml.card.codes import codes_of_leads
 from leadml.card.files import write_text
 from leadml.card.record import Card
 from leadml.data.chunks import release_memory
-from leadml.data.deals import OPEN, Leads
+from leadml.data.deals import Leads
 from leadml.data.rejections import Rejections
 from leadml.data.units import number_patterns
 from leadml.evaluation.log import Log
@@ -272,9 +272,9 @@ def save_models(found: Calibration, folder: Path) -> None:
 
 
 def save_deal_counts(found: Calibration, folder: Path) -> None:
-    """Write deal_counts.parquet: answers to the card's rows and other criteria, and two counts."""
-    closed = found.leads.take(np.asarray(found.leads.outcome) != OPEN)
-    deals, _ = sample_deals(closed, MOST_COUNTED, found.settings.random_state)
+    """Write deal_counts.parquet: of deals learned from, answers to the card's rows and other criteria, two counts."""
+    learned_from = choose_deals(found.leads, found.settings).deals
+    deals, _ = sample_deals(learned_from, MOST_COUNTED, found.settings.random_state)
     attributes = () if found.card is None else found.card.attributes
     taken = [each.id for each in attributes]
     criteria = [name for name in found.leads.criteria if name not in taken]

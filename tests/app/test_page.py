@@ -585,7 +585,7 @@ def test_of_too_many_patterns_a_sample_stands_for_all(open_changed, data):
     assert len(some.won) <= 100
     page = open_changed(deals=some, spread=some.n / 100)
     text = page.inner_text("#what-if caption")
-    assert text.startswith(f"Counted on all {some.n:,.0f} closed deals (a sample of 100 stands for all)")
+    assert text.startswith(f"Counted on the {some.n:,.0f} closed deals learned from (a sample of 100 stands for all)")
     assert "the report say what to expect of deals that no card learned from" in text
     value, low, high = shown(page)["wins-0"]
     assert high - low > 0.3 * value  # a hundred deals tell little

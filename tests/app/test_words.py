@@ -21,7 +21,7 @@ def changed(result, look=None, **rule):
 
 
 def told(result):
-    answer = answer_of_page(result, 700)
+    answer = answer_of_page(result)
     return " ".join((answer.lead, *answer.more))
 
 
@@ -46,8 +46,9 @@ def test_chances_and_costs(result):
 
 def test_calls_are_of_the_deals_that_were_learned_from(result):
     n = result.data.n_won + result.data.n_lost
-    assert f"last {n:.0f} closed leads the rule has" in answer_of_page(result, n).lead
-    some = answer_of_page(result, n + 9).lead
+    assert f"last {n:.0f} closed leads the rule has" in answer_of_page(result).lead
+    data = result.data.model_copy(update={"n_recent": 9})
+    some = answer_of_page(result.model_copy(update={"data": data})).lead
     assert f"last {n:.0f} closed leads (9 more are too recent to judge) the rule has you call" in some
 
 
@@ -83,12 +84,10 @@ def test_what_stands_in_lends_its_words():
 
 
 def test_nothing_is_said_where_nothing_can_be(result):
-    answer = answer_of_page(
-        changed(result, verdict="cannot-judge", verdict_weights="cannot-judge", because="No way."), 700
-    )
+    answer = answer_of_page(changed(result, verdict="cannot-judge", verdict_weights="cannot-judge", because="No way."))
     assert (answer.lead, answer.bars) == ("", ())
     assert "No way." in answer.more
-    assert "Map more of them." in " ".join(answer_of_page(result.model_copy(update={"policies": ()}), 700).more)
+    assert "Map more of them." in " ".join(answer_of_page(result.model_copy(update={"policies": ()})).more)
 
 
 def test_a_wider_card_has_a_bar_of_its_own(result):
@@ -98,7 +97,7 @@ def test_a_wider_card_has_a_bar_of_its_own(result):
     wide = own.model_copy(update={"id": "wide", "kind": "wide", "wins_per_100": figure, "importance": importance})
     chosen = Recommended(contender="wide", card="wide.json", framework="bant", because="", in_use="wide")
     found = result.model_copy(update={"contenders": (*result.contenders, wide), "recommended": chosen})
-    answer = answer_of_page(found, 700)
+    answer = answer_of_page(found)
     assert [bar.label for bar in answer.bars] == ["Rule", "Learned points", "Wider card"]
     assert answer.bars[2].value == pytest.approx(0.6 * result.policies[0].outlook.n_followed_up)
     assert "The wider card (also Team) won" in " ".join(answer.more)
@@ -108,7 +107,7 @@ def test_a_wider_card_has_a_bar_of_its_own(result):
     in_doubt = {"doubt": doubt, "doubted": ("Lost, reason", "C")}
     wide, chosen = wide.model_copy(update={"importance": rows}), chosen.model_copy(update=in_doubt)
     found = found.model_copy(update={"contenders": (*result.contenders, wide), "recommended": chosen})
-    answer = answer_of_page(found.model_copy(update={"command": "leadml calibrate a.csv"}), 700)
+    answer = answer_of_page(found.model_copy(update={"command": "leadml calibrate a.csv"}))
     assert "(also Lost, reason, B, C and 2 more)" in " ".join(answer.more)
     assert answer.doubt == doubt
     assert answer.command == "leadml calibrate a.csv --without 'Lost, reason' --without C"
@@ -121,6 +120,6 @@ def test_everyone_is_worth_a_call_where_that_is_so(result):
     both = {"verdict": "change", "verdict_cutoff": "change", "gain_cutoff": gain, "learned_cutoff": learned}
     cutoff = Figure(value=0.0)
     found = result.model_copy(update={"recommended": result.recommended.model_copy(update={"cutoff": cutoff})})
-    answer = answer_of_page(changed(found, **both), 700)
+    answer = answer_of_page(changed(found, **both))
     assert answer.headline == "Follow up every lead"
     assert "At 150 EUR a call and 600 EUR a win every lead is worth a call, which brings +30%" in " ".join(answer.more)

@@ -42,13 +42,13 @@ export function WhatIf({ state, edit, history, set }) {
   const lines = LINES.filter(([name]) => name !== "money" || stakes), { calls, wins, money } = found.more[2];
   const all = found.each[0].wins.value + found.each[0].missed.value, everybody = stakes ? all * stakes.value - deals.n * stakes.cost : 0;
   const simplest = Math.max(everybody, 0), most = Math.max(...found.each.map((each) => each.money.value));
-  const isSeen = [!data.documented, data.learned, yours.card.kind !== "documented"], recent = deals.n - data.n_learned;
+  const isSeen = [!data.documented, data.learned, yours.card.kind !== "documented"];
   const from = (figure) => `(${signed(figure.low)} to ${signed(figure.high)})`;
   const figures = found.each.map((each) => ({ calls: each.calls.value, wins: each.wins.value }));
   return html`<${Screen} id="what-if" title="What if">
     <${Controls} ...${{ state, set, cut, nearest }} />
-    <table class="figures"><caption>Counted on all ${number(deals.n)} closed deals${deals.n_sampled ? ` (a sample of ${number(deals.n_sampled)} stands for all)` : ""}<small>
-      The answer above and the report say what to expect of deals that no card learned from${recent >= 0.5 ? `, without ${number(recent)} that are too recent` : ""}:
+    <table class="figures"><caption>Counted on the ${number(deals.n)} closed deals learned from${deals.n_sampled ? ` (a sample of ${number(deals.n_sampled)} stands for all)` : ""}<small>
+      The answer above and the report say what to expect of deals that no card learned from:
       the rule's wins differ a little from these, and a card's are fewer, as they will be on new deals.</small></caption><thead><tr><td></td>${names.map((name, k) => html`<th scope="col" class="rule${k}">${name}${isSeen[k] && html`<small>on the deals it learned from</small>`}</th>`)}</tr></thead>
       <tbody>${lines.map(([name, title]) => html`<tr><th scope="row">${title} ${name === "money" && currency && `(${currency})`}</th>
         ${found.each.map((each, k) => html`<td class="rule${k}" data-figure="${name}-${k}">
