@@ -140,7 +140,7 @@ def columns_of(
     learned: Card | None, documented: Card | None, mapping: Mapping | None, result: Result | None = None
 ) -> tuple[Column, ...]:
     """Rows of both cards, each once: criteria first, then attributes, of which is asked when they were known."""
-    words = words_of_mapping(mapping) if mapping else {}
+    words = words_of_mapping(mapping)
     found: dict[str, Column] = {}
     lost = {} if result is None else {row.name: row for row in attribute_rows(result)}
     for card in filter(None, (learned, documented)):

@@ -107,7 +107,7 @@ def draft_card(study: Study, name: str, fitted: FittedCard, data: Data) -> Fitte
     found = find_cutoff(study, count_totals(study, deals, at, fitted.card.total_max), main)
     cutoff = int(found.value or 0)
     bands = make_bands(study, richest, deals, at, fitted.card, cutoff)
-    words = {} if mapping is None else words_of_mapping(mapping)
+    words = words_of_mapping(mapping)
     document |= {
         "name": f"{data.name}-{name}",
         "criteria": [{**each, "words": words.get(each["id"], {})} for each in document["criteria"]],

@@ -15,7 +15,7 @@ from leadml.calibration.contenders import Contender, FittedCard, View
 from leadml.calibration.deals import Chosen, choose_deals, count_patterns, sample_deals, won_of
 from leadml.calibration.drift import Timing
 from leadml.calibration.experiment import EvaluationSettings, Experiment, Wide
-from leadml.card.build import documented_card
+from leadml.card.build import documented_card, words_of_mapping
 from leadml.data.blocks import Block, k_folds, rolling_blocks, times_of
 from leadml.data.deals import Leads, Note
 from leadml.estimators.misfit import find_misfits
@@ -180,14 +180,14 @@ def make_rules(settings: Experiment, views: Iterable[View], leads: Leads) -> dic
     rules: dict[str, FittedCard] = {}
     common = load_common().policies if leads.contactable is not None else ()
     policies = [(policy, view) for view in views for policy in view.framework.policies]
-    created, met = settings.as_of or "1970-01-01", settings.met_level
+    created, met, words = settings.as_of or "1970-01-01", settings.met_level, words_of_mapping(leads.mapping)
     for policy, view in [*policies, *((policy, None) for policy in common)]:
         if settings.policies is None or policy.id in settings.policies:
             of, mapped, title = None, None, policy.title
             if view is not None:
                 of, mapped = view.framework, view.mapped
                 title = f"{of.title}: {title[:1].lower()}{title[1:]}"
-            card = documented_card(policy, of, mapped=mapped, met_level=met, created_at=created)
+            card = documented_card(policy, of, mapped=mapped, met_level=met, created_at=created, words=words)
             rules[policy.id] = FittedCard(card, title)
     if settings.policies is not None and policies and not rules:
         raise UsageError(

@@ -125,9 +125,9 @@ def _make_card(
 
 
 def words_of_mapping(mapping: Any) -> dict[str, dict[str, list[str]]]:
-    """Words of every criterion of a `leadml.data.mapping.Mapping`, for `CardCriterion.words`."""
+    """Words of every criterion of a `leadml.data.mapping.Mapping` (None: no words), for `CardCriterion.words`."""
     found: dict[str, dict[str, list[str]]] = {}
-    for name, criterion in mapping.criteria.items():
+    for name, criterion in ({} if mapping is None else mapping.criteria).items():
         words: dict[int, list[str]] = {}
         for word, level in (criterion.levels or {}).items():
             if text := clean(str(word)).strip()[:200]:

@@ -167,6 +167,11 @@ def wide_card(learned):
     return Card.from_dict(document, verify=False)
 
 
+def test_the_documented_rule_answers_in_the_words_of_the_crm(data):
+    said = data.documented.score_one({"budget": 4, "need": 4, "timeline": 0, "authority": None})
+    assert said["if_answered"] == "Team lead, Manager, Director: ready; Intern, User: no-match"
+
+
 def test_one_lead_comes_to_the_same_in_every_column(open_page, data):
     page = open_page()
     cards = [data.learned, data.documented, wide_card(data.learned)]
