@@ -24,6 +24,7 @@ from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, measure, rate_of_different, wilson
 from leadml.evaluation.outlook import DAYS_A_MONTH
 from leadml.evaluation.segments import segment_gains
+from leadml.exceptions import UsageError
 from leadml.levels import LEVEL_MAX, N_CODES
 from leadml.records import digest_record
 from leadml.result import (
@@ -158,11 +159,17 @@ def _importance(facts: Facts, lost: Lost | None, draft: FittedCard | None) -> tu
 def _own_metrics(facts: Facts, name: str, metrics: Mapping[str, Metric]) -> dict[str, Figure]:
     """The user's metrics of a contender, with a bootstrap interval by unit."""
     held, settings, said = facts.held, facts.study.settings, facts.log.entries[name]
-    values = np.where(np.isnan(said.probability), said.score, said.probability)
+    scored = np.isnan(said.probability)
+    values = np.where(scored, said.score, said.probability)
     n_draws, found = min(settings.bootstrap, MOST_METRIC_DRAWS), {}
     for title, metric in metrics.items():
         by_weight = partial(metric, held.y, values)
-        found[title] = bootstrap(by_weight, held.unit, held.weight, n_draws, settings.random_state)
+        try:
+            found[title] = bootstrap(by_weight, held.unit, held.weight, n_draws, settings.random_state)
+        except Exception as error:
+            if not scored.any():  # one that asks for probabilities tells nothing of a rule's score
+                valid = "a function metric(outcome, predicted, sample_weight=weights) that gives a number"
+                raise UsageError(f"metrics: {title} failed on {name}: {error}; valid: {valid}") from error
     return {title: each for title, each in found.items() if each.value is not None}
 
 

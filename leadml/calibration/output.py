@@ -104,7 +104,10 @@ class Calibration:
 
     @property
     def contenders(self) -> pd.DataFrame:
-        """One row a contender and figure: value, low, high."""
+        """One row a contender and figure: value, low, high.
+
+        `auc` is the mean within blocks, weighted by won x lost pairs; log loss and Brier score are pooled.
+        """
         import pandas as pd
 
         rows = [

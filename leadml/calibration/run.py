@@ -55,7 +55,8 @@ def calibrate(
     contenders : sequence, optional
         Names of contenders, and pairs (name, scikit-learn classifier).
     metrics : sequence of callable or dict of str to callable, optional
-        Further figures of every contender, ``metric(outcome, predicted, sample_weight)``.
+        Further figures of every contender, ``metric(outcome, predicted, sample_weight=weights)``: `predicted` is its
+        probability, or a documented rule's score, as it has none; the interval reweights deals through `sample_weight`.
     progress : callable, optional
         Called with (what, done, of how many).
     n_jobs : int, optional
@@ -71,7 +72,7 @@ def calibrate(
     Raises
     ------
     UsageError
-        The leads are not read yet or hold no outcome, or a setting or the name is wrong.
+        The leads are not read yet or hold no outcome, a setting or the name is wrong, or a metric fails on chances.
     TooFewDealsError
         Fewer than 20 deals are won or lost.
     InputError

@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss
 
 import leadml
 from leadml.calibration.experiment import Experiment, load_experiment
@@ -103,3 +104,14 @@ def test_metrics_of_ones_own_keep_clear_of_the_built_in() -> None:
     leads = leadml.make_leads(120, world="tilted", random_state=1)
     with pytest.warns(UserWarning, match="mine gave no finite number of any contender"):
         leadml.calibrate(leads, {"contenders": ["cutoff"], "bootstrap": 50}, metrics=[auc])
+
+
+def test_a_metric_that_fails_is_named_and_one_for_probabilities_leaves_rules_out() -> None:
+    leads = leadml.make_leads(120, world="tilted", random_state=1)
+    quick = {"contenders": [], "wide": False, "frameworks": ["bant"], "bootstrap": 50}
+    with pytest.raises(UsageError, match=r"metrics: mine failed on .*: .*argument 'sample_weight'; valid: a function"):
+        leadml.calibrate(leads, quick, metrics={"mine": lambda _: 1.0})
+    with pytest.warns(UserWarning, match="brier_score_loss gave no finite number of bant-ibm[a-z, -]*; left out"):
+        found = leadml.calibrate(leads, quick, metrics=[brier_score_loss])
+    told = {each.id: "brier_score_loss" in each.metrics for each in found.result.contenders}
+    assert (told["bant-ibm"], told["bant-integer"], told["prior"]) == (False, True, True)
