@@ -53,7 +53,8 @@ def calibrate(
     frameworks : sequence, optional
         Ids, YAML files, dicts or Frameworks; all that have a mapped criterion by default.
     contenders : sequence, optional
-        Names of contenders, and pairs (name, scikit-learn classifier).
+        Names of contenders, and pairs (name, scikit-learn classifier): a Pipeline gets criteria, context, and what
+        criteria are read from where it holds more than six values, as a frame; any other classifier gets numbers.
     metrics : sequence of callable or dict of str to callable, optional
         Further figures of every contender, ``metric(outcome, predicted, sample_weight=weights)``: `predicted` is its
         probability, or a documented rule's score, as it has none; the interval reweights deals through `sample_weight`.
