@@ -149,12 +149,17 @@ def recommend(
         won = (facts.measures["prior"]["log_loss"] - facts.measures[chosen]["log_loss"]).value
         rounding = min(1.0, lost / (lost + won)) if won > 0 else None
     stays = baseline is not None and (baseline.verdict != "change" or bool(doubt))
-    cutoff = draft.cutoff
+    cutoff, title, wins = draft.cutoff, contender.title, list[float]()
+    if contender.kind == "wide":
+        title = "The {} ({})".format(*title.split(": "))
+    if baseline is not None and chosen != baseline.card:
+        measured = (facts.measures[name].get("wins_per_100") for name in (chosen, baseline.id))
+        wins = [each.value for each in measured if each is not None]
     return Recommended(
         contender=chosen,
         card=f"{chosen}.json",
         framework=contender.framework,
-        because=say_why(contender.title, baseline),
+        because=say_why(title, baseline, wins),
         doubt=doubt,
         doubted=doubted,
         in_use=str(study.baseline) if stays else chosen,
@@ -164,14 +169,19 @@ def recommend(
     )
 
 
-def say_why(title: str, rule: PolicyResult | None) -> str:
-    """Why this card, beside the verdict on the baseline."""
+def say_why(title: str, rule: PolicyResult | None, wins: Sequence[float] = ()) -> str:
+    """Why this card, beside the verdict on the baseline; `wins` of 100 of another card than the rule's own, and its."""
     if rule is None:
         return f"{title} is the card for whoever wants points and chances; no documented rule could be judged."
+    verdict = f"Keep {rule.id}." if rule.verdict == "keep" else f"{rule.id}: {rule.verdict}."
+    verdict += f" {rule.because}"
+    if wins:
+        card, own = wins
+        return f"{verdict} {title} wins {card:.1f} of 100 held-out leads followed up, {rule.id} {own:.1f}."
     if rule.verdict == "keep":
-        return f"Keep {rule.id}. {rule.because} {title} says the same with points and chances."
+        return f"{verdict} {title} says the same with points and chances."
     if rule.verdict != "change":
-        return f"{rule.id}: {rule.verdict}. {rule.because} {title} adds points and chances."
+        return f"{verdict} {title} adds points and chances."
     if rule.verdict_weights == "change":
         return f"{title} wins more than {rule.id} with as many leads followed up. {rule.because}"
     return f"{title} follows up from a cut-off that is worth more than that of {rule.id}. {rule.because}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +48,8 @@ def test_the_wide_card_is_recommended_where_columns_tell_much_more() -> None:
     found = leadml.calibrate(leads, {"contenders": ["context-logistic"]}, frameworks=["bant"])
     assert found.result.recommended.contender in ("wide", "wide-score")
     assert found.card.kind == "wide"
+    said = r"The wide card \(.*\) wins \d+\.\d of 100 .*, bant-ibm \d+\.\d\.$"
+    assert re.search(said, found.result.recommended.because)
     assert [row.column for row in found.card.attributes] == ["product"]
     wide = next(each for each in found.result.contenders if each.id == "wide")
     assert wide.importance[0].column == "product"

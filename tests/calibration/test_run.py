@@ -205,6 +205,8 @@ def test_why_says_what_was_compared(found) -> None:
     moved = rule.model_copy(update={"verdict_weights": "keep", "verdict_cutoff": "change"})
     assert "with as many leads" not in say_why("The card", moved)
     assert "from a cut-off that is worth more" in say_why("The card", moved)
+    other = say_why("The wide card (of all)", rule, (76.3, 52.94))
+    assert other.endswith(". The wide card (of all) wins 76.3 of 100 held-out leads followed up, bant-ibm 52.9.")
 
 
 # ---------------------------------------------------------------- consequences
