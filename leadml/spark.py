@@ -102,7 +102,7 @@ def _open(session: SparkSession, source: str, mapping: Mapping) -> tuple[DataFra
         )
     else:
         frame = session.read.parquet(source)
-    return frame, _Table(source, tuple(frame.columns), Format("spark", decimal=read.decimal or "."))
+    return frame, _Table(source, tuple(frame.columns), Format("spark", decimal=read.mark))
 
 
 def _pick(frame: DataFrame, columns: Sequence[str]) -> DataFrame:

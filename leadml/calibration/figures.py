@@ -26,7 +26,6 @@ from leadml.evaluation.outlook import DAYS_A_MONTH
 from leadml.evaluation.segments import segment_gains
 from leadml.exceptions import UsageError
 from leadml.levels import LEVEL_MAX, N_CODES
-from leadml.records import digest_record
 from leadml.result import (
     Block,
     Contender,
@@ -221,7 +220,7 @@ def describe_data(study: Study, name: str) -> Data:
         name=name,
         source=leads.source,
         digest=leads.digest,
-        mapping_digest="" if leads.mapping is None else digest_record(leads.mapping),
+        mapping_digest="" if leads.mapping is None else leads.mapping.digest(),
         n_rows=leads.n_rows or len(leads),
         n_leads=len(leads),
         n_rejected=max(leads.n_rows - len(leads), 0) if leads.rejections is not None else 0,

@@ -29,7 +29,7 @@ from leadml.data.rejections import Rejections
 from leadml.data.units import number_patterns
 from leadml.evaluation.log import Log
 from leadml.exceptions import LeadmlError
-from leadml.records import digest_record, dump_record
+from leadml.records import dump_record
 from leadml.registry.evidence import DEAL_COUNTS, counts_file
 from leadml.result import Figure, Result, load_result
 
@@ -200,7 +200,7 @@ class Calibration:
             found.card.save(folder / "card.json")
         save_models(found, folder / "models")
         if found.leads.mapping is not None:
-            write_text(folder / "mapping.yaml", dump_record(found.leads.mapping))
+            write_text(folder / "mapping.yaml", dump_record(found.leads.mapping.kept(found.leads.format)))
         write_text(folder / "experiment.yaml", dump_record(found.settings))
         (found.leads.rejections or Rejections()).save(folder / "rejected.csv")
         save_deal_counts(found, folder)
@@ -245,7 +245,7 @@ def log_aside(folder: Path, leads: Leads, settings: Experiment) -> Path | None:
         before = load_result(folder)
         same = before.leadml_version == leadml.__version__
         same &= {**before.settings, **ANY} == {**settings.model_dump(mode="json", by_alias=True), **ANY}
-        same &= leads.mapping is None or before.data.mapping_digest == digest_record(leads.mapping)
+        same &= leads.mapping is None or before.data.mapping_digest == leads.mapping.digest()
     except LeadmlError:  # what this version cannot read is another version's
         same = False
     return None if same else next(each for n in count(1) if not (each := folder / f"log-{n}.parquet").exists())

@@ -10,6 +10,7 @@ import codecs
 import itertools
 import os
 from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Mapping as MappingType
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -26,7 +27,7 @@ from pydantic import (
 from leadml.data.cells import category, cell_text
 from leadml.exceptions import RecordError
 from leadml.levels import CANONICAL, LEVEL_MAX
-from leadml.records import Record, check_record, load_record
+from leadml.records import Record, check_record, digest_record, load_record
 
 
 def _cell(value: Any) -> Any:
@@ -78,8 +79,14 @@ class ReadOptions(Record):
     delimiter: Annotated[str, AfterValidator(_delimiter)] | None = None
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     decimal: Literal[".", ","] | None = None
+    sniffed_decimal: Literal[".", ","] | None = None  # of what was learned from, for text where none is sniffed
     sheet: str | None = None
     header: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
+
+    @property
+    def mark(self) -> str:
+        """The decimal mark of text in frames, Parquet, JSON lines and databases, which nobody sniffs."""
+        return self.decimal or self.sniffed_decimal or "."
 
 
 class Join(Record):
@@ -246,6 +253,17 @@ class Mapping(Record):
         """List the criteria that these columns can say something about, in canonical order."""
         there = {name for name, rule in self.criteria.items() if rule.column in columns}
         return tuple(name for name in self.mapped if there.intersection(self.chain(name)))
+
+    def digest(self) -> str:
+        """SHA-256 of what columns mean: without the decimal mark that was sniffed, which the next file may not have."""
+        return digest_record(self, exclude={"read": {"sniffed_decimal"}})
+
+    def kept(self, form: MappingType[str, Any]) -> Mapping:
+        """Itself, as kept with a model that was learned from a file written so (`Leads.format`)."""
+        if "decimal" not in form.get("sniffed", ()):
+            return self
+        mark = "," if form["decimal"] == "," else None  # a point is read anyway
+        return self.model_copy(update={"read": self.read.model_copy(update={"sniffed_decimal": mark})})
 
     def path_of(self, file: str) -> str:
         """Find a file that the mapping names: beside the mapping, else as it is written."""

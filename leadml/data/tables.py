@@ -46,7 +46,7 @@ def open_parquet(path: Path, options: ReadOptions) -> Reader:
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read on ({_told(error)})") from None
 
-    reader = Reader(columns, Format("parquet", decimal=options.decimal or "."), batches=batches)
+    reader = Reader(columns, Format("parquet", decimal=options.mark), batches=batches)
     reader.share = 0.0
     return reader
 
@@ -72,7 +72,7 @@ def open_json_lines(path: Path, options: ReadOptions) -> RowReader:
         else Fault(row, "", record, "is not a JSON object; write one object a line")
         for row, record in _objects(path)
     )
-    return RowReader(columns, Format("jsonl", "utf-8", header_row=0, decimal=options.decimal or "."), rows)
+    return RowReader(columns, Format("jsonl", "utf-8", header_row=0, decimal=options.mark), rows)
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -105,7 +105,7 @@ def open_query(url: str, query: str | None, options: ReadOptions) -> RowReader:
         raise UsageError(f'{shown_url(url)}: a database needs --query, such as --query "SELECT * FROM leads"')
     rows = _rows(url, query)
     _, columns = next(rows)
-    return RowReader(columns, Format("sql", decimal=options.decimal or "."), rows)
+    return RowReader(columns, Format("sql", decimal=options.mark), rows)
 
 
 def _rows(url: str, query: str) -> Iterator[tuple[int, Any]]:
@@ -138,7 +138,7 @@ def _rows(url: str, query: str) -> Iterator[tuple[int, Any]]:
 
 def open_frame(frame: Any, options: ReadOptions) -> Reader:
     """Take a frame of pandas, polars or Arrow, or a list of dicts."""
-    form = Format("frame", decimal=options.decimal or ".")
+    form = Format("frame", decimal=options.mark)
     if isinstance(frame, list | tuple) and frame and all(isinstance(record, dict) for record in frame):
         names = list(dict.fromkeys(key for record in frame for key in record))
         return RowReader(names, form, ((row, [each.get(n) for n in names]) for row, each in enumerate(frame, 2)))

@@ -70,7 +70,7 @@ function Page() {
   const found = useMemo(() => compare(called, data.deals, stakes, data.spread), [counted, own.cost, own.value]);
   const drop = (file) => file?.arrayBuffer().then(readDropped).catch((error) => ({ leadsFault: error.message })).then(set);
   const tables = { ...fixed, yours: counted.table };
-  const decimal = data.mapping?.read?.decimal || (own.leads?.decimal === "," ? "," : ""); // "": not known
+  const decimal = data.mapping?.read?.decimal || data.mapping?.read?.sniffed_decimal || (own.leads?.decimal === "," ? "," : ""); // "": not known
   const state = { data, yours, codes, found, stakes, ...own, decimal, callsFrom: counted.callsFrom, tables, widest: widestOf(tables) };
   return html`<header><nav aria-label="Screens">${Object.entries(LINKS).map(([id, title]) => html`<a href="#${id}">${title}</a>`)}</nav></header>
     <main>${SCREENS.map((screen) => html`<${screen} ...${{ state, data, edit, history, send, set, drop }} />`)}</main>
