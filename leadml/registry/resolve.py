@@ -27,7 +27,12 @@ def resolve(ref: str | os.PathLike[str], store_root: versions.Root = None) -> Fo
         from leadml.tracking import fetch_model
 
         path = fetch_model(ref)
-    elif not ("/" in ref or "\\" in ref or ref.endswith((".json", ".joblib")) or ref in (".", "..")):
+    elif not ("/" in ref or "\\" in ref or ref.endswith((".json", ".joblib")) or ref in (".", "..")) and not (
+        # a folder of results, where the store knows no such name
+        0 < len(os.fsencode(ref)) < 256
+        and Path(ref, versions.CARD).exists()
+        and ref not in versions.model_names(store_root)
+    ):
         version = versions.show_version(ref, store_root)
         if version.status == "retired":
             champion = versions.champion_of(version.name, store_root)

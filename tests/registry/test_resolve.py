@@ -17,11 +17,18 @@ from leadml.registry.versions import save_version, sha256_of
 from .conftest import AT
 
 
-def test_names_versions_and_paths(tmp_path: Path, card: Card) -> None:
+def test_names_versions_and_paths(tmp_path: Path, card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
     version = save_version("bant", card, at=AT, store_root=tmp_path)
     for ref in ("bant", "bant@1", version.folder, version.folder / "card.json"):
         found, folder = resolve(ref, tmp_path)
         assert (found.model, folder) == ("bant@1", version.folder)
+    monkeypatch.chdir(version.folder.parent)
+    assert resolve("1").folder == Path("1")  # a folder of results, where the store knows no such name
+    with pytest.raises(ModelRefError, match="no model '2' in the store"):
+        resolve("2")
+    version.folder.with_name("bant").mkdir()
+    card.save(version.folder.with_name("bant") / "card.json")
+    assert resolve("bant", tmp_path).model.model == "bant@1"
     card.save(tmp_path / "mine.json")
     assert resolve(tmp_path / "mine.json").model.name == "made"
     for ref in ("x/none.json", "none.joblib", str(tmp_path / "nothing")):
