@@ -81,7 +81,7 @@ class Model:
 
         Parameters
         ----------
-        frame : DataFrame, or what makes one
+        frame : DataFrame (pandas or polars), Arrow table, or what makes one
             One row a lead, as the CRM exports it.
         mapping : Mapping, dict or path, optional
             What its columns mean; the model's own by default.
@@ -95,10 +95,20 @@ class Model:
             used is empty but for the reasons.
         """
         import pandas as pd
+        import pyarrow as pa
 
         output = (params or {}).get("output") or self.output
         if output not in OUTPUTS:
             raise UsageError(f"output: got {output!r}; valid: {', '.join(OUTPUTS)}; choose one of these")
+        if isinstance(frame, str | os.PathLike):
+            how = "valid is a frame; for a file: leadml.predict(FILE, model.mapping, model)"
+            raise UsageError(f"frame: got {os.fspath(frame)!r}; {how}")
+        if not hasattr(frame, "iloc") and hasattr(frame, "__arrow_c_stream__"):
+            frame = pa.table(frame).to_pandas()
+        elif not hasattr(frame, "iloc") and hasattr(frame, "__dataframe__"):
+            from pyarrow.interchange import from_dataframe
+
+            frame = from_dataframe(frame).to_pandas()
         given = pd.DataFrame(frame)
         meaning = load_mapping(mapping) if mapping is not None else self.meaning_of({*given.columns})
         scores = self._placed(given.reset_index(drop=True), meaning).set_axis(given.index)
@@ -142,7 +152,7 @@ def load_model(ref: str | os.PathLike[str], store: str | os.PathLike[str] | None
     Parameters
     ----------
     ref : str or path
-        ``NAME`` (its champion), ``NAME@VERSION``, the path of a card or of ``models/*.joblib``,
+        ``NAME`` (its champion), ``NAME@VERSION``, the path of a card, of its folder or of ``models/*.joblib``,
         ``models:/NAME@ALIAS`` or ``runs:/ID/...``.
     store : str or path, optional
         Folder of the models; ``LEADML_STORE`` or ``models_store`` by default.

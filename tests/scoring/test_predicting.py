@@ -4,10 +4,12 @@ import csv
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -314,6 +316,12 @@ def test_python_face(tmp_path, export, card):
     usable = frame.drop(index=1)
     (tmp_path / "mapping.yaml").write_text(json.dumps(MAPPING))
     assert leadml.load_model(path).predict(usable)["points"].tolist() == [8, 1, 3, 2]
+    arrow = pa.Table.from_pandas(usable)
+    for other in (pl.from_pandas(usable), arrow, SimpleNamespace(__dataframe__=arrow.__dataframe__)):
+        scores = leadml.load_model(path).predict(other)
+        assert (scores["lead_id"].tolist(), scores["points"].tolist()) == (usable["Deal"].tolist(), [8, 1, 3, 2])
+    with pytest.raises(UsageError, match=r"for a file: leadml\.predict\(FILE, model\.mapping, model\)"):
+        model.predict(str(export))
     assert leadml.load_model(tmp_path).mapping == tmp_path / "mapping.yaml"
     (tmp_path / "cards").mkdir()
     below = path.rename(tmp_path / "cards" / "card.json")
