@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 MAPPING: dict[str, Any] = {
@@ -37,7 +38,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     leads = leadml.make_leads(300, world="tilted", random_state=1)
     file = write_csv(leads, folder / "deals.csv")
     settings = {"contenders": ["integer", "context-logistic", "prior"], "policies": ["bant-ibm", "bant-points"]}
-    found = leadml.calibrate(leadml.read_leads(file, MAPPING), settings, name="b2b")
+    own = {"won@50%": lambda won, chance, sample_weight: np.average(won[chance > np.median(chance)])}
+    found = leadml.calibrate(leadml.read_leads(file, MAPPING), settings, name="b2b", metrics=own)
     return found.save(folder / "out")
 
 
