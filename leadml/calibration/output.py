@@ -211,6 +211,9 @@ class Calibration:
     def track(self, run: Any = None) -> Any:
         """Log to MLflow, nested in the active run if there is one.
 
+        ``mlflow.models.evaluate`` judges a logged model's decisions by ``model_type="classifier"`` and
+        ``model_config={"output": "class"}``, its probability by ``"regressor"`` and ``predictions="probability"``.
+
         Parameters
         ----------
         run : str or mlflow run, optional
