@@ -39,14 +39,14 @@ class Model:
     ----------
     estimator : object
         The card or the classifier.
-    mapping : path or None
-        The mapping, where it is kept beside the model.
+    mapping : path, Mapping or None
+        The mapping that is kept with the model.
     criteria, context : sequence of str
         What a classifier learned from; a card tells that itself.
     """
 
     estimator: Any
-    mapping: Path | None = None
+    mapping: Path | Meaning | None = None
     criteria: Sequence[str] = ()
     context: Sequence[str] = ()
     output: str = "frame"
@@ -75,6 +75,13 @@ class Model:
                 read[name] = Criterion(column=name)
         context = tuple(dict.fromkeys([*self._known.context, *context]))
         return self._known.model_copy(update={"optional": True, "criteria": read, "context": context})
+
+    def marked(self, meaning: Meaning) -> Meaning:
+        """A mapping that reads text as the model's own does, where it names no decimal mark and none is sniffed."""
+        read = meaning.read.model_copy(
+            update={"sniffed_decimal": meaning.read.sniffed_decimal or self._known.read.mark}
+        )
+        return meaning.model_copy(update={"read": read})
 
     def predict(self, frame: Any, mapping: Any = None, params: Mapping[str, Any] | None = None) -> Any:
         """Score a frame of CRM columns, or of levels named as criteria.
@@ -110,7 +117,7 @@ class Model:
 
             frame = from_dataframe(frame).to_pandas()
         given = pd.DataFrame(frame)
-        meaning = load_mapping(mapping) if mapping is not None else self.meaning_of({*given.columns})
+        meaning = self.marked(load_mapping(mapping)) if mapping is not None else self.meaning_of({*given.columns})
         scores = self._placed(given.reset_index(drop=True), meaning).set_axis(given.index)
         if output == "frame":
             return scores
@@ -244,7 +251,11 @@ def predict(
     1       b       0     wait
     """
     options = Options(columns=columns, keep_columns=keep_columns, sort=sort, with_closed=with_closed, query=query)
-    table, opened, n_closed = score_table(source, load_mapping(mapping), estimator_of(model), options)
+    meaning, model = load_mapping(mapping), load_model(model) if isinstance(model, str | os.PathLike) else model
+    if (learned := getattr(model, "leads", None)) and learned.mapping:  # a calibration
+        model = Model(estimator_of(model), learned.mapping.kept(learned.format))
+    meaning = model.marked(meaning) if isinstance(model, Model) else meaning
+    table, opened, n_closed = score_table(source, meaning, estimator_of(model), options)
     if n_closed:
         how = "with_closed=True scores them"
         log.warning("%d of %d leads are closed and left out; %s", n_closed, opened.n_rows, how)

@@ -57,6 +57,9 @@ def test_the_decimal_mark_of_the_file_is_kept_with_the_model_for_what_no_one_sni
         frame.to_excel(xlsx, index=False, engine="xlsxwriter")
         frame.to_csv(csv, index=False)  # of numbers with a decimal point, which is sniffed again
         pd.testing.assert_frame_equal(model.predict(frame), expected, check_dtype=False)
+    for known in (model, found, str(folder)):  # a mapping that names no decimal mark
+        pd.testing.assert_frame_equal(leadml.predict(text, mapping, known, with_closed=True), expected)
+    pd.testing.assert_frame_equal(model.predict(text, mapping), expected, check_dtype=False)
     for path in files:
         got = leadml.predict(path, folder / "mapping.yaml", model, with_closed=True)
         pd.testing.assert_frame_equal(got, expected, obj=path.name)
