@@ -7,18 +7,22 @@ LML1xx data as read - 2xx criteria - 3xx comparison - 4xx drift - 5xx consequenc
 
 from __future__ import annotations
 
+import re
 import string
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pyarrow as pa
 from ruamel.yaml import YAML
 
 from leadml.calibration.late_answers import find_late_answers
 from leadml.calibration.leaks import leak_notes, sample_kinds
 from leadml.calibration.selection import find_floor, find_selection
+from leadml.data.cells import mask_of
 from leadml.data.deals import OPEN, Leads, Note
+from leadml.data.new_mapping import KNOWN
 from leadml.evaluation.bootstrap import Z
 from leadml.evaluation.metrics import highest
 from leadml.levels import LEVEL_MAX, UNKNOWN
@@ -31,6 +35,9 @@ if TYPE_CHECKING:
 
 HARDLY_VARIES = 0.85
 """Share of known levels at one level."""
+NOT_RANKED = 0.25
+"""Share of filled cells whose words the mapping counts as unknown, though they say something."""
+MOST_NAMED = 5
 FEW_DEALS = 300
 LEAST_COST = 0.5
 """Wins of 100 leads followed up that are worth telling."""
@@ -119,8 +126,28 @@ def notes_of_deals(leads: Leads, deals: Leads) -> Iterator[Note]:
             yield "LML110", {"column": name, "seen": seen}
         elif share >= HARDLY_VARIES:
             yield "LML203", {"column": name, "share": share, "level": level}
+    yield from _not_ranked(leads)
     some = sample_kinds(leads)
     yield from filter(None, (find_late_answers(some), *leak_notes(some)))
+
+
+def _not_ranked(leads: Leads) -> Iterator[Note]:
+    """LML120: words that count as unknown by the mapping, as they have no level, and do not say so themselves."""
+    rules = leads.mapping.criteria if leads.mapping else {}
+    for name, codes in zip(leads.criteria, leads.codes.T, strict=True):
+        cells = leads.raw.get(rules[name].column) if name in rules else None
+        if cells is None or not pa.types.is_dictionary(cells.type):  # a number that is unknown stands for no answer
+            continue
+        met = cells.filter(mask_of(codes == UNKNOWN)).drop_null().value_counts().to_pylist()
+        counts = {each["values"]: each["counts"] for each in sorted(met, key=lambda each: -each["counts"])}
+        words = [word for word in counts if not re.fullmatch(KNOWN.unknown, word, re.IGNORECASE)]
+        n, filled = sum(map(counts.__getitem__, words)), len(cells) - cells.null_count
+        filled -= sum(counts.values()) - n
+        if n > NOT_RANKED * filled:
+            shown = [*words[:MOST_NAMED], *["..."] * (len(words) > MOST_NAMED)]
+            levels = ", ".join(f"{word}: ?" for word in words[:MOST_NAMED])
+            values = {"words": shown, "share": n / filled, "criterion": name, "levels": levels}
+            yield "LML120", {"column": rules[name].column, **values}
 
 
 def find_selected(study: Study) -> tuple[list[Note], frozenset[str]]:

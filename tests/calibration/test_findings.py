@@ -8,9 +8,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import leadml
+from leadml.calibration.check import check_file
 from leadml.calibration.findings import FINDINGS, error_of_predictions, make_findings
 from leadml.data.blocks import Block
 
@@ -45,6 +47,23 @@ def test_values_where_and_cost_are_told() -> None:
     assert priced.cost == 1.25
     assert "costs 1.2 wins of 100" in priced.title
     assert "need, plans" in silent.title
+
+
+def test_words_that_the_mapping_does_not_rank_are_told_where_they_are_many() -> None:
+    roles = ["Engineer", "Inkoper", "Directeur", "Onbekend", "", "Zeldzaam"]
+    frame = pd.DataFrame({"Functie": np.repeat(roles, [30, 34, 34, 80, 80, 2]), "Fase": ["won", "lost"] * 130})
+
+    def told(**rule):
+        criteria = {"authority": {"column": "Functie", **rule}}
+        mapping = {"name": "m", "criteria": criteria, "outcome": {"column": "Fase", "won": ["won"], "lost": ["lost"]}}
+        return {each.code: each for each in check_file(frame, mapping).findings}.get("LML120")
+
+    found = told(levels={"Directeur": 4, "Zeldzaam": 1}, other="unknown")
+    assert (found.severity, found.where) == ("warn", "Functie")
+    assert found.title == "Functie: words without a level are 64% of the filled cells: Inkoper, Engineer"
+    assert found.remedy.endswith("criteria: {authority: {levels: {Inkoper: ?, Engineer: ?}}}")
+    assert told(levels={"Directeur": 4}, unknown=["Engineer", "Inkoper", "Onbekend", "Zeldzaam"]).severity == "warn"
+    assert told(levels={"Directeur": 4, "Inkoper": 1, "Engineer": 2}, other="unknown") is None
 
 
 def test_the_gravest_come_first_and_once() -> None:
