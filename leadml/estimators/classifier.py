@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from typing import Any, Self
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils._param_validation import Interval, InvalidParameterError
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -23,6 +25,8 @@ Floats = npt.NDArray[np.float64]
 
 NUMBERS: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
 """What scikit-learn makes of an array."""
+POINTS = Interval(Integral, 4, 1000, closed="both")
+"""Points in all, of a learned card."""
 
 
 class LeadClassifier(ClassifierMixin, BaseEstimator):
@@ -31,6 +35,7 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):
     framework: Any
     won: Any
     classes_: Array
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Check the parameters and the closed deals; learn from them what is to be learned.
@@ -55,11 +60,18 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):
             A parameter is out of its range, a weight is negative, a level is none of 0 to 4, a criterion has no column,
             or `y` has not two classes.
         """
+        self._check_parameters()
         self.criteria_ = self._criteria()
         X, y = validate_data(self, criteria_of(X, self.criteria_), y, **NUMBERS)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         self._learn(self._checked(X), self._outcomes(y), weight)
         return self
+
+    def _check_parameters(self) -> None:
+        try:
+            self._validate_params()
+        except InvalidParameterError as error:
+            raise UsageError(str(error)) from None
 
     def _criteria(self) -> tuple[str, ...]:
         """Criteria by which columns are named; none: every column is one."""

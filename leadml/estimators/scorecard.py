@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from leadml.estimators.classifier import ChanceClassifier, Flags, Floats
+from leadml.estimators.classifier import POINTS, ChanceClassifier, Flags, Floats
 from leadml.estimators.patterns import PatternCounts, sum_rows
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import fit_scorecard
@@ -25,7 +25,7 @@ class ScorecardClassifier(ChanceClassifier):
     ----------
     framework : str, path or dict, optional
         Framework whose criteria the columns are (of a frame: by name, in any order). Default: every column is one.
-    points : int or None
+    points : int (4 to 1000) or None
         Points in all, 40 by default; None keeps the real-valued fit.
     monotone : bool or array-like of shape (n_criteria,)
         False lets points turn (best in the middle), of all criteria or of each.
@@ -75,6 +75,8 @@ class ScorecardClassifier(ChanceClassifier):
     >>> card.won_, int(card.points_[:, 4].argmax())
     ('gewonnen', 1)
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"points": [POINTS, None]}
 
     def __init__(
         self,

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from numbers import Integral
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from leadml.card.record import CardAttribute, CardBin
 from leadml.estimators.attributes import Column, Ints, offered
-from leadml.estimators.classifier import NUMBERS, ChanceClassifier, Floats, check_levels
+from leadml.estimators.classifier import NUMBERS, POINTS, ChanceClassifier, Floats, check_levels, criteria_of
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide
@@ -81,6 +83,11 @@ class WideCardClassifier(ChanceClassifier):
     ['product']
     """
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "points": [POINTS],
+        "attributes": [Interval(Integral, 0, 50, closed="both")],
+    }
+
     def __init__(
         self,
         criteria: Sequence[str] | None = None,
@@ -119,12 +126,14 @@ class WideCardClassifier(ChanceClassifier):
         WideCardClassifier
             Itself.
         """
+        self._check_parameters()
         X = _plain(X)
         X, y = validate_data(self, X, y, **({"skip_check_array": True} if isinstance(X, pd.DataFrame) else NUMBERS))
         won, frame = self._outcomes(y), _frame(X)
         weight = np.asarray(_check_sample_weight(sample_weight, frame.index.to_numpy(), dtype=np.float64))
         self.criteria_ = self._criteria_of(frame)
         names = [c for c in frame.columns if c not in self.criteria_] if self.columns is None else list(self.columns)
+        criteria_of(frame, [*self.criteria_, *names])
         columns, self.refused_ = offered([column_of_frame(frame, name) for name in names], len(frame))
         unit = None if groups is None else np.asarray(groups)
         deals = WideDeals(self._codes(frame), columns, won.astype(np.float64), weight, unit)
@@ -154,6 +163,7 @@ class WideCardClassifier(ChanceClassifier):
         if not isinstance(X, pd.DataFrame):
             X = validate_data(self, X, reset=False, **NUMBERS)
         frame, names = _frame(X), [each.bins.name for each in self.fit_.attributes]
+        criteria_of(frame, [*self.criteria_, *names])
         columns = [column_of_frame(frame, name) for name in names]
         return self.points_.totals(self.fit_.codes(self._codes(frame), columns))
 

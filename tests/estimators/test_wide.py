@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from leadml import WideCardClassifier
+from leadml import ScorecardClassifier, WideCardClassifier
 from leadml.estimators.attributes import MAX_BINS_MANY, Bins, Column, fine_bins, merge
 from leadml.estimators.wide_fit import WideDeals, fit_wide
+from leadml.exceptions import UsageError
 from leadml.levels import logistic
 
 
@@ -77,3 +78,16 @@ def test_plain_frames_of_other_libraries_are_read():
     card = WideCardClassifier().fit(table, won)
     assert [each.title for each in card.attributes_] == ["product"]
     assert (card.total_points(table) == WideCardClassifier().fit(frame, won).total_points(frame)).all()
+
+
+@pytest.mark.parametrize("wrong", [{"points": -5}, {"points": "40"}, {"points": True}, {"points": 2.5}, {"points": 0}])
+def test_a_parameter_out_of_range_and_a_column_that_is_absent_are_named(wrong):
+    frame, won = pd.DataFrame({"need": [0.0, 4.0] * 40, "Bron": ["a", "a", "b", "c"] * 20}), [0, 1] * 40
+    for classifier, columns in ((ScorecardClassifier, ["need"]), (WideCardClassifier, ["need", "Bron"])):
+        with pytest.raises(UsageError, match=rf"'points' parameter of {classifier.__name__} .* range \[4, 1000\]"):
+            classifier(**wrong).fit(frame[columns], won)
+    with pytest.raises(UsageError, match="X: has no column Land; it has need, Bron"):
+        WideCardClassifier(columns=["Land"]).fit(frame, won)
+    card = WideCardClassifier().fit(frame, frame["Bron"] == "a")
+    with pytest.raises(UsageError, match="X: has no column Bron; it has need; add it"):
+        card.predict(frame[["need"]])
