@@ -13,8 +13,8 @@ from leadml.calibration.contenders import Fitted, FittedCard
 from leadml.calibration.deals import Floats, count_by, learning_weight, weight_of
 from leadml.calibration.study import Study
 from leadml.card.build import bands_at, edges_by_share, words_of_mapping
-from leadml.card.points import Ints
 from leadml.card.record import Card, CardBand
+from leadml.card.score import Ints
 from leadml.data.deals import Leads
 from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, redraw_rates
 from leadml.result import Data, LearnedCutoff

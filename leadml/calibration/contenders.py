@@ -16,8 +16,8 @@ from leadml.calibration.deals import Flags, Floats, count_by, count_patterns, le
 from leadml.calibration.drift import Timing, latest_shift
 from leadml.card.build import LearnedPoints, learned_card
 from leadml.card.codes import codes_of, codes_of_leads
-from leadml.card.points import Ints
 from leadml.card.record import Card
+from leadml.card.score import Ints
 from leadml.estimators.attributes import Column, offered
 from leadml.estimators.misfit import find_misfits
 from leadml.estimators.patterns import PatternCounts

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leadml.card.columns import OPPOSITE
+from leadml.card.in_words import OPPOSITE
 from leadml.card.record import Card, CardAttribute, CardBand
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import FRAMEWORK_IDS, load_framework

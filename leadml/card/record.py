@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from leadml.card.codes import codes_of
-from leadml.card.columns import Scores
 from leadml.card.files import digest, pretty, read_json, write_text
-from leadml.card.points import DECISIONS, CardTable, Decision, points_by_code
+from leadml.card.in_words import Scores
+from leadml.card.score import DECISIONS, CardTable, Decision, points_by_code
 from leadml.data.deals import Leads
 from leadml.exceptions import ModelRefError, RecordError, StoreError
 from leadml.records import Record, check_record, value_text
@@ -69,7 +69,7 @@ class CardCriterion(_Part):
     points: tuple[Points, Points, Points, Points, Points]
     unknown_points: Points
     documented_points: tuple[float, float, float, float, float]
-    # Level -> the CRM's words, or a threshold; see `leadml.card.columns.answer_text`.
+    # Level -> the CRM's words, or a threshold; see `leadml.card.in_words.answer_text`.
     words: Mapping[Level, tuple[Text, ...]] = Field(default_factory=dict)
 
 

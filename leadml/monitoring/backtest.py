@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from leadml.card.codes import codes_of
-from leadml.card.points import READY
 from leadml.card.record import Card
+from leadml.card.score import READY
 from leadml.data.deals import NO_DAY, Leads
 from leadml.evaluation.log import Entries, Floats, Log
 from leadml.exceptions import InputError

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from leadml.card.codes import codes_of
-from leadml.card.points import READY
 from leadml.card.record import Card
+from leadml.card.score import READY
 from leadml.data.deals import why_none_closed
 from leadml.evaluation.log import Entries, Log
 from leadml.evaluation.metrics import HeldOut

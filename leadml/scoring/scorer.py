@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.card.columns import COLUMNS, arrow_of
-from leadml.card.points import ENUMERATED, Answers
+from leadml.card.in_words import COLUMNS, arrow_of
 from leadml.card.record import Card
+from leadml.card.score import ENUMERATED, Answers
 from leadml.data.cells import mask_of, number_array, numbers_of, take, text_array, text_of
 from leadml.data.chunks import Chunk, Fault, in_order
 from leadml.data.dates import read_dates

@@ -157,7 +157,7 @@ def read_table(path):
     if path.suffix == ".xlsx":
         from python_calamine import CalamineWorkbook
 
-        from leadml.card.columns import COLUMNS
+        from leadml.card.in_words import COLUMNS
         from leadml.scoring.worklist import words_of
 
         titles, *rows = CalamineWorkbook.from_path(path).get_sheet_by_index(0).to_python()

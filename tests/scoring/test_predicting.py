@@ -17,7 +17,7 @@ import pytest
 import leadml
 from leadml.calibration.run import name_of
 from leadml.card.build import documented_card
-from leadml.card.columns import COLUMNS
+from leadml.card.in_words import COLUMNS
 from leadml.card.record import Card, CardAttribute, CardBin, CardTotal
 from leadml.exceptions import InputError, ModelRefError, RecordError, UsageError
 from leadml.frameworks.catalog import load_policy

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.card.points import DECISIONS, ENUMERATED, NO_MATCH, WAIT, Answers, Ints
+from leadml.card.score import DECISIONS, ENUMERATED, NO_MATCH, WAIT, Answers, Ints
 from leadml.data.cells import mask_of, number_array, take, text_array
 from leadml.levels import LEVEL_MAX, UNKNOWN
 

@@ -10,8 +10,8 @@ from card_samples import CARDS, random_card
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leadml.card.columns import COLUMNS, arrow_of
-from leadml.card.points import DECISIONS, ENUMERATED, NO_MATCH, READY, WAIT
+from leadml.card.in_words import COLUMNS, arrow_of
+from leadml.card.score import DECISIONS, ENUMERATED, NO_MATCH, READY, WAIT
 from leadml.exceptions import InputError
 from leadml.levels import CANONICAL, unpack
 
