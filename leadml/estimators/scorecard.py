@@ -72,7 +72,7 @@ class ScorecardClassifier(ChanceClassifier):
     >>> levels = rng.integers(0, 5, (400, 4)).astype(float)
     >>> won = rng.random(400) < levels[:, 1] / 5
     >>> card = ScorecardClassifier("bant").fit(levels, np.where(won, "gewonnen", "verloren"))
-    >>> card.won_, int(card.score_[:, 4].argmax())
+    >>> card.won_, int(card.points_[:, 4].argmax())
     ('gewonnen', 1)
     """
 

@@ -25,10 +25,10 @@ def test_the_face_is_sorted_and_complete():
 def test_probabilities_are_those_of_the_total():
     card = ScorecardClassifier("bant", n_draws=20).fit(X, LEADS.outcome)
     codes = np.where(np.isnan(X[BANT]), 5, X[BANT]).astype(int)
-    totals = np.stack([card.score_[j][codes[:, j]] for j in range(4)]).sum(axis=0)
+    totals = np.stack([card.points_[j][codes[:, j]] for j in range(4)]).sum(axis=0)
     np.testing.assert_allclose(card.predict_proba(X)[:, 1], card.table_.probability[totals])
-    assert card.score_[:, :5].max(axis=1).sum() == 40
-    assert BANT[int(card.score_[:, 4].argmax())] == "authority"
+    assert card.points_[:, :5].max(axis=1).sum() == 40
+    assert BANT[int(card.points_[:, 4].argmax())] == "authority"
     assert len(card.fit_.draws) == 20
 
 

@@ -66,7 +66,7 @@ def test_points_stay_within_the_total_and_rank_as_the_fit_does():
     frame = pd.DataFrame(rng.normal(size=(2000, 8)), columns=list("abcdefgh"))
     eta = frame.sum(axis=1) / 2 - 2 * (frame["a"] > 2)
     card = WideCardClassifier(points=30).fit(frame, rng.random(2000) < logistic(eta))
-    assert 20 <= card.score_.total_max <= 30
+    assert 20 <= card.points_.total_max <= 30
     assert np.corrcoef(card.total_points(frame), eta)[0, 1] > 0.9
 
 
