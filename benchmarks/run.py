@@ -13,6 +13,7 @@ import math
 import os
 import platform
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -135,6 +136,7 @@ class Bench:
     def tracking(self) -> Iterator[Figure]:
         """The demo as `make demo` runs it, and the share of MLflow in a calibration of its deals."""
         folder = self.home / "tracking"
+        shutil.rmtree(folder, ignore_errors=True)  # a log that is there would be continued
         folder.mkdir(parents=True, exist_ok=True)
         run = run_once([*LEADML, "demo"], folder)
         yield Figure("leadml demo", "20 s", run.seconds, math.nan, run.seconds / 20, 1.0, run.megabytes)
