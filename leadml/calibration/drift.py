@@ -98,7 +98,7 @@ def weights_moved(view: View, deals: Leads, late: Flags) -> bool:
 def latest_shift(log_odds: Floats, leads: Leads, timing: Timing) -> tuple[float, float]:
     """Shift of the intercept to that of now, as far as the deals tell of one, and its variance.
 
-    Of very many deals every so-manieth is asked. Among deals closed so far quick ones, often losses, are too many. They
+    Of very many deals a regular sample is asked. Among deals closed so far quick ones, often losses, are too many. They
     are weighted for that first, by one over the chance that a deal which took as long has closed by now, at least 0.2
     (right truncation: leads come in evenly from the first to the last creation; Lagakos, Barraj, De Gruttola 1988,
     Biometrika 75). Then the later half of those with the time to close is looked at: an offset now and a drift along

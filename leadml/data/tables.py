@@ -146,18 +146,23 @@ def open_frame(frame: Any, options: ReadOptions) -> Reader:
         columns = [_pandas_column(frame.iloc[:, at], form.decimal) for at in range(frame.shape[1])]
         batch = batch_of(columns, names := list(map(str, frame.columns)), len(frame))
         return Reader(names, form, batches=lambda wanted: [batch.select(wanted)])
-    if hasattr(frame, "__arrow_c_stream__"):
-        stream = pa.RecordBatchReader.from_stream(frame)
+    if (stream := stream_of(frame)) is not None:
         return Reader(stream.schema.names, form, batches=lambda wanted: (each.select(wanted) for each in stream))
-    if hasattr(frame, "__dataframe__"):
-        from pyarrow.interchange import from_dataframe
-
-        table = from_dataframe(frame)
-        return Reader(table.column_names, form, batches=lambda wanted: table.select(wanted).to_batches())
     raise UsageError(
         f"got {type(frame).__name__} to read leads from; valid: a path, a URL with a query, a frame of pandas, polars"
         " or Arrow, or a list of dicts"
     )
+
+
+def stream_of(frame: Any) -> pa.RecordBatchReader | None:
+    """Batches of a frame of polars, Arrow, or what else speaks one of their protocols; None of what does not."""
+    if hasattr(frame, "__arrow_c_stream__"):
+        return pa.RecordBatchReader.from_stream(frame)
+    if hasattr(frame, "__dataframe__"):
+        from pyarrow.interchange import from_dataframe
+
+        return from_dataframe(frame).to_reader()
+    return None
 
 
 def _pandas_column(series: Any, mark: str) -> pa.Array:

@@ -102,7 +102,8 @@ class Model:
             used is empty but for the reasons.
         """
         import pandas as pd
-        import pyarrow as pa
+
+        from leadml.data.tables import stream_of
 
         output = (params or {}).get("output") or self.output
         if output not in OUTPUTS:
@@ -110,12 +111,8 @@ class Model:
         if isinstance(frame, str | os.PathLike):
             how = "valid is a frame; for a file: leadml.predict(FILE, model.mapping, model)"
             raise UsageError(f"frame: got {os.fspath(frame)!r}; {how}")
-        if not hasattr(frame, "iloc") and hasattr(frame, "__arrow_c_stream__"):
-            frame = pa.table(frame).to_pandas()
-        elif not hasattr(frame, "iloc") and hasattr(frame, "__dataframe__"):
-            from pyarrow.interchange import from_dataframe
-
-            frame = from_dataframe(frame).to_pandas()
+        if not hasattr(frame, "iloc") and (stream := stream_of(frame)) is not None:
+            frame = stream.read_pandas()
         given = pd.DataFrame(frame)
         meaning = self.marked(load_mapping(mapping)) if mapping is not None else self.meaning_of({*given.columns})
         scores = self._placed(given.reset_index(drop=True), meaning).set_axis(given.index)
