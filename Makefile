@@ -50,7 +50,7 @@ bench: $(DEV)
 
 # The small list is cut from the large one, so that both hold the same releases.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
-	--no-strip-extras --no-emit-index-url --no-header pyproject.toml requirements/build.in
+	--no-emit-index-url --no-header pyproject.toml requirements/build.in
 
 lock: $(DEV)
 	$(LOCK) $(if $(UPGRADE),--upgrade) --extra test --extra check -o requirements/dev.txt
