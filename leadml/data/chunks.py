@@ -175,10 +175,10 @@ def open_binary(path: Path) -> BinaryIO:
 def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]]:
     """Work on items in threads, a few ahead, and give each with its result in order; the first one alone."""
     remaining = iter(items)
-    for item in islice(remaining, 1):
-        yield item, work(item)
+    first = [(item, work(item)) for item in islice(remaining, 1)]
     following = list(islice(remaining, 1))
     if not following:
+        yield from first
         return
     from concurrent.futures import Future, ThreadPoolExecutor
 
@@ -188,6 +188,7 @@ def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]
     with ThreadPoolExecutor(n_threads, "leadml-read") as pool:
         try:
             begun.extend((item, pool.submit(work, item)) for item in islice(remaining, n_threads + 1))
+            yield from first
             while begun:
                 item, future = begun.popleft()
                 yield item, future.result()
