@@ -10,13 +10,13 @@ import numpy as np
 
 import leadml
 from leadml.calibration.contenders import Fitted, FittedCard
-from leadml.calibration.deals import Floats, count_by, learning_weight, weight_of
+from leadml.calibration.deals import count_by, learning_weight, weight_of
 from leadml.calibration.study import Study
 from leadml.card.build import bands_at, edges_by_share, words_of_mapping
 from leadml.card.record import Card, CardBand
-from leadml.card.score import Ints
 from leadml.data.deals import Leads
 from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, redraw_rates
+from leadml.levels import Floats, Ints32
 from leadml.result import Data, LearnedCutoff
 
 
@@ -50,7 +50,7 @@ def fit_all(study: Study) -> dict[str, Fitted]:
     return {each.id: each.fit(study.all_for(each)) for each in own}
 
 
-def count_totals(study: Study, deals: Leads, at: Ints, total_max: int) -> DealsByTotal:
+def count_totals(study: Study, deals: Leads, at: Ints32, total_max: int) -> DealsByTotal:
     """Count deals by total (`at`)."""
     (won, n), given = count_by(deals, at, total_max), study.consequences
     worth = None if given.margin is None else given.worth_in(deals)
@@ -127,7 +127,7 @@ def draft_card(study: Study, name: str, fitted: FittedCard, data: Data) -> Fitte
 
 
 def make_bands(
-    study: Study, rule: FittedCard | None, deals: Leads, at: Ints, card: Card, cutoff: int
+    study: Study, rule: FittedCard | None, deals: Leads, at: Ints32, card: Card, cutoff: int
 ) -> tuple[CardBand, ...]:
     """Bands of a card: as many leads in each as those of a documented rule hold, or from edges of P(won)."""
     settings, total_max = study.settings.bands, card.total_max

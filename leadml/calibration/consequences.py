@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from leadml.calibration.deals import Floats, n_of
+from leadml.calibration.deals import n_of
 from leadml.calibration.experiment import Capacity, Economics, Experiment
 from leadml.data.deals import NO_DAY, Leads, Note
 from leadml.evaluation.metrics import highest
 from leadml.exceptions import UsageError
-from leadml.levels import N_CODES, Codes
+from leadml.levels import N_CODES, Codes, Floats
 from leadml.result import Basis
 
 if TYPE_CHECKING:

@@ -12,12 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from leadml.calibration.deals import Flags, Floats, count_by, count_patterns, learning_weight, plain_design, won_of
+from leadml.calibration.deals import count_by, count_patterns, learning_weight, plain_design, won_of
 from leadml.calibration.drift import Timing, latest_shift
 from leadml.card.build import LearnedPoints, learned_card
 from leadml.card.codes import codes_of, codes_of_leads
 from leadml.card.record import Card
-from leadml.card.score import Ints
 from leadml.estimators.attributes import Column, offered
 from leadml.estimators.misfit import find_misfits
 from leadml.estimators.patterns import PatternCounts
@@ -27,7 +26,7 @@ from leadml.estimators.solver import fit_logistic
 from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide import card_attributes
 from leadml.estimators.wide_fit import WideDeals, fit_wide
-from leadml.levels import N_CODES, logistic
+from leadml.levels import N_CODES, Flags, Floats, Ints32, logistic
 from leadml.result import Kind, LearnedCutoff
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ class FittedCard:
     lost: float | None = None
     cutoff: LearnedCutoff | None = None
 
-    def totals(self, leads: Leads) -> Ints:
+    def totals(self, leads: Leads) -> Ints32:
         """(n,) points."""
         return self.card.lookup.totals(codes_of(self.card, leads))
 

@@ -18,13 +18,11 @@ from leadml.data.dates import day_of, day_text
 from leadml.data.deals import NO_DAY, OPEN, Leads, Note, why_none_closed
 from leadml.estimators.patterns import PatternCounts
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
-from leadml.levels import UNKNOWN, Codes
+from leadml.levels import UNKNOWN, Codes, Flags, Floats
 
 if TYPE_CHECKING:
     from leadml.calibration.experiment import Experiment
 
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 MIN_DEALS = 20
 MOST_NAMED = 5

@@ -9,13 +9,13 @@ import numpy as np
 from scipy.special import softmax
 from scipy.stats import chi2, chi2_contingency
 
-from leadml.calibration.deals import Flags, Floats, learning_weight, plain_design, weight_of, won_of
+from leadml.calibration.deals import learning_weight, plain_design, weight_of, won_of
 from leadml.card.codes import codes_of_leads
 from leadml.data.deals import NO_DAY, OPEN, Leads, Note
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.solver import Fits, fit_logistic
 from leadml.evaluation.metrics import stability_index
-from leadml.levels import N_CODES, logistic
+from leadml.levels import N_CODES, Flags, Floats, logistic
 
 if TYPE_CHECKING:
     from leadml.calibration.contenders import View

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.calibration.contenders import FittedCard, View
-from leadml.calibration.deals import Floats, count_patterns, n_of, span
+from leadml.calibration.deals import count_patterns, n_of, span
 from leadml.calibration.hold_out import Lost, columns_of
 from leadml.calibration.study import Study
 from leadml.data.dates import day_text
@@ -25,7 +25,7 @@ from leadml.evaluation.metrics import HeldOut, measure, rate_of_different, wilso
 from leadml.evaluation.outlook import DAYS_A_MONTH
 from leadml.evaluation.segments import segment_gains
 from leadml.exceptions import UsageError
-from leadml.levels import LEVEL_MAX, N_CODES
+from leadml.levels import LEVEL_MAX, N_CODES, Floats
 from leadml.result import (
     Block,
     Contender,

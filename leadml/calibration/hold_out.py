@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.calibration.contenders import Fitted, Said
 from leadml.calibration.deals import weight_of, won_of
 from leadml.calibration.study import Study
 from leadml.data.deals import Leads
-from leadml.evaluation.log import Entries, Floats, Log
+from leadml.evaluation.log import Entries, Log
 from leadml.evaluation.metrics import highest, log_losses
 from leadml.exceptions import LeadmlError, UsageError
-from leadml.levels import UNKNOWN
+from leadml.levels import UNKNOWN, Floats, Ints
 
 MOST_SHUFFLED = 500
 """Deals of a block of which importance is told."""
@@ -104,7 +103,7 @@ def lose_columns(fitted: Fitted, said: Said, test: Leads, workload: float, rando
     return out
 
 
-def copies_without(part: Leads, names: Sequence[str], shuffled: npt.NDArray[np.int64] | None) -> Leads:
+def copies_without(part: Leads, names: Sequence[str], shuffled: Ints | None) -> Leads:
     """A copy of some deals for each column, in which it is that of the `shuffled` deals, or blank (None)."""
     n, own = len(part), np.tile(np.arange(len(part)), len(names))
     copies, mapped = part.take(own), {} if part.mapping is None else part.mapping.criteria

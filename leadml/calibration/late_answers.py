@@ -18,13 +18,12 @@ both, answers come in later for all deals, which no win rate can show (85 / 100%
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import norm
 
-from leadml.calibration.deals import Flags, Floats, weight_of
+from leadml.calibration.deals import weight_of
 from leadml.data.deals import NO_DAY, OPEN, Leads, Note
 from leadml.estimators.solver import fit_logistic
-from leadml.levels import LEVEL_MAX, UNKNOWN, pack, unpack
+from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, Flags, Floats, Ints, pack, unpack
 
 MARGIN = 0.8  # odds of an unknown answer against those of the worst level
 MIN_UNKNOWN = 8  # a criterion is looked at from so many unknown (and known) answers on
@@ -75,9 +74,7 @@ def find_late_answers(leads: Leads) -> Note | None:
     return "LML112", {"columns": ", ".join(names), "detail": detail}
 
 
-def _worse_than_the_worst_level(
-    codes: npt.NDArray[np.uint8], counts: Floats, unknown: Flags, asked: npt.NDArray[np.int64]
-) -> Flags:
+def _worse_than_the_worst_level(codes: Codes, counts: Floats, unknown: Flags, asked: Ints) -> Flags:
     """Tell of each criterion asked whether unknown answers win less than its worst level, alone or with the others."""
     won, lost, _ = counts
     few = (unknown.sum(axis=1) <= max(1, len(asked) // 2)) & (won + lost > 0)

@@ -17,12 +17,10 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.stats import binom, spearmanr
 
-from leadml.calibration.deals import Flags, Floats
 from leadml.data.cells import number_array, valid_of, values_of
 from leadml.data.dates import read_dates
 from leadml.data.deals import NO_DAY, OPEN, Leads, Note
@@ -30,7 +28,7 @@ from leadml.data.new_mapping import late_by_name
 from leadml.data.units import codes_of
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, auc
-from leadml.levels import UNKNOWN
+from leadml.levels import UNKNOWN, Flags, Floats, Ints
 
 MIN_KNOWN = 20  # a column is judged on at least so many deals of a kind
 MOST = 20_000  # of more closed deals, and of more open ones, a fixed sample is looked at
@@ -47,7 +45,6 @@ FOLLOWS, FILLED_MORE = (0.3, 0.6), (0.2, 0.4)
 one kind exceed those of another."""
 SURE, BY_CHANCE, LEAST_AUC = 4.0, 0.02, 0.52
 """Standard errors that such a gap must have; chance that columns of noise rank (Bonferroni); AUC worth telling."""
-Ints = npt.NDArray[np.int64]
 
 
 class _Column:

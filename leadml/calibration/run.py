@@ -17,7 +17,7 @@ import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
 from threadpoolctl import threadpool_limits
 
 from leadml.calibration.conclude import conclude
-from leadml.calibration.deals import Floats, check_enough, set_aside
+from leadml.calibration.deals import check_enough, set_aside
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
 from leadml.calibration.hold_out import Progress, hold_out
@@ -27,6 +27,7 @@ from leadml.card.record import is_name
 from leadml.data.chunks import release_memory
 from leadml.data.deals import Leads
 from leadml.exceptions import UsageError
+from leadml.levels import Floats
 from leadml.tracking import without_autologging
 
 

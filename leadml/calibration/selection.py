@@ -16,11 +16,10 @@ from scipy.stats import chi2_contingency
 from scipy.stats.contingency import crosstab
 
 from leadml.calibration.leaks import bins_of
-from leadml.data.cells import Bools, Floats, Ints, Ints64
 from leadml.data.deals import OPEN, Leads
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.solver import fit_logistic
-from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, logistic
+from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, Flags, Floats, Ints, Ints32, logistic
 
 HARDLY = 0.2
 """Leads of a score were hardly worked when closed less than this often, the best-worked score being 1."""
@@ -50,7 +49,7 @@ class Selection(NamedTuple):
     known_random: bool
 
 
-def find_floor(score: Ints64 | Ints, closed: Bools, cutoff: int, others: Sequence[int], score_max: int) -> int:
+def find_floor(score: Ints | Ints32, closed: Flags, cutoff: int, others: Sequence[int], score_max: int) -> int:
     """Find the lowest cut-off that closed deals can judge (0: every one), from the documented score of every lead.
 
     With open leads, scores are gone through from the highest down, neighbours together until they hold 20 leads; the
@@ -83,7 +82,7 @@ def find_floor(score: Ints64 | Ints, closed: Bools, cutoff: int, others: Sequenc
     return 0 if below[floor] < few else floor
 
 
-def find_selection(leads: Leads, below: Bools) -> Selection | None:
+def find_selection(leads: Leads, below: Flags) -> Selection | None:
     """Look at who was worked below a cut-off (`below`, (n,)), of leads that had the time to close.
 
     None where all were, or too few leads lie there.
@@ -103,7 +102,7 @@ def find_selection(leads: Leads, below: Bools) -> Selection | None:
     return Selection(n_below, n_worked, rates, depends_on, picked and not known_random, known_random)
 
 
-def _dependence(leads: Leads, there: Bools, worked: Bools) -> tuple[str, ...]:
+def _dependence(leads: Leads, there: Flags, worked: Flags) -> tuple[str, ...]:
     """Test each mapped column against being worked among the leads `there` (chi-square, Bonferroni)."""
     columns: dict[str, Any] = dict(zip(leads.criteria, leads.codes.T, strict=True))
     columns |= {name: bins_of(column, _BINS) for name, column in {**leads.context, **leads.segments}.items()}
@@ -112,14 +111,14 @@ def _dependence(leads: Leads, there: Bools, worked: Bools) -> tuple[str, ...]:
     return tuple(name for name in sorted(p, key=p.__getitem__) if p[name] < _LEVEL / len(p))
 
 
-def _chance(codes: npt.NDArray[Any], side: Bools) -> float:
+def _chance(codes: npt.NDArray[Any], side: Flags) -> float:
     """P value of independence (chi-square); rare categories are taken together."""
     _, at, count = np.unique(codes, return_inverse=True, return_counts=True)
     table = crosstab(np.where(count[at] < MIN_LEADS, -1, at), side).count
     return 1.0 if min(table.shape) < 2 else float(chi2_contingency(table, correction=False).pvalue)
 
 
-def excess_wins(leads: Leads, above: Bools, worked_below: Bools) -> float:
+def excess_wins(leads: Leads, above: Flags, worked_below: Flags) -> float:
     """Wins below the cut-off beyond what the answers of leads above predict (lines in the levels), as a z score."""
     won = np.asarray(leads.outcome == 1)
     if min(above.sum(), worked_below.sum()) < MIN_LEADS or not 0 < won[above].mean() < 1:

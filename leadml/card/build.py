@@ -14,10 +14,9 @@ from leadml.card.record import Card, CardAttribute, CardBand
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import FRAMEWORK_IDS, load_framework
 from leadml.frameworks.model import Framework, Policy
-from leadml.levels import LEVEL_MAX, MET_LEVEL
+from leadml.levels import LEVEL_MAX, MET_LEVEL, Floats
 from leadml.terminal import clean
 
-Floats = npt.NDArray[np.float64]
 ALL = {"id": "all", "title": "All", "from": 0, "action": "rank", "decision": "ready"}
 """The band of a card that has no cut-off yet."""
 Words = Mapping[str, Mapping[str, Sequence[str]]]

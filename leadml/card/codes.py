@@ -11,7 +11,7 @@ import numpy.typing as npt
 from leadml.data.cells import categories_of, category, column_of, number_array, numbers_of, valid_of, values_of
 from leadml.data.deals import NO_DAY, Leads
 from leadml.exceptions import InputError
-from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, codes_of_levels
+from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, Ints32, codes_of_levels
 
 if TYPE_CHECKING:
     from leadml.card.record import Card, CardAttribute
@@ -83,7 +83,7 @@ def _level_codes(column: npt.NDArray[Any], name: str) -> Codes:
     return codes_of_levels(levels)
 
 
-def attribute_codes(attribute: CardAttribute, values: Any, created: npt.NDArray[np.int32] | None = None) -> Codes:
+def attribute_codes(attribute: CardAttribute, values: Any, created: Ints32 | None = None) -> Codes:
     """Codes of a column: Arrow text, numbers or dates (by age in days at `created`), or a sequence.
 
     They are the bins, then other (a value never seen), then unknown (blank, or column absent).

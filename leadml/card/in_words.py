@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.card.score import DECISIONS, ENUMERATED, NO_MATCH, WAIT, Answers, Ints
+from leadml.card.score import DECISIONS, ENUMERATED, NO_MATCH, WAIT, Answers
 from leadml.data.cells import mask_of, number_array, take, text_array
-from leadml.levels import LEVEL_MAX, UNKNOWN
+from leadml.levels import LEVEL_MAX, UNKNOWN, Ints32
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ class Scores:
     """
 
     answers: Answers
-    index: Ints
+    index: Ints32
 
     def __len__(self) -> int:
         return len(self.index)
@@ -70,7 +70,7 @@ class Scores:
         return arrow_of(self.answers, self.index)
 
 
-def arrow_of(answers: Answers, index: Ints | None = None) -> pa.RecordBatch:
+def arrow_of(answers: Answers, index: Ints32 | None = None) -> pa.RecordBatch:
     """Columns as an Arrow batch of a row a pattern (or of those that `index` names); texts that repeat as
     dictionaries."""
     made: list[pa.Array] = []

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from leadml.data.cells import categories_of, column_of
 from leadml.exceptions import InputError
-from leadml.levels import UNKNOWN, Codes, pack, unpack
+from leadml.levels import UNKNOWN, Codes, Flags, Floats, Ints32, pack, unpack
 
 if TYPE_CHECKING:
     from leadml.card.record import Card
@@ -31,8 +31,6 @@ ENUMERATED = 6**6
 FEW = 64
 """So few leads are worked out one by one."""
 
-Ints = npt.NDArray[np.int32]
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Answers:
@@ -44,19 +42,19 @@ class Answers:
 
     table: CardTable
     codes: Codes
-    points: Ints
-    low: Ints
-    high: Ints
-    reach: Ints
-    gate_failed: npt.NDArray[np.bool_]
-    band: Ints
+    points: Ints32
+    low: Ints32
+    high: Ints32
+    reach: Ints32
+    gate_failed: Flags
+    band: Ints32
     decision: npt.NDArray[np.int8]
-    settled: npt.NDArray[np.bool_]
+    settled: Flags
     ask_next: npt.NDArray[np.int8]
-    probability: npt.NDArray[np.float64]
+    probability: Floats
 
 
-def points_by_code(card: Card) -> list[Ints]:
+def points_by_code(card: Card) -> list[Ints32]:
     """Points of every code of every row of a card: of levels or bins, of other (attributes), and of unknown."""
     rows = [[*each.points, each.unknown_points] for each in card.criteria]
     rows += [[*(b.points for b in each.bins), each.other_points, each.unknown_points] for each in card.attributes]
@@ -105,27 +103,27 @@ class CardTable:
         chance = self.probabilities[points]
         return Answers(self, codes, points, low, high, reach, failed, band, decision, settled, asked, chance)
 
-    def totals(self, codes: Codes) -> Ints:
+    def totals(self, codes: Codes) -> Ints32:
         """Points of (n, r) codes alone."""
         total = np.zeros(len(codes), np.int32)
         for row, column in zip(self.points, codes.T, strict=True):
             total += row.take(column)
         return total
 
-    def failed(self, codes: Codes) -> npt.NDArray[np.bool_]:
+    def failed(self, codes: Codes) -> Flags:
         """Whether a gate disqualifies."""
         failed = np.zeros(len(codes), bool)
         for j, below in self.gates.items():
             failed |= codes[:, j] < below
         return failed
 
-    def _decide(self, points: Ints, reach: Ints, failed: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+    def _decide(self, points: Ints32, reach: Ints32, failed: Flags) -> npt.NDArray[np.int8]:
         """The band decides; what it drops waits while answers could make it ready; gates overrule."""
         decision = self.band_decisions[self.band_at[points]]
         decision[(decision == NO_MATCH) & (reach >= self.card.cutoff)] = WAIT
         return np.where(failed, np.int8(NO_MATCH), decision)
 
-    def _ask_next(self, codes: Codes, points: Ints, asked: npt.NDArray[np.bool_]) -> npt.NDArray[np.int8]:
+    def _ask_next(self, codes: Codes, points: Ints32, asked: Flags) -> npt.NDArray[np.int8]:
         """The unknown that could change the band by itself goes first, then the one worth most points.
 
         Where only several together can change it, the one worth most is always among them.
@@ -139,7 +137,7 @@ class CardTable:
         best[at] = np.where(weight.any(axis=1), weight.argmax(axis=1), -1)
         return best
 
-    def outcomes(self, answers: Answers) -> tuple[list[tuple[int, list[list[int]]]], Ints]:
+    def outcomes(self, answers: Answers) -> tuple[list[tuple[int, list[list[int]]]], Ints32]:
         """Distinct (row asked about, decision and band for each of its answers), and which each row has; -1: none."""
         distinct: list[tuple[int, list[list[int]]]] = []
         found = np.full(len(answers.points), -1, np.int32)
@@ -158,7 +156,7 @@ class CardTable:
             distinct += [(j, made[at].tolist()) for at in first]
         return distinct, found
 
-    def patterns(self, codes: Codes) -> tuple[Answers, Ints]:
+    def patterns(self, codes: Codes) -> tuple[Answers, Ints32]:
         """Answers of each distinct row of (n, r) codes (or of every one that is possible), and which each row has."""
         n, sizes = len(codes), (*self.sizes, *[2] * (codes.shape[1] - len(self.sizes)))
         n_possible = math.prod(sizes)

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from leadml.data.deals import NO_DAY, Leads
 from leadml.exceptions import TooFewDealsError
-
-Rows = npt.NDArray[np.int32]
+from leadml.levels import Flags, Ints, Ints32
 
 DATED = 0.95
 """Dates are used when at least this share of the won and of the lost deals have one."""
@@ -19,8 +18,8 @@ DATED = 0.95
 class Block(NamedTuple):
     """One fit and what it is held out on."""
 
-    train: Rows  # positions of deals, ascending
-    test: Rows
+    train: Ints32  # positions of deals, ascending
+    test: Ints32
     number: int = 0
     repeat: int = 0
     start: int | None = None  # first day (or row, from 0); None in folds
@@ -30,14 +29,14 @@ class Block(NamedTuple):
 class Times(NamedTuple):
     """When deals came in and when their outcome was known: days, or rows."""
 
-    known: npt.NDArray[np.int64]
-    came_in: npt.NDArray[np.int64]
+    known: Ints
+    came_in: Ints
 
 
 def times_of(leads: Leads) -> Times | None:
     """Find the times of closed deals: dates where nearly all of the won and of the lost have one, else the order."""
 
-    def dated(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.int64] | None:
+    def dated(days: Ints32 | None) -> Ints | None:
         if days is None or leads.outcome is None:
             return None
         known = [days[leads.outcome == end] != NO_DAY for end in (0, 1)]
@@ -52,9 +51,9 @@ def times_of(leads: Leads) -> Times | None:
 
 
 def rolling_blocks(
-    known: npt.NDArray[np.int64],
-    came_in: npt.NDArray[np.int64] | None = None,
-    unit: npt.NDArray[np.int32] | None = None,
+    known: Ints,
+    came_in: Ints | None = None,
+    unit: Ints32 | None = None,
     *,
     first: int = 100,
     growth: float = 1.25,
@@ -87,12 +86,7 @@ def rolling_blocks(
 
 
 def k_folds(
-    unit: npt.NDArray[np.int32] | None,
-    outcome: npt.NDArray[np.int8],
-    *,
-    n_folds: int = 5,
-    repeats: int = 2,
-    random_state: int = 0,
+    unit: Ints32 | None, outcome: npt.NDArray[np.int8], *, n_folds: int = 5, repeats: int = 2, random_state: int = 0
 ) -> list[Block]:
     """Hold out each unit once a repeat; folds are alike in size and win rate; repeat after repeat."""
     of = np.arange(len(outcome)) if unit is None else np.unique(unit, return_inverse=True)[1]
@@ -116,5 +110,5 @@ def k_folds(
     return blocks
 
 
-def _rows(mask: npt.NDArray[np.bool_]) -> Rows:
+def _rows(mask: Flags) -> Ints32:
     return np.flatnonzero(mask).astype(np.int32)

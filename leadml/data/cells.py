@@ -18,10 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-Bools = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-Ints64 = npt.NDArray[np.int64]
+from leadml.levels import Codes, Flags, Floats, Ints32
 
 FEW = 4096
 FEW_NUMBERS = 64  # whole numbers that lie so near each other need no dictionary
@@ -59,22 +56,22 @@ def values_of(array: pa.Array) -> npt.NDArray[Any]:
     return np.frombuffer(buffer, dtype, count=len(array) + array.offset)[array.offset :]
 
 
-def _bits_of(buffer: pa.Buffer, array: pa.Array) -> Bools:
+def _bits_of(buffer: pa.Buffer, array: pa.Array) -> Flags:
     bits = np.unpackbits(np.frombuffer(buffer, np.uint8), count=array.offset + len(array), bitorder="little")
     return bits[array.offset :].view(bool)
 
 
-def valid_of(array: pa.Array) -> Bools:
+def valid_of(array: pa.Array) -> Flags:
     """Tell which cells are not null."""
     known = array.buffers()[0]
     return np.full(len(array), array.null_count == 0) if known is None else _bits_of(known, array)
 
 
-def _packed(bits: Bools) -> pa.Buffer:
+def _packed(bits: Flags) -> pa.Buffer:
     return pa.py_buffer(np.packbits(bits, bitorder="little"))
 
 
-def mask_of(values: Bools) -> pa.BooleanArray:
+def mask_of(values: Flags) -> pa.BooleanArray:
     """Wrap a mask as an Arrow column."""
     return pa.Array.from_buffers(pa.bool_(), len(values), [None, _packed(values)])
 
@@ -89,7 +86,7 @@ def text_array(values: Sequence[str | None]) -> pa.StringArray:
     return pa.Array.from_buffers(pa.string(), len(encoded), buffers)
 
 
-def number_array(values: npt.NDArray[Any], kind: pa.DataType | None = None, valid: Bools | None = None) -> pa.Array:
+def number_array(values: npt.NDArray[Any], kind: pa.DataType | None = None, valid: Flags | None = None) -> pa.Array:
     """Wrap numbers as an Arrow column, sharing memory; invalid ones are null."""
     buffers = [None if valid is None or valid.all() else _packed(valid), pa.py_buffer(np.ascontiguousarray(values))]
     return pa.Array.from_buffers(kind or pa.from_numpy_dtype(values.dtype), len(values), buffers)
@@ -122,7 +119,7 @@ def text_of(array: pa.Array) -> pa.StringArray:
     return pc.cast(array, pa.string())
 
 
-def distinct_of(array: pa.Array) -> tuple[Ints | npt.NDArray[np.uint8], pa.StringArray]:
+def distinct_of(array: pa.Array) -> tuple[Ints32 | Codes, pa.StringArray]:
     """Number the distinct texts of a column: (n,) positions, null behind the last; and the texts, or more."""
     if pa.types.is_integer(array.type) and len(array):
         numbers = values_of(array)
@@ -142,7 +139,7 @@ def distinct_of(array: pa.Array) -> tuple[Ints | npt.NDArray[np.uint8], pa.Strin
     return at, text_of(array.dictionary)
 
 
-def categories_of(array: pa.Array) -> tuple[Ints | npt.NDArray[np.uint8], list[str]]:
+def categories_of(array: pa.Array) -> tuple[Ints32 | Codes, list[str]]:
     """Number the distinct texts of a column: (n,) positions, and the texts; the last is empty, for null."""
     at, distinct = distinct_of(array)
     return at, [*(text or "" for text in distinct.to_pylist()), ""]
@@ -169,7 +166,7 @@ def carry(array: pa.Array) -> pa.Array:
     return relabel(array, str.strip)
 
 
-def numbers_of(array: pa.Array, decimal: str = ".") -> tuple[Floats, Bools]:
+def numbers_of(array: pa.Array, decimal: str = ".") -> tuple[Floats, Flags]:
     """Read every cell as a number: (n,) numbers, NaN where there is none; (n,) cells that hold other things.
 
     Of text, `decimal` is the decimal mark; the other mark, a space or an apostrophe may group thousands, and a

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.data.cells import column_of, pc
 from leadml.exceptions import InputError
+from leadml.levels import Ints
 
 CHUNK_ROWS = 1 << 15
 BATCH_ROWS = 1 << 17
@@ -49,7 +49,7 @@ class Chunk(NamedTuple):
     """
 
     table: pa.RecordBatch  # the columns asked for
-    rows: npt.NDArray[np.int64]  # as the user's spreadsheet shows them, the header being row 1
+    rows: Ints  # as the user's spreadsheet shows them, the header being row 1
     faults: Sequence[Fault] = ()  # rows in between that are rejected
 
 

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.data.chunks import Fault
+from leadml.levels import Ints
 
 OPEN_QUOTE = (
     "opens a quote that does not close in it, so that a cell would swallow the rows below; close the quote, or double"
@@ -31,7 +31,7 @@ class Block(NamedTuple):
     """Whole records with the numbers of their rows, and faults among them; blank lines only have a number."""
 
     content: bytes | memoryview
-    rows: npt.NDArray[np.int64]
+    rows: Ints
     has_quotes: bool = True
     has_line_ends: bool = True  # inside cells
     faults: Sequence[Fault] = ()

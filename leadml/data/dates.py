@@ -11,13 +11,11 @@ import re
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import Bools, categories_of, pc, relabel, text_of, valid_of, values_of
+from leadml.data.cells import categories_of, pc, relabel, text_of, valid_of, values_of
 from leadml.data.deals import NO_DAY
-
-Days = npt.NDArray[np.int32]
+from leadml.levels import Flags, Ints32
 
 _NEVER = NO_DAY + 1  # of a text that is no date
 _EXCEL_EPOCH = 25_569  # serial number of 1970-01-01
@@ -39,9 +37,9 @@ _EPOCH = datetime.date(1970, 1, 1).toordinal()
 class DateColumn(NamedTuple):
     """A column of dates in the order that fits most of them."""
 
-    days: Days  # (n,) since 1970-01-01, `NO_DAY` where blank or no date
-    no_date: Bools  # (n,) cells that are no date in any order
-    other_order: Bools  # (n,) cells that are dates in the other order only
+    days: Ints32  # (n,) since 1970-01-01, `NO_DAY` where blank or no date
+    no_date: Flags  # (n,) cells that are no date in any order
+    other_order: Flags  # (n,) cells that are dates in the other order only
     order: str
     ambiguous: bool  # both orders fit all, and give other days
 

@@ -16,7 +16,7 @@ import pyarrow as pa
 from leadml.data.cells import carry, number_array, relabel, text_array, text_of
 from leadml.data.rejections import Rejections
 from leadml.exceptions import InputError
-from leadml.levels import CANONICAL, LEVEL_MAX, codes_of_levels, levels_of_codes
+from leadml.levels import CANONICAL, LEVEL_MAX, Codes, Flags, Floats, Ints, Ints32, codes_of_levels, levels_of_codes
 from leadml.records import nearest
 
 if TYPE_CHECKING:
@@ -89,23 +89,23 @@ class Leads:
     """
 
     criteria: tuple[str, ...]
-    codes: npt.NDArray[np.uint8]
+    codes: Codes
     outcome: npt.NDArray[np.int8] | None = None
-    created: npt.NDArray[np.int32] | None = None
-    closed: npt.NDArray[np.int32] | None = None
-    snapshot: npt.NDArray[np.int32] | None = None
-    unit: npt.NDArray[np.int32] | None = None
-    amount: npt.NDArray[np.float64] | None = None
-    weight: npt.NDArray[np.float64] | None = None
-    contactable: npt.NDArray[np.bool_] | None = None
-    followed_up: npt.NDArray[np.bool_] | None = None
-    propensity: npt.NDArray[np.float64] | None = None
+    created: Ints32 | None = None
+    closed: Ints32 | None = None
+    snapshot: Ints32 | None = None
+    unit: Ints32 | None = None
+    amount: Floats | None = None
+    weight: Floats | None = None
+    contactable: Flags | None = None
+    followed_up: Flags | None = None
+    propensity: Floats | None = None
     context: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
     segments: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
     facts: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
     raw: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
     lead_id: pa.Array | None = None
-    row: npt.NDArray[np.int64] | None = None
+    row: Ints | None = None
     in_time_order: bool = False
     mapping: Mapping | None = None
     rejections: Rejections | None = None
@@ -133,7 +133,7 @@ class Leads:
         return f"<Leads of {self.source}: {len(self):,} leads{how}; criteria {', '.join(self.criteria)}>"
 
     @property
-    def levels(self) -> npt.NDArray[np.float64]:
+    def levels(self) -> Floats:
         """(n, k) float64, NaN for unknown."""
         return levels_of_codes(self.codes)
 
@@ -223,7 +223,7 @@ class Leads:
         return _dates(self.closed)
 
     @property
-    def group(self) -> npt.NDArray[np.int32] | None:
+    def group(self) -> Ints32 | None:
         """(n,) int32, equal for rows that are one unit; None: every deal is its own."""
         return self.unit
 
@@ -277,7 +277,7 @@ def nested(columns: Columns) -> dict[str, Any]:
     return made
 
 
-def _dates(days: npt.NDArray[np.int32] | None) -> npt.NDArray[np.datetime64] | None:
+def _dates(days: Ints32 | None) -> npt.NDArray[np.datetime64] | None:
     no_day = np.datetime64("NaT", "D")
     return None if days is None else np.where(days == NO_DAY, no_day, days.astype("datetime64[D]"))
 
@@ -289,7 +289,7 @@ def _outcome(outcome: Any) -> npt.NDArray[np.int8]:
     return values.astype(np.int8)
 
 
-def _days(column: Any) -> npt.NDArray[np.int32]:
+def _days(column: Any) -> Ints32:
     values = np.asarray(column)
     if np.issubdtype(values.dtype, np.integer):
         return values.astype(np.int32)

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.data.cells import (
-    Bools,
     carry,
     categories_of,
     category,
@@ -32,7 +31,7 @@ from leadml.data.chunks import Fault
 from leadml.data.dates import date_cells, read_dates
 from leadml.data.deals import OPEN, Leads
 from leadml.exceptions import InputError
-from leadml.levels import LEVEL_MAX, UNKNOWN, Codes
+from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, Flags
 from leadml.records import nearest
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ class Encoded:
         self.dates: dict[str, pa.Array] = {}  # created, closed, snapshot
         self.unlisted: dict[str, tuple[int, int]] = {}  # outcomes that the mapping does not list: first row, how many
 
-    def reject(self, column: str, bad: Bools, why: Callable[[str], str]) -> None:
+    def reject(self, column: str, bad: Flags, why: Callable[[str], str]) -> None:
         """Reject cells of a column; `why` is asked once for each text."""
         if bad.any():
             self.usable &= ~bad
@@ -196,7 +195,7 @@ class Encoder:
         return fields
 
 
-def _is_one_of(cells: pa.Array, listed: Sequence[str]) -> Bools:
+def _is_one_of(cells: pa.Array, listed: Sequence[str]) -> Flags:
     at, texts = categories_of(cells)
     return np.array([category(text) in listed for text in texts], bool)[at]
 

@@ -11,10 +11,11 @@ from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
-from leadml.data.cells import Ints64, cell_text
+from leadml.data.cells import cell_text
 from leadml.data.chunks import Format, RowReader, note
 from leadml.data.sniff import find_header, sniff_decimal
 from leadml.exceptions import InputError
+from leadml.levels import Ints
 
 if TYPE_CHECKING:
     from leadml.data.mapping import ReadOptions
@@ -82,7 +83,7 @@ def _check_size(path: Path) -> None:
                     _check_sheet(path, stream, lengths)
 
 
-def _check_sheet(path: Path, stream: IO[bytes], lengths: Ints64) -> None:
+def _check_sheet(path: Path, stream: IO[bytes], lengths: Ints) -> None:
     columns: set[bytes] = set()
     last_row = n_cells = n_text = 0
     held = b""

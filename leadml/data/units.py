@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from leadml.data.cells import Floats, Ints64, number_array, pc, valid_of, values_of
+from leadml.data.cells import number_array, pc, valid_of, values_of
 from leadml.data.deals import Leads, Note
-from leadml.levels import UNKNOWN
+from leadml.levels import UNKNOWN, Floats, Ints, Ints32
 
 if TYPE_CHECKING:
     from leadml.data.mapping import Mapping
@@ -34,7 +34,7 @@ TREE_ROWS = 20_000
 class Twins(NamedTuple):
     """Rows that are equal in every column."""
 
-    pattern: Ints64  # of each row, (n,)
+    pattern: Ints  # of each row, (n,)
     n_rows: int  # that have a twin
     expected: float  # how many would by chance
 
@@ -44,7 +44,7 @@ class Twins(NamedTuple):
         return self.n_rows >= max(self.expected + EXCESS_ROWS, EXCESS_TIMES * self.expected)
 
 
-def find_units(leads: Leads, mapping: Mapping) -> tuple[npt.NDArray[np.int32] | None, list[Note]]:
+def find_units(leads: Leads, mapping: Mapping) -> tuple[Ints32 | None, list[Note]]:
     """Unit of each lead (None: every deal is its own), and notes, from all columns carried (as context)."""
     carried, n, named, notes = leads.context, len(leads), mapping.duplicates, list[Note]()
     columns = (mapping.group, named if isinstance(named, tuple) else ())
@@ -72,7 +72,7 @@ def find_units(leads: Leads, mapping: Mapping) -> tuple[npt.NDArray[np.int32] | 
     return join_links(links, n), notes
 
 
-def same_ids(ids: pa.StringArray) -> tuple[Ints64 | None, dict[str, int]]:
+def same_ids(ids: pa.StringArray) -> tuple[Ints | None, dict[str, int]]:
     """Number the ids that are met again (-1: all others, and blank ones), and say how often; None where none is."""
     if _are_in_order(ids):
         return None, {}
@@ -115,7 +115,7 @@ def _hashes(ids: pa.StringArray) -> npt.NDArray[np.uint64]:
     return mixed
 
 
-def find_twins(columns: Sequence[Ints64]) -> Twins | None:
+def find_twins(columns: Sequence[Ints]) -> Twins | None:
     """Count the rows that have a twin, and how many would if deals were independent; None where it cannot be seen."""
     columns = [column for column in columns if len(column) and column.min() < column.max()]
     sizes = np.array([int(column.max()) + 1 for column in columns], dtype=np.float64)
@@ -131,7 +131,7 @@ def find_twins(columns: Sequence[Ints64]) -> Twins | None:
     return Twins(pattern, n_rows, float(count @ -np.expm1((n - 1) * np.log1p(-np.minimum(p, 1 - 1e-12)))))
 
 
-def codes_of(column: pa.Array) -> Ints64:
+def codes_of(column: pa.Array) -> Ints:
     """Number the distinct values of a column from 1; 0 where blank."""
     is_category = isinstance(column, pa.DictionaryArray)
     numbers = column.indices if is_category else column
@@ -139,7 +139,7 @@ def codes_of(column: pa.Array) -> Ints64:
     return np.where(known, (values if is_category else np.unique(values, return_inverse=True)[1]) + np.int64(1), 0)
 
 
-def number_patterns(columns: Iterable[npt.NDArray[np.integer]]) -> tuple[Ints64, Ints64]:
+def number_patterns(columns: Iterable[npt.NDArray[np.integer]]) -> tuple[Ints, Ints]:
     """Number rows so that two have the same number exactly when they agree in every column; first row of each."""
     together, size = np.zeros(1, np.int64), 1
     for column in columns:
@@ -152,7 +152,7 @@ def number_patterns(columns: Iterable[npt.NDArray[np.integer]]) -> tuple[Ints64,
     return at, first
 
 
-def join_links(links: Sequence[Ints64], n: int) -> npt.NDArray[np.int32] | None:
+def join_links(links: Sequence[Ints], n: int) -> Ints32 | None:
     """Join rows that share a number in any of the links (-1: none), through any chain; None where no two do."""
     unit = np.zeros(0, np.int64)
     for at, link in enumerate(links):
@@ -168,7 +168,7 @@ def join_links(links: Sequence[Ints64], n: int) -> npt.NDArray[np.int32] | None:
     return unit.astype(np.int32) if links and int(unit.max()) + 1 < n else None
 
 
-def _tree_log_probability(columns: Sequence[Ints64], at: Ints64) -> Floats:
+def _tree_log_probability(columns: Sequence[Ints], at: Ints) -> Floats:
     """Log probability of the rows `at` under the tree, each from the counts of all other rows (leave-one-out).
 
     P(row) = product of P(pair) over the edges / product of P(value) over the columns, each to the power of its
@@ -178,7 +178,7 @@ def _tree_log_probability(columns: Sequence[Ints64], at: Ints64) -> Floats:
     edges = _tree([np.unique(column[::step], return_inverse=True)[1] for column in columns])
     degree = np.bincount(edges.ravel(), minlength=len(columns))
 
-    def log_share(codes: Ints64) -> Floats:
+    def log_share(codes: Ints) -> Floats:
         return np.log((np.bincount(codes)[codes[at]] - 1) / (n - 1))
 
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -187,7 +187,7 @@ def _tree_log_probability(columns: Sequence[Ints64], at: Ints64) -> Floats:
     return np.where(np.isnan(log_p), -np.inf, log_p)  # nobody else has that value: no twin is possible
 
 
-def _tree(columns: Sequence[Ints64]) -> Ints64:
+def _tree(columns: Sequence[Ints]) -> Ints:
     """Find the edges, (e, 2), of the forest of most mutual information.
 
     Less the bias of its plug-in estimate, (a - 1)(b - 1) / 2n: columns of many values would be everyone's neighbour.

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leadml.data.deals import NO_DAY, OPEN, Leads
-from leadml.datasets.truth import Floats, Truth, documented_score
+from leadml.datasets.truth import Truth, documented_score
 from leadml.datasets.worlds import make_truth, tilted_profile
 from leadml.exceptions import UsageError
-from leadml.levels import CANONICAL, UNKNOWN, logistic, unpack
+from leadml.levels import CANONICAL, UNKNOWN, Codes, Flags, Floats, logistic, unpack
 
 FIRST_DAY = 19_358
 """2023-01-01, in days since 1970-01-01."""
@@ -108,7 +107,7 @@ def make_leads(
     )  # fmt: skip
 
 
-def _draw_states(truth: Truth, time: Floats, rng: RNG) -> tuple[NDArray[np.uint8], Floats]:
+def _draw_states(truth: Truth, time: Floats, rng: RNG) -> tuple[Codes, Floats]:
     """True states of the framework's criteria, lead by lead at its own moment, and their log-odds."""
     first_log_odds, first_shares = truth.first or truth.now
     cells = []
@@ -121,9 +120,7 @@ def _draw_states(truth: Truth, time: Floats, rng: RNG) -> tuple[NDArray[np.uint8
     return unpack(cell, len(truth.criteria)), log_odds
 
 
-def _draw_worked(
-    truth: Truth, codes: NDArray[np.uint8], won: NDArray[np.bool_], rng: RNG
-) -> tuple[NDArray[np.bool_] | None, Floats | None]:
+def _draw_worked(truth: Truth, codes: Codes, won: Flags, rng: RNG) -> tuple[Flags | None, Floats | None]:
     """Which leads were followed up (below the cut-off 10% at random, or 30% by a hunch), and its chance if known."""
     if not truth.world.startswith("selected"):
         return None, None

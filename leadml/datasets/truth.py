@@ -10,9 +10,7 @@ import numpy as np
 from numpy.polynomial.hermite import hermgauss
 from numpy.typing import NDArray
 
-from leadml.levels import LEVEL_MAX, MET_LEVEL, N_CODES, UNKNOWN, logistic, pack, unpack
-
-Floats = NDArray[np.float64]
+from leadml.levels import LEVEL_MAX, MET_LEVEL, N_CODES, UNKNOWN, Codes, Floats, Ints, logistic, pack, unpack
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -49,7 +47,7 @@ class Truth:
         return self.log_odds, self.shares
 
     @cached_property
-    def patterns(self) -> NDArray[np.uint8]:
+    def patterns(self) -> Codes:
         """(6^k, k): every pattern of codes; other tables by pattern are in this order."""
         return unpack(np.arange(N_CODES ** len(self.criteria)), len(self.criteria))
 
@@ -77,15 +75,15 @@ class Truth:
         scale = LEVEL_MAX * len(top) / top.sum() if top.sum() else 0.0
         return dict(zip(self.criteria, (top * scale).tolist(), strict=True))
 
-    def probability(self, codes: NDArray[np.uint8]) -> Floats:
+    def probability(self, codes: Codes) -> Floats:
         """E[P(won) | codes] of leads, columns in the order of `criteria`: the best ranking there is."""
         return self.rate[pack(codes)]
 
-    def score(self, unit: str | None = None, met_level: int = MET_LEVEL) -> NDArray[np.int64]:
+    def score(self, unit: str | None = None, met_level: int = MET_LEVEL) -> Ints:
         """(6^k,): documented score of each pattern, unknown earning nothing."""
         return documented_score(self.patterns, unit or self.unit, met_level)
 
-    def captured(self, score: Floats | NDArray[np.int64], workload: float) -> float:
+    def captured(self, score: Floats | Ints, workload: float) -> float:
         """Share of all wins among the highest-scored leads up to a workload (share of leads).
 
         `score` has one value a pattern. Of ties at the end of the workload the part that fits counts, at their rate.
@@ -138,7 +136,7 @@ def rate_of(won: NDArray[Any], share: NDArray[Any]) -> Floats:
     return np.asarray(np.divide(won, share, out=np.full(len(won), np.nan), where=share > 0))
 
 
-def documented_score(codes: NDArray[np.uint8], unit: str, met_level: int = MET_LEVEL) -> NDArray[np.int64]:
+def documented_score(codes: Codes, unit: str, met_level: int = MET_LEVEL) -> Ints:
     """Criteria met, or sum of the levels; unknown earns nothing."""
     known = codes != UNKNOWN
     earned = (codes >= met_level) & known if unit == "met" else np.where(known, codes, 0)

@@ -8,10 +8,10 @@ from functools import reduce
 
 import numpy as np
 
-from leadml.datasets.truth import Floats, Truth
+from leadml.datasets.truth import Truth
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import FRAMEWORK_IDS, load_framework
-from leadml.levels import LEVEL_MAX, MET_LEVEL
+from leadml.levels import LEVEL_MAX, MET_LEVEL, Floats
 
 WORLDS: dict[str, str] = {
     "rule_right": "the log-odds of winning rise evenly with the documented score, as `form` says",

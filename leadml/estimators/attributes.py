@@ -17,13 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import chdtrc
 
-from leadml.estimators.solver import Floats
+from leadml.levels import Codes, Floats, Ints, Ints32
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Codes = npt.NDArray[np.uint8]
-Ints = npt.NDArray[np.int64]
 
 FINE_BINS = 20
 """Bins of equal size into which a number is cut before neighbours are merged."""
@@ -54,7 +52,7 @@ class Column:
     age_of: str | None = None
 
     @classmethod
-    def of_arrow(cls, name: str, values: pa.Array, created: npt.NDArray[np.int32] | None = None) -> Column:
+    def of_arrow(cls, name: str, values: pa.Array, created: Ints32 | None = None) -> Column:
         """Read a column of `Leads.context`: words, numbers, or a date as its age in days at creation."""
         import pyarrow as pa
 

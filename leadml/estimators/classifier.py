@@ -17,11 +17,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import load_framework
-from leadml.levels import LEVEL_MAX, logistic
+from leadml.levels import LEVEL_MAX, Flags, Floats, logistic
 
 Array = npt.NDArray[Any]
-Flags = npt.NDArray[np.bool_]
-Floats = npt.NDArray[np.float64]
 
 NUMBERS: dict[str, Any] = {"dtype": np.float64, "ensure_all_finite": "allow-nan"}
 """What scikit-learn makes of an array."""

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 from sklearn.compose import ColumnTransformer, make_column_transformer
@@ -22,12 +21,11 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from leadml.evaluation.metrics import log_losses
-from leadml.levels import LEVEL_MAX
+from leadml.levels import LEVEL_MAX, Floats
 
 if TYPE_CHECKING:
     from leadml.data.deals import Leads
 
-Floats = npt.NDArray[np.float64]
 Form = Literal["logistic", "boosting"]
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)

@@ -13,8 +13,7 @@ import itertools
 import numpy as np
 
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.solver import Floats
-from leadml.levels import LEVEL_MAX, MET_LEVEL, UNKNOWN, Codes, logistic
+from leadml.levels import LEVEL_MAX, MET_LEVEL, UNKNOWN, Codes, Floats, logistic
 
 SPREADS = np.array(
     [(1.0, 0.4, 0.3), (0.05, 0.03, 0.001), *itertools.product((1.0,), (0.03, 0.15, 0.4, 0.9), (0.001, 0.1, 0.3, 0.8))]

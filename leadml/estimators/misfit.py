@@ -18,9 +18,9 @@ from scipy.special import ndtri
 
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.scorecard_fit import code_basis, design, fit_scorecard, steps_priors
-from leadml.estimators.solver import Flags, Floats, fit_logistic
+from leadml.estimators.solver import fit_logistic
 from leadml.evaluation.metrics import highest
-from leadml.levels import MET_LEVEL, UNKNOWN, logistic
+from leadml.levels import MET_LEVEL, UNKNOWN, Flags, Floats, logistic
 
 N_FOLDS = 5
 WORKLOAD = 0.3

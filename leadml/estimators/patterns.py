@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from leadml.levels import N_CODES, Codes, pack, unpack
-
-Floats = npt.NDArray[np.float64]
+from leadml.levels import N_CODES, Codes, Floats, pack, unpack
 
 DENSE_KEYS = 1 << 22
 """Numbers of patterns up to which each has a place, and rows are counted some at a time."""

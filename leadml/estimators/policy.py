@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from leadml.estimators.classifier import Flags, Floats, LeadClassifier
+from leadml.estimators.classifier import LeadClassifier
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import load_policy
+from leadml.levels import Flags, Floats
 
 
 class PolicyClassifier(LeadClassifier):

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.evaluation.bootstrap import Z
-from leadml.evaluation.smooth import Floats, smooth
-from leadml.levels import logistic
+from leadml.evaluation.smooth import smooth
+from leadml.levels import Floats, logistic
 
 SPREADS = tuple(itertools.product((0.5, 1.5, 4.0), (0.2, 0.4, 0.8)))
 """Pairs of smooth (from end to end of the totals) and rough; with smaller ones 85% was covered of a total

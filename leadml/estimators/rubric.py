@@ -11,8 +11,9 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from leadml.data.mapping import Criterion
-from leadml.estimators.classifier import Floats, check_levels
+from leadml.estimators.classifier import check_levels
 from leadml.exceptions import UsageError
+from leadml.levels import Floats
 from leadml.records import check_record
 
 

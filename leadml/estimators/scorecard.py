@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from leadml.estimators.classifier import POINTS, ChanceClassifier, Flags, Floats
+from leadml.estimators.classifier import POINTS, ChanceClassifier
 from leadml.estimators.patterns import PatternCounts, sum_rows
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import fit_scorecard
 from leadml.estimators.whole_points import whole_points
-from leadml.levels import LEVEL_MAX, Codes, codes_of_levels
+from leadml.levels import LEVEL_MAX, Codes, Flags, Floats, codes_of_levels
 
 
 class ScorecardClassifier(ChanceClassifier):

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from scipy.linalg import block_diag
 
 from leadml.estimators.patterns import PatternCounts, sum_rows
-from leadml.estimators.solver import Fits, Flags, Floats, fit_logistic, solve_bounded
-from leadml.levels import LEVEL_MAX, N_CODES, UNKNOWN, Codes, logistic
+from leadml.estimators.solver import Fits, fit_logistic, solve_bounded
+from leadml.levels import LEVEL_MAX, N_CODES, UNKNOWN, Codes, Flags, Floats, logistic
 
 SPREADS = np.array(list(itertools.product((0.001, 0.05, 0.1, 0.2, 0.4, 0.8), (0.001, 0.07, 0.15, 0.3, 0.6, 1.2))))
 """Spreads between and within criteria that are averaged over; the first keeps the document's proportions."""

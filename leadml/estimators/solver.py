@@ -11,15 +11,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import block_diag
 from scipy.sparse.linalg import LinearOperator
 
-from leadml.levels import Codes
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+from leadml.levels import Codes, Flags, Floats, Ints
 
 PATIENCE = 3
 """Block exchanges without progress before single ones, which cannot cycle."""

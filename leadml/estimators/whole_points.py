@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from leadml.estimators.patterns import sum_rows
 from leadml.estimators.scorecard_fit import CardFit
-from leadml.estimators.solver import Coded, Flags, Floats, Ints, fit_logistic
-from leadml.levels import N_CODES, UNKNOWN, Codes, logistic
+from leadml.estimators.solver import Coded, fit_logistic
+from leadml.levels import N_CODES, UNKNOWN, Codes, Flags, Floats, Ints, logistic
 
 TOTAL = 40
 MAX_ROUNDS = 400

@@ -13,13 +13,13 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from leadml.card.record import CardAttribute, CardBin
-from leadml.estimators.attributes import Column, Ints, offered
-from leadml.estimators.classifier import NUMBERS, POINTS, ChanceClassifier, Floats, check_levels, criteria_of
+from leadml.estimators.attributes import Column, offered
+from leadml.estimators.classifier import NUMBERS, POINTS, ChanceClassifier, check_levels, criteria_of
 from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide
 from leadml.exceptions import UsageError
-from leadml.levels import CANONICAL, Codes, codes_of_levels
+from leadml.levels import CANONICAL, Codes, Floats, Ints, codes_of_levels
 
 N_WORDS = 4
 """Words of a bin that its label shows."""

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import block_diag
 
-from leadml.estimators.attributes import Bins, Column, Ints, fine_bins, kernel, merge, score_test
+from leadml.estimators.attributes import Bins, Column, fine_bins, kernel, merge, score_test
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.scorecard_fit import CardFit, code_basis, design, fit_spreads, steps_priors, unknown_priors
-from leadml.estimators.solver import Coded, Flags, Floats, fit_logistic
-from leadml.levels import N_CODES, Codes, logistic
+from leadml.estimators.solver import Coded, fit_logistic
+from leadml.levels import N_CODES, Codes, Flags, Floats, Ints, logistic
 
 FIRST_P = 0.03
 """Chance that a card gets any attribute where none tells anything (Bonferroni)."""

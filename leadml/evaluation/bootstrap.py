@@ -14,10 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from leadml.levels import logistic
+from leadml.levels import Floats, Ints, logistic
 from leadml.result import Figure
-
-Floats = npt.NDArray[np.float64]
 
 Z = 1.959964
 """Two-sided 95% of the normal law."""
@@ -88,7 +86,7 @@ def percentile(draws: npt.ArrayLike, value: float | None = None) -> Figure:
 
 
 def bootstrap(
-    statistic: Callable[[Floats], float], unit: npt.NDArray[np.int64], weight: Floats, n_draws: int,
+    statistic: Callable[[Floats], float], unit: Ints, weight: Floats, n_draws: int,
     random_state: int,
 ) -> Figure:  # fmt: skip
     """Any figure of row weights (the user's own metric), with a percentile interval by unit (Bayesian bootstrap)."""

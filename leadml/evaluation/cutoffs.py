@@ -7,13 +7,11 @@ is that of the deployed card: its points are held, only the probabilities of its
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from leadml.evaluation.bootstrap import percentile
-from leadml.evaluation.log import Floats
 from leadml.evaluation.metrics import HeldOut
 from leadml.evaluation.smooth import smooth
-from leadml.levels import logistic
+from leadml.levels import Floats, Ints, logistic
 from leadml.result import Basis, CurvePoint, ImpliedValue, LearnedCutoff
 
 ROUGHNESS = (0.0, 0.15, 0.4, 1.0)
@@ -79,7 +77,7 @@ def _from_above(by_total: Floats) -> Floats:
 
 
 def _with_shares(
-    best: int, drawn: npt.NDArray[np.int64], n: Floats, redrawn: Floats, basis: Basis, alike: tuple[int, ...] = ()
+    best: int, drawn: Ints, n: Floats, redrawn: Floats, basis: Basis, alike: tuple[int, ...] = ()
 ) -> LearnedCutoff:
     """Interval of a cut-off, and the share of leads at or above it."""
     low, high = np.quantile(drawn, 0.025, method="lower"), np.quantile(drawn, 0.975, method="higher")

@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from leadml.exceptions import InputError
+from leadml.levels import Flags, Floats, Ints, Ints32
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = npt.NDArray[np.float64]
 
 NO_DAY = np.iinfo(np.int32).min
 """Closing day that is not known, as in `Leads.closed`."""
@@ -62,14 +62,14 @@ class Log:
     entries : by id of the contender.
     """
 
-    row: npt.NDArray[np.int64]
-    block: npt.NDArray[np.int32]
-    repeat: npt.NDArray[np.int32]
+    row: Ints
+    block: Ints32
+    repeat: Ints32
     outcome: npt.NDArray[np.int8]
-    unit: npt.NDArray[np.int64]
+    unit: Ints
     weight: Floats
-    closed: npt.NDArray[np.int32] | None = None
-    followed_up: npt.NDArray[np.bool_] | None = None
+    closed: Ints32 | None = None
+    followed_up: Flags | None = None
     propensity: Floats | None = None
     lead_id: pa.Array | None = None
     entries: dict[str, Entries] = dataclasses.field(default_factory=dict)

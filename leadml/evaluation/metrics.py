@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from leadml.evaluation.bootstrap import Statistic, Z, around
-from leadml.evaluation.log import Entries, Floats, Log
-from leadml.levels import logistic
+from leadml.evaluation.log import Entries, Log
+from leadml.levels import Floats, Ints, logistic
 from leadml.result import Figure
 
-Ints = npt.NDArray[np.int64]
 NEWTON_STEPS = 30
 SURE = 1e-9
 """Predicted probabilities are kept this far from 0 and 1."""

@@ -13,8 +13,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from leadml.evaluation.bootstrap import Z_ONE, percentile
-from leadml.evaluation.log import Floats
 from leadml.evaluation.verdict import MIN_DIFFERENT, RULE_OF_THREE, SURE, SURELY_RANKS, PairedGain
+from leadml.levels import Floats
 from leadml.result import Choice, MoreDeals, Outlook
 
 LOG_SHARE = 1 / 3

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.evaluation.bootstrap import Z_ONE, Z
-from leadml.evaluation.log import Floats
 from leadml.evaluation.metrics import HeldOut, rate_of_different
+from leadml.levels import Floats
 from leadml.result import Figure, Segment, SegmentVerdict
 
 MIN_DIFFERENT = 10

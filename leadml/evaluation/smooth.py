@@ -8,11 +8,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from leadml.levels import logistic
-
-Floats = npt.NDArray[np.float64]
+from leadml.levels import Floats, logistic
 
 N_NEWTON = 50
 LONGEST_STEP = 3.0

@@ -15,8 +15,9 @@ from typing import NamedTuple
 import numpy as np
 
 from leadml.evaluation.bootstrap import Z_ONE, Statistic, Z, holm
-from leadml.evaluation.log import Entries, Floats
+from leadml.evaluation.log import Entries
 from leadml.evaluation.metrics import HeldOut, at_workload, rate_of_different, standing
+from leadml.levels import Floats
 from leadml.result import Gain, Outlook, Reason, Verdict
 
 MIN_DIFFERENT = 10

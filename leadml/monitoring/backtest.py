@@ -13,9 +13,9 @@ from leadml.card.codes import codes_of
 from leadml.card.record import Card
 from leadml.card.score import READY
 from leadml.data.deals import NO_DAY, Leads
-from leadml.evaluation.log import Entries, Floats, Log
+from leadml.evaluation.log import Entries, Log
 from leadml.exceptions import InputError
-from leadml.levels import Codes
+from leadml.levels import Codes, Floats
 from leadml.registry.evidence import day_of
 
 RULE = "documented rule"

@@ -9,9 +9,8 @@ import numpy as np
 
 from leadml.card.record import Card
 from leadml.estimators.patterns import PatternCounts
-from leadml.evaluation.log import Floats
 from leadml.evaluation.metrics import stability_index
-from leadml.levels import Codes
+from leadml.levels import Codes, Floats
 from leadml.monitoring.result import LevelDrift
 from leadml.registry.evidence import codes_for, read_counts
 

@@ -17,10 +17,10 @@ from leadml import __version__
 from leadml.card.record import Card
 from leadml.data.deals import why_none_closed
 from leadml.evaluation.bootstrap import Z
-from leadml.evaluation.log import Floats, Log
+from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import wilson
 from leadml.exceptions import LeadmlError, UsageError
-from leadml.levels import Codes
+from leadml.levels import Codes, Floats
 from leadml.monitoring import backtest
 from leadml.monitoring.backtest import RULE, Since, predictions
 from leadml.monitoring.drift import Before, find_drift, load_before, titles_of

@@ -14,9 +14,8 @@ import dataclasses
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from leadml.levels import Floats
 
 ALPHA = 0.05
 TAU = 0.5

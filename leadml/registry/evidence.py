@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from leadml.card.record import Card
 from leadml.data import dates
-from leadml.evaluation.log import Floats, Log
-from leadml.levels import Codes
+from leadml.evaluation.log import Log
+from leadml.levels import Codes, Floats
 
 Columns = Mapping[str, Codes]
 """(n,) codes by id of a criterion or attribute."""

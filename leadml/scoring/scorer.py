@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from leadml.card.in_words import COLUMNS, arrow_of
@@ -21,6 +20,7 @@ from leadml.data.deals import OPEN, Leads
 from leadml.data.encode import Encoder
 from leadml.data.sources import Source
 from leadml.exceptions import InputError, UsageError
+from leadml.levels import Flags, Floats, Ints32
 from leadml.records import nearest
 from leadml.scoring.writers import Layout
 from leadml.terminal import progress
@@ -69,8 +69,8 @@ class Scored(NamedTuple):
 
     own: pa.RecordBatch
     answers: pa.RecordBatch
-    pattern: npt.NDArray[np.int32]
-    amount: npt.NDArray[np.float64] | None = None
+    pattern: Ints32
+    amount: Floats | None = None
     leads: Leads = NOBODY
     faults: Sequence[Fault] = ()
     n_closed: int = 0
@@ -168,7 +168,7 @@ class Scorer:
             progress("scoring", source.n_rows if source.share is None else source.share, source.share and 1.0)
             yield scored, made
 
-    def read(self, chunk: Chunk) -> tuple[Leads, npt.NDArray[np.bool_], list[Fault]]:
+    def read(self, chunk: Chunk) -> tuple[Leads, Flags, list[Fault]]:
         """Encode a chunk into leads, which of them can be used, and why the others cannot."""
         made = self._encoder.encode(chunk)
         context, ids, created = dict(made.leads.context), made.leads.lead_id, None
@@ -208,7 +208,7 @@ class Scorer:
             own = own.take(number_array(np.repeat(np.arange(len(leads)), len(every))))
         return Scored(own, answers, index.astype(np.int32, copy=False), amount, leads, faults, n_closed)
 
-    def _answers(self, at: int, leads: Leads) -> tuple[pa.RecordBatch, npt.NDArray[np.int32]]:
+    def _answers(self, at: int, leads: Leads) -> tuple[pa.RecordBatch, Ints32]:
         """What a model says: a row a pattern, and which of them each lead has."""
         model = self._models[at]
         if not isinstance(model, Card):

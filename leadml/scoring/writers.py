@@ -21,10 +21,9 @@ from leadml.card.files import sweep
 from leadml.data.cells import number_array, pc, take, text_array
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
+from leadml.levels import Ints32
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
     from leadml.scoring.scorer import Scored
 
 TEXTS = (".csv", ".tsv", ".jsonl")
@@ -177,7 +176,7 @@ class CsvLines(Writer):
         return pa.StringArray.from_buffers(len(ends), pa.py_buffer(starts), pa.py_buffer(text))
 
 
-def _side_by_side(columns: Sequence[tuple[pa.StringArray, npt.NDArray[np.int32]]]) -> memoryview:
+def _side_by_side(columns: Sequence[tuple[pa.StringArray, Ints32]]) -> memoryview:
     """Join the texts of columns row by row: each column is its texts and which of them a row has."""
     flat = np.empty((len(columns[0][1]), len(columns)), np.int32)
     start = 0
