@@ -12,28 +12,13 @@ import leadml
 from leadml.calibration.contenders import Fitted, FittedCard
 from leadml.calibration.deals import count_by, learning_weight, weight_of
 from leadml.calibration.study import Study
-from leadml.card.build import bands_at, edges_by_share, words_of_mapping
+from leadml.card.bands import GENERIC, bands_at, edges_by_share
+from leadml.card.build import words_of_mapping
 from leadml.card.record import Card, CardBand
 from leadml.data.deals import Leads
 from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, redraw_rates
 from leadml.levels import Floats, Ints32
 from leadml.result import Data, LearnedCutoff
-
-
-class Band(NamedTuple):
-    """A band where no document names some."""
-
-    id: str
-    title: str
-    action: str
-    decision: str
-
-
-DROP = Band("drop", "Below the cut-off", "spend the time elsewhere", "no-match")
-NURTURE = Band("nurture", "Nurture", "nurture", "wait")
-FOLLOW_UP = Band("follow-up", "Follow up", "follow up", "ready")
-AT_ONCE = Band("immediate", "Follow up first", "follow up immediately", "ready")
-GENERIC = ((DROP, FOLLOW_UP), (DROP, NURTURE, FOLLOW_UP), (DROP, NURTURE, FOLLOW_UP, AT_ONCE))
 
 
 class DealsByTotal(NamedTuple):

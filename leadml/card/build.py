@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from leadml.card.bands import bands_at
 from leadml.card.in_words import OPPOSITE
-from leadml.card.record import Card, CardAttribute, CardBand
+from leadml.card.record import Card, CardAttribute
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import FRAMEWORK_IDS, load_framework
 from leadml.frameworks.model import Framework, Policy
@@ -139,38 +140,3 @@ def words_of_mapping(mapping: Any) -> dict[str, dict[str, list[str]]]:
         if words:
             found[name] = {str(level): words[level] for level in sorted(words)}
     return found
-
-
-def bands_at(bands: Sequence[Any], edges: Sequence[int], cutoff: int, total_max: int) -> tuple[CardBand, ...]:
-    """Give documented bands (id, title, action, decision) other first totals, one a band.
-
-    The first ready band begins at the cut-off; the others keep to their side of it, and one that has no
-    total left is dropped. With a cut-off above `total_max` no band is ready.
-    """
-    placed: dict[int, Any] = {}
-    for band, edge in zip(bands, [0, *map(int, edges[1:])], strict=True):
-        if band.decision == "ready":
-            start = max(edge, cutoff) if any(each.decision == "ready" for each in placed.values()) else cutoff
-        elif edge < cutoff:
-            start = edge
-        else:  # squeezed out by the cut-off
-            continue
-        if start <= total_max:
-            placed = {at: each for at, each in placed.items() if at < start} | {start: band}
-    same = ("id", "title", "action", "decision")
-    made = ({"from": at} | {name: getattr(band, name) for name in same} for at, band in placed.items())
-    return tuple(CardBand.model_validate(each) for each in made)
-
-
-def edges_by_share(
-    documented: npt.NDArray[Any], points: npt.NDArray[Any], edges: Sequence[int], weight: Floats | None = None
-) -> list[int]:
-    """First totals of bands that hold about the same shares of leads as the documented bands.
-
-    documented, points : (n,) totals of the same leads. edges : first totals of the documented bands.
-    """
-    weight = np.ones(len(points)) if weight is None else weight
-    size = float(weight.sum()) or 1.0
-    shares = np.append(np.cumsum(np.bincount(points, weight)[::-1])[::-1], 0.0) / size  # from each total up
-    wanted = [float(weight[documented >= edge].sum()) / size for edge in edges]
-    return [0 if edge == 0 else int(np.argmin(np.abs(shares - each))) for edge, each in zip(edges, wanted, strict=True)]

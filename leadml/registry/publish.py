@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from leadml.card.build import bands_at, documented_card, table_rows
+from leadml.card.bands import bands_at
+from leadml.card.build import documented_card, table_rows
 from leadml.card.files import read_json
 from leadml.card.record import Card, CardBand
 from leadml.exceptions import ModelRefError, StoreError, UsageError

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from leadml.card.build import LearnedPoints, bands_at, documented_card, learned_card
+from leadml.card.bands import bands_at
+from leadml.card.build import LearnedPoints, documented_card, learned_card
 from leadml.card.record import CardAttribute, CardBin, CardGate
 from leadml.frameworks.catalog import list_policies, load_framework, load_policy
 from leadml.levels import CANONICAL

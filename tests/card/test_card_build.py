@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from card_samples import CARDS, random_card
 
-from leadml.card.build import bands_at, documented_card, edges_by_share, words_of_mapping
+from leadml.card.bands import bands_at, edges_by_share
+from leadml.card.build import documented_card, words_of_mapping
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import list_policies, load_framework, load_policy
 from leadml.frameworks.model import Policy
