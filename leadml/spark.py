@@ -177,9 +177,8 @@ def _write_faults(picked: DataFrame, shared: Any, out: str) -> str:
     def find(batches: Batches) -> Batches:
         scorer = shared.value
         for chunk in typed_chunks(batches, scorer.columns):
-            leads, _, faults = scorer.read(chunk)
-            ids = dict(zip(chunk.rows.tolist(), leads.ids(), strict=True))
-            if told := [(ids[row], *rest) for row, *rest in faults]:
+            faults = scorer.read(chunk)[2]
+            if told := [(each.lead_id, *each[1:-1]) for each in faults]:
                 yield _numbered([pa.array(each, pa.string()) for each in zip(*told, strict=True)])
 
     path = Path(f"{PurePosixPath(out).name if '://' in out else out}.rejected.csv")

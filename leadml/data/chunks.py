@@ -31,12 +31,16 @@ Batches = Callable[[list[str]], Iterable[pa.RecordBatch]]
 
 
 class Fault(NamedTuple):
-    """What is wrong with a cell, or with a row that could not be cut into cells; the column is then empty."""
+    """What is wrong with a cell, or with a row that could not be cut into cells; the column is then empty.
+
+    `lead_id` is empty of such a row, and where the mapping names none.
+    """
 
     row: int
     column: str
     value: str
     reason: str
+    lead_id: str = ""
 
 
 class Chunk(NamedTuple):

@@ -54,8 +54,9 @@ class Encoded:
 
     leads: Leads  # its context: the columns of context, segments, group and duplicates
 
-    def __init__(self, chunk: Chunk) -> None:
+    def __init__(self, chunk: Chunk, lead_id: str | None) -> None:
         self.rows, self.cells = chunk.rows, dict(zip(chunk.table.schema.names, chunk.table.columns, strict=True))
+        self._ids = self.cells.get(str(lead_id))
         self.faults, self.usable = list[Fault](), np.ones(len(chunk.rows), bool)  # False for a row with a fault
         self.dates: dict[str, pa.Array] = {}  # created, closed, snapshot
         self.unlisted: dict[str, tuple[int, int]] = {}  # outcomes that the mapping does not list: first row, how many
@@ -66,8 +67,9 @@ class Encoded:
             self.usable &= ~bad
             at, texts = categories_of(self.cells[column].filter(mask_of(bad)))
             reasons = {code: why(texts[code]) for code in set(at.tolist())}
-            cells = zip(self.rows[bad].tolist(), at.tolist(), strict=True)
-            self.faults += (Fault(row, column, texts[code], reasons[code]) for row, code in cells)
+            ids = [""] * len(at) if self._ids is None else text_of(self._ids.filter(mask_of(bad))).to_pylist()
+            cells = zip(self.rows[bad].tolist(), at.tolist(), ids, strict=True)
+            self.faults += (Fault(row, column, texts[code], reasons[code], lead or "") for row, code, lead in cells)
 
 
 class Encoder:
@@ -102,7 +104,7 @@ class Encoder:
 
     def encode(self, chunk: Chunk) -> Encoded:
         """Encode a chunk."""
-        made, mapping = Encoded(chunk), self.mapping
+        made, mapping = Encoded(chunk, self.mapping.lead_id), self.mapping
         cells = made.cells
         fields: dict[str, Any] = {"codes": self._codes(made), "row": chunk.rows.astype(np.int32)}
         if mapping.outcome and mapping.outcome.column in cells:

@@ -85,8 +85,11 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         column = str(mapping.snapshot if name == "snapshot" else getattr(mapping.dates, name))
         reason = f"is not a date as {found.order}, like most of the column; write it so, or leave it empty"
         texts = text_of(cells.filter(mask_of(found.other_order))).to_pylist()
-        rows = made["row"][found.other_order].tolist()
-        source.rejections.faults += (Fault(row, column, text, reason) for row, text in zip(rows, texts, strict=True))
+        rows, ids = made["row"][found.other_order].tolist(), [""] * len(texts)
+        if "lead_id" in made:
+            ids = made["lead_id"].filter(mask_of(found.other_order)).fill_null("").to_pylist()
+        wrong = zip(rows, texts, ids, strict=True)
+        source.rejections.faults += (Fault(row, column, text, reason, lead) for row, text, lead in wrong)
         if found.ambiguous:
             detail = f"Every date can be read day first and month first: read as {found.order}; set dates.day_first."
             notes.append(("LML105", {"column": column, "detail": detail}))

@@ -40,6 +40,11 @@ class Rejections:
         """How many rows are rejected."""
         return len({fault.row for fault in self.faults})
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """row, column, value, reason, and lead_id where leads have one."""
+        return Fault._fields if any(fault.lead_id for fault in self.faults) else Fault._fields[:-1]
+
     def place(self, row: int) -> str:
         """Say where a row stands when several files are read as one: ``b.csv row 7``; empty for one file."""
         if len(self.files) < 2:
@@ -50,7 +55,7 @@ class Rejections:
     def summary(self, limit: int = 20) -> list[str]:
         """Say each fault once, the most frequent first, with its count and first row."""
         groups: dict[tuple[str, str, str], list[int]] = {}
-        for row, column, value, reason in self.faults:
+        for row, column, value, reason, _ in self.faults:
             # Whole rows differ in what they hold, and are one fault all the same.
             groups.setdefault((column, _shown(value) if column else "", reason), []).append(row)
         ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), min(group[1])))
@@ -62,26 +67,27 @@ class Rejections:
         return [*lines, f"and {len(ordered) - limit} more"] if len(ordered) > limit else lines
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """Every fault in the order of rows (row, column, value, reason), with its file where there are several."""
+        """Every fault in the order of rows (`columns`), with its file where there are several."""
         told = []
-        for row, column, value, reason in sorted(self.faults, key=lambda fault: fault.row):
+        for row, column, value, reason, lead_id in sorted(self.faults, key=lambda fault: fault.row):
             where = self.place(row)
-            told.append(Fault(row, column, _shown(value), f"{reason} ({where})" if where else reason)._asdict())
+            cells = (row, column, _shown(value), f"{reason} ({where})" if where else reason, lead_id)
+            told.append(dict(zip(self.columns, cells, strict=False)))
         return told
 
     def save(self, path: Path) -> None:
         """Write every fault as CSV; texts that a spreadsheet would run are guarded."""
         with path.open("w", encoding="utf-8", newline="") as out:
             write = csv.writer(out)
-            write.writerow(Fault._fields)
+            write.writerow(self.columns)
             for each in self.to_dicts():
                 write.writerow(guard_formula(str(value)) for value in each.values())
 
     def to_pandas(self) -> pd.DataFrame:
-        """Every fault: row, column, value, reason."""
+        """Every fault, as `columns` says."""
         import pandas as pd
 
-        return pd.DataFrame(self.to_dicts(), columns=list(Fault._fields)).astype({"row": "int64"})
+        return pd.DataFrame(self.to_dicts(), columns=list(self.columns)).astype({"row": "int64"})
 
 
 def _shown(value: str) -> str:

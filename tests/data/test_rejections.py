@@ -6,6 +6,7 @@ import pickle
 import pytest
 
 from leadml.data.chunks import Fault
+from leadml.data.read import read_leads
 from leadml.data.rejections import Rejections, guard_formula
 
 FORMULAS = [
@@ -49,3 +50,17 @@ def test_saved_rows_are_ordered_and_guarded(tmp_path, found):
     assert ["3", "Budget", "'=1+1", "is no number"] in lines
     assert ["7", "", "c" * 200 + "...", "has 2 cells"] in lines
     assert found.to_pandas()["row"].dtype == "int64"
+
+
+def test_leads_are_named_where_the_mapping_names_them(tmp_path):
+    body = "Deal;Need;Closed\nA1;high;13-01-2026\n;low;14-01-2026\nA3;2;01-13-2026\nA4;2;15-01-2026\nA5;2\n"
+    (tmp_path / "deals.csv").write_text(body)
+    mapping = {"name": "m", "criteria": {"need": {"column": "Need"}}, "dates": {"closed": "Closed"}}
+    for lead_id, names in ((None, []), ("Deal", ["A1", "", "A3", ""])):
+        found = read_leads(tmp_path / "deals.csv", mapping | {"lead_id": lead_id})
+        found.rejections.save(tmp_path / "rejected.csv")
+        with (tmp_path / "rejected.csv").open(newline="") as file:
+            head, *lines = csv.reader(file)
+        assert head == ["row", "column", "value", "reason", *(["lead_id"] if lead_id else [])]
+        assert [line[0] for line in lines] == ["2", "3", "4", "6"]
+        assert [line[4] for line in lines if lead_id] == names

@@ -36,7 +36,7 @@ CHANGED: dict[str, str] = {
     "~action": "of a lead that waits though its band drops it: to ask, where it said to spend no time",
     "~ask_next": "nothing is asked of a lead that is no match whatever the answer",
     "~!": "equal faults are told once, with a count, the first row and what to write into the mapping",
-    "*/*.rejected": "rows as a spreadsheet counts them, and what to write into the mapping; kinds of dates",
+    "*/*.rejected": "rows as a spreadsheet counts them, what to write into the mapping, and the lead; kinds of dates",
     "*/check": "likewise; findings: columns named, gravest first, LML119 is new, LML108 gone",
     "*/check.text": "likewise; remedies; exit 5, as more than 5% of the rows cannot be used",
     "*/stdout": "the new columns; closed deals are left out; exit 5, as more than 5% cannot be used",
