@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -56,8 +56,7 @@ class Scores:
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict of plain Python values a lead; probability is None for a card that tells none."""
-        rows: list[dict[str, Any]] = self.to_arrow().to_pylist()
-        return rows
+        return cast(list[dict[str, Any]], self.to_arrow().to_pylist())
 
     def to_pandas(self) -> pd.DataFrame:
         """The columns as a DataFrame of n rows."""
@@ -65,30 +64,24 @@ class Scores:
 
         return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
 
-    def to_arrow(self) -> pa.RecordBatch:
-        """The columns as an Arrow batch of n rows, without importing pandas."""
-        return arrow_of(self.answers, self.index)
-
-
-def arrow_of(answers: Answers, index: Ints32 | None = None) -> pa.RecordBatch:
-    """Columns as an Arrow batch of a row a pattern (or of those that `index` names); texts that repeat as
-    dictionaries."""
-    made: list[pa.Array] = []
-    for name in COLUMNS:
-        values, at = column_of(answers, name)
-        at = at if index is None else at[index]
-        if name == "probability" and not answers.table.card.table:
-            made.append(pa.nulls(len(at), pa.float64()))
-        elif isinstance(values, np.ndarray):
-            made.append(mask_of(values[at]) if values.dtype == bool else number_array(values[at]))
-        else:
-            words = values if isinstance(values, pa.Array) else text_array(values)
-            positions = number_array(at.astype(np.int32, copy=False))
-            if name == "reasons" and math.prod(answers.table.sizes) > ENUMERATED:  # texts hardly repeat
-                made.append(words if index is None else take(words, positions))
+    def to_arrow(self, *, by_pattern: bool = False) -> pa.RecordBatch:
+        """The columns as an Arrow batch of a row a lead (or a pattern), texts that repeat as dictionaries."""
+        made: list[pa.Array] = []
+        for name in COLUMNS:
+            values, at = column_of(self.answers, name)
+            at = at if by_pattern else at[self.index]
+            if name == "probability" and not self.answers.table.card.table:
+                made.append(pa.nulls(len(at), pa.float64()))
+            elif isinstance(values, np.ndarray):
+                made.append(mask_of(values[at]) if values.dtype == bool else number_array(values[at]))
             else:
-                made.append(pa.DictionaryArray.from_arrays(positions, words))
-    return pa.RecordBatch.from_arrays(made, names=list(COLUMNS))
+                words = values if isinstance(values, pa.Array) else text_array(values)
+                positions = number_array(at.astype(np.int32, copy=False))
+                if name == "reasons" and math.prod(self.answers.table.sizes) > ENUMERATED:  # texts hardly repeat
+                    made.append(words if by_pattern else take(words, positions))
+                else:
+                    made.append(pa.DictionaryArray.from_arrays(positions, words))
+        return pa.RecordBatch.from_arrays(made, names=list(COLUMNS))
 
 
 def column_of(answers: Answers, name: str) -> Column:

@@ -28,8 +28,6 @@ DECISIONS: tuple[Decision, ...] = get_args(Decision)
 READY, WAIT, NO_MATCH = range(3)
 ENUMERATED = 6**6
 """Up to so many possible patterns are all worked out; of more, only those that occur."""
-FEW = 64
-"""So few leads are worked out one by one."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,7 +80,6 @@ class CardTable:
             becomes = [*self.answer_codes[j], self.unknown[j]]
             passes = [code for code in becomes if code >= self.gates.get(j, 0)]
             self.ends[j][-1, 1:] = row[becomes].min(), row[becomes].max(), row[passes].max()
-        self.of_unknown = np.array([ends[-1] for ends in self.ends]).T
         starts, totals = [band.from_ for band in card.bands], np.arange(card.total_max + 1)
         self.band_at = (np.searchsorted(starts, totals, "right") - 1).astype(np.int32)
         self.band_decisions = np.array([DECISIONS.index(band.decision) for band in card.bands], np.int8)
@@ -99,7 +96,16 @@ class CardTable:
         failed = self.failed(codes)
         band, settled = self.band_at[points], self.band_at[low] == self.band_at[high]
         decision = self._decide(points, reach, failed)
-        asked = self._ask_next(codes, points, ~settled & (decision != NO_MATCH))
+        # The unknown that could change the band by itself is asked first, then the one worth most points: where only
+        # several together can change it, that one is always among them.
+        gives, least, most, _ = np.array([ends[-1] for ends in self.ends]).T
+        at, spread = np.flatnonzero(~settled & (decision != NO_MATCH)), most - least
+        lead, row = np.nonzero(codes[at, : len(spread)] == self.unknown)
+        rest, weight = points[at[lead]] - gives[row], np.zeros((len(at), len(spread)), np.int32)
+        alone = self.band_at[rest + least[row]] != self.band_at[rest + most[row]]
+        weight[lead, row] = spread[row] + spread.sum() * alone
+        asked = np.full(len(codes), -1, np.int8)
+        asked[at] = np.where(weight.any(axis=1), weight.argmax(axis=1), -1)
         chance = self.probabilities[points]
         return Answers(self, codes, points, low, high, reach, failed, band, decision, settled, asked, chance)
 
@@ -122,20 +128,6 @@ class CardTable:
         decision = self.band_decisions[self.band_at[points]]
         decision[(decision == NO_MATCH) & (reach >= self.card.cutoff)] = WAIT
         return np.where(failed, np.int8(NO_MATCH), decision)
-
-    def _ask_next(self, codes: Codes, points: Ints32, asked: Flags) -> npt.NDArray[np.int8]:
-        """The unknown that could change the band by itself goes first, then the one worth most points.
-
-        Where only several together can change it, the one worth most is always among them.
-        """
-        gives, low, high, _ = self.of_unknown
-        best, at, spread = np.full(len(codes), -1, np.int8), np.flatnonzero(asked), high - low
-        row, j = np.nonzero(codes[at, : len(spread)] == self.unknown)
-        rest, weight = points[at[row]] - gives[j], np.zeros((len(at), len(spread)), np.int32)
-        alone = self.band_at[rest + low[j]] != self.band_at[rest + high[j]]
-        weight[row, j] = spread[j] + spread.sum() * alone
-        best[at] = np.where(weight.any(axis=1), weight.argmax(axis=1), -1)
-        return best
 
     def outcomes(self, answers: Answers) -> tuple[list[tuple[int, list[list[int]]]], Ints32]:
         """Distinct (row asked about, decision and band for each of its answers), and which each row has; -1: none."""
@@ -164,13 +156,10 @@ class CardTable:
             if sizes not in self._every:
                 self._every[sizes] = self.answers(unpack(np.arange(n_possible), len(sizes), sizes))
             return self._every[sizes], pack(codes, sizes).astype(np.int32)
-        if n > FEW and n_possible < 2**62:
-            key = pack(codes, sizes)
-            sample = key[:: max(1, n // 4096)]
-            if len(np.unique(sample)) < 0.5 * len(sample):  # else sorting them costs more than it saves
-                _, first, index = np.unique(key, return_index=True, return_inverse=True)
-                return self.answers(codes[first]), index.astype(np.int32)
-        return self.answers(codes), np.arange(n, dtype=np.int32)
+        if n_possible >= 2**62:
+            return self.answers(codes), np.arange(n, dtype=np.int32)
+        _, first, index = np.unique(pack(codes, sizes), return_index=True, return_inverse=True)
+        return self.answers(codes[first]), index.astype(np.int32)
 
     def with_facts(self, codes: Codes, facts: Mapping[str, Any]) -> Codes:
         """Codes, and beside them whether each lead has what each caveat depends on."""

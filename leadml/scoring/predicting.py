@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import sys
@@ -141,10 +142,18 @@ def predict_file(source: Any, mapping: Any, models: Sequence[Any], out: str, opt
         for scored in _in_order_of_value(held) if held else ():
             for writer, each in zip(writers, make(scored), strict=False):
                 writer.write(each)
-        path = _write_rejections(opened, out, say)
+        rejections, beside = opened.rejections, Path(f"{out}.rejected.csv")
+        for line in rejections.summary(10 if out == "-" else 5):
+            say(f"  {line}")
+        path = str(beside) if out != "-" and rejections.n_rows else None
+        if path is not None:
+            with replacing(path) as temporary:
+                rejections.save(temporary)
+        elif out != "-":
+            beside.unlink(missing_ok=True)
         if n_guarded := sum(writer.n_guarded for writer in writers):
             say(f"{n_guarded} cells that a spreadsheet would run as a formula begin with ' now")
-        return Totals(opened.n_rows, n_scored, opened.rejections.n_rows, n_closed, path).tell(opened.name, say)
+        return Totals(opened.n_rows, n_scored, rejections.n_rows, n_closed, path).tell(opened.name, say)
 
 
 @contextlib.contextmanager
@@ -165,7 +174,7 @@ def open_writer(out: str, layout: Layout) -> Iterator[Writer]:
         else:
             stream = sys.stdout.buffer if path is None else stack.enter_context(path.open("wb"))
             can_store = path is not None and path.is_file() and hasattr(os, "posix_fadvise")  # no pipe or device
-            write = _storing(stream) if can_store else stream.write
+            write = functools.partial(_store, stream) if can_store else stream.write
             if packing:
                 stream = stack.enter_context(pa.CompressedOutputStream(stream, packing))
                 write = stream.write
@@ -175,30 +184,9 @@ def open_writer(out: str, layout: Layout) -> Iterator[Writer]:
         writer.finish()
 
 
-def _storing(file: BinaryIO) -> Callable[[Any], object]:
+def _store(file: BinaryIO, data: Any) -> None:
     """Write, and let the disk begin at once: else a file is stored when it takes its name, while all wait."""
-
-    def write(data: Any) -> None:
-        start = file.tell()
-        os.posix_fadvise(file.fileno(), start, file.write(data), os.POSIX_FADV_DONTNEED)
-
-    return write
-
-
-def _write_rejections(opened: Source, out: str, say: Say) -> str | None:
-    """Say why some rows could not be used, and write it beside what is written."""
-    rejections = opened.rejections
-    for line in rejections.summary(10 if out == "-" else 5):
-        say(f"  {line}")
-    if out == "-":
-        return None
-    path = Path(f"{out}.rejected.csv")
-    if not rejections.n_rows:
-        path.unlink(missing_ok=True)
-        return None
-    with replacing(path) as temporary:
-        rejections.save(temporary)
-    return str(path)
+    os.posix_fadvise(file.fileno(), file.tell(), file.write(data), os.POSIX_FADV_DONTNEED)
 
 
 def _in_order_of_value(parts: Sequence[Scored]) -> Iterator[Scored]:

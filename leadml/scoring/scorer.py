@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from leadml.card.in_words import COLUMNS, arrow_of
+from leadml.card.in_words import COLUMNS
 from leadml.card.record import Card
 from leadml.card.score import ENUMERATED, Answers
 from leadml.data.cells import mask_of, number_array, numbers_of, take, text_array, text_of
@@ -216,7 +216,7 @@ class Scorer:
         scores = model.score(leads)
         answers, batch = self._made.get(at, (None, None))
         if answers is not scores.answers:  # where all patterns are few, every chunk has the same
-            batch = arrow_of(scores.answers)
+            batch = scores.to_arrow(by_pattern=True)
             batch = self._words.translated(batch) if self._words else batch
             batch = batch.append_column("policy", batch.column("model"))
             self._made[at] = (scores.answers, batch)

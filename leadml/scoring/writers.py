@@ -21,7 +21,6 @@ from leadml.card.files import sweep
 from leadml.data.cells import number_array, pc, take, text_array
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
-from leadml.levels import Ints32
 
 if TYPE_CHECKING:
     from leadml.scoring.scorer import Scored
@@ -142,7 +141,13 @@ class CsvLines(Writer):
         (lead_id, *kept), counts = zip(*map(guard, own), strict=True)
         rows = np.arange(len(lead_id), dtype=np.int32)
         pieces = [(self._lines([lead_id], self._mark), rows), (lines, scored.pattern)]
-        return _side_by_side([*pieces, *([(self._lines(kept, "\n"), rows)] if kept else [])]), sum(counts)
+        pieces += [(self._lines(kept, "\n"), rows)] if kept else []
+        # Taken one after another, the pieces of a row lie side by side.
+        starts = np.cumsum([0, *(len(texts) for texts, _ in pieces[:-1])], dtype=np.int32)
+        at = np.stack([index + start for (_, index), start in zip(pieces, starts, strict=True)], axis=1).ravel()
+        taken = take(pa.concat_arrays([texts for texts, _ in pieces]), number_array(at))
+        end = int(np.frombuffer(taken.buffers()[1], np.int32)[at.size])
+        return memoryview(taken.buffers()[2] or b"")[:end], sum(counts)
 
     def write(self, made: tuple[memoryview, int]) -> None:
         """Write lines; before the first of them the header."""
@@ -174,18 +179,6 @@ class CsvLines(Writer):
         text[ends] = ord(end)
         starts = np.append(0, ends + 1).astype(np.int32)
         return pa.StringArray.from_buffers(len(ends), pa.py_buffer(starts), pa.py_buffer(text))
-
-
-def _side_by_side(columns: Sequence[tuple[pa.StringArray, Ints32]]) -> memoryview:
-    """Join the texts of columns row by row: each column is its texts and which of them a row has."""
-    flat = np.empty((len(columns[0][1]), len(columns)), np.int32)
-    start = 0
-    for at, (texts, index) in enumerate(columns):
-        np.add(index, start, out=flat[:, at])
-        start += len(texts)
-    taken = take(pa.concat_arrays([texts for texts, _ in columns]), number_array(flat.ravel()))
-    end = int(np.frombuffer(taken.buffers()[1], np.int32)[flat.size])
-    return memoryview(taken.buffers()[2] or b"")[:end]
 
 
 class JsonLines(Writer):

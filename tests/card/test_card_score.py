@@ -10,7 +10,7 @@ from card_samples import CARDS, random_card
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leadml.card.in_words import COLUMNS, arrow_of
+from leadml.card.in_words import COLUMNS
 from leadml.card.score import DECISIONS, ENUMERATED, NO_MATCH, READY, WAIT
 from leadml.exceptions import InputError
 from leadml.levels import CANONICAL, unpack
@@ -148,7 +148,7 @@ def test_one_lead_is_as_many(card):
     for at in np.random.default_rng(2).integers(0, len(codes), 25).tolist():
         assert card.score(codes[at][None]).rows() == [rows[at]]
     assert scores.to_arrow().to_pylist() == rows
-    patterns = arrow_of(scores.answers).to_pylist()
+    patterns = scores.to_arrow(by_pattern=True).to_pylist()
     assert [patterns[at] for at in scores.index[:50]] == rows[:50]
 
 
@@ -163,7 +163,7 @@ def test_probabilities_are_the_tables():
 
 
 def test_order_of_work_changes_nothing():
-    """Enumerated, distinct and direct patterns give the same."""
+    """Enumerated and distinct patterns give the same, in whatever order."""
     card = random_card(3, k=8)
     assert np.prod(card.lookup.sizes) > ENUMERATED
     rng = np.random.default_rng(3)
