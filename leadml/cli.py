@@ -532,10 +532,10 @@ def models_promote(
     from leadml.tracking import has_store, mirror_version
 
     leads = _read(on, mapping)
-    done = promote(ref, because=because, at=_now(), leads=leads, ratio=ratio, force=force, store_root=store)
-    if done.comparison is not None:
-        say(done.comparison.sentence)
-    found, is_open = done.version, done.comparison is not None and done.comparison.outcome == "moved"
+    found, compared = promote(ref, because=because, at=_now(), leads=leads, ratio=ratio, force=force, store_root=store)
+    if compared:
+        say(compared.sentence)
+    is_open = compared is not None and compared.outcome == "moved"
     how = ", by force" if found.since.forced else ", by the reason alone" if is_open else ""
     say(f"{found.ref} is the champion of {found.name}{how}")
     if has_store():  # also of what is in use already, where MLflow could not be reached before

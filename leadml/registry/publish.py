@@ -17,9 +17,8 @@ from leadml.card.record import Card, CardBand
 from leadml.exceptions import ModelRefError, StoreError, UsageError
 from leadml.frameworks.catalog import load_framework
 from leadml.registry import versions
-from leadml.registry.champion_challenger import Comparison, compare
 from leadml.registry.evidence import DEAL_COUNTS, Counts, codes_for, counts_file, read_counts, rebinned
-from leadml.registry.promote import check_reason
+from leadml.registry.promote import Comparison, check_reason, compare
 from leadml.registry.versions import Root, Version
 from leadml.result import load_result
 

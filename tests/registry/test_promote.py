@@ -15,10 +15,9 @@ from leadml.data.deals import Leads
 from leadml.estimators.patterns import PatternCounts
 from leadml.evaluation.log import Entries, Log
 from leadml.exceptions import StoreError, UsageError
-from leadml.registry import champion_challenger
-from leadml.registry.champion_challenger import Comparison, compare
+from leadml.registry import promote as gate
 from leadml.registry.evidence import DEAL_COUNTS, HELD_OUT, counts_file, held_out_file
-from leadml.registry.promote import promote
+from leadml.registry.promote import Comparison, compare, promote
 from leadml.registry.versions import champion_of, list_versions, read_history, save_version
 
 from .conftest import AT, make_card
@@ -82,11 +81,11 @@ def test_a_cutoff_from_3_to_0_is_not_alike_but_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="50 leads move from drop to follow up"):
         promote("bant@2", because="more calls", at=AT, leads=make_deals(50), store_root=tmp_path)
     done = promote("bant@2", because="more calls", at=AT, force=True, store_root=tmp_path)
-    assert (done.version.since.forced, done.version.status) == (True, "champion")
+    assert (done[0].since.forced, done[0].status) == (True, "champion")
     event = read_history("bant", tmp_path)[-1]
     assert (event.forced, event.because, "move from drop" in str(event.evidence)) == (True, "more calls", True)
     back = promote("bant@1", because="too many calls", at=AT, store_root=tmp_path)  # to roll back is to promote
-    assert back.version.status == "champion"
+    assert back[0].status == "champion"
 
 
 def test_leads_that_move_are_counted_and_priced(tmp_path: Path) -> None:
@@ -128,22 +127,22 @@ def test_more_follow_ups_with_fewer_wins_say_so(tmp_path: Path) -> None:
 def test_what_moves_in_some_repeats_only_is_no_move_and_no_follow_up(monkeypatch, tmp_path: Path) -> None:
     outcome, score = np.tile(np.array([1, 0], np.int8), 60), np.arange(120.0)
     leave = np.full(120, "leave")
-    log = champion_challenger.log_of(outcome, [(score, np.where(outcome == 1, low, 0.2)) for low in (0.2, 0.1997)])
-    found = champion_challenger.Evidence("some", log, [leave, leave])
-    monkeypatch.setattr(champion_challenger, "gather", lambda *_: found)
+    log = gate.log_of(outcome, [(score, np.where(outcome == 1, low, 0.2)) for low in (0.2, 0.1997)])
+    found = gate.Evidence("some", log, [leave, leave])
+    monkeypatch.setattr(gate, "gather", lambda *_: found)
     text = compared(tmp_path, make_card(3), make_card(5)).sentence
     assert "leave to leave" not in text
     assert "better trade" not in text
-    assert champion_challenger._change(-0.2, "follow-up") == "as many follow-ups"
+    assert gate._change(-0.2, "follow-up") == "as many follow-ups"
 
 
 def test_the_ratio_of_the_calibration_is_in_force(tmp_path: Path) -> None:
     store_two(tmp_path, make_card(5), make_card(3), ratio=1.2)
     with pytest.raises(StoreError, match=r"A won deal being worth 1\.2 follow-ups"):
         promote("bant@2", because="x", at=AT, leads=make_deals(), store_root=tmp_path)
-    assert promote("bant", because="x", at=AT, leads=make_deals(), ratio=50, store_root=tmp_path).version.since.because
+    assert promote("bant", because="x", at=AT, leads=make_deals(), ratio=50, store_root=tmp_path)[0].since.because
     again = promote("bant", because="y", at=AT, store_root=tmp_path)
-    assert (again.version.since.because, again.comparison and "already" in again.comparison.sentence) == ("x", True)
+    assert (again[0].since.because, again[1] and "already" in again[1].sentence) == ("x", True)
 
 
 def test_leads_without_outcomes_tell_no_worth(tmp_path: Path) -> None:
@@ -179,9 +178,9 @@ def test_on_deals_that_the_champion_has_seen_nobody_is_worse_but_a_loss_asks_for
         with pytest.raises(StoreError, match=r"(?s)bant@1 has seen these deals.* but it loses on them.*--force"):
             promote("bant@2", because="x", at=AT, leads=leads, store_root=tmp_path)
         done = promote("bant@2", because="x", at=AT, leads=leads, store_root=tmp_path, force=True)
-        assert done.comparison is not None
-        assert (done.comparison.outcome, done.version.since.forced) == ("loses", True)
-        assert max(map(len, done.comparison.sentence.splitlines())) < 130
+        assert done[1] is not None
+        assert (done[1].outcome, done[0].since.forced) == ("loses", True)
+        assert max(map(len, done[1].sentence.splitlines())) < 130
         promote("bant@1", because="back", at=AT, store_root=tmp_path, force=True)
 
 
@@ -263,8 +262,8 @@ def test_the_held_out_log_that_both_share_comes_first(tmp_path: Path) -> None:
     other = held_out_file(make_log(make_deals(seed=1), points, points >= 5), "card")
     save_version("bant", make_card(3), at=AT, store_root=tmp_path, files={HELD_OUT: other})
     done = promote("bant@3", because="x", at=AT, store_root=tmp_path)
-    assert done.comparison is not None
-    assert "On all possible answers" in done.comparison.sentence
+    assert done[1] is not None
+    assert "On all possible answers" in done[1].sentence
     now = champion_of("bant", tmp_path)
     assert now is not None
     assert now.version == 3

@@ -90,7 +90,7 @@ def test_retire_and_return(tmp_path: Path, card: Card) -> None:
     assert retire("bant", because="no longer sold", at=AT, store_root=tmp_path).status == "retired"
     with pytest.raises(ModelRefError, match=r"'bant' has no champion; .*leadml models promote bant@2"):
         show_version("bant", tmp_path)
-    assert promote("bant@2", because="again", at=AT, store_root=tmp_path).version.status == "champion"
+    assert promote("bant@2", because="again", at=AT, store_root=tmp_path)[0].status == "champion"
 
 
 def test_what_mlflow_calls_a_version_is_kept(tmp_path: Path, card: Card) -> None:

@@ -82,7 +82,7 @@ export function draftOf(card, yours, model, by, because, changedFrom) {
   return { ...card, table: yours.card.table, name: model, version: null, published, sha256: null };
 }
 
-/** Whether two cards call the same by other words: `other_words` of leadml/registry/champion_challenger.py. */
+/** Whether two cards call the same by other words: `other_words` of leadml/registry/promote.py. */
 function otherWords(cards) {
   const [old, now] = cards.map((card) => new Map(card.bands.map((band) => [band.action, band.decision])));
   return (a, b) => old.has(a) && old.get(a) === now.get(b) && !old.has(b) && !now.has(a);
