@@ -86,7 +86,7 @@ class Scorer:
     def __init__(
         self, source: Source, mapping: Mapping, models: Sequence[Any], options: Options, first: Sequence[str] = ()
     ) -> None:
-        names = options.names
+        names, there = options.names, set(source.columns)
         self.source, self._models, self._words = source, list(models), None
         self._made: dict[int, tuple[Answers, pa.RecordBatch]] = {}  # of each model, those made last
         cards = [each for each in models if isinstance(each, Card)]
@@ -107,16 +107,20 @@ class Scorer:
             self._numeric = {name for name, kind in kinds.items() if kind.kind == "f"}
         facts = {fact for card in cards for caveat in card.caveats for fact in caveat.when}
         self.mapping = _what_is_asked(mapping, asked, facts, with_outcome=not options.with_closed)
-        self._header_row, self._decimal = source.format.header_row, source.format.decimal
         self._encoder = Encoder(source, self.mapping, to_score=True, context=seen)
         few = all(math.prod(card.lookup.sizes) <= ENUMERATED for card in cards)
         self._rows_at_once = 1 << (20 if few else 15)  # where each lead is a pattern, it takes 500 bytes
-        self.messages = self._check(asked, attributes)
+        self.messages = self._check(asked, attributes, there)
         if excluded := [name for name in attributes if name in mapping.exclude]:
             told = "learn a card without them, or take them out of exclude if they were known when the lead came in"
             self.messages.append(f"the mapping excludes {', '.join(excluded)}, which the model reads: {told}")
-        kept = [name for name in source.columns if not name == mapping.lead_id == "lead_id"]
-        self._kept = _titles(kept if options.keep_columns else first, {"lead_id", *names}, source.columns)
+        self._kept: dict[str, str] = {}  # columns of the input that come along, and their titles
+        for column in source.columns if options.keep_columns else first:
+            title = column
+            while title in ("lead_id", *names) or (title != column and title in there):
+                title = f"input_{title}"
+            if not column == mapping.lead_id == "lead_id":
+                self._kept[column] = title
         if renamed := [f"{column} as {title}" for column, title in self._kept.items() if column != title]:
             self.messages.append(f"kept under another name, as theirs is taken: {', '.join(renamed)}")
         self.layout = Layout(
@@ -124,17 +128,16 @@ class Scorer:
             first=tuple(self._kept[each] for each in first),
             band_decisions={band.id: band.decision for card in cards for band in card.bands},
         )  # fmt: skip
-        there = set(source.columns)
         by_age = any(each.age_of for each in attributes.values())
-        self._created = mapping.dates.created if by_age and mapping.dates.created in there else None
-        amount = mapping.amount.column if options.sort and mapping.amount else None
-        self._amount = amount if amount in there else None
+        created, amount = mapping.dates.created, mapping.amount.column if mapping.amount else None
+        self._created = created if by_age and created in there else None
+        self._amount = amount if options.sort and amount in there else None
         more = [each for each in (self._created, self._amount) if each]
         self.columns = tuple(dict.fromkeys([*self._encoder.columns, *self._kept, *more]))
 
-    def _check(self, asked: Sequence[str], attributes: Iterable[str]) -> list[str]:
+    def _check(self, asked: Sequence[str], attributes: Iterable[str], there: set[str]) -> list[str]:
         """Refuse a table that says nothing of what is asked; say what is unknown for every lead."""
-        mapping, there = self.mapping, set(self.source.columns)
+        mapping = self.mapping
         phone = mapping.contactable.column if mapping.contactable else None
         if not mapping.present(there) and not there.intersection([phone, *attributes]):
             remedy = f"map at least one of them under criteria (it maps {', '.join(mapping.mapped) or 'none'})"
@@ -153,17 +156,12 @@ class Scorer:
     def scored(self, then: Callable[[Scored], R]) -> Iterator[tuple[Scored, R]]:
         """Score every chunk, a few side by side, and do `then`; rejections are told in the order of rows."""
         source, n = self.source, self._rows_at_once
-
-        def work(chunk: Chunk) -> tuple[Scored, R]:
-            scored = self.score(chunk)
-            return scored, then(scored)
-
         parts = (
             Chunk(chunk.table.slice(start, n), chunk.rows[start : start + n])
             for chunk in source.chunks(self.columns)
             for start in range(0, len(chunk.rows), n)
         )
-        for _, (scored, made) in in_order(work, parts):
+        for _, (scored, made) in in_order(lambda chunk: (each := self.score(chunk), then(each)), parts):
             source.rejections.faults += scored.faults
             progress("scoring", source.n_rows if source.share is None else source.share, source.share and 1.0)
             yield scored, made
@@ -172,16 +170,16 @@ class Scorer:
         """Encode a chunk into leads, which of them can be used, and why the others cannot."""
         made = self._encoder.encode(chunk)
         context, ids, created = dict(made.leads.context), made.leads.lead_id, None
-        is_card = isinstance(self._models[0], Card)
-        for name in self._numeric & {*context} if self._decimal == "," or not is_card else ():
+        is_card, mark = isinstance(self._models[0], Card), self.source.format.decimal
+        for name in self._numeric & {*context} if mark == "," or not is_card else ():
             # Bins of numbers are looked up under a decimal point; a classifier's numbers are numbers everywhere.
-            numbers, other = numbers_of(context[name], self._decimal)
+            numbers, other = numbers_of(context[name], mark)
             if not (is_card and other.any()):
                 context[name] = number_array(numbers, valid=~np.isnan(numbers))
         if self._created is not None:
             created = read_dates(chunk.table.column(self._created), self.mapping.dates.day_first).days
         if ids is None:  # then a lead is known by its number, from 1
-            ids = text_of(number_array(chunk.rows - self._header_row))
+            ids = text_of(number_array(chunk.rows - self.source.format.header_row))
         leads = dataclasses.replace(made.leads, context=context, created=created, lead_id=ids, mapping=self.mapping)
         return leads, made.usable, made.faults
 
@@ -195,32 +193,30 @@ class Scorer:
         table = chunk.table
         if not usable.all():
             leads, table = leads.take(usable), table.filter(mask_of(usable))
-        amount = numbers_of(table.column(self._amount), self._decimal)[0] if self._amount else None
+        amount = numbers_of(table.column(self._amount), self.source.format.decimal)[0] if self._amount else None
         kept = [table.column(name) for name in self._kept]
         kept = [take(each.dictionary, each.indices) if pa.types.is_dictionary(each.type) else each for each in kept]
         own = pa.RecordBatch.from_arrays([leads.lead_id, *kept], names=["lead_id", *self._kept.values()])
-        every = [self._answers(at, leads) for at in range(len(self._models))]
-        answers, index = every[0]
+        every: list[tuple[pa.RecordBatch, Ints32]] = []  # of each a row a pattern, and which one a lead has
+        for at, model in enumerate(self._models):
+            if not isinstance(model, Card):
+                every.append((_chances(model, leads), np.arange(len(leads), dtype=np.int32)))
+                continue
+            scores = model.score(leads)
+            answers, batch = self._made.get(at, (None, None))
+            if answers is not scores.answers:  # where all patterns are few, every chunk has the same
+                batch = scores.to_arrow(by_pattern=True)
+                batch = self._words.translated(batch) if self._words else batch
+                batch = batch.append_column("policy", batch.column("model"))
+                self._made[at] = (scores.answers, batch)
+            every.append((batch, scores.index))
+        batch, index = every[0]
         if len(every) > 1:  # a row each lead and card, lead by lead
             starts = np.cumsum([0, *(len(each) for each, _ in every[:-1])])
-            answers = pa.concat_batches([each for each, _ in every])
+            batch = pa.concat_batches([each for each, _ in every])
             index = np.stack([at + start for (_, at), start in zip(every, starts, strict=True)], axis=1).ravel()
             own = own.take(number_array(np.repeat(np.arange(len(leads)), len(every))))
-        return Scored(own, answers, index.astype(np.int32, copy=False), amount, leads, faults, n_closed)
-
-    def _answers(self, at: int, leads: Leads) -> tuple[pa.RecordBatch, Ints32]:
-        """What a model says: a row a pattern, and which of them each lead has."""
-        model = self._models[at]
-        if not isinstance(model, Card):
-            return _chances(model, leads), np.arange(len(leads), dtype=np.int32)
-        scores = model.score(leads)
-        answers, batch = self._made.get(at, (None, None))
-        if answers is not scores.answers:  # where all patterns are few, every chunk has the same
-            batch = scores.to_arrow(by_pattern=True)
-            batch = self._words.translated(batch) if self._words else batch
-            batch = batch.append_column("policy", batch.column("model"))
-            self._made[at] = (scores.answers, batch)
-        return batch, scores.index
+        return Scored(own, batch, index.astype(np.int32, copy=False), amount, leads, faults, n_closed)
 
 
 def _chances(model: Any, leads: Leads) -> pa.RecordBatch:
@@ -247,14 +243,3 @@ def _what_is_asked(mapping: Mapping, asked: Sequence[str], facts: set[str], *, w
             "segments": (),
         }
     )
-
-
-def _titles(kept: Sequence[str], taken: set[str], columns: Sequence[str]) -> dict[str, str]:
-    """Titles of kept columns, so that none takes the place of another."""
-    titles = {}
-    for column in kept:
-        title = column
-        while title in taken or (title != column and title in columns):
-            title = f"input_{title}"
-        titles[column] = title
-    return titles
