@@ -126,7 +126,7 @@ def notes_of_deals(leads: Leads, deals: Leads) -> Iterator[Note]:
             yield "LML110", {"column": name, "seen": seen}
         elif share >= HARDLY_VARIES:
             yield "LML203", {"column": name, "share": share, "level": level}
-    yield from _not_ranked(leads)
+    yield from _not_ranked(leads.first or leads)
     some = sample_kinds(leads)
     yield from filter(None, (find_late_answers(some), *leak_notes(some)))
 

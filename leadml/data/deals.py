@@ -66,6 +66,8 @@ class Leads:
         Columns of the CRM as read: dictionary-encoded text, float64 or date32; null = blank.
     raw : mapping of str to Arrow array
         Columns that criteria are read from, as words, for the wide card; of closed deals and up to 200,000 rows.
+    first : Leads or None
+        Codes and `raw` of the first rows, where `raw` is not kept.
     lead_id : Arrow array of n text, or None
         Identity; None: the row number, from 1.
     row : (n,) int64
@@ -104,6 +106,7 @@ class Leads:
     segments: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
     facts: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
     raw: MappingType[str, pa.Array] = dataclasses.field(default_factory=dict)
+    first: Leads | None = None
     lead_id: pa.Array | None = None
     row: Ints | None = None
     in_time_order: bool = False

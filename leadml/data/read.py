@@ -70,7 +70,7 @@ def read_leads(source: Any, mapping: Any, *, query: str | None = None) -> Leads:
 def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> Leads:
     """Read an open source to its end; `to_score`: new leads, of which less is asked."""
     encoder = Encoder(source, mapping, to_score=to_score)
-    encoder.raw = mapping.duplicates == "auto" and not to_score
+    encoder.raw = not to_score
     joined = _read_columns(source, encoder)
     made = {"codes": np.zeros((0, len(encoder.criteria)), np.uint8), "row": np.zeros(0, np.int32), **nested(joined)}
     late = np.zeros(len(made["row"]), bool)
@@ -93,6 +93,10 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         if found.ambiguous:
             detail = f"Every date can be read day first and month first: read as {found.order}; set dates.day_first."
             notes.append(("LML105", {"column": column, "detail": detail}))
+    if not encoder.raw or mapping.duplicates != "auto":
+        raw = made.pop("raw", {})
+        some = made["codes"][: len(next(iter(raw.values()), ()))]
+        made["first"] = Leads(encoder.criteria, some, raw=raw, mapping=mapping)
     leads = Leads(
         encoder.criteria, **made, in_time_order=mapping.order == "rows", mapping=mapping, source=source.name,
         rejections=source.rejections, digest=source.digest(), format=source.format.as_dict(),
@@ -129,7 +133,7 @@ def _read_columns(source: Source, encoder: Encoder) -> Columns:
         for key, values in (leads.per_row() | {("dates", name): cells for name, cells in dates.items()}).items():
             if isinstance(values, np.ndarray):
                 whole[key] = _put(values, whole.get(key), n, room)
-            else:
+            elif key[0] != "raw" or encoder.raw:
                 parts.setdefault(key, []).append(values)
         n += len(leads)
         encoder.raw = encoder.raw and source.n_rows <= MOST_ROWS
@@ -138,9 +142,8 @@ def _read_columns(source: Source, encoder: Encoder) -> Columns:
         raise InputError(outcome_fault(source.name, encoder.mapping.outcome, unlisted))
     joined = {key: values[:n] for key, values in whole.items()}
     for field, name in list(parts):  # the parts of a column go when it is joined
-        if field != "raw" or encoder.raw:
-            keep_text = field not in ("context", "raw")
-            joined[field, name] = join_column(parts.pop((field, name)), encoder.decimal, keep_text=keep_text)
+        keep_text = field not in ("context", "raw")
+        joined[field, name] = join_column(parts.pop((field, name)), encoder.decimal, keep_text=keep_text)
     return joined
 
 
