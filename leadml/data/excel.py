@@ -55,7 +55,7 @@ def open_excel(path: Path, options: ReadOptions) -> RowReader:
     as_text = [[cell_text(cell) or "" for cell in row] for row in head]
     at, notes = find_header(as_text, options.header, str(path))
     texts = (cell for row in head[at + 1 :] for cell in row if isinstance(cell, str))
-    decimal, ambiguous = sniff_decimal(texts, options.decimal)
+    decimal, ambiguous = sniff_decimal(texts, options)
     told = {"sheet": options.sheet, "decimal": options.decimal, "header_row": options.header}
     sniffed = tuple(key for key, value in told.items() if value in (None, "auto"))
     if len(names) > 1 and not options.sheet:

@@ -85,7 +85,7 @@ class ReadOptions(Record):
 
     @property
     def mark(self) -> str:
-        """The decimal mark of text in frames, Parquet, JSON lines and databases, which nobody sniffs."""
+        """The decimal mark of text in frames and under Spark, which nobody sniffs."""
         return self.decimal or self.sniffed_decimal or "."
 
 

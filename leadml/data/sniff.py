@@ -72,7 +72,7 @@ def sniff_text(
         short = (line for line in below if len(line) < HEAD_BYTES >> 4)
         alone = (next(csv.reader([line], delimiter=delimiter, quotechar=quote), []) for line in short)
         sample += [cells for cells in alone if len(cells) == len(header)]
-    decimal, ambiguous = sniff_decimal((cell for cells in sample for cell in cells), options.decimal, delimiter)
+    decimal, ambiguous = sniff_decimal((cell for cells in sample for cell in cells), options, delimiter)
     encoding = "utf-8" if encoding in ("utf-8-sig", "ascii") else encoding
     sniffed = tuple(key for key, value in told.items() if value is None)
     how = Format("csv", encoding, delimiter, quote, decimal, header_row=at + 1, sniffed=sniffed)
@@ -133,16 +133,18 @@ def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: 
     return first, []
 
 
-def sniff_decimal(cells: Iterable[str], told: str | None, delimiter: str = "") -> tuple[str, Notes]:
+def sniff_decimal(cells: Iterable[str], options: ReadOptions, delimiter: str = "") -> tuple[str, Notes]:
     """Tell the decimal mark of numbers written as text."""
-    if told:
-        return told, []
+    if options.decimal:
+        return options.decimal, []
     seen = Counter[str]()
     for cell in cells:
         if ("," in cell or "." in cell) and any(map(str.isdigit, cell)):
             number = _beside.sub("", cell.strip()).strip()
             marks = "".join(mark for mark in ",." if _numbers[mark].match(number))
             seen["1.234" if marks == ",." and "." in number else marks] += 1
+    if options.sniffed_decimal == "," and not seen[","] and not seen["."]:
+        return ",", []
     meant, note_ = "," if seen[","] > seen["."] else ".", ""
     if seen[","] and seen["."]:
         note_ = (

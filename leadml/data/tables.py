@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.data.cells import column_of
-from leadml.data.chunks import BATCH_ROWS, CHUNK_ROWS, Fault, Format, Reader, RowReader, batch_of, open_binary
+from leadml.data.chunks import BATCH_ROWS, CHUNK_ROWS, Fault, Format, Notes, Reader, RowReader, batch_of, open_binary
+from leadml.data.sniff import sniff_decimal
 from leadml.exceptions import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from leadml.data.mapping import ReadOptions
 
+_SAMPLE_ROWS = 200
+_TEXTS = (pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string()))
 _BATCH_CELLS = 1 << 21  # of a wide table a batch has fewer rows
 _PLAIN_BYTES = 4  # a text takes at least so many bytes in Parquet, unless it stands in a dictionary
 
@@ -29,8 +34,11 @@ def open_parquet(path: Path, options: ReadOptions) -> Reader:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(path) as file:
-            metadata, columns = file.metadata, file.schema_arrow.names
+        # A buffer of its own, so that the first rows cost no whole row group.
+        with pq.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+            texts = [each.name for each in schema if each.type in _TEXTS and not options.decimal]
+            head = next(file.iter_batches(_SAMPLE_ROWS, columns=texts), ())
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: is not a Parquet file ({_told(error)}); check the export") from None
 
@@ -46,7 +54,8 @@ def open_parquet(path: Path, options: ReadOptions) -> Reader:
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read on ({_told(error)})") from None
 
-    reader = Reader(columns, Format("parquet", decimal=options.mark), batches=batches)
+    form, notes = _marked(Format("parquet"), chain(*(each.to_pylist() for each in head)), options)
+    reader = Reader(schema.names, form, notes, batches)
     reader.share = 0.0
     return reader
 
@@ -72,7 +81,21 @@ def open_json_lines(path: Path, options: ReadOptions) -> RowReader:
         else Fault(row, "", record, "is not a JSON object; write one object a line")
         for row, record in _objects(path)
     )
-    return RowReader(columns, Format("jsonl", "utf-8", header_row=0, decimal=options.mark), rows)
+    return _sniffed_rows(columns, Format("jsonl", "utf-8", header_row=0), rows, options)
+
+
+def _marked(form: Format, cells: Iterable[Any], options: ReadOptions) -> tuple[Format, Notes]:
+    """How a source is written, with the decimal mark of its first texts, and what is worth a look about it."""
+    decimal, notes = sniff_decimal((cell for cell in cells if isinstance(cell, str)), options)
+    return dataclasses.replace(form, decimal=decimal, sniffed=("decimal",) * (options.decimal is None)), notes
+
+
+def _sniffed_rows(
+    columns: Sequence[str], form: Format, rows: Iterator[tuple[int, Sequence[Any]] | Fault], options: ReadOptions
+) -> RowReader:
+    head = list(islice(rows, _SAMPLE_ROWS))
+    form, notes = _marked(form, (cell for each in head if not isinstance(each, Fault) for cell in each[1]), options)
+    return RowReader(columns, form, chain(head, rows), *notes)
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -105,7 +128,7 @@ def open_query(url: str, query: str | None, options: ReadOptions) -> RowReader:
         raise UsageError(f'{shown_url(url)}: a database needs --query, such as --query "SELECT * FROM leads"')
     rows = _rows(url, query)
     _, columns = next(rows)
-    return RowReader(columns, Format("sql", decimal=options.mark), rows)
+    return _sniffed_rows(columns, Format("sql"), rows, options)
 
 
 def _rows(url: str, query: str) -> Iterator[tuple[int, Any]]:

@@ -1,5 +1,9 @@
 """How text is written is guessed, said, and overruled by the mapping; bad bytes are named with their line."""
 
+import contextlib
+import sqlite3
+
+import pandas as pd
 import pytest
 
 from leadml.data import csv_text
@@ -132,6 +136,32 @@ def test_the_decimal_mark(read, cells, delimiter, mark, n_notes):
     source, found, _ = read(text, delimiter=delimiter)
     assert (source.format.decimal, len(source.notes), len(found)) == (mark, n_notes, len(cells) - ('"' in cells[0]))
     assert read(text, delimiter=delimiter, decimal=".")[0].format.decimal == "."
+
+
+@pytest.mark.parametrize(
+    ("cells", "mark", "n_notes"),
+    [
+        (["25.000", "12.500,00", None], ",", 0),
+        (["€ 25.000", "12.500,00"], ",", 0),
+        (["25,000.00", "12.5"], ".", 0),
+        (["25.000", "12.500"], ".", 1),
+        ([25.0, 12.5], ".", 0),
+    ],
+)
+def test_typed_files_and_databases_are_looked_at_too(tmp_path, cells, mark, n_notes):
+    frame = pd.DataFrame({"ID": range(len(cells)), "Budget": cells})
+    frame.to_parquet(tmp_path / "deals.parquet")
+    frame.to_json(tmp_path / "deals.jsonl", orient="records", lines=True)
+    with contextlib.closing(sqlite3.connect(tmp_path / "deals.db")) as base:
+        frame.to_sql("deals", base)
+    names = [tmp_path / "deals.parquet", tmp_path / "deals.jsonl", f"sqlite:///{tmp_path / 'deals.db'}"]
+    for name, query in zip(names, (None, None, "SELECT * FROM deals"), strict=True):
+        source = open_source(name, query=query)
+        assert (source.format.decimal, source.format.sniffed, len(source.notes)) == (mark, ("decimal",), n_notes)
+        assert open_source(name, ReadOptions(decimal="."), query=query).format.decimal == "."
+        learned = open_source(name, ReadOptions(sniffed_decimal=","), query=query)  # where the file does not tell
+        assert (learned.format.decimal, learned.notes) == ("." if "12.5" in cells else ",", [])
+        assert sum(len(chunk.rows) for chunk in source.chunks()) == len(cells)
 
 
 REPORT = "Won deals 2025\n\nAs of,2025-06-30\n,,,,\n" + "ID,Name,Need,Role,Status\n1,a,2,High,Won\n2,b,3,Low,Lost\n"

@@ -47,11 +47,9 @@ def test_a_query_that_gives_nothing(url, query, error, message):
 
 
 def test_a_connection_that_breaks(url):
-    source = open_source(
-        url, query="SELECT abs(CASE id WHEN 3 THEN -9223372036854775807 - 1 ELSE 1 END) AS a FROM deals"
-    )
+    query = "SELECT abs(CASE id WHEN 3 THEN -9223372036854775807 - 1 ELSE 1 END) AS a FROM deals"
     with pytest.raises(InputError, match="cannot be read on"):
-        list(source.chunks())
+        list(open_source(url, query=query).chunks())
 
 
 @pytest.mark.parametrize(
