@@ -37,7 +37,7 @@ CHANGED: dict[str, str] = {
     "~ask_next": "nothing is asked of a lead that is no match whatever the answer",
     "~!": "equal faults are told once, with a count, the first row and what to write into the mapping",
     "*/*.rejected": "rows as a spreadsheet counts them, what to write into the mapping, and the lead; kinds of dates",
-    "*/check": "likewise; findings: columns named, gravest first, LML119 is new, LML108 gone; decimal marks sniffed anywhere",
+    "*/check": "likewise; findings: columns named, gravest first, LML119 is new, LML108 gone; sniffed decimal marks",
     "*/check.text": "likewise; remedies; exit 5, as more than 5% of the rows cannot be used",
     "*/stdout": "the new columns; closed deals are left out; exit 5, as more than 5% cannot be used",
     "*/raw.*": "the new columns",
