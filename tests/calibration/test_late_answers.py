@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from leadml import Leads
 from leadml.calibration.late_answers import find_late_answers
-from leadml.data import Leads
 
 NAMES = ["budget", "authority", "need", "timeline"]
 

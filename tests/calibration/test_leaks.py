@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from leadml import Leads, load_mapping, read_leads
 from leadml.calibration import leaks
 from leadml.calibration.findings import make_findings
 from leadml.calibration.leaks import find_leaks, leak_notes
-from leadml.data import Leads, load_mapping, read_leads
 from leadml.data.deals import NO_DAY
 from leadml.data.new_mapping import late_by_name
 from tests.data.leaky import deals_export, leads_export, leads_of

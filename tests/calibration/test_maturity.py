@@ -3,8 +3,8 @@
 import numpy as np
 from scipy.stats import CensoredData, ecdf
 
+from leadml import Leads
 from leadml.calibration.deals import find_maturity, time_to_close
-from leadml.data import Leads
 from leadml.data.deals import NO_DAY
 
 

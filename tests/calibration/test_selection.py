@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
+from leadml import Leads
 from leadml.calibration.deals import propensity_weights
 from leadml.calibration.selection import excess_wins, find_floor, find_selection
-from leadml.data import Leads
 
 NAMES = ["budget", "authority", "need", "timeline"]
 

@@ -7,7 +7,7 @@ column ranks outcomes a little (AUC .58 to .8), all of them together far better 
 import numpy as np
 import pandas as pd
 
-from leadml.data import read_leads
+from leadml import read_leads
 
 
 def leads_export(n, seed, *, late=True, dated=False):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from leadml.data import Leads
+from leadml import Leads
 from leadml.data.blocks import k_folds, rolling_blocks, times_of
 from leadml.data.deals import NO_DAY
 from leadml.exceptions import TooFewDealsError

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import leadml
-from leadml.data import Leads
+from leadml import Leads
 from leadml.exceptions import InputError
 
 NAN = float("nan")

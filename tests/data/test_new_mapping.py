@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from leadml import load_mapping, read_leads
 from leadml.calibration.leaks import leak_notes
-from leadml.data import load_mapping, read_leads
 from leadml.data.mapping import Mapping
 from leadml.data.new_mapping import propose_mapping
 from leadml.records import parse_record

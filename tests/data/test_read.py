@@ -13,8 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from leadml import read_leads
 from leadml.calibration.check import check_file, format_check
-from leadml.data import read_leads
 from leadml.data.cells import join_column, text_array
 from leadml.exceptions import InputError
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from scipy.stats import norm
 
-from leadml.data import load_mapping, read_leads
+from leadml import load_mapping, read_leads
 from leadml.data.units import find_twins, join_links, same_ids
 
 ROOT = Path(__file__).parents[2]

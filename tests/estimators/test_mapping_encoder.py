@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from leadml.estimators import MappingEncoder
+from leadml import MappingEncoder
 from leadml.exceptions import InputError, LeadmlError
 
 MAPPING = {

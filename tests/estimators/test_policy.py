@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from leadml.estimators import PolicyClassifier, WideCardClassifier
+from leadml import PolicyClassifier, WideCardClassifier
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import list_policies
 from leadml.levels import unpack

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.compose import make_column_transformer
 
-from leadml.estimators import RubricEncoder
+from leadml import RubricEncoder
 from leadml.exceptions import UsageError
 
 NAN = np.nan

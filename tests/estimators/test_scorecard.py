@@ -5,21 +5,13 @@ import pandas as pd
 import pytest
 from sklearn.model_selection import cross_val_score
 
-import leadml.estimators as estimators
+from leadml import PolicyClassifier, ScorecardClassifier, WideCardClassifier
 from leadml.datasets.sample import make_leads
-from leadml.estimators import PolicyClassifier, ScorecardClassifier, WideCardClassifier
 from leadml.exceptions import UsageError
 
 LEADS = make_leads(800, "tilted", all_criteria=False)
 X = pd.DataFrame(LEADS.levels, columns=list(LEADS.criteria))
 BANT = ["budget", "authority", "need", "timeline"]
-
-
-def test_the_face_is_sorted_and_complete():
-    assert estimators.__all__ == sorted(estimators.__all__)
-    assert all(hasattr(estimators, name) for name in estimators.__all__)
-    with pytest.raises(AttributeError, match="has no attribute 'Scorecard'"):
-        estimators.Scorecard  # noqa: B018
 
 
 def test_probabilities_are_those_of_the_total():

@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from leadml.estimators import PolicyClassifier, RubricEncoder, ScorecardClassifier, WideCardClassifier
+from leadml import PolicyClassifier, RubricEncoder, ScorecardClassifier, WideCardClassifier
 
 
 @pytest.mark.filterwarnings("ignore:y holds:UserWarning")  # labels whose words nobody knows
