@@ -10,6 +10,7 @@ import atexit
 import contextlib
 import functools
 import hashlib
+import importlib
 import io
 import json
 import logging
@@ -50,23 +51,20 @@ _DEFAULTS: Final = {
 _SENT: Final = ("report.html", "result.json", "card.json", "cards", MAPPING, "experiment.yaml")
 _FIGURES: Final = ("auc", "log_loss", "brier", "workload", "precision", "recall")
 _FILES: Final = "data/files"
-_NEEDED: Final = ("mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml")
-_NEEDED_TO_CLASSIFY: Final = ("joblib", "scikit-learn", "scipy")
+_NEEDED: Final = (
+    "joblib", "mlflow", "numpy", "pandas", "pyarrow", "pydantic", "ruamel.yaml", "scikit-learn", "scipy"
+)  # fmt: skip
 _LOADER: Final = '''"""Loads the model beside it. Code travels along, an installed leadml comes first."""
 
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).with_name("leadml.zip")))
 
+def load(files):
+    sys.path.append(str(Path(__file__).with_name("leadml.zip")))
+    from leadml.scoring.logged import load_logged
 
-def _load_pyfunc(path, model_config=None):
-    import dataclasses
-
-    from leadml.scoring.face import load_model
-
-    found = next(each for each in map(Path(path).joinpath, ("card.json", "model.joblib")) if each.is_file())
-    return dataclasses.replace(load_model(found), output=(model_config or {}).get("output", "frame"))
+    return load_logged(files)
 '''
 _fetched = contextlib.ExitStack()
 """Folders of fetched models; they live as long as the process."""
@@ -135,7 +133,14 @@ def make_client(uri: str) -> MlflowClient:
     from mlflow.tracking import MlflowClient
 
     # What MLflow says of its own progress is no message of ours.
-    for name in ("mlflow.store.db.utils", "mlflow.tracking", "mlflow.pyfunc", "mlflow.models", "alembic"):
+    for name in (
+        "mlflow.store.db.utils",
+        "mlflow.tracking",
+        "mlflow.pyfunc",
+        "mlflow.sklearn",
+        "mlflow.models",
+        "alembic",
+    ):
         logging.getLogger(name).setLevel(logging.ERROR)
     return MlflowClient(tracking_uri=uri, registry_uri=os.environ.get("MLFLOW_REGISTRY_URI", uri))
 
@@ -437,29 +442,30 @@ def log_model(place: Place, run_id: str | None, path: Path, name: str, mapping: 
 
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
-    from mlflow.pyfunc import save_model
+    from mlflow.sklearn import save_model
 
-    client, needed = place.client, _NEEDED if path.suffix == ".json" else (*_NEEDED, *_NEEDED_TO_CLASSIFY)
+    client = place.client
     logged = client.create_logged_model(place.experiment_id, name, run_id, model_type="leadml")
     with tempfile.TemporaryDirectory(prefix="leadml-") as temporary:
         root = Path(temporary)
-        _gather(root / "files", path, mapping)
-        (root / "leadml_model.py").write_text(_LOADER, encoding="utf-8")
+        files, loader = _gather(root / "files", path, mapping), root / "leadml_logged.py"
+        loader.write_text(_LOADER, encoding="utf-8")
         (root / "leadml.zip").write_bytes(_packed_code())
         example, signature = _signature(root / "files")
         known: Any = {"model_uuid": logged.model_id, "model_id": logged.model_id}
         save_model(
-            path=str(root / "model"),
-            loader_module="leadml_model",
-            data_path=str(root / "files"),
-            code_paths=[str(root / "leadml_model.py"), str(root / "leadml.zip")],
+            _Pickled(loader, files),
+            str(root / "model"),
+            code_paths=[str(loader), str(root / "leadml.zip")],
             mlflow_model=Model(run_id=run_id, artifact_path=logged.artifact_location, **known),
+            serialization_format="pickle",
             signature=signature,
-            model_config={"output": "frame"},  # mlflow.models.evaluate of a classifier asks for "class"
             input_example=example,
             # Without them MLflow runs the model in another process to find out, 9 to 14 s.
-            pip_requirements=[f"{each}=={version(each)}" for each in needed],
+            pip_requirements=[f"{each}=={version(each)}" for each in _NEEDED],
+            pyfunc_predict_fn="score",
         )
+        shutil.copytree(root / "files", root / "model" / _FILES)
         client.log_model_artifacts(logged.model_id, str(root / "model"))
     client.finalize_logged_model(logged.model_id, "READY")
     if run_id is not None:
@@ -467,8 +473,25 @@ def log_model(place: Place, run_id: str | None, path: Path, name: str, mapping: 
     return str(logged.model_id)
 
 
-def _gather(folder: Path, path: Path, mapping: Path) -> None:
-    """What `_LOADER` reads."""
+class _Pickled:
+    """Files of a model; unpickled they are what `_LOADER` makes of them."""
+
+    def __init__(self, loader: Path, files: Mapping[str, bytes]) -> None:
+        self.loader, self.files = loader, files
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        sys.path.insert(0, str(self.loader.parent))
+        try:
+            return importlib.import_module(self.loader.stem).load, (self.files,)
+        finally:
+            sys.path.remove(str(self.loader.parent))
+
+    def score(self) -> None:
+        """MLflow asks whether there is one."""
+
+
+def _gather(folder: Path, path: Path, mapping: Path) -> dict[str, bytes]:
+    """What a model is made of, for whoever reads files and for `_LOADER`."""
     folder.mkdir()
     if path.suffix == ".json":
         shutil.copyfile(path, folder / "card.json")
@@ -479,6 +502,7 @@ def _gather(folder: Path, path: Path, mapping: Path) -> None:
         (folder / "model.joblib.sha256").write_text(json.loads(about)["sha256"], encoding="ascii")
     if mapping.is_file():
         shutil.copyfile(mapping, folder / MAPPING)
+    return {each.name: each.read_bytes() for each in folder.iterdir()}
 
 
 def _signature(folder: Path) -> tuple[Any, Any]:

@@ -211,8 +211,9 @@ class Calibration:
     def track(self, run: Any = None) -> Any:
         """Log to MLflow, nested in the active run if there is one.
 
-        ``mlflow.models.evaluate`` judges a logged model's decisions by ``model_type="classifier"`` and
-        ``model_config={"output": "class"}``, its probability by ``"regressor"`` and ``predictions="probability"``.
+        ``mlflow.models.evaluate(uri, frame, targets=..., model_type="classifier")`` judges a logged model: its
+        decisions and, where it has them, its chances. MLflow's explainer stumbles over pandas' ``str`` columns; give
+        them as ``object``, or ``evaluator_config={"log_model_explainability": False}``.
 
         Parameters
         ----------

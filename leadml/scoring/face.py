@@ -49,7 +49,6 @@ class Model:
     mapping: Path | Meaning | None = None
     criteria: Sequence[str] = ()
     context: Sequence[str] = ()
-    output: str = "frame"
 
     def __repr__(self) -> str:
         held = repr(self.card) if self.card is not None else type(self.estimator).__name__
@@ -105,7 +104,7 @@ class Model:
 
         from leadml.data.tables import stream_of
 
-        output = (params or {}).get("output") or self.output
+        output = (params or {}).get("output") or "frame"
         if output not in OUTPUTS:
             raise UsageError(f"output: got {output!r}; valid: {', '.join(OUTPUTS)}; choose one of these")
         if isinstance(frame, str | os.PathLike):
@@ -122,7 +121,7 @@ class Model:
         if output == "probability":
             return chance
         # A classifier decides nothing: of it the likelier class, as scikit-learn's own predict.
-        ready = (scores["decision"] == "ready" if self.card else chance >= 0.5).astype(int).rename("class")
+        ready = (scores["decision"] == "ready" if self.card else chance >= 0.5).astype("int32").rename("class")
         unusable = scores["model"].isna()
         return ready.where(~unusable) if unusable.any() else ready
 
