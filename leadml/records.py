@@ -95,9 +95,9 @@ def dump_record(record: Record) -> str:
     return stream.getvalue()
 
 
-def digest_record(record: Record, exclude: Any = None) -> str:
+def digest_record(record: Record, **some: Any) -> str:
     """SHA-256 of what a record says, whatever its layout, comments or order of keys."""
-    plain = record.model_dump(mode="json", by_alias=True, exclude=exclude)
+    plain = record.model_dump(mode="json", by_alias=True, **some)
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

@@ -101,6 +101,7 @@ def draft_card(study: Study, name: str, fitted: FittedCard, data: Data) -> Fitte
         "created_at": study.settings.as_of or data.as_of or "1970-01-01",
         "provenance": {
             "data_digest": data.digest,
+            **({} if mapping is None else mapping.readings(each["id"] for each in document["criteria"])),
             **data.model_dump(include={"mapping_digest", "n_won", "n_lost", "as_of"}),
             "baseline": study.baseline,
             "random_state": study.settings.random_state,

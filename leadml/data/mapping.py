@@ -258,6 +258,16 @@ class Mapping(Record):
         """SHA-256 of what columns mean: without the decimal mark that was sniffed, which the next file may not have."""
         return digest_record(self, exclude={"read": {"sniffed_decimal"}})
 
+    def readings(self, criteria: Iterable[str]) -> dict[str, str]:
+        """Digests of how each of these is read, as a card keeps them: by what column, words, edges and stand-ins."""
+
+        def digest(name: str) -> str:
+            chain = {*self.chain(name)}
+            some = {"criteria": chain & {*self.criteria}, "stand_in": chain & {*self.stand_in}}
+            return digest_record(self, include={k: v for k, v in some.items() if v}, exclude_defaults=True)[:16]
+
+        return {f"reading_of_{name}": digest(name) for name in criteria}
+
     def kept(self, form: MappingType[str, Any]) -> Mapping:
         """Itself, as kept with a model that was learned from a file written so (`Leads.format`)."""
         if "decimal" not in form.get("sniffed", ()):

@@ -114,6 +114,12 @@ class Scorer:
         if excluded := [name for name in attributes if name in mapping.exclude]:
             told = "learn a card without them, or take them out of exclude if they were known when the lead came in"
             self.messages.append(f"the mapping excludes {', '.join(excluded)}, which the model reads: {told}")
+        readings = mapping.readings(mapping.mapped)
+        for card in cards:
+            if other := [name for name, digest in readings.items() if card.provenance.get(name, digest) != digest]:
+                differing = ", ".join(name.removeprefix("reading_of_") for name in other)
+                told = f"the mapping reads {differing} otherwise (column, words or edges) than {card.model} did"
+                self.messages.append(f"{told}: its points may not fit; use the mapping it was made with, or calibrate")
         self._kept: dict[str, str] = {}  # columns of the input that come along, and their titles
         for column in source.columns if options.keep_columns else first:
             title = column

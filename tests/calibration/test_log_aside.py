@@ -45,6 +45,7 @@ def test_the_decimal_mark_of_the_file_is_kept_with_the_model_for_what_no_one_sni
     kept = leadml.load_mapping(folder / "mapping.yaml")
     assert (kept.read.decimal, kept.read.sniffed_decimal, leads.mapping.read.sniffed_decimal) == (None, ",", None)
     assert kept.digest() == leads.mapping.digest() == found.result.data.mapping_digest
+    assert kept.readings(rules).items() <= found.card.provenance.items()
     assert reproduce(folder, deals) == []
     leadml.calibrate(leadml.read_leads(deals, kept), QUICK).save(folder)  # which continues the log
     assert not (folder / "log-1.parquet").exists()

@@ -86,6 +86,26 @@ def test_every_row_is_accounted_for(tmp_path, export, card):
     assert (totals.n_scored, totals.n_closed) == (4, 0)
 
 
+def test_a_mapping_that_reads_answers_otherwise_than_the_model_did_is_told_once(tmp_path, export, card):
+    learned = leadml.load_mapping(MAPPING).readings([each.id for each in card.criteria])
+    card = card.model_copy(update={"provenance": learned})
+    role = {"column": "Role", "levels": {"Low": 1, "High": 3}}
+    for change, told in (
+        ({}, ""),
+        ({"name": "b", "read": {"decimal": ","}, "outcome": None, "lead_id": None, "context": ["Note"]}, ""),
+        ({"criteria": {"need": MAPPING["criteria"]["need"]}}, ""),  # it is said not to be mapped
+        ({"criteria": {**MAPPING["criteria"], "authority": role}}, "authority"),
+        (
+            {"criteria": {**MAPPING["criteria"], "need": {"column": "points", "other": 0}, "authority": role}},
+            "authority, need",
+        ),
+        ({"stand_in": {"need": "authority"}}, "need"),
+    ):
+        _, said = run(export, {**MAPPING, **change}, card, tmp_path / "s.csv")
+        found = [line.split(" otherwise")[0] for line in said if "otherwise" in line]
+        assert found == [f"the mapping reads {told}"] * bool(told)
+
+
 def test_a_list_of_rejections_goes_with_them_and_stays_where_no_row_can_be_used(tmp_path, export, card):
     run(export, MAPPING, card, tmp_path / "s.csv")
     export.write_text(EXPORT.replace(",7,", ",3,"))
