@@ -15,7 +15,7 @@ from leadml.exceptions import InputError
 from leadml.scoring.face import Model, load_model
 
 if TYPE_CHECKING:
-    from leadml.evaluation.log import Floats
+    from leadml.levels import Floats
 
 
 class Logged:
