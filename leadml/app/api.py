@@ -179,15 +179,22 @@ class _Guard:
         self.app, self.token = app, token
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
-        fault = self._fault(scope) if scope["type"] == "http" else None
-        await (_json({"detail": fault[1]}, fault[0]) if fault else self.app)(scope, receive, send)
+        fault, taken = self._fault(scope) if scope["type"] == "http" else None, 0
+
+        async def receive_within() -> Any:  # what is sent in chunks does not say how much it is
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > MAX_BYTES:
+                raise HTTPException(*_too_much())
+            return message
+
+        await (_json({"detail": fault[1]}, fault[0]) if fault else self.app)(scope, receive_within, send)
 
     def _fault(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-        if "transfer-encoding" in headers:
-            return 411, "content-length: is missing; say how much is sent"
         if int(headers.get("content-length", 0)) > MAX_BYTES:
-            return 413, f"at most {MAX_BYTES >> 20} MB are taken at once; use leadml predict for more"
+            return _too_much()
         if self.token is None:
             host = headers.get("host", "")
             name = host[1 : host.find("]")] if host.startswith("[") else host.partition(":")[0]
@@ -198,6 +205,10 @@ class _Guard:
         if hmac.compare_digest(given.encode(), self.token.encode()):
             return None
         return 401, "a token is needed: Authorization: Bearer TOKEN, or ?token=TOKEN"
+
+
+def _too_much() -> tuple[int, str]:
+    return 413, f"at most {MAX_BYTES >> 20} MB are taken at once; use leadml predict for more"
 
 
 async def _in_time(work: Callable[[], T]) -> T:

@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -89,8 +90,8 @@ def calibrate(folder: Path) -> Path:
 
 
 def ask(base: str, path: str, body=None, kind="application/json", **headers: str) -> tuple[int, object]:
-    """Status and content of a request; bytes and texts are sent as they are, all else as JSON."""
-    sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    """Status and content of a request; bytes are sent as they are, an iterator of them in chunks, all else as JSON."""
+    sent = body if body is None or isinstance(body, bytes | Iterator) else json.dumps(body).encode()
     asked = urllib.request.Request(base + path, sent, {"content-type": kind, **headers})
     try:
         with urllib.request.urlopen(asked) as reply:

@@ -198,7 +198,11 @@ def test_limits_on_size_and_time(served, monkeypatch):
         413,
         {"detail": "at most 0 MB are taken at once; use leadml predict for more"},
     )
+    assert call("/score", iter([b" " * 60] * 2))[0] == 413  # in chunks, which do not say how many will come
     monkeypatch.setattr(api, "MAX_BYTES", 1000)
+    parts = [json.dumps(LEAD)[:5].encode(), json.dumps(LEAD)[5:].encode()]
+    assert call("/score?model=crm@1", iter(parts)) == call("/score?model=crm@1", LEAD)
+    assert call("/publish", iter([b" " * 600] * 2))[0] == 413
     monkeypatch.setattr(api, "MAX_SECONDS", 0.0)
     assert call("/score?model=crm@1", [LEAD])[0] == 503
 
