@@ -94,6 +94,7 @@ class WorkList(Writer):
         for at, name in enumerate(self._columns):
             kept = f"{name} *" if name in taken else name, words.other_column
             title, meaning = titles.get(name, kept)
+            title = layout.titles.get(name, title)  # a file for the CRM is called as the CRM calls it
             self._sheet.set_column(at, at, WIDTHS.get(name, 14), share if name == "probability" else None)
             self._sheet.write_string(0, at, title, head)
             about.write_string(at, 0, title, head)

@@ -178,6 +178,9 @@ def test_a_work_list_and_a_file_for_the_crm(tmp_path, export, card):
     assert list(got[0])[:3] == ["Deal", "leadml_probability", "leadml_points"]
     assert [row["Deal"] for row in got] == ["'=a5", "a3", "a1"]
     assert all(len(row["leadml_probability"]) <= 6 for row in got)
+    run(export, MAPPING, card, tmp_path / "s.xlsx", crm=str(tmp_path / "crm.xlsx"))
+    header, *_ = CalamineWorkbook.from_path(str(tmp_path / "crm.xlsx")).get_sheet_by_index(0).to_python()
+    assert set(header) == set(got[0])
     with pytest.raises(UsageError, match="--crm"):
         run(export, MAPPING, card, crm, crm=str(crm))
 
