@@ -68,11 +68,11 @@ class Rejections:
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Every fault in the order of rows (`columns`), with its file where there are several."""
-        told = []
+        columns, told = self.columns, []
         for row, column, value, reason, lead_id in sorted(self.faults, key=lambda fault: fault.row):
             where = self.place(row)
             cells = (row, column, _shown(value), f"{reason} ({where})" if where else reason, lead_id)
-            told.append(dict(zip(self.columns, cells, strict=False)))
+            told.append(dict(zip(columns, cells, strict=False)))
         return told
 
     def save(self, path: Path) -> None:
