@@ -17,17 +17,15 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar, cast
 import numpy as np
 import pyarrow as pa
 
-from leadml.data.cells import column_of, pc
+from leadml.data.cells import pc
 from leadml.exceptions import InputError
 from leadml.levels import Ints
 
-CHUNK_ROWS = 1 << 15
 BATCH_ROWS = 1 << 17
 PACKINGS = {".gz": "gzip", ".zst": "zstd", ".bz2": "bz2"}
 T = TypeVar("T")
 R = TypeVar("R")
 Notes = list[tuple[str, dict[str, str]]]
-Batches = Callable[[list[str]], Iterable[pa.RecordBatch]]
 
 
 class Fault(NamedTuple):
@@ -57,6 +55,9 @@ class Chunk(NamedTuple):
     faults: Sequence[Fault] = ()  # rows in between that are rejected
 
 
+Chunks = Callable[[list[str]], Iterator[Chunk]]
+
+
 @dataclasses.dataclass(frozen=True)
 class Format:
     """How a source is written; what does not apply is empty."""
@@ -80,40 +81,13 @@ class Format:
 class Reader:
     """One file, query or frame; rows are numbered as its own spreadsheet shows them.
 
-    `batches` gives Arrow (Parquet, frames in memory) of the columns asked for; other sources have chunks of their own.
+    `chunks` reads the columns named, in that order; `format` and `notes` are final once it has.
     """
 
     share: float | None = None  # how much has been read, 0 to 1; None where that cannot be told
 
-    def __init__(
-        self, columns: Iterable[object], form: Format, notes: Notes | None = None, batches: Batches | None = None
-    ) -> None:
-        self.columns, self._batches = tuple(map(str, columns)), batches
-        self.format, self.notes = form, notes or []  # final once it has been read
-
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Read the columns named, in that order."""
-        return typed_chunks([] if self._batches is None else self._batches(list(columns)), columns)
-
-
-class RowReader(Reader):
-    """Rows of Python values (Excel, JSON lines, databases, records), each with its number, and faults between."""
-
-    def __init__(
-        self, columns: Iterable[object], form: Format, rows: Iterable[tuple[int, Sequence[Any]] | Fault], *notes: Any
-    ) -> None:
-        super().__init__(columns, form, [*notes])
-        self._rows = iter(rows)
-
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Read the columns named, in that order."""
-        at = [self.columns.index(column) for column in columns]
-        while some := list(islice(self._rows, CHUNK_ROWS)):
-            faults = [each for each in some if isinstance(each, Fault)]
-            filled = [each for each in some if not isinstance(each, Fault)]
-            arrays = [column_of([cells[i] for _, cells in filled], self.format.decimal) for i in at]
-            rows = np.array([row for row, _ in filled], np.int64)
-            yield Chunk(batch_of(arrays, columns, len(rows)), rows, faults)
+    def __init__(self, columns: Iterable[object], form: Format, chunks: Chunks, notes: Sequence[Any] = ()) -> None:
+        self.columns, self.format, self.chunks, self.notes = tuple(map(str, columns)), form, chunks, [*notes]
 
 
 def typed_chunks(batches: Iterable[pa.RecordBatch], columns: Sequence[str]) -> Iterator[Chunk]:

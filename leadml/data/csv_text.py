@@ -6,7 +6,7 @@ import codecs
 import dataclasses
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
@@ -48,13 +48,13 @@ class CsvReader(Reader):
             raise InputError(f"{name}: cannot be read ({error.strerror or error}); check the file") from None
         complete, delimiter = len(self._head) < HEAD_BYTES, options.delimiter or delimiter
         self._text = sniff_text(self._head, options, name, complete=complete, delimiter=delimiter)
-        super().__init__(self._text.header, self._text.format, self._text.notes)
+        super().__init__(self._text.header, self._text.format, self._chunks, self._text.notes)
         self._may_switch = options.encoding is None
         if self._may_switch and self.format.encoding == "cp1252":
             self.notes.append(note(_CP1252))
 
-    def chunks(self, columns: Sequence[str]) -> Iterator[Chunk]:
-        """Read the columns named, in that order; ragged rows and open quotes are faults."""
+    def _chunks(self, columns: list[str]) -> Iterator[Chunk]:
+        """Read columns; ragged rows and open quotes are faults."""
         # Names of our own: the header may leave names empty in columns that nobody reads.
         wanted = {f"c{self.columns.index(column)}": column for column in columns}
         types: dict[str, pa.DataType] = dict.fromkeys(wanted, pa.dictionary(pa.int32(), pa.string()))

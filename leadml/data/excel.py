@@ -12,8 +12,9 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from leadml.data.cells import cell_text
-from leadml.data.chunks import Format, RowReader, note
-from leadml.data.sniff import find_header, sniff_decimal
+from leadml.data.chunks import Format, Reader, note
+from leadml.data.sniff import SAMPLE_ROWS, find_header
+from leadml.data.tables import row_reader
 from leadml.exceptions import InputError
 from leadml.levels import Ints
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 MAX_CELLS = 25_000_000  # the parser reserves memory for every cell up to the last one: 32 bytes each
 MAX_BYTES = 1 << 30  # of XML, and of the text that cells hold
-_SAMPLE_ROWS = 200
 _PART = re.compile(r"xl/(worksheets/[^/]+|sharedStrings|styles|workbook)\.xml", re.IGNORECASE)
 _CELL = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]+)(\d+)""")
 _SIZE = re.compile(rb"""\sref\s*=\s*["'][^"':]*:([A-Za-z]+)(\d+)""")
@@ -30,7 +30,7 @@ _VALUE = re.compile(rb">(\d{1,9})</(?:\w+:)?v>")
 _STRING = re.compile(rb"<(?:\w+:)?si[\s/>]")
 
 
-def open_excel(path: Path, options: ReadOptions) -> RowReader:
+def open_excel(path: Path, options: ReadOptions) -> Reader:
     """Open a sheet; blank rows are left out. Text cells are text, numeric cells numbers (see `Chunk`)."""
     try:
         from python_calamine import CalamineError, CalamineWorkbook
@@ -49,14 +49,12 @@ def open_excel(path: Path, options: ReadOptions) -> RowReader:
         sheet = workbook.get_sheet_by_name(name)
     except (CalamineError, zipfile.BadZipFile, OSError, NotImplementedError) as error:
         raise InputError(f"{path}: is not an Excel workbook ({error}); check the export") from None
-    head = list(islice(sheet.iter_rows(), _SAMPLE_ROWS))  # from row 1 of the sheet, of equal width
+    head = list(islice(sheet.iter_rows(), SAMPLE_ROWS))  # from row 1 of the sheet, of equal width
     if not head:
         raise InputError(f"{path}: sheet {name!r} is empty; valid: a header and at least one row")
     as_text = [[cell_text(cell) or "" for cell in row] for row in head]
     at, notes = find_header(as_text, options.header, str(path))
-    texts = (cell for row in head[at + 1 :] for cell in row if isinstance(cell, str))
-    decimal, ambiguous = sniff_decimal(texts, options)
-    told = {"sheet": options.sheet, "decimal": options.decimal, "header_row": options.header}
+    told = {"sheet": options.sheet, "header_row": options.header}
     sniffed = tuple(key for key, value in told.items() if value in (None, "auto"))
     if len(names) > 1 and not options.sheet:
         notes = [*notes, note(f"read the first of {len(names)} sheets; for another set read: {{sheet: {names[1]!r}}}")]
@@ -65,8 +63,8 @@ def open_excel(path: Path, options: ReadOptions) -> RowReader:
         for row, cells in enumerate(islice(sheet.iter_rows(), at + 1, None), at + 2)
         if any(cell != "" for cell in cells)
     )
-    form = Format("xlsx", decimal=decimal, sheet=name, header_row=at + 1, sniffed=sniffed)
-    return RowReader(map(str.strip, as_text[at]), form, rows, *ambiguous, *notes)
+    form = Format("xlsx", sheet=name, header_row=at + 1, sniffed=sniffed)
+    return row_reader(map(str.strip, as_text[at]), form, rows, options, notes)
 
 
 def _check_size(path: Path) -> None:

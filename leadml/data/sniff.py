@@ -5,12 +5,13 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
+import dataclasses
 import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import islice, product
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import chain, islice, product
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from leadml.data.cells import CURRENCY, number_pattern
 from leadml.data.chunks import Format, Notes, note
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 HEAD_BYTES = 1 << 20  # how much of a file is looked at
 DELIMITERS = (",", ";", "\t", "|")
-_SAMPLE_ROWS = 200
+SAMPLE_ROWS = 200
 _FEW_ROWS = 10
 _LOOKED_AT = 1 << 14  # characters (or bytes) in which single quotes (or zero bytes) are looked for
 _TITLE_ROWS = 30  # a header stands in one of so many rows
@@ -57,7 +58,7 @@ def sniff_text(
     if delimiter and not delimiter.isascii():
         raise InputError(f"{name}: got delimiter {delimiter!r}; valid: an ASCII character; export it so")
     header_row = None if options.header == "auto" else options.header
-    told = {"encoding": options.encoding, "delimiter": delimiter, "decimal": options.decimal, "header_row": header_row}
+    told = {"encoding": options.encoding, "delimiter": delimiter, "header_row": header_row}
     # A line whose cells all stand in single quotes tells; where some do, records are equally wide under the right ones.
     quotes = "'" if _single.search(text, 0, _LOOKED_AT) else '"' + "'" * bool(_maybe.search(text, 0, _LOOKED_AT))
     ways = product([delimiter] if delimiter else DELIMITERS, quotes)
@@ -68,14 +69,14 @@ def sniff_text(
     header, n_lines = records[at]
     sample = [cells for cells, _ in records[at + 1 :] if len(cells) == len(header)]
     if len(sample) < _FEW_ROWS:  # a quote that is left open may hide the others
-        below = islice(io.StringIO(text, newline=None), n_lines, n_lines + 5 * _SAMPLE_ROWS)
+        below = islice(io.StringIO(text, newline=None), n_lines, n_lines + 5 * SAMPLE_ROWS)
         short = (line for line in below if len(line) < HEAD_BYTES >> 4)
         alone = (next(csv.reader([line], delimiter=delimiter, quotechar=quote), []) for line in short)
         sample += [cells for cells in alone if len(cells) == len(header)]
-    decimal, ambiguous = sniff_decimal((cell for cells in sample for cell in cells), options, delimiter)
     encoding = "utf-8" if encoding in ("utf-8-sig", "ascii") else encoding
     sniffed = tuple(key for key, value in told.items() if value is None)
-    how = Format("csv", encoding, delimiter, quote, decimal, header_row=at + 1, sniffed=sniffed)
+    how = Format("csv", encoding, delimiter, quote, header_row=at + 1, sniffed=sniffed)
+    how, ambiguous = sniff_decimal(how, chain.from_iterable(sample), options)
     notes += [note("cells stand in single quotes ('), and are read without them")] if quote == "'" else []
     return TextFormat(how, tuple(map(str.strip, header)), n_lines, tuple(sample), ambiguous + notes)
 
@@ -104,8 +105,8 @@ def _records(
     lines.seek(0)
     reader = csv.reader(lines, delimiter=delimiter, quotechar=quote)
     with contextlib.suppress(csv.Error):  # a cell beyond the csv module's limit: what was seen suffices
-        records.extend((cells, reader.line_num) for cells in islice(reader, _SAMPLE_ROWS + 1))
-    records = records[:-1] if not complete and 1 < len(records) <= _SAMPLE_ROWS else records
+        records.extend((cells, reader.line_num) for cells in islice(reader, SAMPLE_ROWS + 1))
+    records = records[:-1] if not complete and 1 < len(records) <= SAMPLE_ROWS else records
     widths = Counter(len(cells) for cells, _ in records if any(cells))
     n, width = max(((n, width) for width, n in widths.items()), default=(0, 1))
     return ((round(n / widths.total(), 2), width) if width > 1 else (0.0, 0)), records
@@ -133,26 +134,26 @@ def find_header(records: Sequence[Sequence[str]], told: int | str | None, name: 
     return first, []
 
 
-def sniff_decimal(cells: Iterable[str], options: ReadOptions, delimiter: str = "") -> tuple[str, Notes]:
-    """Tell the decimal mark of numbers written as text."""
+def sniff_decimal(form: Format, cells: Iterable[Any], options: ReadOptions) -> tuple[Format, Notes]:
+    """Tell the decimal mark of numbers that cells hold as text."""
     if options.decimal:
-        return options.decimal, []
+        return dataclasses.replace(form, decimal=options.decimal), []
     seen = Counter[str]()
     for cell in cells:
-        if ("," in cell or "." in cell) and any(map(str.isdigit, cell)):
+        if isinstance(cell, str) and ("," in cell or "." in cell) and any(map(str.isdigit, cell)):
             number = _beside.sub("", cell.strip()).strip()
             marks = "".join(mark for mark in ",." if _numbers[mark].match(number))
             seen["1.234" if marks == ",." and "." in number else marks] += 1
-    if options.sniffed_decimal == "," and not seen[","] and not seen["."]:
-        return ",", []
     meant, note_ = "," if seen[","] > seen["."] else ".", ""
-    if seen[","] and seen["."]:
+    if options.sniffed_decimal == "," and not seen[","] and not seen["."]:
+        meant = ","
+    elif seen[","] and seen["."]:
         note_ = (
             f"numbers with a decimal comma ({seen[',']}) and with a decimal point ({seen['.']}) in one file: read with"
             f' {meant!r}; set read: {{decimal: "{meant}"}} in the mapping if right'
         )
     elif seen["1.234"] and not seen[","] and not seen["."]:
-        meant, read, other = (",", "1234", ".") if delimiter == ";" else (".", "1.234", ",")
+        meant, read, other = (",", "1234", ".") if form.delimiter == ";" else (".", "1.234", ",")
         how = f'if not, set read: {{decimal: "{other}"}} in the mapping'
         note_ = f"numbers such as 1.234 are ambiguous: read as {read}; {how}"
-    return meant, [note(note_)] if note_ else []
+    return dataclasses.replace(form, decimal=meant, sniffed=(*form.sniffed, "decimal")), [note(note_)] * bool(note_)

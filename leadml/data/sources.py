@@ -91,7 +91,7 @@ class Source:
         for at, reader in enumerate(self.readers):
             before = max(last - reader.format.header_row, 0)  # rows above the data are not counted again
             self.rejections.files.append((last, before, str(self.files[at] if self.files else self.name)))
-            for table, rows, faults in reader.chunks(own):
+            for table, rows, faults in reader.chunks([*own]):
                 self.rejections.faults += (fault._replace(row=fault.row + before) for fault in faults)
                 last = max([last, *(int(row) + before for row in (*rows[-1:], *(fault.row for fault in faults[-1:])))])
                 self.n_rows += len(rows) + len(faults)

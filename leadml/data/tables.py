@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 
 from leadml.data.cells import column_of
-from leadml.data.chunks import BATCH_ROWS, CHUNK_ROWS, Fault, Format, Notes, Reader, RowReader, batch_of, open_binary
-from leadml.data.sniff import sniff_decimal
+from leadml.data.chunks import BATCH_ROWS, Chunk, Fault, Format, Notes, Reader, batch_of, open_binary, typed_chunks
+from leadml.data.sniff import SAMPLE_ROWS, sniff_decimal
 from leadml.exceptions import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -23,10 +22,33 @@ if TYPE_CHECKING:
 
     from leadml.data.mapping import ReadOptions
 
-_SAMPLE_ROWS = 200
+CHUNK_ROWS = 1 << 15
 _TEXTS = (pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string()))
 _BATCH_CELLS = 1 << 21  # of a wide table a batch has fewer rows
 _PLAIN_BYTES = 4  # a text takes at least so many bytes in Parquet, unless it stands in a dictionary
+
+
+def row_reader(
+    columns: Iterable[object], form: Format, rows: Iterable[tuple[int, Sequence[Any]] | Fault],
+    options: ReadOptions | None = None, notes: Notes | None = None,
+) -> Reader:  # fmt: skip
+    """Read rows of Python values, each with its number, and faults between; by options the decimal mark is sniffed."""
+    names, remaining, notes = tuple(map(str, columns)), iter(rows), notes or []
+    if options is not None:
+        head = list(islice(remaining, SAMPLE_ROWS))
+        some_cells = (cell for each in head if not isinstance(each, Fault) for cell in each[1])
+        (form, ambiguous), remaining = sniff_decimal(form, some_cells, options), chain(head, remaining)
+        notes = ambiguous + notes
+
+    def chunks(wanted: list[str]) -> Iterator[Chunk]:
+        while some := list(islice(remaining, CHUNK_ROWS)):
+            faults = [each for each in some if isinstance(each, Fault)]
+            filled = [each for each in some if not isinstance(each, Fault)]
+            arrays = [column_of([cells[names.index(name)] for _, cells in filled], form.decimal) for name in wanted]
+            rows = np.array([row for row, _ in filled], np.int64)
+            yield Chunk(batch_of(arrays, wanted, len(rows)), rows, faults)
+
+    return Reader(names, form, chunks, notes)
 
 
 def open_parquet(path: Path, options: ReadOptions) -> Reader:
@@ -38,7 +60,7 @@ def open_parquet(path: Path, options: ReadOptions) -> Reader:
         with pq.ParquetFile(path, buffer_size=1 << 16, pre_buffer=False) as file:
             metadata, schema = file.metadata, file.schema_arrow
             texts = [each.name for each in schema if each.type in _TEXTS and not options.decimal]
-            head = next(file.iter_batches(_SAMPLE_ROWS, columns=texts), ())
+            head = next(file.iter_batches(SAMPLE_ROWS, columns=texts), ())
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{path}: is not a Parquet file ({_told(error)}); check the export") from None
 
@@ -54,8 +76,8 @@ def open_parquet(path: Path, options: ReadOptions) -> Reader:
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"{path}: cannot be read on ({_told(error)})") from None
 
-    form, notes = _marked(Format("parquet"), chain(*(each.to_pylist() for each in head)), options)
-    reader = Reader(schema.names, form, notes, batches)
+    form, notes = sniff_decimal(Format("parquet"), chain(*(each.to_pylist() for each in head)), options)
+    reader = Reader(schema.names, form, lambda wanted: typed_chunks(batches(wanted), wanted), notes)
     reader.share = 0.0
     return reader
 
@@ -70,7 +92,7 @@ def _repeated(metadata: pq.FileMetaData) -> list[str]:
     return [name for name, size in zip(names, n_bytes, strict=True) if kinds.get(name) == pa.string() and size < few]
 
 
-def open_json_lines(path: Path, options: ReadOptions) -> RowReader:
+def open_json_lines(path: Path, options: ReadOptions) -> Reader:
     """Open a file of one JSON object a line; a key that a line lacks is an empty cell. Rows are lines, from 1."""
     columns = list(dict.fromkeys(key for _, record in _objects(path) if isinstance(record, dict) for key in record))
     if not columns:
@@ -81,21 +103,7 @@ def open_json_lines(path: Path, options: ReadOptions) -> RowReader:
         else Fault(row, "", record, "is not a JSON object; write one object a line")
         for row, record in _objects(path)
     )
-    return _sniffed_rows(columns, Format("jsonl", "utf-8", header_row=0), rows, options)
-
-
-def _marked(form: Format, cells: Iterable[Any], options: ReadOptions) -> tuple[Format, Notes]:
-    """How a source is written, with the decimal mark of its first texts, and what is worth a look about it."""
-    decimal, notes = sniff_decimal((cell for cell in cells if isinstance(cell, str)), options)
-    return dataclasses.replace(form, decimal=decimal, sniffed=("decimal",) * (options.decimal is None)), notes
-
-
-def _sniffed_rows(
-    columns: Sequence[str], form: Format, rows: Iterator[tuple[int, Sequence[Any]] | Fault], options: ReadOptions
-) -> RowReader:
-    head = list(islice(rows, _SAMPLE_ROWS))
-    form, notes = _marked(form, (cell for each in head if not isinstance(each, Fault) for cell in each[1]), options)
-    return RowReader(columns, form, chain(head, rows), *notes)
+    return row_reader(columns, Format("jsonl", "utf-8", header_row=0), rows, options)
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any] | str]]:
@@ -122,13 +130,13 @@ def shown_url(url: str) -> str:
     return re.sub(r"://([^:/]*):.*@", r"://\1:***@", url)
 
 
-def open_query(url: str, query: str | None, options: ReadOptions) -> RowReader:
+def open_query(url: str, query: str | None, options: ReadOptions) -> Reader:
     """Open the rows of a query; ``postgresql://`` is read by psycopg 3."""
     if not query:
         raise UsageError(f'{shown_url(url)}: a database needs --query, such as --query "SELECT * FROM leads"')
     rows = _rows(url, query)
     _, columns = next(rows)
-    return _sniffed_rows(columns, Format("sql"), rows, options)
+    return row_reader(columns, Format("sql"), rows, options)
 
 
 def _rows(url: str, query: str) -> Iterator[tuple[int, Any]]:
@@ -151,9 +159,7 @@ def _rows(url: str, query: str) -> Iterator[tuple[int, Any]]:
                 if not result.returns_rows:
                     raise UsageError(f"{name}: --query gives no rows; valid: a SELECT")
                 yield (row := 1), tuple(result.keys())
-                for some in result.partitions(CHUNK_ROWS):
-                    for cells in some:
-                        yield (row := row + 1), cells
+                yield from enumerate(result, 2)
     except sqlalchemy.exc.SQLAlchemyError as error:
         fault = f"cannot be read on ({_told(error)})" if row else f"{_told(error)}; check the URL and --query"
         raise InputError(f"{name}: {fault}") from None
@@ -164,17 +170,19 @@ def open_frame(frame: Any, options: ReadOptions) -> Reader:
     form = Format("frame", decimal=options.mark)
     if isinstance(frame, list | tuple) and frame and all(isinstance(record, dict) for record in frame):
         names = list(dict.fromkeys(key for record in frame for key in record))
-        return RowReader(names, form, ((row, [each.get(n) for n in names]) for row, each in enumerate(frame, 2)))
+        return row_reader(names, form, ((row, [each.get(n) for n in names]) for row, each in enumerate(frame, 2)))
     if hasattr(frame, "iloc"):
         columns = [_pandas_column(frame.iloc[:, at], form.decimal) for at in range(frame.shape[1])]
-        batch = batch_of(columns, names := list(map(str, frame.columns)), len(frame))
-        return Reader(names, form, batches=lambda wanted: [batch.select(wanted)])
-    if (stream := stream_of(frame)) is not None:
-        return Reader(stream.schema.names, form, batches=lambda wanted: (each.select(wanted) for each in stream))
-    raise UsageError(
-        f"got {type(frame).__name__} to read leads from; valid: a path, a URL with a query, a frame of pandas, polars"
-        " or Arrow, or a list of dicts"
-    )
+        batches: Any = [batch_of(columns, list(map(str, frame.columns)), len(frame))]
+        names = batches[0].schema.names
+    elif (batches := stream_of(frame)) is not None:
+        names = batches.schema.names
+    else:
+        raise UsageError(
+            f"got {type(frame).__name__} to read leads from; valid: a path, a URL with a query, a frame of pandas,"
+            " polars or Arrow, or a list of dicts"
+        )
+    return Reader(names, form, lambda wanted: typed_chunks((each.select(wanted) for each in batches), wanted))
 
 
 def stream_of(frame: Any) -> pa.RecordBatchReader | None:

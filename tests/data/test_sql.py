@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time
 
 import pytest
 
-from leadml.data import chunks as module
+from leadml.data import tables as module
 from leadml.data.cells import column_of
 from leadml.data.mapping import ReadOptions
 from leadml.data.sources import open_source
