@@ -10,18 +10,16 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
 from leadml.data.chunks import PACKINGS, Chunk, Fault, Reader, batch_of, in_order, note, open_binary
 from leadml.data.csv_records import Block, RecordCutter
+from leadml.data.mapping import ReadOptions
 from leadml.data.sniff import HEAD_BYTES, sniff_text
 from leadml.exceptions import InputError
-
-if TYPE_CHECKING:
-    from leadml.data.mapping import ReadOptions
 
 PIECE_BYTES = 1 << 21  # read at once
 MAX_ROW_BYTES = 1 << 22

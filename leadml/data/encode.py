@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,17 +27,14 @@ from leadml.data.cells import (
     text_array,
     text_of,
 )
-from leadml.data.chunks import Fault
+from leadml.data.chunks import Chunk, Fault
 from leadml.data.dates import date_cells, read_dates
 from leadml.data.deals import OPEN, Leads
+from leadml.data.mapping import Criterion, Fact, Mapping, Outcome
+from leadml.data.sources import Source
 from leadml.exceptions import InputError
 from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, Flags
 from leadml.records import nearest
-
-if TYPE_CHECKING:
-    from leadml.data.chunks import Chunk
-    from leadml.data.mapping import Criterion, Fact, Mapping, Outcome
-    from leadml.data.sources import Source
 
 _BAD = 255
 _UNLISTED = -2

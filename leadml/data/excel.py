@@ -7,19 +7,17 @@ import zipfile
 from functools import reduce
 from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
 from leadml.data.cells import cell_text
 from leadml.data.chunks import Format, Reader, note
+from leadml.data.mapping import ReadOptions
 from leadml.data.sniff import SAMPLE_ROWS, find_header
 from leadml.data.tables import row_reader
 from leadml.exceptions import InputError
 from leadml.levels import Ints
-
-if TYPE_CHECKING:
-    from leadml.data.mapping import ReadOptions
 
 MAX_CELLS = 25_000_000  # the parser reserves memory for every cell up to the last one: 32 bytes each
 MAX_BYTES = 1 << 30  # of XML, and of the text that cells hold

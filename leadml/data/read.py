@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,15 +12,11 @@ from leadml.data.chunks import Fault, in_order, release_memory
 from leadml.data.dates import read_dates
 from leadml.data.deals import Columns, Leads, Note, nested
 from leadml.data.encode import Encoder, outcome_fault
-from leadml.data.mapping import load_mapping
-from leadml.data.sources import open_leads
+from leadml.data.mapping import Mapping, load_mapping
+from leadml.data.sources import Source, open_leads
 from leadml.data.units import MOST_ROWS, find_units
 from leadml.exceptions import InputError
 from leadml.terminal import progress
-
-if TYPE_CHECKING:
-    from leadml.data.mapping import Mapping
-    from leadml.data.sources import Source
 
 
 def read_leads(source: Any, mapping: Any, *, query: str | None = None) -> Leads:

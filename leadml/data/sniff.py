@@ -11,14 +11,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain, islice, product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from leadml.data.cells import CURRENCY, number_pattern
 from leadml.data.chunks import Format, Notes, note
+from leadml.data.mapping import ReadOptions
 from leadml.exceptions import InputError
-
-if TYPE_CHECKING:
-    from leadml.data.mapping import ReadOptions
 
 HEAD_BYTES = 1 << 20  # how much of a file is looked at
 DELIMITERS = (",", ";", "\t", "|")

@@ -12,19 +12,18 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from leadml.data.cells import categories_of, category, join_column, number_array, text_of
 from leadml.data.chunks import PACKINGS, Chunk, Format, Notes, Reader, batch_of, note
+from leadml.data.csv_text import CsvReader
+from leadml.data.mapping import Join, Mapping, ReadOptions
 from leadml.data.rejections import Rejections
+from leadml.data.tables import open_frame, open_json_lines, open_parquet, open_query, shown_url
 from leadml.exceptions import InputError, UsageError
 from leadml.records import nearest
-
-if TYPE_CHECKING:
-    from leadml.data.mapping import Join, Mapping, ReadOptions
 
 KINDS = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 KINDS |= {".xlsx": "xlsx"}
@@ -147,31 +146,22 @@ def open_source(
     source: object, read_options: ReadOptions | None = None, *, query: str | None = None, join: Join | None = None
 ) -> Source:
     """Open a path, folder, glob, ``-``, SQLAlchemy URL with query, or frame; `join` adds a second export."""
-    if read_options is None:
-        from leadml.data.mapping import ReadOptions
-
-        read_options = ReadOptions()
+    options = read_options or ReadOptions()
     if not isinstance(source, str | os.PathLike):
-        from leadml.data.tables import open_frame
-
-        return Source(type(source).__name__, [open_frame(source, read_options)], join=join)
+        return Source(type(source).__name__, [open_frame(source, options)], join=join)
     name = os.fspath(source)
     if join is not None and not Path(join.file).exists():  # beside the first
         join = join.model_copy(update={"file": str(Path(name).parent / join.file)})
     if "://" in name:
-        from leadml.data.tables import open_query, shown_url
-
-        return Source(shown_url(name), [open_query(name, query, read_options)], join=join)
+        return Source(shown_url(name), [open_query(name, query, options)], join=join)
     if query is not None:
         raise UsageError(f"--query: goes with a SQLAlchemy URL as FILE, and {name} is none; leave it out")
     if name == "-":
-        from leadml.data.csv_text import CsvReader
-
-        stdin = CsvReader("standard input", sys.stdin.buffer, read_options)
-        return Source("standard input", [stdin], join=join)
+        stdin = "standard input"
+        return Source(stdin, [CsvReader(stdin, sys.stdin.buffer, options)], join=join)
     files = _files(name)
     is_read_once = len(files) == 1 and not files[0].is_file()  # a pipe
-    return Source(name, [_reader(path, read_options) for path in files], [] if is_read_once else files, join)
+    return Source(name, [_reader(path, options) for path in files], [] if is_read_once else files, join)
 
 
 def open_leads(source: object, mapping: Mapping, query: str | None = None) -> Source:
@@ -217,16 +207,12 @@ def _reader(path: Path, options: ReadOptions) -> Reader:
             raise InputError(f"{path}: is a pipe, and only CSV can be read from one; save it as a file first")
         kind = "csv"
     if kind == "csv":
-        from leadml.data.csv_text import CsvReader
-
         return CsvReader(str(path), path, options, "\t" if ".tsv" in path.name.lower() else None)
     if kind == "xlsx":
         from leadml.data.excel import open_excel
 
         return open_excel(path, options)
     if kind:
-        from leadml.data.tables import open_json_lines, open_parquet
-
         return open_parquet(path, options) if kind == "parquet" else open_json_lines(path, options)
     raise InputError(
         f"{path}: ends in {path.suffix or 'nothing'!r}; valid: {', '.join(KINDS)}, text also packed as .csv.gz or"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,8 @@ import pyarrow as pa
 
 from leadml.data.cells import number_array, pc, valid_of, values_of
 from leadml.data.deals import Leads, Note
+from leadml.data.mapping import Mapping
 from leadml.levels import UNKNOWN, Floats, Ints, Ints32
-
-if TYPE_CHECKING:
-    from leadml.data.mapping import Mapping
 
 EXCESS_TIMES = 3.0
 EXCESS_ROWS = 10
