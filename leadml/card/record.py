@@ -255,7 +255,7 @@ class Card(_Part):
         """What ready, wait and no-match are called."""
         return tuple(self.decision_labels.get(each, each) for each in DECISIONS)
 
-    def score(self, levels: Any, facts: Mapping[str, Any] | None = None) -> Scores:
+    def score(self, levels: Any) -> Scores:
         """Score leads by look-up.
 
         Parameters
@@ -264,8 +264,6 @@ class Card(_Part):
             Levels 0 to 4 and NaN for unknown; or uint8 codes with 5 for unknown. The columns of an array are
             the card's criteria in its order; of a frame or mapping, those named like the criteria and like
             the columns of attributes (others are not read, absent ones are unknown).
-        facts : DataFrame or mapping of columns of text, optional
-            Facts that the framework's caveats ask for; those of `Leads` are known.
 
         Returns
         -------
@@ -278,16 +276,17 @@ class Card(_Part):
             When a level is none of 0 to 4 or unknown, the shape is wrong, or no criterion is there.
         """
         codes = codes_of(self, levels)
-        facts = levels.facts if facts is None and isinstance(levels, Leads) else facts
-        return Scores(*self.lookup.patterns(self.lookup.with_facts(codes, facts) if facts else codes))
+        if isinstance(levels, Leads) and levels.facts:
+            codes = self.lookup.with_facts(codes, levels.facts)
+        return Scores(*self.lookup.patterns(codes))
 
-    def score_one(self, lead: Mapping[str, Any], facts: Mapping[str, str | None] | None = None) -> dict[str, Any]:
+    def score_one(self, lead: Mapping[str, Any]) -> dict[str, Any]:
         """Score one lead, in microseconds where the card has seen such a lead before.
 
         Parameters
         ----------
-        lead, facts : mapping
-            As `score` takes them, with a value in place of each column.
+        lead : mapping
+            As `score` takes it, with a value in place of each column.
 
         Returns
         -------
@@ -296,11 +295,10 @@ class Card(_Part):
         """
         known = self.lookup.remembered
         asked = {name: lead[name] for name in self.lookup.row_names if name in lead}
-        if (key := repr((asked, facts))) not in known:
+        if (key := repr(asked)) not in known:
             if len(known) >= REMEMBERED:
                 known.clear()
-            columns = {fact: [value] for fact, value in (facts or {}).items()}
-            (known[key],) = self.score(asked, columns).rows()
+            (known[key],) = self.score(asked).rows()
         return dict(known[key])
 
     def to_dict(self) -> dict[str, Any]:

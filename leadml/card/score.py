@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-from leadml.data.cells import categories_of, column_of
-from leadml.exceptions import InputError
+from leadml.data.cells import categories_of
 from leadml.levels import UNKNOWN, Codes, Flags, Floats, Ints32, pack, unpack
 
 if TYPE_CHECKING:
@@ -166,10 +165,6 @@ class CardTable:
         holds = np.ones((len(codes), len(self.by_facts)), np.uint8)
         for at, caveat in enumerate(self.by_facts):
             for fact, values in caveat.when.items():
-                column = facts.get(fact, [None] * len(codes))
-                index, texts = categories_of(column if hasattr(column, "type") else column_of(list(column)))
-                found = np.array([text in values for text in texts], bool)[index]
-                if len(found) != len(codes):
-                    raise InputError(f"facts.{fact}: has {len(found)} values for {len(codes)} leads; give one a lead")
-                holds[:, at] &= found
+                index, texts = categories_of(facts[fact]) if fact in facts else (np.zeros(len(codes), int), [""])
+                holds[:, at] &= np.array([text in values for text in texts], bool)[index]
         return np.column_stack([codes, holds])

@@ -219,24 +219,21 @@ def test_what_comes_in():
 
 
 def test_caveats_by_facts():
+    import pyarrow as pa
+
     from leadml.card.build import documented_card
+    from leadml.data.deals import Leads
     from leadml.frameworks.catalog import load_policy
 
     card = documented_card(load_policy("faint-half"))
     (caveat,) = [each for each in card.caveats if each.when]
     fact, values = next(iter(caveat.when.items()))
-    lead = {"need": [1, 1, 1]}
-    import pyarrow as pa
-
-    for column in ([values[0], "no such", None], pa.array([values[0], "no such", None]).dictionary_encode()):
-        said = card.score(lead, {fact: column}).caveats.tolist()
-        assert [caveat.id in each for each in said] == [True, False, False]
-    assert caveat.id in card.score_one({"need": 1}, {fact: values[0]})["caveats"]
-    assert caveat.id not in card.score_one({"need": 1}, {fact: None})["caveats"]
-    assert caveat.id not in card.score_one({"need": 1})["caveats"]
-    with pytest.raises(InputError, match="has 1 values for 3 leads"):
-        card.score(lead, {fact: [values[0]]})
-    assert card.score_one({"need": 1}, {"other": values[0]}) == card.score_one({"need": 1})
+    codes, column = np.ones((3, 1), np.uint8), pa.array([values[0], "no such", None]).dictionary_encode()
+    said = card.score(Leads(("need",), codes, facts={fact: column})).caveats.tolist()
+    assert [caveat.id in each for each in said] == [True, False, False]
+    other = card.score(Leads(("need",), codes, facts={"other": column}))
+    assert other.rows() == card.score(Leads(("need",), codes)).rows() == 3 * [card.score_one({"need": 1})]
+    assert caveat.id not in other.caveats[0]
 
 
 def test_attributes_are_read_from_columns():
