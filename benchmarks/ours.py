@@ -87,7 +87,8 @@ def learn(counts, n_draws: int) -> None:
     from leadml.estimators.judge import fit_judge
     from leadml.estimators.scorecard_fit import fit_scorecard
     from leadml.estimators.whole_points import whole_points
-    from leadml.evaluation.cutoffs import cutoff_at_cost, redraw_rates
+    from leadml.evaluation.cutoffs import cutoff_at_cost
+    from leadml.evaluation.rates import redraw_rates
 
     fit = fit_scorecard(counts, n_draws=n_draws)
     whole = whole_points(fit, counts.codes, counts.total)

@@ -8,9 +8,9 @@ from leadml.data.deals import Leads as Leads
 from leadml.data.mapping import load_mapping as load_mapping
 from leadml.data.read import read_leads as read_leads
 from leadml.datasets.sample import make_leads as make_leads
-from leadml.estimators.mapping_encoder import MappingEncoder as MappingEncoder
+from leadml.estimators.encoders import MappingEncoder as MappingEncoder
+from leadml.estimators.encoders import RubricEncoder as RubricEncoder
 from leadml.estimators.policy import PolicyClassifier as PolicyClassifier
-from leadml.estimators.rubric import RubricEncoder as RubricEncoder
 from leadml.estimators.scorecard import ScorecardClassifier as ScorecardClassifier
 from leadml.estimators.wide import WideCardClassifier as WideCardClassifier
 from leadml.exceptions import InputError as InputError

@@ -16,7 +16,8 @@ from leadml.card.bands import GENERIC, bands_at, edges_by_share
 from leadml.card.build import words_of_mapping
 from leadml.card.record import Card, CardBand
 from leadml.data.deals import Leads
-from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, redraw_rates
+from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share
+from leadml.evaluation.rates import redraw_rates
 from leadml.levels import Floats, Ints32
 from leadml.result import Data, LearnedCutoff
 

@@ -20,12 +20,12 @@ from leadml.card.record import Card
 from leadml.estimators.attributes import Column, offered
 from leadml.estimators.misfit import find_misfits
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import CardFit, ScorecardFit, fit_scorecard
 from leadml.estimators.solver import fit_logistic
 from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide import card_attributes
 from leadml.estimators.wide_fit import WideDeals, fit_wide
+from leadml.evaluation.rates import table_of_totals
 from leadml.levels import N_CODES, Flags, Floats, Ints32, logistic
 from leadml.result import Kind, LearnedCutoff
 
@@ -254,7 +254,7 @@ def column_of(leads: Leads, name: str) -> Column:
     """A column as attributes are learned from; absent: all blank."""
     values = leads.context.get(name, leads.raw.get(name))
     if values is None:
-        return Column(name, codes=np.full(len(leads), -1, np.int64))
+        return Column(name, np.full(len(leads), np.nan), ())
     return Column.of_arrow(name, values, leads.created)
 
 

@@ -12,9 +12,10 @@ from leadml.calibration.contenders import FittedCard, View
 from leadml.calibration.deals import n_of
 from leadml.calibration.figures import Facts, Posterior
 from leadml.calibration.study import Study, cutoff_of, reach
-from leadml.evaluation.cutoffs import decision_curve, implied_value, redraw_rates
+from leadml.evaluation.cutoffs import decision_curve, implied_value
 from leadml.evaluation.metrics import at_workload, highest
 from leadml.evaluation.outlook import look_ahead, plan
+from leadml.evaluation.rates import redraw_rates
 from leadml.evaluation.verdict import Judgement, Question, gain_at_workload, judge, overall, paired_gain, why_no_answer
 from leadml.result import OrderClaimed, Outlook, PolicyResult, Range, Reason, Verdict, Weight
 from leadml.terminal import joined

@@ -43,12 +43,11 @@ PERSON_NAME = re.compile(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Column:
-    """A column of the CRM: numbers with NaN for blank, or words with codes and -1 for blank."""
+    """A column of the CRM: (n,) numbers, or places of `words`; NaN for blank."""
 
     name: str
-    numbers: Floats | None = None
-    codes: Ints | None = None
-    words: tuple[str, ...] = ()
+    values: Floats
+    words: tuple[str, ...] | None = None
     age_of: str | None = None
 
     @classmethod
@@ -57,8 +56,8 @@ class Column:
         import pyarrow as pa
 
         if pa.types.is_dictionary(values.type):
-            codes = values.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-            return cls(name, codes=codes, words=tuple(map(str, values.dictionary.to_pylist())))
+            places = values.indices.to_numpy(zero_copy_only=False).astype(np.float64)
+            return cls(name, places, tuple(map(str, values.dictionary.to_pylist())))
         is_date = pa.types.is_date(values.type)
         days = values.cast(pa.int32()) if is_date else values
         numbers = days.to_numpy(zero_copy_only=False).astype(np.float64)
@@ -68,8 +67,7 @@ class Column:
 
     def take(self, rows: npt.NDArray[Any]) -> Column:
         """Pick rows."""
-        numbers, codes = (None if each is None else each[rows] for each in (self.numbers, self.codes))
-        return dataclasses.replace(self, numbers=numbers, codes=codes)
+        return dataclasses.replace(self, values=self.values[rows])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,19 +89,18 @@ class Bins:
 
     def codes(self, column: Column) -> Codes:
         """(n,) uint8 codes of a column."""
-        other, unknown = self.n_bins, self.n_bins + 1
-        numbers, at, words = column.numbers, column.codes, column.words
-        if self.edges is not None and numbers is not None:
-            found = np.searchsorted(self.edges, numbers, side="right")
-            return np.where(np.isnan(numbers), unknown, found).astype(np.uint8)
-        if at is None and numbers is not None:  # numbers read as categories, written as short as they can be
-            known, at = np.unique(numbers, return_inverse=True)
-            words = tuple(f"{value:.15g}" for value in known[~np.isnan(known)])
-            at = np.where(np.isnan(numbers), -1, at)
+        other, unknown, blank, words = self.n_bins, self.n_bins + 1, np.isnan(column.values), column.words
+        if self.edges is not None and words is None:
+            found = np.searchsorted(self.edges, column.values, side="right")
+            return np.where(blank, unknown, found).astype(np.uint8)
+        at = np.where(blank, -1, column.values).astype(np.int64)
+        if words is None:  # numbers read as categories, written as short as they can be
+            known, at = np.unique(column.values, return_inverse=True)
+            words = tuple(f"{value:.15g}" for value in known)
         # words where numbers were learned from are in no group: nothing is known of them
         bin_of = {word: bin_ for bin_, group in enumerate(self.groups) for word in group}
         table = np.array([*(bin_of.get(word, other) for word in words), unknown], dtype=np.uint8)
-        return np.asarray(table[at])
+        return np.where(blank, unknown, table[at]).astype(np.uint8)
 
 
 def offered(columns: Sequence[Column], n: int) -> tuple[list[Column], dict[str, str]]:
@@ -112,8 +109,8 @@ def offered(columns: Sequence[Column], n: int) -> tuple[list[Column], dict[str, 
     for column in columns:
         if PERSON_NAME.search(column.name.replace("_", " ")):
             refused[column.name] = "its name looks like something about a person"
-        elif column.codes is not None:
-            counts = np.bincount(column.codes[column.codes >= 0])
+        elif column.words is not None:
+            counts = np.bincount(column.values[~np.isnan(column.values)].astype(np.int64))
             n_words = int((counts > 0).sum())
             if (n_words > MAX_CATEGORIES and n_words > 0.05 * n) or not (counts >= MIN_BIN).any():
                 refused[column.name] = f"{n_words:,} different texts in {n:,} deals: free text or an identity"
@@ -122,14 +119,14 @@ def offered(columns: Sequence[Column], n: int) -> tuple[list[Column], dict[str, 
 
 def fine_bins(column: Column, weight: Floats) -> Bins | None:
     """Cut a column as finely as its deals allow, knowing nothing of outcomes; None where only one bin would be."""
-    if column.codes is not None:
-        blank = column.codes < 0
-        counts = np.bincount(column.codes[~blank], weight[~blank], minlength=len(column.words))
+    blank = np.isnan(column.values)
+    known = column.values[~blank]
+    if column.words is not None:
+        counts = np.bincount(known.astype(np.int64), weight[~blank], minlength=len(column.words))
         common = tuple((word,) for word, n in zip(column.words, counts, strict=True) if n >= MIN_BIN)
         n_kinds = len(common) + (weight[blank].sum() >= MIN_BIN) + (counts[counts < MIN_BIN].sum() >= MIN_BIN)
         return Bins(column.name, None, common) if common and n_kinds > 1 else None
-    numbers = np.empty(0) if column.numbers is None else column.numbers
-    known = np.sort(numbers[~np.isnan(numbers)])
+    known = np.sort(known)
     if len(known) < 2 * MIN_BIN:
         return None
     n_fine = int(min(FINE_BINS, len(known) // MIN_BIN))
@@ -144,8 +141,7 @@ def fine_bins(column: Column, weight: Floats) -> Bins | None:
     for edge, at in zip(edges, np.searchsorted(known, edges), strict=True):  # few deals join the bin before
         if at - start >= MIN_BIN and len(known) - at >= MIN_BIN:
             kept, start = [*kept, float(edge)], at
-    has_blank = len(numbers) - len(known) >= MIN_BIN
-    return Bins(column.name, np.array(kept), age_of=column.age_of) if kept or has_blank else None
+    return Bins(column.name, np.array(kept), age_of=column.age_of) if kept or blank.sum() >= MIN_BIN else None
 
 
 def kernel(bins: Bins) -> Floats:

@@ -47,11 +47,6 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):
         sample_weight : array-like of shape (n,), optional
             How many deals each row stands for, at least 0.
 
-        Returns
-        -------
-        LeadClassifier
-            Itself.
-
         Raises
         ------
         ValueError
@@ -104,35 +99,19 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):
         raise NotImplementedError
 
     def decision_function(self, X: Any) -> Floats:
-        """Score less cut-off of a documented rule, log-odds of a learned card; they rank leads as their points do.
+        """(n,) score less cut-off of a documented rule, or log-odds of a learned card, by columns as in `fit`.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, n_columns)
-            Columns as in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Above 0 where won is said; with the sign turned where won is the first of ``classes_``, since scikit-learn
-            reads a positive number as the second.
+        Above 0 where won is said; with the sign turned where won is the first of ``classes_``, since scikit-learn reads
+        a positive number as the second.
         """
         check_is_fitted(self)
         score = self._score(X)
         return score if self.won_ == self.classes_[1] else -score
 
     def predict(self, X: Any) -> Array:
-        """Decide: the documented cut-off, or the likelier class (cut-offs from consequences are chosen elsewhere).
+        """(n,) of ``classes_``, by columns as in `fit`: the documented cut-off decides, or the likelier class wins.
 
-        Parameters
-        ----------
-        X : array-like of shape (n, n_columns)
-            Columns as in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Classes.
+        Cut-offs from consequences are those of `leadml.calibrate`.
         """
         second = self.decision_function(X) > 0.0
         return np.asarray(self.classes_[second.astype(int)])
@@ -149,18 +128,7 @@ class ChanceClassifier(LeadClassifier):
     """Base of the classifiers that know chances."""
 
     def predict_proba(self, X: Any) -> Floats:
-        """Chances of both classes.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_columns)
-            Columns as in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n, 2)
-            Probabilities in the order of ``classes_``.
-        """
+        """(n, 2) probabilities in the order of ``classes_``, by columns as in `fit`."""
         second = logistic(self.decision_function(X))
         return np.stack([1.0 - second, second], axis=1)
 

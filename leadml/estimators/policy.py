@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from numbers import Real
+from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.utils._param_validation import Interval
 
 from leadml.estimators.classifier import LeadClassifier
 from leadml.exceptions import UsageError
@@ -35,14 +37,10 @@ class PolicyClassifier(LeadClassifier):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
-        Labels in sorted order.
-    won_ : label
-        The one that counts as won.
+    classes_, won_ : ndarray of shape (2,) and label
+        Labels in sorted order, and the one that counts as won.
     cutoff_ : float
         The cut-off in force.
-    n_features_in_ : int
-        Number of criteria.
 
     Notes
     -----
@@ -63,6 +61,8 @@ class PolicyClassifier(LeadClassifier):
         ...
     leadml.exceptions.UsageError: cutoff is None; valid: a number when unit is "points"; give the documented one
     """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"cutoff": [Interval(Real, None, None, closed="neither"), None]}
 
     def __init__(
         self,
@@ -98,23 +98,10 @@ class PolicyClassifier(LeadClassifier):
             raise UsageError(f'unit is {self.unit_!r}; valid: "met" or "points"; choose one')
         if cutoff is None and self.unit_ == "points":
             raise UsageError('cutoff is None; valid: a number when unit is "points"; give the documented one')
-        if cutoff is not None and not np.isfinite(cutoff):
-            raise UsageError(f"cutoff is {cutoff!r}; valid: a finite number; give the documented one")
         self.cutoff_ = float((X.shape[1] + 1) // 2 if cutoff is None else cutoff)
 
     def total(self, X: Any) -> Floats:
-        """Add up each lead's score.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_criteria)
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n,)
-            Criteria met, or points; unknowns earn nothing.
-        """
+        """(n,) criteria met, or points, of leads as in `fit`; unknowns earn nothing."""
         X = self._levels(X)
         earned = np.nan_to_num(X) if self.unit_ == "points" else np.greater_equal(X, self.met_level)
         return np.asarray(earned.sum(axis=1), dtype=np.float64)

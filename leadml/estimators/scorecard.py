@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from leadml.estimators.classifier import POINTS, ChanceClassifier
 from leadml.estimators.patterns import PatternCounts, sum_rows
-from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import fit_scorecard
 from leadml.estimators.whole_points import whole_points
+from leadml.evaluation.rates import table_of_totals
 from leadml.levels import LEVEL_MAX, Codes, Flags, Floats, codes_of_levels
 
 
@@ -40,10 +40,8 @@ class ScorecardClassifier(ChanceClassifier):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
-        Labels in sorted order, as the columns of ``predict_proba``.
-    won_ : label
-        The one that counts as won.
+    classes_, won_ : ndarray of shape (2,) and label
+        Labels in sorted order, and the one that counts as won.
     fit_ : ScorecardFit
         Real-valued card: intercept, values (n_criteria, 6) of levels 0 to 4 and unknown, draws.
     points_ : ndarray of shape (n_criteria, 6), int
@@ -52,8 +50,6 @@ class ScorecardClassifier(ChanceClassifier):
         Log-odds of the fit with every criterion at level 0.
     table_ : TotalProbabilities
         P(won) with its 95% interval at every total; absent when `points` is None.
-    n_features_in_ : int
-        Number of criteria.
 
     Notes
     -----

@@ -15,9 +15,9 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from leadml.card.record import CardAttribute, CardBin
 from leadml.estimators.attributes import Column, offered
 from leadml.estimators.classifier import NUMBERS, POINTS, ChanceClassifier, check_levels, criteria_of
-from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide_fit import Attribute, WideDeals, fit_wide
+from leadml.evaluation.rates import table_of_totals
 from leadml.exceptions import UsageError
 from leadml.levels import CANONICAL, Codes, Floats, Ints, codes_of_levels
 
@@ -47,10 +47,8 @@ class WideCardClassifier(ChanceClassifier):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (2,)
-        Labels in sorted order, as the columns of ``predict_proba``.
-    won_ : label
-        The one that counts as won.
+    classes_, won_ : ndarray of shape (2,) and label
+        Labels in sorted order, and the one that counts as won.
     fit_ : WideFit
         Real-valued fit: values of criteria, bins and effects of attributes.
     points_ : WholePoints
@@ -120,11 +118,6 @@ class WideCardClassifier(ChanceClassifier):
             How many deals each row stands for.
         groups : array-like of shape (n,), optional
             Equal for deals of one unit (an account).
-
-        Returns
-        -------
-        WideCardClassifier
-            Itself.
         """
         self._check_parameters()
         X = _plain(X)
@@ -146,18 +139,7 @@ class WideCardClassifier(ChanceClassifier):
         return self
 
     def total_points(self, X: Any) -> Ints:
-        """Total points of each lead.
-
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n, n_columns)
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n,), int
-            0 to `points_.total_max`.
-        """
+        """(n,) total points of leads as in `fit`, 0 to `points_.total_max`."""
         check_is_fitted(self)
         X = _plain(X)
         if not isinstance(X, pd.DataFrame):
@@ -205,19 +187,21 @@ def card_attributes(attributes: Sequence[Attribute], points: Sequence[Any]) -> t
 
 
 def _card_bins(attribute: Attribute, earned: Ints) -> tuple[CardBin, ...]:
-    edges, groups, made = attribute.bins.edges, attribute.bins.groups, []
+    edges, made = attribute.bins.edges, []
     for at in range(attribute.bins.n_bins):
-        told: dict[str, Any] = {"points": int(earned[at]), "n": float(attribute.n[at]), "won": float(attribute.won[at])}
         if edges is None:
-            more = f" (+{len(groups[at]) - N_WORDS} more)" if len(groups[at]) > N_WORDS else ""
-            made.append(CardBin(label=", ".join(groups[at][:N_WORDS]) + more, values=groups[at], **told))
-            continue
-        low, high = (float(edges[i]) if 0 <= i < len(edges) else None for i in (at - 1, at))
-        if low is None:
-            label = "filled" if high is None else f"below {high:g}"
+            words = attribute.bins.groups[at]
+            more = f" (+{len(words) - N_WORDS} more)" if len(words) > N_WORDS else ""
+            told: dict[str, Any] = {"label": ", ".join(words[:N_WORDS]) + more, "values": words}
         else:
-            label = f"{low:g} or more" if high is None else f"{low:g} to below {high:g}"
-        made.append(CardBin.model_validate({"label": label, "from": low, "to": high, **told}))
+            low, high = (float(edges[i]) if 0 <= i < len(edges) else None for i in (at - 1, at))
+            if low is None:
+                label = "filled" if high is None else f"below {high:g}"
+            else:
+                label = f"{low:g} or more" if high is None else f"{low:g} to below {high:g}"
+            told = {"label": label, "from": low, "to": high}
+        told |= {"points": int(earned[at]), "n": float(attribute.n[at]), "won": float(attribute.won[at])}
+        made.append(CardBin.model_validate(told))
     return tuple(made)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -64,10 +64,9 @@ class WideFit(CardFit):
 
     def codes(self, codes: Codes, columns: Iterable[Column]) -> Codes:
         """(n, rows) codes of a card, of (n, k) codes of criteria and columns by name; an absent one is unknown."""
-        by_name, blank = {column.name: column for column in columns}, np.full(len(codes), -1)
+        by_name, blank = {column.name: column for column in columns}, Column("", np.full(len(codes), np.nan), ())
         bins = [each.bins for each in self.attributes]
-        more = [each.codes(by_name.get(each.name, Column(each.name, codes=blank)))[:, None] for each in bins]
-        return np.concatenate([codes, *more], axis=1)
+        return np.column_stack([codes, *(each.codes(by_name.get(each.name, blank)) for each in bins)])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -82,9 +81,8 @@ class WideDeals:
 
     def take(self, rows: Flags) -> WideDeals:
         """Pick rows."""
-        columns, unit = [column.take(rows) for column in self.columns], None if self.unit is None else self.unit[rows]
-        codes, outcome, weight = self.codes[rows], self.outcome[rows], self.weight[rows]
-        return WideDeals(codes, columns, outcome, weight, unit)
+        own: dict[str, Any] = {name: each[rows] for name, each in vars(self).items() if isinstance(each, np.ndarray)}
+        return dataclasses.replace(self, **own, columns=[column.take(rows) for column in self.columns])
 
 
 class _Part(NamedTuple):
@@ -203,9 +201,8 @@ def _fit_once(deals: WideDeals, attributes: int, as_score: bool) -> WideFit:
         n_chosen, let_in = len(model.parts), {}
         limit = min(FURTHER_P, FALSE_SHARE * (n_chosen + 1) / n_offered) if n_chosen else FIRST_P / n_offered
         for name, (_, codes, prior) in candidates.items():
-            log_p, evidence = score_test(
-                codes, prior, residual, variance, model.columns.counts(codes, len(prior), variance) @ root, units
-            )
+            projection = model.columns.counts(codes, len(prior), variance) @ root
+            log_p, evidence = score_test(codes, prior, residual, variance, projection, units)
             if log_p <= np.log(limit):
                 let_in[name] = evidence
         if not let_in:

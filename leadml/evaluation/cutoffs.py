@@ -10,41 +10,11 @@ import numpy as np
 
 from leadml.evaluation.bootstrap import percentile
 from leadml.evaluation.metrics import HeldOut
-from leadml.evaluation.smooth import smooth
-from leadml.levels import Floats, Ints, logistic
+from leadml.levels import Floats, Ints
 from leadml.result import Basis, CurvePoint, ImpliedValue, LearnedCutoff
 
-ROUGHNESS = (0.0, 0.15, 0.4, 1.0)
-"""Prior standard deviations of the departure of log-odds from a line in the total; averaged by evidence."""
-LINE_SPREAD = 3.0
-CLOSE = 1.0
-"""Totals this far apart (in standard deviations of the total) depart from the line with correlation 1/e."""
 N_POPULATIONS = 1000
 N_RATIOS = 15
-OWN = 0.2
-"""Departure of each total by itself, in log-odds: rates may jump at the cut-off (.75 covered without, .95 with)."""
-
-
-def redraw_rates(won: Floats, n: Floats, n_draws: int = 1000, random_state: int = 0) -> Floats:
-    """Draw P(won) at every total (n_draws, T) from what was observed: (T,) won and all deals of each total.
-
-    Log-odds are a line plus a rough departure (Gaussian process, exponential kernel), mixed by evidence.
-    """
-    total, size = np.arange(len(n), dtype=np.float64), max(float(n.sum()), 1e-9)
-    middle = float(n @ total) / size
-    at = (total - middle) / max(float(np.sqrt(n @ (total - middle) ** 2 / size)), 1e-3)
-    line = LINE_SPREAD**2 * (1.0 + np.outer(at, at)) + OWN**2 * np.eye(len(at))
-    near = np.exp(-np.abs(at[:, None] - at) / CLOSE)
-    base = np.clip(float(won.sum()) / size, 1e-4, 1 - 1e-4)
-    found = smooth(np.array([line + rough**2 * near for rough in ROUGHNESS]), won, n, np.log(base / (1 - base)))
-    rng = np.random.default_rng(random_state)
-    roots = np.linalg.cholesky(found.covariance + 1e-7 * np.eye(len(at)))
-    shares = rng.multinomial(n_draws, found.weight)
-    drawn = [
-        mean + rng.standard_normal((k, len(at))) @ root.T
-        for mean, root, k in zip(found.mean, roots, shares, strict=True)
-    ]
-    return logistic(np.concatenate(drawn))
 
 
 def cutoff_at_cost(rates: Floats, n: Floats, threshold: float | None) -> LearnedCutoff:

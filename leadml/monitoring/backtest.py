@@ -1,4 +1,4 @@
-"""Deals closed since a card was learned: what was predicted at the time, joined with what became of them."""
+"""Deals that a card learned from, and those closed since: what was predicted at the time, and what became of them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,34 @@ from leadml.card.codes import codes_of
 from leadml.card.record import Card
 from leadml.card.score import READY
 from leadml.data.deals import NO_DAY, Leads
+from leadml.estimators.patterns import PatternCounts
 from leadml.evaluation.log import Entries, Log
 from leadml.exceptions import InputError
 from leadml.levels import Codes, Floats
-from leadml.registry.evidence import day_of
+from leadml.registry.evidence import codes_for, day_of, read_counts
 
 RULE = "documented rule"
 WRITTEN = ("lead_id", "probability")
+
+
+class Before(NamedTuple):
+    """The deals that a card learned from; counts of their answers in its codes, where they lie beside it."""
+
+    n: float = 0.0
+    base_rate: float | None = None
+    counts: PatternCounts | None = None
+
+
+def load_before(card: Card, folder: Path) -> Before:
+    """What lies beside a card in a folder, else what the card says of its deals."""
+    if (kept := read_counts(folder)) is not None:
+        columns, won, lost = kept
+        n = float((won + lost).sum())
+        return Before(n, float(won.sum()) / n, PatternCounts(codes_for(card, columns, card), won, lost))
+    n_won, n_lost = (card.provenance.get(each) for each in ("n_won", "n_lost"))
+    if not (isinstance(n_won, int | float) and isinstance(n_lost, int | float) and n_won + n_lost > 0):
+        return Before()
+    return Before(float(n_won + n_lost), n_won / (n_won + n_lost))
 
 
 class Since(NamedTuple):

@@ -18,14 +18,22 @@ from leadml.card.record import Card
 from leadml.data.deals import why_none_closed
 from leadml.evaluation.bootstrap import Z
 from leadml.evaluation.log import Log
-from leadml.evaluation.metrics import wilson
+from leadml.evaluation.metrics import stability_index, wilson
 from leadml.exceptions import LeadmlError, UsageError
 from leadml.levels import Codes, Floats
 from leadml.monitoring import backtest
-from leadml.monitoring.backtest import RULE, Since, predictions
-from leadml.monitoring.drift import Before, find_drift, load_before, titles_of
-from leadml.monitoring.result import BandRow, MonitorData, MonitorResult, Reason, RuleGain, State, WeightChange
-from leadml.monitoring.sequential import ALPHA, TAU, Alarm, Information, information_of, watch
+from leadml.monitoring.backtest import RULE, Before, Since, load_before, predictions
+from leadml.monitoring.result import (
+    BandRow,
+    LevelDrift,
+    MonitorData,
+    MonitorResult,
+    Reason,
+    RuleGain,
+    State,
+    WeightChange,
+)
+from leadml.monitoring.sequential import ALPHA, TAU, Alarm, information_of, shift_evidence, watch
 from leadml.result import Figure
 
 if TYPE_CHECKING:
@@ -34,6 +42,8 @@ if TYPE_CHECKING:
 EXIT_CODES: dict[State, int] = {"recalibrate": 20, "watch": 10, "too early to tell": 0, "healthy": 0}
 """The states, gravest first, and what `leadml monitor --exit-code` ends with."""
 WATCH_E = 10.0
+SHIFTED = 0.1
+"""Population stability index from which a shift counts: the customary limit."""
 MANY_REJECTED = 0.05
 FEWEST = 20
 """Won and lost deals from which the documented rule is compared."""
@@ -107,6 +117,27 @@ def monitor_leads(
     return found.model_copy(update={"state": reasons[0].state, "reasons": reasons}), since.log
 
 
+def find_drift(card: Card, before: Before, codes: Codes) -> tuple[LevelDrift, ...]:
+    """Compare the answers of (m, r) codes with those before, row by row."""
+    titles, counts = titles_of(card), before.counts
+    rows = []
+    for j, (name, title) in enumerate(titles.items()):
+        size, unknown, found = card.lookup.sizes[j], card.lookup.unknown[j], dict[str, Any]()
+        now = np.bincount(codes[:, j], minlength=size).astype(np.float64)
+        if counts is not None:
+            then = np.bincount(counts.codes[:, j], counts.total, minlength=size).astype(np.float64)
+            psi, e = stability_index(then, now), shift_evidence(then, now)
+            found = {"psi": psi, "e": min(e, 1e9), "unknown_before": float(then[unknown] / then.sum())}
+            found["shifted"] = psi >= SHIFTED and e / len(titles) >= 1 / ALPHA
+        rows.append(LevelDrift(id=name, title=title, n=len(codes), unknown_now=now[unknown] / len(codes), **found))
+    return tuple(rows)
+
+
+def titles_of(card: Card) -> dict[str, str]:
+    """Id and title of each row of the card."""
+    return {each.id: each.title for part in (card.criteria, card.attributes) for each in part}
+
+
 def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | None]:
     """Evidence of a change, and the number of closed deals from which a fall by a third would show."""
     effects, rate = effects_of(card, since.deal_codes), before.base_rate or 0.5
@@ -117,13 +148,12 @@ def find_alarm(card: Card, before: Before, since: Since) -> tuple[Alarm, int | N
         z = np.insert(then - centre, 0, 1.0, axis=1)
         known = information_of(z, np.ones(len(z)), told, counts.won)
         known += information_of(z, np.zeros(len(z)), told, counts.lost)
-        known.score[0] = 0.0  # the card's chances allow for deals that close late: on average they are what is tested
+        known[0, -1] = 0.0  # the card's chances allow for deals that close late: on average they are what is tested
         x = np.insert(effects - centre, 0, 1.0, axis=1)
     else:  # as much as its deals would tell, were they like those of today
         x = np.insert(effects - effects.sum(axis=0) / max(len(effects), 1), 0, 1.0, axis=1)
-        own = information_of(x, p, p, weight)
-        known = Information(own.score, own.information * (before.n / max(len(x), 1)))
-    return watch(known, x, since.won, p, weight), deals_needed(float(known.information[0, 0]), rate)
+        known = information_of(x, p, p, weight) * (before.n / max(len(x), 1))
+    return watch(known, x, since.won, p, weight), deals_needed(float(known[0, 0]), rate)
 
 
 def effects_of(card: Card, codes: Codes) -> Floats:

@@ -10,7 +10,6 @@ exceeding 1 / alpha is at most alpha, at any number of looks (Ville 1939; Robbin
 
 from __future__ import annotations
 
-import dataclasses
 from typing import NamedTuple
 
 import numpy as np
@@ -26,17 +25,6 @@ LEAST = 1e-9
 """Information below which it is rounding: the row earns the same points for every answer that occurs."""
 FIRST, GROWTH = 20.0, 1.25
 """Looks are taken at the 20th deal and each a quarter further on, whatever the days of the monitoring."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Information:
-    """score (d,), information (d, d) of deals in d directions."""
-
-    score: Floats
-    information: Floats
-
-    def __add__(self, other: Information) -> Information:
-        return Information(self.score + other.score, self.information + other.information)
 
 
 class Change(NamedTuple):
@@ -55,26 +43,37 @@ class Alarm(NamedTuple):
     since: Change  # over all deals since
 
 
-def information_of(x: Floats, y: Floats, p: Floats, weight: Floats | None = None) -> Information:
-    """Score and information of deals: x (n, d), outcomes y, predicted p, weights."""
+def information_of(x: Floats, y: Floats, p: Floats, weight: Floats | None = None) -> Floats:
+    """(d, d + 1) information and, last, score of deals, which add up: x (n, d), outcomes y, predicted p, weights."""
     w = np.ones(len(y)) if weight is None else weight
-    return Information(x.T @ (w * (y - p)), (x * (w * p * (1.0 - p))[:, None]).T @ x)
+    return np.asarray(x.T @ np.column_stack([x * (w * p * (1.0 - p))[:, None], w * (y - p)]))
 
 
-def find_change(before: Information, since: Information, tau: float = TAU) -> Change:
+def find_change(before: Floats, since: Floats) -> Change:
     """Compare deals since with those before, one coefficient at a time."""
-    h0 = before.information + RIDGE * np.eye(len(before.score))
-    h = since.information
-    m = np.linalg.solve(h0, before.score)
+    h0, h = before[:, :-1] + RIDGE * np.eye(len(before)), since[:, :-1]
     pooled = h @ np.linalg.inv(h0 + h)
-    residual = since.score - h @ m
+    residual = since[:, -1] - h @ np.linalg.solve(h0, before[:, -1])
     w = np.diag(h - pooled @ h)  # information of the difference between since and before
     r = residual - pooled @ residual
-    e = -0.5 * np.log1p(tau**2 * w) + 0.5 * (tau * r) ** 2 / (1.0 + tau**2 * w)
+    e = np.exp(np.minimum(0.5 * ((TAU * r) ** 2 / (1.0 + TAU**2 * w) - np.log1p(TAU**2 * w)), 500.0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Change(
-            np.exp(np.minimum(e, 500.0)), np.where(w > LEAST, r / w, 0.0), np.where(w > LEAST, w**-0.5, np.inf)
-        )
+        return Change(e, np.where(w > LEAST, r / w, 0.0), np.where(w > LEAST, w**-0.5, np.inf))
+
+
+def shift_evidence(then: Floats, now: Floats) -> float:
+    """E-value of a shift: the counts now by shares of their own, against the shares that those before tell.
+
+    Both are Dirichlet-multinomial, so their ratio is a martingale while nothing shifts, whatever the looks.
+    """
+    from scipy.special import gammaln
+
+    def weight(a: Floats) -> float:
+        return float(gammaln(a).sum() - gammaln(a.sum()))
+
+    prior = np.full(len(then), 0.5)
+    log_e = weight(prior + now) - weight(prior) - weight(prior + then + now) + weight(prior + then)
+    return float(np.exp(np.clip(log_e, -500.0, 500.0)))
 
 
 def looks_at(n: int) -> list[int]:
@@ -86,21 +85,19 @@ def looks_at(n: int) -> list[int]:
     return [*looks, n] if n else []
 
 
-def watch(before: Information, x: Floats, y: Floats, p: Floats, weight: Floats | None = None) -> Alarm:
-    """Follow deals in the order in which they closed."""
+def watch(before: Floats, x: Floats, y: Floats, p: Floats, weight: Floats | None = None) -> Alarm:
+    """Follow deals in the order in which they closed; before: `information_of` those that the card learned from."""
     n, d = x.shape
-    looks = looks_at(n)
-    w, none = np.ones(n) if weight is None else weight, Information(np.zeros(d), np.zeros((d, d)))
+    looks, w = looks_at(n), np.ones(n) if weight is None else weight
     rows = [slice(a, b) for a, b in zip([0, *looks], looks, strict=False)]
     parts = [information_of(x[at], y[at], p[at], w[at]) for at in rows]
     weights = np.r_[0.5, np.full(d - 1, 0.5 / (d - 1))] if d > 1 else np.ones(1)
     mean, known = np.ones((len(looks), d)), before
     for start, part in enumerate(parts):
         # Half the weight on a change from the first day, the rest on one that begins at a later look.
-        share, since = 1.0 / ((start + 1) * (start + 2)), none
-        for at in range(start, len(looks)):
-            since += parts[at]
+        share = 1.0 / ((start + 1) * (start + 2))
+        for at, since in enumerate(np.cumsum(parts[start:], axis=0), start):
             mean[at] += share * (find_change(known, since).e - 1.0)
-        known += part
-    now = find_change(before, sum(parts, none))
+        known = known + part
+    now = find_change(before, sum(parts, np.zeros((d, d + 1))))
     return Alarm(float((mean @ weights).max(initial=1.0)), mean.max(axis=0, initial=1.0), now)

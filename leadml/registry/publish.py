@@ -137,7 +137,7 @@ def _carried(
 ) -> tuple[dict[str, bytes], list[dict[str, float]]]:
     """What lies beside the card that was changed and is of use to the changed one; and what its totals mean by the
     counts of deals that lie there."""
-    from leadml.estimators.probabilities import table_of_totals
+    from leadml.evaluation.rates import table_of_totals
 
     own, (columns, won, lost) = before or card, counts
     names = ("mapping.yaml", *(["result.json"] if before is None else []))  # what a name begins with

@@ -73,7 +73,7 @@ def test_the_default_cutoff_is_half_rounded_up(n_criteria, half):
     [
         ({"unit": "metres"}, "unit is 'metres'; valid:"),
         ({"unit": "points"}, "cutoff is None; valid: a number"),
-        ({"cutoff": np.nan}, "cutoff is nan; valid: a finite number"),
+        ({"cutoff": np.nan}, "'cutoff' parameter of PolicyClassifier must be a float in the range .* Got nan"),
     ],
 )
 def test_a_wrong_parameter_is_named_with_what_is_valid(wrong, message):

@@ -15,10 +15,10 @@ from leadml.levels import logistic
 
 def test_values_of_many_deals_are_bins_and_the_rest_is_cut_evenly():
     visits = np.concatenate([np.zeros(900), np.arange(1.0, 101.0), np.full(50, np.nan)])
-    bins = fine_bins(Column("visits", numbers=visits), np.ones(len(visits)))
+    bins = fine_bins(Column("visits", visits), np.ones(len(visits)))
     assert bins.edges[0] == 1.0
     assert len(bins.edges) >= 8
-    assert np.bincount(bins.codes(Column("visits", numbers=visits))).min(where=[True] * bins.n_bins + [False, True],
+    assert np.bincount(bins.codes(Column("visits", visits))).min(where=[True] * bins.n_bins + [False, True],
                                                                          initial=99) >= 10  # fmt: skip
 
 
@@ -37,8 +37,8 @@ def deals():
     codes, x = rng.integers(0, 40, 3000), rng.normal(size=3000)
     eta = np.array([-0.7, 0.0, 0.7])[codes % 3] + np.tanh(2 * x)
     words = tuple(f"w{at}" for at in range(40))
-    columns = [Column("word", codes=codes, words=words), Column("x", numbers=x)]
-    columns += [Column(f"noise{at}", codes=rng.integers(0, 20, 3000), words=words[:20]) for at in range(20)]
+    columns = [Column("word", codes.astype(float), words), Column("x", x)]
+    columns += [Column(f"noise{at}", rng.integers(0, 20, 3000).astype(float), words[:20]) for at in range(20)]
     return WideDeals(np.empty((3000, 0), np.uint8), columns, rng.random(3000) < logistic(eta),
                      np.ones(3000))  # fmt: skip
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, decision_curve, implied_value, redraw_rates
+from leadml.evaluation.cutoffs import cutoff_at_cost, cutoff_at_share, decision_curve, implied_value
 from leadml.evaluation.metrics import HeldOut
+from leadml.evaluation.rates import redraw_rates
 from leadml.levels import logistic
 
 

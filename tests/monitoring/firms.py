@@ -10,11 +10,11 @@ from leadml.card.build import LearnedPoints, learned_card
 from leadml.card.record import Card, CardBand
 from leadml.data.deals import Leads
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.probabilities import table_of_totals
 from leadml.estimators.scorecard_fit import fit_scorecard
 from leadml.estimators.whole_points import whole_points
+from leadml.evaluation.rates import table_of_totals
 from leadml.levels import logistic
-from leadml.monitoring.drift import Before
+from leadml.monitoring.backtest import Before
 
 CRITERIA = ("budget", "authority", "need", "timeline")
 AT = "2026-01-01"
@@ -30,7 +30,7 @@ class Firm:
         codes, won = self.draw(n)
         self.counts = counts = PatternCounts.from_codes(codes, won)
         self.card = learn(counts)
-        self.before = Before.of_counts(counts)
+        self.before = Before(counts.total.sum(), counts.won.sum() / counts.total.sum(), counts)
 
     def draw(self, n: int, change: str = "") -> tuple[Any, Any]:
         weights, intercept = self.weights.copy(), self.intercept

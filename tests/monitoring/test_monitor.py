@@ -22,8 +22,7 @@ from leadml.data.read import read_leads
 from leadml.datasets.sample import make_leads, write_csv
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, UsageError
-from leadml.monitoring.backtest import logged, read_predictions
-from leadml.monitoring.drift import load_before
+from leadml.monitoring.backtest import load_before, logged, read_predictions
 from leadml.monitoring.monitor import EXIT_CODES, deals_needed, format_monitor, monitor_file, monitor_leads
 from leadml.monitoring.result import MonitorResult
 from leadml.registry.evidence import DEAL_COUNTS, counts_file, day_of

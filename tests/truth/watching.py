@@ -9,8 +9,7 @@ import numpy as np
 from leadml.calibration.file import calibrate_file
 from leadml.data.deals import NO_DAY, OPEN
 from leadml.datasets.sample import FIRST_DAY, write_csv
-from leadml.monitoring.backtest import logged
-from leadml.monitoring.drift import load_before
+from leadml.monitoring.backtest import load_before, logged
 from leadml.monitoring.monitor import monitor_leads
 from leadml.registry.resolve import resolve
 from tests.truth.firms import draw, leadml, mapping_of, settings_of, truth_of

@@ -1,4 +1,4 @@
-"""A rubric as a scikit-learn transformer: what a CRM holds becomes levels from 0 to 4."""
+"""scikit-learn transformers: what a CRM holds becomes levels from 0 to 4, by a rubric or by a whole mapping."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import pandas as pd
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from leadml.data.mapping import Criterion
+from leadml.data.mapping import Criterion, load_mapping
+from leadml.data.read import read_source
+from leadml.data.sources import open_source
 from leadml.estimators.classifier import check_levels
-from leadml.exceptions import UsageError
+from leadml.exceptions import InputError, UsageError
 from leadml.levels import Floats
 from leadml.records import check_record
 
@@ -36,11 +38,6 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         Values that say nothing, besides None and NaN.
     other : "error", "unknown" or int
         What an unlisted category becomes: an error that names it, an unknown, or a level.
-
-    Attributes
-    ----------
-    n_features_in_ : int
-        Number of columns.
 
     Examples
     --------
@@ -79,13 +76,6 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         ----------
         X : array-like of shape (n, n_columns)
             Values as a CRM holds them.
-        y : None
-            Not looked at.
-
-        Returns
-        -------
-        RubricEncoder
-            Itself.
 
         Raises
         ------
@@ -100,17 +90,7 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Any) -> Floats:
-        """Turn values into levels.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, n_columns)
-            As in `fit`.
-
-        Returns
-        -------
-        ndarray of shape (n, n_columns), float64
-            Levels 0 to 4, NaN for unknown.
+        """(n, n_columns) levels 0 to 4, NaN for unknown, of values as in `fit`.
 
         Raises
         ------
@@ -151,3 +131,68 @@ class RubricEncoder(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         tags.input_tags.string = tags.input_tags.categorical = self.levels is not None
         tags.requires_fit = True
         return tags
+
+
+class MappingEncoder(TransformerMixin, BaseEstimator):
+    """Levels of the mapped criteria, and the mapping's context columns, from a frame of CRM columns.
+
+    Parameters
+    ----------
+    mapping : Mapping, dict, str or path
+        What the columns mean.
+
+    Attributes
+    ----------
+    mapping_ : Mapping
+        The mapping as a record.
+    feature_names_out_ : tuple of str
+        Criteria in canonical order, then context columns.
+
+    Raises
+    ------
+    InputError
+        A cell holds what the mapping does not list (a transformer can leave out no row), or `X` is no table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> deals = pd.DataFrame({"Role": ["Owner", "Clerk", None], "Product": ["A", "B", "A"]})
+    >>> roles = {"column": "Role", "levels": {"Clerk": 1, "Owner": 4}}
+    >>> mapping = {"name": "ours", "criteria": {"authority": roles}, "context": ["Product"]}
+    >>> MappingEncoder(mapping).fit_transform(deals)["authority"].tolist()
+    [4.0, 1.0, nan]
+    """
+
+    def __init__(self, mapping: Any) -> None:
+        self.mapping = mapping
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+        """Read the mapping; nothing is learned.
+
+        Parameters
+        ----------
+        X : frame, list of dict or path
+            Columns of the CRM.
+        """
+        self.mapping_ = load_mapping(self.mapping)
+        opened = open_source(X, self.mapping_.read)
+        there = [name for name in self.mapping_.context if name in opened.columns]
+        self.feature_names_out_ = (*self.mapping_.mapped, *there)
+        return self
+
+    def transform(self, X: Any) -> pd.DataFrame:
+        """Levels (float, NaN = unknown) and context columns of what `fit` takes, row by row."""
+        check_is_fitted(self)
+        unnamed = self.mapping_.model_copy(update={"lead_id": None})  # nobody asks which lead a row is
+        leads = read_source(open_source(X, self.mapping_.read), unnamed, to_score=True)
+        if leads.rejections is not None and leads.rejections.n_rows:
+            raise InputError(f"{leads.source}: {leads.rejections.summary(1)[0]}; a transformer leaves out no row")
+        columns = dict(zip(leads.criteria, leads.levels.T, strict=True))
+        columns |= {name: np.asarray(c.to_pandas(date_as_object=False)) for name, c in leads.context.items()}
+        out = pd.DataFrame(columns, index=X.index if isinstance(X, pd.DataFrame) else None)
+        return out.reindex(columns=list(self.feature_names_out_))  # NaN where a column may be absent, and is
+
+    def get_feature_names_out(self, input_features: Any = None) -> Any:  # noqa: ARG002
+        """Names of the columns: criteria, then context columns."""
+        check_is_fitted(self)
+        return np.array(self.feature_names_out_, dtype=object)
