@@ -19,8 +19,6 @@ from leadml.levels import Codes, Flags, Floats, Ints
 PATIENCE = 3
 """Block exchanges without progress before single ones, which cannot cycle."""
 MAX_PIVOTS = 1000
-FEW_ROWS = 6
-"""Rows up to which Gram matrices are made one by one."""
 
 
 class Fits(NamedTuple):
@@ -61,8 +59,7 @@ class Coded(LinearOperator):
         return np.asarray(np.sum([row[own] for row, own in zip(rows, self.codes, strict=True)], axis=0))
 
     def _rmatvec(self, weight: Floats) -> Floats:
-        n = [np.bincount(own, weight.ravel(), s) for own, s in zip(self.codes, self.sizes, strict=True)]
-        return np.asarray(np.concatenate(n) @ self.basis)
+        return np.asarray(self.counts(self.codes[0], 1, weight.ravel())[0])  # the first row of the basis: every code 0
 
 
 def solve_bounded(hessian: Floats, linear: Floats, bounded: Flags) -> Floats:
@@ -108,7 +105,7 @@ def fit_logistic(
 ) -> Fits:
     """Minimise sum_p [total log(1 + e^eta) - won eta] + theta' S theta / 2, theta >= 0 where bounded, row by row.
 
-    (m, p) columns, or for a few rows an operator that has their Gram matrix; (rows or 1, m) won and total;
+    (m, p) columns, or an operator that has their Gram matrix; (rows or 1, m) won and total;
     (rows or 1, p, p) penalty S; (rows, p) start; (m,) offset of every eta.
     """
     n_rows = max(len(won), len(penalty), 1 if start is None else len(start))
@@ -117,8 +114,6 @@ def fit_logistic(
     won_columns = np.broadcast_to(won @ columns, (n_rows, n_columns))
     total = np.broadcast_to(total, (n_rows, total.shape[1]))
     penalty = np.broadcast_to(penalty, (n_rows, n_columns, n_columns))
-    upper = np.triu_indices(n_columns)
-    pairs = None if n_rows <= FEW_ROWS else columns[:, upper[0]] * columns[:, upper[1]]
     hessian, loss = np.empty((n_rows, n_columns, n_columns)), np.full(n_rows, np.inf)
     before, open_ = theta.copy(), np.arange(n_rows)
     for _ in range(max_iter):
@@ -140,16 +135,11 @@ def fit_logistic(
         weighted = total[rows] * mu
         gradient = weighted @ columns - won_columns[rows] + s_at
         h, weighted = s.copy(), weighted * (1.0 - mu)
-        if pairs is not None:
-            entries = weighted @ pairs
-            h[:, upper[0], upper[1]] += entries
-            h[:, upper[1], upper[0]] = h[:, upper[0], upper[1]]
-        elif isinstance(columns, np.ndarray):
-            for gram, root in zip(h, np.sqrt(weighted), strict=True):
-                scaled = root[:, None] * columns  # a product with itself, at half the cost
+        for gram, each in zip(h, weighted, strict=True):
+            if isinstance(columns, np.ndarray):
+                scaled = np.sqrt(each)[:, None] * columns  # a product with itself, at half the cost
                 gram += scaled.T @ scaled
-        else:
-            for gram, each in zip(h, weighted, strict=True):
+            else:
                 gram += columns.gram(each)
         linear = (h @ at[..., None])[..., 0] - gradient
         new = np.linalg.solve(h, linear[..., None])[..., 0] if bounded is None else solve_bounded(h, linear, bounded)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
 from leadml.evaluation.bootstrap import Z_ONE, Z
 from leadml.evaluation.metrics import HeldOut, rate_of_different
+from leadml.evaluation.verdict import MIN_DIFFERENT
 from leadml.levels import Floats
 from leadml.result import Figure, Segment, SegmentVerdict
 
-MIN_DIFFERENT = 10
-"""Leads judged differently below which a segment's own deals say nothing."""
 SPREADS = np.r_[0.0, np.geomspace(0.003, 0.5, 40)]
 """Standard deviations of the gain between segments (shares of their wins) that are averaged over."""
 SPREAD_SCALE = 0.15
@@ -28,21 +29,14 @@ def segment_gains(
     import pandas as pd
 
     gain = (card - rule) * (held.y - rate_of_different(held, card, rule))
-    columns: dict[str, Floats] = {
-        "n": np.ones(len(gain)),
-        "won": held.y,
-        "followed_up": rule,
-        "different": np.abs(card - rule),
-        "gain": gain,
-    }
-    rows = pd.DataFrame({name: held.weight * each for name, each in columns.items()})
-    rows["value"] = ["(blank)" if each is None else str(each) for each in values.to_pylist()]
-    rows["unit"] = held.unit
-    sums = rows.groupby("value")[list(columns)].sum()
+    own: dict[str, Any] = {"n": 1.0, "won": held.y, "followed_up": rule, "different": np.abs(card - rule), "gain": gain}
+    rows = pd.DataFrame({name: held.weight * each for name, each in own.items()})
+    value = np.array(["(blank)" if each is None else str(each) for each in values.to_pylist()], dtype=object)
+    sums = rows.groupby(value).sum()
     won = sums["won"].to_numpy()
     raw = np.divide(sums["gain"].to_numpy(), won, out=np.zeros(len(won)), where=won > 0)
     # spread by unit and segment; one win that nobody saw is always possible
-    noise = rows.groupby(["value", "unit"])["gain"].sum().pow(2).groupby("value").sum().to_numpy()
+    noise = rows["gain"].groupby([value, held.unit]).sum().pow(2).groupby(level=0).sum().to_numpy()
     mean, spread = _pool(raw, np.sqrt(noise + 1.0) / np.maximum(won, 1.0))
     return tuple(
         Segment(
