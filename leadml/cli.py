@@ -86,7 +86,7 @@ _OUT = ".csv .tsv .jsonl (also .gz .zst), .parquet, .xlsx, or - for CSV; faults 
 _STORE = "Folder of the models; LEADML_STORE or ./models_store when absent."
 _MEANING = "What the columns of FILE mean (YAML)."
 _COLUMNS = "Which columns to write after lead_id, such as probability,points,band; all when absent."
-_LOCALE = "nl: decimal commas, ; between columns, Dutch words; reasons and questions stay in the card's language."
+_LOCALE = "nl: decimal commas, ; between columns, Dutch words; words of the CRM, and your own, stay as they are."
 _SORT = "Highest chance times amount first (if mapped); without a chance by decision, points, amount."
 _REJECTED = "End with 5 when a larger share of the rows is unusable."
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +20,7 @@ from leadml.levels import LEVEL_MAX, UNKNOWN, Ints32
 if TYPE_CHECKING:
     import pandas as pd
 
-    from leadml.card.record import Card
+    from leadml.card.record import Card, CardBin
 
 COLUMNS = (
     "probability", "points", "points_max", "low", "high", "band", "action", "decision", "settled",
@@ -27,8 +28,27 @@ COLUMNS = (
 )  # fmt: skip
 """After the lead's identity: the columns of version 0.1, then what came since."""
 MOST_WORDS = 4
+BETWEEN = ("filled", "below {high}", "{low} or more", "{low} to below {high}")
+"""How a bin of numbers is called."""
 OPPOSITE = {">=": "<", "<=": ">"}
 
+
+class Phrases(dict[str, str]):
+    """What leadml itself says of a lead, in another language; what is not among them is somebody's own, and stays."""
+
+    def __missing__(self, phrase: str) -> str:
+        return phrase
+
+    def label(self, part: CardBin) -> str:
+        """What a bin is called: the CRM's words, and numbers between words of ours."""
+        ends = {"low": f"{part.from_ or 0:g}", "high": f"{part.to or 0:g}"}
+        if part.values is None:
+            ours = (each for each in BETWEEN if each.format(**ends) == part.label)  # else somebody wrote others
+            return next((self[each].format(**ends) for each in ours), part.label)
+        return re.sub(r" \(\+(\d+) more\)$", rf" (+\1 {self['more']})", part.label)
+
+
+AS_IT_IS = Phrases()
 Column = tuple[Any, npt.NDArray[Any]]
 """Distinct values (an array; texts as a list, or as Arrow), and which of them each row has."""
 
@@ -64,11 +84,11 @@ class Scores:
 
         return pd.DataFrame({name: getattr(self, name) for name in COLUMNS})
 
-    def to_arrow(self, *, by_pattern: bool = False) -> pa.RecordBatch:
+    def to_arrow(self, *, by_pattern: bool = False, phrases: Phrases = AS_IT_IS) -> pa.RecordBatch:
         """The columns as an Arrow batch of a row a lead (or a pattern), texts that repeat as dictionaries."""
         made: list[pa.Array] = []
         for name in COLUMNS:
-            values, at = column_of(self.answers, name)
+            values, at = column_of(self.answers, name, phrases)
             at = at if by_pattern else at[self.index]
             if name == "probability" and not self.answers.table.card.table:
                 made.append(pa.nulls(len(at), pa.float64()))
@@ -84,43 +104,51 @@ class Scores:
         return pa.RecordBatch.from_arrays(made, names=list(COLUMNS))
 
 
-def column_of(answers: Answers, name: str) -> Column:
+def column_of(answers: Answers, name: str, say: Phrases = AS_IT_IS) -> Column:
     """One of `COLUMNS` over the rows of answers."""
     table, card, codes, n = answers.table, answers.table.card, answers.codes, len(answers.points)
+    ids = [*(say[each.id] for each in card.criteria), *(each.id for each in card.attributes)]
+    names = [*(say[each.id] for each in card.criteria), *(each.column for each in card.attributes)]
     match name:
         case "points_max":
             return np.array([card.total_max], np.int32), np.zeros(n, np.int32)
         case "model":
             return [card.model], np.zeros(n, np.int32)
         case "band":
-            return [band.id for band in card.bands], answers.band
+            return [say[band.id] for band in card.bands], answers.band
         case "decision":
             return card.labels, answers.decision
         case "ask_next":
-            return ["", *table.code_columns], answers.ask_next + 1
+            return ["", *ids], answers.ask_next + 1
         case "question":
-            questions = [each.question or f"What is known of {each.title.lower()}?" for each in card.criteria]
-            return ["", *questions, *(f"What is {each.column}?" for each in card.attributes)], answers.ask_next + 1
+            questions = [
+                say[each.question] if each.question else say["What is known of {}?"].format(say[each.title.lower()])
+                for each in card.criteria
+            ]
+            questions += [say["What is {}?"].format(each.column) for each in card.attributes]
+            return ["", *questions], answers.ask_next + 1
         case "action":
             n_bands, asked = len(card.bands), answers.decision == WAIT
             asked &= table.band_decisions[answers.band] == NO_MATCH
-            first = [f"ask about {name} first" for name in table.row_names]
+            first = [say["ask about {} first"].format(name) for name in names]
             at = np.where(asked, n_bands + 1 + answers.ask_next, answers.band)
-            actions = [*(band.action for band in card.bands), "disqualify", *first]  # which are no band's
+            actions = [*(say[band.action] for band in card.bands), say["disqualify"], *first]  # which are no band's
             return actions, np.where(answers.gate_failed, n_bands, at)
         case "unknown":
-            return _named({name: codes[:, j] == table.unknown[j] for j, name in enumerate(table.code_columns)}, n)
+            return _named({name: codes[:, j] == table.unknown[j] for j, name in enumerate(ids)}, n)
         case "caveats":
-            known = dict(zip([each.id for each in table.by_facts], codes[:, len(table.sizes) :].T, strict=False))
-            found = {each.id: known.get(each.id, np.full(n, not each.when)) for each in card.caveats}
-            found |= {f"gate failed: {table.code_columns[j]}": codes[:, j] < below for j, below in table.gates.items()}
-            found |= {f"gate open: {table.code_columns[j]}": codes[:, j] == UNKNOWN for j in table.gates}
+            facts = dict(zip([each.id for each in table.by_facts], codes[:, len(table.sizes) :].T, strict=False))
+            found = {each.id: facts.get(each.id, np.full(n, not each.when)) for each in card.caveats}
+            found |= {say["gate failed: {}"].format(ids[j]): codes[:, j] < below for j, below in table.gates.items()}
+            found |= {say["gate open: {}"].format(ids[j]): codes[:, j] == UNKNOWN for j in table.gates}
             return _named(found, n)
         case "reasons":
-            return _reasons(answers), np.arange(n, dtype=np.int32)
+            return _reasons(answers, names, say), np.arange(n, dtype=np.int32)
         case "if_answered":
             distinct, at = table.outcomes(answers)
-            texts, alike = np.unique(["", *(answer_text(card, j, made) for j, made in distinct)], return_inverse=True)
+            texts, alike = np.unique(
+                ["", *(answer_text(card, j, made, say) for j, made in distinct)], return_inverse=True
+            )
             return texts.tolist(), alike[at + 1]
     return getattr(answers, name), np.arange(n, dtype=np.int32)
 
@@ -132,14 +160,15 @@ def _named(applies: Mapping[str, npt.NDArray[Any]], n: int) -> Column:
     return ["; ".join(name for j, name in enumerate(applies) if each >> j & 1) for each in distinct.tolist()], at
 
 
-def _reasons(answers: Answers) -> pa.StringArray:
+def _reasons(answers: Answers, names: Sequence[str], say: Phrases) -> pa.StringArray:
     """``criterion +points`` joined by ``; ``, largest first, in the order of the card where equal."""
     table, card = answers.table, answers.table.card
     # Words in the order in which they stand in any text, so that sorting their numbers orders the text.
     order = sorted((-p, j, code) for j, row in enumerate(table.points) for code, p in enumerate(row.tolist()) if p)
-    told = [["", *[""] * 4, " (unknown)"]] * len(card.criteria)
-    told += [[*(f" = {each.label}" for each in a.bins), " (other)", " (unknown)"] for a in card.attributes]
-    words = [f"{table.row_names[j]}{told[j][code]} +{-points}" for points, j, code in order]
+    other, unknown = (f" ({say[each]})" for each in ("other", "unknown"))
+    told = [["", *[""] * 4, unknown]] * len(card.criteria)
+    told += [[*(f" = {say.label(each)}" for each in a.bins), other, unknown] for a in card.attributes]
+    words = [f"{names[j]}{told[j][code]} +{-points}" for points, j, code in order]
     rank = [np.full(size, len(order), np.int32) for size in table.sizes]
     for at, (_, j, code) in enumerate(order):
         rank[j][code] = at
@@ -152,7 +181,7 @@ def _reasons(answers: Answers) -> pa.StringArray:
     return pa.StringArray.from_buffers(len(pieces), pa.py_buffer(np.ascontiguousarray(ends)), taken.buffers()[2])
 
 
-def answer_text(card: Card, row: int, made: Sequence[Sequence[int]]) -> str:
+def answer_text(card: Card, row: int, made: Sequence[Sequence[int]], say: Phrases = AS_IT_IS) -> str:
     """What each answer would make of a lead, ``>= 10000: ready; geen: wait``, best first.
 
     `made` has the decision and the band of each answer. Where answers differ in their band alone, the bands are named
@@ -166,7 +195,7 @@ def answer_text(card: Card, row: int, made: Sequence[Sequence[int]]) -> str:
         answers = [(words.get(str(level), ()), made[level]) for level in can_be]
     else:
         bins = card.attributes[row - len(card.criteria)].bins
-        labels = [*(each.label for each in bins if not each.blank), "any other"]
+        labels = [*(say.label(each) for each in bins if not each.blank), say["any other"]]
         answers, can_be = [((label,), each) for label, each in zip(labels, made, strict=False)], []
     if is_one := len({decision for _, (decision, _) in answers}) == 1:
         says = [band if card.bands[band].decision == DECISIONS[decision] else -1 for _, (decision, band) in answers]
@@ -174,7 +203,7 @@ def answer_text(card: Card, row: int, made: Sequence[Sequence[int]]) -> str:
         says = [-decision for _, (decision, _) in answers]  # the highest is best
     label = card.labels[answers[0][1][0]]
     if len({*says}) == 1:
-        return f"any answer: {label}"
+        return say["any answer: {}"].format(label)
     told: dict[int, list[str]] = {}
     # Answers that say the same and follow one another are one run; of labels all are.
     for each, run in itertools.groupby(range(len(answers)), says.__getitem__):
@@ -183,21 +212,23 @@ def answer_text(card: Card, row: int, made: Sequence[Sequence[int]]) -> str:
         if not texts:
             texts = [f"{can_be[at[0]]}-{can_be[at[-1]]}" if len(at) > 1 else f"{can_be[at[0]]}"]
         elif can_be:
-            texts = [_some(_with_range(texts, [word for after, _ in answers[at[-1] + 1 :] for word in after]))]
+            texts = [_some(_with_range(say, texts, [word for after, _ in answers[at[-1] + 1 :] for word in after]))]
         told.setdefault(each, []).extend(texts)
-    names = {each: (card.bands[each].id if each >= 0 else label) if is_one else card.labels[-each] for each in told}
+    names = {
+        each: (say[card.bands[each].id] if each >= 0 else label) if is_one else card.labels[-each] for each in told
+    }
     parts = ((", ".join(texts) if can_be else _some(texts), each) for each, texts in sorted(told.items(), reverse=True))
     return "; ".join(f"{text}: {names[each]}" for text, each in parts)
 
 
-def _with_range(every: Sequence[str], after: Sequence[str]) -> list[str]:
+def _with_range(say: Phrases, every: Sequence[str], after: Sequence[str]) -> list[str]:
     """Words, and one range for all thresholds among them, up to the first of what comes after."""
     thresholds = [word for word in every if word.startswith((">= ", "<= ", "< ", "> "))]
     texts = [word for word in every if word not in thresholds]
     if thresholds:
         ends = [word for word in thresholds[:1] if word[:2] in OPPOSITE]
         ends += [OPPOSITE[word[:2]] + word[2:] for word in after if word[:2] in OPPOSITE][:1]
-        texts.append(" and ".join(ends) or thresholds[0])
+        texts.append(f" {say['and']} ".join(ends) or thresholds[0])
     return texts
 
 

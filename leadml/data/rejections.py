@@ -75,10 +75,11 @@ class Rejections:
             told.append(dict(zip(columns, cells, strict=False)))
         return told
 
-    def save(self, path: Path) -> None:
-        """Write every fault as CSV; texts that a spreadsheet would run are guarded."""
-        with path.open("w", encoding="utf-8", newline="") as out:
-            write = csv.writer(out)
+    def save(self, path: Path, locale: str = "en") -> None:
+        """Write every fault as CSV, as a spreadsheet of the locale reads it; texts that it would run are guarded."""
+        encoding, mark = ("utf-8", ",") if locale == "en" else ("utf-8-sig", ";")
+        with path.open("w", encoding=encoding, newline="") as out:
+            write = csv.writer(out, delimiter=mark)
             write.writerow(self.columns)
             for each in self.to_dicts():
                 write.writerow(guard_formula(str(value)) for value in each.values())

@@ -148,7 +148,7 @@ def predict_file(source: Any, mapping: Any, models: Sequence[Any], out: str, opt
         path = str(beside) if out != "-" and rejections.n_rows else None
         if path is not None:
             with replacing(path) as temporary:
-                rejections.save(temporary)
+                rejections.save(temporary, options.locale)
         elif out != "-":
             beside.unlink(missing_ok=True)
         if n_guarded := sum(writer.n_guarded for writer in writers):

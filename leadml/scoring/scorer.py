@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from leadml.card.in_words import COLUMNS
+from leadml.card.in_words import AS_IT_IS, COLUMNS, Phrases
 from leadml.card.record import Card
 from leadml.card.score import ENUMERATED, Answers
 from leadml.data.cells import mask_of, number_array, numbers_of, take, text_array, text_of
@@ -87,15 +87,16 @@ class Scorer:
         self, source: Source, mapping: Mapping, models: Sequence[Any], options: Options, first: Sequence[str] = ()
     ) -> None:
         names, there = options.names, set(source.columns)
-        self.source, self._models, self._words = source, list(models), None
+        self.source, self._models, self._phrases = source, list(models), AS_IT_IS
         self._made: dict[int, tuple[Answers, pa.RecordBatch]] = {}  # of each model, those made last
         cards = [each for each in models if isinstance(each, Card)]
         if options.locale != "en":
             from leadml.scoring.worklist import words_of
 
-            self._words = words_of(options.locale)
+            words = words_of(options.locale)
+            self._phrases = Phrases(words.phrases)
             for at, each in enumerate(cards):
-                labels = self._words.decisions | dict(each.decision_labels)
+                labels = words.decisions | dict(each.decision_labels)
                 self._models[at] = each.model_copy(update={"decision_labels": labels})
         asked = tuple(dict.fromkeys(each.id for card in cards for each in card.criteria)) if cards else mapping.mapped
         attributes = {each.column: each for card in cards for each in card.attributes}
@@ -132,7 +133,7 @@ class Scorer:
         self.layout = Layout(
             names, tuple(self._kept.values()), locale=options.locale,
             first=tuple(self._kept[each] for each in first),
-            band_decisions={band.id: band.decision for card in cards for band in card.bands},
+            band_decisions={self._phrases[band.id]: band.decision for card in cards for band in card.bands},
         )  # fmt: skip
         by_age = any(each.age_of for each in attributes.values())
         created, amount = mapping.dates.created, mapping.amount.column if mapping.amount else None
@@ -211,8 +212,7 @@ class Scorer:
             scores = model.score(leads)
             answers, batch = self._made.get(at, (None, None))
             if answers is not scores.answers:  # where all patterns are few, every chunk has the same
-                batch = scores.to_arrow(by_pattern=True)
-                batch = self._words.translated(batch) if self._words else batch
+                batch = scores.to_arrow(by_pattern=True, phrases=self._phrases)
                 batch = batch.append_column("policy", batch.column("model"))
                 self._made[at] = (scores.answers, batch)
             every.append((batch, scores.index))

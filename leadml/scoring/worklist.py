@@ -4,14 +4,12 @@ words of a locale, for it and for what a card says."""
 from __future__ import annotations
 
 import functools
-import re
 from importlib.resources import files
 from pathlib import Path
 
 import pyarrow as pa
 from pydantic import Field
 
-from leadml.data.cells import text_array
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import UsageError
 from leadml.records import Record, load_record
@@ -33,19 +31,6 @@ class Words(Record):
     columns: dict[str, tuple[str, str]]  # title and explanation
     decisions: dict[str, str] = Field(default_factory=dict)
     phrases: dict[str, str] = Field(default_factory=dict)
-    patterns: dict[str, str] = Field(default_factory=dict)
-
-    def translated(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Answers of a card with actions, and what answers would make of a lead, in words of the locale."""
-        for name in ("action", "if_answered"):
-            column, texts = batch.column(name), list[str]()
-            for text in column.dictionary.to_pylist():
-                for pattern, said in self.patterns.items():
-                    text = re.sub(pattern, said, text)
-                texts.append(self.phrases.get(text, text))
-            made = pa.DictionaryArray.from_arrays(column.indices, text_array(texts))
-            batch = batch.set_column(batch.schema.get_field_index(name), name, made)
-        return batch
 
 
 class _Locales(Record):

@@ -128,7 +128,9 @@ class CsvLines(Writer):
         self._mark = "\t" if kind == ".tsv" else ";" if layout.locale == "nl" else ","
         self._latest: tuple[pa.RecordBatch | None, Any] = (None, None)
         titles = (guard_formula(name).replace('"', '""') for name in layout.names)
-        self._header = (self._mark.join(f'"{title}"' for title in titles) + "\n").encode()
+        # Excel takes accents for what they are behind a byte-order mark alone.
+        encoding = "utf-8" if layout.locale == "en" else "utf-8-sig"
+        self._header = (self._mark.join(f'"{title}"' for title in titles) + "\n").encode(encoding)
 
     def make(self, scored: Scored) -> tuple[memoryview, int]:
         """The lines of leads, and how many cells of the input are guarded."""

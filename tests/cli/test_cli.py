@@ -72,9 +72,9 @@ def test_help_has_an_example(run, command):
     assert f"Example: leadml {head}" in out.replace("\n  ", " ")
 
 
-def test_help_says_what_a_locale_leaves_in_english(run):
+def test_help_says_what_a_locale_leaves_as_it_is(run):
     told = " ".join(run("predict", "--help")[1].split())
-    assert "Dutch words; reasons and questions stay in the card's language" in told
+    assert "Dutch words; words of the CRM, and your own, stay as they are" in told
 
 
 def test_help_lists_every_command(run):

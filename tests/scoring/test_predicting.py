@@ -16,14 +16,17 @@ import pytest
 
 import leadml
 from leadml.calibration.run import name_of
+from leadml.card.bands import GENERIC
 from leadml.card.build import documented_card
 from leadml.card.in_words import COLUMNS
 from leadml.card.record import Card, CardAttribute, CardBin, CardTotal
 from leadml.exceptions import InputError, ModelRefError, RecordError, UsageError
-from leadml.frameworks.catalog import load_policy
+from leadml.frameworks.catalog import list_frameworks, list_policies, load_policy
+from leadml.levels import CANONICAL
 from leadml.scoring.face import Model
 from leadml.scoring.predicting import names_among, policy_cards, predict_file, qualify_file
 from leadml.scoring.scorer import Options
+from leadml.scoring.worklist import words_of
 
 MAPPING = {
     "name": "ours",
@@ -62,7 +65,7 @@ def run(source, mapping, model, out, **options):
 
 
 def rows(path, delimiter=","):
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file, delimiter=delimiter))
 
 
@@ -160,8 +163,13 @@ def test_dutch_words_agree(tmp_path, export, card):
     got = rows(tmp_path / "s.csv", ";")
     assert [row["decision"] for row in got] == ["wachten"] * 3
     assert [row["action"] for row in got] == ["warm houden", "vraag eerst naar budget", "vraag eerst naar budget"]
-    assert got[0]["probability"] == "0,4"
+    assert [row["band"] for row in got] == ["warm houden", "laten vallen", "laten vallen"]
+    assert (got[1]["unknown"], got[1]["ask_next"]) == ("budget; behoefte; termijn", "budget")
+    assert {row["question"] for row in got} == {"Is er geld voor, of kan dat er komen?"}
+    assert (got[0]["probability"], got[0]["reasons"]) == ("0,4", "mandaat +4; behoefte +4")
     assert got[0]["if_answered"] == "1-4: opvolgen; 0: wachten"
+    assert [row["value"] for row in rows(tmp_path / "s.csv.rejected.csv", ";")] == ["7"]
+    assert all((tmp_path / name).read_bytes()[:3] == b"\xef\xbb\xbf" for name in ("s.csv", "s.csv.rejected.csv"))
     with pytest.raises(UsageError, match="--locale"):
         run(export, MAPPING, card, tmp_path / "s.csv", locale="fr")
 
@@ -258,6 +266,33 @@ def test_attributes_are_read_in_the_files_own_numbers(tmp_path, card):
     assert [row["points"] for row in rows(tmp_path / "s.csv")] == ["12", "8", "9"]
     told = leadml.explain(tmp_path / "e.csv", mapping, wide, "a")
     assert "Size       >= 1000    4 of 4" in told
+
+
+def test_all_that_the_documents_say_is_in_dutch():
+    frameworks, bands = list_frameworks(), [band for policy in list_policies() for band in policy.bands]
+    bands += [band for bands in GENERIC for band in bands]
+    said = {each.question for framework in frameworks for each in framework.criteria if each.question}
+    said |= {word for band in bands for word in (band.id, band.action)} | {*CANONICAL}
+    assert said - {*words_of("nl").phrases} == set()
+
+
+def test_a_firm_keeps_its_own_words(tmp_path, card):
+    bins = [CardBin(label="below 10", to=10.0, points=1, n=9, won=1)]
+    bins += [CardBin.model_validate({"label": label, "from": low, "points": 2, "n": 9, "won": 5, "to": high})
+             for low, high, label in ((10, 99, "10 to below 99"), (99, None, "many"))]  # fmt: skip
+    wide = wide_card(card, kind="edges", bins=tuple(bins))
+    own = [each.model_copy(update={"question": "How {}?"}) for each in wide.criteria]
+    hot = wide.bands[-1].model_copy(update={"id": "hot", "action": "call Ann"})
+    wide = wide.model_copy(update={"criteria": tuple(own), "bands": (*wide.bands[:-1], hot)})
+    (tmp_path / "e.csv").write_text("Deal;Need;Role;Size\na;4;High;5\nb;4;High;12\nc;4;High;100\nd;0;Low;\n")
+    mapping = {**MAPPING, "outcome": None, "amount": None}
+    for way in ("csv", "xlsx"):
+        run(tmp_path / "e.csv", mapping, wide, tmp_path / f"s.{way}", locale="nl")
+    got = rows(tmp_path / "s.csv", ";")
+    told = [row["reasons"].rpartition("Size")[2] for row in got]
+    assert told == [" = onder 10 +1", " = 10 tot 99 +2", " = many +2", " (onbekend) +1"]
+    assert {row["question"] for row in got} == {"How {}?"}
+    assert {row["if_answered"] for row in got[:3]} == {"4: hot; 0-3: opvolgen", "3-4: hot; 0-2: opvolgen"}
 
 
 def test_dates_count_by_their_age_at_creation(tmp_path, card):

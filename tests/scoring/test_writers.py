@@ -111,8 +111,8 @@ def test_dutch_numbers_and_delimiter(tmp_path):
     chances = pa.array([each and each + 3e-5 for each in scored.answers.column(index).to_pylist()], pa.float64())
     scored = scored._replace(answers=scored.answers.set_column(index, "probability", chances))
     write(tmp_path / "a.csv", [scored], Layout(("probability", "points"), ("Amount",), locale="nl"))
-    assert (tmp_path / "a.csv").read_text().splitlines() == [
-        '"lead_id";"probability";"points";"Amount"', '"a";"0,125";1;"1,5"', '"b";;2;'
+    assert (tmp_path / "a.csv").read_text("utf-8").splitlines() == [  # with a mark by which Excel knows accents
+        '\ufeff"lead_id";"probability";"points";"Amount"', '"a";"0,125";1;"1,5"', '"b";;2;'
     ]  # fmt: skip
 
 
