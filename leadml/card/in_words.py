@@ -138,7 +138,7 @@ def column_of(answers: Answers, name: str, say: Phrases = AS_IT_IS) -> Column:
             return _named({name: codes[:, j] == table.unknown[j] for j, name in enumerate(ids)}, n)
         case "caveats":
             facts = dict(zip([each.id for each in table.by_facts], codes[:, len(table.sizes) :].T, strict=False))
-            found = {each.id: facts.get(each.id, np.full(n, not each.when)) for each in card.caveats}
+            found = {say[each.id]: facts.get(each.id, np.full(n, not each.when)) for each in card.caveats}
             found |= {say["gate failed: {}"].format(ids[j]): codes[:, j] < below for j, below in table.gates.items()}
             found |= {say["gate open: {}"].format(ids[j]): codes[:, j] == UNKNOWN for j in table.gates}
             return _named(found, n)

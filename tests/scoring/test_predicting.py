@@ -273,6 +273,7 @@ def test_all_that_the_documents_say_is_in_dutch():
     bands += [band for bands in GENERIC for band in bands]
     said = {each.question for framework in frameworks for each in framework.criteria if each.question}
     said |= {word for band in bands for word in (band.id, band.action)} | {*CANONICAL}
+    said |= {caveat.id for framework in frameworks for caveat in framework.caveats}
     assert said - {*words_of("nl").phrases} == set()
 
 
