@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import block_diag
 from scipy.sparse.linalg import LinearOperator
 
 from leadml.levels import Codes, Flags, Floats, Ints
@@ -36,12 +35,6 @@ class Coded(LinearOperator):
         super().__init__(np.float64, (len(codes), basis.shape[1]))
         self.codes: list[Ints] = [*np.insert(codes.astype(np.int64), 0, 0, axis=1).T.copy()]
         self.sizes, self.basis = [1, *sizes], basis
-
-    def add(self, codes: Codes, size: int) -> None:
-        """Add a column for each of some more codes."""
-        self.codes, self.sizes = [*self.codes, codes.astype(np.int64)], [*self.sizes, size]
-        self.basis = block_diag(self.basis, np.eye(size))
-        self.shape = (len(codes), self.basis.shape[1])
 
     def counts(self, codes: Codes | Ints, size: int, weight: Floats) -> Floats:
         """(size, p) sums of the rows of each other code, weighted."""

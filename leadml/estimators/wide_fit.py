@@ -108,7 +108,7 @@ class _Model:
                 columns = design(counts.codes, basis)
                 _, precision, evidence, _ = fit_spreads(columns, counts.won[None], counts.total[None], basis)
                 self.prior = precision[np.argmax(evidence)]
-        self.columns = Coded(deals.codes, [N_CODES] * k, basis)
+        self.codes, self.columns = deals.codes, Coded(deals.codes, [N_CODES] * k, basis)
         self.bounded = np.repeat([False, True, False], [1, 4 * k, k])
         self.parts: list[_Part] = []
         self.spreads, self.theta = np.empty(0), np.zeros(1 + 5 * k)
@@ -117,7 +117,8 @@ class _Model:
     def add(self, bins: Bins, codes: Codes) -> None:
         """Let a column in and refit."""
         start, size = len(self.theta), bins.n_bins + 2
-        self.columns.add(codes, size)
+        self.codes, basis = np.column_stack([self.codes, codes]), block_diag(self.columns.basis, np.eye(size))
+        self.columns = Coded(self.codes, [*self.columns.sizes[1:], size], basis)
         inverse = np.asarray(np.linalg.inv(kernel(bins)), dtype=np.float64)
         self.parts.append(_Part(bins, codes, inverse, slice(start, start + size)))
         self.spreads = np.append(self.spreads, FIRST_SPREAD)

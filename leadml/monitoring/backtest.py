@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -109,11 +109,11 @@ def predictions(card: Card, codes: Codes, base_rate: float) -> Floats:
     return np.clip(card.lookup.answers(codes).probability, 1e-3, 1 - 1e-3)
 
 
-def continue_log(path: Path, found: Log, model: str) -> None:
-    """Append the deals that the log at a path does not hold for this model yet, as a block of their own."""
+def continue_log(path: Path, found: Log, known: Collection[str]) -> None:
+    """Append deals that the log at a path does not hold yet (`known`: ids that it does), as a block of their own."""
     if len(found) and path.exists():
         ids: Any = found.lead_id
-        found = found.subset(~np.isin(np.array(ids.to_pylist()), list(logged(path, model))))
+        found = found.subset(~np.isin(np.array(ids.to_pylist()), list(known)))
         block = int(Log.read(path).block.max(initial=-1)) + 1
         found = dataclasses.replace(found, block=np.full(len(found), block, np.int32))
     if len(found):

@@ -76,14 +76,13 @@ def monitor_file(
     check_folder(directory)
     before, log_path = load_before(card, beside), directory / "log.parquet"
     leads = read_leads(source, load_mapping(mapping).model_copy(update={"optional": True}), query=query)
-    told = backtest.logged(log_path, card.model)
-    if predictions is not None:
-        told |= backtest.read_predictions(predictions)
+    known = backtest.logged(log_path, card.model)
+    told = known if predictions is None else known | backtest.read_predictions(predictions)
     directory.mkdir(parents=True, exist_ok=True)
     held = read_held_out(beside)
     seen = frozenset(held.lead_id.to_pylist()) if held is not None and held.lead_id is not None else frozenset[str]()
     result, log = monitor_leads(card, leads, before, told=told, seen=seen)
-    backtest.continue_log(log_path, log, card.model)
+    backtest.continue_log(log_path, log, known)
     write_text(directory / "monitor.json", result.model_dump_json(indent=2) + "\n")
     write_text(directory / "monitor.html", str(render_monitor(result)))
     return Monitored(result, directory)
