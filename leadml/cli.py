@@ -55,9 +55,6 @@ class _Group(TyperGroup):
             args = [next(iter(self.commands)), *args]
         return super().parse_args(ctx, args)
 
-    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
-        return list(self.commands)
-
 
 app = typer.Typer(
     name="leadml", cls=_App, help=HELP, no_args_is_help=True, add_completion=False,

@@ -108,21 +108,18 @@ def end_well(command: Callable[[], object], *, debug: bool = False) -> None:
             import traceback
 
             traceback.print_exception(error)
-        say("\n".join(map(clean, f"leadml: {_words_of(error)}".split("\n"))))
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:500]
+        told = f"internal error: {said}; --debug shows where, please report it"
+        if isinstance(error, LeadmlError):
+            told = str(error)
+        elif isinstance(error, MemoryError):
+            told = "not enough memory; close other programs or give fewer rows"
+        elif isinstance(error, OSError):
+            told = f"the system refused ({error})"
+        say("\n".join(map(clean, f"leadml: {told}".split("\n"))))
         sys.exit(error.exit_code if isinstance(error, LeadmlError) else 1)
     if isinstance(code, int) and code:
         sys.exit(code)
-
-
-def _words_of(error: Exception) -> str:
-    if isinstance(error, LeadmlError):
-        return str(error)
-    if isinstance(error, MemoryError):
-        return "not enough memory; close other programs or give fewer rows"
-    if isinstance(error, OSError):
-        return f"the system refused ({error})"
-    told = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-    return f"internal error: {told}; --debug shows where, please report it"
 
 
 PLAIN_WIDTH: Final = 120

@@ -75,7 +75,6 @@ class Place(NamedTuple):
     """Where a run goes. parent : the active run that it is nested in."""
 
     client: MlflowClient
-    uri: str
     experiment_id: str
     parent: str | None = None
 
@@ -161,18 +160,18 @@ def connect(tracking_uri: str | None = None, experiment_name: str | None = None)
                 parent = active.info.run_id if active else None
                 chosen = active.info.experiment_id if active else chosen or fluent._active_experiment_id
         if experiment_name is None and chosen is not None:
-            return Place(client, uri, chosen, parent)
+            return Place(client, chosen, parent)
         name = experiment_name or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
         found = client.get_experiment_by_name(name)
         if found is not None:
             if found.lifecycle_stage != "active":
                 client.restore_experiment(found.experiment_id)
-            return Place(client, uri, found.experiment_id)
+            return Place(client, found.experiment_id)
         # A server decides itself where artifacts go; beside a database file they go into one folder.
         place = (file.parent / "mlartifacts" / name).as_uri() if file is not None else None
         # Without the tag MLflow's pages take an experiment for one of language models.
         tags = {"mlflow.experimentKind": "custom_model_development"}
-        return Place(client, uri, client.create_experiment(name, artifact_location=place, tags=tags))
+        return Place(client, client.create_experiment(name, artifact_location=place, tags=tags))
 
 
 @contextlib.contextmanager
