@@ -127,9 +127,13 @@ def format_check(found: Check) -> str:
     rate = "export closed deals too, or correct outcome.won and outcome.lost in the mapping"
     if ended and ended.base_rate is not None:
         rate = f"{ended.base_rate:.1%} of the closed deals were won"
+    form = {**found.format, "delimiter": DELIMITERS.get(given := found.format.get("delimiter", ""), given)}
+    told = [key for key in ("encoding", "delimiter", "quote", "decimal", "sheet") if key in found.format]
+    read = [f"{key} {form[key]}{' (sniffed)' * (key in form.get('sniffed', ()))}" for key in told]
+    files = [f"{form['n_files']} files"] if form.get("n_files", 1) > 1 else []
     lines = [
         f"{found.source}: {found.n_rows} rows = {found.n_leads} leads + {found.n_rejected} rejected",
-        f"read as {_format_words(found.format)}",
+        f"read as {', '.join([str(form.get('kind', 'leads')), *read, *files])}",
         f"outcome: {ended.won} won, {ended.lost} lost, {ended.open} open; {rate}" if ended else NO_OUTCOME,
         "",
         f"{'criterion':<15}{'column':<20}{'unknown':>8}{'0':>8}{'1':>8}{'2':>8}{'3':>8}{'4':>8}",
@@ -149,11 +153,3 @@ def format_check(found: Check) -> str:
         lines.append(f"  {each.code} {each.severity}: {each.title}")
         lines.append(f"    {each.explanation} {each.remedy}".rstrip())
     return "\n".join(map(clean, lines))
-
-
-def _format_words(form: dict[str, Any]) -> str:
-    said = {**form, "delimiter": DELIMITERS.get(form.get("delimiter", ""), form.get("delimiter"))}
-    given = [key for key in ("encoding", "delimiter", "quote", "decimal", "sheet") if key in form]
-    parts = [f"{key} {said[key]}{' (sniffed)' * (key in form.get('sniffed', ()))}" for key in given]
-    files = [f"{form['n_files']} files"] if form.get("n_files", 1) > 1 else []
-    return ", ".join([str(form.get("kind", "leads")), *parts, *files])

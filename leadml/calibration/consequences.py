@@ -1,26 +1,20 @@
-"""Consequences of following up a lead: economics (cost, value), else capacity, else the rule's own workload.
-
-From them follows the decision of every contender, by one function, within each block.
-"""
+"""Consequences of a follow-up (cost and value, else capacity, else workload), from which every decision follows."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from leadml.calibration.deals import n_of
-from leadml.calibration.experiment import Capacity, Economics, Experiment
+from leadml.calibration.experiment import Economics, Experiment
 from leadml.data.deals import NO_DAY, Leads, Note
+from leadml.evaluation.log import Entries
 from leadml.evaluation.metrics import highest
 from leadml.exceptions import UsageError
 from leadml.levels import N_CODES, Codes, Floats
 from leadml.result import Basis
-
-if TYPE_CHECKING:
-    from leadml.calibration.contenders import Said
 
 DAYS_A_WEEK = 7.0
 SHRINK_AMOUNTS = 20.0  # won deals that a level's effect on the amount is shrunk by
@@ -58,19 +52,15 @@ class Consequences:
         threshold = self.pays_from(train)
         return (lambda leads: np.full(len(leads), 1.0 / threshold)) if threshold else None
 
-    def decide(self, said: Said, leads: Leads, worth: Worth | None, workload: float) -> Floats:
-        """Follow up by P(won) * value >= cost, or the highest scores up to the capacity or `workload`.
-
-        A documented rule decides by itself, and a gate overrules.
-        """
-        if said.decision is not None:
-            return said.decision
+    def decide(self, said: Entries, leads: Leads, worth: Worth | None, workload: float) -> Floats:
+        """Follow up by P(won) * value >= cost, or the highest scores up to the capacity or `workload`; what a
+        documented rule, or a gate, decides by itself stands."""
         if worth is not None:
             pays = said.probability * worth(leads) >= 1.0 - 1e-12
             decision = np.where(np.isnan(said.probability), np.nan, pays)
         else:
             decision = highest(said.score, workload if self.share is None else self.share, leads.weight)
-        return decision if said.refused is None else np.where(said.refused, 0.0, decision)
+        return np.where(np.isnan(said.decision), decision, said.decision)
 
 
 def learn_amounts(train: Leads) -> Worth:
@@ -93,8 +83,21 @@ def find_consequences(settings: Experiment, leads: Leads, deals: Leads) -> Conse
     """What decides: economics, else capacity, bands by probability, break-even (asked), or the workload."""
     if settings.economics is not None:
         return _economics(settings.economics, deals)
+    if settings.capacity is not None and settings.capacity.per_week is None:
+        return Consequences("capacity", share=settings.capacity.share)
     if settings.capacity is not None:
-        return _capacity(settings.capacity, leads)
+        created = np.array([]) if leads.created is None else leads.created[leads.created != NO_DAY]
+        days = float(np.ptp(created)) if len(created) else 0.0
+        if days < DAYS_A_WEEK:
+            seen = "no dates of creation" if days == 0 else f"leads created within {days:.0f} days"
+            raise UsageError(
+                f"{leads.source}: capacity.per_week needs to know how many leads come a week, got {seen}; valid:"
+                " dates: {created: ...} in the mapping over a week or more, or capacity.share; add one of them"
+            )
+        per_week, inflow = float(settings.capacity.per_week or 0.0), len(created) / (days / DAYS_A_WEEK)
+        share = min(1.0, per_week / inflow)
+        note = {"per_week": per_week, "share": share, "inflow": inflow, "where": "capacity"}
+        return Consequences("capacity", share=share, notes=(("LML502", note),))
     if settings.bands.by == "probability":
         return Consequences("economics", threshold=settings.bands.follow_up_from)
     if settings.cutoff_basis == "break-even":
@@ -130,20 +133,3 @@ def _economics(given: Economics, deals: Leads) -> Consequences:
     note = {"value": value, "currency": given.currency or theirs, "margin": margin, "mean": mean, "cost": cost, "n": n}
     notes: tuple[Note, ...] = (("LML503", {**note, "where": "economics"}),)
     return Consequences("economics", cost, value, margin, threshold=cost / value, notes=notes)
-
-
-def _capacity(given: Capacity, leads: Leads) -> Consequences:
-    if given.per_week is None:
-        return Consequences("capacity", share=given.share)
-    created = np.array([]) if leads.created is None else leads.created[leads.created != NO_DAY]
-    days = float(np.ptp(created)) if len(created) else 0.0
-    if days < DAYS_A_WEEK:
-        seen = "no dates of creation" if days == 0 else f"leads created within {days:.0f} days"
-        raise UsageError(
-            f"{leads.source}: capacity.per_week needs to know how many leads come a week, got {seen}; valid:"
-            " dates: {created: ...} in the mapping over a week or more, or capacity.share; add one of them"
-        )
-    inflow = len(created) / (days / DAYS_A_WEEK)
-    share = min(1.0, given.per_week / inflow)
-    note = {"per_week": given.per_week, "share": share, "inflow": inflow, "where": "capacity"}
-    return Consequences("capacity", share=share, notes=(("LML502", note),))

@@ -1,12 +1,11 @@
-"""Contenders: everything that is compared. Each is a name and a function that learns from earlier deals; what that
-returns predicts later ones. Leads come in time order where there is time.
-"""
+"""Contenders: what learns from earlier deals, in time order where there is time, and predicts later ones."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,11 +19,12 @@ from leadml.card.record import Card
 from leadml.estimators.attributes import Column, offered
 from leadml.estimators.misfit import find_misfits
 from leadml.estimators.patterns import PatternCounts
-from leadml.estimators.scorecard_fit import CardFit, ScorecardFit, fit_scorecard
+from leadml.estimators.scorecard_fit import CardFit, fit_scorecard
 from leadml.estimators.solver import fit_logistic
 from leadml.estimators.whole_points import whole_points
 from leadml.estimators.wide import card_attributes
 from leadml.estimators.wide_fit import WideDeals, fit_wide
+from leadml.evaluation.log import Entries
 from leadml.evaluation.rates import table_of_totals
 from leadml.levels import N_CODES, Flags, Floats, Ints32, logistic
 from leadml.result import Kind, LearnedCutoff
@@ -44,10 +44,7 @@ MOST = 5_000
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class View:
-    """A framework as these deals can answer it.
-
-    mapped : criteria of the framework that the deals hold, in its order.
-    """
+    """A framework, and its criteria that these deals hold, in its order."""
 
     framework: Framework
     mapped: tuple[str, ...]
@@ -58,25 +55,14 @@ class View:
         return tuple(name for name in self.framework.criterion_ids if name not in self.mapped)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Said:
-    """What was said of n leads.
-
-    score: to rank by. probability: P(won) or NaN. decision: a rule's own, where it has one. refused: leads
-    that a gate disqualifies, whatever their score.
-    """
-
-    score: Floats
-    probability: Floats
-    decision: Floats | None = None
-    refused: Flags | None = None
-
-
 class Fitted(Protocol):
     """Something learned that can predict."""
 
-    def predict(self, leads: Leads) -> Said:
-        """Say what it knows of each lead."""
+    def predict(self, leads: Leads) -> Entries:
+        """What it says of each lead; decided is what it decides by itself, NaN is left to the consequences."""
+
+
+Learn = Callable[["Leads", Timing], Fitted]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -89,7 +75,7 @@ class Contender:
 
     id: str
     title: str
-    fit: Callable[[Leads], Fitted]
+    fit: Learn
     kind: Kind = "learned"
     framework: str | None = None
     by_row: bool = False
@@ -112,31 +98,26 @@ class FittedCard:
         """(n,) points."""
         return self.card.lookup.totals(codes_of(self.card, leads))
 
-    def predict(self, leads: Leads) -> Said:
+    def predict(self, leads: Leads) -> Entries:
         """Points, P(won) of a learned card, a rule's own decision; a lead that fails a gate ranks below all others."""
         table, codes = self.card.lookup, codes_of(self.card, leads)
         totals, failed = table.totals(codes), table.failed(codes)
-        score = np.where(failed, -1.0, totals)
-        decision = (score >= self.card.cutoff).astype(np.float64) if self.card.kind == "documented" else None
-        return Said(score, table.probabilities[totals], decision, failed)
+        score, is_rule = np.where(failed, -1.0, totals), self.card.kind == "documented"
+        decision = (score >= self.card.cutoff).astype(np.float64) if is_rule else np.where(failed, 0.0, np.nan)
+        return Entries(score, table.probabilities[totals], decision)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LogOdds:
-    """Log-odds of criteria, and the shift of their intercept to that of now."""
+    """Log-odds of criteria."""
 
     fit: CardFit
     criteria: tuple[str, ...] = ()
-    shift: float = 0.0
 
-    def log_odds(self, leads: Leads) -> Floats:
-        """(n,) log-odds."""
-        return self.fit.log_odds(codes_of_leads(leads, self.criteria)) + self.shift
-
-    def predict(self, leads: Leads) -> Said:
+    def predict(self, leads: Leads) -> Entries:
         """Log-odds and P(won)."""
-        log_odds = self.log_odds(leads)
-        return Said(log_odds, logistic(log_odds))
+        log_odds = self.fit.log_odds(codes_of_leads(leads, self.criteria))
+        return Entries(log_odds, logistic(log_odds), np.full(len(leads), np.nan))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -147,13 +128,13 @@ class FittedClassifier:
     kinds: dict[str, Any]  # of the columns that it was fitted to
     rule: FittedCard | None = None
 
-    def predict(self, leads: Leads) -> Said:
+    def predict(self, leads: Leads) -> Entries:
         """P(won), by which it ranks too."""
         from leadml.estimators.context import as_before
 
         frame = as_before(frame_with(leads, self.rule), self.kinds)
         p = np.asarray(self.model.predict_proba(frame)[:, list(self.model.classes_).index(1)], dtype=np.float64)
-        return Said(p, p)
+        return Entries(p, p, np.full(len(p), np.nan))
 
 
 def frame_with(leads: Leads, rule: FittedCard | None) -> pd.DataFrame:
@@ -172,7 +153,7 @@ def logit(p: npt.ArrayLike) -> Floats:
 # ---------------------------------------------------------------- cards
 
 
-def keep(rule: FittedCard, train: Leads) -> FittedCard:  # noqa: ARG001
+def keep(rule: FittedCard, train: Leads, timing: Timing) -> FittedCard:  # noqa: ARG001
     """Nothing is learned of a documented rule."""
     return rule
 
@@ -180,10 +161,7 @@ def keep(rule: FittedCard, train: Leads) -> FittedCard:  # noqa: ARG001
 def find_chances(
     train: Leads, at: npt.NDArray[np.integer], total_max: int, timing: Timing, slope: float = 1.0
 ) -> tuple[tuple[Floats, Floats, Floats], float]:
-    """P(won) with its interval by total, and the shift to now in it: deals are counted by total (`at`).
-
-    Isotonic where deals abound, else shrunk to the line.
-    """
+    """P(won) with its interval by total (`at`), isotonic where deals abound, else near a line; the shift in it."""
     (won, n), totals = count_by(train, at, total_max), np.arange(total_max + 1)
     table = table_of_totals(totals, won, n, total_max, slope=slope)
     shift, variance = latest_shift(logit(table.probability)[at], train, timing)
@@ -201,34 +179,30 @@ def learn_cutoff(rule: FittedCard, view: View, train: Leads, timing: Timing = No
     return FittedCard(learned_card("learned", view.framework, learned))
 
 
-class Levels(NamedTuple):
-    """The scorecard of some criteria, the counts that it was fitted to, and which of them may only rise."""
+def scorecard_learners(view: View, seed: int, points: int = 40, *, free: bool = False) -> tuple[Learn, Learn]:
+    """What learns a framework's card (averaged over spreads, in whole points), and the same without rounding.
 
-    fit: ScorecardFit
-    counts: PatternCounts
-    rising: Flags
+    The points of criteria that turn are `free` to fall.
+    """
 
+    @lru_cache(1)  # shared by both
+    def fit(train: Leads) -> tuple[CardFit, PatternCounts, Flags]:
+        counts, rising = count_patterns(train, view.mapped), np.ones(len(view.mapped), dtype=bool)
+        if free:
+            found = find_misfits(counts, view.mapped, random_state=seed)
+            rising = ~np.isin(view.mapped, [each.criteria[0] for each in found if each.kind == "turning"])
+        return fit_scorecard(counts, monotone=rising, random_state=seed), counts, rising
 
-def fit_levels(view: View, seed: int, train: Leads, *, free: bool = False) -> Levels:
-    """Fit the scorecard on counts of patterns; the points of criteria that turn are `free` to fall."""
-    counts, rising = count_patterns(train, view.mapped), np.ones(len(view.mapped), dtype=bool)
-    if free:
-        found = find_misfits(counts, view.mapped, random_state=seed)
-        rising = ~np.isin(view.mapped, [each.criteria[0] for each in found if each.kind == "turning"])
-    return Levels(fit_scorecard(counts, monotone=rising, random_state=seed), counts, rising)
+    def learn_card(train: Leads, timing: Timing = None) -> FittedCard:
+        real, counts, rising = fit(train)
+        whole = whole_points(real, counts.codes, counts.total, points, monotone=rising)
+        at = whole.totals(codes_of_leads(train, view.mapped))
+        chances, shift = find_chances(train, at, whole.total_max, timing)
+        rows, base = np.array(whole.rows), whole.base + shift
+        learned = LearnedPoints(view.mapped, rows, None, *chances, base=base, slope=whole.slope)
+        return FittedCard(learned_card("learned", view.framework, learned), lost=whole.loss_against_real)
 
-
-def learn_card(
-    view: View, fit: Callable[[Leads], Levels], train: Leads, timing: Timing = None, points: int = 40
-) -> FittedCard:
-    """Average the fits over their spreads, round to whole points."""
-    levels = fit(train)
-    whole = whole_points(levels.fit, levels.counts.codes, levels.counts.total, points, monotone=levels.rising)
-    at = whole.totals(codes_of_leads(train, view.mapped))
-    chances, shift = find_chances(train, at, whole.total_max, timing)
-    rows, base = np.array(whole.rows), whole.base + shift
-    learned = LearnedPoints(view.mapped, rows, None, *chances, base=base, slope=whole.slope)
-    return FittedCard(learned_card("learned", view.framework, learned), lost=whole.loss_against_real)
+    return learn_card, lambda train, timing: learn_log_odds(view.mapped, fit(train)[0], train, timing)
 
 
 def learn_wide(
@@ -238,7 +212,14 @@ def learn_wide(
     """Documented criteria (`as_score` keeps their proportions), and the columns of the CRM that tell more."""
     framework, criteria = (None, ()) if view is None else (view.framework, view.mapped)
     weight, codes, k = learning_weight(train), codes_of_leads(train, criteria), len(criteria)
-    there, _ = offered([column_of(train, name) for name in columns], len(train))
+    cells, blank = {**train.raw, **train.context}, np.full(len(train), np.nan)  # absent: all blank
+    there, _ = offered(
+        [
+            Column.of_arrow(name, cells[name], train.created) if name in cells else Column(name, blank, ())
+            for name in columns
+        ],
+        len(train),
+    )
     fit = fit_wide(WideDeals(codes, there, won_of(train), weight, train.unit), attributes=attributes, as_score=as_score)
     codes = fit.codes(codes, there)
     if not codes.shape[1]:  # no criterion, and no column that tells anything
@@ -250,33 +231,21 @@ def learn_wide(
     return FittedCard(learned_card("learned", framework, learned))
 
 
-def column_of(leads: Leads, name: str) -> Column:
-    """A column as attributes are learned from; absent: all blank."""
-    values = leads.context.get(name, leads.raw.get(name))
-    if values is None:
-        return Column(name, np.full(len(leads), np.nan), ())
-    return Column.of_arrow(name, values, leads.created)
-
-
 # ---------------------------------------------------------------- what is no card
 
 
-def of_now(before: LogOdds, train: Leads, timing: Timing) -> LogOdds:
+def learn_log_odds(criteria: Sequence[str], fit: CardFit, train: Leads, timing: Timing) -> LogOdds:
     """Log-odds with the intercept of the latest deals where it moved."""
-    shift = 0.0 if timing is None else latest_shift(before.log_odds(train), train, timing)[0]
-    return dataclasses.replace(before, shift=shift)
+    found = LogOdds(fit, tuple(criteria))
+    shift, _ = latest_shift(found.predict(train).score, train, timing)
+    return LogOdds(CardFit(fit.intercept + shift, fit.values), found.criteria)
 
 
-def learn_weights(view: View, fit: Callable[[Leads], Levels], train: Leads, timing: Timing = None) -> LogOdds:
-    """The same as a learned card, without rounding."""
-    return of_now(LogOdds(fit(train).fit, view.mapped), train, timing)
-
-
-def learn_prior(train: Leads, timing: Timing = None) -> LogOdds:
+def learn_prior(train: Leads, timing: Timing) -> LogOdds:
     """The share of won deals, half a deal of each kind added."""
     weight = learning_weight(train)
-    same = float(logit((weight @ won_of(train) + 0.5) / (weight.sum() + 1.0)))
-    return of_now(LogOdds(CardFit(same, np.zeros((0, N_CODES)))), train, timing)
+    share = (weight @ won_of(train) + 0.5) / (weight.sum() + 1.0)
+    return learn_log_odds((), CardFit(float(logit(share)), np.zeros((0, N_CODES))), train, timing)
 
 
 def learn_plain(criteria: Sequence[str], train: Leads, timing: Timing = None) -> LogOdds:
@@ -289,8 +258,7 @@ def learn_plain(criteria: Sequence[str], train: Leads, timing: Timing = None) ->
     intercept, *slopes = fit.theta[0]
     # of each code of each criterion, so that a million deals are looked up
     each = plain_design(np.tile(np.arange(N_CODES, dtype=np.uint8)[:, None], k), counts.codes, counts.total) * slopes
-    rows = (each[:, :k] + each[:, k:]).T
-    return of_now(LogOdds(CardFit(intercept, rows), tuple(criteria)), train, timing)
+    return learn_log_odds(criteria, CardFit(intercept, (each[:, :k] + each[:, k:]).T), train, timing)
 
 
 def learn_context(
@@ -298,8 +266,7 @@ def learn_context(
 ) -> FittedClassifier:
     """Logistic regression or boosted trees on levels, the baseline's score and columns of the CRM.
 
-    In time it is `tuned` anew when there are `MORE` times as many deals as when it was tuned last, since what
-    earlier deals chose is still learned from the past; in folds it is tuned in each.
+    In time it is `tuned` anew at `MORE` times as many deals: what earlier deals chose is learned from the past too.
     """
     from leadml.estimators.context import fit_context
 
@@ -317,7 +284,7 @@ def learn_context(
     return FittedClassifier(model, dict(frame.dtypes), rule)
 
 
-def learn_own(classifier: Any, train: Leads) -> FittedClassifier:
+def learn_own(classifier: Any, train: Leads, timing: Timing) -> FittedClassifier:  # noqa: ARG001
     """The user's own scikit-learn classifier. A pipeline gets the frame; anything else gets it as numbers."""
     from sklearn.base import clone
     from sklearn.pipeline import Pipeline, make_pipeline

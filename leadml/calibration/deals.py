@@ -1,8 +1,4 @@
-"""Closed deals as they are learned from: enough, of mature cohorts, a sample of very many; what each stands for.
-
-Learning only from deals that are closed over-represents those that close quickly, and losses come sooner than wins. So
-the time to close is estimated over open deals too (Kaplan-Meier), and only cohorts that have had it are learned from.
-"""
+"""Closed deals as they are learned from: enough, of mature cohorts (Kaplan-Meier), a sample of many; their weights."""
 
 from __future__ import annotations
 
@@ -25,7 +21,6 @@ if TYPE_CHECKING:
 
 
 MIN_DEALS = 20
-MOST_NAMED = 5
 CLOSED_BY_THEN = 0.95
 """A cohort is mature when this share of its leads has had the time to close."""
 MIN_TIMES = 40
@@ -38,17 +33,16 @@ class Chosen:
 
     considered : leads that had the time to close, open ones among them (all leads where that is not known).
     n_recent : closed deals left out since leads of their age had no time to close.
-    overdue : `deals` with open and overdue deals counted as lost, or None where there are none; first_overdue : ids.
     days : days within which nearly all close; 0 where not known.
+    overdue : which of `considered` are still open and were followed up; None where no cohort is left out.
     """
 
     deals: Leads
     considered: Leads
     notes: tuple[Note, ...] = ()
     n_recent: int = 0
-    overdue: Leads | None = None
     days: int = 0
-    first_overdue: tuple[str, ...] = ()
+    overdue: Flags | None = None
 
 
 def set_aside(leads: Leads, without: Sequence[str]) -> Leads:
@@ -109,14 +103,8 @@ def choose_deals(leads: Leads, settings: Experiment) -> Chosen:
         rates = {"all": float(won.sum() / closed.sum()), "mature": float((won & mature).sum() / kept.sum())}
         values = {"n": left, "share": left / int(closed.sum()), "days": days, "as_of": day_text(found.as_of)}
         notes.append(("LML601", {**values, **rates, "where": "dates"}))
-    overdue = None
     late = found.overdue if leads.followed_up is None else found.overdue & leads.followed_up
-    if late.any():  # known to be lost, under this coding, once it is older than nearly all are
-        closing = np.where(late, np.asarray(leads.created) + days, np.asarray(leads.closed)).astype(np.int32)
-        coded = dataclasses.replace(leads, outcome=np.where(late, 0, outcome).astype(np.int8), closed=closing)
-        overdue = coded.take(kept | late)
-    first = tuple(leads.ids(np.flatnonzero(late)[:MOST_NAMED]))
-    return Chosen(leads.take(kept), leads.take(mature), tuple(notes), left, overdue, days, first)
+    return Chosen(leads.take(kept), leads.take(mature), tuple(notes), left, days, late[mature])
 
 
 class Maturity(NamedTuple):
@@ -196,21 +184,15 @@ def n_of(leads: Leads, outcome: int | None = None) -> float:
     return float(leads.weight.sum() if outcome is None else leads.weight @ (leads.outcome == outcome))
 
 
-def propensity_weights(leads: Leads, largest: float = 20.0) -> Floats | None:
-    """Weigh leads picked at random by 1 / chance (at most `largest`), others by 1; None without chances."""
-    if leads.propensity is None:
-        return None
-    return np.where(np.isnan(leads.propensity), 1.0, np.minimum(1 / leads.propensity, largest))
-
-
 def learning_weight(leads: Leads) -> Floats:
-    """The same; leads followed up at random stand for those that were not, by one over their chance.
+    """The same; leads followed up at random stand for those that were not, by one over their chance (at most 20).
 
     They add up to the effective number (Kish 1965): a lead that stands for ten is still one lead seen.
     """
-    weight, stands_for = weight_of(leads), propensity_weights(leads)
-    if stands_for is None:
+    weight = weight_of(leads)
+    if leads.propensity is None:
         return weight
+    stands_for = np.where(np.isnan(leads.propensity), 1.0, np.minimum(1 / leads.propensity, 20.0))
     return weight * stands_for * float(weight @ stands_for) / float(weight @ stands_for**2)
 
 

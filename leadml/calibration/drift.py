@@ -43,10 +43,7 @@ LEAST = 80
 
 
 def find_drift(deals: Leads, views: Collection[View]) -> tuple[list[Note], bool]:
-    """Notes on drift of deals in time order, and whether weights drift in any framework.
-
-    Deals are compared by when they came in: by when they closed, quick losses would come first.
-    """
+    """Notes on drift of deals by when they came in (quick losses close first), and whether weights moved."""
     notes: list[Note] = []
     n_deals, weight = len(deals), weight_of(deals)
     position = np.arange(n_deals, dtype=np.int32)

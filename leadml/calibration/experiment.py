@@ -15,6 +15,7 @@ from leadml.levels import MET_LEVEL
 from leadml.records import Record, check_record, choose, load_record
 
 ContenderName = Literal["cutoff", "weights", "steps", "integer", "context-logistic", "context-boosting", "prior"]
+Some = Annotated[tuple[str, ...], Field(min_length=1)]
 CONTENDERS: tuple[ContenderName, ...] = get_args(ContenderName)
 
 
@@ -181,8 +182,8 @@ class Experiment(_Settings):
     ('integer',)
     """
 
-    frameworks: tuple[str, ...] | None = None  # first: the names of rules depend on it
-    policies: tuple[str, ...] | None = None
+    frameworks: Some | None = None  # first: the names of rules depend on it
+    policies: Some | None = None
     baseline: str = "bant-ibm"
     economics: Economics | None = None
     capacity: Capacity | None = None
@@ -201,14 +202,6 @@ class Experiment(_Settings):
     wide: Wide | Literal[False] = Wide()
     cutoff_basis: Literal["auto", "break-even"] = "auto"
     without: tuple[str, ...] = ()
-
-    @field_validator("policies", "frameworks")
-    @classmethod
-    def _some(cls, value: tuple[str, ...] | None, info: ValidationInfo) -> tuple[str, ...] | None:
-        if value == ():
-            valid = "ids, or paths of your own; name some, or leave the key out"
-            raise ValueError(f"got no {info.field_name}; valid: {valid}")
-        return value
 
     @field_validator("as_of")
     @classmethod

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
 
 from leadml.calibration.contenders import FittedCard, View
 from leadml.calibration.deals import count_patterns, n_of, span
@@ -23,24 +22,9 @@ from leadml.evaluation.bootstrap import bootstrap, holm
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, measure, rate_of_different, wilson
 from leadml.evaluation.outlook import DAYS_A_MONTH
-from leadml.evaluation.segments import segment_gains
 from leadml.exceptions import UsageError
 from leadml.levels import LEVEL_MAX, N_CODES, Floats
-from leadml.result import (
-    Block,
-    Contender,
-    ContenderGain,
-    Data,
-    Disagreement,
-    Evaluation,
-    Figure,
-    Gain,
-    Importance,
-    Segment,
-)
-
-Metric = Callable[[Floats, Floats, Floats], float]
-"""A metric of the user: (outcome, probability or score, weight) -> number."""
+from leadml.result import Block, Contender, ContenderGain, Data, Disagreement, Evaluation, Figure, Gain, Importance
 
 N_DRAWS = 400
 CELL_IDS = 20
@@ -53,10 +37,10 @@ RESERVED += tuple(f"gain_{name}" for name in GAINS)
 
 
 class Posterior(NamedTuple):
-    """What all deals tell of a framework's criteria.
+    """What all deals tell of a framework's criteria: a row a pattern, and `population` deals of each.
 
-    leads : one row a pattern that occurs; population : deals of each. draws : (D, m) P(won) of each by a
-    judge wider than the card. weights : (1 + D, k) log-odds between levels 4 and 0, as fitted, then as drawn.
+    draws : (D, m) P(won) of each by a judge wider than the card. weights : (1 + D, k) log-odds between levels 4 and 0,
+    as fitted, then as drawn.
     """
 
     leads: Leads
@@ -69,9 +53,10 @@ class Posterior(NamedTuple):
 class Facts:
     """What is known when all deals were learned from.
 
-    fitted : contenders by id. drifted : whether weights moved. by_hunch : rules below whose cut-off leads were followed
-    up by choice. known : what all deals tell, by framework. workload : the baseline's decision where it is one, at
-    whose workload cards are compared. measures : figures of every contender, net value where economics are given.
+    fitted : contenders by id; cards : those that are one. drifted : whether weights moved. by_hunch : rules below
+    whose cut-off leads were followed up by choice. known : what all deals tell, by framework. workload : the baseline's
+    decision where it is one, at whose workload cards are compared. measures : figures of every contender, net value
+    where economics are given.
     """
 
     study: Study
@@ -82,6 +67,7 @@ class Facts:
 
     def __post_init__(self) -> None:
         self.held = HeldOut(self.log)
+        self.cards = {name: each for name, each in self.fitted.items() if isinstance(each, FittedCard)}
         self.known = {name: find_posterior(self.study, view) for name, view in self.study.learnable.items()}
         own = None if self.study.baseline is None else self.decision(self.study.baseline)
         self.workload = own if own is not None and 0.0 < own.mean() < 1.0 else None
@@ -109,9 +95,7 @@ def find_posterior(study: Study, view: View) -> Posterior:
     return Posterior(leads, counts.total, draws, values[:, :, LEVEL_MAX] - values[:, :, 0])
 
 
-def describe_contenders(
-    facts: Facts, drafts: Mapping[str, FittedCard], lost: Mapping[str, Lost], metrics: Mapping[str, Metric]
-) -> tuple[Contender, ...]:
+def describe_contenders(facts: Facts, lost: Mapping[str, Lost], metrics: Mapping[str, Any]) -> tuple[Contender, ...]:
     """Contenders as records; gains over the baseline are paired, and adjusted (Holm) over all rivals."""
     gains: dict[str, dict[str, Gain]] = {name: {} for name in facts.measures}
     for measured, unit in GAINS.items():
@@ -128,9 +112,9 @@ def describe_contenders(
             kind=each.kind,
             framework=each.framework,
             policy=each.id if each.kind == "documented" else None,
-            card=f"{each.id}.json" if each.id in drafts else None,
+            card=f"{each.id}.json" if each.id in facts.cards else None,
             gain=ContenderGain(**gains[each.id]),
-            importance=_importance(facts, lost.get(each.id), drafts.get(each.id)),
+            importance=_importance(facts, lost.get(each.id), facts.cards.get(each.id)),
             metrics=_own_metrics(facts, each.id, metrics),
             **{name: statistic.figure for name, statistic in facts.measures[each.id].items()},
         )
@@ -155,16 +139,20 @@ def _importance(facts: Facts, lost: Lost | None, draft: FittedCard | None) -> tu
     return tuple(sorted(told, key=lambda each: -(each.loss.value or 0.0)))
 
 
-def _own_metrics(facts: Facts, name: str, metrics: Mapping[str, Metric]) -> dict[str, Figure]:
+def _own_metrics(facts: Facts, name: str, metrics: Mapping[str, Any]) -> dict[str, Figure]:
     """The user's metrics of a contender, with a bootstrap interval by unit."""
     held, settings, said = facts.held, facts.study.settings, facts.log.entries[name]
     scored = np.isnan(said.probability)
     values = np.where(scored, said.score, said.probability)
     n_draws, found = min(settings.bootstrap, MOST_METRIC_DRAWS), {}
+
+    def counted(metric: Any, weight: Floats) -> float:
+        some = weight > 0
+        return float(metric(held.y[some], values[some], sample_weight=weight[some]))
+
     for title, metric in metrics.items():
-        by_weight = partial(metric, held.y, values)
         try:
-            found[title] = bootstrap(by_weight, held.unit, held.weight, n_draws, settings.random_state)
+            found[title] = bootstrap(partial(counted, metric), held.unit, held.weight, n_draws, settings.random_state)
         except Exception as error:
             if not scored.any():  # one that asks for probabilities tells nothing of a rule's score
                 valid = "a function metric(outcome, predicted, sample_weight=weights) that gives a number"
@@ -173,10 +161,7 @@ def _own_metrics(facts: Facts, name: str, metrics: Mapping[str, Metric]) -> dict
 
 
 def find_disagreement(facts: Facts, card: Floats) -> tuple[Disagreement, ...]:
-    """Baseline x card on the held-out deals, each deal once: counts, raw win rates, and some ids.
-
-    `card` is its decision at the rule's workload, so that both follow up as many.
-    """
+    """Baseline x card (at its workload) on the held-out deals, each once: counts, raw win rates, and some ids."""
     log = facts.log
     once = np.flatnonzero(log.repeat == 0)
     weight = facts.held.weight[once] * facts.held.n_repeats
@@ -189,16 +174,6 @@ def find_disagreement(facts: Facts, card: Floats) -> tuple[Disagreement, ...]:
         some, rate = () if ids is None else tuple(str(ids[at]) for at in surely), wilson(n_won, n)
         out.append(Disagreement(rule_says=rule_says, card_says=card_says, n=n, won=n_won, rate=rate, lead_ids=some))
     return tuple(out)
-
-
-def find_segments(facts: Facts, card: Floats) -> tuple[Segment, ...]:
-    """The gain of the card, at the baseline's workload, for each value of each segment column, partially pooled."""
-    rule, smallest = facts.decision(str(facts.study.baseline)), facts.study.settings.smallest_gain
-    return tuple(
-        each
-        for column, values in facts.study.compared.segments.items()
-        for each in segment_gains(facts.held, rule, card, column, values.take(pa.array(facts.log.row)), smallest)
-    )
 
 
 # ---------------------------------------------------------------- what was learned from

@@ -53,10 +53,9 @@ def calibrate_file(
     say: Callable[[str], None],
     max_rejected: float = 1.0,
 ) -> CalibratedFile:
-    """Calibrate on what `read` reads; `at` is ISO time, kept in the history of the store.
+    """Calibrate on what `read` reads, write the folder, store the card; `command` gives the same result again.
 
-    A card is stored, but not in use, where more than `max_rejected` of the rows could not be used. command : what to
-    run for the same result.
+    The card is not in use where more than `max_rejected` of the rows could not be used. `at` is ISO time.
     """
     settings = load_experiment(experiment)
     more = {"as_of": as_of, "without": tuple(dict.fromkeys((*settings.without, *without)))}
@@ -88,8 +87,7 @@ def calibrate_file(
 def store_card(
     found: Calibration, card: Card, directory: Path, name: str, at: str, store_root: Path | None, fault: str
 ) -> tuple[Version, str]:
-    """Store the recommended card with its log, counts of its deals, the mapping, and the result for the page; its
-    version, and `CalibratedFile.waits`.
+    """Store the recommended card with its log, counts, mapping and result; its version, and `CalibratedFile.waits`.
 
     It is not in use where a fault, a doubt about its columns or the verdict on the baseline stands against it; where no
     rule can be judged, it has to be shown to rank better than chance.

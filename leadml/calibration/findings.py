@@ -1,9 +1,4 @@
-"""Findings: what is told of deals and of a result by LML code, in the words of findings.yaml.
-
-A note is a code and the values its text needs. Those on what is read, learned or compared elsewhere (mapping, leaks,
-drift, misfits, blocks, consequences) come with what was found there; all others are made here.
-LML1xx data as read - 2xx criteria - 3xx comparison - 4xx drift - 5xx consequences - 6xx outcomes - 7xx settings.
-"""
+"""Findings: what is told of deals and of a result by LML code (a note, with values), in words of findings.yaml."""
 
 from __future__ import annotations
 
@@ -19,9 +14,8 @@ from ruamel.yaml import YAML
 
 from leadml.calibration.late_answers import find_late_answers
 from leadml.calibration.leaks import leak_notes, sample_kinds
-from leadml.calibration.selection import find_floor, find_selection
 from leadml.data.cells import mask_of
-from leadml.data.deals import OPEN, Leads, Note
+from leadml.data.deals import Leads, Note
 from leadml.data.new_mapping import KNOWN
 from leadml.evaluation.bootstrap import Z
 from leadml.evaluation.metrics import highest
@@ -150,39 +144,6 @@ def _not_ranked(leads: Leads) -> Iterator[Note]:
             yield "LML120", {"column": rules[name].column, **values}
 
 
-def find_selected(study: Study) -> tuple[list[Note], frozenset[str]]:
-    """Rules below whose cut-off leads were hardly followed up, or by choice: they cannot be judged there."""
-    leads, rules = study.chosen.considered, [rule for rule in study.rules.values() if rule.card.unit != "contactable"]
-    notes: list[Note] = []
-    by_hunch: set[str] = set()
-    followed = np.asarray(leads.outcome) != OPEN
-    if leads.followed_up is not None:
-        followed &= leads.followed_up
-    if leads.propensity is not None and (n := int(np.isfinite(leads.propensity).sum())):
-        notes.append(("LML606", {"n": n, "where": "propensity"}))
-    for rule in rules:
-        name, card, totals = rule.card.name, rule.card, rule.totals(leads)
-        found = find_selection(leads, totals < card.cutoff)
-        if found is not None and found.known_random:
-            continue
-        # what is known to be followed up in part can be shown to be chosen, never to be random
-        if found is not None and (found.by_hunch or leads.followed_up is not None):
-            if not by_hunch:  # the baseline comes first; the same leads say it of the others
-                why = " They won more than the answers of the other leads predict." if found.by_hunch else ""
-                why = f" Which ones depends on {', '.join(found.depends_on[:3])}." if found.depends_on else why
-                worst, _, best = (round(100 * rate) for rate in found.win_rates)
-                values = {"rule": name, "n": found.n_worked, "of": found.n_below, "why": why, "worst": worst}
-                notes.append(("LML605", {**values, "best": best, "where": name}))
-            by_hunch.add(name)
-            continue
-        alike = [o.card.cutoff for o in rules if (o.card.framework, o.card.unit) == (card.framework, card.unit)]
-        if floor := find_floor(totals, followed, card.cutoff, alike, card.total_max):
-            by_hunch.add(name)
-            n, n_closed = (int((each & (totals < floor)).sum()) for each in (np.ones(len(leads), bool), followed))
-            notes.append(("LML603", {"rule": name, "floor": floor, "n": n, "closed": n_closed, "where": name}))
-    return notes, frozenset(by_hunch)
-
-
 # ---------------------------------------------------------------- on the result
 
 
@@ -264,7 +225,7 @@ def _price_unknown(facts: Facts, rule: FittedCard) -> Iterator[Note]:
     for column, name in zip(codes.T, known.leads.criteria, strict=True):
         seen, own = column != UNKNOWN, points[name][np.minimum(column, LEVEL_MAX)]
         score += np.where(seen, own, (population * seen) @ own / max(population @ seen, 1e-12))
-    decision = np.asarray(rule.predict(known.leads).decision)
+    decision = rule.predict(known.leads).decision
     followed = float(population @ decision)
     if not 0.0 < followed < population.sum():
         return

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from leadml.calibration.contenders import Fitted, Said
+from leadml.calibration.contenders import Fitted
 from leadml.calibration.deals import weight_of, won_of
 from leadml.calibration.study import Study
 from leadml.data.deals import Leads
@@ -24,11 +24,10 @@ Progress = Callable[[str, int, int], None]
 
 
 class Lost(NamedTuple):
-    """What is lost without each column, of n held-out deals.
+    """What is lost without each column, of n held-out deals; NaN: not asked.
 
-    loss : (n, columns) log loss added where it is drawn from another deal (permutation importance). followed : (n,)
-    follow-ups at the baseline's workload, and moved : (n, columns) those less the ones where it is blank for all. NaN:
-    not asked.
+    loss : (n, columns) log loss added where it is drawn from another deal (permutation importance). followed : (n,) at
+    the baseline's workload; moved : (n, columns) those less the ones where it is blank for all.
     """
 
     loss: Floats
@@ -48,7 +47,7 @@ def hold_out(study: Study, progress: Progress | None = None) -> tuple[Log, dict[
         worth = study.consequences.worth_in(train)
         for name, contender in study.contenders.items():
             try:
-                fitted = contender.fit(train)
+                fitted = contender.fit(train, study.timing)
                 told = fitted.predict(test)
             except Exception as error:
                 if contender.kind != "custom" or isinstance(error, LeadmlError):
@@ -83,11 +82,10 @@ def columns_of(leads: Leads) -> tuple[str, ...]:
     return (*leads.criteria, *(name for name in leads.context if name not in leads.criteria))
 
 
-def lose_columns(fitted: Fitted, said: Said, test: Leads, workload: float, random_state: int) -> Lost:
+def lose_columns(fitted: Fitted, said: Entries, test: Leads, workload: float, random_state: int) -> Lost:
     """See what is lost without each column: in loss, drawn from another deal of the block; in wins, blank for all.
 
-    A blank column ranks nobody: of a card that adds up the ranking is that of its other rows. Of a large block some
-    deals are asked. One call predicts every column's copy of them.
+    A blank column ranks nobody: of a card that adds up the ranking is that of its other rows.
     """
     rng = np.random.default_rng([random_state, len(test)])
     names, asked = columns_of(test), np.sort(rng.permutation(len(test))[:MOST_SHUFFLED])

@@ -1,13 +1,4 @@
-"""Columns that know how a deal went (leakage, target leakage), which would fool whoever learns from them.
-
-Alone, what counts suffices: a near perfect ranking, cells that are filled only when a deal ended one way, a stretch
-in which all deals ended alike, a date after the close.
-
-Together (LML121), columns each tell a little. A column is named when it ranks outcomes and has two points: its name
-is one of those that CRMs document as written during a deal (2); it follows the time from created to closed (1, or 2
-closely); it is filled more often for deals that ended one way, or that ended at all (1, or 2 by far). A name alone, or
-being filled somewhat more often, is no evidence: forms are filled in by whoever is interested.
-"""
+"""Columns that know how a deal went (leakage, target leakage), alone and together (LML121)."""
 
 from __future__ import annotations
 
@@ -95,7 +86,12 @@ def leak_notes(leads: Leads) -> list[Note]:
 
 
 def find_leaks(leads: Leads) -> tuple[list[Note], Note | None]:
-    """Tell what columns and dates show alone, and which columns do together; weights are not used."""
+    """Tell what columns and dates show alone, and which columns do together; weights are not used.
+
+    Together: a column that ranks outcomes and has two points, for its name (2), for following the time from created to
+    closed, for being filled more often for deals that ended one way, or at all (1, or 2 by far). A name alone, or being
+    filled somewhat more often, is no evidence: forms are filled in by whoever is interested.
+    """
     deals, alone = _Deals(leads), list[Note]()
     if min(deals.won.sum(), (~deals.won).sum()) < MIN_KNOWN:
         return [], None
@@ -243,11 +239,7 @@ def _together(deals: _Deals, rates: Mapping[str, Floats], signs: Mapping[str, Se
 
 
 def _rate_elsewhere(at: Ints, deals: _Deals) -> Floats:
-    """Win rate of each category in the other folds, shrunk by one deal toward the base rate.
-
-    So a column of names is not taken for a leak. A category met in no other fold says nothing: rates are
-    centred by fold, or the folds' base rates would rank.
-    """
+    """Win rate of each category in the other folds, shrunk by one deal; centred by fold, or base rates would rank."""
     cells = (coo_array((mass, (at, deals.fold))).toarray() for mass in (deals.held.weight, deals.held.y))
     n, n_won = (each.sum(axis=1, keepdims=True) - each for each in cells)
     base = n_won.sum(axis=0) / np.maximum(n.sum(axis=0), 1)

@@ -15,29 +15,22 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 import leadml
-from leadml.calibration.deals import choose_deals, sample_deals, weight_of
 from leadml.calibration.experiment import Experiment
-from leadml.card.codes import codes_of_leads
 from leadml.card.files import write_text
 from leadml.card.record import Card
 from leadml.data.chunks import release_memory
 from leadml.data.deals import Leads
 from leadml.data.rejections import Rejections
-from leadml.data.units import number_patterns
 from leadml.evaluation.log import Log
 from leadml.exceptions import LeadmlError
 from leadml.records import dump_record
-from leadml.registry.evidence import DEAL_COUNTS, counts_file
+from leadml.registry.evidence import DEAL_COUNTS
 from leadml.result import Figure, Result, load_result
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MOST_COUNTED = 1_000_000
-"""Of more deals a sample is counted, with weights that add up to all."""
 ANY = {"as_of": None, "contenders": None}
 """Settings that continue a log whatever they are: a later day of export, and contenders that enter later."""
 
@@ -78,6 +71,8 @@ class Calibration:
         What was asked.
     leads : Leads
         What was read.
+    deal_counts : bytes or None
+        How many deals of each pattern of answers were won and lost: ``deal_counts.parquet``.
 
     Examples
     --------
@@ -96,6 +91,7 @@ class Calibration:
     fitted: Mapping[str, Any]
     settings: Experiment
     leads: Leads
+    deal_counts: bytes | None = None
 
     @property
     def verdicts(self) -> pd.DataFrame:
@@ -203,7 +199,8 @@ class Calibration:
             write_text(folder / "mapping.yaml", dump_record(found.leads.mapping.kept(found.leads.format)))
         write_text(folder / "experiment.yaml", dump_record(found.settings))
         (found.leads.rejections or Rejections()).save(folder / "rejected.csv")
-        save_deal_counts(found, folder)
+        if found.deal_counts is not None:
+            (folder / DEAL_COUNTS).write_bytes(found.deal_counts)
         release_memory()  # charts are drawn by another engine, which needs some of its own
         write_text(folder / "report.html", found.to_html())
         return folder
@@ -276,21 +273,3 @@ def save_models(found: Calibration, folder: Path) -> None:
         }
         write_text(folder / f"{name}.json", json.dumps(about, indent=2) + "\n")
         write_text(folder / f"{name}.joblib.sha256", f"{about['sha256']}\n")  # asked for before it is loaded
-
-
-def save_deal_counts(found: Calibration, folder: Path) -> None:
-    """Write deal_counts.parquet: of deals learned from, answers to the card's rows and other criteria, two counts."""
-    learned_from = choose_deals(found.leads, found.settings).deals
-    deals, _ = sample_deals(learned_from, MOST_COUNTED, found.settings.random_state)
-    attributes = () if found.card is None else found.card.attributes
-    taken = [each.id for each in attributes]
-    criteria = [name for name in found.leads.criteria if name not in taken]
-    criteria += ["contactable"] if found.leads.contactable is not None else []
-    if not (names := [*criteria, *taken]):  # nothing is asked of a deal
-        return
-    codes = codes_of_leads(deals, criteria, attributes)
-    at, first = number_patterns(codes.T)
-    patterns = codes[first]
-    weight = weight_of(deals)
-    won, lost = (np.bincount(at, weight * (deals.outcome == each), len(patterns)) for each in (1, 0))
-    (folder / DEAL_COUNTS).write_bytes(counts_file(dict(zip(names, patterns.T, strict=True)), won, lost))

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from leadml.calibration.cards import count_totals, find_cutoff
+from leadml.calibration.cards import find_cutoff
 from leadml.calibration.contenders import FittedCard, View
-from leadml.calibration.deals import n_of
+from leadml.calibration.deals import count_by, n_of
 from leadml.calibration.figures import Facts, Posterior
-from leadml.calibration.study import Study, cutoff_of, reach
+from leadml.calibration.study import cutoff_of, reach
 from leadml.evaluation.cutoffs import decision_curve, implied_value
 from leadml.evaluation.metrics import at_workload, highest
 from leadml.evaluation.outlook import look_ahead, plan
@@ -50,67 +50,52 @@ def judge_rules(facts: Facts, deals_per_month: float | None = None) -> tuple[Pol
         weights = judge({name: each for name, (each, _) in family.items()}, smallest, unit, facts.drifted)
         unit = "share of all won deals, after the cost of follow-ups"
         cutoffs = judge({name: each for name, (_, each) in family.items()}, smallest, unit)
-        for name in family:
-            look = look_on(study, weights[name], len(family), deals_per_month)
-            found[name] = describe_rule(facts, study.rules[name], weights[name], cutoffs[name], look)
+        for name, own in weights.items():
+            paired, look, more = own.paired, None if own.paired is None else own.paired.outlook, None
+            if paired is not None and look is not None:  # whether it is confirmed, or how many more deals decide it
+                if own.verdict == "undecided":
+                    more = plan(
+                        paired, smallest, n_logged=n_of(study.compared), n_deals=n_of(study.deals),
+                        deals_per_month=deals_per_month, n_rules=len(family), random_state=study.settings.random_state,
+                    )  # fmt: skip
+                low, told = paired.gain.value - paired.confirmed_error, dict[str, Any]()
+                if np.isfinite(low):
+                    told = {"confirmed_low": low, "confirmed": own.verdict == "change" and low > 0}
+                look = look.model_copy(update={**told, "more_deals": more})
+            found[name] = describe_rule(facts, study.rules[name], own, cutoffs[name], look)
     return tuple(found[name] for name in study.rules)
 
 
 def ask(facts: Facts, rule: FittedCard) -> tuple[Question, Question]:
-    """Ask for its weights, at the rule's own workload, and for its cut-off."""
-    entries, name, card = facts.log.entries, rule.card.name, facts.study.card_of(rule)
-    cannot: Reason = why_no_answer(facts.held, entries[name], entries[card or name])
-    if reach(rule, facts.study.deals.criteria) < rule.card.cutoff:
+    """Ask for its weights at its own workload, and for its own score with the cut-off that the consequences ask for."""
+    held, entries, name, study = facts.held, facts.log.entries, rule.card.name, facts.study
+    card, given, recut, own = study.card_of(rule), study.consequences, cutoff_of(rule), facts.decision(name)
+    cannot: Reason = why_no_answer(held, entries[name], entries[card or name])
+    if reach(rule, study.deals.criteria) < rule.card.cutoff:
         cannot = "unreachable"
     elif name in facts.by_hunch:
         cannot = "selected by hunch"
-    cutoff = ask_cutoff(facts, rule, cannot)
+    cutoff: Question
+    if cannot in ("unreachable", "constant scores", "selected by hunch"):
+        cutoff = cannot
+    elif given.basis == "workload":
+        cutoff = "no cost given"
+    elif recut not in entries:
+        cutoff = "no contest"
+    elif given.share is not None:  # within the capacity: the rule's picks, and the same number by score
+        within = np.minimum(at_workload(held, own, np.full(len(own), given.share)), own)
+        cutoff = paired_gain(held, within, at_workload(held, entries[recut].score, within))
+    else:
+        ratio = 1.0 / given.threshold if given.threshold is not None else float(held.weight.sum() / held.n_won)
+        cutoff = paired_gain(held, own, facts.decision(recut), ratio)
     if cannot or card is None:
         return cannot or "no contest", cutoff
     known = facts.known[str(rule.card.framework)]  # of the cards as they would be deployed
-    decision = np.asarray(rule.predict(known.leads).decision)
+    decision = rule.predict(known.leads).decision
     share = float(known.population @ decision / known.population.sum())
     other = highest(facts.fitted[card].predict(known.leads).score, share, known.population)
-    paired, smallest = gain_at_workload(facts.held, entries[name], entries[card]), facts.study.settings.smallest_gain
+    paired, smallest = gain_at_workload(held, entries[name], entries[card]), study.settings.smallest_gain
     return look_ahead(known.draws, known.population, decision, other, paired, smallest), cutoff
-
-
-def ask_cutoff(facts: Facts, rule: FittedCard, cannot: Reason) -> Question:
-    """The rule beside its own score with the cut-off that the consequences ask for."""
-    held, given, other = facts.held, facts.study.consequences, cutoff_of(rule)
-    if cannot in ("unreachable", "constant scores", "selected by hunch"):
-        return cannot
-    if given.basis == "workload":
-        return "no cost given"
-    if other not in facts.log.entries:
-        return "no contest"
-    own = facts.decision(rule.card.name)
-    if given.share is not None:  # within the capacity: the rule's picks, and the same number by score
-        own = np.minimum(at_workload(held, own, np.full(len(own), given.share)), own)
-        return paired_gain(held, own, at_workload(held, facts.log.entries[other].score, own))
-    ratio = 1.0 / given.threshold if given.threshold is not None else float(held.weight.sum() / held.n_won)
-    return paired_gain(held, own, facts.decision(other), ratio)
-
-
-def look_on(study: Study, weights: Judgement, n_rules: int, deals_per_month: float | None) -> Outlook | None:
-    """The outlook with what the verdict on the weights asks for: whether `change` is confirmed, or, undecided, how many
-    more deals decide it, in months at this firm's rate where there are dates."""
-    paired, more = weights.paired, None
-    if paired is None or paired.outlook is None:
-        return None
-    if weights.verdict == "undecided":
-        more = plan(
-            paired,
-            study.settings.smallest_gain,
-            n_logged=n_of(study.compared),
-            n_deals=n_of(study.deals),
-            deals_per_month=deals_per_month,
-            n_rules=n_rules,
-            random_state=study.settings.random_state,
-        )
-    low = paired.gain.value - paired.confirmed_error
-    told = {"confirmed_low": low, "confirmed": weights.verdict == "change" and low > 0} if np.isfinite(low) else {}
-    return paired.outlook.model_copy(update={**told, "more_deals": more})
 
 
 def describe_rule(
@@ -120,7 +105,7 @@ def describe_rule(
     study, card, view = facts.study, rule.card, facts.study.views.get(rule.card.framework)
     on_cutoff: Verdict = "depends" if cutoff.reason == "no cost given" else cutoff.verdict
     verdict, source = overall(weights.verdict, on_cutoff), "000, opening"
-    because, reason = say_why(verdict, weights, cutoff)
+    because, reason = why_this_verdict(verdict, weights, cutoff)
     told = at_cutoffs(facts, rule, on_cutoff == "depends")
     if view is not None:
         policy = view.framework.policy(card.name)
@@ -152,7 +137,7 @@ def describe_rule(
     )
 
 
-def say_why(verdict: Verdict, weights: Judgement, cutoff: Judgement) -> tuple[str, Reason]:
+def why_this_verdict(verdict: Verdict, weights: Judgement, cutoff: Judgement) -> tuple[str, Reason]:
     """One sentence: why this verdict, and the reason that stands in the way of another."""
     deciding = weights if weights.verdict == verdict else cutoff
     if verdict == "change" and (gain := deciding.gain):
@@ -174,8 +159,7 @@ def say_why(verdict: Verdict, weights: Judgement, cutoff: Judgement) -> tuple[st
 
 
 def learned_weights(view: View, known: Posterior, total_max: int) -> dict[str, Any]:
-    """Weights in documented units (the mapped criteria share what the document gives them in all), and the share of
-    draws in which each criterion weighs more than the next, where the framework claims so."""
+    """Weights in documented units, and the share of draws in which each weighs more than the next, where claimed."""
     draws, each, claim = known.weights, total_max / len(view.framework.criteria), view.framework.order_claim
     total = np.maximum(draws.sum(axis=1, keepdims=True), 1e-9)
     shares = np.maximum(draws, 0.0) / total * each * len(view.mapped)
@@ -196,16 +180,17 @@ def at_cutoffs(facts: Facts, rule: FittedCard, depends: bool) -> dict[str, Any]:
     """Learned cut-off, implied value and decision curve: what depends on the score alone."""
     study = facts.study
     deals = study.by_pattern[rule.card.framework]
-    totals = count_totals(study, deals, rule.totals(deals), rule.card.total_max)
-    if not totals.won.any():
+    totals, total_max = rule.totals(deals), rule.card.total_max
+    won, n = count_by(deals, totals, total_max)
+    if not won.any():
         return {}
-    rates = redraw_rates(totals.won, totals.n, random_state=study.settings.random_state)
+    rates = redraw_rates(won, n, random_state=study.settings.random_state)
     implied = implied_value(rates, rule.card.cutoff)
     found: dict[str, Any] = {"implied_value": implied}
     if depends:
         found["depends_on"] = Range(low=implied.low, high=implied.high)
     if study.consequences.basis != "workload" and rule.card.name not in facts.by_hunch:
-        found["learned_cutoff"] = find_cutoff(study, totals)
+        found["learned_cutoff"] = find_cutoff(study, deals, totals, total_max)
     if (other := study.card_of(rule) or cutoff_of(rule)) in facts.log.entries:
         probability = facts.log.entries[other].probability
         found["decision_curve"] = decision_curve(facts.held, facts.decision(rule.card.name), probability, implied)

@@ -1,15 +1,10 @@
-"""Calibrate: closed deals in, verdicts on documented rules and a learned card out.
-
-leads -> `make_study` (deals, blocks, frameworks, rules, contenders) -> `hold_out`: learn from earlier, predict later ->
-log -> `conclude`: verdicts, final cards on all deals, findings -> result.
-"""
+"""Calibrate: closed deals in, verdicts on documented rules and a learned card out."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +22,6 @@ from leadml.card.record import is_name
 from leadml.data.chunks import release_memory
 from leadml.data.deals import Leads
 from leadml.exceptions import UsageError
-from leadml.levels import Floats
 from leadml.tracking import without_autologging
 
 
@@ -88,9 +82,8 @@ def calibrate(
     leadml.exceptions.TooFewDealsError: ...
     """
     classifiers = check_asked(leads, name, frameworks, contenders)
-    settings = load_experiment(experiment)
-    if contenders is not None:
-        settings = load_experiment(settings, contenders=[each for each in contenders if isinstance(each, str)])
+    named = {} if contenders is None else {"contenders": [each for each in contenders if isinstance(each, str)]}
+    settings = load_experiment(experiment, **named)
     own = own_metrics(metrics)  # a wrong name is told before anything is learned
     leads = set_aside(leads, settings.without)
     check_enough(leads)
@@ -100,22 +93,13 @@ def calibrate(
         warnings.simplefilter("ignore")  # a user's classifier may warn once a block
         log, lost = hold_out(study, progress)
         release_memory()
-        result, drafts, fitted = conclude(study, log, lost, own, name or name_of(leads))
+        found = conclude(study, log, lost, own, name or name_of(leads))
     release_memory()
     for metric in own:
-        if lacking := [each.id for each in result.contenders if metric not in each.metrics]:
-            of = f"of {', '.join(lacking)}" if len(lacking) < len(result.contenders) else "of any contender"
+        if lacking := [each.id for each in found.result.contenders if metric not in each.metrics]:
+            of = f"of {', '.join(lacking)}" if len(lacking) < len(found.result.contenders) else "of any contender"
             warnings.warn(f"metrics: {metric} gave no finite number {of}; left out", UserWarning, stacklevel=3)
-    cards = {key: draft.card for key, draft in drafts.items()}
-    return Calibration(
-        result=result,
-        card=cards.get(str(result.recommended.contender)),
-        cards=cards,
-        held_out=log,
-        fitted={key: each for key, each in fitted.items() if key not in drafts},
-        settings=settings,
-        leads=leads,
-    )
+    return found
 
 
 def name_of(leads: Leads) -> str:
@@ -127,9 +111,7 @@ def name_of(leads: Leads) -> str:
 def check_asked(
     leads: object, name: object, frameworks: Sequence[Any] | None, contenders: Sequence[Any] | None
 ) -> list[tuple[str, Any]]:
-    """Refuse before learning what would be refused after it, or by a library in its own words; the user's own
-    classifiers, by names that are files too.
-    """
+    """Refuse before learning what would be refused after it; the user's own classifiers, named as files can be."""
     if not isinstance(leads, Leads):
         how = "read them first: leadml.read_leads(deals, mapping), or Leads.from_arrays(levels, outcome)"
         raise UsageError(f"leads: got {type(leads).__name__}; valid: Leads; {how}")
@@ -149,12 +131,7 @@ def check_asked(
 
 
 def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
-    """Metrics by name, each called with weights on the deals that count."""
-
-    def counted(metric: Any, outcome: Floats, predicted: Floats, weight: Floats) -> float:
-        some = weight > 0
-        return float(metric(outcome[some], predicted[some], sample_weight=weight[some]))
-
+    """Metrics by name."""
     named = [(str(getattr(each, "__name__", type(each).__name__)), each) for each in metrics or ()]
     made: dict[str, Any] = {}
     for name, metric in metrics.items() if isinstance(metrics, Mapping) else named:
@@ -162,5 +139,5 @@ def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, 
             own = f", which is leadml's own; valid is any but {', '.join(RESERVED)}"
             what = own if name in RESERVED else " twice; valid is each name once"
             raise UsageError(f"metrics: got the name {name!r}{what}; give them as metrics={{name: function}}")
-        made[name] = partial(counted, metric)
+        made[name] = metric
     return made

@@ -1,25 +1,22 @@
-"""Selected labels: which leads were followed up, what that depends on, and what can be judged in spite of it.
-
-The outcome of a lead that nobody worked is not in the data (selective labels, missing not at random). Below
-a score that hardly anyone worked nothing can be judged; where some were worked, it matters by what they were
-picked.
-"""
+"""Selected labels (missing not at random): who was followed up, by what, and what can be judged in spite of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.stats import chi2_contingency
 from scipy.stats.contingency import crosstab
 
 from leadml.calibration.leaks import bins_of
-from leadml.data.deals import OPEN, Leads
+from leadml.data.deals import OPEN, Leads, Note
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.solver import fit_logistic
 from leadml.levels import LEVEL_MAX, UNKNOWN, Codes, Flags, Floats, Ints, Ints32, logistic
+
+if TYPE_CHECKING:
+    from leadml.calibration.study import Study
 
 HARDLY = 0.2
 """Leads of a score were hardly worked when closed less than this often, the best-worked score being 1."""
@@ -35,11 +32,7 @@ _Z = 1.88  # one-sided 3%, beside the 1% of the columns
 
 
 class Selection(NamedTuple):
-    """Follow-up below a cut-off.
-
-    by_hunch : whether it depended on something; even where not, what is not known to be random can rest no verdict.
-    known_random : whether nearly all have a known chance; nothing else shows that nobody was picked.
-    """
+    """Follow-up below a cut-off; known_random: nearly all have a known chance, so that none was picked."""
 
     n_below: int
     n_worked: int
@@ -47,6 +40,39 @@ class Selection(NamedTuple):
     depends_on: tuple[str, ...]  # columns that tell who was worked, the surest first
     by_hunch: bool
     known_random: bool
+
+
+def find_selected(study: Study) -> tuple[list[Note], frozenset[str]]:
+    """Rules below whose cut-off leads were hardly followed up, or by choice: they cannot be judged there."""
+    leads, rules = study.chosen.considered, [rule for rule in study.rules.values() if rule.card.unit != "contactable"]
+    notes: list[Note] = []
+    by_hunch: set[str] = set()
+    followed = np.asarray(leads.outcome) != OPEN
+    if leads.followed_up is not None:
+        followed &= leads.followed_up
+    if leads.propensity is not None and (n := int(np.isfinite(leads.propensity).sum())):
+        notes.append(("LML606", {"n": n, "where": "propensity"}))
+    for rule in rules:
+        name, card, totals = rule.card.name, rule.card, rule.totals(leads)
+        found = find_selection(leads, totals < card.cutoff)
+        if found is not None and found.known_random:
+            continue
+        # what is known to be followed up in part can be shown to be chosen, never to be random
+        if found is not None and (found.by_hunch or leads.followed_up is not None):
+            if not by_hunch:  # the baseline comes first; the same leads say it of the others
+                why = " They won more than the answers of the other leads predict." if found.by_hunch else ""
+                why = f" Which ones depends on {', '.join(found.depends_on[:3])}." if found.depends_on else why
+                worst, _, best = (round(100 * rate) for rate in found.win_rates)
+                values = {"rule": name, "n": found.n_worked, "of": found.n_below, "why": why, "worst": worst}
+                notes.append(("LML605", {**values, "best": best, "where": name}))
+            by_hunch.add(name)
+            continue
+        alike = [o.card.cutoff for o in rules if (o.card.framework, o.card.unit) == (card.framework, card.unit)]
+        if floor := find_floor(totals, followed, card.cutoff, alike, card.total_max):
+            by_hunch.add(name)
+            n, n_closed = (int((each & (totals < floor)).sum()) for each in (np.ones(len(leads), bool), followed))
+            notes.append(("LML603", {"rule": name, "floor": floor, "n": n, "closed": n_closed, "where": name}))
+    return notes, frozenset(by_hunch)
 
 
 def find_floor(score: Ints | Ints32, closed: Flags, cutoff: int, others: Sequence[int], score_max: int) -> int:
@@ -83,10 +109,7 @@ def find_floor(score: Ints | Ints32, closed: Flags, cutoff: int, others: Sequenc
 
 
 def find_selection(leads: Leads, below: Flags) -> Selection | None:
-    """Look at who was worked below a cut-off (`below`, (n,)), of leads that had the time to close.
-
-    None where all were, or too few leads lie there.
-    """
+    """Look at who was worked below a cut-off, of leads that had the time to close; None: all were, or few lie there."""
     closed = np.asarray(leads.outcome) != OPEN
     worked = closed if leads.followed_up is None else leads.followed_up
     n_below, n_worked = int(below.sum()), int((below & worked).sum())
@@ -107,15 +130,12 @@ def _dependence(leads: Leads, there: Flags, worked: Flags) -> tuple[str, ...]:
     columns: dict[str, Any] = dict(zip(leads.criteria, leads.codes.T, strict=True))
     columns |= {name: bins_of(column, _BINS) for name, column in {**leads.context, **leads.segments}.items()}
     columns |= {} if leads.contactable is None else {"contactable": leads.contactable}
-    p = {name: _chance(column[there], worked[there]) for name, column in columns.items()}
+    p = {}
+    for name, column in columns.items():  # rare categories are taken together
+        _, at, count = np.unique(column[there], return_inverse=True, return_counts=True)
+        table = crosstab(np.where(count[at] < MIN_LEADS, -1, at), worked[there]).count
+        p[name] = 1.0 if min(table.shape) < 2 else float(chi2_contingency(table, correction=False).pvalue)
     return tuple(name for name in sorted(p, key=p.__getitem__) if p[name] < _LEVEL / len(p))
-
-
-def _chance(codes: npt.NDArray[Any], side: Flags) -> float:
-    """P value of independence (chi-square); rare categories are taken together."""
-    _, at, count = np.unique(codes, return_inverse=True, return_counts=True)
-    table = crosstab(np.where(count[at] < MIN_LEADS, -1, at), side).count
-    return 1.0 if min(table.shape) < 2 else float(chi2_contingency(table, correction=False).pvalue)
 
 
 def excess_wins(leads: Leads, above: Flags, worked_below: Flags) -> float:

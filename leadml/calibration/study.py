@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -35,8 +35,8 @@ LEAST = 5
 class Study:
     """Everything that is fixed before a contender learns.
 
-    leads : all that were read. deals : those closed that are learned from, in time order where there is time (`dated`).
-    compared : these, or a sample of them whose weights add up to all.
+    deals : those closed that are learned from, in time order where there is time (`dated`). compared : these, or a
+    sample.
     """
 
     settings: Experiment
@@ -73,12 +73,25 @@ class Study:
 
     @cached_property
     def by_pattern(self) -> Mapping[str | None, Leads]:
-        """All deals, for what asks for a framework's criteria (None: for nothing) alone; very many as patterns."""
+        """All deals, for what asks for a framework's criteria (None: for nothing) alone; very many as patterns, won and
+        lost ones of each."""
         deals, criteria = self.deals, {None: (), **{name: view.mapped for name, view in self.views.items()}}
         few = self.consequences.margin is not None or len(deals) <= MANY_DEALS
         if few or deals.propensity is not None or deals.contactable is not None:
             return dict.fromkeys(criteria, deals)
-        return {framework: _by_pattern(deals, names) for framework, names in criteria.items()}
+        found: dict[str | None, Leads] = {}
+        for framework, names in criteria.items():
+            counts = count_patterns(deals, names)
+            codes = np.asfortranarray(np.vstack([counts.codes, counts.codes]))
+            outcome = np.repeat(np.array([1, 0], np.int8), len(counts.codes))
+            weight = np.concatenate([counts.won, counts.lost])
+            found[framework] = Leads(names, codes, outcome, weight=weight, mapping=deals.mapping)
+        return found
+
+    @property
+    def timing(self) -> Timing:
+        """Days that leads need to close, where deals are in time order."""
+        return self.chosen.days if self.dated else None
 
     def all_for(self, contender: Contender) -> Leads:
         """What a contender that may be used learns from at last: deals one by one where time counts."""
@@ -90,14 +103,6 @@ class Study:
         """The learned card that a rule is compared with: that of its framework."""
         name = f"{rule.card.framework}-integer"
         return name if name in self.contenders else None
-
-
-def _by_pattern(leads: Leads, criteria: Sequence[str]) -> Leads:
-    """Won and lost deals of each pattern of some criteria, as two leads that stand for them."""
-    counts = count_patterns(leads, criteria)
-    codes = np.asfortranarray(np.vstack([counts.codes, counts.codes]))
-    outcome, weight = np.repeat(np.array([1, 0], np.int8), len(counts.codes)), np.concatenate([counts.won, counts.lost])
-    return Leads(tuple(criteria), codes, outcome, weight=weight, mapping=leads.mapping)
 
 
 def make_study(
@@ -232,8 +237,7 @@ def cutoff_of(rule: FittedCard) -> str:
 def make_contenders(study: Study, own: Sequence[Any], turns: bool) -> Iterator[Contender]:
     """All that competes, the documented rules first. turns : whether points of some criterion should not only rise."""
     settings, deals, asked, main = study.settings, study.deals, study.settings.contenders, study.main
-    timing, points, seed = study.chosen.days if study.dated else None, settings.points, settings.random_state
-    scores: dict[str, FittedCard] = {}
+    points, seed, scores = settings.points, settings.random_state, dict[str, FittedCard]()
     for name, rule in study.rules.items():
         yield Contender(name, rule.title, partial(learn.keep, rule), "documented", rule.card.framework)
         if "cutoff" in asked and rule.card.framework is not None:
@@ -241,39 +245,33 @@ def make_contenders(study: Study, own: Sequence[Any], turns: bool) -> Iterator[C
     for name, rule in scores.items():
         view, what = study.views[rule.card.framework], "criteria met" if rule.card.unit == "met" else "points"
         title = f"{view.framework.title}, documented {what} with a learned cut-off"
-        cutoff = partial(learn.learn_cutoff, rule, view, timing=timing)
-        yield Contender(name, title, cutoff, framework=view.framework.id)
+        yield Contender(name, title, partial(learn.learn_cutoff, rule, view), framework=view.framework.id)
     freely = next((name for name in ("weights", "steps") if name in asked), None)
     for name, view in study.learnable.items():
-        title, fit = view.framework.title, lru_cache(1)(partial(learn.fit_levels, view, seed))  # shared by both
-        card = partial(learn.learn_card, view, fit, timing=timing, points=points)
+        title, (card, weights) = view.framework.title, learn.scorecard_learners(view, seed, points)
         yield Contender(f"{name}-integer", f"{title}, learned card", card, framework=name)
         if freely is not None:
-            weights = partial(learn.learn_weights, view, fit, timing=timing)
             yield Contender(f"{name}-{freely}", f"{title}, learned weights", weights, framework=name)
     if np.ptp(deals.codes, axis=0).any():
-        plain = partial(learn.learn_plain, deals.criteria, timing=timing)
+        plain = partial(learn.learn_plain, deals.criteria)
         yield Contender("logistic", "plain logistic regression on the criteria", plain, by_row=True)
     if settings.wide is not False and (deals.context or settings.without):
-        yield from _wide(study, settings.wide, timing)
+        yield from _wide(study, settings.wide)
     for form, what in FORMS.items():
         if deals.context and (name := f"context-{form}") in asked:
-            first = next(iter(study.rules.values()), None)
-            context = partial(learn.learn_context, form, first, seed, {}, timing=timing)
+            context = partial(learn.learn_context, form, next(iter(study.rules.values()), None), seed, {})
             yield Contender(name, f"{what} on criteria and context", context, "context", by_row=True)
     for name, classifier in own:
         yield Contender(name, name, partial(learn.learn_own, classifier), "custom", by_row=True)
     if turns and main is not None:
-        of, freed = main.framework, partial(learn.fit_levels, main, seed, free=True)
-        card = partial(learn.learn_card, main, freed, timing=timing, points=points)
+        of, (card, _) = main.framework, learn.scorecard_learners(main, seed, points, free=True)
         yield Contender(f"{of.id}-free", f"{of.title}, learned card with points that may turn", card, framework=of.id)
-    yield Contender("prior", "base rate alone", partial(learn.learn_prior, timing=timing), "prior")
+    yield Contender("prior", "base rate alone", learn.learn_prior, "prior")
 
 
-def _wide(study: Study, asked: Wide, timing: Timing) -> Iterator[Contender]:
+def _wide(study: Study, asked: Wide) -> Iterator[Contender]:
     """The wide card, with criteria one by one or their score as one row, and with what was set aside, to compare."""
-    deals, without, points = study.deals, study.settings.without, study.settings.points
-    view = study.main
+    deals, without, view = study.deals, study.settings.without, study.main
     # columns of criteria that the framework does not ask for are attributes like any other
     mapped = {} if deals.mapping is None else deals.mapping.criteria
     own = {rule.column for name, rule in mapped.items() if view is not None and name in view.mapped}
@@ -286,7 +284,7 @@ def _wide(study: Study, asked: Wide, timing: Timing) -> Iterator[Contender]:
             " or add the column to the mapping's context"
         )
     columns = tuple(name for name in columns if name not in without)
-    card = partial(learn.learn_wide, view, timing=timing, attributes=asked.attributes, points=points)
+    card = partial(learn.learn_wide, view, attributes=asked.attributes, points=study.settings.points)
     framework, title = None if view is None else view.framework.id, "wide card: criteria and columns of the CRM"
     yield Contender("wide", title, partial(card, columns=columns), "wide", framework, by_row=True)
     if view is not None:

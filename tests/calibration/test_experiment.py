@@ -56,8 +56,8 @@ def test_yaml_is_read_strictly(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"policies": []}, "got no policies"),
-        ({"frameworks": []}, "got no frameworks"),
+        ({"policies": []}, "policies: got a list of 0; valid: at least 1"),
+        ({"frameworks": []}, "frameworks: got a list of 0; valid: at least 1"),
         ({"policies": ["bant-imb"]}, "did you mean bant-ibm"),
         ({"baseline": "ours"}, "got the policy 'ours'"),
         ({"frameworks": ["bant"], "baseline": "ours", "bootstrap": 1}, "got the policy 'ours'"),

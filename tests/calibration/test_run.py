@@ -14,7 +14,7 @@ import pytest
 
 import leadml
 from leadml.calibration.check import check_file
-from leadml.calibration.conclude import say_why
+from leadml.calibration.conclude import why_this_card
 from leadml.datasets.sample import write_csv
 from leadml.evaluation.log import Log
 from leadml.exceptions import InputError, TooFewDealsError, UsageError
@@ -65,7 +65,7 @@ def test_very_many_deals_are_learned_from_as_patterns_with_the_same_result(monke
         return dict(_numbers({"result": each.result.model_dump(mode="json"), **cards}))
 
     by_row = found()
-    for where, n in (("study.MANY_DEALS", 100), ("output.MOST_COUNTED", 200)):
+    for where, n in (("study.MANY_DEALS", 100), ("conclude.MOST_COUNTED", 200)):
         monkeypatch.setattr(f"leadml.calibration.{where}", n)
     assert found() == pytest.approx(by_row, rel=1e-9)
     _, won, lost = read_counts(tmp_path)
@@ -201,11 +201,11 @@ def test_a_log_that_grows_is_looked_at_once_more(tmp_path) -> None:
 
 def test_why_says_what_was_compared(found) -> None:
     rule = found.result.policies[0]
-    assert "with as many leads followed up" in say_why("The card", rule)
+    assert "with as many leads followed up" in why_this_card("The card", rule)
     moved = rule.model_copy(update={"verdict_weights": "keep", "verdict_cutoff": "change"})
-    assert "with as many leads" not in say_why("The card", moved)
-    assert "from a cut-off that is worth more" in say_why("The card", moved)
-    other = say_why("The wide card (of all)", rule, (76.3, 52.94))
+    assert "with as many leads" not in why_this_card("The card", moved)
+    assert "from a cut-off that is worth more" in why_this_card("The card", moved)
+    other = why_this_card("The wide card (of all)", rule, (76.3, 52.94))
     assert other.endswith(". The wide card (of all) wins 76.3 of 100 held-out leads followed up, bant-ibm 52.9.")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from leadml import Leads
-from leadml.calibration.deals import propensity_weights
+from leadml.calibration.deals import learning_weight
 from leadml.calibration.selection import excess_wins, find_floor, find_selection
 
 NAMES = ["budget", "authority", "need", "timeline"]
@@ -52,10 +52,12 @@ def test_a_known_chance_settles_it_and_weighs():
     known = dataclasses.replace(leads, propensity=chance, followed_up=worked, contactable=worked)
     selection = find_selection(known, below)
     assert (selection.known_random, selection.by_hunch) == (True, False)
-    weights = propensity_weights(known)
-    assert set(np.round(weights, 2)) == {1.0, 3.33}
-    assert propensity_weights(leads) is None
-    assert propensity_weights(dataclasses.replace(leads, propensity=np.full(3000, 0.001))).max() == 20
+    weights = learning_weight(known)
+    assert set(np.round(weights / weights.min(), 2)) == {1.0, 3.33}
+    assert weights.sum() == pytest.approx(weights.sum() ** 2 / (weights @ weights))  # the effective number
+    assert (learning_weight(leads) == 1).all()
+    rare = learning_weight(dataclasses.replace(leads, propensity=np.where(below, 0.001, np.nan)))
+    assert rare.max() / rare.min() == pytest.approx(20)
 
 
 def test_where_all_were_worked_or_few_lie_below_nothing_was_selected():

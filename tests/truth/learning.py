@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from leadml.calibration.contenders import Said
 from leadml.datasets.sample import make_leads, write_csv
 from leadml.evaluation.metrics import HeldOut, at_workload
 from tests.truth.firms import RULES, calibrate, draw, fresh, leadml, mapping_of, truth_of
@@ -27,7 +26,7 @@ def attainable_of(world, seed):
     out = {}
     for n in (300, 1000):
         found = calibrate(draw(n, truth, seed), "met")
-        plain: Said = found.fitted["logistic"].predict(fresh(truth))
+        plain = found.fitted["logistic"].predict(fresh(truth))
         out[n] = (truth.attainable(score_of(found, truth)), truth.attainable(plain.score))
     return out
 

@@ -1,12 +1,11 @@
 """The wide card: attributes that tell nothing, small data, attributes that matter."""
 
 import dataclasses
-from functools import partial
 
 import numpy as np
 import pyarrow as pa
 
-from leadml.calibration.contenders import View, fit_levels, learn_card, learn_wide
+from leadml.calibration.contenders import View, learn_wide, scorecard_learners
 from leadml.frameworks.catalog import load_framework
 from leadml.levels import logistic
 from tests.truth.firms import draw, truth_of
@@ -57,7 +56,7 @@ def widened(name, seed):
     train, fresh = deals(name, seed, CASES[name][0]), deals(name, seed + 10**6, N_FRESH)
     framework = load_framework("bant")
     view = View(framework, framework.criterion_ids)
-    card = learn_card(view, partial(fit_levels, view, 0), train).predict(fresh)
+    card = scorecard_learners(view, 0)[0](train, None).predict(fresh)
     wide = learn_wide(view, train, columns=tuple(train.context), attributes=8)
     won = np.asarray(fresh.outcome) == 1
     ahead = auc(wide.predict(fresh).score, won) - auc(card.score, won)
