@@ -19,7 +19,7 @@ from leadml.estimators.attributes import Bins, Column, fine_bins, kernel, merge,
 from leadml.estimators.patterns import PatternCounts
 from leadml.estimators.scorecard_fit import CardFit, code_basis, design, fit_spreads, steps_priors, unknown_priors
 from leadml.estimators.solver import Coded, fit_logistic
-from leadml.levels import N_CODES, Codes, Flags, Floats, Ints, logistic
+from leadml.levels import LEVEL_MAX, N_CODES, Codes, Flags, Floats, Ints, logistic
 
 FIRST_P = 0.03
 """Chance that a card gets any attribute where none tells anything (Bonferroni)."""
@@ -109,7 +109,6 @@ class _Model:
                 _, precision, evidence, _ = fit_spreads(columns, counts.won[None], counts.total[None], basis)
                 self.prior = precision[np.argmax(evidence)]
         self.codes, self.columns = deals.codes, Coded(deals.codes, [N_CODES] * k, basis)
-        self.bounded = np.repeat([False, True, False], [1, 4 * k, k])
         self.parts: list[_Part] = []
         self.spreads, self.theta = np.empty(0), np.zeros(1 + 5 * k)
         self.fit()
@@ -122,12 +121,12 @@ class _Model:
         inverse = np.asarray(np.linalg.inv(kernel(bins)), dtype=np.float64)
         self.parts.append(_Part(bins, codes, inverse, slice(start, start + size)))
         self.spreads = np.append(self.spreads, FIRST_SPREAD)
-        self.theta, self.bounded = np.pad(self.theta, (0, size)), np.pad(self.bounded, (0, size))
+        self.theta = np.pad(self.theta, (0, size))
         self.fit(N_UPDATES)
 
-    def fit(self, n_updates: int = 0, bounded: bool = False) -> None:
+    def fit(self, n_updates: int = 0, bounded: Flags | None = None) -> None:
         """Newton from where it stands; then spreads and coefficients in turn."""
-        theta = np.where(self.bounded & bounded, np.maximum(self.theta, 0.0), self.theta)
+        theta = self.theta if bounded is None else np.where(bounded, np.maximum(self.theta, 0.0), self.theta)
         for turn in range(n_updates, -1, -1):
             own = [part.inverse / spread**2 for part, spread in zip(self.parts, self.spreads, strict=True)]
             found = fit_logistic(
@@ -135,9 +134,9 @@ class _Model:
                 self.won[None],
                 self.weight[None],
                 block_diag(self.prior, *own)[None],
-                bounded=self.bounded if bounded else None,
+                bounded=bounded,
                 start=theta[None],
-                tolerance=1e-5 if bounded else 1e-3,
+                tolerance=1e-3 if bounded is None else 1e-5,
                 max_iter=1 if turn else 25,
             )
             theta, self.hessian = found.theta[0], found.hessian[0]
@@ -209,8 +208,8 @@ def _fit_once(deals: WideDeals, attributes: int, as_score: bool) -> WideFit:
         if not let_in:
             break
         model.add(*candidates.pop(max(let_in, key=let_in.__getitem__))[:2])
-    model.fit(bounded=True)
-    k = deals.codes.shape[1]
+    k, place = deals.codes.shape[1], np.arange(len(model.theta))
+    model.fit(bounded=(place > 0) & (place <= LEVEL_MAX * k))  # the steps of criteria
     intercept, *values = (model.columns.basis @ model.theta)[: 1 + N_CODES * k]
     # outcomes rise more steeply on shrunk log-odds among the deals they were learned from than among others
     slope = 1.0 / max(_slope(model.eta, model.won, model.weight), 1.0)

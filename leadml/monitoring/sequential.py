@@ -10,6 +10,7 @@ exceeding 1 / alpha is at most alpha, at any number of looks (Ville 1939; Robbin
 
 from __future__ import annotations
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
@@ -68,21 +69,15 @@ def shift_evidence(then: Floats, now: Floats) -> float:
     """
     from scipy.special import gammaln
 
-    def weight(a: Floats) -> float:
-        return float(gammaln(a).sum() - gammaln(a.sum()))
-
-    prior = np.full(len(then), 0.5)
-    log_e = weight(prior + now) - weight(prior) - weight(prior + then + now) + weight(prior + then)
+    counts = 0.5 + np.array([now, then, then + now, np.zeros(len(then))])
+    log_e = np.array([1, 1, -1, -1]) @ (gammaln(counts).sum(axis=1) - gammaln(counts.sum(axis=1)))
     return float(np.exp(np.clip(log_e, -500.0, 500.0)))
 
 
 def looks_at(n: int) -> list[int]:
     """Numbers of deals at which one looks: fixed, so that a growing file only adds to them, and all deals."""
-    looks, at = [], FIRST
-    while at < n:
-        looks.append(int(at))
-        at *= GROWTH
-    return [*looks, n] if n else []
+    looks = (int(FIRST * GROWTH**i) for i in itertools.count())
+    return [*itertools.takewhile(lambda at: at < n, looks), n] if n else []
 
 
 def watch(before: Floats, x: Floats, y: Floats, p: Floats, weight: Floats | None = None) -> Alarm:
