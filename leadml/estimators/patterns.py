@@ -31,7 +31,7 @@ class PatternCounts:
         weight = None if weight is None else np.asarray(weight, dtype=np.float64)
         n_keys, seen, step = N_CODES ** codes.shape[1], None, _AT_ONCE
         if n_keys > DENSE_KEYS:
-            seen, step = np.unique(pack(codes)), n
+            (seen, first), step = np.unique(pack(codes), return_index=True), n
             n_keys = len(seen)
         counts = np.zeros(2 * n_keys)
         for rows in (slice(start, start + max(step, n_keys)) for start in range(0, n, max(step, n_keys))):
@@ -42,8 +42,8 @@ class PatternCounts:
             counts += np.bincount(at, None if weight is None else weight[rows][closed], 2 * n_keys)
         lost, won = counts.reshape(2, -1)
         some = lost + won > 0
-        keys = np.flatnonzero(some) if seen is None else seen[some]
-        return cls(unpack(keys, codes.shape[1]), won[some], lost[some])
+        patterns = unpack(np.flatnonzero(some), codes.shape[1]) if seen is None else codes[first[some]]
+        return cls(patterns, won[some], lost[some])
 
     @property
     def total(self) -> Floats:
