@@ -249,6 +249,7 @@ def track_folder(
     was sent before), shown in the registry as champion or challenger. then : what to do where it fails.
     """
     from leadml.card.files import write_text
+    from leadml.card.record import load_card
     from leadml.result import load_result
 
     folder = Path(directory)
@@ -278,6 +279,10 @@ def track_folder(
             result = load_result(folder)
             tags = {"kind": "calibration", "data_digest": result.data.digest[:64]}
             with _run(place, run_name(result), tags, own) as run_id:
+                if (folder / "card.json").is_file():
+                    card = load_card(folder)
+                    known = {"provenance": {**card.provenance, "mlflow_run_id": run_id}}
+                    card.model_copy(update=known).save(folder / "card.json")
                 _send_calibration(place._replace(parent=run_id), folder, result, run_id)
         else:
             found = json.loads(written.read_text(encoding="utf-8"))

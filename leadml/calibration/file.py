@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -111,6 +112,7 @@ def store_card(
     version = save_version(
         name, card, at=at, against=against, documented=documented, files=files, ratio=ratio, store_root=store_root
     )
+    shutil.copyfile(version.folder / "card.json", directory / "card.json")  # which knows its name and version
     if version.status == "champion":
         return version, ""
     champion, why = champion_of(name, store_root), against or "a version takes the place of another when it is promoted"

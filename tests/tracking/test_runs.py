@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+from leadml.card.record import load_card
 from leadml.exceptions import TrackingError
+from leadml.registry.resolve import resolve
 from leadml.result import Result
 from leadml.tracking import connect, figures_of, make_client, run_name, track_calibration, track_folder
 
@@ -48,6 +50,8 @@ def test_the_parent_carries_the_answer_and_each_nested_run_its_own(folder: Path)
     assert {"report.html", "result.json", "card.json", "gain.png"} <= files
     assert not files & {"log.parquet", "rejected.csv"}  # no rows
     assert done.registered == "b2b@1 as models:/b2b/1 (champion)"
+    for card in (load_card(folder), resolve("models:/b2b@champion").model):
+        assert card.provenance["mlflow_run_id"] == done.run_id
     again = track_folder(folder)
     assert (again.run_id, again.look) == (done.run_id, "")
 
