@@ -98,6 +98,10 @@ def test_our_reading_is_told_apart_in_data(framework):
         assert (gate.basis, gate.below_from) == ("document", "our reading")
 
 
+def test_a_band_that_waits_says_nurture():
+    assert all("nurture" in band.action for p in list_policies() for band in p.bands if band.decision == "wait")
+
+
 def test_the_bands_of_the_points_rule_are_the_documents():
     bands = load_policy("bant-points").bands
     assert [(b.from_, b.action, b.basis) for b in bands] == [

@@ -33,7 +33,7 @@ CHANGED: dict[str, str] = {
     "+remedy": "what to do about a finding has a place of its own",
     "+cost": "what a finding is worth, where that can be said",
     "+doubted": "columns that by a finding may say how a deal went",
-    "~action": "of a lead that waits though its band drops it: to ask, where it said to spend no time",
+    "~action": "a lead that waits is to be asked or nurtured, where it said to spend no time, or by another rule",
     "~ask_next": "nothing is asked of a lead that is no match whatever the answer",
     "~!": "equal faults are told once, with a count, the first row and what to write into the mapping",
     "*/*.rejected": "rows as a spreadsheet counts them, what to write into the mapping, and the lead; kinds of dates",
