@@ -87,6 +87,8 @@ class Encoder:
         missing = [f"{column!r} ({at}){nearest(column, columns)}" for at, column in absent if at.startswith(needed)]
         if missing and not (mapping.optional and self.criteria):
             hint = "; is the delimiter right? set read.delimiter in the mapping" if len(columns) == 1 else ""
+            if (form := source.format).kind == "xlsx":
+                hint = f"; is {form.sheet!r} the right sheet? set read.sheet in the mapping"
             missed = f" {missing[0]};" if len(missing) == 1 else "".join(f"\n  {each}" for each in missing) + "\n "
             raise InputError(
                 f"{source.name}: has no column{missed} valid: {', '.join(columns)}{hint};"

@@ -10,6 +10,7 @@ import xlsxwriter
 from leadml.data import excel
 from leadml.data.cells import numbers_of
 from leadml.data.mapping import ReadOptions
+from leadml.data.read import read_leads
 from leadml.data.sources import open_source
 from leadml.exceptions import InputError
 
@@ -61,6 +62,8 @@ def test_a_title_blank_rows_and_further_sheets(tmp_path):
         read(path, sheet="Deals")
     with pytest.raises(InputError, match="sheet 'Sheet3' is empty"):
         read(path, sheet="Sheet3")
+    with pytest.raises(InputError, match=r"no column 'Deal'.*is 'Sheet2' the right sheet\? set read.sheet"):
+        read_leads(path, {"name": "m", "read": {"sheet": "Sheet2"}, "criteria": {"need": {"column": "Deal"}}})
 
 
 def rewrite(path, part, old, new):
