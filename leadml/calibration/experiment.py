@@ -219,7 +219,8 @@ class Experiment(_Settings):
             known = [policy.id for policy in list_policies()]
             for name in [value] if isinstance(value, str) else value or ():
                 if name not in known:
-                    raise ValueError(f"got the policy {name!r}; valid: {', '.join(known)}{choose(name, known)}")
+                    valid = f"{', '.join(known)}, or one of a file that frameworks names here{choose(name, known)}"
+                    raise ValueError(f"got the policy {name!r}; valid: {valid}")
         return value
 
     @model_validator(mode="after")

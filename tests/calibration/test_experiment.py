@@ -59,7 +59,7 @@ def test_yaml_is_read_strictly(tmp_path) -> None:
         ({"policies": []}, "policies: got a list of 0; valid: at least 1"),
         ({"frameworks": []}, "frameworks: got a list of 0; valid: at least 1"),
         ({"policies": ["bant-imb"]}, "did you mean bant-ibm"),
-        ({"baseline": "ours"}, "got the policy 'ours'"),
+        ({"baseline": "ours"}, "contactable, or one of a file that frameworks names here"),
         ({"frameworks": ["bant"], "baseline": "ours", "bootstrap": 1}, "got the policy 'ours'"),
         ({"contenders": ["steeps"]}, "did you mean steps"),
         ({"as_of": "31-01-2026"}, "a date like"),
