@@ -30,6 +30,12 @@ class PatternCounts:
         outcome, n = np.asarray(outcome), len(codes)
         weight = None if weight is None else np.asarray(weight, dtype=np.float64)
         n_keys, seen, step = N_CODES ** codes.shape[1], None, _AT_ONCE
+        if n_keys >= 1 << 63:  # above 24 columns no number holds a pattern
+            rows_of, row = np.unique(codes, axis=0, return_inverse=True)
+            each = np.ones(n) if weight is None else weight
+            told = np.stack([np.bincount(row, each * (outcome == kind), len(rows_of)) for kind in (1, 0)])
+            some = told.sum(axis=0) > 0
+            return cls(rows_of[some], *told[:, some])
         if n_keys > DENSE_KEYS:
             (seen, first), step = np.unique(pack(codes), return_index=True), n
             n_keys = len(seen)
