@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
-from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from leadml.data.cells import carry, number_array, relabel, text_array, text_of
 from leadml.data.rejections import Rejections
-from leadml.exceptions import InputError
+from leadml.exceptions import InputError, LeadmlError
 from leadml.levels import CANONICAL, LEVEL_MAX, Codes, Flags, Floats, Ints, Ints32, codes_of_levels, levels_of_codes
 from leadml.records import nearest
 
@@ -184,7 +184,7 @@ class Leads:
         if not names or len({*names} & {*CANONICAL}) < len(names):
             said = f"criteria are {names}" if names else "criteria are not named"
             raise InputError(f"{said}; valid: each once of {', '.join(CANONICAL)}; give criteria=[...]")
-        values = np.asarray(levels, dtype=np.float64)
+        values = _read(lambda given: np.asarray(given, dtype=np.float64), levels, "levels")
         if values.ndim != 2 or values.shape[1] != len(names):
             raise InputError(f"levels has shape {values.shape}; valid: (leads, {len(names)}), a column a criterion")
         wrong = values[~np.isnan(values) & ~np.isin(values, np.arange(LEVEL_MAX + 1))]
@@ -200,7 +200,7 @@ class Leads:
                 if read is not None and column is not None:
                     if len(column) != n:
                         raise InputError(f"{name} has {len(column)} rows; valid: {n}, one a lead")
-                    made[field, str(key)] = read(column)
+                    made[field, str(key)] = _read(read, column, name)
         as_is = {name: columns[name] for name in _AS_IS if name in columns}
         leads = cls(tuple(names[j] for j in order), **nested(made), row=np.arange(2, n + 2), n_rows=n, **as_is)
         digest = hashlib.sha256(repr((leads.criteria, leads.in_time_order, [*leads.per_row()])).encode())
@@ -305,6 +305,15 @@ def _column(column: Any) -> pa.Array:
     array = column if isinstance(column, pa.Array) else pa.array(column, from_pandas=True)
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
     return relabel(text_of(array), str.strip) if pa.types.is_boolean(array.type) else carry(array)
+
+
+def _read(read: Callable[[Any], Any], given: Any, name: str) -> Any:
+    try:
+        return read(given)
+    except LeadmlError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name}: {error}; correct it, or read words by a mapping: leadml.read_leads") from None
 
 
 _FRAMES = ("context", "segments", "facts")
