@@ -132,9 +132,9 @@ def check_asked(
 
 def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
     """Metrics by name."""
-    named = [(str(getattr(each, "__name__", type(each).__name__)), each) for each in metrics or ()]
+    pairs = [each if isinstance(each, tuple) else (getattr(each, "__name__", ""), each) for each in metrics or ()]
     made: dict[str, Any] = {}
-    for name, metric in metrics.items() if isinstance(metrics, Mapping) else named:
+    for name, metric in metrics.items() if isinstance(metrics, Mapping) else pairs:
         if name in made or name in RESERVED:
             own = f", which is leadml's own; valid is any but {', '.join(RESERVED)}"
             what = own if name in RESERVED else " twice; valid is each name once"

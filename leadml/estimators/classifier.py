@@ -17,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from leadml.exceptions import UsageError
 from leadml.frameworks.catalog import load_framework
-from leadml.levels import LEVEL_MAX, Flags, Floats, logistic
+from leadml.levels import CANONICAL, LEVEL_MAX, Flags, Floats, logistic
 
 Array = npt.NDArray[Any]
 
@@ -54,7 +54,8 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):
             or `y` has not two classes.
         """
         self._check_parameters()
-        self.criteria_ = self._criteria()
+        # Of a frame, such as MappingEncoder makes, columns that are no criterion are none of a rule or scorecard.
+        self.criteria_ = self._criteria() or tuple(c for c in getattr(X, "columns", ()) if c in CANONICAL)
         X, y = validate_data(self, criteria_of(X, self.criteria_), y, **NUMBERS)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         self._learn(self._checked(X), self._outcomes(y), weight)
@@ -86,11 +87,11 @@ class LeadClassifier(ClassifierMixin, BaseEstimator):
         check_classification_targets(y)
         kind = type_of_target(y, input_name="y", raise_unknown=True)
         if kind != "binary":
-            raise ValueError(f"Only binary classification is supported. The type of the target is {kind}.")
+            raise UsageError(f"Only binary classification is supported. The type of the target is {kind}.")
         y = np.asarray(y)
         self.classes_ = np.unique(y)
         if len(self.classes_) < 2:
-            raise ValueError(f"y holds one class ({self.classes_[0]!r}); valid: two classes, lost and won; check y")
+            raise UsageError(f"y holds one class ({self.classes_[0]!r}); valid: two classes, lost and won; check y")
         self.won_ = won_of(self.classes_.tolist(), self.won)
         return np.asarray(y == self.won_)
 

@@ -24,7 +24,8 @@ class ScorecardClassifier(ChanceClassifier):
     Parameters
     ----------
     framework : str, path or dict, optional
-        Framework whose criteria the columns are (of a frame: by name, in any order). Default: every column is one.
+        Framework whose criteria the columns are (of a frame: by name, in any order). Default: those of a
+        frame that are named as criteria, else every column.
     points : int (4 to 1000) or None
         Points in all, 40 by default; None keeps the real-valued fit.
     monotone : bool or array-like of shape (n_criteria,)

@@ -101,6 +101,7 @@ def test_metrics_of_ones_own_keep_clear_of_the_built_in() -> None:
     auc.__name__ = "mine"
     with pytest.raises(UsageError, match="got the name 'mine' twice"):
         own_metrics([auc, auc])
+    assert list(own_metrics([auc, ("theirs", auc)])) == ["mine", "theirs"]
     leads = leadml.make_leads(120, world="tilted", random_state=1)
     with pytest.warns(UserWarning, match="mine gave no finite number of any contender"):
         leadml.calibrate(leads, {"contenders": ["cutoff"], "bootstrap": 50}, metrics=[auc])

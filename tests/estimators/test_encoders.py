@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.compose import make_column_transformer
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
 
-from leadml import MappingEncoder, RubricEncoder
+from leadml import MappingEncoder, PolicyClassifier, RubricEncoder, ScorecardClassifier, WideCardClassifier
 from leadml.exceptions import InputError, LeadmlError, UsageError
 
 NAN = np.nan
@@ -95,6 +97,18 @@ def test_rows_and_index_stay() -> None:
     assert list(made) == list(encoder.get_feature_names_out()) == ["authority", "need", "Product"]
     np.testing.assert_array_equal(made["authority"], [4, np.nan, 1])
     np.testing.assert_array_equal(made["need"], [0, 4, np.nan])
+
+
+@pytest.mark.parametrize("last", [ScorecardClassifier(), WideCardClassifier(), PolicyClassifier("bant-half")])
+def test_a_pipeline_of_crm_columns_is_cross_validated(last) -> None:
+    rng = np.random.default_rng(0)
+    need = rng.integers(0, 5, 200)
+    deals = pd.DataFrame({"Role": rng.choice(["Owner", "Clerk"], 200), "Need": need, "Product": list("AB") * 100})
+    deals = deals.assign(**dict.fromkeys(("Budget", "Months"), 2))
+    criteria = {**MAPPING["criteria"], "budget": {"column": "Budget"}, "timeline": {"column": "Months"}}
+    steps = make_pipeline(MappingEncoder({**MAPPING, "criteria": criteria}), last)
+    scores = cross_val_score(steps, deals, rng.uniform(size=200) < need / 4, scoring="roc_auc", error_score="raise")
+    assert scores.mean() > 0.6
 
 
 def test_what_is_not_listed_is_refused() -> None:
