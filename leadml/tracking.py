@@ -361,7 +361,7 @@ def _send_calibration(place: Place, folder: Path, result: Result, run_id: str) -
                 log_model(place, nested, fitted, each.id, mapping)
             # A name that MLflow would refuse costs the whole run.
             theirs = {re.sub(r"[^\w.\- ]", "_", name)[:250]: figure.value for name, figure in each.metrics.items()}
-            log_figures(client, nested, theirs | figures_of(each, own), {"verdict": own and own.verdict})
+            log_figures(client, nested, figures_of(each, own) | theirs, {"verdict": own and own.verdict})
 
 
 def run_name(result: Result) -> str:
