@@ -132,7 +132,8 @@ def check_asked(
 
 def own_metrics(metrics: Sequence[Any] | Mapping[str, Any] | None) -> dict[str, Any]:
     """Metrics by name."""
-    pairs = [each if isinstance(each, tuple) else (getattr(each, "__name__", ""), each) for each in metrics or ()]
+    given = [each if isinstance(each, tuple) else (None, each) for each in metrics or ()]
+    pairs = [(name or str(getattr(each, "__name__", type(each).__name__)), each) for name, each in given]
     made: dict[str, Any] = {}
     for name, metric in metrics.items() if isinstance(metrics, Mapping) else pairs:
         if name in made or name in RESERVED:
