@@ -30,7 +30,7 @@ _CP1252 = "not UTF-8: read as Windows-1252 (cp1252); check names with accents, o
 class CsvReader(Reader):
     """One CSV file, pipe or stream; every column is text. A stream is digested while it is read."""
 
-    def __init__(self, name: str, where: Path | BinaryIO, options: ReadOptions, delimiter: str | None = None) -> None:
+    def __init__(self, name: str, where: Path | BinaryIO, options: ReadOptions) -> None:
         self._name, self._where = name, where
         self._file = where if isinstance(where, Path) and where.is_file() else None
         self._n_bytes = self._size = self._n_lines = 0
@@ -44,8 +44,7 @@ class CsvReader(Reader):
                 self._size = 0 if self._file.suffix.lower() in PACKINGS else self._file.stat().st_size
         except OSError as error:
             raise InputError(f"{name}: cannot be read ({error.strerror or error}); check the file") from None
-        complete, delimiter = len(self._head) < HEAD_BYTES, options.delimiter or delimiter
-        self._text = sniff_text(self._head, options, name, complete=complete, delimiter=delimiter)
+        self._text = sniff_text(self._head, options, name, complete=len(self._head) < HEAD_BYTES)
         super().__init__(self._text.header, self._text.format, self._chunks, self._text.notes)
         self._may_switch = options.encoding is None
         if self._may_switch and self.format.encoding == "cp1252":

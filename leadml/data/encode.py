@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +44,19 @@ _ONLY_CLOSED = re.compile(r"dates|amount|snapshot|followed_up|propensity|group|d
 _MANY = 200  # from so many wrong values in a chunk on, the nearest valid word is not looked for
 _LEVELS = {str(level): level for level in range(LEVEL_MAX + 1)}
 _SHOWN = 12  # so many valid words are named
+Why = str | Callable[[str], str]  # of a text
+
+
+def faults_of(
+    column: str, cells: pa.Array, bad: Flags, rows: npt.NDArray[Any], ids: pa.Array | None, why: Why
+) -> Iterator[Fault]:
+    """Faults of the bad cells of a column; why is asked once for each text."""
+    if bad.any():
+        at, texts = categories_of(cells.filter(mask_of(bad)))
+        reasons = {code: why if isinstance(why, str) else why(texts[code]) for code in set(at.tolist())}
+        leads = [""] * len(at) if ids is None else text_of(ids.filter(mask_of(bad))).to_pylist()
+        for row, code, lead in zip(rows[bad].tolist(), at.tolist(), leads, strict=True):
+            yield Fault(row, column, texts[code], reasons[code], lead or "")
 
 
 class Encoded:
@@ -58,15 +71,10 @@ class Encoded:
         self.dates: dict[str, pa.Array] = {}  # created, closed, snapshot
         self.unlisted: dict[str, tuple[int, int]] = {}  # outcomes that the mapping does not list: first row, how many
 
-    def reject(self, column: str, bad: Flags, why: Callable[[str], str]) -> None:
-        """Reject cells of a column; `why` is asked once for each text."""
-        if bad.any():
-            self.usable &= ~bad
-            at, texts = categories_of(self.cells[column].filter(mask_of(bad)))
-            reasons = {code: why(texts[code]) for code in set(at.tolist())}
-            ids = [""] * len(at) if self._ids is None else text_of(self._ids.filter(mask_of(bad))).to_pylist()
-            cells = zip(self.rows[bad].tolist(), at.tolist(), ids, strict=True)
-            self.faults += (Fault(row, column, texts[code], reasons[code], lead or "") for row, code, lead in cells)
+    def reject(self, column: str, bad: Flags, why: Why) -> None:
+        """Reject cells of a column."""
+        self.usable &= ~bad
+        self.faults += faults_of(column, self.cells[column], bad, self.rows, self._ids, why)
 
 
 class Encoder:
@@ -177,14 +185,14 @@ class Encoder:
         for name, column in {**dict(mapping.dates), "snapshot": mapping.snapshot}.items():
             if column in made.cells:
                 made.dates[name] = date_cells(made.cells[column])
-                made.reject(column, read_dates(made.dates[name]).no_date, lambda _: _NO_DATE)
+                made.reject(column, read_dates(made.dates[name]).no_date, _NO_DATE)
 
         def no_number(text: str) -> str:
             return _other_mark(text, self.decimal) or "is not a number; correct it, or leave the cell empty"
 
         for name, number, most, why in (
             ("amount", mapping.amount, np.inf, no_number),
-            ("propensity", mapping.propensity, 1.0, lambda _: _NO_CHANCE),
+            ("propensity", mapping.propensity, 1.0, _NO_CHANCE),
         ):
             if number and number.column in made.cells:
                 numbers, bad = numbers_of(made.cells[number.column], self.decimal)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
 from importlib.resources import files
 from typing import Any, NamedTuple
 
@@ -46,6 +45,7 @@ class KnownHeaders(Record):
 
 
 KNOWN = load_record(files("leadml.data") / "known_headers.yaml", KnownHeaders)
+_LATE: list[dict[str, Any]] = YAML(typ="safe").load(files("leadml.data") / "late_columns.yaml")
 
 
 class Column(NamedTuple):
@@ -116,13 +116,7 @@ def late_by_name(column: str) -> str:
     ('moves with the deal', 'is emptied or overwritten as the deal moves', '')
     """
     words = re.sub(r"[\W_]+", " ", re.sub(r"(?<=[a-z\d])(?=[A-Z])", " ", column)).strip().lower()
-    return next((why for why, names in _late_names() if names.search(words)), "")
-
-
-@cache
-def _late_names() -> list[tuple[str, re.Pattern[str]]]:
-    found = YAML(typ="safe").load(files("leadml.data") / "late_columns.yaml")
-    return [(each["why"], re.compile("|".join(each["names"]))) for each in found]
+    return next((each["why"] for each in _LATE if re.search("|".join(each["names"]), words)), "")
 
 
 def _late_by_outcome(

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from leadml.data.cells import join_column, mask_of, text_of
-from leadml.data.chunks import Fault, in_order, release_memory
+from leadml.data.cells import join_column, mask_of
+from leadml.data.chunks import in_order, release_memory
 from leadml.data.dates import read_dates
 from leadml.data.deals import Columns, Leads, Note, nested
-from leadml.data.encode import Encoder, outcome_fault
+from leadml.data.encode import Encoder, faults_of, outcome_fault
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import Source, open_leads
 from leadml.data.units import MOST_ROWS, find_units
@@ -79,12 +79,8 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
         made[name], late = found.days, late | found.other_order
         column = str(mapping.snapshot if name == "snapshot" else getattr(mapping.dates, name))
         reason = f"is not a date as {found.order}, like most of the column; write it so, or leave it empty"
-        texts = text_of(cells.filter(mask_of(found.other_order))).to_pylist()
-        rows, ids = made["row"][found.other_order].tolist(), [""] * len(texts)
-        if "lead_id" in made:
-            ids = made["lead_id"].filter(mask_of(found.other_order)).fill_null("").to_pylist()
-        wrong = zip(rows, texts, ids, strict=True)
-        source.rejections.faults += (Fault(row, column, text, reason, lead) for row, text, lead in wrong)
+        wrong = faults_of(column, cells, found.other_order, made["row"], made.get("lead_id"), reason)
+        source.rejections.faults += wrong
         if found.ambiguous:
             detail = f"Every date can be read day first and month first: read as {found.order}; set dates.day_first."
             notes.append(("LML105", {"column": column, "detail": detail}))

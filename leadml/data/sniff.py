@@ -40,10 +40,9 @@ class TextFormat(NamedTuple):
     notes: Notes
 
 
-def sniff_text(
-    head: bytes, options: ReadOptions, name: str, *, complete: bool, delimiter: str | None = None
-) -> TextFormat:
+def sniff_text(head: bytes, options: ReadOptions, name: str, *, complete: bool) -> TextFormat:
     """Guess what the mapping leaves open; `complete`: the head is the whole file."""
+    delimiter = options.delimiter
     encoding = options.encoding or _encoding(head, complete)
     text = head.decode(encoding, "replace").removeprefix("\ufeff")
     if not text.strip():

@@ -207,7 +207,8 @@ def _reader(path: Path, options: ReadOptions) -> Reader:
             raise InputError(f"{path}: is a pipe, and only CSV can be read from one; save it as a file first")
         kind = "csv"
     if kind == "csv":
-        return CsvReader(str(path), path, options, "\t" if ".tsv" in path.name.lower() else None)
+        tabs = {"delimiter": options.delimiter or "\t"} if ".tsv" in path.name.lower() else {}
+        return CsvReader(str(path), path, options.model_copy(update=tabs))
     if kind == "xlsx":
         from leadml.data.excel import open_excel
 
