@@ -64,22 +64,26 @@ def explain(source: Any, mapping: Any, model: Any, lead_id: object, *, query: st
         for names in (rows, ids):
             if lead_id in names:
                 at = names.index(lead_id)
-                found = ids[at], chunk.rows[at], leads.take(np.array([at])), usable[at], faults
+                cells = chunk.table.slice(at, 1).to_pylist()[0]
+                found = ids[at], chunk.rows[at], leads.take(np.array([at])), usable[at], faults, cells
         if lead_id in ids:  # else an identity further down may read the same
             break
     if found is None:
         also = ", or by their row from 1" if mapping.lead_id else ""
         told = f"leads are known by {known}, for instance {', '.join(first)}{also}"
         raise InputError(f"{opened.name}: no lead {lead_id!r}; {told}")
-    name, row, lead, is_usable, faults = found
+    name, row, lead, is_usable, faults, cells = found
     if not is_usable:
         why = "; ".join(f"{each.column}: {each.value!r} {each.reason}" for each in faults if each.row == row)
         raise InputError(f"{opened.name}: lead {name!r} (row {row}): {why}")
     head = [] if name == lead_id else [f"No {known} is {lead_id}: this is row {lead_id} below the header."]
-    return "\n".join([*head, *_lines(card, lead, name)])
+    return "\n".join(
+        [*head, *_lines(card, lead, name, {each: cells.get(mapping.column_of(each)) for each in lead.criteria})]
+    )
 
 
-def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
+def _lines(card: Card, lead: Leads, lead_id: str, held: dict[str, Any]) -> Iterator[str]:
+    """What is said of a lead; `held` is what the CRM holds for its criteria."""
     scores = card.score(lead)
     row = scores.rows()[0]
     band = next(each for each in card.bands if each.id == row["band"])
@@ -92,7 +96,7 @@ def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
     yield score
     yield f"  band: {band.title} (from {band.from_} points); action: {row['action']}"
     yield f"  followed up from {card.cutoff} points"
-    yield from ("", "Points", *_point_lines(card, scores.answers.codes[scores.index[0]].tolist()), "")
+    yield from ("", "Points", *_point_lines(card, scores.answers.codes[scores.index[0]].tolist(), held), "")
     if not row["unknown"]:
         yield "Every criterion is known."
     elif row["settled"]:
@@ -111,12 +115,13 @@ def _lines(card: Card, lead: Leads, lead_id: str) -> Iterator[str]:
             yield f"Not known yet, and could disqualify: {gate.criterion}. {gate.text}"
 
 
-def _point_lines(card: Card, codes: Sequence[int]) -> Iterator[str]:
-    """What each row of the card earned: criteria by level, attributes by bin."""
+def _point_lines(card: Card, codes: Sequence[int], held: dict[str, Any]) -> Iterator[str]:
+    """What each row of the card earned: criteria by level (a word that is not ranked is shown), attributes by bin."""
     rows, n = [], len(card.criteria)
     for criterion, code in zip(card.criteria, codes, strict=False):
-        words = ", ".join(criterion.words.get(str(code), ())[:3])
-        said = "unknown" if code == len(criterion.points) else f"level {code}"
+        is_known, cell = code < len(criterion.points), held.get(criterion.id)
+        words = ", ".join(criterion.words.get(str(code), ())[:3]) if is_known else str(cell or "").strip()[:40]
+        said = f"level {code}" if is_known else "unknown"
         rows.append((clean(criterion.title), clean(f"{said} ({words})" if words else said)))
     for attribute, code in zip(card.attributes, codes[n:], strict=False):
         said = [*(each.label for each in attribute.bins), "other", "unknown"][code]

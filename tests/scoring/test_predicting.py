@@ -437,6 +437,10 @@ def test_explain_says_why_and_what_to_ask(export, card):
         leadml.explain(export, MAPPING, card, "a2")
     by_row = leadml.explain(export, MAPPING, card, 3)
     assert by_row == f"No Deal is 3: this is row 3 below the header.\n{told}"
+    role = {"column": "Role", "levels": {"High": 4}, "other": "unknown"}
+    told = leadml.explain(export, {**MAPPING, "criteria": {"authority": role}}, card, "a3")
+    assert "Authority  unknown (Low)" in told  # a word that the mapping does not rank
+    assert "Need       unknown   " in told
     with pytest.raises(InputError, match="no lead 'b'; leads are known by Deal, for instance a1, a2, a3"):
         leadml.explain(export, MAPPING, card, "b")
 
