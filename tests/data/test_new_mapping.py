@@ -140,6 +140,9 @@ def test_who_decides_is_ranked_by_the_titles_of_roles(tmp_path):
     rule = mapping.criteria["authority"]
     assert rule.levels == {"Assistent": 1, "Teamleider": 3, "Directeur": 4, "Eigenaar": 4}
     assert (mapping.lead_id, rule.unknown, rule.other) == ("Deal", ("Onbekend",), None)
+    path.write_text("Deal;Behoefte\nD-1;laag\nD-2;midden\nD-3;hoog\n")
+    need = parse_record(propose_mapping(path, None, leak_notes), Mapping).criteria["need"]
+    assert (need.levels, need.other) == ({"laag": 1, "midden": 2, "hoog": 3}, None)
 
 
 def test_what_grows_with_wins_is_excluded_and_months_to_purchase_are_a_criterion(tmp_path):
