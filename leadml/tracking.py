@@ -423,17 +423,17 @@ def _send_files(client: MlflowClient, run_id: str, folder: Path) -> None:
     """Report, records and cards, never rows; charts as images."""
     import vl_convert
 
-    from leadml.report.charts import all_charts
-    from leadml.report.html import read_folder
-
     for name in _SENT:
         if (folder / name).is_dir():
             client.log_artifacts(run_id, str(folder / name), name)
         elif (folder / name).is_file():
             client.log_artifact(run_id, str(folder / name))
+    page = folder / "report.html"
+    report = page.read_text(encoding="utf-8") if page.is_file() else ""
     with tempfile.TemporaryDirectory(prefix="leadml-") as drawn:
-        for name, chart in all_charts(*read_folder(folder)).items():
-            Path(drawn, f"{name}.png").write_bytes(vl_convert.vegalite_to_png(chart.to_json()))
+        # As the report has them: to lay them out once more takes as long as all other files.
+        for name, svg in re.findall(r'<figure id="chart-(\w+)">(<svg.+?</svg>)', report, re.DOTALL):
+            Path(drawn, f"{name}.png").write_bytes(vl_convert.svg_to_png(svg))
         client.log_artifacts(run_id, drawn)
 
 

@@ -12,6 +12,8 @@ import pytest
 from leadml.card.record import load_card
 from leadml.exceptions import TrackingError
 from leadml.registry.resolve import resolve
+from leadml.report.charts import all_charts
+from leadml.report.html import read_folder
 from leadml.result import Result
 from leadml.tracking import connect, figures_of, make_client, run_name, track_calibration, track_folder
 
@@ -47,7 +49,8 @@ def test_the_parent_carries_the_answer_and_each_nested_run_its_own(folder: Path)
                 assert each.data.metrics[name] == run.data.metrics[name]
     assert {"expected_wins_per_100_keep", "expected_wins_per_100_change"} <= run.data.metrics.keys()
     files = {each.path for each in client().list_artifacts(done.run_id)}
-    assert {"report.html", "result.json", "card.json", "gain.png"} <= files
+    assert {"report.html", "result.json", "card.json"} <= files
+    assert {each for each in files if ".png" in each} == {f"{name}.png" for name in all_charts(*read_folder(folder))}
     assert not files & {"log.parquet", "rejected.csv"}  # no rows
     assert done.registered == "b2b@1 as models:/b2b/1 (champion)"
     for card in (load_card(folder), resolve("models:/b2b@champion").model):
