@@ -443,6 +443,7 @@ def _send_files(client: MlflowClient, run_id: str, folder: Path) -> None:
 def log_model(place: Place, run_id: str | None, path: Path, name: str, mapping: Path) -> str:
     """Log a card or classifier, with its mapping and the code that scores, as a model of a run; its id."""
     from importlib.metadata import version
+    from unittest import mock
 
     from mlflow.entities import LoggedModelOutput
     from mlflow.models import Model
@@ -457,18 +458,20 @@ def log_model(place: Place, run_id: str | None, path: Path, name: str, mapping: 
         (root / "leadml.zip").write_bytes(_packed_code())
         example, signature = _signature(root / "files")
         known: Any = {"model_uuid": logged.model_id, "model_id": logged.model_id}
-        save_model(
-            _Pickled(loader, files),
-            str(root / "model"),
-            code_paths=[str(loader), str(root / "leadml.zip")],
-            mlflow_model=Model(run_id=run_id, artifact_path=logged.artifact_location, **known),
-            serialization_format="pickle",
-            signature=signature,
-            input_example=example,
-            # Without them MLflow runs the model in another process to find out, 9 to 14 s.
-            pip_requirements=[f"{each}=={version(each)}" for each in _NEEDED],
-            pyfunc_predict_fn="score",
-        )
+        # To warn of releases other than the installed ones, MLflow lists each file of each package; ours are those.
+        with mock.patch("mlflow.utils.environment.warn_dependency_requirement_mismatches"):
+            save_model(
+                _Pickled(loader, files),
+                str(root / "model"),
+                code_paths=[str(loader), str(root / "leadml.zip")],
+                mlflow_model=Model(run_id=run_id, artifact_path=logged.artifact_location, **known),
+                serialization_format="pickle",
+                signature=signature,
+                input_example=example,
+                # Without them MLflow runs the model in another process to find out, 9 to 14 s.
+                pip_requirements=[f"{each}=={version(each)}" for each in _NEEDED],
+                pyfunc_predict_fn="score",
+            )
         shutil.copytree(root / "files", root / "model" / _FILES)
         client.log_model_artifacts(logged.model_id, str(root / "model"))
     client.finalize_logged_model(logged.model_id, "READY")

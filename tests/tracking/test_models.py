@@ -82,11 +82,14 @@ def test_a_classifier_is_served_as_it_was_fitted(saved: Path, tmp_path: Path) ->
         served.predict(levels[["need"]])
 
 
-def test_a_logged_model_needs_no_leadml_where_it_runs(folder: Path) -> None:
+def test_a_logged_model_needs_no_leadml_where_it_runs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
-    place = connect()
+    place, listings = connect(), list[int]()
+    listing = "mlflow.utils.requirements_utils._init_packages_to_modules_map"  # half a second
+    monkeypatch.setattr(listing, lambda: listings.append(1))
     model_id = log_model(place, None, folder / "card.json", "card", folder / "mapping.yaml")
+    assert not listings
     where = Path(mlflow.artifacts.download_artifacts(
         place.client.get_logged_model(model_id).artifact_location, tracking_uri=chosen_uri()))  # fmt: skip
     needed = (where / "requirements.txt").read_text().split()
