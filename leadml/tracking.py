@@ -372,10 +372,10 @@ def run_name(result: Result) -> str:
         return f"{result.data.name}: {result.recommended.contender or 'no card'}"
     rule = result.policies[0]
     title, gain = rule.title, rule.gain_weights
-    if rule.unit != "contactable":
+    if rule.framework is not None:
         titles = {each.id: each.title for each in list_frameworks()}
         count = f"{rule.documented_cutoff} of {rule.total_max}{' points' if rule.unit == 'points' else ''}"
-        title = f"{titles.get(rule.framework or '', rule.framework or rule.id)} {count}"
+        title = f"{titles.get(rule.framework, rule.framework)} {count}"
     name = f"{result.data.name}: {title} {rule.verdict}"
     if gain is None or gain.value is None or gain.low is None or gain.high is None:
         return name

@@ -141,6 +141,8 @@ def test_importance_names_the_columns_that_tell(found) -> None:
 def test_the_result_comes_back_from_its_file(found, tmp_path) -> None:
     folder = found.save(tmp_path / "out")
     assert load_result(folder) == found.result
+    units = {each.id: each.unit for each in found.result.policies}
+    assert (units["bant-ibm"], units["bant-points"], units["contactable"]) == ("met", "points", "met")
     assert Result.model_validate_json((folder / "result.json").read_text()) == found.result
     names = {path.name for path in folder.iterdir()}
     assert names >= {"result.json", "report.html", "card.json", "cards", "log.parquet", "rejected.csv", "models"}

@@ -121,7 +121,7 @@ def test_a_monitoring_is_a_run_too(folder: Path, tmp_path: Path) -> None:
 def test_names_of_runs_say_what_is_known(saved: Path) -> None:
     result = Result.model_validate_json((saved / "result.json").read_text())
     rule = result.policies[0]
-    phone = rule.model_copy(update={"unit": "contactable", "title": "A phone number is known"})
+    phone = rule.model_copy(update={"framework": None, "title": "A phone number is known"})
     for rules, name in (
         ((), "b2b: "),
         ((rule.model_copy(update={"gain_weights": None}),), f"b2b: BANT 3 of 4 {rule.verdict}"),
