@@ -94,8 +94,10 @@ class Encoder:
         needed = "criteria." if mapping.optional else ("lead_id", "criteria.") if to_score else ""
         missing = [f"{column!r} ({at}){nearest(column, columns)}" for at, column in absent if at.startswith(needed)]
         if missing and not (mapping.optional and self.criteria):
-            hint = "; is the delimiter right? set read.delimiter in the mapping" if len(columns) == 1 else ""
-            if (form := source.format).kind == "xlsx":
+            hint = ""
+            if (form := source.format).kind == "csv" and len(columns) == 1:
+                hint = "; is the delimiter right? set read.delimiter in the mapping"
+            elif form.kind == "xlsx":
                 hint = f"; is {form.sheet!r} the right sheet? set read.sheet in the mapping"
             missed = f" {missing[0]};" if len(missing) == 1 else "".join(f"\n  {each}" for each in missing) + "\n "
             raise InputError(
