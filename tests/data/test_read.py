@@ -214,7 +214,7 @@ def test_what_cannot_be_used_says_so_all_at_once(tmp_path, content, said):
         read_leads(path, PLAIN)
     assert all(each in str(caught.value) for each in said)
     assert caught.value.exit_code == 3
-    with pytest.raises(InputError, match="has no column(?s:.)*valid: Needs; correct"):
+    with pytest.raises(InputError, match=r"has no column(?s:.)*valid: Needs; correct"):
         read_leads([{"Needs": 3}], PLAIN)  # which has no delimiter
 
 
