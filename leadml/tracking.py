@@ -530,7 +530,7 @@ def _signature(folder: Path) -> tuple[Any, Any]:
     any_type: Any = AnyType
     columns: list[Any] = [ColSpec(any_type(), name, required=False) for name in dict.fromkeys(names)]
     params = ParamSchema([ParamSpec("output", DataType.string, None)])
-    example = pd.DataFrame({name: [2.0] for name in levels})
+    example = pd.DataFrame({name: [2.0] for name in levels} | {name: [""] for name in about.get("context", ())})
     return example, ModelSignature(inputs=Schema(columns), params=params)
 
 

@@ -125,6 +125,7 @@ def test_mlflow_evaluates_a_card_a_documented_card_and_a_classifier(folder: Path
         model_id = log_model(place, None, folder / path, "model", folder / "mapping.yaml")
         uri = f"models:/{model_id}"
         model = mlflow.pyfunc.load_model(uri)
+        assert len(model.predict(model.input_example)) == 1
         chosen = model.predict(frame, params={"output": "class"})
         assert chosen.index.tolist() == model.predict(frame).index.tolist() == [7, 3, 9, 1]
         scores = model.predict(frame)
