@@ -27,8 +27,13 @@ def find_late_answers(leads: Leads) -> Note | None:
     in 90 / 100% at 80%, in 0-5% without. Open deals that know less than won and than lost ones show what no win rate
     can (85 / 100%).
     """
-    if leads.outcome is None or not leads.criteria or leads.snapshot is not None:
+    if leads.outcome is None or not leads.criteria:
         return None
+    if (day := leads.snapshot) is not None:
+        dated = np.zeros(0, bool) if leads.closed is None else leads.closed != NO_DAY
+        after = 0 if leads.closed is None else ((day >= leads.closed) & dated).sum()
+        if 2 * after <= dated.sum():  # recorded before the close, as a snapshot is, of most deals
+            return None
     keys, at = np.unique(pack(leads.codes), return_inverse=True)
     codes, waiting = unpack(keys, leads.codes.shape[1]), leads.outcome == OPEN
     if leads.created is not None and leads.closed is not None:

@@ -68,7 +68,15 @@ def test_a_snapshot_answers_the_question_and_little_data_ask_none():
     import dataclasses
 
     late = world("late", 1000, 0)
-    assert find_late_answers(dataclasses.replace(late, snapshot=np.zeros(1000, np.int32))) is None
+    day = np.zeros(1000, np.int32)
+    for of, closed, is_asked in (
+        (late, None, False),
+        (late, day + 1, False),
+        (late, day, True),
+        (world("low", 1000, 0), day, False),
+    ):
+        leads = dataclasses.replace(of, snapshot=day, closed=closed, created=None if closed is None else day - 1)
+        assert (find_late_answers(leads) is not None) == is_asked  # a day that is not before the close is no answer
     assert find_late_answers(world("late", 20, 0)) is None
     assert find_late_answers(Leads.from_arrays([[1.0]], criteria=["need"])) is None
 
