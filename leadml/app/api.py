@@ -36,6 +36,7 @@ from leadml.scoring.scorer import Options
 T = TypeVar("T")
 Store = str | Path | None
 MAX_BYTES = 20 << 20
+MAX_DISCARDED = 200 << 20
 MAX_SECONDS = 60.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 KINDS = {"text/csv": ".csv", "application/vnd.apache.parquet": ".parquet", "application/x-ndjson": ".jsonl"}
@@ -186,9 +187,12 @@ class _Guard:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > MAX_BYTES:
+                await _discard(receive, message)
                 raise HTTPException(*_too_much())
             return message
 
+        if fault and fault[0] == 413:
+            await _discard(receive, {"more_body": True})
         await (_json({"detail": fault[1]}, fault[0]) if fault else self.app)(scope, receive_within, send)
 
     def _fault(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
@@ -209,6 +213,14 @@ class _Guard:
 
 def _too_much() -> tuple[int, str]:
     return 413, f"at most {MAX_BYTES >> 20} MB are taken at once; use leadml predict for more"
+
+
+async def _discard(receive: Any, message: Mapping[str, Any]) -> None:
+    """Let a request be sent to its end: who is cut off sees a broken connection, no answer."""
+    taken = 0
+    while message.get("more_body") and taken < MAX_DISCARDED:
+        message = await receive()
+        taken += len(message.get("body", b""))
 
 
 async def _in_time(work: Callable[[], T]) -> T:

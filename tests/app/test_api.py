@@ -198,6 +198,8 @@ def test_limits_on_size_and_time(served, monkeypatch):
         413,
         {"detail": "at most 0 MB are taken at once; use leadml predict for more"},
     )
+    large = b" " * (8 << 20)  # more than a socket holds
+    assert call("/score", large)[0] == call("/score", iter([large] * 2))[0] == 413
     assert call("/score", iter([b" " * 60] * 2))[0] == 413  # in chunks, which do not say how many will come
     monkeypatch.setattr(api, "MAX_BYTES", 1000)
     parts = [json.dumps(LEAD)[:5].encode(), json.dumps(LEAD)[5:].encode()]
