@@ -187,7 +187,7 @@ def reasons_of(found: MonitorResult, alarm: Alarm, unclosed: str) -> tuple[Reaso
         told.append(("recalibrate" if alarm.e >= 1 / ALPHA else "watch", _what_changed(found, alarm)))
     for row in found.drift:
         if row.shifted:
-            text = f"{row.title} has shifted: stability index {row.psi or 0.0:.2f}"
+            text = f"{row.title} has shifted: stability index {row.psi or 0.0:.2f} on {row.n:,} leads"
             if row.unknown_before is not None and abs(row.unknown_now - row.unknown_before) > 0.1:
                 text += f", unknown for {row.unknown_now:.0%} of the leads, {row.unknown_before:.0%} before"
             told.append(("watch", f"{text}."))

@@ -101,7 +101,7 @@ def test_levels_that_shift_call_for_a_watch(firm: Firm) -> None:
     found, _ = monitor_leads(firm.card, dataclasses.replace(leads, codes=codes, outcome=None), firm.before)
     shifted = [row.id for row in found.drift if row.shifted]
     assert (found.state, shifted) == ("watch", ["need"])
-    assert "unknown for" in found.reasons[0].text
+    assert "on 400 leads, unknown for" in found.reasons[0].text
     steady, _ = monitor_leads(firm.card, dataclasses.replace(leads, outcome=None), firm.before)
     assert not [row for row in steady.drift if row.shifted]
 
