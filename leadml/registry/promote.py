@@ -7,6 +7,7 @@ from; else over all possible answers.
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import re
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,13 +36,13 @@ Outcome = Literal["better", "worse", "loses", "alike", "moved"]
 MOST_DEALS, MOST_PATTERNS = 100_000, 50_000
 """Of more deals, or more possible answers, a fixed sample is compared."""
 LOSS = 0.01
-"""Share of all won; who loses more on the deals compared, be it within noise, is promoted by force only (as no gain
-below the smallest one is worth having)."""
+"""Share of all won; who loses more on the deals compared, be it within noise, is promoted by force only, where no
+calibration was given the smallest gain worth having."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """better, worse: beyond noise. loses: more than `LOSS`, within noise. alike: all leads are judged alike.
+    """better, worse: beyond noise. loses: more than the smallest gain, within noise. alike: all leads are judged alike.
     moved: which is better is not known."""
 
     outcome: Outcome
@@ -137,7 +138,8 @@ def compare(
     moves["n"] = np.where(away > 0, away, moves["before"] != moves["after"])
     if not moves["n"].any():
         return Comparison("alike", f"On {found.where}, {new} decides exactly as {old} does.")
-    outcome, worth = weigh(found, ratio or candidate.saved.ratio or champion.saved.ratio)
+    ratio = ratio or candidate.saved.ratio or champion.saved.ratio
+    outcome, worth = weigh(found, ratio, smallest_gain(candidate, champion))
     moves = moves[(moves["n"] > 0) & (moves["before"] != moves["after"])]  # else moved in some repeats only
     moves = moves.groupby(["before", "after"], as_index=False).sum().sort_values("n", ascending=False, kind="stable")
     told = [f"{m.n:,.0f} of {len(away):,} leads move from {m.before} to {m.after}" for m in moves[:3].itertuples()]
@@ -152,6 +154,13 @@ def compare(
         who = f"{old} and {new} have" if all(found.seen) else f"{old if found.seen[0] else new} has"
         lines.append(f"{who} seen these deals, which favours {'them' if all(found.seen) else 'it'}.")
     return Comparison(outcome, "\n".join([*lines, verdict]))
+
+
+def smallest_gain(*versions: Version) -> float:
+    """The smallest gain worth having, as the first of these was calibrated that kept it."""
+    kept = (file for each in versions if (file := each.folder / "result.json").is_file())
+    given = (json.loads(file.read_bytes()).get("settings", {}).get("smallest_gain") for file in kept)
+    return float(next(filter(None, given), LOSS))
 
 
 def gather(candidate: Version, champion: Version, leads: Leads | None) -> Evidence:
@@ -242,7 +251,7 @@ def log_of(outcome: npt.NDArray[np.int8], said: list[tuple[Any, Any]], unit: Any
     return Log(at, zeros, zeros, outcome, at if unit is None else unit, np.ones(len(at)), entries=entries)
 
 
-def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
+def weigh(found: Evidence, ratio: float | None, smallest: float = LOSS) -> tuple[Outcome, list[str]]:
     """What the moves are worth: at the costs in force, else at equal workload, and where they pay."""
     old, new = found.log.entries.values()
     if new.decision.min() == 1.0 > old.decision.min():
@@ -273,8 +282,8 @@ def weigh(found: Evidence, ratio: float | None) -> tuple[Outcome, list[str]]:
     is_clear = gain.n_different >= MIN_DIFFERENT and low * high > 0
     if is_clear and high < 0 and not found.seen[0]:
         return "worse", told
-    if value < -LOSS or not is_clear or high < 0:
-        return ("loses" if value < -LOSS else "moved"), told
+    if value < -smallest or not is_clear or high < 0:
+        return ("loses" if value < -smallest else "moved"), told
     if ratio is None and (extra > 0 or extra_won < 0):
         return "moved", [*told, "Which is better depends on what a won deal is worth in follow-ups"]
     return ("moved" if found.seen[1] else "better"), told

@@ -236,6 +236,10 @@ def test_a_loss_within_noise_asks_for_force_unless_it_is_too_small_to_matter(
         assert "cannot tell which of bant@2 and bant@1 is better, but it loses on them." in found.sentence
         with pytest.raises(StoreError, match="--force"):
             promote("bant@2", because="x", at=AT, leads=deals, store_root=tmp_path)
+        result = b'{"settings": {"smallest_gain": 0.1}}'  # to some firms so little does not matter
+        save_version("bant", weighted(3, 5), at=AT, files={"result.json": result}, store_root=tmp_path)
+        first, *_, last = list_versions("bant", tmp_path)
+        assert compare(last, first, deals).outcome == "moved"
 
 
 def make_log(deals: Leads, score: Any, decision: Any, ids: list[str] | None = None) -> Log:
