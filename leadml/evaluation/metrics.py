@@ -99,7 +99,9 @@ def auc(held: HeldOut, score: Floats) -> Statistic:
         return NO_ANSWER
     value = float(won @ lost_below) / pairs
     influence = won * (lost_below - value * lost_all) + lost * (won_above - value * held.in_block(won))
-    return Statistic(value, held.by_unit(influence / pairs), 1.0)
+    # of one score a block no pair is told apart: 1/2, whatever else is still to be seen
+    whole = None if np.array_equal(won_own, held.in_block(won)) else 1.0
+    return Statistic(value, held.by_unit(influence / pairs), whole)
 
 
 def log_losses(y: Floats, probability: Floats) -> Floats:

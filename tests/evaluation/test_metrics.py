@@ -30,6 +30,8 @@ def test_figures_are_those_of_scikit_learn(make_log):
 
 def test_deals_are_ranked_within_their_block_only(make_log):
     log = make_log(400, blocks=4)
+    alike = auc(HeldOut(log), log.block * 0.3).figure
+    assert (alike.value, alike.low, alike.high) == (0.5, 0.5, 0.5)  # no deal outranks another
     held, score = HeldOut(log), log.entries["card"].score
     assert auc(held, score).value == pytest.approx(auc(held, score + 100.0 * log.block).value)
     wanted = log.entries["rule"].decision
