@@ -17,6 +17,8 @@ from leadml.records import Record, check_record, choose, load_record
 ContenderName = Literal["cutoff", "weights", "steps", "integer", "context-logistic", "context-boosting", "prior"]
 Some = Annotated[tuple[str, ...], Field(min_length=1)]
 CONTENDERS: tuple[ContenderName, ...] = get_args(ContenderName)
+LEAST_FIRST = 40
+"""Closed deals before the first block of time."""
 
 
 def plain(value: Any) -> Any:
@@ -114,7 +116,7 @@ class EvaluationSettings(_Settings):
     """How deals are held out: rolling origin in time, or k-fold by unit, twice."""
 
     kind: Literal["auto", "rolling", "k-fold"] = "auto"
-    first: Annotated[int, Field(ge=40)] = 100
+    first: Annotated[int, Field(ge=LEAST_FIRST)] = 100
     growth: Annotated[float, Field(gt=1, le=10)] = 1.25
     embargo: bool = True
     folds: Annotated[int, Field(ge=2, le=50)] = 5

@@ -14,7 +14,7 @@ from leadml.calibration.consequences import Consequences, find_consequences
 from leadml.calibration.contenders import Contender, FittedCard, View
 from leadml.calibration.deals import Chosen, choose_deals, count_patterns, sample_deals, won_of
 from leadml.calibration.drift import Timing
-from leadml.calibration.experiment import EvaluationSettings, Experiment, Wide
+from leadml.calibration.experiment import LEAST_FIRST, EvaluationSettings, Experiment, Wide
 from leadml.card.build import documented_card, words_of_mapping
 from leadml.data.blocks import Block, k_folds, rolling_blocks, times_of
 from leadml.data.deals import Leads, Note
@@ -140,6 +140,11 @@ def make_study(
     notes = [*missing, *sampled, *costs.notes, *misfits]
     if embargoed := max(each.n_embargoed for each in blocks):
         notes.append(("LML403", {"n": embargoed, "where": "evaluation"}))
+    half = max(LEAST_FIRST, len(compared) // 2)
+    if (n := sum(len(each.test) for each in blocks)) < half < asked.first and blocks[0].start is not None:
+        sooner = make_blocks(compared, asked.model_copy(update={"first": half}), dated, settings.random_state)
+        told = {"n": n, "of": len(compared), "first": asked.first, "half": half}
+        notes.append(("LML407", {**told, "more": sum(len(each.test) for each in sooner), "where": "evaluation"}))
     if split is not None:
         how = "in rolling blocks" if study.timed else "by k-fold"
         notes.append(("LML701", {"kind": split.get("kind", "auto"), "how": how, "where": "experiment"}))

@@ -529,3 +529,13 @@ def test_a_classifier_sees_what_a_level_was_read_from(tmp_path) -> None:
     assert chance[0] > 0.5 > chance[1]
     assert leadml.predict(new.assign(Euro="x"), {**mapping, "criteria": {**mapping["criteria"], "budget": {
         **budget, "unknown": ["x"]}}}, model)["probability"].between(0, 1).all()  # fmt: skip
+
+
+def test_few_deals_held_out_are_told_with_what_would_hold_out_more() -> None:
+    deals, settings = leadml.make_leads(120, world="tilted", random_state=3), {"contenders": ["cutoff"]}
+    few = next(each for each in leadml.calibrate(deals, settings).result.findings if each.code == "LML407")
+    sooner = leadml.calibrate(deals, {**settings, "evaluation": {"first": 60}}).result
+    assert few.title == "only 12 of 120 closed deals are held out"
+    assert f'"evaluation: {{first: 60}}" holds out {sooner.evaluation.n:.0f}, each' in few.remedy
+    assert '"evaluation: {kind: k-fold}"' in few.remedy
+    assert "LML407" not in {each.code for each in sooner.findings}
