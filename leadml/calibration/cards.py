@@ -27,7 +27,10 @@ def fit_all(study: Study, data: Data) -> dict[str, Fitted]:
     for name, contender in study.contenders.items():
         if contender.kind == "comparison":
             continue
-        found = contender.fit(study.all_for(contender), study.timing)
+        deals = study.compared if contender.by_row else study.deals  # one by one where time counts
+        if not contender.by_row and not study.dated:
+            deals = study.by_pattern[contender.framework]
+        found = contender.fit(deals, study.timing)
         if isinstance(found, FittedCard) and name not in study.rules:
             if contender.kind == "wide" and not found.card.total_max:
                 continue

@@ -249,4 +249,4 @@ def load_experiment(source: Experiment | Mapping[str, Any] | str | Path | None, 
         if not more:
             return source
         source = source.model_dump(exclude_unset=True)
-    return check_record(plain({**(source or {}), **more}), Experiment, "experiment")
+    return check_record({**(source or {}), **more}, Experiment, "experiment")

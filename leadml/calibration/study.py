@@ -93,12 +93,6 @@ class Study:
         """Days that leads need to close, where deals are in time order."""
         return self.chosen.days if self.dated else None
 
-    def all_for(self, contender: Contender) -> Leads:
-        """What a contender that may be used learns from at last: deals one by one where time counts."""
-        if contender.by_row:
-            return self.compared
-        return self.deals if self.dated else self.by_pattern[contender.framework]
-
     def card_of(self, rule: FittedCard) -> str | None:
         """The learned card that a rule is compared with: that of its framework."""
         name = f"{rule.card.framework}-integer"
