@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import json
 import os
+import platform
+import re
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 from leadml.exceptions import ModelRefError, StoreError, UsageError
 
+HOST = re.sub(r"\W", "", platform.node())[:20] or "host"
 DAY_SECONDS = 86_400
 MAX_BYTES = 2_000_000  # a card is a table that a person can read; anything larger is no card
 
@@ -84,7 +87,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     if target.exists() and not target.is_file():
         yield target
         return
-    temporary = target.with_name(f".{target.name[:100]}.{os.urandom(8).hex()}.leadml-tmp")
+    name = f".{target.name[:100]}.{os.urandom(4).hex()}.{HOST}-{os.getpid()}.leadml-tmp"
+    temporary = target.with_name(name)
     try:
         yield temporary
         temporary.replace(target)
@@ -101,10 +105,17 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove temporary files that nobody has written to for a day: those of runs that were killed."""
+    """Remove temporary files of runs that were killed: of dead processes here, elsewhere after a day."""
     for path in folder.glob(".*.leadml-tmp"):
+        process = path.name.removesuffix(".leadml-tmp").rpartition(f".{HOST}-")[2]
         with contextlib.suppress(OSError):
-            if time.time() - path.stat().st_mtime > DAY_SECONDS:
+            alive = time.time() - path.stat().st_mtime < DAY_SECONDS
+            if alive and process.isdigit():
+                try:
+                    os.kill(int(process), 0)
+                except ProcessLookupError:
+                    alive = False
+            if not alive:
                 path.unlink()
 
 

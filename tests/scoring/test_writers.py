@@ -18,7 +18,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from leadml.card.files import replacing
+from leadml.card.files import replacing, sweep
 from leadml.data.rejections import guard_formula
 from leadml.exceptions import InputError, UsageError
 from leadml.scoring.predicting import open_writer
@@ -156,15 +156,23 @@ def test_the_new_file_takes_its_place_by_one_rename(tmp_path):
     assert reader.communicate()[1] == b""
 
 
-def test_what_a_killed_run_left_is_swept_a_day_later(tmp_path):
-    with replacing(tmp_path / "a.csv") as temporary:
-        temporary.write_text("half")
-        check_out(str(tmp_path / "a.csv"))  # it may be of a run that goes on
-        assert temporary.is_file()
-        os.utime(temporary, (0, time.time() - 90_000))
-        check_out(str(tmp_path / "a.csv"))
-        assert not temporary.exists()
-        temporary.touch()
+def test_a_killed_run_is_swept_at_the_next_start(tmp_path):
+    code = (
+        "import os, sys; from leadml.card.files import replacing\n"
+        f"with replacing({str(tmp_path / 'a.csv')!r}) as temporary:\n"
+        "    temporary.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=False)
+    elsewhere = tmp_path / ".b.csv.00.otherhost-1.leadml-tmp"
+    elsewhere.touch()
+    mine = tmp_path / f".c.csv.00.x-{os.getpid()}.leadml-tmp"
+    mine.touch()
+    assert len(list(tmp_path.iterdir())) == 3
+    check_out(str(tmp_path / "a.csv"))
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted([elsewhere.name, mine.name])
+    os.utime(elsewhere, (0, time.time() - 200_000))
+    sweep(tmp_path)
+    assert [each.name for each in tmp_path.iterdir()] == [mine.name]
 
 
 def test_a_pipe_is_written_directly(tmp_path):
