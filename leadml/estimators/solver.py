@@ -44,8 +44,15 @@ class Coded(LinearOperator):
 
     def gram(self, weight: Floats) -> Floats:
         """(p, p) X' W X."""
-        n = [self.counts(own, s, weight) for own, s in zip(self.codes, self.sizes, strict=True)]
-        return np.asarray(self.basis.T @ np.vstack(n))
+        ends = np.cumsum([0, *self.sizes])
+        parts = [*zip(self.codes, self.sizes, map(slice, ends, ends[1:]), strict=True)]
+        sums = np.zeros((ends[-1], ends[-1]))
+        for at, (codes, size, rows) in enumerate(parts):
+            sums[rows, rows] = np.diag(np.bincount(codes, weight, size))
+            for own, s, columns in parts[:at]:  # each pair is counted once
+                sums[rows, columns] = np.bincount(codes * s + own, weight, size * s).reshape(size, s)
+                sums[columns, rows] = sums[rows, columns].T
+        return np.asarray(self.basis.T @ np.vstack([sums[rows] @ self.basis for _, _, rows in parts]))
 
     def _matvec(self, theta: Floats) -> Floats:
         rows = np.split((self.basis @ theta).ravel(), np.cumsum(self.sizes)[:-1])
