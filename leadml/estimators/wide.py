@@ -115,7 +115,8 @@ class WideCardClassifier(ChanceClassifier):
         y : array-like of shape (n,)
             Outcomes, two classes.
         sample_weight : array-like of shape (n,), optional
-            How many deals each row stands for.
+            How many deals each row stands for. Numbers are cut into bins, and folds dealt, by rows: a row of weight
+            3 gives nearly, not exactly, the fit of three such rows.
         groups : array-like of shape (n,), optional
             Equal for deals of one unit (an account).
         """
