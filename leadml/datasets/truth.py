@@ -108,6 +108,12 @@ class Truth:
         best = self.captured(np.nan_to_num(self.rate, nan=-1.0), workload)
         return (self.captured(score, workload) - rule) / (best - rule) if best - rule > 1e-9 else np.nan
 
+    def best_cutoff(self, unit: str | None = None, ratio: float | None = None) -> int:
+        """Lowest cut-off on the documented score that earns most at a ratio of cost to value (None: base rate)."""
+        earned = self.share * (np.nan_to_num(self.rate) - (self.base_rate if ratio is None else ratio))
+        net = np.append(np.cumsum(np.bincount(self.score(unit), earned)[::-1])[::-1], 0.0)
+        return int(np.argmax(np.round(net, 12)))
+
     @cached_property
     def _won(self) -> Floats:
         """P(won | true states), over all accounts (Gauss-Hermite with 64 nodes)."""
