@@ -51,8 +51,11 @@ def pack(codes: Codes, sizes: npt.ArrayLike = N_CODES) -> Ints:
 
 def unpack(keys: Ints, n_columns: int, sizes: npt.ArrayLike = N_CODES) -> Codes:
     """Give back the codes that `pack` numbered."""
-    found = np.unravel_index(keys, np.broadcast_to(np.asarray(sizes), n_columns))
-    return np.stack(found, axis=1).astype(np.uint8)
+    radix = np.broadcast_to(np.asarray(sizes, dtype=np.int64), n_columns)
+    codes = np.empty((len(keys), n_columns), dtype=np.uint8)
+    for j in reversed(range(n_columns)):
+        keys, codes[:, j] = np.divmod(keys, radix[j])
+    return codes
 
 
 def logistic(log_odds: npt.ArrayLike) -> Floats:

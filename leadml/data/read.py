@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from leadml.data.cells import join_column, mask_of
 from leadml.data.chunks import in_order, release_memory
@@ -109,7 +110,7 @@ def read_source(source: Source, mapping: Mapping, *, to_score: bool = False) -> 
 
 def _read_columns(source: Source, encoder: Encoder) -> Columns:
     """Fields of `Leads` and dates as written, of all usable rows."""
-    parts, joined = dict[tuple[str, str], list[Any]](), Columns()
+    whole, parts, n = Columns(), dict[tuple[str, str], list[Any]](), 0
     unlisted: dict[str, tuple[int, int]] = {}
     for _, encoded in in_order(encoder.encode, source.chunks(encoder.columns)):
         for name, (row, n_met) in encoded.unlisted.items():
@@ -120,17 +121,29 @@ def _read_columns(source: Source, encoder: Encoder) -> Columns:
         if not encoded.usable.all():
             leads, usable = leads.take(encoded.usable), mask_of(encoded.usable)
             dates = {name: cells.filter(usable) for name, cells in dates.items()}
+        room = int(source.n_rows / source.share) if source.share else 2 * (n + len(leads))
         for key, values in (leads.per_row() | {("dates", name): cells for name, cells in dates.items()}).items():
-            if key[0] != "raw" or encoder.raw:
+            if isinstance(values, np.ndarray):
+                whole[key] = _put(values, whole.get(key), n, room)
+            elif key[0] != "raw" or encoder.raw:
                 parts.setdefault(key, []).append(values)
+        n += len(leads)
         encoder.raw = encoder.raw and source.n_rows <= MOST_ROWS
         progress("reading", source.n_rows if source.share is None else source.share, source.share and 1.0)
     if unlisted and encoder.mapping.outcome:
         raise InputError(outcome_fault(source.name, encoder.mapping.outcome, unlisted))
+    joined = {key: values[:n] for key, values in whole.items()}
     for field, name in list(parts):  # the parts of a column go when it is joined
-        some, keep_text = parts.pop((field, name)), field not in ("context", "raw")
-        is_array = isinstance(some[0], np.ndarray)
-        joined[field, name] = (
-            np.concatenate(some) if is_array else join_column(some, encoder.decimal, keep_text=keep_text)
-        )
+        keep_text = field not in ("context", "raw")
+        joined[field, name] = join_column(parts.pop((field, name)), encoder.decimal, keep_text=keep_text)
     return joined
+
+
+def _put(values: npt.NDArray[Any], whole: npt.NDArray[Any] | None, n: int, room: int) -> npt.NDArray[Any]:
+    """Write values behind the first n of a column, in memory for so many (`room`); what is not written costs none."""
+    if whole is None or len(whole) < n + len(values):
+        before, whole = whole, np.empty((max(room, n + len(values)), *values.shape[1:]), values.dtype, order="F")
+        if before is not None:
+            whole[:n] = before[:n]
+    whole[n : n + len(values)] = values
+    return whole

@@ -6,7 +6,7 @@ independent deals predicts. The model is a tree of pairwise dependence (Chow and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -72,6 +72,8 @@ def find_units(leads: Leads, mapping: Mapping) -> tuple[Ints32 | None, list[Note
 
 def same_ids(ids: pa.StringArray) -> tuple[Ints | None, dict[str, int]]:
     """Number the ids that are met again (-1: all others, and blank ones), and say how often; None where none is."""
+    if _are_in_order(ids):
+        return None, {}
     hashes = np.concatenate([_hashes(ids[start : start + AT_ONCE]) for start in range(0, len(ids), AT_ONCE)])
     ordered = np.sort(hashes)
     rows = np.flatnonzero(np.isin(hashes, ordered[1:][ordered[1:] == ordered[:-1]]))
@@ -85,6 +87,16 @@ def same_ids(ids: pa.StringArray) -> tuple[Ints | None, dict[str, int]]:
     same = np.full(len(ids), -1)
     same[rows] = codes
     return same, dict(zip(found.dictionary.take(number_array(met)).to_pylist(), (count[met] - 1).tolist(), strict=True))
+
+
+def _are_in_order(ids: pa.StringArray) -> bool:
+    """Whether trimmed texts rise, or fall, from row to row, as they often do in exports: none is met again."""
+
+    def follow(is_before: Callable[[pa.Array, pa.Array], pa.Array], start: int) -> bool:
+        some = pc.utf8_trim_whitespace(ids[start : start + AT_ONCE + 1])
+        return bool(pc.all(is_before(some[:-1], some[1:]), skip_nulls=False).as_py())
+
+    return any(all(follow(each, start) for start in range(0, len(ids), AT_ONCE)) for each in (pc.less, pc.greater))
 
 
 def _hashes(ids: pa.StringArray) -> npt.NDArray[np.uint64]:

@@ -12,7 +12,7 @@ def deals(n=500, k=4):
     return RNG.integers(0, 6, (n, k)).astype(np.uint8), RNG.integers(-1, 2, n), RNG.uniform(0, 3, n)
 
 
-@pytest.mark.parametrize("k", [3, 9, 13, 70])
+@pytest.mark.parametrize("k", [0, 3, 9, 13, 70])
 def test_counts_hold_each_closed_deal_once(k):
     codes, outcome, weight = deals(k=k)
     counts = PatternCounts.from_codes(codes, outcome, weight)
