@@ -99,7 +99,6 @@ def conclude(study: Study, log: Log, lost: Mapping[str, Lost], metrics: Mapping[
         fitted={key: each for key, each in facts.fitted.items() if key not in cards},
         settings=study.settings,
         leads=study.leads,
-        deal_counts=count_answers(study, card),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import sklearn.utils  # noqa: F401  (pools are limited that are loaded by then)
 from threadpoolctl import threadpool_limits
 
-from leadml.calibration.conclude import conclude
+from leadml.calibration.conclude import conclude, count_answers
 from leadml.calibration.deals import check_enough, set_aside
 from leadml.calibration.experiment import Experiment, load_experiment
 from leadml.calibration.figures import RESERVED
@@ -99,7 +100,7 @@ def calibrate(
         if lacking := [each.id for each in found.result.contenders if metric not in each.metrics]:
             of = f"of {', '.join(lacking)}" if len(lacking) < len(found.result.contenders) else "of any contender"
             warnings.warn(f"metrics: {metric} gave no finite number {of}; left out", UserWarning, stacklevel=3)
-    return found
+    return dataclasses.replace(found, deal_counts=count_answers(study, found.card))
 
 
 def name_of(leads: Leads) -> str:
