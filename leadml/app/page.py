@@ -23,9 +23,9 @@ from leadml.card.codes import codes_of_leads
 from leadml.card.files import write_text
 from leadml.card.record import Card, load_card
 from leadml.data.cells import text_of
+from leadml.data.duplicates import number_patterns
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import open_leads
-from leadml.data.units import number_patterns
 from leadml.exceptions import InputError, ModelRefError, UsageError
 from leadml.levels import UNKNOWN, Codes
 from leadml.registry import evidence, versions

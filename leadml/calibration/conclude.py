@@ -23,7 +23,7 @@ from leadml.card.codes import codes_of_leads
 from leadml.card.record import Card
 from leadml.data.chunks import release_memory
 from leadml.data.deals import OPEN, Note
-from leadml.data.units import number_patterns
+from leadml.data.duplicates import number_patterns
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import NO_ANSWER, at_workload, captured
 from leadml.evaluation.segments import segment_gains

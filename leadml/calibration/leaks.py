@@ -15,8 +15,8 @@ from scipy.stats import binom, spearmanr
 from leadml.data.cells import number_array, valid_of, values_of
 from leadml.data.dates import read_dates
 from leadml.data.deals import NO_DAY, OPEN, Leads, Note
+from leadml.data.duplicates import codes_of
 from leadml.data.new_mapping import late_by_name
-from leadml.data.units import codes_of
 from leadml.evaluation.log import Log
 from leadml.evaluation.metrics import HeldOut, auc
 from leadml.levels import UNKNOWN, Flags, Floats, Ints

@@ -12,10 +12,10 @@ from leadml.data.cells import join_column, mask_of
 from leadml.data.chunks import in_order, release_memory
 from leadml.data.dates import read_dates
 from leadml.data.deals import Columns, Leads, Note, nested
+from leadml.data.duplicates import MOST_ROWS, find_units
 from leadml.data.encode import Encoder, faults_of, outcome_fault
 from leadml.data.mapping import Mapping, load_mapping
 from leadml.data.sources import Source, open_leads
-from leadml.data.units import MOST_ROWS, find_units
 from leadml.exceptions import InputError
 from leadml.terminal import progress
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import norm
 
 from leadml import load_mapping, read_leads
-from leadml.data.units import find_twins, join_links, same_ids
+from leadml.data.duplicates import find_twins, join_links, same_ids
 
 ROOT = Path(__file__).parents[2]
 B2B = ROOT.parent / "shared" / "data" / "b2b_deals" / "b2b_deals.csv"
