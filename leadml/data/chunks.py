@@ -166,7 +166,7 @@ def in_order(work: Callable[[T], R], items: Iterable[T]) -> Iterator[tuple[T, R]
     with ThreadPoolExecutor(n_threads, "leadml-read") as pool:
         try:
             begun.extend((item, pool.submit(work, item)) for item in islice(remaining, n_threads + 1))
-            yield from first
+            yield first.pop()  # it is not kept
             while begun:
                 item, future = begun.popleft()
                 yield item, future.result()
